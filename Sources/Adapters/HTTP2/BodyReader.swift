@@ -1,0 +1,49 @@
+package import NIOCore
+
+/// Reads the body of a request as it comes, crediting the peer's window for what was read and nothing else.
+package struct BodyReader: Sendable {
+    private let exchange: NIOLoopBound<Exchange>
+
+    init(_ exchange: NIOLoopBound<Exchange>) {
+        self.exchange = exchange
+    }
+
+    /// The next bytes, or `nil` at the end of the body. For one reader at a time.
+    ///
+    /// - Throws: `connectionLost`, `resetByPeer`: the rest will not come.
+    package func next() async throws(HTTP2Failure) -> ByteBuffer? {
+        let result = await withCheckedContinuation { continuation in
+            exchange.eventLoop.runInLoop {
+                let exchange = self.exchange.value
+                switch exchange.inbound.read(InboundBody.Waiter(continuation)) {
+                case .waits: break
+                case .returned(let result):
+                    if case .success(let bytes?) = result {
+                        exchange.connection?.credit(exchange, bytes.readableBytes)
+                    }
+                    continuation.resume(returning: result)
+                }
+            }
+        }
+        return try result.get()
+    }
+
+    /// The whole body.
+    ///
+    /// - Throws: `tooLarge` above `bytesMax`; otherwise as `next`.
+    package func collect(bytesMax: Int) async throws(HTTP2Failure) -> ByteBuffer {
+        var whole = ByteBuffer()
+        while let bytes = try await next() {
+            guard whole.readableBytes + bytes.readableBytes <= bytesMax else { throw .tooLarge }
+            whole.writeImmutableBuffer(bytes)
+        }
+        return whole
+    }
+}
+
+extension EventLoop {
+    /// Runs `body` now when already on the loop, else as the loop's next work.
+    func runInLoop(_ body: @escaping @Sendable () -> Void) {
+        if inEventLoop { body() } else { execute(body) }
+    }
+}

@@ -1,0 +1,29 @@
+package import NIOCore
+
+/// Writes the body of a response as it is made, at the pace of whoever reads it.
+package struct BodyWriter: Sendable {
+    /// The peer went away, or the connection did.
+    package struct Closed: Error {}
+
+    private let exchange: NIOLoopBound<Exchange>
+
+    init(_ exchange: NIOLoopBound<Exchange>) {
+        self.exchange = exchange
+    }
+
+    /// Adds bytes to the body, and waits while more than `Limits.streamWriteBytesMax` of it wait for the peer. For one
+    /// writer at a time.
+    package func write(_ bytes: ByteBuffer) async throws(Closed) {
+        let goesOn = await withCheckedContinuation { continuation in
+            exchange.eventLoop.runInLoop {
+                let exchange = self.exchange.value
+                guard let connection = exchange.connection else {
+                    continuation.resume(returning: false)
+                    return
+                }
+                connection.append(bytes, to: exchange, then: continuation)
+            }
+        }
+        guard goesOn else { throw Closed() }
+    }
+}

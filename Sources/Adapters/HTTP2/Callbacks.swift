@@ -1,0 +1,90 @@
+import CHTTP2
+import NIOCore
+
+/// What nghttp2 calls while it reads (`Session.receive`) and writes (`Session.drain`).
+///
+/// Each finds the session and the exchange, hands the event on, and answers 0: no decision is made here, and nothing
+/// is received or sent from inside one, since nghttp2 may free a stream under its own feet.
+///
+/// Pointers: `userData` is the `Session`, unretained, which frees the nghttp2 session in its `deinit` and so outlives
+/// every callback. A stream's user data is its `Exchange`, unretained, which `ConnectionHandler` keeps until
+/// `onStreamClose`. Frames, names, values and data belong to nghttp2 and are valid for the call.
+enum Callbacks {
+    static func install(on callbacks: OpaquePointer?) {
+        nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, onBeginHeaders)
+        nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
+        nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onDataChunk)
+        nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, onFrameReceived)
+        nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
+        nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, onFrameNotSent)
+        nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onStreamClose)
+        nghttp2_session_callbacks_set_send_data_callback(callbacks, onSendData)
+    }
+
+    private static let onBeginHeaders: nghttp2_on_begin_headers_callback = { _, frame, userData in
+        guard let session = Session.from(userData), let frame else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
+        session.headBegan(on: frame.pointee.hd.stream_id, category: frame.pointee.headers.cat)
+        return 0
+    }
+
+    private static let onHeader: nghttp2_on_header_callback = { _, _, name, nameCount, value, valueCount, _, userData in
+        guard let session = Session.from(userData) else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
+        return session.fieldReceived(
+            name: UnsafeBufferPointer(start: name, count: nameCount),
+            value: UnsafeBufferPointer(start: value, count: valueCount)
+        )
+    }
+
+    private static let onDataChunk: nghttp2_on_data_chunk_recv_callback = { _, _, streamID, data, count, userData in
+        guard let session = Session.from(userData) else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
+        session.dataReceived(UnsafeRawBufferPointer(start: data, count: count), on: streamID)
+        return 0
+    }
+
+    private static let onFrameReceived: nghttp2_on_frame_recv_callback = { _, frame, userData in
+        guard let session = Session.from(userData), let frame else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
+        session.frameReceived(frame)
+        return 0
+    }
+
+    private static let onFrameSent: nghttp2_on_frame_send_callback = { _, frame, userData in
+        guard let session = Session.from(userData), let frame else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
+        session.frameSent(frame.pointee.hd)
+        return 0
+    }
+
+    private static let onFrameNotSent: nghttp2_on_frame_not_send_callback = { _, frame, _, userData in
+        guard let session = Session.from(userData), let frame else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
+        session.frameNotSent(frame.pointee.hd)
+        return 0
+    }
+
+    private static let onStreamClose: nghttp2_on_stream_close_callback = { _, streamID, code, userData in
+        guard let session = Session.from(userData) else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
+        session.streamClosed(streamID, code: HTTP2ErrorCode(rawValue: code))
+        return 0
+    }
+
+    /// The data provider of every body we send: says how much of it may go into the next DATA frame.
+    static let onReadData: nghttp2_data_source_read_callback = { _, _, _, limit, flags, source, userData in
+        guard let exchange = source?.pointee.ptr.map(Session.exchange(at:)), let flags else {
+            return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+        }
+        switch exchange.outbound.next(limit: limit) {
+        case .nothingYet: return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+        case .reset: return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+        case .bytes(let count, let isLast):
+            flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue | (isLast ? NGHTTP2_DATA_FLAG_EOF.rawValue : 0)
+            return count
+        }
+    }
+
+    /// Writes a DATA frame straight into the output: its head as nghttp2 made it, its payload from the body.
+    private static let onSendData: nghttp2_send_data_callback = { _, _, head, count, source, userData in
+        guard let session = Session.from(userData), let head, let pointer = source?.pointee.ptr else {
+            return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
+        }
+        session.sendData(of: Session.exchange(at: pointer), head: UnsafeRawBufferPointer(start: head, count: 9), count)
+        return 0
+    }
+}

@@ -1,0 +1,174 @@
+package import NIOCore
+package import NIOPosix
+import Synchronization
+
+/// Where requests go: a scheme, a host and a port (RFC 9110, 4.3.1).
+package struct Origin: Sendable, Equatable {
+    package enum Scheme: String, Sendable { case http, https }
+
+    package let scheme: Scheme
+    package let host: String
+    package let port: Int
+
+    package init(scheme: Scheme, host: String, port: Int) {
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+    }
+
+    /// As it stands in `:authority`: without the port that the scheme implies, an IPv6 address in brackets.
+    package var authority: String {
+        let host = host.contains(":") ? "[\(host)]" : host
+        let defaultPort = scheme == .https ? 443 : 80
+        return port == defaultPort ? host : "\(host):\(port)"
+    }
+}
+
+/// Sends requests to one origin over one HTTP/2 connection, made when it is first needed and again when it is gone.
+package final class HTTP2Client: Sendable {
+    private enum State {
+        case idle
+        case connecting(EventLoopFuture<ClientConnection>)
+        case connected(ClientConnection)
+        case closed
+    }
+
+    package let origin: Origin
+    private let eventLoop: any EventLoop
+    private let limits: Limits
+    private let connectTimeout: TimeAmount
+    private let state = Mutex(State.idle)
+
+    package init(origin: Origin, group: MultiThreadedEventLoopGroup, limits: Limits, connectTimeout: TimeAmount) {
+        self.origin = origin
+        eventLoop = group.next()
+        self.limits = limits
+        self.connectTimeout = connectTimeout
+    }
+
+    /// Sends `request` and waits for the whole response.
+    ///
+    /// - Parameters:
+    ///   - bodyBytesMax: The largest response body taken.
+    ///   - timeout: From when the request is handed to the connection to the end of the response.
+    /// - Throws: `HTTP2Failure`; its `isUnprocessed` says whether the request may be sent again whatever it does.
+    package func exchange(
+        _ request: ClientRequest, bodyBytesMax: Int, timeout: TimeAmount
+    ) async throws(HTTP2Failure) -> ClientResponse {
+        let connection = try await connection()
+        return try await connection.exchange(request, bodyBytesMax: bodyBytesMax, timeout: timeout)
+    }
+
+    /// Ends the connection once the requests on it have ended, and makes no other.
+    package func close() async {
+        let connection = state.withLock { state -> ClientConnection? in
+            defer { state = .closed }
+            return if case .connected(let connection) = state { connection } else { nil }
+        }
+        await connection?.close()
+    }
+
+    private func connection() async throws(HTTP2Failure) -> ClientConnection {
+        let promise = eventLoop.makePromise(of: ClientConnection.self)
+        let next = state.withLock { state -> Result<ClientConnection, HTTP2Failure>? in
+            switch state {
+            case .connected(let connection): return .success(connection)
+            case .closed: return .failure(.notConnected)
+            case .connecting(let future):
+                future.cascade(to: promise)
+                return nil
+            case .idle:
+                let future = connect()
+                state = .connecting(future)
+                future.cascade(to: promise)
+                return nil
+            }
+        }
+        if let next {
+            promise.fail(HTTP2Failure.notConnected)
+            return try next.get()
+        }
+        do {
+            return try await promise.futureResult.get()
+        } catch {
+            throw .notConnected
+        }
+    }
+
+    private func connect() -> EventLoopFuture<ClientConnection> {
+        let limits = limits
+        let bootstrap = ClientBootstrap(group: eventLoop)
+            .connectTimeout(connectTimeout)
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(
+                .writeBufferWaterMark,
+                value: .init(low: limits.connectionWriteBytesMax / 4, high: limits.connectionWriteBytesMax))
+        let future = bootstrap.connect(host: origin.host, port: origin.port).flatMapThrowing { channel in
+            let handler = ConnectionHandler(
+                role: .client(onRetired: { self.retire(channel) }), limits: limits,
+                executor: EventLoopExecutor(channel.eventLoop))
+            try channel.pipeline.syncOperations.addHandler(handler)
+            return ClientConnection(channel: channel, handler: handler)
+        }
+        future.whenComplete { result in
+            self.state.withLock { state in
+                // A connection lost before this runs has retired itself already.
+                guard case .connecting = state else { return }
+                switch result {
+                case .success(let connection) where connection.isActive: state = .connected(connection)
+                case .success, .failure: state = .idle
+                }
+            }
+        }
+        return future
+    }
+
+    /// The connection of `channel` takes no more requests: the next one makes another.
+    private func retire(_ channel: any Channel) {
+        state.withLock { state in
+            if case .connected(let connection) = state, connection.belongs(to: channel) { state = .idle }
+        }
+    }
+}
+
+/// A connection to an origin, usable from anywhere.
+private final class ClientConnection: Sendable {
+    private let channel: any Channel
+    private let handler: NIOLoopBound<ConnectionHandler>
+
+    init(channel: any Channel, handler: ConnectionHandler) {
+        self.channel = channel
+        self.handler = NIOLoopBound(handler, eventLoop: channel.eventLoop)
+    }
+
+    var isActive: Bool { channel.isActive }
+
+    func belongs(to channel: any Channel) -> Bool { self.channel === channel }
+
+    func exchange(
+        _ request: ClientRequest, bodyBytesMax: Int, timeout: TimeAmount
+    ) async throws(HTTP2Failure) -> ClientResponse {
+        let handler = handler
+        // Set on the loop when the request is sent, read on the loop when its task is cancelled.
+        let sent = NIOLoopBoundBox<Exchange?>.makeBoxSendingValue(nil, eventLoop: channel.eventLoop)
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                handler.eventLoop.runInLoop {
+                    let call = ClientCall(bodyBytesMax: bodyBytesMax, continuation: continuation)
+                    sent.value = handler.value.send(request, call: call, timeout: timeout)
+                }
+            }
+        } onCancel: {
+            handler.eventLoop.execute {
+                guard let exchange = sent.value else { return }
+                exchange.connection?.fail(exchange, .cancelled)
+            }
+        }
+        return try result.get()
+    }
+
+    func close() async {
+        handler.eventLoop.execute { self.handler.value.drain() }
+        try? await channel.closeFuture.get()
+    }
+}

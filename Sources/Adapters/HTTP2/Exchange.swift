@@ -1,0 +1,49 @@
+import NIOCore
+
+/// One request and its response on one stream, seen from either end.
+///
+/// Confined to the event loop of its connection. Created when the stream begins and owned by `ConnectionHandler` until
+/// nghttp2 reports the stream closed (or the connection ends); nghttp2 holds an unretained pointer to it for that time
+/// and no longer.
+final class Exchange {
+    /// The stream's identifier (RFC 9113, 5.1.1).
+    var id: Int32
+
+    /// Where the connection keeps it.
+    var slot = 0
+
+    /// `nil` once the stream is closed.
+    private(set) var connection: ConnectionHandler?
+
+    /// The peer's field section once it has come; still `nil` then if it was larger than the limits allow.
+    var fields: HeaderFields?
+    var inbound = InboundBody()
+    var outbound = OutboundBody()
+
+    /// The task that makes the answer, on a server.
+    var task: Task<Void, Never>?
+
+    /// Who waits for the answer, on a client.
+    var call: ClientCall?
+
+    /// Whether the peer's message has ended, on a server.
+    var isInboundOver = false
+
+    /// Whether the frame that opens the stream has left, on a client.
+    var wasSent = false
+
+    init(id: Int32, connection: ConnectionHandler) {
+        self.id = id
+        self.connection = connection
+    }
+
+    /// The stream is gone: whoever waits for something of it hears so, and its work is cancelled.
+    func close(_ failure: HTTP2Failure) {
+        guard connection != nil else { return }
+        connection = nil
+        task?.cancel()
+        task = nil
+        inbound.failed(failure)?.resume(returning: .failure(failure))
+        outbound.close()?.resume(returning: false)
+    }
+}

@@ -1,0 +1,110 @@
+/// A field section (RFC 9110, 6.3) in the order it was sent or will be sent, pseudo-header fields included.
+///
+/// All names and values lie one after another in a single buffer, so that a request costs one allocation for all of its
+/// fields, and a prepared section is shared by every response that starts from it.
+package struct HeaderFields: Sendable, Equatable {
+    /// Records of: length of the name (2 bytes), length of the value (4 bytes), name, value. Little-endian.
+    private var storage: [UInt8] = []
+
+    /// How many fields there are.
+    package private(set) var count = 0
+
+    static let prefixBytes = 6
+
+    package init() {}
+
+    package init(reservingBytes capacity: Int) {
+        storage.reserveCapacity(capacity)
+    }
+
+    /// For sections written in the source, such as the fixed part of a response.
+    package init(_ fields: [(FieldName, String)]) {
+        for (name, value) in fields { append(name, value) }
+    }
+
+    /// A copy of `count` records as they are laid out in here.
+    init(records: UnsafeRawBufferPointer, count: Int) {
+        storage = Array(records)
+        self.count = count
+    }
+
+    package mutating func append(_ name: FieldName, _ value: String) {
+        append(name, value.utf8)
+    }
+
+    package mutating func append(_ name: FieldName, _ value: Int) {
+        append(name, String(value))
+    }
+
+    package mutating func append(_ name: FieldName, _ value: some Collection<UInt8>) {
+        let valueCount = value.count
+        precondition(name.bytes.count <= Int(UInt16.max) && valueCount <= Int(UInt32.max), "field too long")
+        withUnsafeBytes(of: Self.prefix(nameCount: name.bytes.count, valueCount: valueCount)) {
+            storage.append(contentsOf: $0.prefix(Self.prefixBytes))
+        }
+        storage.append(contentsOf: name.bytes)
+        storage.append(contentsOf: value)
+        count += 1
+    }
+
+    /// The first bytes of a record; the two highest are not part of it.
+    static func prefix(nameCount: Int, valueCount: Int) -> UInt64 {
+        (UInt64(nameCount) | UInt64(valueCount) << 16).littleEndian
+    }
+
+    /// The value of the first field with that name.
+    package subscript(_ name: FieldName) -> ArraySlice<UInt8>? {
+        let range = storage.withUnsafeBytes { bytes in
+            name.bytes.withUnsafeBytes { wanted in
+                for record in RecordSequence(bytes: bytes)
+                where record.name.count == wanted.count
+                    && UnsafeRawBufferPointer(rebasing: bytes[record.name]).elementsEqual(wanted)
+                {
+                    return Optional(record.value)
+                }
+                return nil
+            }
+        }
+        return range.map { storage[$0] }
+    }
+
+    /// The value of the first field with that name, as text.
+    package func string(_ name: FieldName) -> String? {
+        self[name].map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    package func forEach(_ body: (_ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) throws -> Void) rethrows {
+        let records = storage.withUnsafeBytes { Array(RecordSequence(bytes: $0)) }
+        for record in records { try body(storage[record.name], storage[record.value]) }
+    }
+}
+
+extension HeaderFields {
+    /// Hands out where each name and value lies while `body` runs; the pointers die with the call.
+    ///
+    /// For `Session` alone, which gives them to nghttp2 to copy.
+    func withUnsafeFields<Result>(
+        _ body: (_ base: UnsafeRawBufferPointer, _ records: RecordSequence) throws -> Result
+    ) rethrows -> Result {
+        try storage.withUnsafeBytes { try body($0, RecordSequence(bytes: $0)) }
+    }
+
+    /// The records in `bytes`, which must outlive the sequence.
+    struct RecordSequence: Sequence, IteratorProtocol {
+        let bytes: UnsafeRawBufferPointer
+        var offset = 0
+
+        init(bytes: UnsafeRawBufferPointer) {
+            self.bytes = bytes
+        }
+
+        mutating func next() -> (name: Range<Int>, value: Range<Int>)? {
+            guard offset < bytes.count else { return nil }
+            let nameCount = Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self)))
+            let valueCount = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 2, as: UInt32.self)))
+            let name = offset + prefixBytes..<offset + prefixBytes + nameCount
+            offset = name.upperBound + valueCount
+            return (name, name.upperBound..<offset)
+        }
+    }
+}

@@ -1,0 +1,39 @@
+package import NIOCore
+
+/// What one HTTP/2 peer may make us hold, each with the reason for its figure.
+package struct Limits: Sendable {
+    /// Streams a peer may have open at once (SETTINGS_MAX_CONCURRENT_STREAMS). More than the 100 that RFC 9113 calls
+    /// the least sensible, few enough that their buffers stay small.
+    package var streamsOpenMax = 128
+
+    /// Size of one field section as RFC 9113, 6.5.2 counts it: name, value and 32 bytes a field. Announced to the peer
+    /// and enforced here, since nghttp2 only announces it.
+    package var headerListBytesMax = 16_384
+
+    /// Fields in one section. A limit in bytes alone lets through sections of thousands of tiny fields.
+    package var headerFieldsMax = 100
+
+    /// A peer that goes on this many times over the limit of a field section is not mistaken, and is cut off.
+    package var headerExcessFactor = 4
+
+    /// Bytes of a message body collected before it is refused. Zoom's billing objects are below 2 KiB.
+    package var bodyBytesMax = 65_536
+
+    /// Bytes of one stream's body that may wait for the peer's window before its producer is held.
+    package var streamWriteBytesMax = 65_536
+
+    /// Bytes handed to the socket and not yet taken by it, above which nothing more is serialised or read.
+    package var connectionWriteBytesMax = 262_144
+
+    /// Flow-control window of a stream for what we receive (SETTINGS_INITIAL_WINDOW_SIZE).
+    package var streamWindowBytes: Int32 = 65_535
+
+    /// Flow-control window of a connection for what we receive.
+    package var connectionWindowBytes: Int32 = 1_048_576
+
+    /// How long a draining connection waits for the answer to its PING before the final GOAWAY goes out anyway. A
+    /// round trip across the world is a third of it.
+    package var drainNoticeMax: TimeAmount = .seconds(1)
+
+    package init() {}
+}

@@ -1,0 +1,343 @@
+import CHTTP2
+import NIOCore
+
+/// A nghttp2 session, server or client: bytes in, events to its handler, bytes out.
+///
+/// Single-owner by nghttp2's rules, so confined to the event loop of its `ConnectionHandler`, which owns it. All
+/// pointers stay in here and in `Callbacks`.
+final class Session {
+    enum Role {
+        case server
+        case client
+    }
+
+    enum Received {
+        case taken
+        /// The session is beyond use; a GOAWAY with the reason may wait to be sent.
+        case failed
+    }
+
+    private let role: Role
+    private let limits: Limits
+
+    /// Created in `init`, freed in `deinit`.
+    private let raw: OpaquePointer
+
+    /// Filled anew for each field section sent; nghttp2 copies out of it. Freed in `deinit`.
+    private let outgoingSection: UnsafeMutablePointer<nghttp2_nv>
+    private static let sectionFieldsMax = 128
+
+    /// Safe because the handler owns the session: it makes it with itself and gives it up before it goes.
+    private unowned(unsafe) let handler: ConnectionHandler
+
+    /// What `drain` has serialised so far.
+    private var output = ByteBuffer()
+
+    /// The field section being received, and whose it is: nghttp2 reports the fields of one section in a row.
+    private var section: FieldSectionBuffer
+    private var exchangeInHead: Exchange?
+
+    /// A field section went so far over its limits that the connection is to end.
+    private var isHeadFlooded = false
+
+    init(role: Role, limits: Limits, handler: ConnectionHandler) {
+        self.role = role
+        self.limits = limits
+        self.handler = handler
+        outgoingSection = .allocate(capacity: Self.sectionFieldsMax)
+        section = FieldSectionBuffer(limits: limits)
+
+        var callbacks: OpaquePointer?
+        var option: OpaquePointer?
+        // These fail for want of memory alone, which Swift does not survive either.
+        precondition(nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0, "no memory")
+        defer {
+            nghttp2_session_callbacks_del(callbacks)
+            nghttp2_option_del(option)
+        }
+        Callbacks.install(on: callbacks)
+        // Credit is given for bytes that were consumed, not for bytes that arrived.
+        nghttp2_option_set_no_auto_window_update(option, 1)
+        // nghttp2's own second line behind what is counted here, at its documented defaults but for `max_settings`.
+        nghttp2_option_set_max_outbound_ack(option, 1000)
+        nghttp2_option_set_max_settings(option, 32)
+        nghttp2_option_set_max_continuations(option, 8)
+        nghttp2_option_set_stream_reset_rate_limit(option, 1000, 33)
+        if role == .client {
+            // Some origins pad their field values with blanks; refusing their answers helps nobody.
+            nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1)
+        }
+        var session: OpaquePointer?
+        let status =
+            switch role {
+            case .server: nghttp2_session_server_new2(&session, callbacks, nil, option)
+            case .client: nghttp2_session_client_new2(&session, callbacks, nil, option)
+            }
+        guard status == 0, let session else { preconditionFailure("no memory") }
+        raw = session
+        nghttp2_session_set_user_data(raw, Unmanaged.passUnretained(self).toOpaque())
+        submitSettings()
+    }
+
+    deinit {
+        nghttp2_session_del(raw)
+        outgoingSection.deallocate()
+    }
+
+    private func submitSettings() {
+        func entry(_ id: nghttp2_settings_id, _ value: some BinaryInteger) -> nghttp2_settings_entry {
+            nghttp2_settings_entry(settings_id: Int32(id.rawValue), value: UInt32(value))
+        }
+        var entries = [
+            entry(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.streamWindowBytes),
+            entry(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits.headerListBytesMax),
+        ]
+        switch role {
+        case .server: entries.append(entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.streamsOpenMax))
+        case .client: entries.append(entry(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
+        }
+        nghttp2_submit_settings(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), entries, entries.count)
+        nghttp2_session_set_local_window_size(
+            raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, limits.connectionWindowBytes)
+    }
+
+    // MARK: Bytes
+
+    /// Feeds bytes from the peer; events reach the handler before this returns.
+    func receive(_ bytes: ByteBuffer) -> Received {
+        let result = bytes.withUnsafeReadableBytes { buffer in
+            nghttp2_session_mem_recv(raw, buffer.bindMemory(to: UInt8.self).baseAddress, buffer.count)
+        }
+        guard result < 0 else { return .taken }
+        let isFlood =
+            isHeadFlooded || result == Int(NGHTTP2_ERR_FLOODED.rawValue)
+            || result == Int(NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue)
+        if isFlood {
+            terminate(.enhanceYourCalm)
+        } else if result != Int(NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue) {
+            terminate(.internalError)
+        }
+        return .failed
+    }
+
+    /// Serialises what is to be sent, up to about `bytesMax`. `nil` when there is nothing.
+    func drain(bytesMax: Int, allocator: ByteBufferAllocator) -> ByteBuffer? {
+        guard nghttp2_session_want_write(raw) != 0 else { return nil }
+        output = allocator.buffer(capacity: 4096)
+        defer { output = ByteBuffer() }
+        while output.readableBytes < bytesMax {
+            var data: UnsafePointer<UInt8>?
+            // The bytes are nghttp2's until the next call of it, so they are copied at once.
+            let count = nghttp2_session_mem_send(raw, &data)
+            guard count > 0 else { break }
+            output.writeBytes(UnsafeRawBufferPointer(start: data, count: count))
+        }
+        return output.readableBytes > 0 ? output : nil
+    }
+
+    /// Neither side has anything more to say: the connection may be closed.
+    var isOver: Bool {
+        nghttp2_session_want_read(raw) == 0 && nghttp2_session_want_write(raw) == 0
+    }
+
+    // MARK: Messages
+
+    /// Sends a field section, and the exchange's outbound body after it if `hasBody`.
+    func submitResponse(_ fields: HeaderFields, hasBody: Bool, on exchange: Exchange) {
+        withSection(fields) { section, count in
+            _ = withUnsafePointer(to: dataProvider(of: exchange)) { provider in
+                nghttp2_submit_response(raw, exchange.id, section, count, hasBody ? provider : nil)
+            }
+        }
+    }
+
+    /// As `submitResponse`, on a new stream. `false` when no stream can be opened any more.
+    func submitRequest(_ fields: HeaderFields, hasBody: Bool, on exchange: Exchange) -> Bool {
+        withSection(fields) { section, count in
+            let id = withUnsafePointer(to: dataProvider(of: exchange)) { provider in
+                nghttp2_submit_request(
+                    raw, nil, section, count, hasBody ? provider : nil, Session.pointer(to: exchange))
+            }
+            exchange.id = id
+            return id > 0
+        }
+    }
+
+    private func dataProvider(of exchange: Exchange) -> nghttp2_data_provider {
+        nghttp2_data_provider(
+            source: nghttp2_data_source(ptr: Session.pointer(to: exchange)), read_callback: Callbacks.onReadData)
+    }
+
+    private func withSection<Result>(
+        _ fields: HeaderFields, _ body: (UnsafePointer<nghttp2_nv>, Int) -> Result
+    ) -> Result {
+        precondition(fields.count <= Self.sectionFieldsMax, "a field section of ours is too long")
+        return fields.withUnsafeFields { base, records in
+            var count = 0
+            for (name, value) in records {
+                let start = base.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                let isCredential = base[name].elementsEqual(FieldName.authorization.bytes)
+                outgoingSection[count] = nghttp2_nv(
+                    name: start.map { UnsafeMutablePointer(mutating: $0 + name.lowerBound) },
+                    value: start.map { UnsafeMutablePointer(mutating: $0 + value.lowerBound) },
+                    namelen: name.count,
+                    valuelen: value.count,
+                    // A credential in a compression table could be guessed piece by piece (RFC 7541, 7.1.3).
+                    flags: UInt8(isCredential ? NGHTTP2_NV_FLAG_NO_INDEX.rawValue : NGHTTP2_NV_FLAG_NONE.rawValue)
+                )
+                count += 1
+            }
+            return body(outgoingSection, count)
+        }
+    }
+
+    /// The exchange's outbound body has grown or ended.
+    func resume(_ exchange: Exchange) {
+        nghttp2_session_resume_data(raw, exchange.id)
+    }
+
+    func reset(_ exchange: Exchange, _ code: HTTP2ErrorCode) {
+        nghttp2_submit_rst_stream(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), exchange.id, code.rawValue)
+    }
+
+    /// Credits the peer for bytes of a body that were read, on the stream and on the connection.
+    func consume(_ count: Int, on exchange: Exchange) {
+        nghttp2_session_consume(raw, exchange.id, count)
+    }
+
+    /// Likewise where the stream is gone and only the connection is left.
+    func consumeOnConnection(_ count: Int) {
+        nghttp2_session_consume_connection(raw, count)
+    }
+
+    // MARK: The connection
+
+    /// The first step of a drain: GOAWAY with the highest stream id, and a PING behind it (RFC 9113, 6.8).
+    func submitShutdownNotice() {
+        nghttp2_submit_shutdown_notice(raw)
+        nghttp2_submit_ping(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
+    }
+
+    /// GOAWAY with the last stream taken.
+    func submitGoAway() {
+        nghttp2_submit_goaway(
+            raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), nghttp2_session_get_last_proc_stream_id(raw),
+            HTTP2ErrorCode.noError.rawValue, nil, 0)
+    }
+
+    /// GOAWAY, and nothing but it from here on.
+    func terminate(_ code: HTTP2ErrorCode) {
+        nghttp2_session_terminate_session(raw, code.rawValue)
+    }
+
+    // MARK: Events, from Callbacks
+
+    static func from(_ userData: UnsafeMutableRawPointer?) -> Session? {
+        userData.map { Unmanaged<Session>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    static func exchange(at pointer: UnsafeMutableRawPointer) -> Exchange {
+        Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
+    }
+
+    private static func pointer(to exchange: Exchange) -> UnsafeMutableRawPointer {
+        Unmanaged.passUnretained(exchange).toOpaque()
+    }
+
+    private func exchange(on streamID: Int32) -> Exchange? {
+        nghttp2_session_get_stream_user_data(raw, streamID).map(Session.exchange(at:))
+    }
+
+    func headBegan(on streamID: Int32, category: nghttp2_headers_category) {
+        section.begin()
+        switch (role, category) {
+        case (.server, NGHTTP2_HCAT_REQUEST):
+            let exchange = handler.requestBegan(on: streamID)
+            nghttp2_session_set_stream_user_data(raw, streamID, Session.pointer(to: exchange))
+            exchangeInHead = exchange
+        case (.client, NGHTTP2_HCAT_RESPONSE), (.client, NGHTTP2_HCAT_HEADERS):
+            exchangeInHead = exchange(on: streamID)
+        default:
+            // Trailers of a request: nothing of ours reads them, but they are held to the same limits.
+            exchangeInHead = nil
+        }
+    }
+
+    func fieldReceived(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) -> Int32 {
+        if section.append(name: name, value: value) { return 0 }
+        isHeadFlooded = true
+        return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
+    }
+
+    func dataReceived(_ data: UnsafeRawBufferPointer, on streamID: Int32) {
+        guard let exchange = exchange(on: streamID) else {
+            consumeOnConnection(data.count)
+            return
+        }
+        var bytes = ByteBufferAllocator().buffer(capacity: data.count)
+        bytes.writeBytes(data)
+        handler.dataReceived(bytes, on: exchange)
+    }
+
+    func frameReceived(_ frame: UnsafePointer<nghttp2_frame>) {
+        let head = frame.pointee.hd
+        let endsStream = head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+        switch nghttp2_frame_type(rawValue: UInt32(head.type)) {
+        case NGHTTP2_HEADERS:
+            guard let exchange = exchangeInHead else {
+                if endsStream, let exchange = exchange(on: head.stream_id) { handler.messageEnded(on: exchange) }
+                return
+            }
+            exchangeInHead = nil
+            handler.headReceived(
+                on: exchange, fields: section.isExcessive ? nil : section.makeFields(), endsStream: endsStream)
+        case NGHTTP2_DATA:
+            guard endsStream, let exchange = exchange(on: head.stream_id) else { return }
+            handler.messageEnded(on: exchange)
+        case NGHTTP2_PING:
+            if head.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { handler.pingAnswered() }
+        case NGHTTP2_GOAWAY:
+            handler.goAwayReceived()
+        default:
+            break
+        }
+    }
+
+    func frameSent(_ head: nghttp2_frame_hd) {
+        let type = nghttp2_frame_type(rawValue: UInt32(head.type))
+        guard type == NGHTTP2_HEADERS || type == NGHTTP2_DATA else { return }
+        switch role {
+        case .client:
+            if type == NGHTTP2_HEADERS { exchange(on: head.stream_id)?.wasSent = true }
+        case .server:
+            guard head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
+                let exchange = exchange(on: head.stream_id), !exchange.isInboundOver
+            else { return }
+            // The answer is complete before the request is: the rest of the request is not wanted (RFC 9113, 8.1).
+            nghttp2_submit_rst_stream(
+                raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), head.stream_id, HTTP2ErrorCode.noError.rawValue)
+        }
+    }
+
+    func frameNotSent(_ head: nghttp2_frame_hd) {
+        guard role == .client, head.type == UInt8(NGHTTP2_HEADERS.rawValue) else { return }
+        exchange(on: head.stream_id)?.wasSent = false
+    }
+
+    func streamClosed(_ streamID: Int32, code: HTTP2ErrorCode) {
+        guard let exchange = exchange(on: streamID) else { return }
+        nghttp2_session_set_stream_user_data(raw, streamID, nil)
+        if exchangeInHead === exchange { exchangeInHead = nil }
+        let uncredited = exchange.inbound.uncreditedBytes
+        if uncredited > 0 { consumeOnConnection(exchange.inbound.credit(uncredited)) }
+        handler.streamClosed(exchange, code: code)
+    }
+
+    func sendData(of exchange: Exchange, head: UnsafeRawBufferPointer, _ count: Int) {
+        output.writeBytes(head)
+        let producer = exchange.outbound.send(
+            count, into: &output, lowWaterBytes: limits.streamWriteBytesMax / 2)
+        // A continuation resumed here runs later, as its own job on the loop: nothing reenters nghttp2.
+        producer?.resume(returning: true)
+    }
+}
