@@ -14,6 +14,12 @@ package struct BodyWriter: Sendable {
     /// Adds bytes to the body, and waits while more than `Limits.streamWriteBytesMax` of it wait for the peer. For one
     /// writer at a time.
     package func write(_ bytes: ByteBuffer) async throws(Closed) {
+        // Mostly there is room, and the writer is on the loop already: nothing to wait for.
+        if exchange.eventLoop.inEventLoop, let connection = exchange.value.connection,
+            connection.append(bytes, to: exchange.value)
+        {
+            return
+        }
         let goesOn = await withCheckedContinuation { continuation in
             exchange.eventLoop.runInLoop {
                 let exchange = self.exchange.value

@@ -316,15 +316,21 @@ package final class ConnectionHandler: ChannelDuplexHandler {
         setNeedsFlush()
     }
 
-    /// Adds to a streamed body; `producer` goes on at once, or when the peer has taken enough of it.
-    func append(_ bytes: ByteBuffer, to exchange: Exchange, then producer: CheckedContinuation<Bool, Never>) {
+    /// Adds to a streamed body, unless so much of it waits for the peer that its producer has to as well.
+    func append(_ bytes: ByteBuffer, to exchange: Exchange) -> Bool {
+        guard exchange.outbound.readyBytes < limits.streamWriteBytesMax else { return false }
         exchange.outbound.append(bytes)
-        if exchange.outbound.readyBytes >= limits.streamWriteBytesMax {
-            exchange.outbound.hold(OutboundBody.Waiter(producer))
-        } else {
-            producer.resume(returning: true)
-        }
         wake(exchange)
+        return true
+    }
+
+    /// Likewise; the producer goes on when there is room.
+    func append(_ bytes: ByteBuffer, to exchange: Exchange, then producer: CheckedContinuation<Bool, Never>) {
+        if append(bytes, to: exchange) {
+            producer.resume(returning: true)
+        } else {
+            exchange.outbound.hold(OutboundBody.Waiter(producer), with: bytes)
+        }
     }
 
     private func end(_ exchange: Exchange, _ ending: StreamEnding) {

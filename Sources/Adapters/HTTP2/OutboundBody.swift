@@ -57,9 +57,10 @@ struct OutboundBody {
         ending = newEnding
     }
 
-    /// Holds the producer until `sent` or `close` lets it go on. `true`: go on; `false`: the stream is gone.
-    mutating func hold(_ producer: Waiter) {
+    /// Takes the bytes and holds their producer until `send` or `close` lets it go on.
+    mutating func hold(_ producer: Waiter, with bytes: ByteBuffer) {
         precondition(waiter == nil, "a body has one producer")
+        append(bytes)
         waiter = producer
     }
 

@@ -6,6 +6,12 @@ package struct HTTPResponse: Sendable {
     package var fields: HeaderFields
     package var body: ByteBuffer
 
+    /// From a prepared field section, which begins with `:status`.
+    package init(fields: HeaderFields, body: ByteBuffer = ByteBuffer()) {
+        self.fields = fields
+        self.body = body
+    }
+
     package init(status: Int, body: ByteBuffer = ByteBuffer()) {
         fields = HeaderFields(reservingBytes: 256)
         fields.append(.status, status)

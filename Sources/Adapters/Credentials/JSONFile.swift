@@ -1,0 +1,32 @@
+import FoundationEssentials
+
+/// A file that holds one JSON object.
+enum JSONFile {
+    /// Far above any of ours; a larger file is not one of ours.
+    private static let bytesMax = 1_048_576
+
+    /// - Throws: `problem` of a sentence that says what is wrong, without the content.
+    static func object<Problem: Error>(
+        at path: String, problem: (String) -> Problem
+    ) throws(Problem) -> JSONObject {
+        let data: Data
+        do {
+            data = try Data(contentsOf: URL(filePath: path))
+        } catch let error as CocoaError where error.code == .fileReadNoSuchFile {
+            throw problem("no such file")
+        } catch let error as CocoaError where error.code == .fileReadNoPermission {
+            throw problem("may not be read")
+        } catch {
+            throw problem("cannot be read")
+        }
+        guard data.count <= bytesMax else { throw problem("larger than \(bytesMax) bytes") }
+        let value: JSONValue
+        do throws(JSONSyntaxError) {
+            value = try JSONValue(parsing: Array(data))
+        } catch {
+            throw problem("not JSON: \(error)")
+        }
+        guard let object = value.object else { throw problem("not a JSON object") }
+        return object
+    }
+}

@@ -1,0 +1,40 @@
+import CHTTP2
+import FoundationEssentials
+
+/// Text nobody can guess: 256 random bits of libcrypto's generator.
+package enum RandomToken {
+    private static let byteCount = 32
+
+    /// `prefix` and 43 characters of base64url (RFC 4648, 5).
+    package static func make(prefix: String = "") -> String {
+        let bytes = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
+            // Fails only where the machine has no entropy, and then nothing secret can be made.
+            precondition(RAND_bytes(buffer.baseAddress, Int32(byteCount)) == 1, "no random bytes")
+            count = byteCount
+        }
+        return prefix + Data(bytes).base64URL
+    }
+}
+
+extension Data {
+    /// Base64url without padding (RFC 4648, 5).
+    package var base64URL: String {
+        String(
+            base64EncodedString().compactMap { character -> Character? in
+                switch character {
+                case "+": "-"
+                case "/": "_"
+                case "=": nil
+                default: character
+                }
+            })
+    }
+
+    /// `nil` unless `text` is base64url, with or without padding.
+    package init?(base64URL text: String) {
+        guard !text.contains(where: { $0 == "+" || $0 == "/" }) else { return nil }
+        var text = String(text.map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 })
+        text += String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
+        self.init(base64Encoded: text)
+    }
+}

@@ -1,0 +1,56 @@
+import CHTTP2
+
+/// The SHA-256 of something secret, by libcrypto. Two of them are compared in constant time.
+package struct SHA256Digest: Sendable, Hashable {
+    private let bytes: [UInt8]
+
+    private static let count = 32
+
+    /// SHA-256 as libcrypto provides it, looked up once: the lookup costs more than the digest.
+    // Safe: set once before first use, and libcrypto's method objects are immutable and may be shared.
+    private nonisolated(unsafe) static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
+
+    package init(of message: some Collection<UInt8>) {
+        bytes = Array(unsafeUninitializedCapacity: Self.count) { digest, count in
+            let result =
+                message.withContiguousStorageIfAvailable {
+                    EVP_Digest($0.baseAddress, $0.count, digest.baseAddress, nil, Self.algorithm, nil)
+                }
+                ?? Array(message).withUnsafeBytes {
+                    EVP_Digest($0.baseAddress, $0.count, digest.baseAddress, nil, Self.algorithm, nil)
+                }
+            // Fails for want of memory alone.
+            precondition(result == 1, "libcrypto could not make a digest")
+            count = Self.count
+        }
+    }
+
+    /// A digest written as 64 hexadecimal digits; `nil` if `text` is something else.
+    package init?(hexadecimal text: String) {
+        let digits = text.utf8.map { Character(UnicodeScalar($0)).hexDigitValue }
+        guard digits.count == 2 * Self.count else { return nil }
+        var bytes: [UInt8] = []
+        for index in 0..<Self.count {
+            guard let high = digits[2 * index], let low = digits[2 * index + 1] else { return nil }
+            bytes.append(UInt8(high << 4 | low))
+        }
+        self.bytes = bytes
+    }
+
+    /// As 64 lower-case hexadecimal digits.
+    package var hexadecimal: String {
+        bytes.map { byte in
+            let digits = String(byte, radix: 16)
+            return digits.utf8.count == 1 ? "0" + digits : digits
+        }.joined()
+    }
+
+    package static func == (left: SHA256Digest, right: SHA256Digest) -> Bool {
+        CRYPTO_memcmp(left.bytes, right.bytes, count) == 0
+    }
+
+    /// Nothing is lost by hashing it with Swift's hasher: who presents a token does not choose its digest.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(bytes)
+    }
+}

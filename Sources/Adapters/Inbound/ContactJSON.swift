@@ -1,0 +1,21 @@
+import Domain
+import NIOCore
+
+extension ByteBuffer {
+    /// Zoom's object of *Get billing information*: the ten fields, and after them what else Zoom sent.
+    mutating func writeContact(_ contact: BillingContact) {
+        writeJSONObject { object in
+            object.member("address", contact[.address])
+            if let apartment = contact[.apartment] { object.member("apt", apartment) }
+            object.member("city", contact[.city])
+            object.member("country", contact[.country])
+            object.member("email", contact[.email])
+            object.member("first_name", contact[.firstName])
+            object.member("last_name", contact[.lastName])
+            object.member("phone_number", contact[.phoneNumber])
+            object.member("state", contact[.state])
+            object.member("zip", contact[.zip])
+            for member in contact.unread { object.member(named: member.name, text: member.value) }
+        }
+    }
+}

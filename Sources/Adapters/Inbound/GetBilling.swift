@@ -1,0 +1,44 @@
+import Domain
+import NIOCore
+
+/// `GET /v2/accounts/{accountId}/billing`: Zoom's *Get billing information*.
+struct GetBilling: Sendable {
+    private let lookUpContact: LookUpContact
+
+    init(lookUpContact: LookUpContact) {
+        self.lookUpContact = lookUpContact
+    }
+
+    func reply(to request: HTTPRequest, account: ArraySlice<UInt8>, caller: Caller, _ requestID: RequestID) -> Reply {
+        guard let account = AccountID(account) else {
+            return .now(FailureTable.invalidAccountID.response(requestID))
+        }
+        guard AcceptField(of: request).first(of: ["application/json"]) != nil else {
+            return .now(FailureTable.notAcceptable.response(requestID))
+        }
+        return .eventually {
+            do throws(BillingFailure) {
+                let dated = try await lookUpContact(account, for: caller)
+                return Self.response(dated.contact, requestID)
+            } catch {
+                return FailureTable.problem(for: error).response(requestID)
+            }
+        }
+    }
+
+    private static let fields = HeaderFields([
+        (.status, "200"),
+        (.contentType, "application/json"),
+        (.cacheControl, "no-store"),
+        (.contentTypeOptions, "nosniff"),
+    ])
+
+    private static func response(_ contact: BillingContact, _ requestID: RequestID) -> HTTPResponse {
+        var body = ByteBuffer()
+        body.writeContact(contact)
+        var response = HTTPResponse(fields: fields, body: body)
+        response.fields.append(.contentLength, body.readableBytes)
+        response.fields.append(.requestID, requestID.text)
+        return response
+    }
+}

@@ -1,0 +1,74 @@
+import NIOCore
+
+/// An error as the service says it: problem details (RFC 9457) that also carry Zoom's `code` and `message`, so that a
+/// program written for Zoom reads them too.
+struct Problem: Sendable {
+    struct Violation: Sendable {
+        let field: String
+        let message: String
+    }
+
+    let status: Int
+    let code: Int
+    let message: String
+
+    /// Fields of this answer alone, such as `Allow`.
+    var extraFields: [(FieldName, String)] = []
+
+    private let body: ByteBuffer
+    private let fields: HeaderFields
+
+    /// - Parameters:
+    ///   - slug: Names the kind of problem, for programs; the last part of `type`.
+    ///   - title: The same for people; `message` says it of this case.
+    init(
+        status: Int, code: Int, slug: String, title: String, message: String, violations: [Violation] = [],
+        extraFields: [(FieldName, String)] = []
+    ) {
+        self.status = status
+        self.code = code
+        self.message = message
+        self.extraFields = extraFields
+        var body = ByteBuffer()
+        body.writeJSONObject { object in
+            object.member("type", "urn:billing-service:problem:\(slug)")
+            object.member("title", title)
+            object.member("status", status)
+            object.member("detail", message)
+            object.member("code", code)
+            object.member("message", message)
+            if !violations.isEmpty {
+                object.member("errors") { buffer in
+                    buffer.writeJSONArray(violations) { buffer, violation in
+                        buffer.writeJSONObject { object in
+                            object.member("field", violation.field)
+                            object.member("message", violation.message)
+                        }
+                    }
+                }
+            }
+        }
+        // The instance is the answer's own and written last.
+        body.moveWriterIndex(to: body.writerIndex - 1)
+        body.writeStaticString(",\"instance\":\"urn:billing-service:request:")
+        self.body = body
+        var fields = HeaderFields(reservingBytes: 320)
+        fields.append(.status, status)
+        fields.append(.contentType, "application/problem+json")
+        fields.append(.cacheControl, "no-store")
+        fields.append(.contentTypeOptions, "nosniff")
+        for (name, value) in extraFields { fields.append(name, value) }
+        self.fields = fields
+    }
+
+    /// The whole answer; all but the request's id was made with the problem.
+    func response(_ requestID: RequestID) -> HTTPResponse {
+        var body = body
+        body.writeBytes(requestID.text)
+        body.writeStaticString("\"}")
+        var response = HTTPResponse(fields: fields, body: body)
+        response.fields.append(.contentLength, body.readableBytes)
+        response.fields.append(.requestID, requestID.text)
+        return response
+    }
+}

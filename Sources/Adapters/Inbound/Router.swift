@@ -1,0 +1,119 @@
+package import Domain
+package import Logging
+
+/// The way in: path, method, caller, then the route's own affair.
+package struct Router: RequestHandler {
+    private enum Route {
+        case billing(account: ArraySlice<UInt8>)
+        case billingStream
+    }
+
+    private let callerCheck: CallerCheck
+    private let getBilling: GetBilling
+    private let streamBilling: StreamBilling
+    private let logger: Logger
+
+    /// Longer targets are nobody's (RFC 9110, 4.1 asks for 8000 at least).
+    private static let targetBytesMax = 8000
+
+    /// - Parameter caller: Finds the caller by the digest of the token presented.
+    package init(
+        lookUpContact: LookUpContact, exportContacts: ExportContacts,
+        caller: @escaping @Sendable (SHA256Digest) -> Caller?, logger: Logger
+    ) {
+        callerCheck = CallerCheck(registry: caller)
+        getBilling = GetBilling(lookUpContact: lookUpContact)
+        streamBilling = StreamBilling(exportContacts: exportContacts)
+        self.logger = logger
+    }
+
+    package func reply(to request: HTTPRequest) -> Reply {
+        let requestID = RequestID(of: request)
+        logger.debug(
+            "request",
+            metadata: [
+                "request-id": "\(String(decoding: requestID.text, as: UTF8.self))",
+                "method": "\(String(decoding: request.method, as: UTF8.self))",
+            ])
+        var reply = reply(to: request, requestID)
+        if let traceparent = request.fields.string(.traceparent) { reply = reply.carrying(traceparent: traceparent) }
+        return request.method.elementsEqual("HEAD".utf8) ? reply.withoutBody : reply
+    }
+
+    package func replyToExcessiveHead() -> HTTPResponse {
+        FailureTable.excessiveHead.response(RequestID())
+    }
+
+    private func reply(to request: HTTPRequest, _ requestID: RequestID) -> Reply {
+        func refuse(_ problem: Problem) -> Reply { .now(problem.response(requestID)) }
+        guard request.target.count <= Self.targetBytesMax else { return refuse(FailureTable.targetTooLong) }
+        guard let route = Self.route(for: request.path) else { return refuse(FailureTable.unknownPath) }
+        switch Self.kind(of: request.method) {
+        case .reading: break
+        case .other: return refuse(FailureTable.readOnly)
+        case .unknown: return refuse(FailureTable.unknownMethod)
+        }
+        guard let caller = callerCheck.caller(of: request) else { return refuse(FailureTable.unauthenticated) }
+        switch route {
+        case .billing(let account):
+            return getBilling.reply(to: request, account: account, caller: caller, requestID)
+        case .billingStream:
+            return streamBilling.reply(to: request, caller: caller, requestID)
+        }
+    }
+
+    private static let accounts = Array("/v2/accounts/".utf8)
+    private static let billing = Array("/billing".utf8)
+    private static let stream = Array("/v2/billing/stream".utf8)
+
+    /// Segments are matched as they came, undecoded: nothing that is escaped means the same as what is not.
+    private static func route(for path: ArraySlice<UInt8>) -> Route? {
+        if path.starts(with: accounts) {
+            let rest = path.dropFirst(accounts.count)
+            guard rest.count > billing.count, rest.suffix(billing.count).elementsEqual(billing) else { return nil }
+            let account = rest.dropLast(billing.count)
+            return account.contains(UInt8(ascii: "/")) ? nil : .billing(account: account)
+        }
+        return path.elementsEqual(stream) ? .billingStream : nil
+    }
+
+    private enum MethodKind {
+        case reading
+        case other
+        case unknown
+    }
+
+    private static let reading = ["GET", "HEAD"].map { Array($0.utf8) }
+    private static let other = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"].map { Array($0.utf8) }
+
+    private static func kind(of method: ArraySlice<UInt8>) -> MethodKind {
+        if reading.contains(where: { method.elementsEqual($0) }) { return .reading }
+        return other.contains { method.elementsEqual($0) } ? .other : .unknown
+    }
+}
+
+extension Reply {
+    /// The same, its work done in the trace of the request.
+    fileprivate func carrying(traceparent: String) -> Reply {
+        switch self {
+        case .now: self
+        case .eventually(let make):
+            .eventually { await TraceContext.$traceparent.withValue(traceparent) { await make() } }
+        case .stream(let head, let write):
+            .stream(head) { body in await TraceContext.$traceparent.withValue(traceparent) { await write(body) } }
+        }
+    }
+
+    /// The answer to HEAD: the fields of the answer to GET, its length included, and no body (RFC 9110, 9.3.2).
+    fileprivate var withoutBody: Reply {
+        switch self {
+        case .now(let response): return .now(response.withoutBody)
+        case .eventually(let make): return .eventually { await make().withoutBody }
+        case .stream(let head, _): return .now(head)
+        }
+    }
+}
+
+extension HTTPResponse {
+    fileprivate var withoutBody: HTTPResponse { HTTPResponse(fields: fields) }
+}

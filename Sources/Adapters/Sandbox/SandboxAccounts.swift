@@ -1,0 +1,95 @@
+import FoundationEssentials
+
+/// The sub accounts of the sandbox, each made from its number when asked for, so that a million of them cost no memory.
+///
+/// An id is 16 bytes in base64url, which is the look of Zoom's own: the account's number, mixed so that the ids come in
+/// no order, and a checksum of it, so that an id nobody was given is found out.
+package struct SandboxAccounts: Sendable {
+    package let count: Int
+    private let seed: UInt64
+
+    package init(count: Int, seed: UInt64) {
+        self.count = count
+        self.seed = seed
+    }
+
+    /// Of a hundred accounts one pays for itself.
+    package func isSelfPay(_ number: Int) -> Bool { number % 100 == 42 }
+
+    package func id(of number: Int) -> String {
+        let mixed = Self.mix(UInt64(number) ^ seed)
+        return withUnsafeBytes(of: (mixed.bigEndian, checksum(of: mixed).bigEndian)) { Data($0).base64URL }
+    }
+
+    /// The number of the account with that id; `nil` if there is none.
+    package func number(of id: String) -> Int? {
+        guard id.utf8.count == 22, let data = Data(base64URL: id), data.count == 16 else { return nil }
+        func word(_ bytes: some Sequence<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
+        let mixed = word(data.prefix(8))
+        guard word(data.suffix(8)) == checksum(of: mixed) else { return nil }
+        let number = Self.unmix(mixed) ^ seed
+        return number < UInt64(count) ? Int(number) : nil
+    }
+
+    private func checksum(of mixed: UInt64) -> UInt64 {
+        Self.mix(mixed &+ Self.mix(seed &+ 1))
+    }
+
+    // The finalizer of MurmurHash3, a bijection of 64 bits, and its inverse.
+
+    private static func mix(_ number: UInt64) -> UInt64 {
+        var mixed = number
+        mixed = (mixed ^ mixed >> 33) &* 0xFF51_AFD7_ED55_8CCD
+        mixed = (mixed ^ mixed >> 33) &* 0xC4CE_B9FE_1A85_EC53
+        return mixed ^ mixed >> 33
+    }
+
+    private static func unmix(_ mixed: UInt64) -> UInt64 {
+        var number = (mixed ^ mixed >> 33) &* 0x9CB4_B2F8_1293_37DB
+        number = (number ^ number >> 33) &* 0x4F74_430C_22A5_4005
+        return number ^ number >> 33
+    }
+
+    struct Contact {
+        let address: String
+        let apartment: String?
+        let city: String
+        let country: String
+        let email: String
+        let firstName: String
+        let lastName: String
+        let phoneNumber: String
+        let state: String
+        let zip: String
+    }
+
+    private static let places = [
+        (city: "Oakland", state: "CA", country: "US", zip: "94607", phone: "+1 555 0100 "),
+        (city: "Boston", state: "MA", country: "US", zip: "02110", phone: "1-555-0101-"),
+        (city: "München", state: "", country: "DE", zip: "80331", phone: "+49 89 0000 "),
+        (city: "Toronto", state: "ON", country: "CA", zip: "M5V 2T6", phone: "+1 (555) 0102-"),
+    ]
+
+    /// The billing contact of an account: of nobody in particular, and not two alike.
+    func contact(of number: Int) -> Contact {
+        let place = Self.places[number % Self.places.count]
+        let digits = Self.padded(number, to: 7)
+        return Contact(
+            address: "\(number % 900 + 1) Example Street",
+            apartment: number % 3 == 0 ? "\(number % 40 + 1)b" : nil,
+            city: place.city,
+            country: place.country,
+            email: "billing-\(digits)@example.com",
+            firstName: "Billing",
+            lastName: "Contact \(digits)",
+            phoneNumber: place.phone + Self.padded(number % 1000, to: 3),
+            state: place.state,
+            zip: place.zip
+        )
+    }
+
+    private static func padded(_ number: Int, to width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+    }
+}

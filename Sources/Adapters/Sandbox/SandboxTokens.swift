@@ -1,0 +1,48 @@
+import Domain
+import Synchronization
+
+/// The access tokens the sandbox gave out. Several of one app are good at a time, as they are at Zoom since 2023.
+final class SandboxTokens: Sendable {
+    private struct Grant {
+        let app: SandboxConfiguration.App
+        let expiresAt: Moment
+    }
+
+    private let grants = Mutex<[String: Grant]>([:])
+    private let lifetime: Duration
+    private let time: any TimeSource
+
+    init(lifetime: Duration, time: any TimeSource) {
+        self.lifetime = lifetime
+        self.time = time
+    }
+
+    func grant(to app: SandboxConfiguration.App) -> String {
+        let token = RandomToken.make(prefix: "sandbox.")
+        let now = time.now
+        grants.withLock { grants in
+            grants = grants.filter { $0.value.expiresAt > now }
+            grants[token] = Grant(app: app, expiresAt: now + lifetime)
+        }
+        return token
+    }
+
+    enum Standing {
+        case good(SandboxConfiguration.App)
+        case expired
+        case unknown
+    }
+
+    func standing(of token: String) -> Standing {
+        let now = time.now
+        return grants.withLock { grants in
+            guard let grant = grants[token] else { return .unknown }
+            return grant.expiresAt > now ? .good(grant.app) : .expired
+        }
+    }
+
+    /// Ends every token, as deactivating an app does.
+    func revokeAll() {
+        grants.withLock { $0.removeAll() }
+    }
+}

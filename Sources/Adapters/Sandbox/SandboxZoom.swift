@@ -1,0 +1,198 @@
+package import Domain
+import FoundationEssentials
+import NIOCore
+import Synchronization
+
+/// A Zoom to try things against: the token endpoint, *List sub accounts* and *Get billing information*, with Zoom's own
+/// checks, in Zoom's order, answered in Zoom's words.
+package final class SandboxZoom: RequestHandler {
+    package let accounts: SandboxAccounts
+    private let configuration: SandboxConfiguration
+    private let tokens: SandboxTokens
+    private let rateLimits: SandboxRateLimits
+    private let pageTokens: SandboxPageTokens
+    private let time: any TimeSource
+    private let counts = Mutex(Counts())
+
+    /// What was asked of the sandbox so far.
+    package struct Counts: Sendable, Equatable {
+        package var tokens = 0
+        package var billing = 0
+        package var accountPages = 0
+        package var rateLimited = 0
+    }
+
+    package var requestCounts: Counts { counts.withLock { $0 } }
+
+    package init(configuration: SandboxConfiguration, time: any TimeSource) {
+        self.configuration = configuration
+        self.time = time
+        accounts = SandboxAccounts(count: configuration.accounts, seed: configuration.seed)
+        tokens = SandboxTokens(lifetime: configuration.tokenLifetime, time: time)
+        rateLimits = SandboxRateLimits(plan: configuration.limits, time: time)
+        pageTokens = SandboxPageTokens(seed: configuration.seed, time: time)
+    }
+
+    /// Ends every token, as deactivating and reactivating an app does.
+    package func revokeTokens() {
+        tokens.revokeAll()
+    }
+
+    // MARK: Requests
+
+    package func reply(to request: HTTPRequest) -> Reply {
+        let path = String(decoding: request.path, as: UTF8.self)
+        let method = String(decoding: request.method, as: UTF8.self)
+        switch (method, path) {
+        case ("POST", "/oauth/token"):
+            return .eventually { [self] in await token(for: request) }
+        case ("GET", "/v2/accounts"):
+            return .now(
+                answer(request, .medium, scopes: Self.listScopes) { _ in
+                    listAccounts(query: Self.form(request.query ?? []))
+                })
+        case ("GET", _) where path.hasPrefix("/v2/accounts/") && path.hasSuffix("/billing"):
+            let id = String(path.dropFirst("/v2/accounts/".count).dropLast("/billing".count))
+            return .now(answer(request, .medium, scopes: Self.billingScopes) { _ in billing(of: id) })
+        default:
+            return .now(SandboxAnswer.error(404, 404, "There is no such operation in this sandbox."))
+        }
+    }
+
+    package func replyToExcessiveHead() -> HTTPResponse {
+        SandboxAnswer.error(431, 431, "Request header fields too large.")
+    }
+
+    private static let billingScopes = ["billing:master", "billing:read:billing_information:master"]
+    private static let listScopes = ["account:master", "account:read:list_sub_accounts:master"]
+
+    /// The checks every operation begins with: token, scope, kind of account, rate.
+    private func answer(
+        _ request: HTTPRequest, _ label: SandboxRateLimits.Label, scopes: [String],
+        _ operation: (SandboxConfiguration.App) -> HTTPResponse
+    ) -> HTTPResponse {
+        guard let authorization = request.fields.string(.authorization), authorization.hasPrefix("Bearer ") else {
+            return SandboxAnswer.error(401, 124, "Invalid access token.")
+        }
+        switch tokens.standing(of: String(authorization.dropFirst("Bearer ".count))) {
+        case .unknown: return SandboxAnswer.error(401, 124, "Invalid access token.")
+        case .expired: return SandboxAnswer.error(401, 124, "Access token is expired.")
+        case .good(let app):
+            guard app.scopes.contains(where: scopes.contains) else {
+                return SandboxAnswer.error(
+                    400, 4711,
+                    "Invalid access token, does not contain scopes:[\(scopes.joined(separator: ", "))].")
+            }
+            switch app.account {
+            case .ordinary: return SandboxAnswer.error(400, 200, "No permission.")
+            case .freeMaster: return SandboxAnswer.error(400, 200, "Only available for paid account.")
+            case .paidMaster: break
+            }
+            if let refusal = SandboxAnswer.rateLimited(rateLimits.verdict(for: label), label) {
+                counts.withLock { $0.rateLimited += 1 }
+                return refusal
+            }
+            return operation(app)
+        }
+    }
+
+    private func billing(of id: String) -> HTTPResponse {
+        counts.withLock { $0.billing += 1 }
+        guard let number = accounts.number(of: id) else {
+            return SandboxAnswer.error(404, 2001, "Account does not exist: \(id).")
+        }
+        if accounts.isSelfPay(number) {
+            return SandboxAnswer.error(400, 2100, "This sub account is on self pay mode.")
+        }
+        return SandboxAnswer.contact(accounts.contact(of: number))
+    }
+
+    private func listAccounts(query: [String: String]) -> HTTPResponse {
+        counts.withLock { $0.accountPages += 1 }
+        // Zoom does not say what it does with more than 300; taking it for 300 is the kinder reading.
+        let pageSize = min(max(query["page_size"].flatMap(Int.init) ?? 30, 1), 300)
+        var start = 0
+        if let token = query["next_page_token"], !token.isEmpty {
+            guard let offset = pageTokens.offset(of: token) else {
+                return SandboxAnswer.error(400, 300, "Invalid parameter \"next_page_token\".")
+            }
+            start = min(offset, accounts.count)
+        }
+        let end = min(start + pageSize, accounts.count)
+        return SandboxAnswer.json(status: 200) { object in
+            object.member("page_count", (accounts.count + pageSize - 1) / pageSize)
+            object.member("page_number", start / pageSize + 1)
+            object.member("page_size", pageSize)
+            object.member("total_records", accounts.count)
+            object.member("next_page_token", end < accounts.count ? pageTokens.token(for: end) : "")
+            object.member("accounts") { buffer in
+                buffer.writeJSONArray(start..<end) { buffer, number in
+                    buffer.writeJSONObject { object in
+                        object.member("id", accounts.id(of: number))
+                        object.member("account_name", "Example account \(number)")
+                        object.member("account_number", String(100_000_000 + number))
+                        object.member("owner_email", "owner-\(number)@example.com")
+                        object.member("account_type", "Business")
+                        object.member("seats", 10 + number % 90)
+                        object.member("subscription_start_time", "2026-02-01T00:00:00Z")
+                        object.member("subscription_end_time", "2027-01-31T00:00:00Z")
+                        object.member("created_at", "2024-02-01T09:00:00Z")
+                    }
+                }
+            }
+        }
+    }
+
+    // MARK: Tokens
+
+    private func token(for request: HTTPRequest) async -> HTTPResponse {
+        counts.withLock { $0.tokens += 1 }
+        var parameters = Self.form(request.query ?? [])
+        do throws(HTTP2Failure) {
+            let body = try await request.body.collect(bytesMax: 16_384)
+            parameters.merge(Self.form(Array(body.readableBytesView)[...])) { _, inBody in inBody }
+        } catch {
+            return SandboxAnswer.oauthError("invalid_request", reason: "Bad Request")
+        }
+        guard parameters["grant_type"] == "account_credentials" else {
+            return SandboxAnswer.oauthError("unsupported_grant_type", reason: "unsupported grant type")
+        }
+        let basic = request.fields.string(.authorization).flatMap(Self.basicCredentials)
+        guard let basic,
+            let app = configuration.apps.first(where: { $0.clientID == basic.user && $0.clientSecret == basic.password })
+        else {
+            return SandboxAnswer.oauthError("invalid_client", reason: "Invalid client_id or client_secret")
+        }
+        guard parameters["account_id"] == app.accountID else {
+            return SandboxAnswer.oauthError("invalid_request", reason: "Bad Request")
+        }
+        let token = tokens.grant(to: app)
+        return SandboxAnswer.json(status: 200) { object in
+            object.member("access_token", token)
+            object.member("token_type", "bearer")
+            object.member("expires_in", Int(configuration.tokenLifetime.components.seconds))
+            object.member("scope", app.scopes.joined(separator: " "))
+            object.member("api_url", "https://api.zoom.us")
+        }
+    }
+
+    private static func basicCredentials(_ authorization: String) -> (user: String, password: String)? {
+        guard authorization.hasPrefix("Basic "),
+            let data = Data(base64Encoded: String(authorization.dropFirst("Basic ".count)))
+        else { return nil }
+        let parts = String(decoding: data, as: UTF8.self).split(
+            separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
+    }
+
+    /// The parameters of a query or of a form body.
+    private static func form(_ text: ArraySlice<UInt8>) -> [String: String] {
+        var parameters: [String: String] = [:]
+        for pair in text.split(separator: UInt8(ascii: "&")) {
+            let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            guard let name = PercentEncoding.decode(parts[0]) else { continue }
+            parameters[name] = parts.count == 2 ? PercentEncoding.decode(parts[1]) : ""
+        }
+        return parameters
+    }
+}

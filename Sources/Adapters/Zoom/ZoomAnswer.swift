@@ -1,0 +1,95 @@
+import Domain
+import NIOCore
+
+/// Reads Zoom's answers: leniently where Zoom is known to vary, and never half.
+enum ZoomAnswer {
+    /// Zoom's names of the ten fields.
+    private static func name(of field: BillingContact.Field) -> String {
+        switch field {
+        case .address: "address"
+        case .apartment: "apt"
+        case .city: "city"
+        case .country: "country"
+        case .email: "email"
+        case .firstName: "first_name"
+        case .lastName: "last_name"
+        case .phoneNumber: "phone_number"
+        case .state: "state"
+        case .zip: "zip"
+        }
+    }
+
+    /// The object of a successful answer. Zoom has been seen to answer errors with status 200, so a code and a message
+    /// where an object was promised are an error.
+    static func object(of response: ClientResponse, now: Timestamp) throws(ZoomFailure) -> JSONObject {
+        let object = (try? JSONValue(parsing: Array(response.body.readableBytesView)))?.object
+        let code = object?["code"]?.integer
+        let message = object?["message"]?.string ?? object?["error_message"]?.string
+        let isSuccess = (200..<300).contains(response.status)
+        if !isSuccess || (code != nil && code != 0 && message != nil) {
+            let retryAfter = response.fields.string(.retryAfter).flatMap { RetryAfter.duration($0, now: now) }
+            throw .api(status: response.status, code: code, message: message ?? "", retryAfter: retryAfter)
+        }
+        guard let object else { throw .unreadable }
+        return object
+    }
+
+    /// *Get billing information*.
+    ///
+    /// - Throws: `unreadable` for an object that has none of the fields: some other object, then.
+    static func contact(_ object: JSONObject) throws(ZoomFailure) -> BillingContact {
+        var texts: [String: String] = [:]
+        var unread: [BillingContact.UnreadMember] = []
+        let names = Set(BillingContact.Field.allCases.map(name(of:)))
+        for member in object.members {
+            if names.contains(member.name) {
+                texts[member.name] = member.value.text
+            } else {
+                unread.append(.init(name: member.name, value: member.text))
+            }
+        }
+        guard object.members.contains(where: { names.contains($0.name) }) else { throw .unreadable }
+        return BillingContact(reading: { texts[name(of: $0)] }, unread: unread)
+    }
+
+    struct AccountPage {
+        let accounts: [AccountID]
+        let nextPageToken: String?
+    }
+
+    /// *List sub accounts*. An account without an id that could be one fails the page: leaving it out unsaid would make
+    /// an export that lacks it look complete.
+    static func accountPage(_ object: JSONObject) throws(ZoomFailure) -> AccountPage {
+        guard let entries = object["accounts"]?.array else { throw .unreadable }
+        var accounts: [AccountID] = []
+        accounts.reserveCapacity(entries.count)
+        for entry in entries {
+            guard let text = entry.object?["id"]?.text, let id = AccountID(text) else { throw .unreadable }
+            accounts.append(id)
+        }
+        let token = object["next_page_token"]?.string
+        return AccountPage(accounts: accounts, nextPageToken: token.flatMap { $0.isEmpty ? nil : $0 })
+    }
+
+    struct TokenGrant {
+        let accessToken: Secret
+        let lifetime: Duration
+    }
+
+    /// The answer of the token endpoint (RFC 6749, 5.1). Zoom's tokens live an hour, which is assumed where it does not
+    /// say.
+    static func tokenGrant(_ response: ClientResponse) throws(ZoomFailure) -> TokenGrant {
+        let object = (try? JSONValue(parsing: Array(response.body.readableBytesView)))?.object
+        switch response.status {
+        case 200:
+            guard let object, let token = object["access_token"]?.string, !token.isEmpty,
+                token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+            else { throw .unreadable }
+            let seconds = object["expires_in"]?.integer ?? 3600
+            guard seconds > 0 else { throw .unreadable }
+            return TokenGrant(accessToken: Secret(token), lifetime: .seconds(min(seconds, 86_400)))
+        case 400, 401, 403: throw .credentials
+        default: throw .api(status: response.status, code: nil, message: "", retryAfter: nil)
+        }
+    }
+}

@@ -1,0 +1,38 @@
+package import NIOCore
+
+/// Where Zoom is and how it is to be treated.
+package struct ZoomConfiguration: Sendable {
+    /// An address of Zoom's: an origin, and the path that goes before every operation's.
+    package struct Endpoint: Sendable, Equatable {
+        package let origin: Origin
+        package let path: String
+
+        package init(origin: Origin, path: String) {
+            self.origin = origin
+            self.path = path
+        }
+    }
+
+    package var api: Endpoint
+    package var oauth: Endpoint
+
+    /// Requests a second to keep under; `nil` for no limit.
+    package var requestsPerSecond: Double?
+
+    /// How long a lookup somebody waits for may stand in the queue for its turn.
+    package var waitMax = Duration.seconds(10)
+
+    /// From sending a request to the end of its answer.
+    package var timeout = TimeAmount.seconds(10)
+
+    package var connectTimeout = TimeAmount.seconds(5)
+
+    /// A billing object is below 2 KiB; a page of 300 accounts about 100 KiB.
+    package var bodyBytesMax = 256 * 1024
+    package var listBodyBytesMax = 10 * 1024 * 1024
+
+    package init(api: Endpoint, oauth: Endpoint) {
+        self.api = api
+        self.oauth = oauth
+    }
+}

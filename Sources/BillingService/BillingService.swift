@@ -1,0 +1,36 @@
+import ArgumentParser
+import NIOCore
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+@main
+struct BillingService: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "billing-service",
+        abstract: "A billing front for Zoom master accounts: plain JSON over HTTP/2, and NDJSON for all sub accounts.",
+        subcommands: [ServeCommand.self, SandboxCommand.self])
+
+    /// `EX_CONFIG` of sysexits.h.
+    private static let wrongConfiguration: Int32 = 78
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let problem as ConfigurationProblem {
+            for line in problem.lines { Output.writeError("billing-service: \(line)\n") }
+            Glibc.exit(wrongConfiguration)
+        } catch let error as IOError {
+            Output.writeError("billing-service: \(error)\n")
+            Glibc.exit(1)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import Adapters
+import ArgumentParser
+import FoundationEssentials
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import UnixSignals
+
+struct SandboxCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sandbox",
+        abstract: "Serve a Zoom to try things against, alone.",
+        discussion: """
+            Plays Zoom's token endpoint, List sub accounts and Get billing information over HTTP/2 in clear text on \
+            127.0.0.1, with Zoom's own checks and error codes.
+
+            Exit codes: 0 stopped by SIGTERM or SIGINT, 64 wrong usage, 78 wrong configuration, 1 anything else.
+            """)
+
+    @Option(.sandboxPort) var port
+    @Option(.sandboxCredentialsFile) var credentialsFile
+    @OptionGroup var sandboxFlags: SandboxFlags
+    @OptionGroup var commonFlags: CommonFlags
+
+    private static let settings: [Setting] = [
+        .sandboxPort, .sandboxCredentialsFile, .sandboxAccounts, .sandboxLimits, .sandboxSeed, .logLevel,
+    ]
+
+    func run() async throws {
+        let own: [Setting: String?] = [.sandboxPort: port, .sandboxCredentialsFile: credentialsFile]
+        let flags = own.compactMapValues { $0 }
+            .merging(sandboxFlags.values) { first, _ in first }
+            .merging(commonFlags.values) { first, _ in first }
+        var reader = try await SettingsReader(
+            flags: flags, environment: ProcessInfo.processInfo.environment, file: commonFlags.configurationFile,
+            known: Self.settings)
+        let settings = SandboxSettings(&reader)
+        let port = reader.integer(.sandboxPort, in: 0...65_535)
+        let credentialsFile = reader.text(.sandboxCredentialsFile)
+        let level: Logger.Level = reader.choice(.logLevel) ?? .info
+        try reader.finish()
+        if commonFlags.printsConfiguration {
+            Output.write(reader.description)
+            return
+        }
+
+        let logger = Output.logger(level)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: NIOCore.System.coreCount)
+        let sandbox = try await EmbeddedSandbox(
+            settings, host: "127.0.0.1", port: port, group: group, time: SystemTime(), logger: logger)
+        if let credentialsFile {
+            do {
+                try TemporaryCredentials.write(sandbox.app, to: credentialsFile)
+            } catch {
+                throw ConfigurationProblem(
+                    lines: ["\(Setting.sandboxCredentialsFile.key): \(credentialsFile) cannot be written"])
+            }
+        }
+        let base = "http://\(Output.authority(of: sandbox.server.address))"
+        Output.write("Listening on \(base)\n")
+        let serviceGroup = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: sandbox.server, successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await serviceGroup.run()
+        try await group.shutdownGracefully()
+    }
+}

@@ -1,0 +1,82 @@
+import Adapters
+import ArgumentParser
+import FoundationEssentials
+import Logging
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve the Billing API.",
+        discussion: """
+            Each flag is a setting. Settings come from flags, then from the environment (http.port is \
+            BILLING_HTTP_PORT), then from the file of --config, then from their defaults.
+
+            With --sandbox nothing else is needed: an embedded Zoom is served, and lines to try it are printed.
+
+            Exit codes: 0 stopped by SIGTERM or SIGINT, 64 wrong usage, 78 wrong configuration, 1 anything else.
+            """)
+
+    @Flag(name: .customLong(Setting.sandbox.flagName), help: ArgumentHelp(stringLiteral: Setting.sandbox.summary))
+    var isSandbox = false
+
+    @OptionGroup var sandboxFlags: SandboxFlags
+    @Option(.httpHost) var httpHost
+    @Option(.httpPort) var httpPort
+    @Option(.httpEventLoops) var httpEventLoops
+    @Option(.shutdownGrace) var shutdownGrace
+    @Option(.zoomAPIURL) var zoomAPIURL
+    @Option(.zoomOAuthURL) var zoomOAuthURL
+    @Option(.zoomPlan) var zoomPlan
+    @Option(.zoomRateShare) var zoomRateShare
+    @Option(.zoomTimeout) var zoomTimeout
+    @Option(.zoomWait) var zoomWait
+    @Option(.exportWindow) var exportWindow
+    @Option(.credentialsFile) var credentialsFile
+    @Option(.callersFile) var callersFile
+    @OptionGroup var commonFlags: CommonFlags
+
+    private var flags: [Setting: String] {
+        let own: [Setting: String?] = [
+            .httpHost: httpHost, .httpPort: httpPort, .httpEventLoops: httpEventLoops, .shutdownGrace: shutdownGrace,
+            .zoomAPIURL: zoomAPIURL, .zoomOAuthURL: zoomOAuthURL, .zoomPlan: zoomPlan, .zoomRateShare: zoomRateShare,
+            .zoomTimeout: zoomTimeout, .zoomWait: zoomWait, .exportWindow: exportWindow,
+            .credentialsFile: credentialsFile, .callersFile: callersFile, .sandbox: isSandbox ? "true" : nil,
+        ]
+        return own.compactMapValues { $0 }
+            .merging(sandboxFlags.values) { first, _ in first }
+            .merging(commonFlags.values) { first, _ in first }
+    }
+
+    func run() async throws {
+        var reader = try await SettingsReader(
+            flags: flags, environment: ProcessInfo.processInfo.environment, file: commonFlags.configurationFile,
+            known: ServeSettings.all)
+        let settings = try ServeSettings(&reader)
+        if commonFlags.printsConfiguration {
+            Output.write(reader.description)
+            return
+        }
+        let logger = Output.logger(settings.logLevel)
+        let application = try await Application(settings, logger: logger)
+        announce(application)
+        try await application.run()
+    }
+
+    private func announce(_ application: Application) {
+        let base = "http://\(Output.authority(of: application.address))"
+        Output.write("Listening on \(base)\n")
+        guard let (accounts, token) = application.sandbox else { return }
+        func curl(_ path: String, _ options: String = "") -> String {
+            "curl --http2-prior-knowledge \(options)-H 'authorization: Bearer \(token)' \(base)\(path)\n"
+        }
+        var text = "\nAn embedded Zoom with \(accounts.count) sub accounts is behind it. To try it:\n\n"
+        if let number = (0..<accounts.count).first(where: { !accounts.isSelfPay($0) }) {
+            text += curl("/v2/accounts/\(accounts.id(of: number))/billing")
+        }
+        if let number = (0..<accounts.count).first(where: accounts.isSelfPay) {
+            text += curl("/v2/accounts/\(accounts.id(of: number))/billing")
+        }
+        text += curl("/v2/billing/stream", "-N ")
+        Output.write(text)
+    }
+}

@@ -1,0 +1,176 @@
+import Adapters
+import Configuration
+import FoundationEssentials
+import Logging
+import SystemPackage
+
+/// What is wrong with the configuration, a line for each setting. Ends the program with `EX_CONFIG`.
+struct ConfigurationProblem: Error, Equatable, CustomStringConvertible {
+    let lines: [String]
+
+    var description: String { lines.joined(separator: "\n") }
+}
+
+/// Reads settings from flags, then the environment, then a file, then their defaults, and gathers everything that is
+/// wrong, so that an operator mends it in one go.
+struct SettingsReader {
+    private let reader: ConfigReader
+    private(set) var problems: [String] = []
+
+    /// What each setting came to, for `--print-config`.
+    private(set) var values: [(setting: Setting, text: String)] = []
+
+    /// - Parameters:
+    ///   - known: Every setting there is: a file that names another is mistaken.
+    ///   - environment: `BILLING_…` variables; others are not looked at.
+    /// - Throws: `ConfigurationProblem` for a file that cannot be used.
+    init(
+        flags: [Setting: String], environment: [String: String], file: String?, known: [Setting]
+    ) async throws {
+        // The values of flags are texts like those of the environment, and converted like them.
+        let flagValues = Dictionary(uniqueKeysWithValues: flags.map { ($0.key.keyAsVariable, $0.value) })
+        var providers: [any ConfigProvider] = [
+            EnvironmentVariablesProvider(environmentVariables: flagValues),
+            EnvironmentVariablesProvider(environmentVariables: environment).prefixKeys(with: "billing"),
+        ]
+        if let file {
+            try Self.check(file, known: known)
+            do {
+                providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(file)))
+            } catch {
+                throw ConfigurationProblem(lines: ["config: \(file) cannot be read"])
+            }
+        }
+        reader = ConfigReader(providers: providers)
+    }
+
+    private static func check(_ file: String, known: [Setting]) throws {
+        guard let data = try? Data(contentsOf: URL(filePath: file)) else {
+            throw ConfigurationProblem(lines: ["config: \(file) cannot be read"])
+        }
+        let value: JSONValue
+        do throws(JSONSyntaxError) {
+            value = try JSONValue(parsing: Array(data))
+        } catch {
+            throw ConfigurationProblem(lines: ["config: \(file) is not JSON: \(error)"])
+        }
+        guard let object = value.object else {
+            throw ConfigurationProblem(lines: ["config: \(file) is not a JSON object"])
+        }
+        let keys = Set(known.map(\.key))
+        let unknown = Self.leaves(of: object, under: "").filter { !keys.contains($0) }
+        guard unknown.isEmpty else {
+            throw ConfigurationProblem(lines: unknown.map { "\($0): no such setting (in \(file))" })
+        }
+    }
+
+    private static func leaves(of object: JSONObject, under prefix: String) -> [String] {
+        object.members.flatMap { member -> [String] in
+            let key = prefix + member.name
+            return member.value.object.map { leaves(of: $0, under: key + ".") } ?? [key]
+        }
+    }
+
+    // MARK: Values
+
+    mutating func text(_ setting: Setting) -> String? {
+        read(setting, as: "a text", { try $0.requiredString(forKey: $1) }, { $0 })
+    }
+
+    mutating func flag(_ setting: Setting) -> Bool {
+        read(setting, as: "true or false", { try $0.requiredBool(forKey: $1) }, { Bool($0) }) ?? false
+    }
+
+    mutating func integer(_ setting: Setting, in range: ClosedRange<Int>) -> Int {
+        let value = read(setting, as: "a whole number", { try $0.requiredInt(forKey: $1) }, { Int($0) })
+        guard let value else { return range.lowerBound }
+        if !range.contains(value) { report(setting, "\(value) is not between \(range.lowerBound) and \(range.upperBound)") }
+        return value
+    }
+
+    mutating func share(_ setting: Setting) -> Double {
+        let value = read(setting, as: "a number", { try $0.requiredDouble(forKey: $1) }, { Double($0) })
+        guard let value else { return 1 }
+        guard value > 0, value <= 1 else {
+            report(setting, "\(value) is not above 0 and at most 1")
+            return 1
+        }
+        return value
+    }
+
+    mutating func duration(_ setting: Setting, in range: ClosedRange<Duration>) -> Duration {
+        guard let text = text(setting) else { return range.lowerBound }
+        guard let duration = Self.duration(text) else {
+            report(setting, "\"\(text)\" is not a time such as 500ms, 10s, 2m or 1h")
+            return range.lowerBound
+        }
+        if !range.contains(duration) { report(setting, "\(text) is out of range: \(setting.summary)") }
+        return duration
+    }
+
+    mutating func choice<Choice: RawRepresentable & CaseIterable>(_ setting: Setting) -> Choice?
+    where Choice.RawValue == String {
+        guard let text = text(setting) else { return nil }
+        guard let choice = Choice(rawValue: text) else {
+            let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            report(setting, "\"\(text)\" is none of \(choices)")
+            return nil
+        }
+        return choice
+    }
+
+    mutating func report(_ setting: Setting, _ problem: String) {
+        problems.append("\(setting.key): \(problem)")
+    }
+
+    /// Whether somebody set it, be it to its default.
+    func isGiven(_ setting: Setting) -> Bool {
+        reader.string(forKey: Self.key(of: setting)) != nil
+    }
+
+    /// - Throws: `ConfigurationProblem` if anything was wrong.
+    func finish() throws(ConfigurationProblem) {
+        guard problems.isEmpty else { throw ConfigurationProblem(lines: problems) }
+    }
+
+    private mutating func read<Value>(
+        _ setting: Setting, as kind: String, _ read: (ConfigReader, ConfigKey) throws -> Value,
+        _ parse: (String) -> Value?
+    ) -> Value? {
+        do {
+            let value = try read(reader, Self.key(of: setting))
+            values.append((setting, "\(value)"))
+            return value
+        } catch {
+            // The library tells a value that is missing from one of another type in its text alone.
+            guard "\(error)".hasPrefix("Missing required config value") else {
+                report(setting, "not \(kind)")
+                return nil
+            }
+        }
+        values.append((setting, setting.defaultText ?? ""))
+        return setting.defaultText.flatMap(parse)
+    }
+
+    private static func key(of setting: Setting) -> ConfigKey {
+        ConfigKey(setting.key.split(separator: ".").map(String.init))
+    }
+
+    private static func duration(_ text: String) -> Duration? {
+        let units: [(String, Duration)] = [
+            ("ms", .milliseconds(1)), ("s", .seconds(1)), ("m", .seconds(60)), ("h", .seconds(3600)),
+        ]
+        for (suffix, unit) in units where text.hasSuffix(suffix) {
+            guard let count = Int32(text.dropLast(suffix.count)), count >= 0 else { continue }
+            return unit * Int(count)
+        }
+        return nil
+    }
+}
+
+extension SettingsReader: CustomStringConvertible {
+    /// The settings that result, a line each. None of them is secret: secrets live in files of their own.
+    var description: String {
+        values.map { "\($0.setting.key) = \($0.text)\n" }.joined()
+    }
+}

@@ -1,0 +1,51 @@
+/// Every way a use case can end badly. What each means to a client of the service is its adapter's affair.
+package enum BillingFailure: Error, Sendable, Equatable {
+    /// A rule of the request was broken; all of them are named.
+    case invalid([Violation])
+    /// The sub account pays for itself: its billing is not the master's to see.
+    case selfPay
+    case accountNotFound(AccountID)
+    /// The caller may not do that.
+    case scopeMissing(Caller.Scope)
+    /// The source's request budget is spent for longer than the caller may wait.
+    case budgetSpent(retryAfter: Duration)
+    /// The source refused our credentials, or they lack a permission, or there are none.
+    case credentialsRefused
+    /// The source failed, or its answer made no sense.
+    case sourceFailed
+    /// The source did not answer in time.
+    case timedOut
+    /// We cannot take the work on just now.
+    case unavailable(retryAfter: Duration)
+    /// Whoever asked has gone.
+    case cancelled
+
+    /// A broken rule: which field, and what is wrong with it.
+    package struct Violation: Sendable, Equatable {
+        package let field: String
+        package let message: String
+
+        package init(field: String, message: String) {
+            self.field = field
+            self.message = message
+        }
+    }
+
+    /// How far a failure reaches.
+    package enum Reach: Sendable, Equatable {
+        /// It says something of one account, and will say it again.
+        case account
+        /// It may be gone when asked again.
+        case moment
+        /// Nothing else will fare better until somebody acts.
+        case everything
+    }
+
+    package var reach: Reach {
+        switch self {
+        case .invalid, .selfPay, .accountNotFound: .account
+        case .budgetSpent, .sourceFailed, .timedOut, .unavailable: .moment
+        case .scopeMissing, .credentialsRefused, .cancelled: .everything
+        }
+    }
+}

@@ -1,0 +1,12 @@
+/// Who is asked for the billing of one account.
+package protocol ContactSource: Sendable {
+    /// - Throws: `accountNotFound`, `budgetSpent`, `credentialsRefused`, `sourceFailed`, `timedOut`, `unavailable`,
+    ///   `cancelled`. That an account pays for itself is an answer, not a failure.
+    func billing(of account: AccountID, for purpose: Purpose) async throws(BillingFailure) -> AccountBilling
+}
+
+/// What a request to the source is for: somebody who waits, or a job that takes what is left.
+package enum Purpose: Sendable, Equatable {
+    case interactive
+    case bulk
+}
