@@ -2,9 +2,16 @@
 package struct FieldName: Sendable, Hashable {
     package let bytes: [UInt8]
 
+    /// Kept out of the compression tables of both ends (RFC 7541, 6.2.3).
+    let isNeverIndexed: Bool
+
     /// For names known when the program is written.
-    package init(_ name: StaticString) {
+    ///
+    /// - Parameter isNeverIndexed: For values that are secret, since what is in a table could be guessed piece by piece
+    ///   (RFC 7541, 7.1.3), and for values that never come twice, which would only push others out of it.
+    package init(_ name: StaticString, isNeverIndexed: Bool = false) {
         bytes = name.withUTF8Buffer { Array($0) }
+        self.isNeverIndexed = isNeverIndexed
     }
 
     package static let method = FieldName(":method")
@@ -15,12 +22,12 @@ package struct FieldName: Sendable, Hashable {
 
     package static let accept = FieldName("accept")
     package static let allow = FieldName("allow")
-    package static let authorization = FieldName("authorization")
+    package static let authorization = FieldName("authorization", isNeverIndexed: true)
     package static let cacheControl = FieldName("cache-control")
     package static let contentLength = FieldName("content-length")
     package static let contentType = FieldName("content-type")
     package static let contentTypeOptions = FieldName("x-content-type-options")
-    package static let requestID = FieldName("x-request-id")
+    package static let requestID = FieldName("x-request-id", isNeverIndexed: true)
     package static let retryAfter = FieldName("retry-after")
     package static let traceparent = FieldName("traceparent")
     package static let userAgent = FieldName("user-agent")

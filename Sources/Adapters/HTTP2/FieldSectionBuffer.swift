@@ -1,7 +1,7 @@
 /// Where the fields of the section being received are gathered, so that a section becomes `HeaderFields` by one copy.
 ///
 /// One for each session, used again for every section: HTTP/2 never interleaves two of them (RFC 9113, 4.3).
-struct FieldSectionBuffer: ~Copyable {
+final class FieldSectionBuffer {
     private var storage: UnsafeMutableRawBufferPointer
     private var used = 0
     private var count = 0
@@ -21,7 +21,7 @@ struct FieldSectionBuffer: ~Copyable {
         storage.deallocate()
     }
 
-    mutating func begin() {
+    func begin() {
         used = 0
         count = 0
         listBytes = 0
@@ -29,37 +29,34 @@ struct FieldSectionBuffer: ~Copyable {
     }
 
     /// Keeps a field, or only counts it once the section is over its limits. `false`: far over.
-    mutating func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) -> Bool {
+    func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) -> Bool {
         listBytes += name.count + value.count + 32
         guard listBytes <= limits.headerListBytesMax, count < limits.headerFieldsMax, !isExcessive else {
             isExcessive = true
             return listBytes <= limits.headerListBytesMax * limits.headerExcessFactor
         }
         // The prefix is written as 8 bytes, the last two of which the name overwrites.
-        let needed = used + HeaderFields.prefixBytes + name.count + value.count + 2
-        if needed > storage.count { grow(to: needed) }
-        storage.storeBytes(
-            of: HeaderFields.prefix(nameCount: name.count, valueCount: value.count), toByteOffset: used, as: UInt64.self)
-        used += HeaderFields.prefixBytes
-        copy(name)
-        copy(value)
+        let end = used + HeaderFields.prefixBytes + name.count + value.count
+        if end + 2 > storage.count { grow(to: end + 2) }
+        let record = storage.baseAddress.map { $0 + used }
+        let prefix = HeaderFields.prefix(nameCount: name.count, valueCount: value.count)
+        record?.storeBytes(of: prefix, as: UInt64.self)
+        let text = record.map { $0 + HeaderFields.prefixBytes }
+        if let start = name.baseAddress { text?.copyMemory(from: start, byteCount: name.count) }
+        if let start = value.baseAddress { (text.map { $0 + name.count })?.copyMemory(from: start, byteCount: value.count) }
+        used = end
         count += 1
         return true
     }
 
-    private mutating func copy(_ part: UnsafeBufferPointer<UInt8>) {
-        UnsafeMutableRawBufferPointer(rebasing: storage[used...]).copyMemory(from: UnsafeRawBufferPointer(part))
-        used += part.count
-    }
-
-    private mutating func grow(to needed: Int) {
+    private func grow(to needed: Int) {
         let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: max(needed, storage.count * 2), alignment: 1)
         larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[..<used]))
         storage.deallocate()
         storage = larger
     }
 
-    borrowing func makeFields() -> HeaderFields {
+    func makeFields() -> HeaderFields {
         HeaderFields(records: UnsafeRawBufferPointer(rebasing: storage[..<used]), count: count)
     }
 }

@@ -3,18 +3,27 @@
 /// All names and values lie one after another in a single buffer, so that a request costs one allocation for all of its
 /// fields, and a prepared section is shared by every response that starts from it.
 package struct HeaderFields: Sendable, Equatable {
-    /// Records of: length of the name (2 bytes), length of the value (4 bytes), name, value. Little-endian.
+    /// Records of: length of the name (2 bytes, the highest bit set for one that is never indexed), length of the value
+    /// (4 bytes), name, value. Little-endian.
     private var storage: [UInt8] = []
 
     /// How many fields there are.
     package private(set) var count = 0
 
     static let prefixBytes = 6
+    private static let neverIndexedBit = 0x8000
 
     package init() {}
 
     package init(reservingBytes capacity: Int) {
         storage.reserveCapacity(capacity)
+    }
+
+    /// Begins with what `prepared` holds, with room for `capacity` bytes more.
+    package init(_ prepared: HeaderFields, reservingBytes capacity: Int) {
+        storage.reserveCapacity(prepared.storage.count + capacity)
+        storage.append(contentsOf: prepared.storage)
+        count = prepared.count
     }
 
     /// For sections written in the source, such as the fixed part of a response.
@@ -38,9 +47,10 @@ package struct HeaderFields: Sendable, Equatable {
 
     package mutating func append(_ name: FieldName, _ value: some Collection<UInt8>) {
         let valueCount = value.count
-        precondition(name.bytes.count <= Int(UInt16.max) && valueCount <= Int(UInt32.max), "field too long")
-        withUnsafeBytes(of: Self.prefix(nameCount: name.bytes.count, valueCount: valueCount)) {
-            storage.append(contentsOf: $0.prefix(Self.prefixBytes))
+        precondition(name.bytes.count < Self.neverIndexedBit && valueCount <= Int(UInt32.max), "field too long")
+        let marked = name.bytes.count | (name.isNeverIndexed ? Self.neverIndexedBit : 0)
+        withUnsafeBytes(of: Self.prefix(nameCount: marked, valueCount: valueCount)) {
+            storage.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<Self.prefixBytes]))
         }
         storage.append(contentsOf: name.bytes)
         storage.append(contentsOf: value)
@@ -98,13 +108,14 @@ extension HeaderFields {
             self.bytes = bytes
         }
 
-        mutating func next() -> (name: Range<Int>, value: Range<Int>)? {
+        mutating func next() -> (name: Range<Int>, value: Range<Int>, isNeverIndexed: Bool)? {
             guard offset < bytes.count else { return nil }
-            let nameCount = Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self)))
+            let marked = Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self)))
+            let nameCount = marked & ~neverIndexedBit
             let valueCount = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 2, as: UInt32.self)))
             let name = offset + prefixBytes..<offset + prefixBytes + nameCount
             offset = name.upperBound + valueCount
-            return (name, name.upperBound..<offset)
+            return (name, name.upperBound..<offset, marked & neverIndexedBit != 0)
         }
     }
 }

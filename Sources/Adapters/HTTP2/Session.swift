@@ -34,7 +34,7 @@ final class Session {
     private var output = ByteBuffer()
 
     /// The field section being received, and whose it is: nghttp2 reports the fields of one section in a row.
-    private var section: FieldSectionBuffer
+    private let section: FieldSectionBuffer
     private var exchangeInHead: Exchange?
 
     /// A field section went so far over its limits that the connection is to end.
@@ -174,16 +174,14 @@ final class Session {
         precondition(fields.count <= Self.sectionFieldsMax, "a field section of ours is too long")
         return fields.withUnsafeFields { base, records in
             var count = 0
-            for (name, value) in records {
-                let start = base.baseAddress?.assumingMemoryBound(to: UInt8.self)
-                let isCredential = base[name].elementsEqual(FieldName.authorization.bytes)
+            let start = base.baseAddress?.assumingMemoryBound(to: UInt8.self)
+            for (name, value, isNeverIndexed) in records {
                 outgoingSection[count] = nghttp2_nv(
                     name: start.map { UnsafeMutablePointer(mutating: $0 + name.lowerBound) },
                     value: start.map { UnsafeMutablePointer(mutating: $0 + value.lowerBound) },
                     namelen: name.count,
                     valuelen: value.count,
-                    // A credential in a compression table could be guessed piece by piece (RFC 7541, 7.1.3).
-                    flags: UInt8(isCredential ? NGHTTP2_NV_FLAG_NO_INDEX.rawValue : NGHTTP2_NV_FLAG_NONE.rawValue)
+                    flags: UInt8(isNeverIndexed ? NGHTTP2_NV_FLAG_NO_INDEX.rawValue : NGHTTP2_NV_FLAG_NONE.rawValue)
                 )
                 count += 1
             }

@@ -36,9 +36,9 @@ struct GetBilling: Sendable {
     private static func response(_ contact: BillingContact, _ requestID: RequestID) -> HTTPResponse {
         var body = ByteBuffer()
         body.writeContact(contact)
-        var response = HTTPResponse(fields: fields, body: body)
-        response.fields.append(.contentLength, body.readableBytes)
-        response.fields.append(.requestID, requestID.text)
-        return response
+        var fields = HeaderFields(fields, reservingBytes: requestID.text.count + 64)
+        fields.append(.contentLength, body.readableBytes)
+        fields.append(.requestID, requestID.text)
+        return HTTPResponse(fields: fields, body: body)
     }
 }

@@ -63,12 +63,13 @@ struct Problem: Sendable {
 
     /// The whole answer; all but the request's id was made with the problem.
     func response(_ requestID: RequestID) -> HTTPResponse {
-        var body = body
-        body.writeBytes(requestID.text)
-        body.writeStaticString("\"}")
-        var response = HTTPResponse(fields: fields, body: body)
-        response.fields.append(.contentLength, body.readableBytes)
-        response.fields.append(.requestID, requestID.text)
-        return response
+        var whole = ByteBufferAllocator().buffer(capacity: body.readableBytes + requestID.text.count + 2)
+        whole.writeImmutableBuffer(body)
+        whole.writeBytes(requestID.text)
+        whole.writeStaticString("\"}")
+        var fields = HeaderFields(fields, reservingBytes: requestID.text.count + 64)
+        fields.append(.contentLength, whole.readableBytes)
+        fields.append(.requestID, requestID.text)
+        return HTTPResponse(fields: fields, body: whole)
     }
 }

@@ -2,7 +2,7 @@ package import Domain
 package import Logging
 
 /// The way in: path, method, caller, then the route's own affair.
-package struct Router: RequestHandler {
+package final class Router: RequestHandler {
     private enum Route {
         case billing(account: ArraySlice<UInt8>)
         case billingStream
@@ -37,7 +37,7 @@ package struct Router: RequestHandler {
             ])
         var reply = reply(to: request, requestID)
         if let traceparent = request.fields.string(.traceparent) { reply = reply.carrying(traceparent: traceparent) }
-        return request.method.elementsEqual("HEAD".utf8) ? reply.withoutBody : reply
+        return request.method.elementsEqual(Self.head) ? reply.withoutBody : reply
     }
 
     package func replyToExcessiveHead() -> HTTPResponse {
@@ -83,11 +83,12 @@ package struct Router: RequestHandler {
         case unknown
     }
 
-    private static let reading = ["GET", "HEAD"].map { Array($0.utf8) }
+    private static let get = Array("GET".utf8)
+    private static let head = Array("HEAD".utf8)
     private static let other = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"].map { Array($0.utf8) }
 
     private static func kind(of method: ArraySlice<UInt8>) -> MethodKind {
-        if reading.contains(where: { method.elementsEqual($0) }) { return .reading }
+        if method.elementsEqual(get) || method.elementsEqual(head) { return .reading }
         return other.contains { method.elementsEqual($0) } ? .other : .unknown
     }
 }

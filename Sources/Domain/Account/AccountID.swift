@@ -14,15 +14,15 @@ package struct AccountID: Sendable, Hashable, Comparable, CustomStringConvertibl
 
     /// `nil` unless there are 1 to `lengthMax` characters, each a letter or digit of ASCII or one of `- _ . = +`, and
     /// not dots alone: those mean another path.
-    package init?(_ text: some Collection<UInt8>) {
+    package init?(_ text: ArraySlice<UInt8>) {
         guard (1...Self.lengthMax).contains(text.count), text.allSatisfy(Self.isAllowed) else { return nil }
         guard !text.allSatisfy({ $0 == UInt8(ascii: ".") }) else { return nil }
         rawValue = String(decoding: text, as: UTF8.self)
     }
 
     /// As `init(_:)` for bytes.
-    package init?(_ text: some StringProtocol) {
-        self.init(Array(text.utf8))
+    package init?(_ text: String) {
+        self.init(Array(text.utf8)[...])
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {

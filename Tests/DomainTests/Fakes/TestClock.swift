@@ -1,0 +1,87 @@
+package import Domain
+import Synchronization
+
+/// Time that passes when the test says so.
+package final class TestClock: TimeSource {
+    private struct Sleeper {
+        let id: Int
+        let moment: Moment
+        let continuation: CheckedContinuation<Bool, Never>
+    }
+
+    private struct State {
+        var now = Duration.zero
+        var lastID = 0
+        var sleepers: [Sleeper] = []
+        var watchers: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+    }
+
+    private let state = Mutex(State())
+    private let start: Timestamp
+
+    package init(start: Timestamp = Timestamp(secondsSinceEpoch: 1_769_860_800)) {
+        self.start = start
+    }
+
+    package var now: Moment { state.withLock { Moment(sinceOrigin: $0.now) } }
+
+    package var timestamp: Timestamp {
+        Timestamp(secondsSinceEpoch: start.secondsSinceEpoch + now.sinceOrigin.components.seconds)
+    }
+
+    package func sleep(until moment: Moment) async throws(CancellationError) {
+        let id = state.withLock { state in
+            state.lastID += 1
+            return state.lastID
+        }
+        let isWoken = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let (isPast, watchers) = state.withLock { state in
+                    if Task.isCancelled || state.now >= moment.sinceOrigin {
+                        return (true, [CheckedContinuation<Void, Never>]())
+                    }
+                    state.sleepers.append(Sleeper(id: id, moment: moment, continuation: continuation))
+                    return (false, Self.takeWatchers(&state))
+                }
+                if isPast { continuation.resume(returning: !Task.isCancelled) }
+                for watcher in watchers { watcher.resume() }
+            }
+        } onCancel: {
+            let sleeper = state.withLock { state -> Sleeper? in
+                guard let index = state.sleepers.firstIndex(where: { $0.id == id }) else { return nil }
+                return state.sleepers.remove(at: index)
+            }
+            sleeper?.continuation.resume(returning: false)
+        }
+        if !isWoken { throw CancellationError() }
+    }
+
+    private static func takeWatchers(_ state: inout State) -> [CheckedContinuation<Void, Never>] {
+        let count = state.sleepers.count
+        defer { state.watchers.removeAll { $0.count <= count } }
+        return state.watchers.filter { $0.count <= count }.map(\.continuation)
+    }
+
+    /// Returns when at least so many tasks sleep.
+    package func sleepers(_ count: Int) async {
+        await withCheckedContinuation { continuation in
+            let isThere = state.withLock { state in
+                if state.sleepers.count >= count { return true }
+                state.watchers.append((count, continuation))
+                return false
+            }
+            if isThere { continuation.resume() }
+        }
+    }
+
+    /// Lets time pass, and wakes who has slept long enough.
+    package func advance(by duration: Duration) {
+        let woken = state.withLock { state in
+            state.now += duration
+            let now = Moment(sinceOrigin: state.now)
+            defer { state.sleepers.removeAll { $0.moment <= now } }
+            return state.sleepers.filter { $0.moment <= now }
+        }
+        for sleeper in woken { sleeper.continuation.resume(returning: true) }
+    }
+}

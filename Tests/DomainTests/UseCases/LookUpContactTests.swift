@@ -1,0 +1,45 @@
+import Domain
+import DomainFakes
+import Testing
+
+@Suite("Looking up a contact")
+struct LookUpContactTests {
+    let account = AccountID(literal: "a")
+
+    @Test("gives the contact and when it was read")
+    func found() async throws {
+        let clock = TestClock(start: Timestamp(secondsSinceEpoch: 5))
+        let dated = try await LookUpContact(source: FakeSource(), time: clock)(account, for: .everything)
+        #expect(dated == DatedContact(contact: .sample(account), asOf: Timestamp(secondsSinceEpoch: 5)))
+    }
+
+    @Test("asks nobody for a caller who may not")
+    func scope() async {
+        let source = FakeSource()
+        await #expect(throws: BillingFailure.scopeMissing(.billingRead)) {
+            try await LookUpContact(source: source, time: TestClock())(account, for: .nothing)
+        }
+        #expect(source.calls.isEmpty)
+    }
+
+    @Test("keeps the billing of an account that pays for itself to itself")
+    func selfPay() async {
+        let source = FakeSource(answer: { _, _ async throws(BillingFailure) in .selfPay })
+        await #expect(throws: BillingFailure.selfPay) {
+            try await LookUpContact(source: source, time: TestClock())(account, for: .everything)
+        }
+    }
+
+    @Test(
+        "passes on why the source failed",
+        arguments: [
+            BillingFailure.accountNotFound(AccountID(literal: "a")), .budgetSpent(retryAfter: .seconds(3)),
+            .credentialsRefused, .sourceFailed, .timedOut,
+        ])
+    func failed(failure: BillingFailure) async {
+        let source = FakeSource(answer: { _, _ async throws(BillingFailure) in throw failure })
+        await #expect(throws: failure) {
+            try await LookUpContact(source: source, time: TestClock())(account, for: .everything)
+        }
+    }
+}
