@@ -40,6 +40,9 @@ final class Session {
     /// A field section went so far over its limits that the connection is to end.
     private var isHeadFlooded = false
 
+    /// A PING is to follow the GOAWAY that waits to be sent.
+    private var isPingDue = false
+
     init(role: Role, limits: Limits, handler: ConnectionHandler) {
         self.role = role
         self.limits = limits
@@ -213,7 +216,8 @@ final class Session {
     /// The first step of a drain: GOAWAY with the highest stream id, and a PING behind it (RFC 9113, 6.8).
     func submitShutdownNotice() {
         nghttp2_submit_shutdown_notice(raw)
-        nghttp2_submit_ping(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
+        // Not both at once: nghttp2 lets a PING overtake a GOAWAY, and then its answer would say nothing.
+        isPingDue = true
     }
 
     /// GOAWAY with the last stream taken.
@@ -303,6 +307,10 @@ final class Session {
 
     func frameSent(_ head: nghttp2_frame_hd) {
         let type = nghttp2_frame_type(rawValue: UInt32(head.type))
+        if isPingDue, type == NGHTTP2_GOAWAY {
+            isPingDue = false
+            nghttp2_submit_ping(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
+        }
         guard type == NGHTTP2_HEADERS || type == NGHTTP2_DATA else { return }
         switch role {
         case .client:

@@ -1,0 +1,134 @@
+import Adapters
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+@Suite("A client's connection", .timeLimit(.minutes(1)))
+struct ClientConnectionTests {
+    private static let request = ClientRequest(method: "GET", scheme: "http", authority: "localhost", target: "/")
+
+    private func withClient(
+        _ handler: any RequestHandler, _ test: (HTTP2Client, HTTP2Server) async throws -> Void
+    ) async throws {
+        try await withServer(handler) { server in
+            let client = HTTP2Client(
+                origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+            try await test(client, server)
+            await client.close()
+        }
+    }
+
+    private func failure(
+        of client: HTTP2Client, bodyBytesMax: Int = 1000, timeout: TimeAmount = .seconds(10)
+    ) async -> HTTP2Failure? {
+        do throws(HTTP2Failure) {
+            _ = try await client.exchange(Self.request, bodyBytesMax: bodyBytesMax, timeout: timeout)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test("carries many exchanges at a time, more than the server takes at once")
+    func many() async throws {
+        try await withClient(ScriptedHandler { request in
+            let target = String(decoding: request.target, as: UTF8.self)
+            return .eventually { .text(target) }
+        }) { client, _ in
+            await withTaskGroup(of: Bool.self) { group in
+                for number in 0..<500 {
+                    group.addTask {
+                        let request = ClientRequest(
+                            method: "GET", scheme: "http", authority: "localhost", target: "/\(number)")
+                        let response = try? await client.exchange(request, bodyBytesMax: 1000, timeout: .seconds(20))
+                        return response.map { String(buffer: $0.body) == "/\(number)" } ?? false
+                    }
+                }
+                for await isRight in group { #expect(isRight) }
+            }
+        }
+    }
+
+    @Test("refuses a body that is larger than was allowed")
+    func tooLarge() async throws {
+        try await withClient(ScriptedHandler { _ in .now(.text(String(repeating: "a", count: 1001))) }) { client, _ in
+            #expect(await failure(of: client, bodyBytesMax: 1000) == .tooLarge)
+            #expect(await failure(of: client, bodyBytesMax: 1001) == nil)
+        }
+    }
+
+    @Test("gives up at the deadline, and tells the server")
+    func timedOut() async throws {
+        let cancelled = Event<Void>()
+        try await withClient(ScriptedHandler { _ in
+            .eventually {
+                await untilCancelled()
+                cancelled.fire()
+                return .text("too late")
+            }
+        }) { client, _ in
+            #expect(await failure(of: client, timeout: .milliseconds(50)) == .timedOut)
+            await cancelled.next()
+        }
+    }
+
+    @Test("gives up when its task is cancelled, and tells the server")
+    func cancelled() async throws {
+        let started = Event<Void>()
+        let cancelled = Event<Void>()
+        try await withClient(ScriptedHandler { _ in
+            .eventually {
+                started.fire()
+                await untilCancelled()
+                cancelled.fire()
+                return .text("too late")
+            }
+        }) { client, _ in
+            let asking = Task { await failure(of: client) }
+            await started.next()
+            asking.cancel()
+            #expect(await asking.value == .cancelled)
+            await cancelled.next()
+        }
+    }
+
+    @Test("says that the server reset the stream, and why")
+    func reset() async throws {
+        try await withClient(ScriptedHandler { _ in .stream(HTTPResponse(status: 200)) { _ in .broken } }) {
+            client, _ in
+            #expect(await failure(of: client) == .resetByPeer(.internalError))
+        }
+    }
+
+    @Test("says that nobody listens, which leaves the request safe to repeat")
+    func notConnected() async throws {
+        var origin = Origin(scheme: .http, host: "127.0.0.1", port: 0)
+        try await withServer(ScriptedHandler { _ in .now(.text("")) }) { origin = $0.origin }
+        let client = HTTP2Client(origin: origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+        #expect(await failure(of: client) == .notConnected)
+        #expect(HTTP2Failure.notConnected.isUnprocessed)
+    }
+
+    @Test("makes another connection when the server has drained the one it had")
+    func reconnects() async throws {
+        let port = Mutex(0)
+        let handler = ScriptedHandler { _ in .now(.text("here")) }
+        var client: HTTP2Client?
+        try await withServer(handler) { server in
+            port.withLock { $0 = server.port }
+            let first = HTTP2Client(
+                origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+            client = first
+            #expect(await failure(of: first) == nil)
+        }
+        let again = try await HTTP2Server(
+            host: "127.0.0.1", port: port.withLock { $0 }, group: .singleton, handler: handler, grace: .seconds(10),
+            logger: .silent)
+        try await withServices([again]) {
+            let same = try #require(client)
+            #expect(await failure(of: same) == nil)
+            await same.close()
+        }
+    }
+}

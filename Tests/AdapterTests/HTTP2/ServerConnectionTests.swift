@@ -1,0 +1,256 @@
+import Adapters
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+@Suite("A server's connection", .timeLimit(.minutes(1)))
+struct ServerConnectionTests {
+    private static let hello = ScriptedHandler { _ in .now(.text("hello")) }
+
+    @Test("begins with SETTINGS and acknowledges those of the peer")
+    func settings() async throws {
+        try await withServer(Self.hello) { server in
+            try await FramePeer.connected(to: server.port) { peer in
+                let first = try await peer.next()
+                #expect(first.kind == .settings && !first.isAcknowledgement)
+                var frame = try await peer.next()
+                while frame.kind == .windowUpdate { frame = try await peer.next() }
+                #expect(frame == .settingsAcknowledgement)
+            }
+        }
+    }
+
+    @Test("answers a request with its fields and then its body")
+    func answer() async throws {
+        try await withServer(Self.hello) { server in
+            try await FramePeer.connected(to: server.port) { peer in
+                try await peer.send(.headers(1, FramePeer.get("/")))
+                let headers = try await peer.next(.headers)
+                #expect(headers.stream == 1 && !headers.endsStream)
+                let data = try await peer.next(.data)
+                #expect(data == .data(1, Array("hello".utf8), endsStream: true))
+            }
+        }
+    }
+
+    @Test("closes on what is not HTTP/2")
+    func notHTTP2() async throws {
+        try await withServer(Self.hello) { server in
+            try await FramePeer.unprefaced(to: server.port) { peer in
+                try await peer.send(bytes: Array("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+                let frames = try await peer.untilClosed()
+                #expect(!frames.contains { $0.kind == .headers })
+            }
+        }
+    }
+
+    @Test("cancels the work for a stream that the peer resets")
+    func reset() async throws {
+        let started = Event<Void>()
+        let cancelled = Event<Void>()
+        let handler = ScriptedHandler { _ in
+            .eventually {
+                started.fire()
+                await untilCancelled()
+                cancelled.fire()
+                return .text("too late")
+            }
+        }
+        try await withServer(handler) { server in
+            try await FramePeer.connected(to: server.port) { peer in
+                try await peer.send(.headers(1, FramePeer.get("/")))
+                await started.next()
+                try await peer.send(.reset(1, 8))
+                await cancelled.next()
+                // The connection is none the worse for it.
+                #expect(try await !peer.settle().contains { $0.kind == .goAway })
+            }
+        }
+    }
+
+    @Test("cancels the work of every stream when the connection is lost")
+    func lost() async throws {
+        let started = Event<Void>()
+        let cancelled = Event<Void>()
+        let handler = ScriptedHandler { _ in
+            .eventually {
+                started.fire()
+                await untilCancelled()
+                cancelled.fire()
+                return .text("too late")
+            }
+        }
+        try await withServer(handler) { server in
+            try await FramePeer.connected(to: server.port) { peer in
+                try await peer.send(.headers(1, FramePeer.get("/")), .headers(3, FramePeer.get("/")))
+                await started.next()
+                await started.next()
+            }
+            await cancelled.next()
+            await cancelled.next()
+        }
+    }
+
+    @Test("holds the producer of a body while the peer's window is closed, and lets it go on with the window")
+    func backPressure() async throws {
+        let written = Mutex(0)
+        let chunk = ByteBuffer(repeating: 0x78, count: 1024)
+        let handler = ScriptedHandler { _ in
+            .stream(HTTPResponse(status: 200)) { body in
+                for _ in 0..<200 {
+                    do throws(BodyWriter.Closed) { try await body.write(chunk) } catch { return .broken }
+                    written.withLock { $0 += 1024 }
+                }
+                return .complete
+            }
+        }
+        try await withServer(handler) { server in
+            // SETTINGS_INITIAL_WINDOW_SIZE 0
+            try await FramePeer.connected(to: server.port, settings: [(4, 0)]) { peer in
+                try await peer.send(.headers(1, FramePeer.get("/")))
+                _ = try await peer.next(.headers)
+                _ = try await peer.settle()
+                #expect(written.withLock { $0 } == Limits().streamWriteBytesMax)
+
+                var received = 0
+                var ended = false
+                try await peer.send(.windowUpdate(0, 1_000_000))
+                while !ended {
+                    try await peer.send(.windowUpdate(1, 20_000))
+                    for frame in try await peer.settle() where frame.kind == .data {
+                        received += frame.payload.count
+                        ended = frame.endsStream
+                    }
+                    // What the last window update let go may still be on its way.
+                    let ahead = written.withLock { $0 } - received
+                    #expect(ahead <= Limits().streamWriteBytesMax + 20_000 + 1024)
+                }
+                #expect(received == 200 * 1024)
+            }
+        }
+    }
+
+    @Test("ends a body that broke off by a reset, after what was written of it")
+    func broken() async throws {
+        let handler = ScriptedHandler { _ in
+            .stream(HTTPResponse(status: 200)) { body in
+                try? await body.write(ByteBuffer(string: "some"))
+                return .broken
+            }
+        }
+        try await withServer(handler) { server in
+            try await FramePeer.connected(to: server.port) { peer in
+                try await peer.send(.headers(1, FramePeer.get("/")))
+                #expect(try await peer.next(.data) == .data(1, Array("some".utf8)))
+                #expect(try await peer.next(.reset).errorCode == HTTP2ErrorCode.internalError.rawValue)
+            }
+        }
+    }
+
+    @Test("reads a request body no further than its reader does, and credits the window for what was read")
+    func requestBody() async throws {
+        let handler = ScriptedHandler { request in
+            .eventually {
+                do throws(HTTP2Failure) {
+                    return .text("\(try await request.body.collect(bytesMax: 1_000_000).readableBytes)")
+                } catch {
+                    return .text("\(error)", status: 400)
+                }
+            }
+        }
+        try await withServer(handler) { server in
+            let client = HTTP2Client(
+                origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+            for count in [1, 65_535, 65_536, 1_000_000] {
+                let response = try await client.exchange(
+                    ClientRequest(
+                        method: "POST", scheme: "http", authority: "localhost", target: "/",
+                        body: ByteBuffer(repeating: 0x61, count: count)), bodyBytesMax: 100, timeout: .seconds(20))
+                #expect(String(buffer: response.body) == "\(count)")
+            }
+            let tooLarge = try await client.exchange(
+                ClientRequest(
+                    method: "POST", scheme: "http", authority: "localhost", target: "/",
+                    body: ByteBuffer(repeating: 0x61, count: 1_000_001)), bodyBytesMax: 100, timeout: .seconds(20))
+            #expect(tooLarge.status == 400)
+            await client.close()
+        }
+    }
+
+    @Test("answers 431 to a field section over the limit, and goes on")
+    func excessiveHead() async throws {
+        try await withServer(Self.hello) { server in
+            let client = HTTP2Client(
+                origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+            var request = ClientRequest(method: "GET", scheme: "http", authority: "localhost", target: "/")
+            let small = request
+            request.fields.append(.userAgent, String(repeating: "a", count: 20_000))
+            let refused = try await client.exchange(request, bodyBytesMax: 100, timeout: .seconds(10))
+            #expect(refused.status == 431)
+            let answered = try await client.exchange(small, bodyBytesMax: 100, timeout: .seconds(10))
+            #expect(answered.status == 200)
+            await client.close()
+        }
+    }
+
+    @Test("ends the connection of a peer far over the limit of a field section")
+    func floodedHead() async throws {
+        try await withServer(Self.hello) { server in
+            try await FramePeer.connected(to: server.port) { peer in
+                let crumb = FramePeer.encode([("cookie", "a=b")])
+                let fields = FramePeer.encode(FramePeer.get("/")) + Array(repeating: crumb, count: 1900).joined()
+                var frames = fields.chunks(of: 16_000).map {
+                    FramePeer.Frame(kind: .continuation, stream: 1, payload: $0)
+                }
+                frames[0].kind = .headers
+                for frame in frames { try? await peer.send(frame) }
+                let goAway = try await peer.untilClosed().first { $0.kind == .goAway }
+                #expect(goAway == nil || goAway?.errorCode == HTTP2ErrorCode.enhanceYourCalm.rawValue)
+            }
+        }
+    }
+
+    @Test("drains in two steps, answering what came before the second")
+    func drain() async throws {
+        let started = Event<Void>()
+        let release = Event<Void>()
+        let handler = ScriptedHandler { _ in
+            .eventually {
+                started.fire()
+                await release.next()
+                return .text("done")
+            }
+        }
+        let server = try await HTTP2Server(
+            host: "127.0.0.1", port: 0, group: .singleton, handler: handler, grace: .seconds(10), logger: .silent)
+        let port = server.port
+        try await FramePeer.connected(to: port) { peer in
+            try await withServices([server]) {
+                try await peer.send(.headers(1, FramePeer.get("/")))
+                await started.next()
+                _ = try await peer.settle()
+            } whileEnding: {
+                let notice = try await peer.next(.goAway)
+                #expect(notice.lastStream == 0x7FFF_FFFF && notice.errorCode == 0)
+                let ping = try await peer.next(.ping)
+                // A request that crossed the notice on its way.
+                try await peer.send(.headers(3, FramePeer.get("/")))
+                await started.next()
+                try await peer.send(.ping(ping.payload, isAcknowledgement: true))
+                let goAway = try await peer.next(.goAway)
+                #expect(goAway.lastStream == 3 && goAway.errorCode == 0)
+                release.fire()
+                release.fire()
+                let rest = try await peer.untilClosed()
+                #expect(Set(rest.filter { $0.endsStream }.map(\.stream)) == [1, 3])
+            }
+        }
+    }
+}
+
+extension [UInt8] {
+    func chunks(of size: Int) -> [[UInt8]] {
+        stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
+    }
+}

@@ -1,0 +1,180 @@
+import Adapters
+import Domain
+import DomainFakes
+import FoundationEssentials
+import NIOCore
+import NIOPosix
+import Testing
+
+@Suite("The sandbox", .timeLimit(.minutes(1)))
+struct SandboxTests {
+    private let clock = TestClock()
+
+    private func with(
+        app: SandboxConfiguration.App = TestZoom.app, limits: SandboxConfiguration.Limits = .none,
+        accounts: Int = 200, _ test: (SandboxCaller) async throws -> Void
+    ) async throws {
+        let sandbox = SandboxZoom(
+            configuration: SandboxConfiguration(apps: [app], accounts: accounts, limits: limits), time: clock)
+        try await withServer(sandbox) { server in
+            let http = HTTP2Client(
+                origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+            try await test(SandboxCaller(http: http, sandbox: sandbox))
+            await http.close()
+        }
+    }
+
+    /// Speaks to the sandbox as Zoom's pages say one speaks to Zoom, and shares nothing with the Zoom client.
+    struct SandboxCaller {
+        let http: HTTP2Client
+        let sandbox: SandboxZoom
+
+        func send(
+            _ method: String, _ target: String, authorization: String? = nil, body: String = ""
+        ) async throws -> (status: Int, json: JSONObject, response: ClientResponse) {
+            var request = ClientRequest(
+                method: method, scheme: "http", authority: "localhost", target: target, body: ByteBuffer(string: body))
+            if let authorization { request.fields.append(.authorization, authorization) }
+            let response = try await http.exchange(request, bodyBytesMax: 1_000_000, timeout: .seconds(10))
+            return (response.status, try #require(response.json), response)
+        }
+
+        func token(
+            _ client: String = "test-client:test-secret",
+            body: String = "grant_type=account_credentials&account_id=master"
+        ) async throws -> (status: Int, json: JSONObject, response: ClientResponse) {
+            let basic = Data(client.utf8).base64EncodedString()
+            return try await send("POST", "/oauth/token", authorization: "Basic \(basic)", body: body)
+        }
+
+        /// A GET with a good token.
+        func get(_ target: String) async throws -> (status: Int, json: JSONObject, response: ClientResponse) {
+            let token = try #require(try await token().json["access_token"]?.string)
+            return try await send("GET", target, authorization: "Bearer \(token)")
+        }
+    }
+
+    @Test("gives a token for the right credentials, in the body or the query")
+    func token() async throws {
+        try await with { caller in
+            let answer = try await caller.token()
+            #expect(answer.status == 200)
+            #expect(answer.json["token_type"] == .string("bearer") && answer.json["expires_in"] == .number("3600"))
+            #expect(answer.json["scope"] == .string("account:master billing:master"))
+            let basic = Data("test-client:test-secret".utf8).base64EncodedString()
+            let query = try await caller.send(
+                "POST", "/oauth/token?grant_type=account_credentials&account_id=master", authorization: "Basic \(basic)")
+            #expect(query.status == 200)
+        }
+    }
+
+    @Test(
+        "refuses wrong ones as Zoom does",
+        arguments: [
+            ("test-client:wrong", "grant_type=account_credentials&account_id=master", "invalid_client"),
+            ("other:test-secret", "grant_type=account_credentials&account_id=master", "invalid_client"),
+            ("test-client:test-secret", "grant_type=password", "unsupported_grant_type"),
+            ("test-client:test-secret", "grant_type=account_credentials&account_id=other", "invalid_request"),
+            ("test-client:test-secret", "grant_type=account_credentials", "invalid_request"),
+        ])
+    func tokenRefused(client: String, body: String, error: String) async throws {
+        try await with { caller in
+            let answer = try await caller.token(client, body: body)
+            #expect(answer.status == 400)
+            #expect(answer.json["error"] == .string(error) && answer.json["reason"]?.string != nil)
+        }
+    }
+
+    @Test("knows its accounts, and who pays for each")
+    func billing() async throws {
+        try await with { caller in
+            let accounts = caller.sandbox.accounts
+            let paid = try await caller.get("/v2/accounts/\(accounts.id(of: 0))/billing")
+            #expect(paid.status == 200)
+            #expect(
+                Set(paid.json.members.map(\.name)) == [
+                    "address", "apt", "city", "country", "email", "first_name", "last_name", "phone_number", "state", "zip",
+                ])
+            let selfPay = try await caller.get("/v2/accounts/\(accounts.id(of: 42))/billing")
+            #expect(selfPay.status == 400 && selfPay.json["code"] == .number("2100"))
+            #expect(selfPay.json["message"] == .string("This sub account is on self pay mode."))
+            for id in ["nobody", accounts.id(of: 200), String(accounts.id(of: 0).reversed())] {
+                let unknown = try await caller.get("/v2/accounts/\(id)/billing")
+                #expect(unknown.status == 404 && unknown.json["code"] == .number("2001"))
+                #expect(unknown.json["message"] == .string("Account does not exist: \(id)."))
+            }
+        }
+    }
+
+    @Test("checks the token first, and does not say why it is none")
+    func tokens() async throws {
+        try await with { caller in
+            for authorization in [nil, "Bearer x", "Basic x", "Bearer"] {
+                let answer = try await caller.send("GET", "/v2/accounts", authorization: authorization)
+                #expect(answer.status == 401 && answer.json["code"] == .number("124"))
+            }
+            let token = try #require(try await caller.token().json["access_token"]?.string)
+            clock.advance(by: .seconds(3601))
+            let expired = try await caller.send("GET", "/v2/accounts", authorization: "Bearer \(token)")
+            #expect(expired.status == 401 && expired.json["message"] == .string("Access token is expired."))
+        }
+    }
+
+    @Test("lists its accounts in pages, with tokens that live 15 minutes")
+    func list() async throws {
+        try await with(accounts: 650) { caller in
+            var found: [String] = []
+            var target = "/v2/accounts?page_size=300"
+            var lastToken = ""
+            repeat {
+                let page = try await caller.get(target)
+                #expect(page.json["total_records"] == .number("650"))
+                found += try #require(page.json["accounts"]?.array).compactMap { $0.object?["id"]?.string }
+                lastToken = try #require(page.json["next_page_token"]?.string)
+                target = "/v2/accounts?page_size=300&next_page_token=\(lastToken)"
+            } while !lastToken.isEmpty
+            #expect(Set(found) == Set((0..<650).map { caller.sandbox.accounts.id(of: $0) }))
+            #expect(found.count == 650 && found != found.sorted())
+
+            let first = try await caller.get("/v2/accounts")
+            let token = try #require(first.json["next_page_token"]?.string)
+            clock.advance(by: .seconds(15 * 60 + 1))
+            let stale = try await caller.get("/v2/accounts?next_page_token=\(token)")
+            #expect(stale.status == 400 && stale.json["code"] == .number("300"))
+        }
+    }
+
+    @Test(
+        "keeps a plan's limit in any one second",
+        arguments: [(SandboxConfiguration.Limits.free, 2), (.pro, 20), (.business, 60)])
+    func limits(plan: SandboxConfiguration.Limits, perSecond: Int) async throws {
+        try await with(limits: plan) { caller in
+            for _ in 0..<perSecond {
+                #expect(try await caller.get("/v2/accounts").status == 200)
+            }
+            let refused = try await caller.get("/v2/accounts")
+            #expect(refused.status == 429 && refused.json["code"] == .number("429"))
+            #expect(refused.response.fields.string(FieldName("x-ratelimit-category")) == "Medium")
+            #expect(refused.response.fields.string(FieldName("x-ratelimit-type")) == "QPS")
+            clock.advance(by: .seconds(1))
+            #expect(try await caller.get("/v2/accounts").status == 200)
+        }
+    }
+
+    @Test("keeps a plan's limit of the day, and says when the next begins")
+    func dailyLimit() async throws {
+        try await with(limits: .free) { caller in
+            let token = try #require(try await caller.token().json["access_token"]?.string)
+            for _ in 0..<1000 {
+                for _ in 0..<2 {
+                    let answer = try await caller.send("GET", "/v2/accounts?page_size=1", authorization: "Bearer \(token)")
+                    #expect(answer.status == 200)
+                }
+                clock.advance(by: .seconds(1))
+            }
+            let refused = try await caller.send("GET", "/v2/accounts", authorization: "Bearer \(token)")
+            #expect(refused.status == 429)
+            #expect(refused.response.fields.string(.retryAfter) == "2026-02-01T00:00:00Z")
+        }
+    }
+}

@@ -1,0 +1,130 @@
+import Adapters
+import Domain
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import Synchronization
+
+/// A handler made of a closure.
+struct ScriptedHandler: RequestHandler {
+    let script: @Sendable (HTTPRequest) -> Reply
+
+    init(_ script: @escaping @Sendable (HTTPRequest) -> Reply) {
+        self.script = script
+    }
+
+    func reply(to request: HTTPRequest) -> Reply { script(request) }
+    func replyToExcessiveHead() -> HTTPResponse { HTTPResponse(status: 431) }
+}
+
+extension Logger {
+    /// Says nothing.
+    static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+}
+
+/// Runs services while `test` runs, then asks them to end and sees that they do; `ending` runs between the two.
+func withServices(
+    _ services: [any Service], _ test: () async throws -> Void, whileEnding ending: () async throws -> Void = {}
+) async throws {
+    let group = ServiceGroup(
+        configuration: .init(
+            services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
+            logger: .silent))
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+        tasks.addTask { try await group.run() }
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await test())
+        } catch {
+            result = .failure(error)
+        }
+        await group.triggerGracefulShutdown()
+        if case .success = result { try await ending() }
+        try await tasks.waitForAll()
+        try result.get()
+    }
+}
+
+/// A server of its own on a port the system chose.
+func withServer(
+    _ handler: any RequestHandler, limits: Limits = Limits(), _ test: (HTTP2Server) async throws -> Void
+) async throws {
+    let server = try await HTTP2Server(
+        host: "127.0.0.1", port: 0, group: .singleton, handler: handler, limits: limits, grace: .seconds(10),
+        logger: .silent)
+    try await withServices([server]) { try await test(server) }
+}
+
+extension HTTP2Server {
+    var port: Int { address.port ?? 0 }
+
+    var origin: Origin { Origin(scheme: .http, host: "127.0.0.1", port: port) }
+}
+
+extension HTTPResponse {
+    static func text(_ text: String, status: Int = 200, contentType: String = "text/plain") -> HTTPResponse {
+        var response = HTTPResponse(status: status, body: ByteBuffer(string: text))
+        response.fields.append(.contentType, contentType)
+        return response
+    }
+}
+
+/// Something that happens, with a value; each time it does, one who waits for it goes on.
+final class Event<Value: Sendable>: Sendable {
+    private enum State {
+        case happened([Value])
+        case awaited([CheckedContinuation<Value, Never>])
+    }
+
+    private let state = Mutex(State.happened([]))
+
+    func fire(_ value: Value) {
+        let waiter = state.withLock { state -> CheckedContinuation<Value, Never>? in
+            switch state {
+            case .happened(let values):
+                state = .happened(values + [value])
+                return nil
+            case .awaited(let waiters):
+                state = waiters.count > 1 ? .awaited(Array(waiters.dropFirst())) : .happened([])
+                return waiters.first
+            }
+        }
+        waiter?.resume(returning: value)
+    }
+
+    /// The next value that was fired and nobody had yet.
+    func next() async -> Value {
+        await withCheckedContinuation { waiter in
+            let value = state.withLock { state -> Value? in
+                switch state {
+                case .happened(let values):
+                    guard let first = values.first else {
+                        state = .awaited([waiter])
+                        return nil
+                    }
+                    state = .happened(Array(values.dropFirst()))
+                    return first
+                case .awaited(let waiters):
+                    state = .awaited(waiters + [waiter])
+                    return nil
+                }
+            }
+            if let value { waiter.resume(returning: value) }
+        }
+    }
+}
+
+extension Event where Value == Void {
+    func fire() { fire(()) }
+}
+
+/// Waits until its task is cancelled.
+func untilCancelled() async {
+    let (stream, continuation) = AsyncStream<Never>.makeStream()
+    await withTaskCancellationHandler {
+        for await _ in stream {}
+    } onCancel: {
+        continuation.finish()
+    }
+}

@@ -1,0 +1,131 @@
+import Adapters
+import Domain
+import DomainFakes
+import FoundationEssentials
+import NIOCore
+import NIOPosix
+
+/// A folder that goes with the test.
+func withTemporaryFolder(_ test: (String) async throws -> Void) async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "billing-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try await test(folder.path())
+}
+
+func write(_ text: String, to path: String) throws {
+    try Data(text.utf8).write(to: URL(filePath: path))
+}
+
+/// The real Zoom client on a Zoom of the test's making.
+struct TestZoom {
+    static let app = SandboxConfiguration.App(
+        accountID: "master", clientID: "test-client", clientSecret: "test-secret")
+
+    let client: ZoomClient
+    let sandbox: SandboxZoom
+
+    /// - Parameters:
+    ///   - app: What the sandbox knows.
+    ///   - secret: What the client presents.
+    static func with(
+        app: SandboxConfiguration.App = app, secret: String = app.clientSecret, accounts: Int = 200,
+        limits: SandboxConfiguration.Limits = .none, requestsPerSecond: Double? = nil,
+        waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(),
+        _ test: (TestZoom) async throws -> Void
+    ) async throws {
+        let sandbox = SandboxZoom(
+            configuration: SandboxConfiguration(apps: [app], accounts: accounts, limits: limits), time: time)
+        try await with(
+            sandbox, secret: secret, requestsPerSecond: requestsPerSecond, waitMax: waitMax, time: time
+        ) { client in
+            try await test(TestZoom(client: client, sandbox: sandbox))
+        }
+    }
+
+    /// On any handler that plays Zoom.
+    static func with(
+        _ handler: any RequestHandler, secret: String = app.clientSecret, requestsPerSecond: Double? = nil,
+        waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(),
+        _ test: (ZoomClient) async throws -> Void
+    ) async throws {
+        let server = try await HTTP2Server(
+            host: "127.0.0.1", port: 0, group: .singleton, handler: handler, grace: .seconds(1), logger: .silent)
+        try await withTemporaryFolder { folder in
+            let path = folder + "/credentials.json"
+            try write(
+                """
+                {"masters": [{"name": "main", "account_id": "master", "client_id": "test-client",
+                 "client_secret": "\(secret)"}]}
+                """, to: path)
+            var configuration = ZoomConfiguration(
+                api: .init(origin: server.origin, path: "/v2"), oauth: .init(origin: server.origin, path: "/oauth/token"))
+            configuration.requestsPerSecond = requestsPerSecond
+            configuration.waitMax = waitMax
+            configuration.timeout = .seconds(5)
+            let client = ZoomClient(
+                configuration: configuration, credentials: CredentialsFile(path: path), group: .singleton, time: time,
+                logger: .silent)
+            try await withServices([server, client]) { try await test(client) }
+        }
+    }
+
+    /// An account of the sandbox the master pays for.
+    var paidAccount: AccountID { AccountID(literal: sandbox.accounts.id(of: 0)) }
+
+    var selfPayAccount: AccountID { AccountID(literal: sandbox.accounts.id(of: 42)) }
+}
+
+/// The whole service in this process, from its socket to that of a sandbox or of a handler that plays Zoom.
+struct TestService {
+    static let token = "caller-token"
+    static let readerToken = "reader-token"
+
+    let server: HTTP2Server
+    let client: HTTP2Client
+
+    static func with(
+        source: any ContactSource & SubAccountDirectory, time: any TimeSource = SystemTime(),
+        _ test: (TestService) async throws -> Void
+    ) async throws {
+        let callers = [
+            SHA256Digest(of: token.utf8): Caller.everything,
+            SHA256Digest(of: readerToken.utf8): Caller(name: "reader", scopes: [.billingRead]),
+        ]
+        let router = Router(
+            lookUpContact: LookUpContact(source: source, time: time),
+            exportContacts: ExportContacts(directory: source, source: source, time: time),
+            caller: { callers[$0] }, logger: .silent)
+        let server = try await HTTP2Server(
+            host: "127.0.0.1", port: 0, group: .singleton, handler: router, grace: .seconds(10), logger: .silent)
+        let client = HTTP2Client(
+            origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+        try await withServices([server]) {
+            try await test(TestService(server: server, client: client))
+            await client.close()
+        }
+    }
+
+    func send(
+        _ target: String, method: String = "GET", token: String? = token, _ fields: [(FieldName, String)] = []
+    ) async throws(HTTP2Failure) -> ClientResponse {
+        var request = ClientRequest(
+            method: method, scheme: "http", authority: client.origin.authority, target: target)
+        if let token { request.fields.append(.authorization, "Bearer \(token)") }
+        for (name, value) in fields { request.fields.append(name, value) }
+        return try await client.exchange(request, bodyBytesMax: 10_000_000, timeout: .seconds(30))
+    }
+}
+
+extension ClientResponse {
+    var json: JSONObject? {
+        (try? JSONValue(parsing: Array(body.readableBytesView)))?.object
+    }
+
+    /// The objects of a body of NDJSON.
+    var lines: [JSONObject] {
+        body.readableBytesView.split(separator: UInt8(ascii: "\n")).compactMap {
+            (try? JSONValue(parsing: Array($0)))?.object
+        }
+    }
+}

@@ -1,0 +1,302 @@
+import Adapters
+import Domain
+import DomainFakes
+import NIOCore
+import Synchronization
+import Testing
+
+@Suite("The Zoom client", .timeLimit(.minutes(1)))
+struct ZoomClientTests {
+    private static let account = AccountID(literal: "a1")
+
+    // MARK: Tokens
+
+    @Test("fetches one token, however many calls wait for it")
+    func oneToken() async throws {
+        try await TestZoom.with { zoom in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<200 {
+                    group.addTask { _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive) }
+                }
+                try await group.waitForAll()
+            }
+            #expect(zoom.sandbox.requestCounts.tokens == 1)
+        }
+    }
+
+    @Test("renews the token shortly before it expires, and not sooner")
+    func renewal() async throws {
+        let clock = TestClock()
+        try await TestZoom.with(time: clock) { zoom in
+            _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+            clock.advance(by: .seconds(3600 - 301))
+            _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+            #expect(zoom.sandbox.requestCounts.tokens == 1)
+            clock.advance(by: .seconds(2))
+            _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+            #expect(zoom.sandbox.requestCounts.tokens == 2)
+        }
+    }
+
+    @Test("takes one new token when Zoom no longer knows the one it had, and no call fails for it")
+    func revoked() async throws {
+        try await TestZoom.with { zoom in
+            _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+            zoom.sandbox.revokeTokens()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<50 {
+                    group.addTask { _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive) }
+                }
+                try await group.waitForAll()
+            }
+            #expect(zoom.sandbox.requestCounts.tokens == 2)
+        }
+    }
+
+    @Test("does not ask again and again with credentials that are refused")
+    func wrongSecret() async throws {
+        let clock = TestClock()
+        try await TestZoom.with(secret: "wrong", time: clock) { zoom in
+            for _ in 0..<10 {
+                await #expect(throws: BillingFailure.credentialsRefused) {
+                    try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+                }
+            }
+            #expect(zoom.sandbox.requestCounts.tokens == 1)
+            clock.advance(by: .seconds(3))
+            _ = try? await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+            #expect(zoom.sandbox.requestCounts.tokens == 2)
+        }
+    }
+
+    @Test(
+        "says that Zoom refuses an app that may not use the Billing API",
+        arguments: [
+            (SandboxConfiguration.App.Account.paidMaster, ["account:master"]), (.ordinary, ["billing:master"]),
+            (.freeMaster, ["billing:master"]),
+        ])
+    func notPermitted(account: SandboxConfiguration.App.Account, scopes: [String]) async throws {
+        var app = TestZoom.app
+        app.account = account
+        app.scopes = scopes
+        try await TestZoom.with(app: app) { zoom in
+            await #expect(throws: BillingFailure.credentialsRefused) {
+                try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+            }
+        }
+    }
+
+    // MARK: Pace
+
+    @Test("spaces its calls evenly, and lets those that somebody waits for go first")
+    func pace() async throws {
+        let clock = TestClock()
+        try await TestZoom.with(requestsPerSecond: 10, time: clock) { zoom in
+            let done = Event<Purpose>()
+            // Started at once, and so in the queue when this returns.
+            func ask(_ purpose: Purpose) -> Task<Void, any Error> {
+                Task.immediate {
+                    _ = try await zoom.client.billing(of: zoom.paidAccount, for: purpose)
+                    done.fire(purpose)
+                }
+            }
+            // The first goes at once; the others wait for their slots.
+            let first = ask(.interactive)
+            #expect(await done.next() == .interactive)
+            let others = [ask(.bulk), ask(.bulk)]
+            let last = ask(.interactive)
+            for (slot, purpose) in [Purpose.interactive, .bulk, .bulk].enumerated() {
+                await clock.sleepers(1)
+                #expect(zoom.sandbox.requestCounts.billing == slot + 1)
+                clock.advance(by: .milliseconds(100))
+                #expect(await done.next() == purpose)
+            }
+            for task in others + [first, last] { try await task.value }
+        }
+    }
+
+    @Test("turns away at once who would wait too long for a slot, and says how long")
+    func tooLong() async throws {
+        let clock = TestClock()
+        try await TestZoom.with(requestsPerSecond: 0.1, waitMax: .seconds(5), time: clock) { zoom in
+            _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+            clock.advance(by: .seconds(4))
+            await #expect(throws: BillingFailure.budgetSpent(retryAfter: .seconds(6))) {
+                try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+            }
+        }
+    }
+
+    @Test("keeps within a plan's limits: no call is refused for its rate")
+    func withinLimits() async throws {
+        try await TestZoom.with(limits: .business, requestsPerSecond: 60 * 0.8) { zoom in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<100 {
+                    group.addTask { _ = try await zoom.client.billing(of: zoom.paidAccount, for: .bulk) }
+                }
+                try await group.waitForAll()
+            }
+            #expect(zoom.sandbox.requestCounts.rateLimited == 0)
+            #expect(zoom.sandbox.requestCounts.billing == 100)
+        }
+    }
+
+    @Test("says that the budget is spent when Zoom says so")
+    func rateLimited() async throws {
+        let clock = TestClock()
+        try await TestZoom.with(limits: .free, time: clock) { zoom in
+            for _ in 0..<2 { _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive) }
+            await #expect(throws: BillingFailure.budgetSpent(retryAfter: .seconds(1))) {
+                try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+            }
+        }
+    }
+
+    // MARK: Answers
+
+    /// A Zoom that gives every call the same answer, after a good token.
+    private static func answering(_ response: HTTPResponse) -> ScriptedHandler {
+        ScriptedHandler { request in
+            if request.path.elementsEqual("/oauth/token".utf8) {
+                return .now(.text(#"{"access_token":"t","expires_in":3600}"#))
+            }
+            return .now(response)
+        }
+    }
+
+    struct Refusal: CustomTestStringConvertible {
+        let status: Int
+        let body: String
+        let failure: BillingFailure
+
+        init(_ status: Int, _ body: String, _ failure: BillingFailure) {
+            self.status = status
+            self.body = body
+            self.failure = failure
+        }
+
+        var testDescription: String { "\(status) \(body.prefix(60))" }
+    }
+
+    @Test(
+        "takes no answer for a contact that is none",
+        arguments: [
+            Refusal(502, "<html>Bad gateway</html>", .sourceFailed),
+            Refusal(200, "", .sourceFailed),
+            Refusal(200, "<html></html>", .sourceFailed),
+            Refusal(200, #"{"address":"12 Exam"#, .sourceFailed),
+            Refusal(200, "[]", .sourceFailed),
+            Refusal(200, "{}", .sourceFailed),
+            Refusal(200, #"{"invoices":[]}"#, .sourceFailed),
+            Refusal(200, #"{"code":200,"message":"No permission."}"#, .credentialsRefused),
+            Refusal(404, #"{"code":2001,"message":"Account does not exist: a1."}"#, .accountNotFound(account)),
+            Refusal(404, #"{"code":"2001","message":"Account does not exist: a1."}"#, .accountNotFound(account)),
+            Refusal(404, #"{"code":1001,"message":"User does not exist."}"#, .accountNotFound(account)),
+            Refusal(401, #"{"code":124,"message":"Account does not exist: a1."}"#, .accountNotFound(account)),
+            Refusal(401, #"{"code":124,"message":"Invalid access token."}"#, .credentialsRefused),
+            Refusal(400, #"{"code":4711,"message":"Invalid access token, does not contain scopes:[a, b]."}"#, .credentialsRefused),
+            Refusal(400, #"{"code":2100,"message":"Cannot process account."}"#, .sourceFailed),
+            Refusal(429, #"{"code":429,"message":"Too Many Requests"}"#, .budgetSpent(retryAfter: .seconds(1))),
+            Refusal(500, "", .sourceFailed),
+        ])
+    func refusals(refusal: Refusal) async throws {
+        try await TestZoom.with(Self.answering(.text(refusal.body, status: refusal.status))) { client in
+            await #expect(throws: refusal.failure) {
+                try await client.billing(of: Self.account, for: .interactive)
+            }
+        }
+    }
+
+    @Test(
+        "knows every way in which Zoom says self pay",
+        arguments: [
+            #"{"code":2100,"message":"This sub account is on self pay mode."}"#,
+            #"{"code":"2100","error_message":"This sub account is on Self Pay mode."}"#,
+            #"{"code":2100,"message":"This sub account is paid by self."}"#,
+        ])
+    func selfPay(body: String) async throws {
+        for status in [400, 200] {
+            try await TestZoom.with(Self.answering(.text(body, status: status))) { client in
+                let billing = try await client.billing(of: Self.account, for: .interactive)
+                // An error with status 200 needs both its members to be one.
+                #expect(billing == .selfPay)
+            }
+        }
+    }
+
+    @Test("reads a contact leniently and loses nothing of it")
+    func lenient() async throws {
+        let body = #"""
+            {"address":null,"city":"Oakland","zip":94607,"code":0,"employee_count":"2-10","email":"a@example.com",
+             "tax":{"rate":1.50}}
+            """#
+        try await TestZoom.with(Self.answering(.text(body))) { client in
+            let contact = try await client.billing(of: Self.account, for: .interactive).visibleContact()
+            #expect(contact[.zip] == "94607" && contact[.address] == "")
+            #expect(contact.missing == [.address, .country, .firstName, .lastName, .phoneNumber, .state])
+            #expect(contact.unread.map(\.name) == ["code", "employee_count", "tax"])
+            #expect(contact.unread.last?.value == Array(#"{"rate":1.50}"#.utf8))
+        }
+    }
+
+    @Test(
+        "reads Retry-After in each of its forms",
+        arguments: [
+            ("7", Duration.seconds(7)), ("2026-01-31T12:00:30Z", .seconds(30)),
+            ("Sat, 31 Jan 2026 12:01:00 GMT", .seconds(60)), ("2020-05-31T00:00:00Z", .zero),
+            ("999999999", .seconds(86_400)), ("2999-01-01T00:00:00Z", .seconds(86_400)), ("soon", .seconds(1)),
+            ("-5", .seconds(1)),
+        ])
+    func retryAfter(text: String, wait: Duration) async throws {
+        var response = HTTPResponse.text(#"{"code":429,"message":"Too Many Requests"}"#, status: 429)
+        response.fields.append(.retryAfter, text)
+        let noon = Timestamp(secondsSinceEpoch: 1_769_860_800)
+        try await TestZoom.with(Self.answering(response), time: TestClock(start: noon)) { client in
+            await #expect(throws: BillingFailure.budgetSpent(retryAfter: wait)) {
+                try await client.billing(of: Self.account, for: .interactive)
+            }
+        }
+    }
+
+    @Test("takes no list for whole that has an account without an id, or no end")
+    func lists() async throws {
+        for body in [#"{"accounts":[{"id":"a"},{"name":"b"}]}"#, #"{"accounts":{}}"#, #"{"next_page_token":"x"}"#] {
+            try await TestZoom.with(Self.answering(.text(body))) { client in
+                await #expect(throws: BillingFailure.sourceFailed) { try await client.subAccounts() }
+            }
+        }
+    }
+
+    @Test("lists every sub account, page by page")
+    func pages() async throws {
+        try await TestZoom.with(accounts: 1001) { zoom in
+            let accounts = try await zoom.client.subAccounts()
+            #expect(Set(accounts).count == 1001)
+            #expect(zoom.sandbox.requestCounts.accountPages == 4)
+        }
+    }
+
+    @Test("sends what Zoom needs to see, the trace of the request included")
+    func request() async throws {
+        let seen = Mutex<[String?]>([])
+        let handler = ScriptedHandler { request in
+            if request.path.elementsEqual("/oauth/token".utf8) {
+                return .now(.text(#"{"access_token":"t","expires_in":3600}"#))
+            }
+            seen.withLock {
+                $0 = [
+                    request.fields.string(.path), request.fields.string(.authorization),
+                    request.fields.string(.accept), request.fields.string(.traceparent),
+                ]
+            }
+            return .now(.text(#"{"city":"Oakland"}"#))
+        }
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        try await TestZoom.with(handler) { client in
+            _ = try await TraceContext.$traceparent.withValue(trace) {
+                try await client.billing(of: Self.account, for: .interactive)
+            }
+        }
+        #expect(seen.withLock { $0 } == ["/v2/accounts/a1/billing", "Bearer t", "application/json", trace])
+    }
+}
