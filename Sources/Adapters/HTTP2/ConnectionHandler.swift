@@ -23,7 +23,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
 
     private var session: Session?
     private var context: ChannelHandlerContext?
-    private var state = ConnectionState()
+    private var state: ConnectionState
     private var drainTimer: Scheduled<Void>?
 
     /// The streams that are open, each at `Exchange.slot`.
@@ -43,6 +43,11 @@ package final class ConnectionHandler: ChannelDuplexHandler {
         self.limits = limits
         self.executor = executor
         eventLoop = executor.eventLoop
+        state =
+            switch role {
+            case .server: ConnectionState(drainsInTwoSteps: true)
+            case .client: ConnectionState(drainsInTwoSteps: false)
+            }
     }
 
     // MARK: The channel

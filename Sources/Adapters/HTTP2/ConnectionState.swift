@@ -5,7 +5,7 @@
 /// request sent before the notice has arrived, and the final GOAWAY names the last of them.
 ///
 ///     open ──drain──▶ noticed ──PING back, or time──▶ draining ──last stream──▶ closed
-struct ConnectionState: Equatable {
+package struct ConnectionState: Equatable {
     private enum Phase: Equatable {
         case open
         case noticed
@@ -13,7 +13,7 @@ struct ConnectionState: Equatable {
         case closed
     }
 
-    enum Action: Equatable {
+    package enum Action: Equatable {
         case none
         /// Send the notice and a PING, and start the timer that stands in for its answer.
         case sendNotice
@@ -24,26 +24,33 @@ struct ConnectionState: Equatable {
 
     private var phase = Phase.open
 
+    /// A client's drain has one step: nothing can be on its way that it did not send.
+    private let drainsInTwoSteps: Bool
+
+    package init(drainsInTwoSteps: Bool) {
+        self.drainsInTwoSteps = drainsInTwoSteps
+    }
+
     /// Whether a new stream may start.
-    var acceptsStreams: Bool {
+    package var acceptsStreams: Bool {
         switch phase {
         case .open, .noticed: true
         case .draining, .closed: false
         }
     }
 
-    var isClosed: Bool { phase == .closed }
+    package var isClosed: Bool { phase == .closed }
 
-    mutating func drain() -> Action {
+    package mutating func drain() -> Action {
         switch phase {
         case .open:
-            phase = .noticed
-            return .sendNotice
+            phase = drainsInTwoSteps ? .noticed : .draining
+            return drainsInTwoSteps ? .sendNotice : .sendGoAway
         case .noticed, .draining, .closed: return .none
         }
     }
 
-    mutating func noticeAnswered() -> Action {
+    package mutating func noticeAnswered() -> Action {
         switch phase {
         case .noticed:
             phase = .draining
@@ -53,7 +60,7 @@ struct ConnectionState: Equatable {
     }
 
     /// The session has nothing left to read or write: its last stream is gone after a GOAWAY, or it failed.
-    mutating func sessionEnded() -> Action {
+    package mutating func sessionEnded() -> Action {
         switch phase {
         case .open, .noticed, .draining:
             phase = .closed
@@ -62,7 +69,7 @@ struct ConnectionState: Equatable {
         }
     }
 
-    mutating func channelInactive() {
+    package mutating func channelInactive() {
         phase = .closed
     }
 }

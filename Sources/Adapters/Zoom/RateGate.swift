@@ -12,6 +12,7 @@ final class RateGate: Sendable {
         var interactive: Deque<(id: UInt64, waiter: Waiter)> = []
         var bulk: Deque<(id: UInt64, waiter: Waiter)> = []
         var lastID: UInt64 = 0
+        var isClosed = false
         /// Lets one through at each slot while somebody waits.
         var pump: Task<Void, Never>?
 
@@ -64,7 +65,7 @@ final class RateGate: Sendable {
         _ waiter: Waiter, id: UInt64, _ purpose: Purpose, _ state: inout State
     ) -> Result<Void, ZoomFailure>? {
         // The cancellation handler may have run before this; the task then knows.
-        if Task.isCancelled { return .failure(.transport(.cancelled)) }
+        if Task.isCancelled || state.isClosed { return .failure(.transport(.cancelled)) }
         let now = time.now
         if state.isEmpty, state.pace.nextSlot(at: now) <= now {
             state.pace.spend(at: now)
@@ -107,6 +108,7 @@ final class RateGate: Sendable {
     /// Turns everybody away.
     func close() {
         let waiters = state.withLock { state in
+            state.isClosed = true
             state.pump?.cancel()
             defer {
                 state.interactive.removeAll()

@@ -60,15 +60,19 @@ struct ClientConnectionTests {
 
     @Test("gives up at the deadline, and tells the server")
     func timedOut() async throws {
+        let started = Event<Void>()
         let cancelled = Event<Void>()
         try await withClient(ScriptedHandler { _ in
             .eventually {
+                started.fire()
                 await untilCancelled()
                 cancelled.fire()
                 return .text("too late")
             }
         }) { client, _ in
-            #expect(await failure(of: client, timeout: .milliseconds(50)) == .timedOut)
+            async let failure = failure(of: client, timeout: .seconds(1))
+            await started.next()
+            #expect(await failure == .timedOut)
             await cancelled.next()
         }
     }

@@ -129,15 +129,25 @@ struct ZoomClientTests {
 
     @Test("keeps within a plan's limits: no call is refused for its rate")
     func withinLimits() async throws {
-        try await TestZoom.with(limits: .business, requestsPerSecond: 60 * 0.8) { zoom in
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<100 {
-                    group.addTask { _ = try await zoom.client.billing(of: zoom.paidAccount, for: .bulk) }
+        let clock = TestClock()
+        try await TestZoom.with(limits: .pro, requestsPerSecond: 20, time: clock) { zoom in
+            let done = Event<Void>()
+            let asking = (0..<100).map { _ in
+                Task.immediate {
+                    _ = try await zoom.client.billing(of: zoom.paidAccount, for: .bulk)
+                    done.fire()
                 }
-                try await group.waitForAll()
             }
+            await done.next()
+            for _ in 1..<100 {
+                await clock.sleepers(1)
+                clock.advance(by: .milliseconds(50))
+                await done.next()
+            }
+            for task in asking { try await task.value }
             #expect(zoom.sandbox.requestCounts.rateLimited == 0)
             #expect(zoom.sandbox.requestCounts.billing == 100)
+            #expect(clock.now.sinceOrigin == .milliseconds(50 * 99))
         }
     }
 

@@ -68,34 +68,45 @@ package final class HTTP2Client: Sendable {
         await connection?.close()
     }
 
+    private enum Step {
+        case use(ClientConnection)
+        case wait(EventLoopFuture<ClientConnection>)
+        case connect(EventLoopPromise<ClientConnection>)
+        case refuse
+    }
+
     private func connection() async throws(HTTP2Failure) -> ClientConnection {
-        let promise = eventLoop.makePromise(of: ClientConnection.self)
-        let next = state.withLock { state -> Result<ClientConnection, HTTP2Failure>? in
+        let step = state.withLock { state -> Step in
             switch state {
-            case .connected(let connection): return .success(connection)
-            case .closed: return .failure(.notConnected)
-            case .connecting(let future):
-                future.cascade(to: promise)
-                return nil
+            case .connected(let connection): return .use(connection)
+            case .connecting(let future): return .wait(future)
+            case .closed: return .refuse
             case .idle:
-                let future = connect()
-                state = .connecting(future)
-                future.cascade(to: promise)
-                return nil
+                let promise = eventLoop.makePromise(of: ClientConnection.self)
+                state = .connecting(promise.futureResult)
+                return .connect(promise)
             }
         }
-        if let next {
-            promise.fail(HTTP2Failure.notConnected)
-            return try next.get()
+        switch step {
+        case .use(let connection): return connection
+        case .refuse: throw .notConnected
+        case .wait(let future): return try await wait(for: future)
+        case .connect(let promise):
+            connect(promise)
+            return try await wait(for: promise.futureResult)
         }
+    }
+
+    private func wait(for future: EventLoopFuture<ClientConnection>) async throws(HTTP2Failure) -> ClientConnection {
         do {
-            return try await promise.futureResult.get()
+            return try await future.get()
         } catch {
             throw .notConnected
         }
     }
 
-    private func connect() -> EventLoopFuture<ClientConnection> {
+    /// Not under the lock: on its own loop a connection may be there, or lost, before this returns.
+    private func connect(_ promise: EventLoopPromise<ClientConnection>) {
         let limits = limits
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(connectTimeout)
@@ -103,24 +114,29 @@ package final class HTTP2Client: Sendable {
             .channelOption(
                 .writeBufferWaterMark,
                 value: .init(low: limits.connectionWriteBytesMax / 4, high: limits.connectionWriteBytesMax))
-        let future = bootstrap.connect(host: origin.host, port: origin.port).flatMapThrowing { channel in
+        let connected = bootstrap.connect(host: origin.host, port: origin.port).flatMapThrowing { channel in
             let handler = ConnectionHandler(
                 role: .client(onRetired: { self.retire(channel) }), limits: limits,
                 executor: EventLoopExecutor(channel.eventLoop))
             try channel.pipeline.syncOperations.addHandler(handler)
             return ClientConnection(channel: channel, handler: handler)
         }
-        future.whenComplete { result in
-            self.state.withLock { state in
-                // A connection lost before this runs has retired itself already.
-                guard case .connecting = state else { return }
-                switch result {
-                case .success(let connection) where connection.isActive: state = .connected(connection)
-                case .success, .failure: state = .idle
+        connected.whenComplete { result in
+            let unwanted = self.state.withLock { state -> ClientConnection? in
+                switch (state, result) {
+                case (.connecting, .success(let connection)) where connection.isActive:
+                    state = .connected(connection)
+                    return nil
+                case (.connecting, _):
+                    state = .idle
+                    return nil
+                case (.closed, .success(let connection)): return connection
+                case (.idle, _), (.connected, _), (.closed, .failure): return nil
                 }
             }
+            unwanted?.abandon()
+            promise.completeWith(result)
         }
-        return future
     }
 
     /// The connection of `channel` takes no more requests: the next one makes another.
@@ -165,6 +181,11 @@ private final class ClientConnection: Sendable {
             }
         }
         return try result.get()
+    }
+
+    /// Nobody will use it: its client was closed while it was being made.
+    func abandon() {
+        channel.close(promise: nil)
     }
 
     func close() async {

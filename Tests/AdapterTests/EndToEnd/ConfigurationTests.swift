@@ -1,0 +1,95 @@
+import Foundation
+import Testing
+
+@Suite("The configuration", .timeLimit(.minutes(2)))
+struct ConfigurationTests {
+    private func run(_ arguments: [String], environment: [String: String] = [:]) async -> TestProcess.Outcome {
+        await TestProcess.run(TestProcess.billingService, arguments, environment: environment)
+    }
+
+    @Test(
+        "that is wrong is one line naming the setting, and exit code 78",
+        arguments: [
+            (["--sandbox", "--http-port", "eighty"], "http.port: not a whole number"),
+            (["--sandbox", "--http-port", "65536"], "http.port: 65536 is not between 0 and 65535"),
+            (["--sandbox", "--http-port=-1"], "http.port: -1 is not between 0 and 65535"),
+            (["--sandbox", "--sandbox-limits", "gold"], "sandbox.limits: \"gold\" is none of none, free, pro, business"),
+            (["--sandbox", "--zoom-rate-share", "2"], "zoom.rate-share: 2.0 is not above 0 and at most 1"),
+            (["--sandbox", "--zoom-rate-share", "nan"], "zoom.rate-share: nan is not above 0 and at most 1"),
+            (["--sandbox", "--shutdown-grace", "20"], "shutdown.grace: \"20\" is not a time such as 500ms, 10s, 2m or 1h"),
+            (["--sandbox", "--log-level", "loud"], "log.level: \"loud\" is none of"),
+            (["--sandbox", "--zoom-plan", "pro"], "zoom.plan: has no meaning together with sandbox"),
+            (["--sandbox", "--callers-file", "/nonexistent"], "callers.file: /nonexistent: no such file"),
+            (["--sandbox", "--config", "/nonexistent"], "config: /nonexistent cannot be read"),
+            (["--callers-file", "x"], "credentials.file: is needed (or sandbox, to try things out)"),
+        ])
+    func wrong(flags: [String], line: String) async throws {
+        let outcome = await run(["serve"] + flags)
+        #expect(outcome.status == 78)
+        #expect(outcome.output.isEmpty)
+        let lines = outcome.errors.split(separator: "\n")
+        #expect(lines.contains { $0.hasPrefix("billing-service: \(line)") }, "\(outcome.errors)")
+    }
+
+    @Test("is told of everything that is wrong with it at once")
+    func allAtOnce() async throws {
+        let outcome = await run(["serve", "--sandbox", "--http-port", "x", "--zoom-wait", "y", "--export-window", "0"])
+        #expect(outcome.status == 78)
+        #expect(outcome.errors.split(separator: "\n").count == 3)
+    }
+
+    @Test("never sends credentials in clear text off this machine")
+    func clearText() async throws {
+        let outcome = await run([
+            "serve", "--credentials-file", "a", "--callers-file", "b", "--zoom-api-url", "http://zoom.example/v2",
+        ])
+        #expect(outcome.status == 78)
+        #expect(outcome.errors.contains("zoom.api-url: \"http://zoom.example/v2\" would send credentials in clear text"))
+    }
+
+    @Test("comes from flags before the environment before the file before the defaults")
+    func order() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/config.json"
+            try write(
+                #"{"http":{"port":1,"host":"::1"},"export":{"window":7},"zoom":{"rate-share":0.5}}"#, to: path)
+            let outcome = await run(
+                ["serve", "--sandbox", "--config", path, "--print-config", "--http-port", "3"],
+                environment: ["BILLING_HTTP_PORT": "2", "BILLING_EXPORT_WINDOW": "8", "BILLING_SERVICE_HOST": "ignored"])
+            #expect(outcome.status == 0)
+            for line in [
+                "http.port = 3", "export.window = 8", "http.host = ::1", "zoom.rate-share = 0.5", "shutdown.grace = 20s",
+            ] {
+                #expect(outcome.lines.contains(line), "\(outcome.output)")
+            }
+        }
+    }
+
+    @Test("in a file must be JSON, and of settings that exist")
+    func file() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/config.json"
+            for (text, reason) in [
+                (#"{"http":{"prot":1}}"#, "http.prot: no such setting"), ("{", "is not JSON"), ("[]", "is not a JSON object"),
+                (#"{"http":{"port":"x"}}"#, "http.port: not a whole number"),
+            ] {
+                try write(text, to: path)
+                let outcome = await run(["serve", "--sandbox", "--config", path])
+                #expect(outcome.status == 78)
+                #expect(outcome.errors.contains(reason), "\(outcome.errors)")
+            }
+        }
+    }
+
+    @Test("has help for every command, and wrong usage ends with 64")
+    func usage() async throws {
+        for arguments in [["--help"], ["serve", "--help"], ["sandbox", "--help"], ["help", "serve"]] {
+            let outcome = await run(arguments)
+            #expect(outcome.status == 0 && outcome.output.contains("USAGE: billing-service"))
+        }
+        #expect(await run(["serve", "--help"]).output.contains("--zoom-rate-share <share>"))
+        for arguments in [["serve", "--prot", "1"], ["swerve"], ["serve", "extra"]] {
+            #expect(await run(arguments).status == 64)
+        }
+    }
+}

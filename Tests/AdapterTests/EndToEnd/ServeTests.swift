@@ -1,0 +1,188 @@
+import Foundation
+import Testing
+
+@Suite("billing-service serve", .timeLimit(.minutes(5)))
+struct ServeTests {
+    @Test("prints lines that work when pasted: one account, one that pays for itself, the stream")
+    func pasted() async throws {
+        try await RunningService.with { service in
+            #expect(service.curls.count == 3)
+            var answers: [TestProcess.Outcome] = []
+            for line in service.curls { answers.append(await TestProcess.run("sh", ["-c", line + " --silent"])) }
+            #expect(answers.allSatisfy { $0.status == 0 })
+            let fields = ["address", "city", "country", "email", "first_name", "last_name", "phone_number", "state", "zip"]
+            for field in fields { #expect(answers[0].output.contains("\"\(field)\":")) }
+            #expect(answers[1].output.contains(#""code":2100,"message":"This sub account is on self pay mode.""#))
+            let lines = answers[2].lines
+            #expect(lines.count == 1002)
+            #expect(lines.first == #"{"type":"begin","accounts":1000,"after":null}"#)
+            #expect(
+                lines.last?.hasPrefix(
+                    #"{"type":"end","complete":true,"contacts":990,"failures":10,"by_code":{"2100":10},"elapsed_ms":"#)
+                    == true)
+        }
+    }
+
+    @Test("resumes a stream exactly after the account named: nothing lost, nothing twice")
+    func resume() async throws {
+        try await RunningService.with { service in
+            let whole = await service.curl("/v2/billing/stream?only=records").lines
+            let ids = try whole.map { try Self.accountID(of: $0) }
+            #expect(ids.count == 1000 && ids == ids.sorted())
+            for position in [0, 499, 998, 999] {
+                let rest = await service.curl("/v2/billing/stream?only=records&after=\(ids[position])").lines
+                #expect(try rest.map { try Self.accountID(of: $0) } == Array(ids[(position + 1)...]))
+            }
+        }
+    }
+
+    private static func accountID(of line: String) throws -> String {
+        String(try #require(line.firstMatch(of: /"account_id":"([^"]+)"/)).output.1)
+    }
+
+    @Test("keeps to the rate limits of the sandbox it is told to, and loses nothing to them", .tags(.slow))
+    func limits() async throws {
+        try await RunningService.with(["--sandbox-limits", "business", "--sandbox-accounts", "100"]) { service in
+            let lines = await service.curl("/v2/billing/stream").lines
+            #expect(lines.last?.contains(#""contacts":99,"failures":1,"by_code":{"2100":1}"#) == true)
+        }
+    }
+
+    @Test("is spoken to by nghttp and h2load as well as by curl")
+    func peers() async throws {
+        try await RunningService.with { service in
+            let nghttp = await TestProcess.run(
+                "nghttp", ["-v", "-H", "authorization: Bearer \(service.token)", service.base + "/v2/accounts/nobody/billing"])
+            #expect(nghttp.output.contains(":status: 404"))
+            let h2load = await TestProcess.run(
+                "h2load",
+                [
+                    "-n", "5000", "-c", "8", "-m", "32", "-H", "authorization: Bearer \(service.token)",
+                    service.base + "/v2/accounts/no%20id/billing",
+                ])
+            #expect(h2load.output.contains("5000 done, 0 succeeded, 5000 failed, 0 errored, 0 timeout"))
+            #expect(h2load.output.contains("0 2xx, 0 3xx, 5000 4xx, 0 5xx"))
+        }
+    }
+
+    @Test("stops on a signal with status 0, after the requests under way have ended", arguments: [SIGTERM, SIGINT])
+    func stops(signal: Int32) async throws {
+        // At a plan's pace the stream takes a few seconds, so that it is under way when the signal comes.
+        try await RunningService.with(["--sandbox-limits", "business", "--sandbox-accounts", "150"]) { service in
+            let stream = TestProcess(
+                "curl",
+                [
+                    "--silent", "--no-buffer", "--http2-prior-knowledge", "-H", "authorization: Bearer \(service.token)",
+                    service.base + "/v2/billing/stream",
+                ])
+            _ = try await stream.output(containing: "\"type\":\"contact\"")
+            service.process.signal(signal)
+            let outcome = await stream.outcome()
+            #expect(outcome.status == 0)
+            #expect(outcome.lines.last?.contains(#""type":"end","complete":true"#) == true)
+            #expect(await service.process.outcome().status == 0)
+            let refused = await service.curl("/v2/accounts/a/billing")
+            #expect(refused.status == 7)
+        }
+    }
+
+    @Test("cuts a stream off that outlasts the grace, so that nobody takes it for complete")
+    func cutOff() async throws {
+        try await RunningService.with(["--sandbox-limits", "pro", "--shutdown-grace", "100ms"]) { service in
+            let stream = TestProcess(
+                "curl",
+                [
+                    "--silent", "--no-buffer", "--http2-prior-knowledge", "-H", "authorization: Bearer \(service.token)",
+                    service.base + "/v2/billing/stream",
+                ])
+            _ = try await stream.output(containing: "\"type\":\"contact\"")
+            service.process.signal(SIGTERM)
+            let outcome = await stream.outcome()
+            #expect(outcome.status != 0)
+            #expect(outcome.lines.last?.hasPrefix(#"{"type":"error","status":503,"#) == true)
+            #expect(!outcome.output.contains("\"end\""))
+            #expect(await service.process.outcome().status == 0)
+        }
+    }
+
+    @Test("leaves no credentials behind, and shows no secret in what it logs")
+    func secrets() async throws {
+        try await withTemporaryFolder { folder in
+            let process = TestProcess(
+                TestProcess.billingService, ["serve", "--sandbox", "--http-port", "0", "--log-level", "trace"],
+                environment: ["TMPDIR": folder])
+            let output = try await process.output(containing: "/v2/billing/stream\n")
+            let base = String(try #require(output.firstMatch(of: /http:\/\/[0-9.]+:[0-9]+/)).output)
+            let token = String(try #require(output.firstMatch(of: /Bearer ([^']+)'/)).output.1)
+            let files = try FileManager.default.subpathsOfDirectory(atPath: folder)
+            let credentials = try #require(files.first { $0.hasSuffix("credentials.json") })
+            let attributes = try FileManager.default.attributesOfItem(atPath: folder + "/" + credentials)
+            #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+            let text = try String(contentsOfFile: folder + "/" + credentials, encoding: .utf8)
+            let secret = String(try #require(text.firstMatch(of: /"client_secret":"([^"]+)"/)).output.1)
+            _ = await TestProcess.run(
+                "curl",
+                [
+                    "--silent", "--http2-prior-knowledge", "-H", "authorization: Bearer \(token)",
+                    base + "/v2/billing/stream",
+                ])
+            process.signal(SIGTERM)
+            let outcome = await process.outcome()
+            #expect(outcome.status == 0)
+            for hidden in [token, secret, "@example.com", "sandbox."] { #expect(!outcome.errors.contains(hidden)) }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+        }
+    }
+
+    @Test("works against a Zoom elsewhere, with files for credentials and callers")
+    func elsewhere() async throws {
+        try await withTemporaryFolder { folder in
+            let credentials = folder + "/credentials.json"
+            let zoom = TestProcess(
+                TestProcess.billingService,
+                ["sandbox", "--sandbox-port", "0", "--sandbox-credentials-file", credentials, "--sandbox-accounts", "10"])
+            let listening = try await zoom.output(containing: "Listening on ")
+            let zoomBase = String(try #require(listening.firstMatch(of: /http:\/\/[0-9.:]+/)).output)
+            let digest = await TestProcess.run("sh", ["-c", "printf %s my-token | sha256sum | cut -d' ' -f1"]).lines[0]
+            try write(
+                #"{"callers":[{"name":"job","token_sha256":"\#(digest)","scopes":["billing:export"]}]}"#,
+                to: folder + "/callers.json")
+            try write(
+                #"{"http":{"port":0},"zoom":{"plan":"business"},"callers":{"file":"\#(folder)/callers.json"}}"#,
+                to: folder + "/config.json")
+            let service = TestProcess(
+                TestProcess.billingService,
+                [
+                    "serve", "--config", folder + "/config.json", "--credentials-file", credentials, "--zoom-oauth-url",
+                    zoomBase + "/oauth/token",
+                ], environment: ["BILLING_ZOOM_API_URL": zoomBase + "/v2"])
+            let output = try await service.output(containing: "Listening on ")
+            let base = String(try #require(output.firstMatch(of: /http:\/\/[0-9.:]+/)).output)
+            let stream = await TestProcess.run(
+                "curl", ["--silent", "--http2-prior-knowledge", "-H", "authorization: Bearer my-token", base + "/v2/billing/stream"])
+            #expect(stream.lines.last?.contains(#""contacts":10,"failures":0"#) == true)
+            let single = await TestProcess.run(
+                "curl", ["--silent", "--http2-prior-knowledge", "-H", "authorization: Bearer my-token", base + "/v2/accounts/a/billing"])
+            #expect(single.output.contains(#""code":4711"#))
+            for process in [service, zoom] {
+                process.signal(SIGTERM)
+                #expect(await process.outcome().status == 0)
+            }
+        }
+    }
+
+    @Test("says that its port is taken, and ends with 1")
+    func portTaken() async throws {
+        try await RunningService.with { service in
+            let port = String(try #require(service.base.split(separator: ":").last))
+            let second = await TestProcess.run(
+                TestProcess.billingService, ["serve", "--sandbox", "--http-port", port])
+            #expect(second.status == 1)
+            #expect(second.errors.contains("ddress already in use"))
+        }
+    }
+}
+
+extension Tag {
+    @Tag static var slow: Self
+}

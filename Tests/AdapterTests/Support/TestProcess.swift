@@ -1,0 +1,168 @@
+import Foundation
+import Subprocess
+import Synchronization
+import SystemPackage
+import Testing
+
+/// A program, run as a user would run it.
+final class TestProcess: Sendable {
+    struct Outcome: Sendable {
+        let status: Int32
+        let output: String
+        let errors: String
+
+        var lines: [String] { output.split(separator: "\n").map(String.init) }
+    }
+
+    private struct State {
+        var output = Data()
+        var errors = Data()
+        var processID: Int32?
+        var status: Int32?
+        var watchers: [(text: String, continuation: CheckedContinuation<Bool, Never>)] = []
+        var enders: [CheckedContinuation<Outcome, Never>] = []
+
+        var isOver: Bool { status != nil }
+        var outcome: Outcome {
+            Outcome(
+                status: status ?? -1, output: String(decoding: output, as: UTF8.self),
+                errors: String(decoding: errors, as: UTF8.self))
+        }
+    }
+
+    private let state = Mutex(State())
+
+    /// The product under test, beside the test runner.
+    static let billingService = URL(filePath: ProcessInfo.processInfo.arguments[0])
+        .deletingLastPathComponent().appending(path: "billing-service").path()
+
+    /// The top of the checkout.
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+
+    /// - Parameters:
+    ///   - program: A path, or a name to be found in `PATH`.
+    ///   - environment: Added to that of the tests.
+    init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) {
+        var added: [Environment.Key: String?] = [:]
+        for (name, value) in environment { added[Environment.Key(stringLiteral: name)] = value }
+        let configuration = Configuration(
+            executable: program.contains("/") ? .path(FilePath(program)) : .name(program), arguments: Arguments(arguments),
+            environment: .inherit.updating(added), workingDirectory: FilePath(Self.root.path()))
+        // Ends with the program, which every test sees to the end.
+        Task {
+            do {
+                let result = try await Subprocess.run(
+                    configuration, input: .none, output: .sequence, error: .sequence
+                ) { execution in
+                    self.change { $0.processID = execution.processIdentifier.value }
+                    async let output: Void = self.keep(execution.standardOutput, isOutput: true)
+                    async let errors: Void = self.keep(execution.standardError, isOutput: false)
+                    _ = try await (output, errors)
+                }
+                self.change { state in
+                    switch result.terminationStatus {
+                    case .exited(let code): state.status = code
+                    case .signaled(let signal): state.status = 128 + signal
+                    }
+                }
+            } catch {
+                self.change { state in
+                    state.errors.append(contentsOf: "could not be run: \(error)".utf8)
+                    state.status = -1
+                }
+            }
+        }
+    }
+
+    private func keep(_ sequence: SubprocessOutputSequence, isOutput: Bool) async throws {
+        for try await buffer in sequence {
+            let data = buffer.withUnsafeBytes { Data($0) }
+            change { state in
+                if isOutput { state.output.append(data) } else { state.errors.append(data) }
+            }
+        }
+    }
+
+    private func change(_ body: (inout State) -> Void) {
+        let (seen, over, outcome) = state.withLock { state in
+            body(&state)
+            let output = String(decoding: state.output, as: UTF8.self)
+            let isOver = state.isOver
+            let seen = state.watchers.filter { isOver || output.contains($0.text) }
+                .map { ($0.continuation, output.contains($0.text)) }
+            state.watchers.removeAll { isOver || output.contains($0.text) }
+            let over = isOver ? state.enders : []
+            if isOver { state.enders = [] }
+            return (seen, over, state.outcome)
+        }
+        for (continuation, isThere) in seen { continuation.resume(returning: isThere) }
+        for continuation in over { continuation.resume(returning: outcome) }
+    }
+
+    /// What it has printed, once that contains `text`.
+    func output(containing text: String) async throws -> String {
+        let isThere = await withCheckedContinuation { continuation in
+            state.withLock { $0.watchers.append((text, continuation)) }
+            change { _ in }
+        }
+        let outcome = state.withLock { $0.outcome }
+        try #require(isThere, "it ended with \(outcome.status) and said \(outcome.errors)")
+        return outcome.output
+    }
+
+    func signal(_ signal: Int32) {
+        if let processID = state.withLock({ $0.processID }) { kill(processID, signal) }
+    }
+
+    func outcome() async -> Outcome {
+        await withCheckedContinuation { continuation in
+            state.withLock { $0.enders.append(continuation) }
+            change { _ in }
+        }
+    }
+
+    static func run(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:]
+    ) async -> Outcome {
+        await TestProcess(program, arguments, environment: environment).outcome()
+    }
+}
+
+/// A `billing-service serve --sandbox` of its own.
+struct RunningService {
+    let process: TestProcess
+    let base: String
+    let token: String
+    /// The lines it prints to be tried.
+    let curls: [String]
+
+    static func with(
+        _ arguments: [String] = [], _ test: (RunningService) async throws -> Void
+    ) async throws {
+        let process = TestProcess(
+            TestProcess.billingService, ["serve", "--sandbox", "--http-port", "0"] + arguments)
+        let output = try await process.output(containing: "/v2/billing/stream\n")
+        let curls = output.split(separator: "\n").map(String.init).filter { $0.hasPrefix("curl ") }
+        let base = try #require(output.firstMatch(of: /http:\/\/[0-9.]+:[0-9]+/)).output
+        let token = try #require(output.firstMatch(of: /Bearer ([^']+)'/)).output.1
+        let result: Result<Void, any Error>
+        do {
+            try await test(RunningService(process: process, base: String(base), token: String(token), curls: curls))
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        process.signal(SIGTERM)
+        let outcome = await process.outcome()
+        try result.get()
+        #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+
+    func curl(_ path: String, _ options: String...) async -> TestProcess.Outcome {
+        await TestProcess.run(
+            "curl",
+            ["--silent", "--show-error", "--http2-prior-knowledge", "-H", "authorization: Bearer \(token)"] + options
+                + [base + path])
+    }
+}
