@@ -37,7 +37,8 @@ extension Setting {
     static let httpPort = Setting(
         "http.port", default: "8080", "port", "Port to listen on, 0 to 65535; 0 lets the system choose.")
     static let httpEventLoops = Setting(
-        "http.event-loops", default: "0", "count", "Threads that serve connections, 1 to 256; 0 takes one for each core.")
+        "http.event-loops", default: "0", "count",
+        "Threads that serve connections, 1 to 256; 0 takes one for each core.")
     static let shutdownGrace = Setting(
         "shutdown.grace", default: "20s", "time",
         "How long requests under way may take to end after SIGTERM, 0s to 1h; then they are cut off.")
@@ -59,7 +60,8 @@ extension Setting {
     static let exportWindow = Setting(
         "export.window", default: "64", "count", "Lookups a stream has under way at a time, 1 to 1000.")
     static let credentialsFile = Setting(
-        "credentials.file", default: nil, "path", "File with the master account's credentials. Needed without a sandbox.")
+        "credentials.file", default: nil, "path",
+        "File with the master account's credentials. Needed without a sandbox.")
     static let callersFile = Setting(
         "callers.file", default: nil, "path", "File with the programs that may call. Needed without a sandbox.")
     static let logLevel = Setting(

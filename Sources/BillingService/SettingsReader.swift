@@ -84,7 +84,9 @@ struct SettingsReader {
     mutating func integer(_ setting: Setting, in range: ClosedRange<Int>) -> Int {
         let value = read(setting, as: "a whole number", { try $0.requiredInt(forKey: $1) }, { Int($0) })
         guard let value else { return range.lowerBound }
-        if !range.contains(value) { report(setting, "\(value) is not between \(range.lowerBound) and \(range.upperBound)") }
+        if !range.contains(value) {
+            report(setting, "\(value) is not between \(range.lowerBound) and \(range.upperBound)")
+        }
         return value
     }
 

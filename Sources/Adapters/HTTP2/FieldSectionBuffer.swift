@@ -43,7 +43,9 @@ final class FieldSectionBuffer {
         record?.storeBytes(of: prefix, as: UInt64.self)
         let text = record.map { $0 + HeaderFields.prefixBytes }
         if let start = name.baseAddress { text?.copyMemory(from: start, byteCount: name.count) }
-        if let start = value.baseAddress { (text.map { $0 + name.count })?.copyMemory(from: start, byteCount: value.count) }
+        if let start = value.baseAddress {
+            (text.map { $0 + name.count })?.copyMemory(from: start, byteCount: value.count)
+        }
         used = end
         count += 1
         return true

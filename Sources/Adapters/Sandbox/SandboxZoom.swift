@@ -159,7 +159,8 @@ package final class SandboxZoom: RequestHandler {
         }
         let basic = request.fields.string(.authorization).flatMap(Self.basicCredentials)
         guard let basic,
-            let app = configuration.apps.first(where: { $0.clientID == basic.user && $0.clientSecret == basic.password })
+            let app = configuration.apps.first(where: { $0.clientID == basic.user && $0.clientSecret == basic.password }
+            )
         else {
             return SandboxAnswer.oauthError("invalid_client", reason: "Invalid client_id or client_secret")
         }

@@ -18,7 +18,8 @@ struct ContactSourceContract {
         }
 
         func with(
-            _ test: (any ContactSource & SubAccountDirectory, _ paid: AccountID, _ selfPay: AccountID) async throws -> Void
+            _ test: (any ContactSource & SubAccountDirectory, _ paid: AccountID, _ selfPay: AccountID) async throws ->
+                Void
         ) async throws {
             switch self {
             case .zoomClient:

@@ -69,7 +69,8 @@ struct CallersFileTests {
     func reads() async throws {
         try await withTemporaryFolder { folder in
             let path = folder + "/callers.json"
-            let text = #"{"callers":[{"name":"reports","token_sha256":"\#(Self.digest.hexadecimal)","scopes":["billing:read"]}]}"#
+            let text =
+                #"{"callers":[{"name":"reports","token_sha256":"\#(Self.digest.hexadecimal)","scopes":["billing:read"]}]}"#
             try write(text, to: path)
             let registry = try CallersFile(path: path).read()
             #expect(registry.caller(presenting: Self.digest) == Caller(name: "reports", scopes: [.billingRead]))
@@ -82,10 +83,14 @@ struct CallersFileTests {
         arguments: [
             (#"{"callers":[]}"#, "at least one"), (#"{"callers":[{}]}"#, "caller 1 has no \"name\""),
             (#"{"callers":[{"name":"a","token_sha256":"token"}]}"#, "64 hexadecimal digits"),
-            (#"{"callers":[{"name":"a","token_sha256":"\#(digest.hexadecimal)","scopes":["all"]}]}"#, "none of billing:read"),
+            (
+                #"{"callers":[{"name":"a","token_sha256":"\#(digest.hexadecimal)","scopes":["all"]}]}"#,
+                "none of billing:read"
+            ),
             (
                 #"{"callers":[{"name":"a","token_sha256":"\#(digest.hexadecimal)","scopes":[]},"#
-                    + #"{"name":"b","token_sha256":"\#(digest.hexadecimal)","scopes":[]}]}"#, "caller 2 has the same token"
+                    + #"{"name":"b","token_sha256":"\#(digest.hexadecimal)","scopes":[]}]}"#,
+                "caller 2 has the same token"
             ),
         ])
     func refuses(text: String, reason: String) async throws {

@@ -10,7 +10,9 @@ struct ServeTests {
             var answers: [TestProcess.Outcome] = []
             for line in service.curls { answers.append(await TestProcess.run("sh", ["-c", line + " --silent"])) }
             #expect(answers.allSatisfy { $0.status == 0 })
-            let fields = ["address", "city", "country", "email", "first_name", "last_name", "phone_number", "state", "zip"]
+            let fields = [
+                "address", "city", "country", "email", "first_name", "last_name", "phone_number", "state", "zip",
+            ]
             for field in fields { #expect(answers[0].output.contains("\"\(field)\":")) }
             #expect(answers[1].output.contains(#""code":2100,"message":"This sub account is on self pay mode.""#))
             let lines = answers[2].lines
@@ -52,7 +54,8 @@ struct ServeTests {
     func peers() async throws {
         try await RunningService.with { service in
             let nghttp = await TestProcess.run(
-                "nghttp", ["-v", "-H", "authorization: Bearer \(service.token)", service.base + "/v2/accounts/nobody/billing"])
+                "nghttp",
+                ["-v", "-H", "authorization: Bearer \(service.token)", service.base + "/v2/accounts/nobody/billing"])
             #expect(nghttp.output.contains(":status: 404"))
             let h2load = await TestProcess.run(
                 "h2load",
@@ -72,7 +75,8 @@ struct ServeTests {
             let stream = TestProcess(
                 "curl",
                 [
-                    "--silent", "--no-buffer", "--http2-prior-knowledge", "-H", "authorization: Bearer \(service.token)",
+                    "--silent", "--no-buffer", "--http2-prior-knowledge", "-H",
+                    "authorization: Bearer \(service.token)",
                     service.base + "/v2/billing/stream",
                 ])
             _ = try await stream.output(containing: "\"type\":\"contact\"")
@@ -145,7 +149,10 @@ struct ServeTests {
             let credentials = folder + "/credentials.json"
             let zoom = TestProcess(
                 TestProcess.billingService,
-                ["sandbox", "--sandbox-port", "0", "--sandbox-credentials-file", credentials, "--sandbox-accounts", "10"])
+                [
+                    "sandbox", "--sandbox-port", "0", "--sandbox-credentials-file", credentials, "--sandbox-accounts",
+                    "10",
+                ])
             let listening = try await zoom.output(containing: "Listening on ")
             let zoomBase = String(try #require(listening.firstMatch(of: /http:\/\/[0-9.:]+/)).output)
             let digest = await TestProcess.run("sh", ["-c", "printf %s my-token | sha256sum | cut -d' ' -f1"]).lines[0]
@@ -164,10 +171,18 @@ struct ServeTests {
             let output = try await service.output(containing: "Listening on ")
             let base = String(try #require(output.firstMatch(of: /http:\/\/[0-9.:]+/)).output)
             let stream = await TestProcess.run(
-                "curl", ["--silent", "--http2-prior-knowledge", "-H", "authorization: Bearer my-token", base + "/v2/billing/stream"])
+                "curl",
+                [
+                    "--silent", "--http2-prior-knowledge", "-H", "authorization: Bearer my-token",
+                    base + "/v2/billing/stream",
+                ])
             #expect(stream.lines.last?.contains(#""contacts":10,"failures":0"#) == true)
             let single = await TestProcess.run(
-                "curl", ["--silent", "--http2-prior-knowledge", "-H", "authorization: Bearer my-token", base + "/v2/accounts/a/billing"])
+                "curl",
+                [
+                    "--silent", "--http2-prior-knowledge", "-H", "authorization: Bearer my-token",
+                    base + "/v2/accounts/a/billing",
+                ])
             #expect(single.output.contains(#""code":4711"#))
             for process in [service, zoom] {
                 process.signal(SIGTERM)

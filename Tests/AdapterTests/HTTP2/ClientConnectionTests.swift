@@ -32,10 +32,12 @@ struct ClientConnectionTests {
 
     @Test("carries many exchanges at a time, more than the server takes at once")
     func many() async throws {
-        try await withClient(ScriptedHandler { request in
-            let target = String(decoding: request.target, as: UTF8.self)
-            return .eventually { .text(target) }
-        }) { client, _ in
+        try await withClient(
+            ScriptedHandler { request in
+                let target = String(decoding: request.target, as: UTF8.self)
+                return .eventually { .text(target) }
+            }
+        ) { client, _ in
             await withTaskGroup(of: Bool.self) { group in
                 for number in 0..<500 {
                     group.addTask {
@@ -62,14 +64,16 @@ struct ClientConnectionTests {
     func timedOut() async throws {
         let started = Event<Void>()
         let cancelled = Event<Void>()
-        try await withClient(ScriptedHandler { _ in
-            .eventually {
-                started.fire()
-                await untilCancelled()
-                cancelled.fire()
-                return .text("too late")
+        try await withClient(
+            ScriptedHandler { _ in
+                .eventually {
+                    started.fire()
+                    await untilCancelled()
+                    cancelled.fire()
+                    return .text("too late")
+                }
             }
-        }) { client, _ in
+        ) { client, _ in
             async let failure = failure(of: client, timeout: .seconds(1))
             await started.next()
             #expect(await failure == .timedOut)
@@ -81,14 +85,16 @@ struct ClientConnectionTests {
     func cancelled() async throws {
         let started = Event<Void>()
         let cancelled = Event<Void>()
-        try await withClient(ScriptedHandler { _ in
-            .eventually {
-                started.fire()
-                await untilCancelled()
-                cancelled.fire()
-                return .text("too late")
+        try await withClient(
+            ScriptedHandler { _ in
+                .eventually {
+                    started.fire()
+                    await untilCancelled()
+                    cancelled.fire()
+                    return .text("too late")
+                }
             }
-        }) { client, _ in
+        ) { client, _ in
             let asking = Task { await failure(of: client) }
             await started.next()
             asking.cancel()

@@ -195,7 +195,8 @@ struct ServiceTests {
             #expect(
                 lines[2] == #"{"type":"failure","account_id":"b","status":404,"code":2001,"message":"Account does not "#
                     + #"exist: b."}"#)
-            #expect(lines[3].hasPrefix(#"{"type":"contact","account_id":"c","as_of":"2026-01-31T12:00:00Z","billing":{"#))
+            #expect(
+                lines[3].hasPrefix(#"{"type":"contact","account_id":"c","as_of":"2026-01-31T12:00:00Z","billing":{"#))
             #expect(
                 lines[4] == #"{"type":"end","complete":true,"contacts":1,"failures":2,"by_code":{"2001":1,"2100":1},"#
                     + #""elapsed_ms":0}"#)
@@ -272,7 +273,9 @@ struct ServiceTests {
 }
 
 extension TestService {
-    fileprivate func send(_ target: String, _ fields: [(FieldName, String)]) async throws(HTTP2Failure) -> ClientResponse {
+    fileprivate func send(_ target: String, _ fields: [(FieldName, String)]) async throws(HTTP2Failure)
+        -> ClientResponse
+    {
         try await send(target, method: "GET", token: Self.token, fields)
     }
 }

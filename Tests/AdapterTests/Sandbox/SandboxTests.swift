@@ -63,7 +63,8 @@ struct SandboxTests {
             #expect(answer.json["scope"] == .string("account:master billing:master"))
             let basic = Data("test-client:test-secret".utf8).base64EncodedString()
             let query = try await caller.send(
-                "POST", "/oauth/token?grant_type=account_credentials&account_id=master", authorization: "Basic \(basic)")
+                "POST", "/oauth/token?grant_type=account_credentials&account_id=master", authorization: "Basic \(basic)"
+            )
             #expect(query.status == 200)
         }
     }
@@ -93,7 +94,8 @@ struct SandboxTests {
             #expect(paid.status == 200)
             #expect(
                 Set(paid.json.members.map(\.name)) == [
-                    "address", "apt", "city", "country", "email", "first_name", "last_name", "phone_number", "state", "zip",
+                    "address", "apt", "city", "country", "email", "first_name", "last_name", "phone_number", "state",
+                    "zip",
                 ])
             let selfPay = try await caller.get("/v2/accounts/\(accounts.id(of: 42))/billing")
             #expect(selfPay.status == 400 && selfPay.json["code"] == .number("2100"))
@@ -167,7 +169,8 @@ struct SandboxTests {
             let token = try #require(try await caller.token().json["access_token"]?.string)
             for _ in 0..<1000 {
                 for _ in 0..<2 {
-                    let answer = try await caller.send("GET", "/v2/accounts?page_size=1", authorization: "Bearer \(token)")
+                    let answer = try await caller.send(
+                        "GET", "/v2/accounts?page_size=1", authorization: "Bearer \(token)")
                     #expect(answer.status == 200)
                 }
                 clock.advance(by: .seconds(1))

@@ -47,7 +47,8 @@ final class TestProcess: Sendable {
         var added: [Environment.Key: String?] = [:]
         for (name, value) in environment { added[Environment.Key(stringLiteral: name)] = value }
         let configuration = Configuration(
-            executable: program.contains("/") ? .path(FilePath(program)) : .name(program), arguments: Arguments(arguments),
+            executable: program.contains("/") ? .path(FilePath(program)) : .name(program),
+            arguments: Arguments(arguments),
             environment: .inherit.updating(added), workingDirectory: FilePath(Self.root.path()))
         // Ends with the program, which every test sees to the end.
         Task {

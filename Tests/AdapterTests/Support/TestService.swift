@@ -59,7 +59,8 @@ struct TestZoom {
                  "client_secret": "\(secret)"}]}
                 """, to: path)
             var configuration = ZoomConfiguration(
-                api: .init(origin: server.origin, path: "/v2"), oauth: .init(origin: server.origin, path: "/oauth/token"))
+                api: .init(origin: server.origin, path: "/v2"),
+                oauth: .init(origin: server.origin, path: "/oauth/token"))
             configuration.requestsPerSecond = requestsPerSecond
             configuration.waitMax = waitMax
             configuration.timeout = .seconds(5)

@@ -204,7 +204,9 @@ struct ZoomClientTests {
             Refusal(404, #"{"code":1001,"message":"User does not exist."}"#, .accountNotFound(account)),
             Refusal(401, #"{"code":124,"message":"Account does not exist: a1."}"#, .accountNotFound(account)),
             Refusal(401, #"{"code":124,"message":"Invalid access token."}"#, .credentialsRefused),
-            Refusal(400, #"{"code":4711,"message":"Invalid access token, does not contain scopes:[a, b]."}"#, .credentialsRefused),
+            Refusal(
+                400, #"{"code":4711,"message":"Invalid access token, does not contain scopes:[a, b]."}"#,
+                .credentialsRefused),
             Refusal(400, #"{"code":2100,"message":"Cannot process account."}"#, .sourceFailed),
             Refusal(429, #"{"code":429,"message":"Too Many Requests"}"#, .budgetSpent(retryAfter: .seconds(1))),
             Refusal(500, "", .sourceFailed),

@@ -8,7 +8,8 @@ struct ExportContactsTests {
     private static func ids(_ texts: String...) -> [AccountID] { texts.map { AccountID(literal: $0) } }
 
     private func export(
-        _ source: FakeSource, after: String? = nil, rules: ExportContacts.Rules = .init(), clock: TestClock = TestClock(),
+        _ source: FakeSource, after: String? = nil, rules: ExportContacts.Rules = .init(),
+        clock: TestClock = TestClock(),
         to consumer: Collector = Collector()
     ) async throws -> [ExportContacts.Event] {
         let contacts = ExportContacts(directory: source, source: source, time: clock, rules: rules)

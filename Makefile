@@ -1,0 +1,41 @@
+# Each target does its own set-up and can be repeated.
+
+BINARY := .build/release/billing-service
+VENV := .venv
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench clean setup setup-test
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup ## Build, and serve on 127.0.0.1:8080 with an embedded Zoom to try it against.
+	swift build --configuration release --product billing-service
+	exec $(BINARY) serve --sandbox
+
+test: setup-test lint ## Run every test, and check openapi.yaml against the running service.
+	swift build --build-tests
+	swift test --skip-build
+	$(VENV)/bin/python scripts/check-openapi.py .build/debug/billing-service
+
+lint: ## Check the formatting of the Swift sources, strictly.
+	swift format lint --strict --recursive Package.swift Sources Tests
+
+format: ## Format the Swift sources.
+	swift format --in-place --recursive Package.swift Sources Tests
+
+bench: setup-test ## Measure CPU per request beside nghttpd, and the cost of streaming.
+	swift build --configuration release --product billing-service
+	Benchmarks/cpu-per-request.py
+	Benchmarks/stream.py
+
+clean: ## Remove everything that was built.
+	rm -rf .build $(VENV)
+
+setup:
+	@scripts/install-packages.sh libnghttp2-dev libssl-dev pkg-config
+
+setup-test: setup
+	@scripts/install-packages.sh curl nghttp2-client nghttp2-server python3-venv
+	@test -x $(VENV)/bin/python || python3 -m venv $(VENV)
+	@$(VENV)/bin/pip --quiet install --requirement scripts/requirements.txt
