@@ -1,30 +1,21 @@
-import FoundationEssentials
+import Foundation
 import Logging
 import NIOCore
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
-/// What people and programs read of us: results on standard output, everything else on standard error.
+/// What people and programs read of us: results on standard output, everything else on standard error. Unbuffered, so that
+/// a program that waits for a line gets it.
 enum Output {
-    /// Unbuffered, so that a program that waits for a line gets it.
     static func write(_ text: String) {
-        write(text, to: STDOUT_FILENO)
+        write(text, to: .standardOutput)
     }
 
     static func writeError(_ text: String) {
-        write(text, to: STDERR_FILENO)
+        write(text, to: .standardError)
     }
 
-    private static func write(_ text: String, to descriptor: Int32) {
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            // Nobody is left to read: not an error of ours.
-            guard count > 0 else { return }
-            rest = rest.dropFirst(count)
-        }
+    private static func write(_ text: String, to handle: FileHandle) {
+        // That nobody is left to read is no error of ours.
+        try? handle.write(contentsOf: Data(text.utf8))
     }
 
     static func logger(_ level: Logger.Level) -> Logger {

@@ -4,20 +4,20 @@ import Domain
 enum FailureTable {
     // MARK: Failures of a use case
 
-    static func problem(for failure: BillingFailure) -> Problem {
+    static func problem(for failure: BillingFailure) -> ProblemDetails {
         switch failure {
         case .invalid(let violations): invalid(violations)
         case .selfPay: selfPay
         case .accountNotFound(let account):
-            Problem(
+            ProblemDetails(
                 status: 404, code: 2001, slug: "account-not-found", title: "Account not found",
                 message: "Account does not exist: \(account).")
         case .scopeMissing(let scope):
-            Problem(
+            ProblemDetails(
                 status: 403, code: 4711, slug: "scope-missing", title: "Not permitted",
                 message: "The caller does not have the scope \(scope.rawValue).")
         case .budgetSpent(let retryAfter):
-            Problem(
+            ProblemDetails(
                 status: 429, code: 429, slug: "rate-limit", title: "Too many requests",
                 message: "Zoom's rate limit leaves no room for this request now. Try again later.",
                 extraFields: [(.retryAfter, seconds(retryAfter))])
@@ -25,7 +25,7 @@ enum FailureTable {
         case .sourceFailed: sourceFailed
         case .timedOut: timedOut
         case .unavailable(let retryAfter):
-            Problem(
+            ProblemDetails(
                 status: 503, code: 503, slug: "unavailable", title: "Unavailable",
                 message: "The service cannot take this request now. Try again later.",
                 extraFields: [(.retryAfter, seconds(retryAfter))])
@@ -33,51 +33,51 @@ enum FailureTable {
         }
     }
 
-    static func invalid(_ violations: [BillingFailure.Violation]) -> Problem {
-        Problem(
+    static func invalid(_ violations: [BillingFailure.Violation]) -> ProblemDetails {
+        ProblemDetails(
             status: 400, code: 300, slug: "invalid-request", title: "Invalid request", message: "Validation Failed.",
             violations: violations.map { .init(field: $0.field, message: $0.message) })
     }
 
     static let invalidAccountID = invalid([.init(field: "accountId", message: "Invalid field.")])
 
-    private static let selfPay = Problem(
+    private static let selfPay = ProblemDetails(
         status: 400, code: 2100, slug: "self-pay", title: "Self pay",
         message: "This sub account is on self pay mode.")
-    private static let credentialsRefused = Problem(
+    private static let credentialsRefused = ProblemDetails(
         status: 502, code: 4700, slug: "zoom-credentials", title: "Zoom refused the service",
         message: "Zoom refused the credentials of this service, or they lack a permission.")
-    private static let sourceFailed = Problem(
+    private static let sourceFailed = ProblemDetails(
         status: 502, code: 502, slug: "zoom-failed", title: "Zoom failed",
         message: "Zoom failed to answer this request.")
-    private static let timedOut = Problem(
+    private static let timedOut = ProblemDetails(
         status: 504, code: 504, slug: "zoom-timed-out", title: "Zoom timed out",
         message: "Zoom did not answer in time.")
-    private static let shuttingDown = Problem(
+    private static let shuttingDown = ProblemDetails(
         status: 503, code: 503, slug: "shutting-down", title: "Unavailable",
         message: "The service is shutting down. Try again.", extraFields: [(.retryAfter, "1")])
 
     // MARK: Refusals before any use case
 
-    static let unauthenticated = Problem(
+    static let unauthenticated = ProblemDetails(
         status: 401, code: 124, slug: "unauthenticated", title: "Not authenticated",
         message: "Invalid access token.", extraFields: [(.wwwAuthenticate, "Bearer")])
-    static let unknownPath = Problem(
+    static let unknownPath = ProblemDetails(
         status: 404, code: 404, slug: "unknown-path", title: "Not found",
         message: "There is nothing at this path.")
-    static let unknownMethod = Problem(
+    static let unknownMethod = ProblemDetails(
         status: 501, code: 501, slug: "unknown-method", title: "Not implemented",
         message: "This method is not known.")
-    static let readOnly = Problem(
+    static let readOnly = ProblemDetails(
         status: 405, code: 405, slug: "method-not-allowed", title: "Method not allowed",
         message: "This path answers GET and HEAD.", extraFields: [(.allow, "GET, HEAD")])
-    static let notAcceptable = Problem(
+    static let notAcceptable = ProblemDetails(
         status: 406, code: 406, slug: "not-acceptable", title: "Not acceptable",
         message: "This path cannot answer with any of the media types that are accepted.")
-    static let targetTooLong = Problem(
+    static let targetTooLong = ProblemDetails(
         status: 414, code: 414, slug: "target-too-long", title: "URI too long",
         message: "The path and query are too long.")
-    static let excessiveHead = Problem(
+    static let excessiveHead = ProblemDetails(
         status: 431, code: 431, slug: "fields-too-large", title: "Header fields too large",
         message: "The header fields are too large.")
 

@@ -45,7 +45,7 @@ package final class Router: RequestHandler {
     }
 
     private func reply(to request: HTTPRequest, _ requestID: RequestID) -> Reply {
-        func refuse(_ problem: Problem) -> Reply { .now(problem.response(requestID)) }
+        func refuse(_ problem: ProblemDetails) -> Reply { .now(problem.response(requestID)) }
         guard request.target.count <= Self.targetBytesMax else { return refuse(FailureTable.targetTooLong) }
         guard let route = Self.route(for: request.path) else { return refuse(FailureTable.unknownPath) }
         switch Self.kind(of: request.method) {

@@ -18,7 +18,11 @@ package struct SandboxAccounts: Sendable {
 
     package func id(of number: Int) -> String {
         let mixed = Self.mix(UInt64(number) ^ seed)
-        return withUnsafeBytes(of: (mixed.bigEndian, checksum(of: mixed).bigEndian)) { Data($0).base64URL }
+        let words = [mixed, checksum(of: mixed)]
+        let bytes = words.flatMap { word in
+            stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> UInt64($0)) }
+        }
+        return Data(bytes).base64URL
     }
 
     /// The number of the account with that id; `nil` if there is none.

@@ -18,7 +18,8 @@ package struct ExportContacts: Sendable {
         /// Lookups under way at a time. Enough to hide the way to Zoom and back at the highest rate it allows.
         package var windowMax = 64
 
-        /// How long one account is tried before it becomes a failure and the export goes on without it.
+        /// How long one account is tried before it becomes a failure and the export goes on without it; and how long the
+        /// list of all of them is tried before the export fails.
         package var accountDeadline = Duration.seconds(60)
 
         /// The wait before an account is tried again, doubled each time.
@@ -133,8 +134,8 @@ package struct ExportContacts: Sendable {
         var lastEvent = start
 
         // Sorting a million ids takes its time: not on the thread that also answers everybody else.
-        group.addTask(executorPreference: globalConcurrentExecutor) { [directory] in
-            .listed(await Self.orderedAccounts(of: directory, after: options.after))
+        group.addTask(executorPreference: globalConcurrentExecutor) {
+            .listed(await self.orderedAccounts(after: options.after, budgetWaiters))
         }
         addSilence(after: lastEvent, to: &group)
 
@@ -184,10 +185,10 @@ package struct ExportContacts: Sendable {
         }
     }
 
-    private static func orderedAccounts(
-        of directory: any SubAccountDirectory, after: AccountID?
+    private func orderedAccounts(
+        after: AccountID?, _ budgetWaiters: BudgetWaiters
     ) async -> Result<[AccountID], BillingFailure> {
-        do throws(BillingFailure) {
+        await persisting(budgetWaiters) { () async throws(BillingFailure) in
             var accounts = try await directory.subAccounts()
             accounts.sort()
             var last = after
@@ -197,22 +198,28 @@ package struct ExportContacts: Sendable {
                 last = account
                 return false
             }
-            return .success(accounts)
-        } catch {
-            return .failure(error)
+            return accounts
         }
     }
 
-    /// Looks one account up, trying again while that may help and the account's deadline allows.
     private func lookUp(
         _ account: AccountID, _ budgetWaiters: BudgetWaiters
     ) async -> Result<DatedContact, BillingFailure> {
+        await persisting(budgetWaiters) { () async throws(BillingFailure) in
+            let billing = try await source.billing(of: account, for: .bulk)
+            return DatedContact(contact: try billing.visibleContact(), asOf: time.timestamp)
+        }
+    }
+
+    /// Tries again while that may help and the deadline allows, at growing distances.
+    private func persisting<Value: Sendable>(
+        _ budgetWaiters: BudgetWaiters, _ attempt: () async throws(BillingFailure) -> Value
+    ) async -> Result<Value, BillingFailure> {
         let deadline = time.now + rules.accountDeadline
         var delay = rules.retryDelay
         while true {
             do throws(BillingFailure) {
-                let billing = try await source.billing(of: account, for: .bulk)
-                return .success(DatedContact(contact: try billing.visibleContact(), asOf: time.timestamp))
+                return .success(try await attempt())
             } catch {
                 guard error.reach == .moment else { return .failure(error) }
                 var pause = delay

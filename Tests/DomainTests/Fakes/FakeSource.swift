@@ -14,16 +14,20 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
 
     private let state = Mutex(State())
     private let listed: [AccountID]
+    private let listingFailures: Mutex<[BillingFailure]>
     private let answer: Answer
 
     /// - Parameters:
-    ///   - listed: What `subAccounts` answers.
+    ///   - listed: What `subAccounts` answers,
+    ///   - listingFailures: after having failed like this, once each.
     ///   - answer: By default every account has a contact named after it.
     package init(
         listed: [AccountID] = [],
+        listingFailures: [BillingFailure] = [],
         answer: @escaping Answer = { account, _ async throws(BillingFailure) in .masterPays(.sample(account)) }
     ) {
         self.listed = listed
+        self.listingFailures = Mutex(listingFailures)
         self.answer = answer
     }
 
@@ -44,7 +48,11 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
         return try await answer(account, attempt)
     }
 
-    package func subAccounts() async throws(BillingFailure) -> [AccountID] { listed }
+    package func subAccounts() async throws(BillingFailure) -> [AccountID] {
+        let failure = listingFailures.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+        if let failure { throw failure }
+        return listed
+    }
 }
 
 extension BillingContact {

@@ -111,6 +111,27 @@ struct ExportContactsTests {
         #expect(try await running.value.last == .end(.init(contacts: 1, failures: 0, elapsed: .milliseconds(1500))))
     }
 
+    @Test("tries the list of accounts again, too")
+    func retryList() async throws {
+        let clock = TestClock()
+        let source = FakeSource(
+            listed: Self.ids("a"), listingFailures: [.sourceFailed, .budgetSpent(retryAfter: .seconds(3))])
+        let running = Task { try await export(source, clock: clock) }
+        await clock.sleepers(2)
+        clock.advance(by: .milliseconds(500))
+        await clock.sleepers(2)
+        clock.advance(by: .seconds(3))
+        #expect(try await running.value.accounts == Self.ids("a"))
+    }
+
+    @Test("fails when the accounts cannot be listed")
+    func noList() async {
+        let source = FakeSource(listed: Self.ids("a"), listingFailures: [.credentialsRefused])
+        let consumer = Collector()
+        await #expect(throws: BillingFailure.credentialsRefused) { try await export(source, to: consumer) }
+        #expect(consumer.events.isEmpty)
+    }
+
     @Test("waits as long as the source asks for before it tries again")
     func retryAfter() async throws {
         let clock = TestClock()

@@ -2,7 +2,7 @@ import NIOCore
 
 /// An error as the service says it: problem details (RFC 9457) that also carry Zoom's `code` and `message`, so that a
 /// program written for Zoom reads them too.
-struct Problem: Sendable {
+struct ProblemDetails: Sendable {
     struct Violation: Sendable {
         let field: String
         let message: String

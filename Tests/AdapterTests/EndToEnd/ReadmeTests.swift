@@ -1,0 +1,87 @@
+import Foundation
+import Testing
+
+/// What the README says works.
+@Suite("The README", .timeLimit(.minutes(2)))
+struct ReadmeTests {
+    private let text: String
+
+    init() throws {
+        text = try String(contentsOf: TestProcess.root.appending(path: "README.md"), encoding: .utf8)
+    }
+
+    private func blocks(_ language: String) -> [String] {
+        text.components(separatedBy: "```\(language)\n").dropFirst().compactMap {
+            $0.components(separatedBy: "\n```").first
+        }
+    }
+
+    @Test("has curl lines that work")
+    func curl() async throws {
+        let lines = blocks("sh").filter { $0.hasPrefix("curl ") }
+        #expect(lines.count == 3)
+        try await RunningService.with { service in
+            let account = String(try #require(service.curls[0].firstMatch(of: /accounts\/([^\/]+)\/billing/)).output.1)
+            var outputs: [String] = []
+            for line in lines {
+                let command = line.replacing("http://127.0.0.1:8080", with: service.base)
+                let outcome = await TestProcess.run(
+                    "sh", ["-c", command], environment: ["TOKEN": service.token, "ACCOUNT": account])
+                #expect(outcome.status == 0)
+                outputs.append(outcome.output)
+            }
+            #expect(outputs[0].hasPrefix(#"{"address":"#))
+            #expect(outputs[1].split(separator: "\n").count == 1002)
+            #expect(
+                outputs[2].hasPrefix(#"{"type":"begin","accounts":"#) && outputs[2].contains("\"after\":\"\(account)\"")
+            )
+        }
+    }
+
+    @Test("shows the two files, and the line that runs the service with them")
+    func files() async throws {
+        try await withTemporaryFolder { folder in
+            let files = blocks("json")
+            #expect(files.count == 2)
+            let zoom = TestProcess(
+                TestProcess.billingService,
+                ["sandbox", "--sandbox-port", "0", "--sandbox-credentials-file", folder + "/made.json"])
+            let output = try await zoom.output(containing: "Listening on ")
+            let zoomBase = String(try #require(output.firstMatch(of: /http:\/\/[0-9.:]+/)).output)
+            // The file shown is the one the sandbox writes, but for its values.
+            let made = try String(contentsOfFile: folder + "/made.json", encoding: .utf8)
+            func keys(_ text: String) -> [String] { text.matches(of: /"(\w+)":/).map { String($0.output.1) } }
+            #expect(keys(made) == keys(files[0]))
+            try write(made, to: folder + "/credentials.json")
+            let digest = await TestProcess.run("sh", ["-c", "printf %s my-token | sha256sum | cut -d' ' -f1"]).lines[0]
+            try write(files[1].replacing("DIGEST", with: digest), to: folder + "/callers.json")
+
+            let command = try #require(blocks("sh").first { $0.hasPrefix("billing-service serve") })
+                .replacing("billing-service serve", with: "exec \(TestProcess.billingService) serve --http-port 0")
+                .replacing("http://127.0.0.1:8090", with: zoomBase)
+            let service = TestProcess("sh", ["-c", "cd \(folder) && \(command)"])
+            let listening = try await service.output(containing: "Listening on ")
+            let base = String(try #require(listening.firstMatch(of: /http:\/\/[0-9.:]+/)).output)
+            let answer = await TestProcess.run(
+                "curl",
+                [
+                    "--silent", "--http2-prior-knowledge", "-H", "authorization: Bearer my-token",
+                    base + "/v2/accounts/a/billing",
+                ])
+            #expect(answer.output.contains(#""code":2001"#))
+            for process in [service, zoom] {
+                process.signal(SIGTERM)
+                #expect(await process.outcome().status == 0)
+            }
+        }
+    }
+
+    @Test("names make targets that there are")
+    func targets() async throws {
+        let help = await TestProcess.run("make", ["help"])
+        #expect(help.status == 0)
+        for match in text.matches(of: /make ([a-z-]+)/) {
+            #expect(help.output.contains("make \(match.output.1) "))
+        }
+    }
+}
