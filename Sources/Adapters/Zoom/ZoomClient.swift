@@ -144,6 +144,13 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
     private static func fetchToken(
         with credentials: any CredentialsStore, from configuration: ZoomConfiguration, over oauth: HTTP2Client
     ) async throws(ZoomFailure) -> ZoomAnswer.TokenGrant {
+        let response = try await tokenResponse(with: credentials, from: configuration, over: oauth)
+        return try ZoomAnswer.tokenGrant(response)
+    }
+
+    private static func tokenResponse(
+        with credentials: any CredentialsStore, from configuration: ZoomConfiguration, over oauth: HTTP2Client
+    ) async throws(ZoomFailure) -> ClientResponse {
         let master: MasterCredentials
         do throws(BillingFailure) {
             master = try await credentials.masterCredentials()
@@ -160,14 +167,18 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
         request.fields.append(.contentLength, body.utf8.count)
         request.fields.append(.accept, "application/json")
         request.fields.append(.userAgent, userAgent)
-        let response: ClientResponse
-        do throws(HTTP2Failure) {
-            response = try await oauth.exchange(
-                request, bodyBytesMax: configuration.bodyBytesMax, timeout: configuration.timeout)
-        } catch {
-            throw .transport(error)
+        // Once more if the connection was lost: it has mostly been idle for an hour, and a second token does no harm.
+        var hasReconnected = false
+        while true {
+            do throws(HTTP2Failure) {
+                return try await oauth.exchange(
+                    request, bodyBytesMax: configuration.bodyBytesMax, timeout: configuration.timeout)
+            } catch {
+                let failure = ZoomFailure.transport(error)
+                guard failure.isConnectionFault, !hasReconnected else { throw failure }
+                hasReconnected = true
+            }
         }
-        return try ZoomAnswer.tokenGrant(response)
     }
 
     private func translate(_ failure: ZoomFailure, account: AccountID?) -> BillingFailure {

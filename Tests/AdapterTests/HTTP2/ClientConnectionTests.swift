@@ -52,6 +52,26 @@ struct ClientConnectionTests {
         }
     }
 
+    @Test("hears a server that speaks first, on every new connection", .bug("what came before its handler was lost"))
+    func freshConnections() async throws {
+        try await withServer(ScriptedHandler { _ in .now(.text("here")) }) { server in
+            await withTaskGroup(of: HTTP2Failure?.self) { group in
+                for _ in 0..<8 {
+                    group.addTask {
+                        for _ in 0..<50 {
+                            let client = HTTP2Client(
+                                origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+                            if let failure = await failure(of: client) { return failure }
+                            await client.close()
+                        }
+                        return nil
+                    }
+                }
+                for await failure in group { #expect(failure == nil) }
+            }
+        }
+    }
+
     @Test("refuses a body that is larger than was allowed")
     func tooLarge() async throws {
         try await withClient(ScriptedHandler { _ in .now(.text(String(repeating: "a", count: 1001))) }) { client, _ in

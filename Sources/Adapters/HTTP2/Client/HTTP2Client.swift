@@ -114,11 +114,17 @@ package final class HTTP2Client: Sendable {
             .channelOption(
                 .writeBufferWaterMark,
                 value: .init(low: limits.connectionWriteBytesMax / 4, high: limits.connectionWriteBytesMax))
+            // Before it connects: what the server sends first must find its reader.
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let handler = ConnectionHandler(
+                        role: .client(onRetired: { self.retire(channel) }), limits: limits,
+                        executor: EventLoopExecutor(channel.eventLoop))
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
+            }
         let connected = bootstrap.connect(host: origin.host, port: origin.port).flatMapThrowing { channel in
-            let handler = ConnectionHandler(
-                role: .client(onRetired: { self.retire(channel) }), limits: limits,
-                executor: EventLoopExecutor(channel.eventLoop))
-            try channel.pipeline.syncOperations.addHandler(handler)
+            let handler = try channel.pipeline.syncOperations.handler(type: ConnectionHandler.self)
             return ClientConnection(channel: channel, handler: handler)
         }
         connected.whenComplete { result in
