@@ -65,7 +65,7 @@ struct Application {
             sandboxCredentials = temporary
             let token = RandomToken.make(prefix: "sandbox_")
             sandboxCaller = (
-                SHA256Digest(of: token.utf8), Caller(name: "sandbox", scopes: Set(Caller.Scope.allCases))
+                SHA256Digest(of: token), Caller(name: "sandbox", scopes: Set(Caller.Scope.allCases))
             )
             sandbox = (embedded.zoom.accounts, token)
         }

@@ -2,7 +2,8 @@ import CHTTP2
 
 /// The SHA-256 of something secret, by libcrypto. Two of them are compared in constant time.
 package struct SHA256Digest: Sendable, Hashable {
-    private let bytes: [UInt8]
+    /// The 32 bytes, in line: a digest is made for every request, and need not be allocated.
+    private var words = InlineArray<4, UInt64>(repeating: 0)
 
     private static let count = 32
 
@@ -10,19 +11,19 @@ package struct SHA256Digest: Sendable, Hashable {
     // Safe: set once before first use, and libcrypto's method objects are immutable and may be shared.
     private nonisolated(unsafe) static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
 
-    package init(of message: some Collection<UInt8>) {
-        bytes = Array(unsafeUninitializedCapacity: Self.count) { digest, count in
-            let result =
-                message.withContiguousStorageIfAvailable {
-                    EVP_Digest($0.baseAddress, $0.count, digest.baseAddress, nil, Self.algorithm, nil)
-                }
-                ?? Array(message).withUnsafeBytes {
-                    EVP_Digest($0.baseAddress, $0.count, digest.baseAddress, nil, Self.algorithm, nil)
-                }
-            // Fails for want of memory alone.
-            precondition(result == 1, "libcrypto could not make a digest")
-            count = Self.count
+    package init(of message: ArraySlice<UInt8>) {
+        let result = withUnsafeMutableBytes(of: &words) { digest in
+            message.withUnsafeBytes {
+                EVP_Digest(
+                    $0.baseAddress, $0.count, digest.bindMemory(to: UInt8.self).baseAddress, nil, Self.algorithm, nil)
+            }
         }
+        // Fails for want of memory alone.
+        precondition(result == 1, "libcrypto could not make a digest")
+    }
+
+    package init(of text: String) {
+        self.init(of: Array(text.utf8)[...])
     }
 
     /// A digest written as 64 hexadecimal digits; `nil` if `text` is something else.
@@ -34,23 +35,27 @@ package struct SHA256Digest: Sendable, Hashable {
             guard let high = digits[2 * index], let low = digits[2 * index + 1] else { return nil }
             bytes.append(UInt8(high << 4 | low))
         }
-        self.bytes = bytes
+        withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes) }
     }
 
     /// As 64 lower-case hexadecimal digits.
     package var hexadecimal: String {
-        bytes.map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.utf8.count == 1 ? "0" + digits : digits
-        }.joined()
+        withUnsafeBytes(of: words) { bytes in
+            bytes.map { byte in
+                let digits = String(byte, radix: 16)
+                return digits.utf8.count == 1 ? "0" + digits : digits
+            }.joined()
+        }
     }
 
     package static func == (left: SHA256Digest, right: SHA256Digest) -> Bool {
-        CRYPTO_memcmp(left.bytes, right.bytes, count) == 0
+        withUnsafeBytes(of: left.words) { left in
+            withUnsafeBytes(of: right.words) { CRYPTO_memcmp(left.baseAddress, $0.baseAddress, count) == 0 }
+        }
     }
 
     /// Nothing is lost by hashing it with Swift's hasher: who presents a token does not choose its digest.
     package func hash(into hasher: inout Hasher) {
-        hasher.combine(bytes)
+        for index in words.indices { hasher.combine(words[index]) }
     }
 }

@@ -17,6 +17,9 @@ package final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private let role: Role
+
+    /// The handler of a server, beside `role` so that a request need not take that apart.
+    private let requestHandler: (any RequestHandler)?
     private let limits: Limits
     private let executor: EventLoopExecutor
     private let eventLoop: any EventLoop
@@ -43,11 +46,14 @@ package final class ConnectionHandler: ChannelDuplexHandler {
         self.limits = limits
         self.executor = executor
         eventLoop = executor.eventLoop
-        state =
-            switch role {
-            case .server: ConnectionState(drainsInTwoSteps: true)
-            case .client: ConnectionState(drainsInTwoSteps: false)
-            }
+        switch role {
+        case .server(let handler):
+            requestHandler = handler
+            state = ConnectionState(drainsInTwoSteps: true)
+        case .client:
+            requestHandler = nil
+            state = ConnectionState(drainsInTwoSteps: false)
+        }
     }
 
     // MARK: The channel
@@ -268,12 +274,12 @@ package final class ConnectionHandler: ChannelDuplexHandler {
     // MARK: Answering
 
     private func dispatchReady() {
-        guard case .server(let handler) = role, !ready.isEmpty else { return }
+        guard !ready.isEmpty, let requestHandler else { return }
         // Swapped out, since an answer made at once may end a stream and so reach back into the session.
         var batch: [Exchange] = []
         swap(&batch, &ready)
         for exchange in batch where exchange.connection != nil {
-            dispatch(exchange, to: handler)
+            dispatch(exchange, to: requestHandler)
         }
         batch.removeAll(keepingCapacity: true)
         swap(&batch, &ready)

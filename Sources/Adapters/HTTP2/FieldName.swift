@@ -1,6 +1,7 @@
 /// A field name as HTTP/2 carries it: lower case (RFC 9113, 8.2.1).
-package struct FieldName: Sendable, Hashable {
-    package let bytes: [UInt8]
+package struct FieldName: Sendable {
+    /// Static text, so that naming a field neither allocates nor counts references.
+    private let text: StaticString
 
     /// Kept out of the compression tables of both ends (RFC 7541, 6.2.3).
     let isNeverIndexed: Bool
@@ -9,10 +10,17 @@ package struct FieldName: Sendable, Hashable {
     ///
     /// - Parameter isNeverIndexed: For values that are secret, since what is in a table could be guessed piece by piece
     ///   (RFC 7541, 7.1.3), and for values that never come twice, which would only push others out of it.
-    package init(_ name: StaticString, isNeverIndexed: Bool = false) {
-        bytes = name.withUTF8Buffer { Array($0) }
+    package init(_ text: StaticString, isNeverIndexed: Bool = false) {
+        self.text = text
         self.isNeverIndexed = isNeverIndexed
     }
+
+    /// The name's bytes, which live as long as the program.
+    var utf8: UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    }
+
+    package var bytes: [UInt8] { Array(utf8) }
 
     package static let method = FieldName(":method")
     package static let scheme = FieldName(":scheme")

@@ -46,14 +46,23 @@ package struct HeaderFields: Sendable, Equatable {
     }
 
     package mutating func append(_ name: FieldName, _ value: some Collection<UInt8>) {
-        let valueCount = value.count
-        precondition(name.bytes.count < Self.neverIndexedBit && valueCount <= Int(UInt32.max), "field too long")
-        let marked = name.bytes.count | (name.isNeverIndexed ? Self.neverIndexedBit : 0)
+        appendHead(name, valueCount: value.count)
+        storage.append(contentsOf: value)
+    }
+
+    package mutating func append(_ name: FieldName, _ value: Span<UInt8>) {
+        appendHead(name, valueCount: value.count)
+        value.withUnsafeBufferPointer { storage.append(contentsOf: $0) }
+    }
+
+    private mutating func appendHead(_ name: FieldName, valueCount: Int) {
+        let nameBytes = name.utf8
+        precondition(nameBytes.count < Self.neverIndexedBit && valueCount <= Int(UInt32.max), "field too long")
+        let marked = nameBytes.count | (name.isNeverIndexed ? Self.neverIndexedBit : 0)
         withUnsafeBytes(of: Self.prefix(nameCount: marked, valueCount: valueCount)) {
             storage.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<Self.prefixBytes]))
         }
-        storage.append(contentsOf: name.bytes)
-        storage.append(contentsOf: value)
+        storage.append(contentsOf: nameBytes)
         count += 1
     }
 
@@ -64,19 +73,24 @@ package struct HeaderFields: Sendable, Equatable {
 
     /// The value of the first field with that name.
     package subscript(_ name: FieldName) -> ArraySlice<UInt8>? {
-        let range = storage.withUnsafeBytes { bytes in
-            name.bytes.withUnsafeBytes { wanted in
-                for record in RecordSequence(bytes: bytes)
-                where record.name.count == wanted.count
-                    && UnsafeRawBufferPointer(rebasing: bytes[record.name]).elementsEqual(wanted)
-                {
-                    return Optional(record.value)
-                }
-                return nil
-            }
-        }
-        return range.map { storage[$0] }
+        range(of: name).map { storage[$0] }
     }
+
+    /// Where the value of the first field with that name lies, for `value(at:)`.
+    func range(of name: FieldName) -> Range<Int>? {
+        let wanted = UnsafeRawBufferPointer(name.utf8)
+        return storage.withUnsafeBytes { bytes in
+            for record in RecordSequence(bytes: bytes)
+            where record.name.count == wanted.count
+                && UnsafeRawBufferPointer(rebasing: bytes[record.name]).elementsEqual(wanted)
+            {
+                return Optional(record.value)
+            }
+            return nil
+        }
+    }
+
+    func value(at range: Range<Int>) -> ArraySlice<UInt8> { storage[range] }
 
     /// The value of the first field with that name, as text.
     package func string(_ name: FieldName) -> String? {

@@ -37,6 +37,12 @@ final class Session {
     private let section: FieldSectionBuffer
     private var exchangeInHead: Exchange?
 
+    /// Whose DATA frame is being sent: nghttp2 reports it sent next, by the stream's number.
+    private var exchangeInSend: Exchange?
+
+    /// How much the last `drain` came to, which is what the next is likely to.
+    private var outputBytesExpected = 1024
+
     /// A field section went so far over its limits that the connection is to end.
     private var isHeadFlooded = false
 
@@ -126,8 +132,11 @@ final class Session {
     /// Serialises what is to be sent, up to about `bytesMax`. `nil` when there is nothing.
     func drain(bytesMax: Int, allocator: ByteBufferAllocator) -> ByteBuffer? {
         guard nghttp2_session_want_write(raw) != 0 else { return nil }
-        output = allocator.buffer(capacity: 4096)
-        defer { output = ByteBuffer() }
+        output = allocator.buffer(capacity: outputBytesExpected)
+        defer {
+            outputBytesExpected = max(1024, output.readableBytes)
+            output = ByteBuffer()
+        }
         while output.readableBytes < bytesMax {
             var data: UnsafePointer<UInt8>?
             // The bytes are nghttp2's until the next call of it, so they are copied at once.
@@ -312,12 +321,13 @@ final class Session {
             nghttp2_submit_ping(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
         }
         guard type == NGHTTP2_HEADERS || type == NGHTTP2_DATA else { return }
+        defer { exchangeInSend = nil }
         switch role {
         case .client:
             if type == NGHTTP2_HEADERS { exchange(on: head.stream_id)?.wasSent = true }
         case .server:
             guard head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
-                let exchange = exchange(on: head.stream_id), !exchange.isInboundOver
+                let exchange = exchangeInSend ?? exchange(on: head.stream_id), !exchange.isInboundOver
             else { return }
             // The answer is complete before the request is: the rest of the request is not wanted (RFC 9113, 8.1).
             nghttp2_submit_rst_stream(
@@ -332,6 +342,7 @@ final class Session {
 
     func streamClosed(_ streamID: Int32, code: HTTP2ErrorCode) {
         guard let exchange = exchange(on: streamID) else { return }
+        // nghttp2 may remember the stream a while; its exchange it must forget.
         nghttp2_session_set_stream_user_data(raw, streamID, nil)
         if exchangeInHead === exchange { exchangeInHead = nil }
         let uncredited = exchange.inbound.uncreditedBytes
@@ -340,6 +351,7 @@ final class Session {
     }
 
     func sendData(of exchange: Exchange, head: UnsafeRawBufferPointer, _ count: Int) {
+        exchangeInSend = exchange
         output.writeBytes(head)
         let producer = exchange.outbound.send(
             count, into: &output, lowWaterBytes: limits.streamWriteBytesMax / 2)

@@ -36,9 +36,9 @@ struct GetBilling: Sendable {
     private static func response(_ contact: BillingContact, _ requestID: RequestID) -> HTTPResponse {
         var body = ByteBuffer()
         body.writeContact(contact)
-        var fields = HeaderFields(fields, reservingBytes: requestID.text.count + 64)
+        var fields = HeaderFields(fields, reservingBytes: requestID.count + 64)
         fields.append(.contentLength, body.readableBytes)
-        fields.append(.requestID, requestID.text)
+        requestID.append(to: &fields)
         return HTTPResponse(fields: fields, body: body)
     }
 }

@@ -63,13 +63,13 @@ struct ProblemDetails: Sendable {
 
     /// The whole answer; all but the request's id was made with the problem.
     func response(_ requestID: RequestID) -> HTTPResponse {
-        var whole = ByteBufferAllocator().buffer(capacity: body.readableBytes + requestID.text.count + 2)
+        var whole = ByteBufferAllocator().buffer(capacity: body.readableBytes + requestID.count + 2)
         whole.writeImmutableBuffer(body)
-        whole.writeBytes(requestID.text)
+        requestID.append(to: &whole)
         whole.writeStaticString("\"}")
-        var fields = HeaderFields(fields, reservingBytes: requestID.text.count + 64)
+        var fields = HeaderFields(fields, reservingBytes: requestID.count + 64)
         fields.append(.contentLength, whole.readableBytes)
-        fields.append(.requestID, requestID.text)
+        requestID.append(to: &fields)
         return HTTPResponse(fields: fields, body: whole)
     }
 }

@@ -1,8 +1,14 @@
+import NIOCore
 import Synchronization
 
 /// What ties an answer to its log lines: the caller's own `x-request-id` if it is one we can repeat, else a new one.
 struct RequestID: Sendable {
-    let text: ArraySlice<UInt8>
+    private enum Origin {
+        case sent(ArraySlice<UInt8>)
+        case made(InlineArray<16, UInt8>)
+    }
+
+    private let origin: Origin
 
     /// Longer ids have no use but to fill logs.
     private static let lengthMax = 128
@@ -10,24 +16,52 @@ struct RequestID: Sendable {
     private static let seed = UInt64.random(in: .min ... .max)
     private static let counter = Atomic<UInt64>(0)
 
-    private init(text: ArraySlice<UInt8>) {
-        self.text = text
-    }
-
     init(of request: HTTPRequest) {
         if let sent = request.fields[.requestID], (1...Self.lengthMax).contains(sent.count),
             sent.allSatisfy(Self.isAllowed)
         {
-            self.init(text: sent)
+            origin = .sent(sent)
         } else {
-            self.init()
+            origin = .made(Self.next())
         }
     }
 
-    /// A new one: a counter, mixed so that neighbours look nothing alike, and so that replicas do not meet.
     init() {
-        let number = Self.counter.add(1, ordering: .relaxed).newValue
-        self.init(text: Self.hexadecimal(Self.mix(number &* 0x9E37_79B9_7F4A_7C15 &+ Self.seed))[...])
+        origin = .made(Self.next())
+    }
+
+    /// A new one: a counter, mixed so that neighbours look nothing alike, and so that replicas do not meet.
+    private static func next() -> InlineArray<16, UInt8> {
+        let number = counter.add(1, ordering: .relaxed).newValue
+        return hexadecimal(mix(number &* 0x9E37_79B9_7F4A_7C15 &+ seed))
+    }
+
+    var count: Int {
+        switch origin {
+        case .sent(let text): text.count
+        case .made: 16
+        }
+    }
+
+    func append(to fields: inout HeaderFields) {
+        switch origin {
+        case .sent(let text): fields.append(.requestID, text)
+        case .made(let digits): fields.append(.requestID, digits.span)
+        }
+    }
+
+    func append(to buffer: inout ByteBuffer) {
+        switch origin {
+        case .sent(let text): buffer.writeBytes(text)
+        case .made(let digits): buffer.writeBytes(digits.span.bytes)
+        }
+    }
+
+    var text: String {
+        switch origin {
+        case .sent(let text): String(decoding: text, as: UTF8.self)
+        case .made(let digits): String(decoding: (0..<16).map { digits[$0] }, as: UTF8.self)
+        }
     }
 
     /// The finalizer of SplitMix64: a bijection, so that no two numbers give the same id.
@@ -38,14 +72,11 @@ struct RequestID: Sendable {
         return mixed ^ mixed >> 31
     }
 
-    private static func hexadecimal(_ number: UInt64) -> [UInt8] {
-        var digits: [UInt8] = []
-        digits.reserveCapacity(16)
-        for shift in stride(from: 60, through: 0, by: -4) {
-            let digit = UInt8(truncatingIfNeeded: number >> UInt64(shift)) & 0xF
-            digits.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+    private static func hexadecimal(_ number: UInt64) -> InlineArray<16, UInt8> {
+        InlineArray { index in
+            let digit = UInt8(truncatingIfNeeded: number >> UInt64(60 - 4 * index)) & 0xF
+            return digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
         }
-        return digits
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {

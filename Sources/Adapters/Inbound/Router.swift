@@ -32,7 +32,7 @@ package final class Router: RequestHandler {
         logger.debug(
             "request",
             metadata: [
-                "request-id": "\(String(decoding: requestID.text, as: UTF8.self))",
+                "request-id": "\(requestID.text)",
                 "method": "\(String(decoding: request.method, as: UTF8.self))",
             ])
         var reply = reply(to: request, requestID)

@@ -55,7 +55,7 @@ struct StreamBilling: Sendable {
         head.fields.append(.contentTypeOptions, "nosniff")
         // Proxies that gather an answer before they pass it on are asked not to.
         head.fields.append(.accelBuffering, "no")
-        head.fields.append(.requestID, requestID.text)
+        requestID.append(to: &head.fields)
         return head
     }
 

@@ -30,7 +30,7 @@ struct SandboxPageTokens: Sendable {
     }
 
     private func seal(_ content: String) -> String {
-        let sealed = SHA256Digest(of: "\(seed).\(content)".utf8).hexadecimal.prefix(16)
+        let sealed = SHA256Digest(of: "\(seed).\(content)").hexadecimal.prefix(16)
         return Data("\(content).\(sealed)".utf8).base64URL
     }
 }

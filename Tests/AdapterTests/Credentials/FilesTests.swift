@@ -63,7 +63,7 @@ struct CredentialsFileTests {
 
 @Suite("The callers file")
 struct CallersFileTests {
-    private static let digest = SHA256Digest(of: "token".utf8)
+    private static let digest = SHA256Digest(of: "token")
 
     @Test("knows callers by the digest of their tokens")
     func reads() async throws {
@@ -74,7 +74,7 @@ struct CallersFileTests {
             try write(text, to: path)
             let registry = try CallersFile(path: path).read()
             #expect(registry.caller(presenting: Self.digest) == Caller(name: "reports", scopes: [.billingRead]))
-            #expect(registry.caller(presenting: SHA256Digest(of: "other".utf8)) == nil)
+            #expect(registry.caller(presenting: SHA256Digest(of: "other")) == nil)
         }
     }
 

@@ -7,7 +7,7 @@ struct SHA256DigestTests {
     @Test("is that of FIPS 180-4")
     func known() {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        #expect(SHA256Digest(of: "abc".utf8).hexadecimal == abc)
+        #expect(SHA256Digest(of: "abc").hexadecimal == abc)
         #expect(SHA256Digest(hexadecimal: abc) == SHA256Digest(of: Array("xabc".utf8).dropFirst()))
     }
 

@@ -90,8 +90,8 @@ struct TestService {
         _ test: (TestService) async throws -> Void
     ) async throws {
         let callers = [
-            SHA256Digest(of: token.utf8): Caller.everything,
-            SHA256Digest(of: readerToken.utf8): Caller(name: "reader", scopes: [.billingRead]),
+            SHA256Digest(of: token): Caller.everything,
+            SHA256Digest(of: readerToken): Caller(name: "reader", scopes: [.billingRead]),
         ]
         let router = Router(
             lookUpContact: LookUpContact(source: source, time: time),

@@ -113,7 +113,8 @@ package final class HTTP2Client: Sendable {
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelOption(
                 .writeBufferWaterMark,
-                value: .init(low: limits.connectionWriteBytesMax / 4, high: limits.connectionWriteBytesMax))
+                value: .init(low: limits.connectionWriteBytesMax / 4, high: limits.connectionWriteBytesMax)
+            )
             // Before it connects: what the server sends first must find its reader.
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
