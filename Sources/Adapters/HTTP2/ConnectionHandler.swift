@@ -153,15 +153,17 @@ package final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
+    /// Sends what is left and ends our half; the channel closes with the peer's half, or soon without it. Closing over
+    /// input that was not read would make the kernel send RST, and the peer would lose the last answers.
     private func closeAfterFlush() {
         guard let context, let session, state.sessionEnded() == .close else { return }
         let last = session.drain(bytesMax: limits.connectionWriteBytesMax / 4, allocator: context.channel.allocator)
-        guard let last else {
-            context.close(promise: nil)
-            return
-        }
         let bound = NIOLoopBound(context, eventLoop: eventLoop)
-        context.writeAndFlush(wrapOutboundOut(last)).whenComplete { _ in bound.value.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(last ?? ByteBuffer())).whenComplete { _ in
+            bound.value.close(mode: .output, promise: nil)
+        }
+        drainTimer?.cancel()
+        drainTimer = eventLoop.scheduleTask(in: limits.lingerMax) { bound.value.close(promise: nil) }
     }
 
     /// The connection is gone: every exchange on it fails.

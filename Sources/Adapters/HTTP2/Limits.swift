@@ -35,5 +35,8 @@ package struct Limits: Sendable {
     /// round trip across the world is a third of it.
     package var drainNoticeMax: TimeAmount = .seconds(1)
 
+    /// How long a connection whose session has ended waits for the peer to close its half. Its input is thrown away.
+    package var lingerMax: TimeAmount = .seconds(1)
+
     package init() {}
 }
