@@ -15,9 +15,7 @@ package enum BillingFailure: Error, Sendable, Equatable {
     case sourceFailed
     /// The source did not answer in time.
     case timedOut
-    /// We cannot take the work on just now.
-    case unavailable(retryAfter: Duration)
-    /// Whoever asked has gone.
+    /// Whoever asked has gone, or we are.
     case cancelled
 
     /// A broken rule: which field, and what is wrong with it.
@@ -44,7 +42,7 @@ package enum BillingFailure: Error, Sendable, Equatable {
     package var reach: Reach {
         switch self {
         case .invalid, .selfPay, .accountNotFound: .account
-        case .budgetSpent, .sourceFailed, .timedOut, .unavailable: .moment
+        case .budgetSpent, .sourceFailed, .timedOut: .moment
         case .scopeMissing, .credentialsRefused, .cancelled: .everything
         }
     }

@@ -41,9 +41,11 @@ final class Exchange {
     func close(_ failure: HTTP2Failure) {
         guard connection != nil else { return }
         connection = nil
-        task?.cancel()
-        task = nil
-        inbound.failed(failure)?.resume(returning: .failure(failure))
+        // What came whole may still be read; and without a task nobody waits for anything.
+        if !isInboundOver { inbound.failed(failure)?.resume(returning: .failure(failure)) }
+        guard let task else { return }
+        self.task = nil
+        task.cancel()
         outbound.close()?.resume(returning: false)
     }
 }

@@ -24,11 +24,6 @@ enum FailureTable {
         case .credentialsRefused: credentialsRefused
         case .sourceFailed: sourceFailed
         case .timedOut: timedOut
-        case .unavailable(let retryAfter):
-            ProblemDetails(
-                status: 503, code: 503, slug: "unavailable", title: "Unavailable",
-                message: "The service cannot take this request now. Try again later.",
-                extraFields: [(.retryAfter, seconds(retryAfter))])
         case .cancelled: shuttingDown
         }
     }

@@ -188,7 +188,7 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
             logger.warning("Zoom refused our credentials", metadata: ["reason": "\(failure.reason)"])
         case .sourceFailed, .timedOut:
             logger.debug("a call to Zoom failed", metadata: ["reason": "\(failure.reason)"])
-        case .invalid, .selfPay, .accountNotFound, .scopeMissing, .budgetSpent, .unavailable, .cancelled:
+        case .invalid, .selfPay, .accountNotFound, .scopeMissing, .budgetSpent, .cancelled:
             break
         }
         return translated
@@ -199,8 +199,8 @@ extension ZoomFailure {
     /// The connection, not the request, was at fault.
     fileprivate var isConnectionFault: Bool {
         switch self {
-        case .transport(.connectionLost), .transport(.unprocessed), .transport(.notConnected): true
-        case .transport, .api, .unreadable, .paced, .credentials: false
+        case .transport(let failure): failure.isUnprocessed || failure == .connectionLost
+        case .api, .unreadable, .paced, .credentials: false
         }
     }
 

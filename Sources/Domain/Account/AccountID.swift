@@ -5,13 +5,6 @@ package struct AccountID: Sendable, Hashable, Comparable, CustomStringConvertibl
 
     package let rawValue: String
 
-    /// Zoom's alias for the account a token belongs to.
-    package static let me = AccountID(unchecked: "me")
-
-    private init(unchecked rawValue: String) {
-        self.rawValue = rawValue
-    }
-
     /// `nil` unless there are 1 to `lengthMax` characters, each a letter or digit of ASCII or one of `- _ . = +`, and
     /// not dots alone: those mean another path.
     package init?(_ text: ArraySlice<UInt8>) {

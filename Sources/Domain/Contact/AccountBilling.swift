@@ -14,10 +14,8 @@ package enum AccountBilling: Sendable, Equatable {
     ///
     /// - Throws: `selfPay`.
     package func visibleContact() throws(BillingFailure) -> BillingContact {
-        switch self {
-        case .masterPays(let contact): return contact
-        case .selfPay: throw .selfPay
-        }
+        guard mode.showsBillingToMaster, case .masterPays(let contact) = self else { throw .selfPay }
+        return contact
     }
 }
 

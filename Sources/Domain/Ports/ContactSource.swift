@@ -1,7 +1,6 @@
 /// Who is asked for the billing of one account.
 package protocol ContactSource: Sendable {
-    /// - Throws: `accountNotFound`, `budgetSpent`, `credentialsRefused`, `sourceFailed`, `timedOut`, `unavailable`,
-    ///   `cancelled`. That an account pays for itself is an answer, not a failure.
+    /// - Throws: `accountNotFound`, `budgetSpent`, `credentialsRefused`, `sourceFailed`, `timedOut`, `cancelled`. That an account pays for itself is an answer, not a failure.
     func billing(of account: AccountID, for purpose: Purpose) async throws(BillingFailure) -> AccountBilling
 }
 

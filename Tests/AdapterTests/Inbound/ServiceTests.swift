@@ -55,9 +55,6 @@ struct ServiceTests {
                 message: "Zoom refused the credentials of this service, or they lack a permission."),
             Case(failure: .sourceFailed, status: 502, code: 502, message: "Zoom failed to answer this request."),
             Case(failure: .timedOut, status: 504, code: 504, message: "Zoom did not answer in time."),
-            Case(
-                failure: .unavailable(retryAfter: .seconds(2)), status: 503, code: 503,
-                message: "The service cannot take this request now. Try again later."),
         ])
     func failures(row: Case) async throws {
         try await TestService.with(source: Self.source { _, _ async throws(BillingFailure) in throw row.failure }) {
@@ -68,7 +65,7 @@ struct ServiceTests {
             let json = try #require(response.json)
             #expect(json["status"]?.integer == row.status && json["code"]?.integer == row.code)
             #expect(json["message"] == .string(row.message) && json["detail"] == .string(row.message))
-            let waits = row.status == 429 || row.status == 503
+            let waits = row.status == 429
             #expect(response.fields.string(.retryAfter) == (waits ? "2" : nil))
         }
     }
