@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the service to openapi.yaml: validates the document, then checks real answers against it.
+"""Holds the service to openapi.yaml: validates the document and its examples, then checks real answers against it.
 
     scripts/check-openapi.py .build/debug/billing-service
 """
@@ -10,10 +10,12 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 
 import jsonschema
 import openapi_spec_validator
 import referencing
+import referencing.exceptions
 import referencing.jsonschema
 import yaml
 
@@ -22,169 +24,240 @@ BASE = "urn:openapi"
 BILLING = "/v2/accounts/{accountId}/billing"
 STREAM = "/v2/billing/stream"
 LINES = ("application/x-ndjson", "application/jsonl")
+PROBLEM = "application/problem+json"
+LINE = "/components/schemas/StreamLine"
+REQUEST_ID = "check-openapi"
+TIMEOUT = 30
+ACCOUNTS = 250
+FAILURES = (
+    AssertionError, KeyError, ValueError, jsonschema.ValidationError, referencing.exceptions.Unresolvable,
+    subprocess.SubprocessError)
 
 
 class Contract:
-    def __init__(self, document):
-        self.document = document
-        resource = referencing.Resource(document, referencing.jsonschema.DRAFT202012)
+    """The document. Places in it are named by JSON pointers."""
+
+    def __init__(self, path):
+        self.document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        resource = referencing.Resource(self.document, referencing.jsonschema.DRAFT202012)
         self.registry = referencing.Registry().with_resource(BASE, resource)
 
-    def resolve(self, node):
-        while isinstance(node, dict) and "$ref" in node:
-            target = self.document
-            for part in node["$ref"].removeprefix("#/").split("/"):
-                target = target[part.replace("~1", "/")]
-            node = target
-        return node
+    def follow(self, pointer):
+        """What is at a pointer and where it really is, references followed."""
+        node = self.document
+        for part in pointer.split("/")[1:]:
+            node = node[part.replace("~1", "/").replace("~0", "~")]
+        if isinstance(node, dict) and "$ref" in node:
+            return self.follow(node["$ref"].removeprefix("#"))
+        return node, pointer
 
-    def validate(self, instance, schema):
-        """Raises jsonschema.ValidationError."""
-        absolute = json.loads(json.dumps(schema).replace('"#/', f'"{BASE}#/'))
-        validator = jsonschema.Draft202012Validator(
-            absolute, registry=self.registry, format_checker=jsonschema.FormatChecker())
-        validator.validate(instance)
+    def validate(self, instance, pointer):
+        """Raises jsonschema.ValidationError unless `instance` is valid by the schema at `pointer`."""
+        jsonschema.Draft202012Validator(
+            {"$ref": f"{BASE}#{pointer}"}, registry=self.registry, format_checker=jsonschema.FormatChecker()
+        ).validate(instance)
 
-    def validate_lines(self, text):
-        for line in text.splitlines():
-            self.validate(json.loads(line), {"$ref": "#/components/schemas/StreamLine"})
+    def validate_body(self, body, kind, pointer):
+        """`pointer` is that of a media type."""
+        if kind in LINES:
+            # Not splitlines(), which also splits at characters that JSON strings may have in them.
+            require(not body or body.endswith("\n"), "the last line is not ended")
+            for line in body.split("\n")[:-1]:
+                self.validate(json.loads(line), LINE)
+        else:
+            self.validate(json.loads(body) if isinstance(body, str) else body, pointer + "/schema")
 
-
-def examples(contract):
-    """Every example in the document, with what it has to be valid against."""
-    for path, item in contract.document["paths"].items():
-        for status, response in item["get"]["responses"].items():
-            for kind, media in contract.resolve(response).get("content", {}).items():
+    def examples(self):
+        """Every example, as (where it is, how to check it). A response without any is one that fails."""
+        for name, response in self.document["components"]["responses"].items():
+            for kind, media in response["content"].items():
+                pointer = f"/components/responses/{name}/content/{escaped(kind)}"
                 values = [example["value"] for example in media.get("examples", {}).values()]
                 values += [media["example"]] if "example" in media else []
+                if not values:
+                    yield f"{name} {kind}", lambda: require(False, "there is no example")
                 for value in values:
-                    yield f"example of {path} {status} {kind}", value, media["schema"], kind not in LINES
+                    yield f"{name} {kind}", lambda v=value, k=kind, p=pointer: self.validate_body(v, k, p)
+        for name, schema in self.document["components"]["schemas"].items():
+            for value in schema.get("examples", []):
+                yield name, lambda v=value, p=f"/components/schemas/{name}": self.validate(v, p)
 
 
 class Service:
-    def __init__(self, binary):
-        self.process = subprocess.Popen(
-            [binary, "serve", "--sandbox", "--http-port", "0", "--sandbox-accounts", "250"],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.text = ""
-        for line in self.process.stdout:
-            self.text += line
-            if line.startswith("curl") and STREAM in line:
-                break
-        self.base = re.search(r"http://[\d.:]+", self.text).group(0)
-        self.token = re.search(r"Bearer ([^']+)'", self.text).group(1)
-        self.paid, self.self_pay = re.findall(r"/v2/accounts/([^/]+)/billing", self.text)
+    """The service with a sandbox, and what it says of how to try it."""
 
-    def request(self, method, target, token=True, accept=None):
-        command = ["curl", "--silent", "--show-error", "--max-time", "30", "--http2-prior-knowledge"]
+    def __init__(self, binary):
+        command = [binary, "serve", "--sandbox", "--http-port", "0", "--sandbox-accounts", str(ACCOUNTS)]
+        self.process = subprocess.Popen(command + ["--log-level", "error"], stdout=subprocess.PIPE, text=True)
+        timer = threading.Timer(TIMEOUT, self.process.kill)
+        timer.start()
+        try:
+            text = ""
+            for line in self.process.stdout:
+                text += line
+                if line.startswith("curl") and STREAM in line:
+                    break
+            self.base = re.search(r"Listening on (http://\S+)", text).group(1)
+            self.token = re.search(r"authorization: Bearer ([^']+)'", text).group(1)
+            self.paid, self.self_pay = re.findall(r"/v2/accounts/([^/]+)/billing", text)
+        except (AttributeError, ValueError):
+            self.process.kill()
+            sys.exit(f"the service did not say how to try it, but:\n{text}")
+        finally:
+            timer.cancel()
+
+    def request(self, method, target, token=None, field=None):
+        """The answer as (status, header fields, body). An empty token sends none; `field` is one more to send."""
+        command = ["curl", "--silent", "--show-error", "--max-time", str(TIMEOUT), "--http2-prior-knowledge"]
+        # For HEAD curl itself checks that no body comes, and writes the header fields once more to its output.
         command += ["--head"] if method == "HEAD" else ["--dump-header", "-", "--request", method]
-        if token:
-            command += ["-H", f"authorization: Bearer {self.token if token is True else token}"]
-        if accept:
-            command += ["-H", f"accept: {accept}"]
-        output = subprocess.run(command + [self.base + target], capture_output=True, check=True).stdout.decode()
-        head, _, body = output.replace("\r\n", "\n").partition("\n\n")
-        lines = head.split("\n")
-        headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
-        return int(lines[0].split()[1]), headers, body
+        command += ["-H", f"x-request-id: {REQUEST_ID}"]
+        token = self.token if token is None else token
+        command += ["-H", f"authorization: Bearer {token}"] if token else []
+        command += ["-H", field] if field else []
+        result = subprocess.run(command + [self.base + target], capture_output=True, timeout=TIMEOUT + 5)
+        require(result.returncode == 0, result.stderr.decode().strip())
+        head, _, body = result.stdout.decode().partition("\r\n\r\n")
+        first, *rest = head.split("\r\n")
+        return int(first.split()[1]), dict(line.partition(": ")[::2] for line in rest), body
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        timer = threading.Timer(TIMEOUT, self.process.kill)
+        timer.start()
+        code = self.process.wait()
+        timer.cancel()
+        require(code == 0, f"exit code {code}")
 
 
-def check_answer(contract, path, method, expected, answer):
-    status, headers, body = answer
-    assert status == expected, f"status {status} instead of {expected}"
-    assert headers.get("x-content-type-options") == "nosniff", "without nosniff"
-    responses = contract.document["paths"][path][method.lower()]["responses"] if path else {}
-    kind = headers["content-type"]
-    if str(status) in responses:
-        response = contract.resolve(responses[str(status)])
-        assert kind in response["content"], f"content type {kind} is not described"
-        for name, header in response.get("headers", {}).items():
-            header = contract.resolve(header)
-            if header.get("required"):
-                assert name in headers, f"header {name} is missing"
-                schema = header["schema"]
-                value = int(headers[name]) if schema.get("type") == "integer" else headers[name]
-                contract.validate(value, schema)
-    else:
-        assert path is None, f"status {status} is not described"
-        assert kind == "application/problem+json", f"content type {kind}"
+class Streams:
+    """Remembers the accounts of the whole stream, to hold those of the others to them."""
+
+    ids = []
+
+    def read(self, body):
+        lines = [json.loads(line) for line in body.split("\n")[:-1]]
+        return [line["type"] for line in lines], [line["account_id"] for line in lines if "account_id" in line]
+
+    def whole(self, body):
+        types, self.ids = self.read(body)
+        require(types[0] == "begin" and types[-1] == "end", "not from begin to end")
+        require(self.ids == sorted(set(self.ids)) and len(self.ids) == ACCOUNTS, "not every account once, in order")
+
+    def records(self, body):
+        types, ids = self.read(body)
+        require(set(types) <= {"contact", "failure"} and ids == self.ids, "not the records of the whole stream")
+
+    def rest(self, body):
+        require(self.read(body)[1] == self.ids[101:], "not the accounts after the one named")
+
+
+def escaped(text):
+    return text.replace("~", "~0").replace("/", "~1")
+
+
+def require(condition, message):
+    if not condition:
+        raise AssertionError(message)
+
+
+def check_answer(contract, place, method, status, code, answer):
+    """`place` is a path of the document, or the name of a response that belongs to no operation."""
+    actual, fields, body = answer
+    require(actual == status, f"status {actual} instead of {status}")
+    is_path = place in contract.document["paths"]
+    response, pointer = contract.follow(
+        f"/paths/{escaped(place)}/{method.lower()}/responses/{status}" if is_path else f"/components/responses/{place}")
+    kind = fields["content-type"]
+    require(kind in response["content"], f"content type {kind} is not described")
+    for name, value in fields.items():
+        require(name in response["headers"] or name in ("content-type", "content-length"), f"{name} is not described")
+    for name in response["headers"]:
+        header, place_of_header = contract.follow(f"{pointer}/headers/{name}")
+        require(name in fields or not header.get("required"), f"header field {name} is missing")
+        if name in fields:
+            read = int if header["schema"].get("type") == "integer" else str
+            contract.validate(read(fields[name]), f"{place_of_header}/schema")
+    require(fields["x-request-id"] == REQUEST_ID or status == 431, "the request id did not come back")
     if method == "HEAD":
-        assert not body, "a body for HEAD"
-    elif kind in LINES:
-        contract.validate_lines(body)
-    elif kind == "application/problem+json":
-        contract.validate(json.loads(body), {"$ref": "#/components/schemas/Problem"})
-    else:
-        contract.validate(json.loads(body), responses[str(status)]["content"][kind]["schema"])
+        require(not body, "a body for HEAD")
+        return
+    contract.validate_body(body, kind, f"{pointer}/content/{escaped(kind)}")
+    if kind == PROBLEM:
+        problem = json.loads(body)
+        require((problem["status"], problem["code"]) == (status, code), f"not the code {code}: {body}")
+        require(problem["instance"].endswith(":" + fields["x-request-id"]), "instance is not the request id")
 
 
-def cases(service):
-    """Path of the document (None for what it only tells of in words), method, target, status, options."""
-    unknown = "Zm9vYmFyZm9vYmFyZm9vYg"
-    one = "/v2/accounts/{}/billing".format
-    whole = service.request("GET", STREAM)[2].splitlines()
-    middle = json.loads(whole[100])["account_id"]
-    return [
-        (BILLING, "GET", one(service.paid), 200, {}),
-        (BILLING, "GET", one(service.self_pay), 400, {}),
-        (BILLING, "GET", one(unknown), 404, {}),
-        (BILLING, "GET", one("no%20id"), 400, {}),
-        (BILLING, "GET", one(service.paid), 401, {"token": None}),
-        (BILLING, "GET", one(service.paid), 401, {"token": "wrong"}),
-        (BILLING, "GET", one(service.paid), 406, {"accept": "text/html"}),
-        (BILLING, "HEAD", one(service.paid), 200, {}),
-        (BILLING, "HEAD", one(unknown), 404, {}),
-        (STREAM, "GET", STREAM, 200, {}),
-        (STREAM, "GET", STREAM, 200, {"accept": "application/jsonl"}),
-        (STREAM, "GET", f"{STREAM}?only=records", 200, {}),
-        (STREAM, "GET", f"{STREAM}?after={middle}", 200, {}),
-        (STREAM, "GET", f"{STREAM}?after=%20", 400, {}),
-        (STREAM, "GET", f"{STREAM}?before=x", 400, {}),
-        (STREAM, "GET", f"{STREAM}?after={'x' * 8000}", 414, {}),
-        (STREAM, "GET", STREAM, 401, {"token": None}),
-        (STREAM, "GET", STREAM, 406, {"accept": "text/csv"}),
-        (STREAM, "HEAD", STREAM, 200, {}),
-        (None, "POST", STREAM, 405, {}),
-        (None, "BREW", STREAM, 501, {}),
-        (None, "GET", "/nothing/here", 404, {}),
-    ]
+def cases(service, streams):
+    """Place, method, target, status, code of the problem, options of the request, and a check of the body."""
+    one = f"/v2/accounts/{service.paid}/billing"
+    unknown = "/v2/accounts/Zm9vYmFyZm9vYmFyZm9vYg/billing"
+    html, jsonl = {"field": "accept: text/html"}, {"field": "accept: application/jsonl"}
+    large = {"field": f"x-large: {'x' * 17_000}"}
+    yield BILLING, "GET", one, 200, None, {}, None
+    yield BILLING, "GET", f"/v2/accounts/{service.self_pay}/billing", 400, 2100, {}, None
+    yield BILLING, "GET", unknown, 404, 2001, {}, None
+    yield BILLING, "GET", "/v2/accounts/no%20id/billing", 400, 300, {}, None
+    yield BILLING, "GET", one, 401, 124, {"token": ""}, None
+    yield BILLING, "GET", one, 401, 124, {"token": "wrong"}, None
+    yield BILLING, "GET", one, 406, 406, html, None
+    yield BILLING, "GET", f"{one}?{'x' * 8000}", 414, 414, {}, None
+    yield BILLING, "GET", one, 431, 431, large, None
+    yield BILLING, "HEAD", one, 200, None, {}, None
+    yield BILLING, "HEAD", unknown, 404, 2001, {}, None
+    yield STREAM, "GET", STREAM, 200, None, {}, streams.whole
+    yield STREAM, "GET", STREAM, 200, None, jsonl, streams.whole
+    yield STREAM, "GET", f"{STREAM}?only=records", 200, None, {}, streams.records
+    after = "".join(streams.ids[100:101])
+    yield STREAM, "GET", f"{STREAM}?after={after}", 200, None, {}, streams.rest
+    yield STREAM, "GET", f"{STREAM}?after=no%20id", 400, 300, {}, None
+    yield STREAM, "GET", f"{STREAM}?only=lines", 400, 300, {}, None
+    yield STREAM, "GET", f"{STREAM}?before=x", 400, 300, {}, None
+    yield STREAM, "GET", f"{STREAM}?after={'x' * 8000}", 414, 414, {}, None
+    yield STREAM, "GET", STREAM, 401, 124, {"token": ""}, None
+    yield STREAM, "GET", STREAM, 401, 124, {"token": "wrong"}, None
+    yield STREAM, "GET", STREAM, 406, 406, html, None
+    yield STREAM, "HEAD", STREAM, 200, None, {}, None
+    yield STREAM, "HEAD", f"{STREAM}?before=x", 400, 300, {}, None
+    yield "MethodNotAllowed", "POST", one, 405, 405, {}, None
+    yield "MethodNotAllowed", "POST", STREAM, 405, 405, {}, None
+    yield "UnknownMethod", "BREW", STREAM, 501, 501, {}, None
+    yield "UnknownPath", "GET", "/nothing/here", 404, 404, {}, None
 
 
-def main():
-    document = yaml.safe_load(DOCUMENT.read_text())
-    openapi_spec_validator.validate(document)
-    contract = Contract(document)
-    passed = failed = 0
+def main(binary):
+    counts = {"ok": 0, "FAILED": 0}
 
     def run(name, check):
-        nonlocal passed, failed
         try:
             check()
-            passed += 1
-            print(f"ok      {name}")
-        except (AssertionError, KeyError, ValueError, jsonschema.ValidationError) as error:
-            failed += 1
-            print(f"FAILED  {name}: {str(error).splitlines()[0]}")
+            verdict, reason = "ok", ""
+        except FAILURES as error:
+            verdict, reason = "FAILED", f": {(str(error) or type(error).__name__).splitlines()[0]}"
+        counts[verdict] += 1
+        print(f"{verdict:7} {name}{reason}")
 
-    for name, value, schema, is_json in examples(contract):
-        run(name, lambda: contract.validate(value, schema) if is_json else contract.validate_lines(value))
-    service = Service(sys.argv[1])
+    contract = Contract(DOCUMENT)
+    run("the document", lambda: openapi_spec_validator.validate(contract.document))
+    for name, check in contract.examples():
+        run(name, check)
+    service = Service(binary)
     try:
-        for path, method, target, status, options in cases(service):
-            run(f"{method} {target[:60]} {options or ''} -> {status}",
-                lambda: check_answer(contract, path, method, status, service.request(method, target, **options)))
+        for place, method, target, status, code, options, check_body in cases(service, Streams()):
+            def check():
+                answer = service.request(method, target, **options)
+                check_answer(contract, place, method, status, code, answer)
+                if check_body:
+                    check_body(answer[2])
+            run(f"{method} {target[:70]} {str(options or '')[:50]} -> {status} {code or ''}".rstrip(), check)
     finally:
-        code = service.stop()
-    run("stops with status 0", lambda: contract.validate(code, {"const": 0}))
-    print(f"openapi: {passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+        run("SIGTERM -> exit code 0", service.stop)
+    print(f"openapi: {counts['ok']} passed, {counts['FAILED']} failed")
+    return 1 if counts["FAILED"] else 0
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    main()
+    sys.exit(main(sys.argv[1]))

@@ -13,6 +13,9 @@ package final class Router: RequestHandler {
     private let streamBilling: StreamBilling
     private let logger: Logger
 
+    /// Asked of the logger once and not for every request.
+    private let logsRequests: Bool
+
     /// Longer targets are nobody's (RFC 9110, 4.1 asks for 8000 at least).
     private static let targetBytesMax = 8000
 
@@ -25,18 +28,20 @@ package final class Router: RequestHandler {
         getBilling = GetBilling(lookUpContact: lookUpContact)
         streamBilling = StreamBilling(exportContacts: exportContacts)
         self.logger = logger
+        logsRequests = logger.logLevel <= .debug
     }
 
     package func reply(to request: HTTPRequest) -> Reply {
         let requestID = RequestID(of: request)
-        logger.debug(
-            "request",
-            metadata: [
-                "request-id": "\(requestID.text)",
-                "method": "\(String(decoding: request.method, as: UTF8.self))",
-            ])
-        var reply = reply(to: request, requestID)
-        if let traceparent = request.fields.string(.traceparent) { reply = reply.carrying(traceparent: traceparent) }
+        if logsRequests {
+            logger.debug(
+                "request",
+                metadata: [
+                    "request-id": "\(requestID.text)",
+                    "method": "\(String(decoding: request.method, as: UTF8.self))",
+                ])
+        }
+        let reply = reply(to: request, requestID).inTrace(of: request)
         return request.method.elementsEqual(Self.head) ? reply.withoutBody : reply
     }
 
@@ -95,13 +100,17 @@ package final class Router: RequestHandler {
 
 extension Reply {
     /// The same, its work done in the trace of the request.
-    fileprivate func carrying(traceparent: String) -> Reply {
+    fileprivate func inTrace(of request: HTTPRequest) -> Reply {
         switch self {
         case .now: self
         case .eventually(let make):
-            .eventually { await TraceContext.$traceparent.withValue(traceparent) { await make() } }
+            .eventually {
+                await TraceContext.$traceparent.withValue(request.fields.string(.traceparent)) { await make() }
+            }
         case .stream(let head, let write):
-            .stream(head) { body in await TraceContext.$traceparent.withValue(traceparent) { await write(body) } }
+            .stream(head) { body in
+                await TraceContext.$traceparent.withValue(request.fields.string(.traceparent)) { await write(body) }
+            }
         }
     }
 
