@@ -46,7 +46,9 @@ class Contract:
         """What is at a pointer and where it really is, references followed."""
         node = self.document
         for part in pointer.split("/")[1:]:
-            node = node[part.replace("~1", "/").replace("~0", "~")]
+            part = part.replace("~1", "/").replace("~0", "~")
+            require(part in node, f"{pointer} is not described")
+            node = node[part]
         if isinstance(node, dict) and "$ref" in node:
             return self.follow(node["$ref"].removeprefix("#"))
         return node, pointer
