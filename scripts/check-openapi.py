@@ -207,6 +207,7 @@ def cases(service, streams):
     yield BILLING, "GET", f"{one}?{'x' * 8000}", 414, 414, {}, None
     yield BILLING, "GET", one, 431, 431, large, None
     yield BILLING, "HEAD", one, 200, None, {}, None
+    yield BILLING, "HEAD", one, 431, 431, large, None
     yield BILLING, "HEAD", unknown, 404, 2001, {}, None
     yield STREAM, "GET", STREAM, 200, None, {}, streams.whole
     yield STREAM, "GET", STREAM, 200, None, jsonl, streams.whole

@@ -193,15 +193,16 @@ package final class ConnectionHandler: ChannelDuplexHandler {
         return exchange
     }
 
-    /// `fields` is `nil` when the section was larger than the limits allow.
-    func headReceived(on exchange: Exchange, fields: HeaderFields?, endsStream: Bool) {
+    /// A section larger than the limits allow is not whole: `fields` has what came before the limit.
+    func headReceived(on exchange: Exchange, fields: HeaderFields, isExcessive: Bool, endsStream: Bool) {
         switch role {
         case .server:
-            exchange.fields = fields
+            exchange.fields = isExcessive ? nil : fields
+            exchange.isHead = fields[.method]?.elementsEqual(Self.head) ?? false
             ready.append(exchange)
             if endsStream { messageEnded(on: exchange) }
         case .client:
-            guard let fields else {
+            guard !isExcessive else {
                 fail(exchange, .tooLarge)
                 return
             }
@@ -275,6 +276,8 @@ package final class ConnectionHandler: ChannelDuplexHandler {
 
     // MARK: Answering
 
+    private static let head = Array("HEAD".utf8)
+
     private func dispatchReady() {
         guard !ready.isEmpty, let requestHandler else { return }
         // Swapped out, since an answer made at once may end a stream and so reach back into the session.
@@ -307,6 +310,8 @@ package final class ConnectionHandler: ChannelDuplexHandler {
                     bound.value.connection?.respond(response, on: bound.value)
                 }
             }
+        case .stream(let head, _) where exchange.isHead:
+            respond(head, on: exchange)
         case .stream(let head, let writeBody):
             session?.submitResponse(head.fields, hasBody: true, on: exchange)
             setNeedsFlush()
@@ -320,7 +325,8 @@ package final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func respond(_ response: HTTPResponse, on exchange: Exchange) {
-        let hasBody = response.body.readableBytes > 0
+        // The answer to HEAD has the fields of that to GET, its length included, and no body (RFC 9110, 9.3.2).
+        let hasBody = response.body.readableBytes > 0 && !exchange.isHead
         if hasBody {
             exchange.outbound.append(response.body)
             exchange.outbound.end(.complete)

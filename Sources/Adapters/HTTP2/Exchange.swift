@@ -26,6 +26,9 @@ final class Exchange {
     /// Who waits for the answer, on a client.
     var call: ClientCall?
 
+    /// Whether the request wants the fields of the answer alone, on a server.
+    var isHead = false
+
     /// Whether the peer's message has ended, on a server.
     var isInboundOver = false
 

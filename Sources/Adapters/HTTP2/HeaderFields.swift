@@ -97,6 +97,17 @@ package struct HeaderFields: Sendable, Equatable {
         self[name].map { String(decoding: $0, as: UTF8.self) }
     }
 
+    /// The values of all fields with that name as one list (RFC 9110, 5.3); `nil` where there is none.
+    package func list(_ name: FieldName) -> String? {
+        var list: String?
+        forEach { other, value in
+            guard other.elementsEqual(name.utf8) else { return }
+            let text = String(decoding: value, as: UTF8.self)
+            list = list.map { $0 + "," + text } ?? text
+        }
+        return list
+    }
+
     package func forEach(_ body: (_ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) throws -> Void) rethrows {
         let records = storage.withUnsafeBytes { Array(RecordSequence(bytes: $0)) }
         for record in records { try body(storage[record.name], storage[record.value]) }

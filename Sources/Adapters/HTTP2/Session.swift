@@ -301,7 +301,7 @@ final class Session {
             }
             exchangeInHead = nil
             handler.headReceived(
-                on: exchange, fields: section.isExcessive ? nil : section.makeFields(), endsStream: endsStream)
+                on: exchange, fields: section.makeFields(), isExcessive: section.isExcessive, endsStream: endsStream)
         case NGHTTP2_DATA:
             guard endsStream, let exchange = exchange(on: head.stream_id) else { return }
             handler.messageEnded(on: exchange)

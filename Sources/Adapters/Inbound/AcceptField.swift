@@ -4,11 +4,11 @@ struct AcceptField {
 
     /// No field accepts everything.
     init(of request: HTTPRequest) {
-        guard let value = request.fields[.accept], !value.elementsEqual("*/*".utf8) else {
+        guard let list = request.fields.list(.accept), list != "*/*" else {
             ranges = []
             return
         }
-        ranges = String(decoding: value, as: UTF8.self).split(separator: ",").map { range in
+        ranges = list.split(separator: ",").map { range in
             let parts = range.split(separator: ";").map { part in
                 part.filter { $0 != " " && $0 != "\t" }.lowercased()
             }

@@ -41,8 +41,7 @@ package final class Router: RequestHandler {
                     "method": "\(String(decoding: request.method, as: UTF8.self))",
                 ])
         }
-        let reply = reply(to: request, requestID).inTrace(of: request)
-        return request.method.elementsEqual(Self.head) ? reply.withoutBody : reply
+        return reply(to: request, requestID).inTrace(of: request)
     }
 
     package func replyToExcessiveHead() -> HTTPResponse {
@@ -113,17 +112,4 @@ extension Reply {
             }
         }
     }
-
-    /// The answer to HEAD: the fields of the answer to GET, its length included, and no body (RFC 9110, 9.3.2).
-    fileprivate var withoutBody: Reply {
-        switch self {
-        case .now(let response): return .now(response.withoutBody)
-        case .eventually(let make): return .eventually { await make().withoutBody }
-        case .stream(let head, _): return .now(head)
-        }
-    }
-}
-
-extension HTTPResponse {
-    fileprivate var withoutBody: HTTPResponse { HTTPResponse(fields: fields) }
 }

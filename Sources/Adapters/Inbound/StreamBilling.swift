@@ -18,9 +18,7 @@ struct StreamBilling: Sendable {
         do throws(BillingFailure) {
             let (options, lines) = try Self.parameters(of: request)
             let export = try exportContacts(options, for: caller)
-            let isHead = request.method.elementsEqual("HEAD".utf8)
-            let head = Self.head(mediaType, requestID)
-            return isHead ? .now(head) : .stream(head) { await Self.run(export, lines, to: $0) }
+            return .stream(Self.head(mediaType, requestID)) { await Self.run(export, lines, to: $0) }
         } catch {
             return .now(FailureTable.problem(for: error).response(requestID))
         }

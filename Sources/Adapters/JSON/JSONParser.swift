@@ -75,10 +75,30 @@ struct JSONParser {
             skipBlanks()
             let start = offset
             let value = try parseValue(depth: depth + 1)
-            members.append(.init(name: name, value: value, text: Array(bytes[start..<offset])))
+            members.append(.init(name: name, value: value, text: Self.withoutBlanks(bytes[start..<offset])))
             skipBlanks()
             if take(UInt8(ascii: "}")) { return JSONObject(members: members) }
             guard take(UInt8(ascii: ",")) else { throw problem("a comma or the object's end should be here") }
+        }
+    }
+
+    /// The text of a value that was read, less the blanks and line breaks between its parts.
+    private static func withoutBlanks(_ text: ArraySlice<UInt8>) -> [UInt8] {
+        var isInString = false
+        var isEscaped = false
+        return text.filter { byte in
+            if isInString {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isInString = false
+                }
+                return true
+            }
+            isInString = byte == UInt8(ascii: "\"")
+            return byte != 0x20 && byte != 0x0A && byte != 0x0D && byte != 0x09
         }
     }
 

@@ -42,7 +42,7 @@ package struct JSONObject: Sendable, Equatable {
     package struct Member: Sendable, Equatable {
         package let name: String
         package let value: JSONValue
-        /// The value's own text.
+        /// The value's own text, but for blanks and line breaks between its parts: it fits on a line.
         package let text: [UInt8]
     }
 

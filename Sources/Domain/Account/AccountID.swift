@@ -30,6 +30,9 @@ package struct AccountID: Sendable, Hashable, Comparable, CustomStringConvertibl
         }
     }
 
+    /// Whether it is Zoom's alias for the account a token belongs to, the master itself, which is no sub account.
+    package var isMasterAlias: Bool { rawValue == "me" }
+
     /// Ascending by bytes, so that every tool that sorts the ids agrees with us.
     package static func < (left: AccountID, right: AccountID) -> Bool {
         // The characters are all ASCII, for which Swift's order of strings is the order of bytes, and quick.

@@ -8,11 +8,12 @@ package struct LookUpContact: Sendable {
         self.time = time
     }
 
-    /// - Throws: `scopeMissing`, `selfPay`, and what `ContactSource` throws.
+    /// - Throws: `scopeMissing`, `selfPay`, `accountNotFound` also for the alias of the master itself, and what `ContactSource` throws.
     package func callAsFunction(
         _ account: AccountID, for caller: Caller
     ) async throws(BillingFailure) -> DatedContact {
         try caller.require(.billingRead)
+        guard !account.isMasterAlias else { throw .accountNotFound(account) }
         let billing = try await source.billing(of: account, for: .interactive)
         return DatedContact(contact: try billing.visibleContact(), asOf: time.timestamp)
     }

@@ -136,6 +136,35 @@ struct ServiceTests {
         }
     }
 
+    @Test("takes what a client accepts in several fields")
+    func acceptsInParts() async throws {
+        try await TestService.with(source: FakeSource()) { service in
+            let response = try await service.send(
+                "/v2/accounts/a/billing", [(.accept, "text/html"), (.accept, "application/json")])
+            #expect(response.status == 200)
+        }
+    }
+
+    @Test("keeps a record of the stream on one line, whatever Zoom puts in it")
+    func oneLine() async throws {
+        let zoom = ScriptedHandler { request in
+            let path = String(decoding: request.path, as: UTF8.self)
+            return switch path {
+            case "/oauth/token": .now(.text(#"{"access_token":"t","expires_in":3600}"#))
+            case "/v2/accounts": .now(.text(#"{"accounts":[{"id":"a"}],"next_page_token":""}"#))
+            default: .now(.text("{\"city\":\"Oak\\nland\",\n\"extra\": {\n \"a\": 1}}"))
+            }
+        }
+        try await TestZoom.with(zoom) { client in
+            try await TestService.with(source: client) { service in
+                let response = try await service.send("/v2/billing/stream?only=records")
+                #expect(response.lines.count == 1)
+                #expect(String(buffer: response.body).split(separator: "\n").count == 1)
+                #expect(response.lines.first?["billing"]?.object?["extra"]?.object?["a"] == .number("1"))
+            }
+        }
+    }
+
     @Test("repeats a request id that can be repeated, and makes one where there is none")
     func requestID() async throws {
         try await TestService.with(source: FakeSource()) { service in
@@ -156,9 +185,13 @@ struct ServiceTests {
     @Test("answers HEAD like GET, without the body")
     func head() async throws {
         try await TestService.with(source: FakeSource(listed: [AccountID(literal: "a")])) { service in
-            for target in ["/v2/accounts/a/billing", "/v2/accounts/no%20id/billing", "/v2/billing/stream"] {
-                let get = try await service.send(target)
-                let head = try await service.send(target, method: "HEAD")
+            let excessive = [(FieldName.userAgent, String(repeating: "a", count: 20_000))]
+            for (target, fields) in [
+                ("/v2/accounts/a/billing", []), ("/v2/accounts/no%20id/billing", []), ("/v2/billing/stream", []),
+                ("/", excessive),
+            ] {
+                let get = try await service.send(target, fields)
+                let head = try await service.send(target, method: "HEAD", fields)
                 #expect(head.status == get.status && head.body.readableBytes == 0)
                 #expect(head.fields.string(.contentType) == get.fields.string(.contentType))
                 #expect(head.fields.string(.contentLength) == get.fields.string(.contentLength))

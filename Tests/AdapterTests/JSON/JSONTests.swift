@@ -35,10 +35,14 @@ struct JSONTests {
         #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: [0x22, 0xFF, 0x22]) }
     }
 
-    @Test("keeps the text of members as it was, to the last digit")
+    @Test("keeps the text of members as it was, to the last digit, but on one line")
     func text() throws {
-        let object = try #require(try parse(#"{"a": 1.50, "b":{"c" : [1,2 ]}, "a": 2}"#).object)
-        #expect(object.members.map { String(decoding: $0.text, as: UTF8.self) } == ["1.50", #"{"c" : [1,2 ]}"#, "2"])
+        let object = try #require(
+            try parse("{\"a\": 1.50, \"b\":{\n \"c d\" : [1,\t2 ],\r\n\"e\": \"x \\\" y\"}, \"a\": 2}").object)
+        #expect(
+            object.members.map { String(decoding: $0.text, as: UTF8.self) } == [
+                "1.50", #"{"c d":[1,2],"e":"x \" y"}"#, "2",
+            ])
         #expect(object["a"]?.integer == 2)
     }
 

@@ -22,6 +22,16 @@ struct LookUpContactTests {
         #expect(source.calls.isEmpty)
     }
 
+    @Test("is for sub accounts: the master's own billing is not found by its alias")
+    func masterAlias() async {
+        let source = FakeSource()
+        let me = AccountID(literal: "me")
+        await #expect(throws: BillingFailure.accountNotFound(me)) {
+            try await LookUpContact(source: source, time: TestClock())(me, for: .everything)
+        }
+        #expect(source.calls.isEmpty)
+    }
+
     @Test("keeps the billing of an account that pays for itself to itself")
     func selfPay() async {
         let source = FakeSource(answer: { _, _ async throws(BillingFailure) in .selfPay })

@@ -1,4 +1,6 @@
 /// Answers requests. Called on the event loop of the connection, which must not be held.
+///
+/// HEAD is answered like GET: bodies are left out on the way to the peer.
 package protocol RequestHandler: Sendable {
     func reply(to request: HTTPRequest) -> Reply
 
