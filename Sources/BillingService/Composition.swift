@@ -32,7 +32,7 @@ struct Application {
         self.logger = logger
 
         let fileCallers = try settings.callersFile.map { path throws(ConfigurationProblem) in
-            do throws(CallersFile.Problem) {
+            do throws(FileProblem) {
                 return try CallersFile(path: path).read()
             } catch {
                 throw ConfigurationProblem(lines: ["\(Setting.callersFile.key): \(error)"])
@@ -47,7 +47,7 @@ struct Application {
         case .real(let api, let oauth, let credentialsFile):
             configuration = ZoomConfiguration(api: api, oauth: oauth)
             credentials = CredentialsFile(path: credentialsFile)
-            do throws(CredentialsFile.Problem) {
+            do throws(FileProblem) {
                 _ = try credentials.read()
             } catch {
                 throw ConfigurationProblem(lines: ["\(Setting.credentialsFile.key): \(error)"])
@@ -105,68 +105,5 @@ struct Application {
         defer { sandboxCredentials?.remove() }
         try await serviceGroup.run()
         try await group.shutdownGracefully()
-    }
-}
-
-/// A sandbox Zoom that listens, and how to reach it.
-struct EmbeddedSandbox {
-    let zoom: SandboxZoom
-    let app: SandboxConfiguration.App
-    let server: HTTP2Server
-    let api: ZoomConfiguration.Endpoint
-    let oauth: ZoomConfiguration.Endpoint
-
-    init(
-        _ settings: SandboxSettings, host: String, port: Int, group: MultiThreadedEventLoopGroup,
-        time: any TimeSource, logger: Logger
-    ) async throws {
-        app = SandboxConfiguration.App(
-            accountID: "sandbox-master", clientID: "sandbox-client", clientSecret: RandomToken.make())
-        zoom = SandboxZoom(
-            configuration: SandboxConfiguration(
-                apps: [app], accounts: settings.accounts, seed: settings.seed, limits: settings.limits),
-            time: time)
-        server = try await HTTP2Server(
-            host: host, port: port, group: group, handler: zoom, grace: .seconds(1), logger: logger)
-        let origin = Origin(scheme: .http, host: host, port: server.address.port ?? 0)
-        api = ZoomConfiguration.Endpoint(origin: origin, path: "/v2")
-        oauth = ZoomConfiguration.Endpoint(origin: origin, path: "/oauth/token")
-    }
-}
-
-/// The credentials of a sandbox's app in a file of their own, in a folder nobody else can look into.
-struct TemporaryCredentials {
-    private let folder: URL
-    let path: String
-
-    init(_ app: SandboxConfiguration.App) throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: "billing-service-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(
-            at: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
-        path = folder.appending(path: "credentials.json").path()
-        try Self.write(app, to: path)
-    }
-
-    static func write(_ app: SandboxConfiguration.App, to path: String) throws {
-        var file = ByteBuffer()
-        file.writeJSONObject { object in
-            object.member("masters") { buffer in
-                buffer.writeJSONArray([app]) { buffer, app in
-                    buffer.writeJSONObject { object in
-                        object.member("name", "sandbox")
-                        object.member("account_id", app.accountID)
-                        object.member("client_id", app.clientID)
-                        object.member("client_secret", app.clientSecret)
-                    }
-                }
-            }
-        }
-        let isWritten = FileManager.default.createFile(
-            atPath: path, contents: Data(file.readableBytesView), attributes: [.posixPermissions: 0o600])
-        guard isWritten else { throw CocoaError(.fileWriteUnknown) }
-    }
-
-    func remove() {
-        try? FileManager.default.removeItem(at: folder)
     }
 }

@@ -1,27 +1,18 @@
-package import Domain
+import Domain
 
 /// The programs that may call, each known by the SHA-256 of its token:
 ///
 ///     {"callers": [{"name": "reports", "token_sha256": "…64 hexadecimal digits…", "scopes": ["billing:read"]}]}
 package struct CallersFile: Sendable {
-    /// As `CredentialsFile.Problem`.
-    package struct Problem: Error, CustomStringConvertible {
-        package let path: String
-        package let reason: String
-
-        package var description: String { "\(path): \(reason)" }
-    }
-
     private let path: String
 
     package init(path: String) {
         self.path = path
     }
 
-    package func read() throws(Problem) -> CallerRegistry {
-        let path = path
-        func problem(_ reason: String) -> Problem { Problem(path: path, reason: reason) }
-        let object = try JSONFile.object(at: path, problem: problem)
+    package func read() throws(FileProblem) -> CallerRegistry {
+        func problem(_ reason: String) -> FileProblem { FileProblem(path: path, reason: reason) }
+        let object = try JSONFile.object(at: path)
         guard let entries = object["callers"]?.array, !entries.isEmpty else {
             throw problem("\"callers\" must be an array with at least one caller")
         }
@@ -47,19 +38,5 @@ package struct CallersFile: Sendable {
             }
         }
         return CallerRegistry(callers)
-    }
-}
-
-/// The callers that are known, by the digest of their tokens.
-package struct CallerRegistry: Sendable {
-    private let callers: [SHA256Digest: Caller]
-
-    package init(_ callers: [SHA256Digest: Caller]) {
-        self.callers = callers
-    }
-
-    /// Who presents a token with that digest; `nil` for nobody we know.
-    package func caller(presenting digest: SHA256Digest) -> Caller? {
-        callers[digest]
     }
 }

@@ -5,14 +5,6 @@ import FoundationEssentials
 ///
 ///     {"masters": [{"name": "main", "account_id": "…", "client_id": "…", "client_secret": "…"}]}
 package struct CredentialsFile: CredentialsStore {
-    /// The file cannot be used. Says why, and never what is in it.
-    package struct Problem: Error, CustomStringConvertible {
-        package let path: String
-        package let reason: String
-
-        package var description: String { "\(path): \(reason)" }
-    }
-
     private let path: String
 
     package init(path: String) {
@@ -20,7 +12,7 @@ package struct CredentialsFile: CredentialsStore {
     }
 
     package func masterCredentials() async throws(BillingFailure) -> MasterCredentials {
-        do throws(Problem) {
+        do throws(FileProblem) {
             return try read()
         } catch {
             throw .credentialsRefused
@@ -28,14 +20,14 @@ package struct CredentialsFile: CredentialsStore {
     }
 
     /// Reads and checks the file, for whoever can tell a person what is wrong with it.
-    package func read() throws(Problem) -> MasterCredentials {
-        let object = try JSONFile.object(at: path) { Problem(path: path, reason: $0) }
-        func problem(_ reason: String) -> Problem { Problem(path: path, reason: reason) }
+    package func read() throws(FileProblem) -> MasterCredentials {
+        let object = try JSONFile.object(at: path)
+        func problem(_ reason: String) -> FileProblem { FileProblem(path: path, reason: reason) }
         guard let masters = object["masters"]?.array else { throw problem("\"masters\" must be an array") }
         guard masters.count == 1, let master = masters.first?.object else {
             throw problem("\"masters\" must hold exactly one object; it holds \(masters.count)")
         }
-        func text(_ name: String) throws(Problem) -> String {
+        func text(_ name: String) throws(FileProblem) -> String {
             guard let text = master[name]?.string, !text.isEmpty else {
                 throw problem("\"\(name)\" must be a text that is not empty")
             }

@@ -5,10 +5,8 @@ enum JSONFile {
     /// Far above any of ours; a larger file is not one of ours.
     private static let bytesMax = 1_048_576
 
-    /// - Throws: `problem` of a sentence that says what is wrong, without the content.
-    static func object<Problem: Error>(
-        at path: String, problem: (String) -> Problem
-    ) throws(Problem) -> JSONObject {
+    static func object(at path: String) throws(FileProblem) -> JSONObject {
+        func problem(_ reason: String) -> FileProblem { FileProblem(path: path, reason: reason) }
         let data: Data
         do {
             data = try Data(contentsOf: URL(filePath: path))

@@ -1,17 +1,3 @@
-/// An error code of RFC 9113, section 7.
-package struct HTTP2ErrorCode: RawRepresentable, Sendable, Hashable {
-    package let rawValue: UInt32
-
-    package init(rawValue: UInt32) { self.rawValue = rawValue }
-
-    package static let noError = HTTP2ErrorCode(rawValue: 0x0)
-    package static let protocolError = HTTP2ErrorCode(rawValue: 0x1)
-    package static let internalError = HTTP2ErrorCode(rawValue: 0x2)
-    package static let refusedStream = HTTP2ErrorCode(rawValue: 0x7)
-    package static let cancel = HTTP2ErrorCode(rawValue: 0x8)
-    package static let enhanceYourCalm = HTTP2ErrorCode(rawValue: 0xb)
-}
-
 /// Why an exchange did not come to its end.
 package enum HTTP2Failure: Error, Sendable, Equatable {
     /// No connection could be made to the peer.

@@ -46,7 +46,7 @@ struct CredentialsFileTests {
         try await withTemporaryFolder { folder in
             let path = folder + "/credentials.json"
             try write(text, to: path)
-            let problem = try #require(throws: CredentialsFile.Problem.self) { try CredentialsFile(path: path).read() }
+            let problem = try #require(throws: FileProblem.self) { try CredentialsFile(path: path).read() }
             #expect("\(problem)".hasPrefix(path) && "\(problem)".contains(reason))
             #expect(!"\(problem)".contains("hunter2"))
         }
@@ -54,7 +54,7 @@ struct CredentialsFileTests {
 
     @Test("that is missing is said to be")
     func missing() throws {
-        let problem = try #require(throws: CredentialsFile.Problem.self) {
+        let problem = try #require(throws: FileProblem.self) {
             try CredentialsFile(path: "/nonexistent/credentials.json").read()
         }
         #expect("\(problem)" == "/nonexistent/credentials.json: no such file")
@@ -97,7 +97,7 @@ struct CallersFileTests {
         try await withTemporaryFolder { folder in
             let path = folder + "/callers.json"
             try write(text, to: path)
-            let problem = try #require(throws: CallersFile.Problem.self) { try CallersFile(path: path).read() }
+            let problem = try #require(throws: FileProblem.self) { try CallersFile(path: path).read() }
             #expect("\(problem)".contains(reason))
         }
     }

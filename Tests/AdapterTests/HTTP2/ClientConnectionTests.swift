@@ -86,14 +86,7 @@ struct ClientConnectionTests {
         let started = Event<Void>()
         let cancelled = Event<Void>()
         try await withClient(
-            ScriptedHandler { _ in
-                .eventually {
-                    started.fire()
-                    await untilCancelled()
-                    cancelled.fire()
-                    return .text("too late")
-                }
-            }
+            ScriptedHandler.waiting(started: started, cancelled: cancelled)
         ) { client, _ in
             async let failure = failure(of: client, timeout: .seconds(1))
             await started.next()
@@ -107,14 +100,7 @@ struct ClientConnectionTests {
         let started = Event<Void>()
         let cancelled = Event<Void>()
         try await withClient(
-            ScriptedHandler { _ in
-                .eventually {
-                    started.fire()
-                    await untilCancelled()
-                    cancelled.fire()
-                    return .text("too late")
-                }
-            }
+            ScriptedHandler.waiting(started: started, cancelled: cancelled)
         ) { client, _ in
             let asking = Task { await failure(of: client) }
             await started.next()

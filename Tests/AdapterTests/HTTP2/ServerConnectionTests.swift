@@ -49,14 +49,7 @@ struct ServerConnectionTests {
     func reset() async throws {
         let started = Event<Void>()
         let cancelled = Event<Void>()
-        let handler = ScriptedHandler { _ in
-            .eventually {
-                started.fire()
-                await untilCancelled()
-                cancelled.fire()
-                return .text("too late")
-            }
-        }
+        let handler = ScriptedHandler.waiting(started: started, cancelled: cancelled)
         try await withServer(handler) { server in
             try await FramePeer.connected(to: server.port) { peer in
                 try await peer.send(.headers(1, FramePeer.get("/")))
@@ -73,14 +66,7 @@ struct ServerConnectionTests {
     func lost() async throws {
         let started = Event<Void>()
         let cancelled = Event<Void>()
-        let handler = ScriptedHandler { _ in
-            .eventually {
-                started.fire()
-                await untilCancelled()
-                cancelled.fire()
-                return .text("too late")
-            }
-        }
+        let handler = ScriptedHandler.waiting(started: started, cancelled: cancelled)
         try await withServer(handler) { server in
             try await FramePeer.connected(to: server.port) { peer in
                 try await peer.send(.headers(1, FramePeer.get("/")), .headers(3, FramePeer.get("/")))

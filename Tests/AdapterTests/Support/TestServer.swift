@@ -14,6 +14,18 @@ struct ScriptedHandler: RequestHandler {
         self.script = script
     }
 
+    /// Answers nothing before it is cancelled, and announces both.
+    static func waiting(started: Event<Void>, cancelled: Event<Void>) -> ScriptedHandler {
+        ScriptedHandler { _ in
+            .eventually {
+                started.fire()
+                await untilCancelled()
+                cancelled.fire()
+                return .text("too late")
+            }
+        }
+    }
+
     func reply(to request: HTTPRequest) -> Reply { script(request) }
     func replyToExcessiveHead() -> HTTPResponse { HTTPResponse(status: 431) }
 }

@@ -1,0 +1,31 @@
+import Adapters
+import Domain
+import Logging
+import NIOCore
+import NIOPosix
+
+/// A sandbox Zoom that listens, and how to reach it.
+struct EmbeddedSandbox {
+    let zoom: SandboxZoom
+    let app: SandboxConfiguration.App
+    let server: HTTP2Server
+    let api: ZoomConfiguration.Endpoint
+    let oauth: ZoomConfiguration.Endpoint
+
+    init(
+        _ settings: SandboxSettings, host: String, port: Int, group: MultiThreadedEventLoopGroup,
+        time: any TimeSource, logger: Logger
+    ) async throws {
+        app = SandboxConfiguration.App(
+            accountID: "sandbox-master", clientID: "sandbox-client", clientSecret: RandomToken.make())
+        zoom = SandboxZoom(
+            configuration: SandboxConfiguration(
+                apps: [app], accounts: settings.accounts, seed: settings.seed, limits: settings.limits),
+            time: time)
+        server = try await HTTP2Server(
+            host: host, port: port, group: group, handler: zoom, grace: .seconds(1), logger: logger)
+        let origin = Origin(scheme: .http, host: host, port: server.address.port ?? 0)
+        api = ZoomConfiguration.Endpoint(origin: origin, path: "/v2")
+        oauth = ZoomConfiguration.Endpoint(origin: origin, path: "/oauth/token")
+    }
+}
