@@ -81,11 +81,13 @@ struct SettingsReader {
         read(setting, as: "true or false", { try $0.requiredBool(forKey: $1) }, { Bool($0) }) ?? false
     }
 
+    /// Always in range, so that whoever goes on to use it cannot trap on what was reported.
     mutating func integer(_ setting: Setting, in range: ClosedRange<Int>) -> Int {
         let value = read(setting, as: "a whole number", { try $0.requiredInt(forKey: $1) }, { Int($0) })
         guard let value else { return range.lowerBound }
-        if !range.contains(value) {
+        guard range.contains(value) else {
             report(setting, "\(value) is not between \(range.lowerBound) and \(range.upperBound)")
+            return range.lowerBound
         }
         return value
     }

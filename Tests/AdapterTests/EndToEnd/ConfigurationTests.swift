@@ -17,6 +17,7 @@ struct ConfigurationTests {
                 ["--sandbox", "--sandbox-limits", "gold"],
                 "sandbox.limits: \"gold\" is none of none, free, pro, business"
             ),
+            (["--sandbox", "--sandbox-seed=-1"], "sandbox.seed: -1 is not between 0 and 9223372036854775807"),
             (["--sandbox", "--zoom-rate-share", "2"], "zoom.rate-share: 2.0 is not above 0 and at most 1"),
             (["--sandbox", "--zoom-rate-share", "nan"], "zoom.rate-share: nan is not above 0 and at most 1"),
             (
