@@ -326,11 +326,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
 
     private func respond(_ response: HTTPResponse, on exchange: Exchange) {
         // The answer to HEAD has the fields of that to GET, its length included, and no body (RFC 9110, 9.3.2).
-        let hasBody = response.body.readableBytes > 0 && !exchange.isHead
-        if hasBody {
-            exchange.outbound.append(response.body)
-            exchange.outbound.end(.complete)
-        }
+        let hasBody = !exchange.isHead && exchange.outbound.fill(with: response.body)
         session?.submitResponse(response.fields, hasBody: hasBody, on: exchange)
         setNeedsFlush()
     }
@@ -380,11 +376,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
             return nil
         }
         let exchange = Exchange(id: -1, connection: self)
-        let hasBody = request.body.readableBytes > 0
-        if hasBody {
-            exchange.outbound.append(request.body)
-            exchange.outbound.end(.complete)
-        }
+        let hasBody = exchange.outbound.fill(with: request.body)
         guard session.submitRequest(request.fields, hasBody: hasBody, on: exchange) else {
             call.failed(.unprocessed)
             retire()

@@ -16,9 +16,6 @@ package struct Limits: Sendable {
     /// A peer that goes on this many times over the limit of a field section is not mistaken, and is cut off.
     package var headerExcessFactor = 4
 
-    /// Bytes of a message body collected before it is refused. Zoom's billing objects are below 2 KiB.
-    package var bodyBytesMax = 65_536
-
     /// Bytes of one stream's body that may wait for the peer's window before its producer is held.
     package var streamWriteBytesMax = 65_536
 

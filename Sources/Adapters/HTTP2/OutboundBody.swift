@@ -41,7 +41,6 @@ struct OutboundBody {
     private var isDeferred = false
 
     var readyBytes: Int { ready.readableBytes }
-    var isClosed: Bool { if case .closed = ending { true } else { false } }
 
     mutating func append(_ bytes: ByteBuffer) {
         guard case .open = ending else { return }
@@ -50,6 +49,14 @@ struct OutboundBody {
         } else {
             ready.writeImmutableBuffer(bytes)
         }
+    }
+
+    /// Takes a body that is there as a whole. Whether there is anything of it to send.
+    mutating func fill(with whole: ByteBuffer) -> Bool {
+        guard whole.readableBytes > 0 else { return false }
+        append(whole)
+        end(.complete)
+        return true
     }
 
     mutating func end(_ newEnding: Ending) {

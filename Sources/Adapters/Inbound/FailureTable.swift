@@ -31,7 +31,7 @@ enum FailureTable {
     static func invalid(_ violations: [BillingFailure.Violation]) -> ProblemDetails {
         ProblemDetails(
             status: 400, code: 300, slug: "invalid-request", title: "Invalid request", message: "Validation Failed.",
-            violations: violations.map { .init(field: $0.field, message: $0.message) })
+            violations: violations)
     }
 
     static let invalidAccountID = invalid([.init(field: "accountId", message: "Invalid field.")])

@@ -1,19 +1,12 @@
+import Domain
 import NIOCore
 
 /// An error as the service says it: problem details (RFC 9457) that also carry Zoom's `code` and `message`, so that a
 /// program written for Zoom reads them too.
 struct ProblemDetails: Sendable {
-    struct Violation: Sendable {
-        let field: String
-        let message: String
-    }
-
     let status: Int
     let code: Int
     let message: String
-
-    /// Fields of this answer alone, such as `Allow`.
-    var extraFields: [(FieldName, String)] = []
 
     private let body: ByteBuffer
     private let fields: HeaderFields
@@ -21,14 +14,15 @@ struct ProblemDetails: Sendable {
     /// - Parameters:
     ///   - slug: Names the kind of problem, for programs; the last part of `type`.
     ///   - title: The same for people; `message` says it of this case.
+    ///   - extraFields: Fields of this answer alone, such as `Allow`.
     init(
-        status: Int, code: Int, slug: String, title: String, message: String, violations: [Violation] = [],
+        status: Int, code: Int, slug: String, title: String, message: String,
+        violations: [BillingFailure.Violation] = [],
         extraFields: [(FieldName, String)] = []
     ) {
         self.status = status
         self.code = code
         self.message = message
-        self.extraFields = extraFields
         var body = ByteBuffer()
         body.writeJSONObject { object in
             object.member("type", "urn:billing-service:problem:\(slug)")
