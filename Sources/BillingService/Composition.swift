@@ -87,7 +87,7 @@ struct Application {
                 return fileCallers?.caller(presenting: digest)
             },
             logger: logger)
-        let server = try await HTTP2Server(
+        let server = try await HTTPServer(
             host: settings.httpHost, port: settings.httpPort, group: group, handler: router,
             grace: TimeAmount(settings.shutdownGrace), logger: logger)
         services.append(server)

@@ -8,7 +8,7 @@ import NIOPosix
 struct EmbeddedSandbox {
     let zoom: SandboxZoom
     let app: SandboxConfiguration.App
-    let server: HTTP2Server
+    let server: HTTPServer
     let api: ZoomConfiguration.Endpoint
     let oauth: ZoomConfiguration.Endpoint
 
@@ -22,7 +22,7 @@ struct EmbeddedSandbox {
             configuration: SandboxConfiguration(
                 apps: [app], accounts: settings.accounts, seed: settings.seed, limits: settings.limits),
             time: time)
-        server = try await HTTP2Server(
+        server = try await HTTPServer(
             host: host, port: port, group: group, handler: zoom, grace: .seconds(1), logger: logger)
         let origin = Origin(scheme: .http, host: host, port: server.address.port ?? 0)
         api = ZoomConfiguration.Endpoint(origin: origin, path: "/v2")

@@ -148,7 +148,7 @@ package final class SandboxZoom: RequestHandler {
     private func token(for request: HTTPRequest) async -> HTTPResponse {
         counts.withLock { $0.tokens += 1 }
         var parameters = Self.form(request.query ?? [])
-        do throws(HTTP2Failure) {
+        do throws(HTTPFailure) {
             let body = try await request.body.collect(bytesMax: 16_384)
             parameters.merge(Self.form(Array(body.readableBytesView)[...])) { _, inBody in inBody }
         } catch {

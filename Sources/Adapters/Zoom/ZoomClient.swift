@@ -8,9 +8,9 @@ import ServiceLifecycle
 /// Zoom's Billing API as the domain's ports: one master account, one connection, one pace.
 package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
     private let configuration: ZoomConfiguration
-    private let http: HTTP2Client
+    private let http: HTTPClient
     private let tokens: AccessTokens
-    private let oauth: HTTP2Client
+    private let oauth: HTTPClient
     private let gate: RateGate?
     private let time: any TimeSource
     private let logger: Logger
@@ -32,7 +32,7 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
         // Zoom is not a hostile peer, but its gateways add fields of their own.
         limits.headerListBytesMax = 32_768
         let connect = { (origin: Origin) in
-            HTTP2Client(
+            HTTPClient(
                 origin: origin, group: group, limits: limits, connectTimeout: configuration.connectTimeout)
         }
         let oauth = connect(configuration.oauth.origin)
@@ -129,7 +129,7 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
         request.fields.append(.userAgent, Self.userAgent)
         if let traceparent = TraceContext.traceparent { request.fields.append(.traceparent, traceparent) }
         let response: ClientResponse
-        do throws(HTTP2Failure) {
+        do throws(HTTPFailure) {
             response = try await http.exchange(
                 request, bodyBytesMax: bodyBytesMax, timeout: configuration.timeout)
         } catch {
@@ -142,14 +142,14 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
 
     /// The Server-to-Server OAuth grant (Zoom: Server-to-Server OAuth).
     private static func fetchToken(
-        with credentials: any CredentialsStore, from configuration: ZoomConfiguration, over oauth: HTTP2Client
+        with credentials: any CredentialsStore, from configuration: ZoomConfiguration, over oauth: HTTPClient
     ) async throws(ZoomFailure) -> ZoomAnswer.TokenGrant {
         let response = try await tokenResponse(with: credentials, from: configuration, over: oauth)
         return try ZoomAnswer.tokenGrant(response)
     }
 
     private static func tokenResponse(
-        with credentials: any CredentialsStore, from configuration: ZoomConfiguration, over oauth: HTTP2Client
+        with credentials: any CredentialsStore, from configuration: ZoomConfiguration, over oauth: HTTPClient
     ) async throws(ZoomFailure) -> ClientResponse {
         let master: MasterCredentials
         do throws(BillingFailure) {
@@ -170,7 +170,7 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
         // Once more if the connection was lost: it has mostly been idle for an hour, and a second token does no harm.
         var hasReconnected = false
         while true {
-            do throws(HTTP2Failure) {
+            do throws(HTTPFailure) {
                 return try await oauth.exchange(
                     request, bodyBytesMax: configuration.bodyBytesMax, timeout: configuration.timeout)
             } catch {

@@ -5,7 +5,7 @@ enum ZoomFailure: Error, Sendable, Equatable {
     /// Zoom answered with an error. Read from the body first, since the same codes come with different statuses.
     case api(status: Int, code: Int?, message: String, retryAfter: Duration?)
     /// No whole answer came.
-    case transport(HTTP2Failure)
+    case transport(HTTPFailure)
     /// The answer is not what its operation answers.
     case unreadable
     /// Our own pace leaves no room soon enough.

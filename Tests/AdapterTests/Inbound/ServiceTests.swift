@@ -303,7 +303,7 @@ struct ServiceTests {
 }
 
 extension TestService {
-    fileprivate func send(_ target: String, _ fields: [(FieldName, String)]) async throws(HTTP2Failure)
+    fileprivate func send(_ target: String, _ fields: [(FieldName, String)]) async throws(HTTPFailure)
         -> ClientResponse
     {
         try await send(target, method: "GET", token: Self.token, fields)

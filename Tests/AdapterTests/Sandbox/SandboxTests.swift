@@ -17,7 +17,7 @@ struct SandboxTests {
         let sandbox = SandboxZoom(
             configuration: SandboxConfiguration(apps: [app], accounts: accounts, limits: limits), time: clock)
         try await withServer(sandbox) { server in
-            let http = HTTP2Client(
+            let http = HTTPClient(
                 origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
             try await test(SandboxCaller(http: http, sandbox: sandbox))
             await http.close()
@@ -26,7 +26,7 @@ struct SandboxTests {
 
     /// Speaks to the sandbox as Zoom's pages say one speaks to Zoom, and shares nothing with the Zoom client.
     struct SandboxCaller {
-        let http: HTTP2Client
+        let http: HTTPClient
         let sandbox: SandboxZoom
 
         func send(

@@ -60,15 +60,15 @@ func withServices(
 
 /// A server of its own on a port the system chose.
 func withServer(
-    _ handler: any RequestHandler, limits: Limits = Limits(), _ test: (HTTP2Server) async throws -> Void
+    _ handler: any RequestHandler, limits: Limits = Limits(), _ test: (HTTPServer) async throws -> Void
 ) async throws {
-    let server = try await HTTP2Server(
+    let server = try await HTTPServer(
         host: "127.0.0.1", port: 0, group: .singleton, handler: handler, limits: limits, grace: .seconds(10),
         logger: .silent)
     try await withServices([server]) { try await test(server) }
 }
 
-extension HTTP2Server {
+extension HTTPServer {
     var port: Int { address.port ?? 0 }
 
     var origin: Origin { Origin(scheme: .http, host: "127.0.0.1", port: port) }

@@ -49,7 +49,7 @@ struct TestZoom {
         waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(),
         _ test: (ZoomClient) async throws -> Void
     ) async throws {
-        let server = try await HTTP2Server(
+        let server = try await HTTPServer(
             host: "127.0.0.1", port: 0, group: .singleton, handler: handler, grace: .seconds(1), logger: .silent)
         try await withTemporaryFolder { folder in
             let path = folder + "/credentials.json"
@@ -82,8 +82,8 @@ struct TestService {
     static let token = "caller-token"
     static let readerToken = "reader-token"
 
-    let server: HTTP2Server
-    let client: HTTP2Client
+    let server: HTTPServer
+    let client: HTTPClient
 
     static func with(
         source: any ContactSource & SubAccountDirectory, time: any TimeSource = SystemTime(),
@@ -97,9 +97,9 @@ struct TestService {
             lookUpContact: LookUpContact(source: source, time: time),
             exportContacts: ExportContacts(directory: source, source: source, time: time),
             caller: { callers[$0] }, logger: .silent)
-        let server = try await HTTP2Server(
+        let server = try await HTTPServer(
             host: "127.0.0.1", port: 0, group: .singleton, handler: router, grace: .seconds(10), logger: .silent)
-        let client = HTTP2Client(
+        let client = HTTPClient(
             origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
         try await withServices([server]) {
             try await test(TestService(server: server, client: client))
@@ -109,7 +109,7 @@ struct TestService {
 
     func send(
         _ target: String, method: String = "GET", token: String? = token, _ fields: [(FieldName, String)] = []
-    ) async throws(HTTP2Failure) -> ClientResponse {
+    ) async throws(HTTPFailure) -> ClientResponse {
         var request = ClientRequest(
             method: method, scheme: "http", authority: client.origin.authority, target: target)
         if let token { request.fields.append(.authorization, "Bearer \(token)") }

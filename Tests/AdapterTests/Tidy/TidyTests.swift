@@ -57,9 +57,9 @@ struct TidyTests {
         }
     }
 
-    @Test("of the HTTP2 room know nothing of billing")
+    @Test("of the HTTP room know nothing of billing")
     func transport() throws {
-        for source in try Self.sources(under: "Sources/Adapters/HTTP2") {
+        for source in try Self.sources(under: "Sources/Adapters/HTTP") {
             #expect(!source.imports.contains("Domain"), "\(source.path)")
         }
     }
@@ -88,7 +88,7 @@ struct TidyTests {
 
     @Test("have unsafe pointers in the wrappers of C alone")
     func unsafe() throws {
-        let others = try Self.sources(under: "Sources").filter { $0.room != "HTTP2" && $0.room != "Crypto" }
+        let others = try Self.sources(under: "Sources").filter { $0.room != "HTTP" && $0.room != "Crypto" }
         for word in ["withUnsafe", "Unsafe", "Unmanaged", "OpaquePointer", "CHTTP2"] {
             #expect(places(of: word, in: others).isEmpty, "use a wrapper, or a span")
         }

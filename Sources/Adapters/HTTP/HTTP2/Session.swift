@@ -3,7 +3,7 @@ import NIOCore
 
 /// A nghttp2 session, server or client: bytes in, events to its handler, bytes out.
 ///
-/// Single-owner by nghttp2's rules, so confined to the event loop of its `ConnectionHandler`, which owns it. All
+/// Single-owner by nghttp2's rules, so confined to the event loop of its `HTTP2Handler`, which owns it. All
 /// pointers stay in here and in `Callbacks`.
 final class Session {
     enum Role {
@@ -28,7 +28,7 @@ final class Session {
     private static let sectionFieldsMax = 128
 
     /// Safe because the handler owns the session: it makes it with itself and gives it up before it goes.
-    private unowned(unsafe) let handler: ConnectionHandler
+    private unowned(unsafe) let handler: HTTP2Handler
 
     /// What `drain` has serialised so far.
     private var output = ByteBuffer()
@@ -49,7 +49,7 @@ final class Session {
     /// A PING is to follow the GOAWAY that waits to be sent.
     private var isPingDue = false
 
-    init(role: Role, limits: Limits, handler: ConnectionHandler) {
+    init(role: Role, limits: Limits, handler: HTTP2Handler) {
         self.role = role
         self.limits = limits
         self.handler = handler

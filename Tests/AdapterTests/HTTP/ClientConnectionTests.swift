@@ -9,10 +9,10 @@ struct ClientConnectionTests {
     private static let request = ClientRequest(method: "GET", scheme: "http", authority: "localhost", target: "/")
 
     private func withClient(
-        _ handler: any RequestHandler, _ test: (HTTP2Client, HTTP2Server) async throws -> Void
+        _ handler: any RequestHandler, _ test: (HTTPClient, HTTPServer) async throws -> Void
     ) async throws {
         try await withServer(handler) { server in
-            let client = HTTP2Client(
+            let client = HTTPClient(
                 origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
             try await test(client, server)
             await client.close()
@@ -20,9 +20,9 @@ struct ClientConnectionTests {
     }
 
     private func failure(
-        of client: HTTP2Client, bodyBytesMax: Int = 1000, timeout: TimeAmount = .seconds(10)
-    ) async -> HTTP2Failure? {
-        do throws(HTTP2Failure) {
+        of client: HTTPClient, bodyBytesMax: Int = 1000, timeout: TimeAmount = .seconds(10)
+    ) async -> HTTPFailure? {
+        do throws(HTTPFailure) {
             _ = try await client.exchange(Self.request, bodyBytesMax: bodyBytesMax, timeout: timeout)
             return nil
         } catch {
@@ -56,11 +56,11 @@ struct ClientConnectionTests {
     @Test("hears a server that speaks first, on every new connection")
     func freshConnections() async throws {
         try await withServer(ScriptedHandler { _ in .now(.text("here")) }) { server in
-            await withTaskGroup(of: HTTP2Failure?.self) { group in
+            await withTaskGroup(of: HTTPFailure?.self) { group in
                 for _ in 0..<8 {
                     group.addTask {
                         for _ in 0..<50 {
-                            let client = HTTP2Client(
+                            let client = HTTPClient(
                                 origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
                             if let failure = await failure(of: client) { return failure }
                             await client.close()
@@ -122,24 +122,24 @@ struct ClientConnectionTests {
     func notConnected() async throws {
         var origin = Origin(scheme: .http, host: "127.0.0.1", port: 0)
         try await withServer(ScriptedHandler { _ in .now(.text("")) }) { origin = $0.origin }
-        let client = HTTP2Client(origin: origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+        let client = HTTPClient(origin: origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
         #expect(await failure(of: client) == .notConnected)
-        #expect(HTTP2Failure.notConnected.isUnprocessed)
+        #expect(HTTPFailure.notConnected.isUnprocessed)
     }
 
     @Test("makes another connection when the server has drained the one it had")
     func reconnects() async throws {
         let port = Mutex(0)
         let handler = ScriptedHandler { _ in .now(.text("here")) }
-        var client: HTTP2Client?
+        var client: HTTPClient?
         try await withServer(handler) { server in
             port.withLock { $0 = server.port }
-            let first = HTTP2Client(
+            let first = HTTPClient(
                 origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
             client = first
             #expect(await failure(of: first) == nil)
         }
-        let again = try await HTTP2Server(
+        let again = try await HTTPServer(
             host: "127.0.0.1", port: port.withLock { $0 }, group: .singleton, handler: handler, grace: .seconds(10),
             logger: .silent)
         try await withServices([again]) {

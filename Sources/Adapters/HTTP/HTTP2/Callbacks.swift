@@ -7,7 +7,7 @@ import NIOCore
 /// is received or sent from inside one, since nghttp2 may free a stream under its own feet.
 ///
 /// Pointers: `userData` is the `Session`, unretained, which frees the nghttp2 session in its `deinit` and so outlives
-/// every callback. A stream's user data is its `Exchange`, unretained, which `ConnectionHandler` keeps until
+/// every callback. A stream's user data is its `Exchange`, unretained, which `HTTP2Handler` keeps until
 /// `onStreamClose`. Frames, names, values and data belong to nghttp2 and are valid for the call.
 enum Callbacks {
     static func install(on callbacks: OpaquePointer?) {

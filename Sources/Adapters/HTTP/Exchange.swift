@@ -2,7 +2,7 @@ import NIOCore
 
 /// One request and its response on one stream, seen from either end.
 ///
-/// Confined to the event loop of its connection. Created when the stream begins and owned by `ConnectionHandler` until
+/// Confined to the event loop of its connection. Created when the stream begins and owned by `HTTP2Handler` until
 /// nghttp2 reports the stream closed (or the connection ends); nghttp2 holds an unretained pointer to it for that time
 /// and no longer.
 final class Exchange {
@@ -13,7 +13,7 @@ final class Exchange {
     var slot = 0
 
     /// `nil` once the stream is closed.
-    private(set) var connection: ConnectionHandler?
+    private(set) var connection: HTTP2Handler?
 
     /// The peer's field section once it has come; still `nil` then if it was larger than the limits allow.
     var fields: HeaderFields?
@@ -35,13 +35,13 @@ final class Exchange {
     /// Whether the frame that opens the stream has left, on a client.
     var wasSent = false
 
-    init(id: Int32, connection: ConnectionHandler) {
+    init(id: Int32, connection: HTTP2Handler) {
         self.id = id
         self.connection = connection
     }
 
     /// The stream is gone: whoever waits for something of it hears so, and its work is cancelled.
-    func close(_ failure: HTTP2Failure) {
+    func close(_ failure: HTTPFailure) {
         guard connection != nil else { return }
         connection = nil
         // What came whole may still be read; and without a task nobody waits for anything.

@@ -2,10 +2,10 @@ import Adapters
 import Testing
 
 @Suite("The state of a connection")
-struct ConnectionStateTests {
+struct HTTP2ConnectionStateTests {
     @Test("drains a server in two steps, and takes streams until the second")
     func server() {
-        var state = ConnectionState(drainsInTwoSteps: true)
+        var state = HTTP2ConnectionState(drainsInTwoSteps: true)
         #expect(state.drain() == .sendNotice && state.acceptsStreams)
         #expect(state.noticeAnswered() == .sendGoAway && !state.acceptsStreams)
         #expect(state.sessionEnded() == .close && state.isClosed)
@@ -13,19 +13,19 @@ struct ConnectionStateTests {
 
     @Test("drains a client in one step")
     func client() {
-        var state = ConnectionState(drainsInTwoSteps: false)
+        var state = HTTP2ConnectionState(drainsInTwoSteps: false)
         #expect(state.drain() == .sendGoAway && !state.acceptsStreams)
         #expect(state.sessionEnded() == .close)
     }
 
     @Test("does each thing once, in whatever order the events come")
     func once() {
-        typealias Event = (inout ConnectionState) -> ConnectionState.Action
+        typealias Event = (inout HTTP2ConnectionState) -> HTTP2ConnectionState.Action
         let events: [Event] = [{ $0.drain() }, { $0.noticeAnswered() }, { $0.sessionEnded() }]
         // Every sequence of five events.
         for number in 0..<243 {
-            var state = ConnectionState(drainsInTwoSteps: true)
-            var actions: [ConnectionState.Action] = []
+            var state = HTTP2ConnectionState(drainsInTwoSteps: true)
+            var actions: [HTTP2ConnectionState.Action] = []
             var rest = number
             for _ in 0..<5 {
                 let wasClosed = state.isClosed
@@ -34,7 +34,7 @@ struct ConnectionStateTests {
                 actions.append(action)
                 rest /= 3
             }
-            for action in [ConnectionState.Action.sendNotice, .sendGoAway, .close] {
+            for action in [HTTP2ConnectionState.Action.sendNotice, .sendGoAway, .close] {
                 #expect(actions.count { $0 == action } <= 1)
             }
         }

@@ -26,12 +26,12 @@ package struct ClientResponse: Sendable {
 ///
 /// Confined to the event loop of the connection.
 final class ClientCall {
-    private var continuation: CheckedContinuation<Result<ClientResponse, HTTP2Failure>, Never>?
+    private var continuation: CheckedContinuation<Result<ClientResponse, HTTPFailure>, Never>?
     private var deadline: Scheduled<Void>?
     private let bodyBytesMax: Int
     private var body = ByteBuffer()
 
-    init(bodyBytesMax: Int, continuation: CheckedContinuation<Result<ClientResponse, HTTP2Failure>, Never>) {
+    init(bodyBytesMax: Int, continuation: CheckedContinuation<Result<ClientResponse, HTTPFailure>, Never>) {
         self.bodyBytesMax = bodyBytesMax
         self.continuation = continuation
     }
@@ -55,11 +55,11 @@ final class ClientCall {
         complete(.success(ClientResponse(status: status, fields: fields, body: body)))
     }
 
-    func failed(_ failure: HTTP2Failure) {
+    func failed(_ failure: HTTPFailure) {
         complete(.failure(failure))
     }
 
-    private func complete(_ result: Result<ClientResponse, HTTP2Failure>) {
+    private func complete(_ result: Result<ClientResponse, HTTPFailure>) {
         deadline?.cancel()
         deadline = nil
         continuation?.resume(returning: result)

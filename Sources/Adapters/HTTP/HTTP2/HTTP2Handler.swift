@@ -5,7 +5,7 @@ package import NIOCore
 /// Reads are fed to the session; whatever they made ready is acted on when the session has returned; everything to be
 /// sent leaves in as few writes as there are read events. When the socket is behind, nothing more is serialised and
 /// nothing more is read, so that a peer that does not read holds a bounded amount of memory.
-package final class ConnectionHandler: ChannelDuplexHandler {
+package final class HTTP2Handler: ChannelDuplexHandler {
     package typealias InboundIn = ByteBuffer
     package typealias OutboundIn = ByteBuffer
     package typealias OutboundOut = ByteBuffer
@@ -26,7 +26,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
 
     private var session: Session?
     private var context: ChannelHandlerContext?
-    private var state: ConnectionState
+    private var state: HTTP2ConnectionState
     private var drainTimer: Scheduled<Void>?
 
     /// The streams that are open, each at `Exchange.slot`.
@@ -49,10 +49,10 @@ package final class ConnectionHandler: ChannelDuplexHandler {
         switch role {
         case .server(let handler):
             requestHandler = handler
-            state = ConnectionState(drainsInTwoSteps: true)
+            state = HTTP2ConnectionState(drainsInTwoSteps: true)
         case .client:
             requestHandler = nil
-            state = ConnectionState(drainsInTwoSteps: false)
+            state = HTTP2ConnectionState(drainsInTwoSteps: false)
         }
     }
 
@@ -175,7 +175,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
         ready.removeAll()
         for exchange in exchanges {
             guard let exchange else { continue }
-            let failure: HTTP2Failure = exchange.call != nil && !exchange.wasSent ? .unprocessed : .connectionLost
+            let failure: HTTPFailure = exchange.call != nil && !exchange.wasSent ? .unprocessed : .connectionLost
             exchange.call?.failed(failure)
             exchange.close(failure)
         }
@@ -241,7 +241,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func streamClosed(_ exchange: Exchange, code: HTTP2ErrorCode) {
-        let failure: HTTP2Failure =
+        let failure: HTTPFailure =
             switch code {
             case .refusedStream: .unprocessed
             case _ where exchange.call != nil && !exchange.wasSent: .unprocessed
@@ -394,7 +394,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     /// Gives up on an exchange of ours: the peer is told, and whoever waits hears `failure`.
-    func fail(_ exchange: Exchange, _ failure: HTTP2Failure) {
+    func fail(_ exchange: Exchange, _ failure: HTTPFailure) {
         exchange.call?.failed(failure)
         exchange.call = nil
         session?.reset(exchange, .cancel)
@@ -423,7 +423,7 @@ package final class ConnectionHandler: ChannelDuplexHandler {
         context?.close(promise: nil)
     }
 
-    private func perform(_ action: ConnectionState.Action) {
+    private func perform(_ action: HTTP2ConnectionState.Action) {
         switch action {
         case .none: break
         case .sendNotice:

@@ -5,13 +5,13 @@ struct InboundBody {
     /// A reader that waits. An object, since an enum with a continuation in it has a layout known at run time only, and
     /// every request would pay for that.
     final class Waiter {
-        private let continuation: CheckedContinuation<Result<ByteBuffer?, HTTP2Failure>, Never>
+        private let continuation: CheckedContinuation<Result<ByteBuffer?, HTTPFailure>, Never>
 
-        init(_ continuation: CheckedContinuation<Result<ByteBuffer?, HTTP2Failure>, Never>) {
+        init(_ continuation: CheckedContinuation<Result<ByteBuffer?, HTTPFailure>, Never>) {
             self.continuation = continuation
         }
 
-        func resume(returning result: Result<ByteBuffer?, HTTP2Failure>) {
+        func resume(returning result: Result<ByteBuffer?, HTTPFailure>) {
             continuation.resume(returning: result)
         }
     }
@@ -20,7 +20,7 @@ struct InboundBody {
         case open(unread: ByteBuffer?)
         case awaited(Waiter)
         case ended(unread: ByteBuffer?)
-        case failed(HTTP2Failure)
+        case failed(HTTPFailure)
     }
 
     private var state = State.open(unread: nil)
@@ -59,7 +59,7 @@ struct InboundBody {
         }
     }
 
-    mutating func failed(_ failure: HTTP2Failure) -> Waiter? {
+    mutating func failed(_ failure: HTTPFailure) -> Waiter? {
         switch state {
         case .awaited(let waiter):
             state = .failed(failure)
@@ -73,7 +73,7 @@ struct InboundBody {
     }
 
     enum ReadAction {
-        case returned(Result<ByteBuffer?, HTTP2Failure>)
+        case returned(Result<ByteBuffer?, HTTPFailure>)
         case waits
     }
 

@@ -138,7 +138,7 @@ struct ServerConnectionTests {
     func requestBody() async throws {
         let handler = ScriptedHandler { request in
             .eventually {
-                do throws(HTTP2Failure) {
+                do throws(HTTPFailure) {
                     return .text("\(try await request.body.collect(bytesMax: 1_000_000).readableBytes)")
                 } catch {
                     return .text("\(error)", status: 400)
@@ -146,7 +146,7 @@ struct ServerConnectionTests {
             }
         }
         try await withServer(handler) { server in
-            let client = HTTP2Client(
+            let client = HTTPClient(
                 origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
             for count in [1, 65_535, 65_536, 1_000_000] {
                 let response = try await client.exchange(
@@ -167,7 +167,7 @@ struct ServerConnectionTests {
     @Test("answers 431 to a field section over the limit, and goes on")
     func excessiveHead() async throws {
         try await withServer(Self.hello) { server in
-            let client = HTTP2Client(
+            let client = HTTPClient(
                 origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
             var request = ClientRequest(method: "GET", scheme: "http", authority: "localhost", target: "/")
             let small = request
@@ -208,7 +208,7 @@ struct ServerConnectionTests {
                 return .text("done")
             }
         }
-        let server = try await HTTP2Server(
+        let server = try await HTTPServer(
             host: "127.0.0.1", port: 0, group: .singleton, handler: handler, grace: .seconds(10), logger: .silent)
         let port = server.port
         try await FramePeer.connected(to: port) { peer in

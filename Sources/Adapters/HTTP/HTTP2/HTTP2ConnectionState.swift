@@ -5,7 +5,7 @@
 /// request sent before the notice has arrived, and the final GOAWAY names the last of them.
 ///
 ///     open ──drain──▶ noticed ──PING back, or time──▶ draining ──last stream──▶ closed
-package struct ConnectionState: Equatable {
+package struct HTTP2ConnectionState: Equatable {
     private enum Phase: Equatable {
         case open
         case noticed

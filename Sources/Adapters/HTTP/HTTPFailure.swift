@@ -1,5 +1,5 @@
 /// Why an exchange did not come to its end.
-package enum HTTP2Failure: Error, Sendable, Equatable {
+package enum HTTPFailure: Error, Sendable, Equatable {
     /// No connection could be made to the peer.
     case notConnected
     /// The connection ended, for whatever reason, while the exchange was under way.

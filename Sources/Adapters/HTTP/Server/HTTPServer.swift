@@ -5,7 +5,7 @@ import ServiceLifecycle
 import Synchronization
 
 /// A listener for HTTP/2 in clear text by prior knowledge (RFC 9113, 3.3).
-package final class HTTP2Server: Service {
+package final class HTTPServer: Service {
     private let group: MultiThreadedEventLoopGroup
     private let handler: any RequestHandler
     private let limits: Limits
@@ -46,7 +46,7 @@ package final class HTTP2Server: Service {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let connection = ConnectionHandler(
+                    let connection = HTTP2Handler(
                         role: .server(handler), limits: limits, executor: EventLoopExecutor(channel.eventLoop))
                     try channel.pipeline.syncOperations.addHandler(connection)
                     connections.add(connection, of: channel)
@@ -79,14 +79,14 @@ package final class HTTP2Server: Service {
 /// The connections of one server, so that all of them can be drained.
 private final class OpenConnections: Sendable {
     private struct State {
-        var open: [ObjectIdentifier: NIOLoopBound<ConnectionHandler>] = [:]
+        var open: [ObjectIdentifier: NIOLoopBound<HTTP2Handler>] = [:]
         var isDraining = false
         var waiter: CheckedContinuation<Void, Never>?
     }
 
     private let state = Mutex(State())
 
-    func add(_ connection: ConnectionHandler, of channel: any Channel) {
+    func add(_ connection: HTTP2Handler, of channel: any Channel) {
         let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
         let id = ObjectIdentifier(connection)
         let isDraining = state.withLock { state in
@@ -120,7 +120,7 @@ private final class OpenConnections: Sendable {
         forEach { $0.close() }
     }
 
-    private func forEach(_ body: @escaping @Sendable (ConnectionHandler) -> Void) {
+    private func forEach(_ body: @escaping @Sendable (HTTP2Handler) -> Void) {
         for connection in state.withLock({ Array($0.open.values) }) {
             connection.eventLoop.execute { body(connection.value) }
         }

@@ -11,7 +11,7 @@ package struct BodyReader: Sendable {
     /// The next bytes, or `nil` at the end of the body. For one reader at a time.
     ///
     /// - Throws: `connectionLost`, `resetByPeer`: the rest will not come.
-    package func next() async throws(HTTP2Failure) -> ByteBuffer? {
+    package func next() async throws(HTTPFailure) -> ByteBuffer? {
         let result = await withCheckedContinuation { continuation in
             exchange.eventLoop.runInLoop {
                 let exchange = self.exchange.value
@@ -31,7 +31,7 @@ package struct BodyReader: Sendable {
     /// The whole body.
     ///
     /// - Throws: `tooLarge` above `bytesMax`; otherwise as `next`.
-    package func collect(bytesMax: Int) async throws(HTTP2Failure) -> ByteBuffer {
+    package func collect(bytesMax: Int) async throws(HTTPFailure) -> ByteBuffer {
         var whole = ByteBuffer()
         while let bytes = try await next() {
             guard whole.readableBytes + bytes.readableBytes <= bytesMax else { throw .tooLarge }

@@ -25,7 +25,7 @@ package struct Origin: Sendable, Equatable {
 }
 
 /// Sends requests to one origin over one HTTP/2 connection, made when it is first needed and again when it is gone.
-package final class HTTP2Client: Sendable {
+package final class HTTPClient: Sendable {
     private enum State {
         case idle
         case connecting(EventLoopFuture<ClientConnection>)
@@ -51,10 +51,10 @@ package final class HTTP2Client: Sendable {
     /// - Parameters:
     ///   - bodyBytesMax: The largest response body taken.
     ///   - timeout: From when the request is handed to the connection to the end of the response.
-    /// - Throws: `HTTP2Failure`; its `isUnprocessed` says whether the request may be sent again whatever it does.
+    /// - Throws: `HTTPFailure`; its `isUnprocessed` says whether the request may be sent again whatever it does.
     package func exchange(
         _ request: ClientRequest, bodyBytesMax: Int, timeout: TimeAmount
-    ) async throws(HTTP2Failure) -> ClientResponse {
+    ) async throws(HTTPFailure) -> ClientResponse {
         let connection = try await connection()
         return try await connection.exchange(request, bodyBytesMax: bodyBytesMax, timeout: timeout)
     }
@@ -75,7 +75,7 @@ package final class HTTP2Client: Sendable {
         case refuse
     }
 
-    private func connection() async throws(HTTP2Failure) -> ClientConnection {
+    private func connection() async throws(HTTPFailure) -> ClientConnection {
         let step = state.withLock { state -> Step in
             switch state {
             case .connected(let connection): return .use(connection)
@@ -97,7 +97,7 @@ package final class HTTP2Client: Sendable {
         }
     }
 
-    private func wait(for future: EventLoopFuture<ClientConnection>) async throws(HTTP2Failure) -> ClientConnection {
+    private func wait(for future: EventLoopFuture<ClientConnection>) async throws(HTTPFailure) -> ClientConnection {
         do {
             return try await future.get()
         } catch {
@@ -118,14 +118,14 @@ package final class HTTP2Client: Sendable {
             // Before it connects: what the server sends first must find its reader.
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let handler = ConnectionHandler(
+                    let handler = HTTP2Handler(
                         role: .client(onRetired: { self.retire(channel) }), limits: limits,
                         executor: EventLoopExecutor(channel.eventLoop))
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
         let connected = bootstrap.connect(host: origin.host, port: origin.port).flatMapThrowing { channel in
-            let handler = try channel.pipeline.syncOperations.handler(type: ConnectionHandler.self)
+            let handler = try channel.pipeline.syncOperations.handler(type: HTTP2Handler.self)
             return ClientConnection(channel: channel, handler: handler)
         }
         connected.whenComplete { result in
@@ -157,9 +157,9 @@ package final class HTTP2Client: Sendable {
 /// A connection to an origin, usable from anywhere.
 private final class ClientConnection: Sendable {
     private let channel: any Channel
-    private let handler: NIOLoopBound<ConnectionHandler>
+    private let handler: NIOLoopBound<HTTP2Handler>
 
-    init(channel: any Channel, handler: ConnectionHandler) {
+    init(channel: any Channel, handler: HTTP2Handler) {
         self.channel = channel
         self.handler = NIOLoopBound(handler, eventLoop: channel.eventLoop)
     }
@@ -170,7 +170,7 @@ private final class ClientConnection: Sendable {
 
     func exchange(
         _ request: ClientRequest, bodyBytesMax: Int, timeout: TimeAmount
-    ) async throws(HTTP2Failure) -> ClientResponse {
+    ) async throws(HTTPFailure) -> ClientResponse {
         let handler = handler
         // Set on the loop when the request is sent, read on the loop when its task is cancelled.
         let sent = NIOLoopBoundBox<Exchange?>.makeBoxSendingValue(nil, eventLoop: channel.eventLoop)
