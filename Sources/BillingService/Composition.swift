@@ -87,9 +87,11 @@ struct Application {
                 return fileCallers?.caller(presenting: digest)
             },
             logger: logger)
+        var listening = HTTPServer.Configuration()
+        listening.shutdownGrace = TimeAmount(settings.shutdownGrace)
         let server = try await HTTPServer(
             host: settings.httpHost, port: settings.httpPort, group: group, handler: router,
-            grace: TimeAmount(settings.shutdownGrace), logger: logger)
+            configuration: listening, logger: logger)
         services.append(server)
         address = server.address
         // The group stops them last to first: the server while Zoom can still be asked, Zoom's client before Zoom.

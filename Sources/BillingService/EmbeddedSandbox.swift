@@ -22,8 +22,10 @@ struct EmbeddedSandbox {
             configuration: SandboxConfiguration(
                 apps: [app], accounts: settings.accounts, seed: settings.seed, limits: settings.limits),
             time: time)
+        var listening = HTTPServer.Configuration()
+        listening.shutdownGrace = .seconds(1)
         server = try await HTTPServer(
-            host: host, port: port, group: group, handler: zoom, grace: .seconds(1), logger: logger)
+            host: host, port: port, group: group, handler: zoom, configuration: listening, logger: logger)
         let origin = Origin(scheme: .http, host: host, port: server.address.port ?? 0)
         api = ZoomConfiguration.Endpoint(origin: origin, path: "/v2")
         oauth = ZoomConfiguration.Endpoint(origin: origin, path: "/oauth/token")

@@ -7,12 +7,16 @@ package enum RandomToken {
 
     /// `prefix` and 43 characters of base64url (RFC 4648, 5).
     package static func make(prefix: String = "") -> String {
-        let bytes = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
+        return prefix + Data(bytes(byteCount)).base64URL
+    }
+
+    /// As many random bytes.
+    static func bytes(_ count: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
             // Fails only where the machine has no entropy, and then nothing secret can be made.
-            precondition(RAND_bytes(buffer.baseAddress, Int32(byteCount)) == 1, "no random bytes")
-            count = byteCount
+            precondition(RAND_bytes(buffer.baseAddress, Int32(count)) == 1, "no random bytes")
+            written = count
         }
-        return prefix + Data(bytes).base64URL
     }
 }
 

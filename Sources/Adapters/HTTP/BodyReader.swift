@@ -10,16 +10,16 @@ package struct BodyReader: Sendable {
 
     /// The next bytes, or `nil` at the end of the body. For one reader at a time.
     ///
-    /// - Throws: `connectionLost`, `resetByPeer`: the rest will not come.
+    /// - Throws: `connectionLost`, `resetByPeer`: the rest will not come. `timedOut`: it comes too slowly.
     package func next() async throws(HTTPFailure) -> ByteBuffer? {
         let result = await withCheckedContinuation { continuation in
             exchange.eventLoop.runInLoop {
                 let exchange = self.exchange.value
                 switch exchange.inbound.read(InboundBody.Waiter(continuation)) {
-                case .waits: break
+                case .waits: exchange.connection?.inboundAwaited(on: exchange)
                 case .returned(let result):
                     if case .success(let bytes?) = result {
-                        exchange.connection?.credit(exchange, bytes.readableBytes)
+                        exchange.connection?.inboundRead(bytes.readableBytes, on: exchange)
                     }
                     continuation.resume(returning: result)
                 }

@@ -1,19 +1,19 @@
 import NIOCore
 
-/// One request and its response on one stream, seen from either end.
+/// One request and its response, seen from either end.
 ///
-/// Confined to the event loop of its connection. Created when the stream begins and owned by `HTTP2Handler` until
-/// nghttp2 reports the stream closed (or the connection ends); nghttp2 holds an unretained pointer to it for that time
-/// and no longer.
+/// Confined to the event loop of its connection, and owned by it from the request's beginning to its end. On HTTP/2 that
+/// is until nghttp2 reports the stream closed (or the connection ends): nghttp2 holds an unretained pointer to it for
+/// that time and no longer.
 final class Exchange {
-    /// The stream's identifier (RFC 9113, 5.1.1).
+    /// The stream's identifier (RFC 9113, 5.1.1); 0 on HTTP/1.1.
     var id: Int32
 
     /// Where the connection keeps it.
     var slot = 0
 
     /// `nil` once the stream is closed.
-    private(set) var connection: HTTP2Handler?
+    private(set) var connection: (any Connection)?
 
     /// The peer's field section once it has come; still `nil` then if it was larger than the limits allow.
     var fields: HeaderFields?
@@ -26,6 +26,9 @@ final class Exchange {
     /// Who waits for the answer, on a client.
     var call: ClientCall?
 
+    /// Interim answers so far, on a client.
+    var interimAnswers = 0
+
     /// Whether the request wants the fields of the answer alone, on a server.
     var isHead = false
 
@@ -35,9 +38,46 @@ final class Exchange {
     /// Whether the frame that opens the stream has left, on a client.
     var wasSent = false
 
-    init(id: Int32, connection: HTTP2Handler) {
+    /// Whether the peer sends its body only when it is told to (`Expect: 100-continue`), and was not yet.
+    var isContinueDue = false
+
+    /// Whether the answer is streamed, which gives its reader more time, and its body no least rate.
+    var isBulk = false
+
+    private let began: NIODeadline
+    private var writeProgress = Progress()
+    private var readProgress = Progress()
+
+    init(id: Int32, connection: any Connection, began: NIODeadline) {
         self.id = id
         self.connection = connection
+        self.began = began
+    }
+
+    /// Whether the peer is to be told now to go on with its body; `true` once.
+    func takeContinue() -> Bool {
+        defer { isContinueDue = false }
+        return isContinueDue && !isInboundOver
+    }
+
+    /// Whether what we send waits for a peer that takes next to nothing of it.
+    func isWriteStalled(at now: NIODeadline, timeouts: Timeouts, limits: Limits) -> Bool {
+        writeProgress.isStalled(
+            at: now, count: outbound.takenBytes, isAwaited: outbound.readyBytes > 0,
+            bytesMin: limits.writeProgressBytesMin,
+            within: isBulk ? timeouts.writeProgressBulk : timeouts.writeProgress)
+    }
+
+    /// Whether somebody waits for a body that does not come, or comes too slowly to be honest.
+    func isReadStalled(at now: NIODeadline, timeouts: Timeouts, limits: Limits) -> Bool {
+        let isSilent = readProgress.isStalled(
+            at: now, count: inbound.receivedBytes, isAwaited: inbound.isAwaited, bytesMin: 1,
+            within: timeouts.bodySilence)
+        guard inbound.isAwaited, !isSilent else { return isSilent }
+        let age = now - began
+        guard !isBulk, age > timeouts.bodyRateGrace else { return false }
+        let wanted = Double(limits.bodyBytesPerSecondMin) * Double(age.nanoseconds) / 1e9
+        return Double(inbound.receivedBytes) < wanted
     }
 
     /// The stream is gone: whoever waits for something of it hears so, and its work is cancelled.

@@ -55,10 +55,23 @@ package struct HeaderFields: Sendable, Equatable {
         value.withUnsafeBufferPointer { storage.append(contentsOf: $0) }
     }
 
+    /// For fields that came in: their names are lower case already.
+    mutating func append(name: String, _ value: String) {
+        var name = name
+        let isNeverIndexed = name == "authorization"
+        name.withUTF8 { appendHead($0, isNeverIndexed: isNeverIndexed, valueCount: value.utf8.count) }
+        storage.append(contentsOf: value.utf8)
+    }
+
     private mutating func appendHead(_ name: FieldName, valueCount: Int) {
-        let nameBytes = name.utf8
+        appendHead(name.utf8, isNeverIndexed: name.isNeverIndexed, valueCount: valueCount)
+    }
+
+    private mutating func appendHead(
+        _ nameBytes: UnsafeBufferPointer<UInt8>, isNeverIndexed: Bool, valueCount: Int
+    ) {
         precondition(nameBytes.count < Self.neverIndexedBit && valueCount <= Int(UInt32.max), "field too long")
-        let marked = nameBytes.count | (name.isNeverIndexed ? Self.neverIndexedBit : 0)
+        let marked = nameBytes.count | (isNeverIndexed ? Self.neverIndexedBit : 0)
         withUnsafeBytes(of: Self.prefix(nameCount: marked, valueCount: valueCount)) {
             storage.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<Self.prefixBytes]))
         }

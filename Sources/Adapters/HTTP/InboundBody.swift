@@ -25,12 +25,24 @@ struct InboundBody {
 
     private var state = State.open(unread: nil)
 
+    /// Bytes the peer sent.
+    private(set) var receivedBytes = 0
+
+    /// Whether a reader waits for more.
+    var isAwaited: Bool {
+        switch state {
+        case .awaited: true
+        case .open, .ended, .failed: false
+        }
+    }
+
     /// Bytes the peer sent that its flow-control window has not been credited for.
     private(set) var uncreditedBytes = 0
 
     /// Takes bytes from the peer; a waiting reader, if any, is to be resumed with what comes back.
     mutating func received(_ bytes: ByteBuffer) -> Waiter? {
         uncreditedBytes += bytes.readableBytes
+        receivedBytes += bytes.readableBytes
         switch state {
         case .open(var unread):
             // Taken out of the state first, so that appending does not copy what is already there.

@@ -28,6 +28,26 @@ package struct Limits: Sendable {
     /// Flow-control window of a connection for what we receive.
     package var connectionWindowBytes: Int32 = 1_048_576
 
+    /// The first line of a connection that speaks HTTP/1.1: twice the longest target there is an answer for.
+    package var requestLineBytesMax = 16_384
+
+    /// Requests on one connection before its peer is asked to make another, for the reason given at
+    /// `Timeouts.connectionAge`.
+    package var requestsPerConnectionMax = 100_000
+
+    /// What a peer has to take within `Timeouts.writeProgress` for a body to be taken for moving. Less would let one
+    /// byte a minute hold the rest.
+    package var writeProgressBytesMin = 4096
+
+    /// The least average rate of a body that is not streamed: that of a bad telephone line.
+    package var bodyBytesPerSecondMin = 500
+
+    /// How much of a request nobody wanted is read so that its HTTP/1.1 connection can be used again.
+    package var discardedBodyBytesMax = 65_536
+
+    /// Interim answers to one request that a client takes: a server has two to give, 100 and 103.
+    package var interimAnswersMax = 16
+
     /// How long a draining connection waits for the answer to its PING before the final GOAWAY goes out anyway. A
     /// round trip across the world is a third of it.
     package var drainNoticeMax: TimeAmount = .seconds(1)

@@ -40,6 +40,9 @@ struct OutboundBody {
     /// Whether nghttp2 was told to come back later, and so has to be woken.
     private var isDeferred = false
 
+    /// Bytes that have left.
+    private(set) var takenBytes = 0
+
     var readyBytes: Int { ready.readableBytes }
 
     mutating func append(_ bytes: ByteBuffer) {
@@ -91,6 +94,7 @@ struct OutboundBody {
     /// Moves `count` bytes into the frame being written. A producer that was held is to be resumed with `true`.
     mutating func send(_ count: Int, into output: inout ByteBuffer, lowWaterBytes: Int) -> Waiter? {
         output.writeImmutableBuffer(ready.readSlice(length: count) ?? ByteBuffer())
+        takenBytes += count
         guard ready.readableBytes <= lowWaterBytes else { return nil }
         defer { waiter = nil }
         return waiter

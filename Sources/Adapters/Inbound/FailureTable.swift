@@ -72,7 +72,31 @@ enum FailureTable {
     static let targetTooLong = ProblemDetails(
         status: 414, code: 414, slug: "target-too-long", title: "URI too long",
         message: "The path and query are too long.")
-    static let excessiveHead = ProblemDetails(
+    // MARK: Refusals before there is a request
+
+    static func problem(for refusal: Refusal) -> ProblemDetails {
+        switch refusal {
+        case .excessiveHead: excessiveHead
+        case .malformed: malformed
+        case .unknownExpectation: unknownExpectation
+        case .timedOut: requestTimedOut
+        case .versionNotSupported: versionNotSupported
+        }
+    }
+
+    private static let malformed = ProblemDetails(
+        status: 400, code: 400, slug: "malformed-request", title: "Bad request",
+        message: "The request breaks the rules of HTTP.")
+    private static let unknownExpectation = ProblemDetails(
+        status: 417, code: 417, slug: "unknown-expectation", title: "Expectation failed",
+        message: "The only expectation that can be met is 100-continue.")
+    private static let requestTimedOut = ProblemDetails(
+        status: 408, code: 408, slug: "request-timed-out", title: "Request timeout",
+        message: "The request did not come in time.")
+    private static let versionNotSupported = ProblemDetails(
+        status: 505, code: 505, slug: "version-not-supported", title: "HTTP version not supported",
+        message: "A stream needs HTTP/1.1 or HTTP/2.")
+    private static let excessiveHead = ProblemDetails(
         status: 431, code: 431, slug: "fields-too-large", title: "Header fields too large",
         message: "The header fields are too large.")
 

@@ -44,8 +44,8 @@ package final class Router: RequestHandler {
         return reply(to: request, requestID).inTrace(of: request)
     }
 
-    package func replyToExcessiveHead() -> HTTPResponse {
-        FailureTable.excessiveHead.response(RequestID())
+    package func refuse(_ refusal: Refusal) -> HTTPResponse {
+        FailureTable.problem(for: refusal).response(RequestID())
     }
 
     private func reply(to request: HTTPRequest, _ requestID: RequestID) -> Reply {

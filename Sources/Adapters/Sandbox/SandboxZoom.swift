@@ -59,8 +59,14 @@ package final class SandboxZoom: RequestHandler {
         }
     }
 
-    package func replyToExcessiveHead() -> HTTPResponse {
-        SandboxAnswer.error(431, 431, "Request header fields too large.")
+    package func refuse(_ refusal: Refusal) -> HTTPResponse {
+        switch refusal {
+        case .excessiveHead: SandboxAnswer.error(431, 431, "Request header fields too large.")
+        case .malformed: SandboxAnswer.error(400, 400, "Bad request.")
+        case .unknownExpectation: SandboxAnswer.error(417, 417, "Expectation failed.")
+        case .timedOut: SandboxAnswer.error(408, 408, "Request timeout.")
+        case .versionNotSupported: SandboxAnswer.error(505, 505, "HTTP version not supported.")
+        }
     }
 
     private static let billingScopes = ["billing:master", "billing:read:billing_information:master"]

@@ -28,12 +28,8 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
         self.configuration = configuration
         self.time = time
         self.logger = logger
-        var limits = Limits()
-        // Zoom is not a hostile peer, but its gateways add fields of their own.
-        limits.headerListBytesMax = 32_768
         let connect = { (origin: Origin) in
-            HTTPClient(
-                origin: origin, group: group, limits: limits, connectTimeout: configuration.connectTimeout)
+            HTTPClient(origin: origin, group: group, configuration: configuration.http, logger: logger)
         }
         let oauth = connect(configuration.oauth.origin)
         self.oauth = oauth
@@ -126,6 +122,7 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
         request.fields.append(.authorization, "Bearer \(token.reveal())")
         // Without it Zoom has been seen to answer errors in XML.
         request.fields.append(.accept, "application/json")
+        request.fields.append(.acceptEncoding, "gzip")
         request.fields.append(.userAgent, Self.userAgent)
         if let traceparent = TraceContext.traceparent { request.fields.append(.traceparent, traceparent) }
         let response: ClientResponse

@@ -25,7 +25,8 @@ package struct ZoomConfiguration: Sendable {
     /// From sending a request to the end of its answer.
     package var timeout = TimeAmount.seconds(10)
 
-    package var connectTimeout = TimeAmount.seconds(5)
+    /// How its connections are made and kept.
+    package var http: HTTPClient.Configuration
 
     /// A billing object is below 2 KiB; a page of 300 accounts about 100 KiB.
     package var bodyBytesMax = 256 * 1024
@@ -34,5 +35,8 @@ package struct ZoomConfiguration: Sendable {
     package init(api: Endpoint, oauth: Endpoint) {
         self.api = api
         self.oauth = oauth
+        http = HTTPClient.Configuration()
+        // Zoom is not a hostile peer, but its gateways add fields of their own.
+        http.limits.headerListBytesMax = 32_768
     }
 }

@@ -13,7 +13,7 @@ struct ClientConnectionTests {
     ) async throws {
         try await withServer(handler) { server in
             let client = HTTPClient(
-                origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+                origin: server.origin, group: .singleton, logger: .silent)
             try await test(client, server)
             await client.close()
         }
@@ -61,7 +61,7 @@ struct ClientConnectionTests {
                     group.addTask {
                         for _ in 0..<50 {
                             let client = HTTPClient(
-                                origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+                                origin: server.origin, group: .singleton, logger: .silent)
                             if let failure = await failure(of: client) { return failure }
                             await client.close()
                         }
@@ -122,7 +122,7 @@ struct ClientConnectionTests {
     func notConnected() async throws {
         var origin = Origin(scheme: .http, host: "127.0.0.1", port: 0)
         try await withServer(ScriptedHandler { _ in .now(.text("")) }) { origin = $0.origin }
-        let client = HTTPClient(origin: origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+        let client = HTTPClient(origin: origin, group: .singleton, logger: .silent)
         #expect(await failure(of: client) == .notConnected)
         #expect(HTTPFailure.notConnected.isUnprocessed)
     }
@@ -135,13 +135,13 @@ struct ClientConnectionTests {
         try await withServer(handler) { server in
             port.withLock { $0 = server.port }
             let first = HTTPClient(
-                origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+                origin: server.origin, group: .singleton, logger: .silent)
             client = first
             #expect(await failure(of: first) == nil)
         }
         let again = try await HTTPServer(
-            host: "127.0.0.1", port: port.withLock { $0 }, group: .singleton, handler: handler, grace: .seconds(10),
-            logger: .silent)
+            host: "127.0.0.1", port: port.withLock { $0 }, group: .singleton, handler: handler,
+            configuration: .test(grace: .seconds(10)), logger: .silent)
         try await withServices([again]) {
             let same = try #require(client)
             #expect(await failure(of: same) == nil)

@@ -18,7 +18,7 @@ struct SandboxTests {
             configuration: SandboxConfiguration(apps: [app], accounts: accounts, limits: limits), time: clock)
         try await withServer(sandbox) { server in
             let http = HTTPClient(
-                origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+                origin: server.origin, group: .singleton, logger: .silent)
             try await test(SandboxCaller(http: http, sandbox: sandbox))
             await http.close()
         }

@@ -27,7 +27,30 @@ struct ScriptedHandler: RequestHandler {
     }
 
     func reply(to request: HTTPRequest) -> Reply { script(request) }
-    func replyToExcessiveHead() -> HTTPResponse { HTTPResponse(status: 431) }
+
+    func refuse(_ refusal: Refusal) -> HTTPResponse {
+        switch refusal {
+        case .excessiveHead: HTTPResponse(status: 431)
+        case .malformed: HTTPResponse(status: 400)
+        case .unknownExpectation: HTTPResponse(status: 417)
+        case .timedOut: HTTPResponse(status: 408)
+        case .versionNotSupported: HTTPResponse(status: 505)
+        }
+    }
+}
+
+extension HTTPServer.Configuration {
+    static func test(
+        limits: Limits = Limits(), timeouts: Timeouts = Timeouts(), grace: TimeAmount = .seconds(10),
+        tls: ServerCertificate? = nil
+    ) -> HTTPServer.Configuration {
+        var configuration = HTTPServer.Configuration()
+        configuration.limits = limits
+        configuration.timeouts = timeouts
+        configuration.tls = tls
+        configuration.shutdownGrace = grace
+        return configuration
+    }
 }
 
 extension Logger {
@@ -63,7 +86,7 @@ func withServer(
     _ handler: any RequestHandler, limits: Limits = Limits(), _ test: (HTTPServer) async throws -> Void
 ) async throws {
     let server = try await HTTPServer(
-        host: "127.0.0.1", port: 0, group: .singleton, handler: handler, limits: limits, grace: .seconds(10),
+        host: "127.0.0.1", port: 0, group: .singleton, handler: handler, configuration: .test(limits: limits),
         logger: .silent)
     try await withServices([server]) { try await test(server) }
 }

@@ -50,7 +50,8 @@ struct TestZoom {
         _ test: (ZoomClient) async throws -> Void
     ) async throws {
         let server = try await HTTPServer(
-            host: "127.0.0.1", port: 0, group: .singleton, handler: handler, grace: .seconds(1), logger: .silent)
+            host: "127.0.0.1", port: 0, group: .singleton, handler: handler, configuration: .test(grace: .seconds(1)),
+            logger: .silent)
         try await withTemporaryFolder { folder in
             let path = folder + "/credentials.json"
             try write(
@@ -98,9 +99,10 @@ struct TestService {
             exportContacts: ExportContacts(directory: source, source: source, time: time),
             caller: { callers[$0] }, logger: .silent)
         let server = try await HTTPServer(
-            host: "127.0.0.1", port: 0, group: .singleton, handler: router, grace: .seconds(10), logger: .silent)
+            host: "127.0.0.1", port: 0, group: .singleton, handler: router, configuration: .test(grace: .seconds(10)),
+            logger: .silent)
         let client = HTTPClient(
-            origin: server.origin, group: .singleton, limits: Limits(), connectTimeout: .seconds(5))
+            origin: server.origin, group: .singleton, logger: .silent)
         try await withServices([server]) {
             try await test(TestService(server: server, client: client))
             await client.close()

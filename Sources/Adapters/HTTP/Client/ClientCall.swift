@@ -19,25 +19,62 @@ package struct ClientRequest: Sendable {
 package struct ClientResponse: Sendable {
     package let status: Int
     package let fields: HeaderFields
+
+    /// Decompressed, where it came compressed.
     package let body: ByteBuffer
 }
 
 /// Someone who waits for the response to a request, until one is there, the deadline passes or they give up.
 ///
-/// Confined to the event loop of the connection.
+/// Confined to the event loop of its client.
 final class ClientCall {
+    let request: ClientRequest
     private var continuation: CheckedContinuation<Result<ClientResponse, HTTPFailure>, Never>?
     private var deadline: Scheduled<Void>?
+    private var firstByteDeadline: Scheduled<Void>?
     private let bodyBytesMax: Int
     private var body = ByteBuffer()
+    private var attempts = 0
+    private let eventLoop: any EventLoop
 
-    init(bodyBytesMax: Int, continuation: CheckedContinuation<Result<ClientResponse, HTTPFailure>, Never>) {
+    /// How often a request that reached nobody is sent in all.
+    private static let attemptsMax = 3
+
+    /// Takes the call out of the queue it waits in, if it waits in one.
+    var withdraw: ((ClientCall) -> Void)?
+
+    /// Sends the request again; `false` if that cannot be.
+    var resubmit: ((ClientCall) -> Bool)?
+
+    /// Takes the request back from the connection it was sent on.
+    private var giveUp: ((HTTPFailure) -> Void)?
+
+    init(
+        _ request: ClientRequest, bodyBytesMax: Int, timeout: TimeAmount, eventLoop: any EventLoop,
+        continuation: CheckedContinuation<Result<ClientResponse, HTTPFailure>, Never>
+    ) {
+        self.request = request
         self.bodyBytesMax = bodyBytesMax
         self.continuation = continuation
+        self.eventLoop = eventLoop
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        deadline = eventLoop.scheduleTask(in: timeout) { bound.value.fail(.timedOut) }
     }
 
-    func expires(by deadline: Scheduled<Void>) {
-        self.deadline = deadline
+    var isOver: Bool { continuation == nil }
+
+    /// The request is with a connection, until that tells it how it ended.
+    func began(firstByteWithin firstByte: TimeAmount, giveUp: @escaping (HTTPFailure) -> Void) {
+        self.giveUp = giveUp
+        attempts += 1
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        firstByteDeadline = eventLoop.scheduleTask(in: firstByte) { bound.value.fail(.timedOut) }
+    }
+
+    /// The head of the response is there.
+    func headReceived() {
+        firstByteDeadline?.cancel()
+        firstByteDeadline = nil
     }
 
     /// Whether the bytes still fit.
@@ -52,16 +89,41 @@ final class ClientCall {
         guard let text = fields.string(.status), let status = Int(text) else {
             return complete(.failure(.malformed))
         }
-        complete(.success(ClientResponse(status: status, fields: fields, body: body)))
+        do throws(HTTPFailure) {
+            let plain = try ContentCoding.decoded(
+                body, fields.string(.contentEncoding), bytesMax: bodyBytesMax)
+            complete(.success(ClientResponse(status: status, fields: fields, body: plain)))
+        } catch {
+            complete(.failure(error))
+        }
     }
 
+    /// The connection gave up on it. What nobody has looked at is sent again.
     func failed(_ failure: HTTPFailure) {
+        giveUp = nil
+        headReceived()
+        if failure == .unprocessed, attempts < Self.attemptsMax, !isOver, let resubmit, resubmit(self) { return }
+        complete(.failure(failure))
+    }
+
+    /// Gives up, wherever the request is: the peer is told, and whoever waits hears `failure`.
+    func fail(_ failure: HTTPFailure) {
+        withdraw?(self)
+        withdraw = nil
+        if let giveUp {
+            self.giveUp = nil
+            giveUp(failure)
+        }
         complete(.failure(failure))
     }
 
     private func complete(_ result: Result<ClientResponse, HTTPFailure>) {
         deadline?.cancel()
         deadline = nil
+        headReceived()
+        giveUp = nil
+        resubmit = nil
+        withdraw = nil
         continuation?.resume(returning: result)
         continuation = nil
     }

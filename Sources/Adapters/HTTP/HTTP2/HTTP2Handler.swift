@@ -5,29 +5,42 @@ package import NIOCore
 /// Reads are fed to the session; whatever they made ready is acted on when the session has returned; everything to be
 /// sent leaves in as few writes as there are read events. When the socket is behind, nothing more is serialised and
 /// nothing more is read, so that a peer that does not read holds a bounded amount of memory.
-package final class HTTP2Handler: ChannelDuplexHandler {
+package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnection {
+    let applicationProtocol = ApplicationProtocol.http2
+
     package typealias InboundIn = ByteBuffer
     package typealias OutboundIn = ByteBuffer
     package typealias OutboundOut = ByteBuffer
 
-    package enum Role {
+    enum Role {
         case server(any RequestHandler)
-        /// The closure hears, once, that the connection takes no more requests.
-        case client(onRetired: @Sendable () -> Void)
+        /// `firstByte`: from sending a request to the head of its answer.
+        case client(ConnectionEvents, firstByte: TimeAmount)
+
+        var isServer: Bool {
+            switch self {
+            case .server: true
+            case .client: false
+            }
+        }
     }
 
     private let role: Role
 
     /// The handler of a server, beside `role` so that a request need not take that apart.
     private let requestHandler: (any RequestHandler)?
-    private let limits: Limits
-    private let executor: EventLoopExecutor
-    private let eventLoop: any EventLoop
+    let limits: Limits
+    let executor: EventLoopExecutor
+    let peer: PeerInfo
+    package let eventLoop: any EventLoop
+    private let timeouts: Timeouts
 
     private var session: Session?
     private var context: ChannelHandlerContext?
     private var state: HTTP2ConnectionState
     private var drainTimer: Scheduled<Void>?
+    private var watch: ConnectionWatch
+    private let watchTimer: ConnectionTimer
 
     /// The streams that are open, each at `Exchange.slot`.
     private var exchanges: [Exchange?] = []
@@ -41,11 +54,23 @@ package final class HTTP2Handler: ChannelDuplexHandler {
     private var isReadHeld = false
     private var isRetired = false
 
-    package init(role: Role, limits: Limits, executor: EventLoopExecutor) {
+    /// Who asked whether the server is there.
+    private var pingAnswer: (() -> Void)?
+
+    /// When the read event under way began.
+    private var readTime = NIODeadline.now()
+
+    init(
+        role: Role, limits: Limits, timeouts: Timeouts, executor: EventLoopExecutor, peer: PeerInfo
+    ) {
         self.role = role
         self.limits = limits
+        self.timeouts = timeouts
         self.executor = executor
+        self.peer = peer
         eventLoop = executor.eventLoop
+        watch = ConnectionWatch(timeouts: timeouts, limits: limits, isHTTP2: true, now: readTime)
+        watchTimer = ConnectionTimer(eventLoop)
         switch role {
         case .server(let handler):
             requestHandler = handler
@@ -66,7 +91,7 @@ package final class HTTP2Handler: ChannelDuplexHandler {
             case .client: .client
             }
         session = Session(role: sessionRole, limits: limits, handler: self)
-        if context.channel.isActive { flush() }
+        if context.channel.isActive { start() }
     }
 
     package func handlerRemoved(context: ChannelHandlerContext) {
@@ -74,8 +99,13 @@ package final class HTTP2Handler: ChannelDuplexHandler {
     }
 
     package func channelActive(context: ChannelHandlerContext) {
-        flush()
+        start()
         context.fireChannelActive()
+    }
+
+    private func start() {
+        flush()
+        rearm(.now())
     }
 
     package func channelInactive(context: ChannelHandlerContext) {
@@ -86,6 +116,8 @@ package final class HTTP2Handler: ChannelDuplexHandler {
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !state.isClosed, let session else { return }
         isReading = true
+        readTime = .now()
+        watch.received(at: readTime)
         let received = session.receive(unwrapInboundIn(data))
         switch received {
         case .taken: dispatchReady()
@@ -98,6 +130,7 @@ package final class HTTP2Handler: ChannelDuplexHandler {
     package func channelReadComplete(context: ChannelHandlerContext) {
         isReading = false
         flush()
+        rearm(readTime)
         context.fireChannelReadComplete()
     }
 
@@ -172,6 +205,7 @@ package final class HTTP2Handler: ChannelDuplexHandler {
         retire()
         drainTimer?.cancel()
         drainTimer = nil
+        watchTimer.cancel()
         ready.removeAll()
         for exchange in exchanges {
             guard let exchange else { continue }
@@ -188,9 +222,21 @@ package final class HTTP2Handler: ChannelDuplexHandler {
     // MARK: Events, from the session
 
     func requestBegan(on streamID: Int32) -> Exchange {
-        let exchange = Exchange(id: streamID, connection: self)
+        let exchange = Exchange(id: streamID, connection: self, began: readTime)
         keep(exchange)
         return exchange
+    }
+
+    func headBegan() {
+        watch.headBegan(at: readTime)
+    }
+
+    func headEnded() {
+        watch.headEnded()
+    }
+
+    func settingsAcknowledged() {
+        watch.settingsAcknowledged()
     }
 
     /// A section larger than the limits allow is not whole: `fields` has what came before the limit.
@@ -209,8 +255,13 @@ package final class HTTP2Handler: ChannelDuplexHandler {
             if exchange.fields == nil {
                 // An interim answer (RFC 9110, 15.2): the final one is still to come.
                 let isInterim = fields[.status]?.first == UInt8(ascii: "1")
-                if isInterim, !endsStream { return }
+                if isInterim, !endsStream {
+                    exchange.interimAnswers += 1
+                    if exchange.interimAnswers > limits.interimAnswersMax { fail(exchange, .malformed) }
+                    return
+                }
                 exchange.fields = fields
+                exchange.call?.headReceived()
             }
             if endsStream { messageEnded(on: exchange) }
         }
@@ -220,7 +271,7 @@ package final class HTTP2Handler: ChannelDuplexHandler {
         switch role {
         case .server:
             if let reader = exchange.inbound.received(bytes) {
-                credit(exchange, bytes.readableBytes)
+                inboundRead(bytes.readableBytes, on: exchange)
                 reader.resume(returning: .success(bytes))
             }
         case .client:
@@ -249,22 +300,34 @@ package final class HTTP2Handler: ChannelDuplexHandler {
             case .noError: .malformed
             case let code: .resetByPeer(code)
             }
+        // A server that turns requests away gets them on another connection, if at all.
+        if code == .refusedStream { retire() }
         exchange.call?.failed(failure)
         exchange.call = nil
         exchange.close(failure)
         exchanges[exchange.slot] = nil
         freeSlots.append(exchange.slot)
+        watch.exchangeEnded(at: isReading ? readTime : .now())
+        if watch.hasCarriedEnough { setNeedsLook() }
     }
 
-    func pingAnswered() {
-        perform(state.noticeAnswered())
+    func pingAnswered(_ ping: Session.Ping) {
+        switch ping {
+        case .drain: perform(state.noticeAnswered())
+        case .keepalive:
+            watch.pingAnswered()
+            pingAnswer?()
+            pingAnswer = nil
+        }
     }
 
-    func goAwayReceived() {
+    func goAwayReceived(_ code: HTTP2ErrorCode) {
+        if case .client(let events, _) = role, code == .enhanceYourCalm { events.wasAskedForCalm() }
         retire()
     }
 
     private func keep(_ exchange: Exchange) {
+        watch.exchangeBegan()
         if let slot = freeSlots.popLast() {
             exchange.slot = slot
             exchanges[slot] = exchange
@@ -290,111 +353,71 @@ package final class HTTP2Handler: ChannelDuplexHandler {
         swap(&batch, &ready)
     }
 
-    private func dispatch(_ exchange: Exchange, to handler: any RequestHandler) {
-        guard let fields = exchange.fields else {
-            respond(handler.replyToExcessiveHead(), on: exchange)
-            return
-        }
-        let bound = NIOLoopBound(exchange, eventLoop: eventLoop)
-        guard let request = HTTPRequest(fields: fields, body: BodyReader(bound)) else {
-            session?.reset(exchange, .protocolError)
-            return
-        }
-        switch handler.reply(to: request) {
-        case .now(let response):
-            respond(response, on: exchange)
-        case .eventually(let makeResponse):
-            exchange.task = Task.immediate(executorPreference: executor) {
-                let response = await makeResponse()
-                bound.eventLoop.runInLoop {
-                    bound.value.connection?.respond(response, on: bound.value)
-                }
-            }
-        case .stream(let head, _) where exchange.isHead:
-            respond(head, on: exchange)
-        case .stream(let head, let writeBody):
-            session?.submitResponse(head.fields, hasBody: true, on: exchange)
-            setNeedsFlush()
-            exchange.task = Task.immediate(executorPreference: executor) {
-                let ending = await writeBody(BodyWriter(bound))
-                bound.eventLoop.runInLoop {
-                    bound.value.connection?.end(bound.value, ending)
-                }
-            }
-        }
-    }
-
-    private func respond(_ response: HTTPResponse, on exchange: Exchange) {
+    func respond(_ response: HTTPResponse, on exchange: Exchange) {
         // The answer to HEAD has the fields of that to GET, its length included, and no body (RFC 9110, 9.3.2).
         let hasBody = !exchange.isHead && exchange.outbound.fill(with: response.body)
         session?.submitResponse(response.fields, hasBody: hasBody, on: exchange)
         setNeedsFlush()
     }
 
-    /// Adds to a streamed body, unless so much of it waits for the peer that its producer has to as well.
-    func append(_ bytes: ByteBuffer, to exchange: Exchange) -> Bool {
-        guard exchange.outbound.readyBytes < limits.streamWriteBytesMax else { return false }
-        exchange.outbound.append(bytes)
-        wake(exchange)
+    func beginStream(_ head: HTTPResponse, on exchange: Exchange) -> Bool {
+        session?.submitResponse(head.fields, hasBody: true, on: exchange)
+        setNeedsFlush()
         return true
     }
 
-    /// Likewise; the producer goes on when there is room.
-    func append(_ bytes: ByteBuffer, to exchange: Exchange, then producer: CheckedContinuation<Bool, Never>) {
-        if append(bytes, to: exchange) {
-            producer.resume(returning: true)
-        } else {
-            exchange.outbound.hold(OutboundBody.Waiter(producer), with: bytes)
-        }
-    }
-
-    private func end(_ exchange: Exchange, _ ending: StreamEnding) {
-        switch ending {
-        case .complete: exchange.outbound.end(.complete)
-        case .broken: exchange.outbound.end(.broken)
-        }
-        wake(exchange)
-    }
-
-    private func wake(_ exchange: Exchange) {
+    func outboundChanged(on exchange: Exchange) {
         if exchange.outbound.takeDeferral() { session?.resume(exchange) }
         setNeedsFlush()
     }
 
-    /// The reader has taken bytes of the peer's body.
-    func credit(_ exchange: Exchange, _ count: Int) {
+    func inboundRead(_ count: Int, on exchange: Exchange) {
         session?.consume(exchange.inbound.credit(count), on: exchange)
+        setNeedsFlush()
+    }
+
+    func inboundAwaited(on exchange: Exchange) {
+        guard exchange.takeContinue() else { return }
+        session?.submitContinue(on: exchange)
         setNeedsFlush()
     }
 
     // MARK: Asking
 
-    /// Sends a request; `call` is told how it ended.
-    func send(_ request: ClientRequest, call: ClientCall, timeout: TimeAmount) -> Exchange? {
-        guard let session, state.acceptsStreams, !isRetired else {
+    var acceptsRequests: Bool { session != nil && state.acceptsStreams && !isRetired }
+
+    var lastReceived: NIODeadline { readTime }
+
+    var hasExchanges: Bool { exchanges.count > freeSlots.count }
+
+    func send(_ call: ClientCall) {
+        guard case .client(_, let firstByte) = role, acceptsRequests, let session else {
             call.failed(.unprocessed)
-            return nil
+            return
         }
-        let exchange = Exchange(id: -1, connection: self)
-        let hasBody = exchange.outbound.fill(with: request.body)
-        guard session.submitRequest(request.fields, hasBody: hasBody, on: exchange) else {
-            call.failed(.unprocessed)
+        let exchange = Exchange(id: -1, connection: self, began: .now())
+        let hasBody = exchange.outbound.fill(with: call.request.body)
+        guard session.submitRequest(call.request.fields, hasBody: hasBody, on: exchange) else {
             retire()
-            return nil
+            call.failed(.unprocessed)
+            return
         }
         exchange.call = call
         keep(exchange)
-        let bound = NIOLoopBound(exchange, eventLoop: eventLoop)
-        call.expires(
-            by: eventLoop.scheduleTask(in: timeout) {
-                bound.value.connection?.fail(bound.value, .timedOut)
-            })
+        call.began(firstByteWithin: firstByte) { [weak self] failure in self?.fail(exchange, failure) }
         setNeedsFlush()
-        return exchange
+        rearm(.now())
+    }
+
+    func ping(_ answered: @escaping () -> Void) {
+        pingAnswer = answered
+        session?.submitPing(.keepalive)
+        setNeedsFlush()
     }
 
     /// Gives up on an exchange of ours: the peer is told, and whoever waits hears `failure`.
-    func fail(_ exchange: Exchange, _ failure: HTTPFailure) {
+    private func fail(_ exchange: Exchange, _ failure: HTTPFailure) {
+        guard exchange.connection != nil else { return }
         exchange.call?.failed(failure)
         exchange.call = nil
         session?.reset(exchange, .cancel)
@@ -402,15 +425,16 @@ package final class HTTP2Handler: ChannelDuplexHandler {
     }
 
     private func retire() {
-        guard case .client(let onRetired) = role, !isRetired else { return }
+        guard case .client(let events, _) = role, !isRetired else { return }
         isRetired = true
-        onRetired()
+        events.retired(self)
     }
 
     // MARK: Ending
 
     /// Takes no new streams from now on, and closes when the last one has ended.
     package func drain() {
+        retire()
         perform(state.drain())
     }
 
@@ -423,13 +447,66 @@ package final class HTTP2Handler: ChannelDuplexHandler {
         context?.close(promise: nil)
     }
 
+    // MARK: Time
+
+    /// Looks whether anything has taken too long.
+    private func look() {
+        guard !state.isClosed else { return }
+        let now = NIODeadline.now()
+        for exchange in exchanges {
+            guard let exchange else { continue }
+            lookAfter(exchange, at: now)
+        }
+        switch watch.check(at: now) {
+        case .none: break
+        case .ping:
+            session?.submitPing(.keepalive)
+            setNeedsFlush()
+        case .drain: drain()
+        case .cutOff(.settings):
+            session?.terminate(.settingsTimeout)
+            closeAfterFlush()
+        case .cutOff(.headers):
+            session?.terminate(.protocolError)
+            closeAfterFlush()
+        case .cutOff: close()
+        }
+        rearm(now)
+    }
+
+    private func lookAfter(_ exchange: Exchange, at now: NIODeadline) {
+        if exchange.isWriteStalled(at: now, timeouts: timeouts, limits: limits) {
+            if context?.channel.isWritable == false {
+                // Nothing of this connection moves, RST_STREAM would not either.
+                close()
+            } else {
+                exchange.task?.cancel()
+                session?.reset(exchange, .cancel)
+                setNeedsFlush()
+            }
+        } else if role.isServer, exchange.isReadStalled(at: now, timeouts: timeouts, limits: limits) {
+            exchange.inbound.failed(.timedOut)?.resume(returning: .failure(.timedOut))
+        }
+    }
+
+    private func rearm(_ now: NIODeadline) {
+        guard !state.isClosed else { return }
+        watchTimer.arm(watch.nextCheck(after: now), self) { $0.look() }
+    }
+
+    /// Looks as soon as the loop has done what it is at: not from inside nghttp2.
+    private func setNeedsLook() {
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.execute { bound.value.look() }
+    }
+
     private func perform(_ action: HTTP2ConnectionState.Action) {
         switch action {
         case .none: break
         case .sendNotice:
             session?.submitShutdownNotice()
             let bound = NIOLoopBound(self, eventLoop: eventLoop)
-            drainTimer = eventLoop.scheduleTask(in: limits.drainNoticeMax) { bound.value.pingAnswered() }
+            drainTimer = eventLoop.scheduleTask(in: limits.drainNoticeMax) { bound.value.pingAnswered(.drain) }
             setNeedsFlush()
         case .sendGoAway:
             drainTimer?.cancel()

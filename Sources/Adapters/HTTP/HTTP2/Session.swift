@@ -175,6 +175,16 @@ final class Session {
         }
     }
 
+    /// The interim answer that asks for the body of a request that waits for it (RFC 9110, 10.1.1).
+    func submitContinue(on exchange: Exchange) {
+        withSection(Self.continueFields) { section, count in
+            _ = nghttp2_submit_headers(
+                raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), exchange.id, nil, section, count, nil)
+        }
+    }
+
+    private static let continueFields = HeaderFields([(.status, "100")])
+
     private func dataProvider(of exchange: Exchange) -> nghttp2_data_provider {
         nghttp2_data_provider(
             source: nghttp2_data_source(ptr: Session.pointer(to: exchange)), read_callback: Callbacks.onReadData)
@@ -222,6 +232,19 @@ final class Session {
 
     // MARK: The connection
 
+    /// What a PING asks, told apart by its first byte when the answer brings it back.
+    enum Ping: UInt8 {
+        /// Whether everything sent before the notice of a drain has come in.
+        case drain = 1
+        /// Whether the peer is there.
+        case keepalive = 2
+    }
+
+    func submitPing(_ ping: Ping) {
+        var payload: [UInt8] = [ping.rawValue, 0, 0, 0, 0, 0, 0, 0]
+        nghttp2_submit_ping(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), &payload)
+    }
+
     /// The first step of a drain: GOAWAY with the highest stream id, and a PING behind it (RFC 9113, 6.8).
     func submitShutdownNotice() {
         nghttp2_submit_shutdown_notice(raw)
@@ -261,6 +284,7 @@ final class Session {
 
     func headBegan(on streamID: Int32, category: nghttp2_headers_category) {
         section.begin()
+        handler.headBegan()
         switch (role, category) {
         case (.server, NGHTTP2_HCAT_REQUEST):
             let exchange = handler.requestBegan(on: streamID)
@@ -295,6 +319,7 @@ final class Session {
         let endsStream = head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         switch nghttp2_frame_type(rawValue: UInt32(head.type)) {
         case NGHTTP2_HEADERS:
+            handler.headEnded()
             guard let exchange = exchangeInHead else {
                 if endsStream, let exchange = exchange(on: head.stream_id) { handler.messageEnded(on: exchange) }
                 return
@@ -306,9 +331,14 @@ final class Session {
             guard endsStream, let exchange = exchange(on: head.stream_id) else { return }
             handler.messageEnded(on: exchange)
         case NGHTTP2_PING:
-            if head.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { handler.pingAnswered() }
+            guard head.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0,
+                let ping = Ping(rawValue: frame.pointee.ping.opaque_data.0)
+            else { return }
+            handler.pingAnswered(ping)
+        case NGHTTP2_SETTINGS:
+            if head.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 { handler.settingsAcknowledged() }
         case NGHTTP2_GOAWAY:
-            handler.goAwayReceived()
+            handler.goAwayReceived(HTTP2ErrorCode(rawValue: frame.pointee.goaway.error_code))
         default:
             break
         }
@@ -318,7 +348,7 @@ final class Session {
         let type = nghttp2_frame_type(rawValue: UInt32(head.type))
         if isPingDue, type == NGHTTP2_GOAWAY {
             isPingDue = false
-            nghttp2_submit_ping(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil)
+            submitPing(.drain)
         }
         guard type == NGHTTP2_HEADERS || type == NGHTTP2_DATA else { return }
         defer { exchangeInSend = nil }

@@ -1,16 +1,19 @@
-/// A request as it came, its field section complete and valid by the rules of HTTP/2.
+/// A request as it came, its field section complete and valid by the rules of HTTP. What came over HTTP/1.1 is said in
+/// the words of HTTP/2: `:method`, `:path`, `:authority` and lower-case names.
 package struct HTTPRequest: Sendable {
     package let fields: HeaderFields
     package let body: BodyReader
+    package let peer: PeerInfo
 
     // Places in `fields` and not slices of it: a request is copied more often than it is looked at.
     private let methodRange: Range<Int>
     private let targetRange: Range<Int>
 
-    init?(fields: HeaderFields, body: BodyReader) {
+    init?(fields: HeaderFields, body: BodyReader, peer: PeerInfo) {
         guard let methodRange = fields.range(of: .method), let targetRange = fields.range(of: .path) else { return nil }
         self.fields = fields
         self.body = body
+        self.peer = peer
         self.methodRange = methodRange
         self.targetRange = targetRange
     }

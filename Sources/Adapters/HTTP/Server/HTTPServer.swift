@@ -4,15 +4,36 @@ package import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// A listener for HTTP/2 in clear text by prior knowledge (RFC 9113, 3.3).
+/// A listener for HTTP/2 and HTTP/1.1, in clear text or over TLS.
+///
+/// Over TLS, ALPN decides which (RFC 7301); in clear text the first bytes do (RFC 9113, 3.3).
 package final class HTTPServer: Service {
+    /// How a listener treats its peers.
+    package struct Configuration: Sendable {
+        package var limits = Limits()
+        package var timeouts = Timeouts()
+
+        /// `nil` for clear text.
+        package var tls: ServerCertificate?
+
+        /// Whose connections begin with a header of the PROXY protocol, which is believed; nobody else's do.
+        package var proxyProtocolTrusted: [AddressRange] = []
+
+        /// How long connections are still taken after the service was asked to stop, so that balancers hear of it first.
+        package var shutdownDelay = TimeAmount.zero
+
+        /// How long requests under way may take to end after that.
+        package var shutdownGrace = TimeAmount.seconds(20)
+
+        package init() {}
+    }
+
     private let group: MultiThreadedEventLoopGroup
-    private let handler: any RequestHandler
-    private let limits: Limits
-    private let grace: TimeAmount
+    private let configuration: Configuration
     private let logger: Logger
     private let connections: OpenConnections
     private let listener: any Channel
+    private let shutdownBegan: @Sendable () -> Void
 
     /// Where it listens; names the port where the system chose it.
     package let address: SocketAddress
@@ -21,35 +42,36 @@ package final class HTTPServer: Service {
     ///
     /// - Parameters:
     ///   - port: 0 lets the system choose.
-    ///   - grace: How long requests under way may take to end when the service is stopped.
+    ///   - shutdownBegan: Hears at once that the server was asked to stop.
     /// - Throws: what the system says of the address.
     package init(
         host: String, port: Int, group: MultiThreadedEventLoopGroup, handler: any RequestHandler,
-        limits: Limits = Limits(), grace: TimeAmount, logger: Logger
+        configuration: Configuration = Configuration(), logger: Logger,
+        shutdownBegan: @escaping @Sendable () -> Void = {}
     ) async throws {
         self.group = group
-        self.handler = handler
-        self.limits = limits
-        self.grace = grace
+        self.configuration = configuration
         self.logger = logger
+        self.shutdownBegan = shutdownBegan
         let connections = OpenConnections()
         self.connections = connections
+        let bytesMax = configuration.limits.connectionWriteBytesMax
         listener = try await ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 1024)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
             // One read of the socket a turn: a busy connection does not hold up the others of its loop.
             .childChannelOption(.maxMessagesPerRead, value: 1)
-            .childChannelOption(
-                .writeBufferWaterMark,
-                value: .init(low: limits.connectionWriteBytesMax / 4, high: limits.connectionWriteBytesMax)
-            )
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: bytesMax / 4, high: bytesMax))
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let connection = HTTP2Handler(
-                        role: .server(handler), limits: limits, executor: EventLoopExecutor(channel.eventLoop))
-                    try channel.pipeline.syncOperations.addHandler(connection)
-                    connections.add(connection, of: channel)
+                    let id = connections.makeID(of: channel)
+                    let greeter = ConnectionGreeter(
+                        configuration: configuration, requestHandler: handler,
+                        executor: EventLoopExecutor(channel.eventLoop), address: channel.remoteAddress
+                    ) { connections.keep($0, as: id) }
+                    connections.keep(greeter, as: id)
+                    try channel.pipeline.syncOperations.addHandler(greeter)
                 }
             }
             .bind(host: host, port: port).get()
@@ -57,15 +79,18 @@ package final class HTTPServer: Service {
         self.address = address
     }
 
-    /// Serves until the service group shuts down; then takes no new connection, lets the requests under way end, and
-    /// returns. What has not ended after `grace` is cut off.
+    /// Serves until the service group shuts down; then, after `shutdownDelay`, takes no new connection, lets the requests
+    /// under way end, and returns. What has not ended after `shutdownGrace` is cut off.
     package func run() async throws {
         try? await gracefulShutdown()
+        shutdownBegan()
+        try? await group.next().scheduleTask(in: configuration.shutdownDelay) {}.futureResult.get()
         try? await listener.close()
         connections.drain()
         let connections = connections
+        let grace = configuration.shutdownGrace
         let deadline = group.next().scheduleTask(in: grace) { [logger] in
-            logger.warning("cutting off the requests that are still under way", metadata: ["after": "\(self.grace)"])
+            logger.warning("cutting off the requests that are still under way", metadata: ["after": "\(grace)"])
             connections.cancelExchanges()
         }
         // The bodies being cut off get a moment for their last words.
@@ -79,21 +104,27 @@ package final class HTTPServer: Service {
 /// The connections of one server, so that all of them can be drained.
 private final class OpenConnections: Sendable {
     private struct State {
-        var open: [ObjectIdentifier: NIOLoopBound<HTTP2Handler>] = [:]
+        var open: [ObjectIdentifier: NIOLoopBound<any ServedConnection>] = [:]
         var isDraining = false
         var waiter: CheckedContinuation<Void, Never>?
     }
 
     private let state = Mutex(State())
 
-    func add(_ connection: HTTP2Handler, of channel: any Channel) {
-        let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
-        let id = ObjectIdentifier(connection)
+    /// Names the connection of a channel, until that closes.
+    func makeID(of channel: any Channel) -> ObjectIdentifier {
+        let id = ObjectIdentifier(channel)
+        channel.closeFuture.whenComplete { _ in self.remove(id) }
+        return id
+    }
+
+    /// Keeps a connection, in place of what greeted it.
+    func keep(_ connection: any ServedConnection, as id: ObjectIdentifier) {
+        let bound = NIOLoopBound(connection, eventLoop: connection.eventLoop)
         let isDraining = state.withLock { state in
             state.open[id] = bound
             return state.isDraining
         }
-        channel.closeFuture.whenComplete { _ in self.remove(id) }
         if isDraining { connection.drain() }
     }
 
@@ -120,7 +151,7 @@ private final class OpenConnections: Sendable {
         forEach { $0.close() }
     }
 
-    private func forEach(_ body: @escaping @Sendable (HTTP2Handler) -> Void) {
+    private func forEach(_ body: @escaping @Sendable (any ServedConnection) -> Void) {
         for connection in state.withLock({ Array($0.open.values) }) {
             connection.eventLoop.execute { body(connection.value) }
         }

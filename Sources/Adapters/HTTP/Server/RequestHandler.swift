@@ -1,11 +1,26 @@
 /// Answers requests. Called on the event loop of the connection, which must not be held.
 ///
-/// HEAD is answered like GET: bodies are left out on the way to the peer.
+/// HEAD is answered like GET: bodies are left out on the way to the peer. No answer has fields that belong to a
+/// connection; those are the connection's affair.
 package protocol RequestHandler: Sendable {
     func reply(to request: HTTPRequest) -> Reply
 
-    /// The answer to a request whose field section is larger than the limits allow; none of it was kept.
-    func replyToExcessiveHead() -> HTTPResponse
+    /// The answer to a request that is refused before it is one.
+    func refuse(_ refusal: Refusal) -> HTTPResponse
+}
+
+/// Why a request is refused by the connection, before anybody looks at what it asks for.
+package enum Refusal: Sendable, CaseIterable {
+    /// The field section is larger than the limits allow; none of it was kept.
+    case excessiveHead
+    /// The request breaks HTTP.
+    case malformed
+    /// An `Expect` other than `100-continue` (RFC 9110, 10.1.1).
+    case unknownExpectation
+    /// The request did not come in time.
+    case timedOut
+    /// The answer is a stream, and this version of HTTP cannot tell the end of one from a connection that broke.
+    case versionNotSupported
 }
 
 /// How a request is answered.

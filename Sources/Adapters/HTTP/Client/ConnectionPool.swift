@@ -1,0 +1,254 @@
+import DequeModule
+import Logging
+import NIOCore
+
+/// The connections to one origin, and the requests that wait for one. Confined to its event loop.
+final class ConnectionPool {
+    private let origin: Origin
+    private let eventLoop: any EventLoop
+    private let configuration: HTTPClient.Configuration
+    private let logger: Logger
+
+    /// Those that take requests, or will when they are free.
+    private var connections: [Pooled] = []
+
+    /// Those that take no more, until they are closed.
+    private var leaving: [ObjectIdentifier: any Channel] = [:]
+
+    private var waiting: Deque<ClientCall> = []
+    private var connecting = 0
+    private var isClosed = false
+    private var closed: EventLoopPromise<Void>?
+
+    /// Not to be connected to before: the origin has asked for calm.
+    private var calmUntil = NIODeadline.uptimeNanoseconds(0)
+    private var resolvedAt = NIODeadline.now()
+    private var isResolving = false
+
+    private struct Pooled {
+        let connection: any ClientConnection
+        let channel: any Channel
+        var isBeingAsked = false
+    }
+
+    init(origin: Origin, eventLoop: any EventLoop, configuration: HTTPClient.Configuration, logger: Logger) {
+        self.origin = origin
+        self.eventLoop = eventLoop
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    // MARK: Requests
+
+    func submit(_ call: ClientCall) {
+        call.resubmit = { [weak self] call in
+            guard let self else { return false }
+            submit(call)
+            return true
+        }
+        guard !isClosed, waiting.count < configuration.waitingMax else {
+            call.fail(.notConnected)
+            return
+        }
+        call.withdraw = { [weak self] call in self?.waiting.removeAll { $0 === call } }
+        waiting.append(call)
+        serve()
+    }
+
+    /// Gives waiting requests to connections that are free, and makes connections for those that are left.
+    private func serve() {
+        let now = NIODeadline.now()
+        resolveAgainIfDue(now)
+        while let call = waiting.first {
+            guard let index = connections.firstIndex(where: { !$0.isBeingAsked && $0.connection.acceptsRequests })
+            else { break }
+            let pooled = connections[index]
+            if now - pooled.connection.lastReceived > configuration.quiet, !isBusy(pooled) {
+                ask(index)
+                continue
+            }
+            waiting.removeFirst()
+            call.withdraw = nil
+            pooled.connection.send(call)
+        }
+        if !waiting.isEmpty { connectIfNeeded(now) }
+    }
+
+    private func isBusy(_ pooled: Pooled) -> Bool {
+        (pooled.connection as? HTTP2Handler)?.hasExchanges ?? false
+    }
+
+    /// Asks a connection that was quiet for long whether it is still one.
+    private func ask(_ index: Int) {
+        let pooled = connections[index]
+        let connection = pooled.connection
+        guard connection.applicationProtocol == .http2 else {
+            retire(connection)
+            connection.close()
+            return
+        }
+        connections[index].isBeingAsked = true
+        let bound = NIOLoopBound((self, connection), eventLoop: eventLoop)
+        let deadline = eventLoop.scheduleTask(in: configuration.quietAnswer) {
+            let (pool, connection) = bound.value
+            pool.retire(connection)
+            connection.close()
+            pool.serve()
+        }
+        connection.ping { [weak self] in
+            deadline.cancel()
+            guard let self, let index = self.index(of: connection) else { return }
+            connections[index].isBeingAsked = false
+            serve()
+        }
+    }
+
+    private func index(of connection: any ClientConnection) -> Int? {
+        connections.firstIndex { $0.connection === connection }
+    }
+
+    // MARK: Connections
+
+    private func connectIfNeeded(_ now: NIODeadline) {
+        // HTTP/2 needs one; HTTP/1.1 one for each request. Which it is shows with the first.
+        let isHTTP1 = connections.contains { $0.connection.applicationProtocol == .http1 }
+        let wanted = isHTTP1 ? min(waiting.count, configuration.http1ConnectionsMax - connections.count) : 1
+        guard connecting < wanted, !connections.contains(where: \.isBeingAsked) else { return }
+        guard calmUntil <= now else {
+            let bound = NIOLoopBound(self, eventLoop: eventLoop)
+            eventLoop.scheduleTask(deadline: calmUntil) { bound.value.serve() }
+            return
+        }
+        for _ in connecting..<wanted { connect() }
+    }
+
+    private func connect() {
+        connecting += 1
+        resolvedAt = .now()
+        let connector = Connector(origin: origin, eventLoop: eventLoop, configuration: configuration)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        connector.connect(events: ConnectionEvents(pool: self)).whenComplete { result in
+            bound.value.connected(result)
+        }
+    }
+
+    private func connected(_ result: Result<Connector.Connected, any Error>) {
+        connecting -= 1
+        switch result {
+        case .success(let made):
+            let connection = made.connection.value
+            guard !isClosed, made.channel.isActive else {
+                made.channel.close(promise: nil)
+                break
+            }
+            connections.append(Pooled(connection: connection, channel: made.channel))
+            let bound = NIOLoopBound((self, connection), eventLoop: eventLoop)
+            made.channel.closeFuture.whenComplete { _ in
+                let (pool, connection) = bound.value
+                pool.hasClosed(connection)
+            }
+            serve()
+        case .failure(let failure):
+            logger.warning(
+                "could not connect", metadata: ["origin": "\(origin)", "reason": "\(failure)"])
+            // What waits for a connection that is there goes on waiting for that.
+            guard connections.isEmpty, connecting == 0 else { return }
+            let calls = waiting
+            waiting.removeAll()
+            for call in calls {
+                call.withdraw = nil
+                call.fail(.notConnected)
+            }
+        }
+        endIfClosed()
+    }
+
+    /// The connection takes no more requests; the next one goes to another.
+    func retire(_ connection: any ClientConnection) {
+        guard let index = index(of: connection) else { return }
+        let pooled = connections.remove(at: index)
+        leaving[ObjectIdentifier(connection)] = pooled.channel
+    }
+
+    private func hasClosed(_ connection: any ClientConnection) {
+        retire(connection)
+        leaving[ObjectIdentifier(connection)] = nil
+        endIfClosed()
+        if !isClosed, !waiting.isEmpty { serve() }
+    }
+
+    func isFree() {
+        if !waiting.isEmpty { serve() }
+    }
+
+    func wasAskedForCalm() {
+        calmUntil = .now() + .seconds(1)
+    }
+
+    // MARK: Addresses
+
+    /// Looks whether the origin is still where its connections lead.
+    private func resolveAgainIfDue(_ now: NIODeadline) {
+        guard !isResolving, !connections.isEmpty, now - resolvedAt > configuration.resolveEvery else { return }
+        isResolving = true
+        resolvedAt = now
+        let (host, port) = Connector.target(of: origin, configuration)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        configuration.lookup.addresses(of: host, port: port, on: eventLoop, within: configuration.resolve)
+            .whenComplete { bound.value.resolved($0) }
+    }
+
+    private func resolved(_ result: Result<[SocketAddress], any Error>) {
+        isResolving = false
+        // That nobody answers says nothing about the connections there are.
+        guard case .success(let addresses) = result else { return }
+        for pooled in connections where pooled.channel.remoteAddress.map({ !addresses.contains($0) }) ?? false {
+            logger.info("the origin has moved", metadata: ["origin": "\(origin)"])
+            retire(pooled.connection)
+            pooled.connection.drain()
+        }
+    }
+
+    // MARK: Ending
+
+    func close() -> EventLoopFuture<Void> {
+        let promise = closed ?? eventLoop.makePromise()
+        guard !isClosed else { return promise.futureResult }
+        isClosed = true
+        closed = promise
+        for call in waiting {
+            call.withdraw = nil
+            call.fail(.notConnected)
+        }
+        waiting.removeAll()
+        for pooled in connections {
+            retire(pooled.connection)
+            pooled.connection.drain()
+        }
+        endIfClosed()
+        return promise.futureResult
+    }
+
+    private func endIfClosed() {
+        guard isClosed, leaving.isEmpty, connections.isEmpty, connecting == 0 else { return }
+        closed?.succeed(())
+    }
+}
+
+/// What a connection tells its pool.
+struct ConnectionEvents {
+    private weak var pool: ConnectionPool?
+
+    init(pool: ConnectionPool?) {
+        self.pool = pool
+    }
+
+    /// It takes no more requests.
+    func retired(_ connection: any ClientConnection) { pool?.retire(connection) }
+
+    /// It can take another request.
+    func isFree() { pool?.isFree() }
+
+    /// The peer said ENHANCE_YOUR_CALM.
+    func wasAskedForCalm() { pool?.wasAskedForCalm() }
+}

@@ -1,0 +1,224 @@
+import NIOCore
+import NIOExtras
+import NIOHTTP1
+import NIOPosix
+
+/// Makes one connection to an origin: address, socket, proxy, TLS, protocol, each step with its own deadline.
+struct Connector {
+    struct Connected: Sendable {
+        let connection: NIOLoopBound<any ClientConnection>
+        let channel: any Channel
+    }
+
+    let origin: Origin
+    let eventLoop: any EventLoop
+    let configuration: HTTPClient.Configuration
+
+    /// Where the socket leads: to the origin, or to the proxy before it.
+    static func target(of origin: Origin, _ configuration: HTTPClient.Configuration) -> (host: String, port: Int) {
+        guard let proxy = proxy(to: origin, configuration) else { return (origin.host, origin.port) }
+        return (proxy.host, proxy.port)
+    }
+
+    private static func proxy(to origin: Origin, _ configuration: HTTPClient.Configuration) -> ForwardProxy? {
+        guard origin.scheme == .https else { return nil }
+        return configuration.proxies.proxy(forHost: origin.host, port: origin.port)
+    }
+
+    /// For the loop, on the loop.
+    ///
+    /// - Returns: fails with `ConnectFailure` alone.
+    func connect(events: ConnectionEvents) -> EventLoopFuture<Connected> {
+        let (host, port) = Self.target(of: origin, configuration)
+        let proxy = Self.proxy(to: origin, configuration)
+        let context = NIOLoopBound((self, events), eventLoop: eventLoop)
+        return configuration.lookup.addresses(of: host, port: port, on: eventLoop, within: configuration.resolve)
+            .flatMapErrorThrowing { error in
+                throw error is AddressLookup.TimedOut ? ConnectFailure.resolvingTimedOut : .unknownHost
+            }
+            .flatMap { addresses in
+                let (connector, events) = context.value
+                return connector.openSocket(to: addresses, host, port, events)
+            }
+            .flatMap { channel in
+                let (connector, _) = context.value
+                guard let proxy else { return connector.eventLoop.makeSucceededFuture(channel) }
+                return connector.tunnel(through: proxy, channel)
+            }
+            .flatMap { channel in
+                let (connector, events) = context.value
+                switch connector.origin.scheme {
+                case .https: return connector.shakeHands(channel, events)
+                case .http: return connector.connectedInClear(channel)
+                }
+            }
+    }
+
+    private func openSocket(
+        to addresses: [SocketAddress], _ host: String, _ port: Int, _ events: ConnectionEvents
+    ) -> EventLoopFuture<any Channel> {
+        guard !addresses.isEmpty else { return eventLoop.makeFailedFuture(ConnectFailure.unknownHost) }
+        let bytesMax = configuration.limits.connectionWriteBytesMax
+        let context = NIOLoopBound((self, events), eventLoop: eventLoop)
+        let isClear = origin.scheme == .http
+        return ClientBootstrap(group: eventLoop)
+            .resolver(FoundAddresses(addresses: addresses, eventLoop: eventLoop))
+            .connectTimeout(configuration.connect)
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.writeBufferWaterMark, value: .init(low: bytesMax / 4, high: bytesMax))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard isClear else { return }
+                    // Before it connects: what the server sends first must find its reader.
+                    let (connector, events) = context.value
+                    let handler = connector.http2Handler(channel, events)
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
+            }
+            .connect(host: host, port: port)
+            .flatMapErrorThrowing { error in
+                switch error {
+                case ChannelError.connectTimeout: throw ConnectFailure.connectingTimedOut
+                case let error as NIOConnectionError
+                where error.connectionErrors.contains(where: { Self.isTimeout($0.error) }):
+                    throw ConnectFailure.connectingTimedOut
+                default: throw ConnectFailure.refused
+                }
+            }
+    }
+
+    private static func isTimeout(_ error: any Error) -> Bool {
+        if case ChannelError.connectTimeout = error { true } else { false }
+    }
+
+    private func http2Handler(_ channel: any Channel, _ events: ConnectionEvents) -> HTTP2Handler {
+        HTTP2Handler(
+            role: .client(events, firstByte: configuration.firstByte), limits: configuration.limits,
+            timeouts: configuration.timeouts, executor: EventLoopExecutor(eventLoop), peer: .unknown)
+    }
+
+    private func connectedInClear(_ channel: any Channel) -> EventLoopFuture<Connected> {
+        eventLoop.makeCompletedFuture {
+            guard let handler = try? channel.pipeline.syncOperations.handler(type: HTTP2Handler.self) else {
+                throw ConnectFailure.lost
+            }
+            return Connected(connection: NIOLoopBound(handler, eventLoop: eventLoop), channel: channel)
+        }
+    }
+
+    // MARK: Proxy
+
+    /// Has the proxy connect to the origin (RFC 9110, 9.3.6); what is said then is between us and the origin.
+    private func tunnel(through proxy: ForwardProxy, _ channel: any Channel) -> EventLoopFuture<any Channel> {
+        let promise = eventLoop.makePromise(of: Void.self)
+        let host = origin.host.contains(":") ? "[\(origin.host)]" : origin.host
+        var headers: HTTPHeaders = ["host": "\(host):\(origin.port)"]
+        if let authorization = proxy.authorization { headers.add(name: "proxy-authorization", value: authorization) }
+        var parserLimits = NIOHTTPDecoderLimitConfiguration()
+        parserLimits.maxHeaderListSize = 8192
+        parserLimits.maxHeaderFieldSize = 8192
+        parserLimits.maxHeaderFieldCount = 100
+        let encoder = HTTPRequestEncoder()
+        let decoder = ByteToMessageHandler(
+            HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: parserLimits))
+        let connect = NIOHTTP1ProxyConnectHandler(
+            targetHost: host, targetPort: origin.port, headers: headers, deadline: .now() + configuration.connect,
+            promise: promise)
+        let handlers = NIOLoopBound((encoder, decoder), eventLoop: eventLoop)
+        do {
+            try channel.pipeline.syncOperations.addHandlers([encoder, decoder, connect])
+        } catch {
+            promise.fail(error)
+        }
+        return promise.futureResult
+            .flatMap {
+                let (encoder, decoder) = handlers.value
+                let pipeline = channel.pipeline.syncOperations
+                return pipeline.removeHandler(encoder).and(pipeline.removeHandler(decoder)).map { _ in channel }
+            }
+            .flatMapErrorThrowing { _ in
+                channel.close(promise: nil)
+                throw ConnectFailure.proxyRefused
+            }
+    }
+
+    // MARK: TLS
+
+    private func shakeHands(_ channel: any Channel, _ events: ConnectionEvents) -> EventLoopFuture<Connected> {
+        let promise = eventLoop.makePromise(of: Connected.self)
+        guard let tls = configuration.tls else { preconditionFailure("https needs a context for TLS") }
+        let greeter = ClientGreeter(promise: promise, eventLoop: eventLoop) { applicationProtocol in
+            switch applicationProtocol {
+            case .http2:
+                let handler = http2Handler(channel, events)
+                try channel.pipeline.syncOperations.addHandler(handler)
+                return handler
+            case .http1:
+                let handler = HTTP1ClientHandler(
+                    configuration: configuration, eventLoop: eventLoop, events: events)
+                try HTTP1ClientHandler.add(handler, to: channel)
+                return handler
+            }
+        }
+        let deadline = eventLoop.scheduleTask(in: configuration.tlsHandshake) {
+            promise.fail(ConnectFailure.tlsTimedOut)
+            channel.close(promise: nil)
+        }
+        promise.futureResult.whenComplete { _ in deadline.cancel() }
+        do {
+            try channel.pipeline.syncOperations.addHandlers([TLSHandler(client: tls, host: origin.host), greeter])
+        } catch {
+            promise.fail(ConnectFailure.lost)
+        }
+        return promise.futureResult
+    }
+}
+
+/// Waits for the handshake of a client's connection and leaves it to the handler of what was agreed on.
+private final class ClientGreeter: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let promise: EventLoopPromise<Connector.Connected>
+    private let eventLoop: any EventLoop
+    private let makeConnection: (ApplicationProtocol) throws -> any ClientConnection
+
+    init(
+        promise: EventLoopPromise<Connector.Connected>, eventLoop: any EventLoop,
+        makeConnection: @escaping (ApplicationProtocol) throws -> any ClientConnection
+    ) {
+        self.promise = promise
+        self.eventLoop = eventLoop
+        self.makeConnection = makeConnection
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard let handshake = event as? TLSHandshake else {
+            context.fireUserInboundEventTriggered(event)
+            return
+        }
+        do {
+            // Who names no protocol speaks the older one (RFC 7301).
+            let connection = try makeConnection(handshake.applicationProtocol ?? .http1)
+            context.pipeline.syncOperations.removeHandler(self, promise: nil)
+            promise.succeed(
+                Connector.Connected(
+                    connection: NIOLoopBound(connection, eventLoop: eventLoop), channel: context.channel))
+        } catch {
+            fail(.lost, context)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        fail((error as? TLSFailure).map(ConnectFailure.tls) ?? .lost, context)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        promise.fail(ConnectFailure.lost)
+        context.fireChannelInactive()
+    }
+
+    private func fail(_ failure: ConnectFailure, _ context: ChannelHandlerContext) {
+        promise.fail(failure)
+        context.close(promise: nil)
+    }
+}

@@ -1,0 +1,47 @@
+import NIOCore
+import NIOEmbedded
+import NIOHTTP1
+import NIOHTTPCompression
+
+/// Undoes the content coding of a response (RFC 9110, 8.4.1).
+enum ContentCoding {
+    /// No text of Zoom's shrinks more than this; what does is a bomb.
+    private static let ratioMax = 100
+
+    /// - Throws: `tooLarge` for more than `bytesMax`, counted while decoding; `malformed` for what is not what it says it
+    ///   is, or in a coding that was not asked for.
+    static func decoded(
+        _ body: ByteBuffer, _ coding: String?, bytesMax: Int
+    ) throws(HTTPFailure) -> ByteBuffer {
+        guard let coding, !coding.isEmpty, !coding.utf8.equalsIgnoringCase("identity") else { return body }
+        guard coding.utf8.equalsIgnoringCase("gzip") else { throw .malformed }
+        guard body.readableBytes > 0 else { return body }
+        let limit = min(bytesMax, body.readableBytes * ratioMax)
+        do {
+            return try inflate(body, limit: limit)
+        } catch is NIOHTTPDecompression.DecompressionError {
+            throw .tooLarge
+        } catch {
+            throw .malformed
+        }
+    }
+
+    /// The library's decompressor is a channel handler: it gets a channel of its own, and one response.
+    private static func inflate(_ body: ByteBuffer, limit: Int) throws -> ByteBuffer {
+        let channel = EmbeddedChannel()
+        defer { _ = try? channel.finish(acceptAlreadyClosed: true) }
+        try channel.pipeline.syncOperations.addHandler(NIOHTTPResponseDecompressor(limit: .size(limit)))
+        try channel.writeOutbound(HTTPClientRequestPart.head(.init(version: .http1_1, method: .GET, uri: "/")))
+        let head = HTTPResponseHead(
+            version: .http1_1, status: .ok,
+            headers: ["content-encoding": "gzip", "content-length": "\(body.readableBytes)"])
+        try channel.writeInbound(HTTPClientResponsePart.head(head))
+        try channel.writeInbound(HTTPClientResponsePart.body(body))
+        try channel.writeInbound(HTTPClientResponsePart.end(nil))
+        var whole = ByteBuffer()
+        while let part = try channel.readInbound(as: HTTPClientResponsePart.self) {
+            if case .body(let bytes) = part { whole.writeImmutableBuffer(bytes) }
+        }
+        return whole
+    }
+}

@@ -1,0 +1,106 @@
+import FoundationEssentials
+import NIOCore
+
+/// A proxy that connects us to others (RFC 9110, 9.3.6).
+package struct ForwardProxy: Sendable, Equatable {
+    package let host: String
+    package let port: Int
+
+    /// The value of `Proxy-Authorization`, if the proxy wants to know who we are.
+    package let authorization: String?
+}
+
+/// Neither who we are to the proxy nor anything made of it.
+extension ForwardProxy: CustomStringConvertible, CustomReflectable {
+    package var description: String { "\(host):\(port)" }
+    package var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// Which connections go through which proxy, as the variables `HTTPS_PROXY` and `NO_PROXY` say it.
+package struct ForwardProxies: Sendable {
+    /// What is wrong with the variables. Holds nothing of them: there may be a password in it.
+    package enum Problem: Error, Equatable, CustomStringConvertible {
+        case notAnAddress
+        case schemeNotSupported
+
+        package var description: String {
+            switch self {
+            case .notAnAddress: "HTTPS_PROXY is not an address such as http://proxy.example:3128"
+            case .schemeNotSupported:
+                "HTTPS_PROXY has to begin with http://: the proxy itself is spoken to in clear text"
+            }
+        }
+    }
+
+    private enum Exception: Sendable {
+        case everything
+        case domain(String, port: Int?)
+        case addresses(AddressRange, port: Int?)
+    }
+
+    package static let none = ForwardProxies(proxy: nil, exceptions: [])
+
+    private let proxy: ForwardProxy?
+    private let exceptions: [Exception]
+
+    private init(proxy: ForwardProxy?, exceptions: [Exception]) {
+        self.proxy = proxy
+        self.exceptions = exceptions
+    }
+
+    /// - Parameters:
+    ///   - httpsProxy: `http://user:password@host:port`; all but the host may be left out. Nothing, or an empty text, is
+    ///     no proxy.
+    ///   - noProxy: What is connected to directly, with commas between: `*`, a domain and all below it, an address, a
+    ///     range of addresses, each with or without a port.
+    package init(httpsProxy: String?, noProxy: String?) throws(Problem) {
+        let text = httpsProxy.map { String($0.trimmed) } ?? ""
+        proxy = text.isEmpty ? nil : try Self.proxy(text)
+        exceptions = (noProxy ?? "").split(separator: ",").compactMap { Self.exception(String($0.trimmed)) }
+    }
+
+    private static func proxy(_ text: String) throws(Problem) -> ForwardProxy {
+        let url = text.contains("://") ? text : "http://" + text
+        guard let components = URLComponents(string: url), let scheme = components.scheme else { throw .notAnAddress }
+        guard scheme.lowercased() == "http" else { throw .schemeNotSupported }
+        guard let host = components.host?.filter({ $0 != "[" && $0 != "]" }), !host.isEmpty,
+            components.path.isEmpty || components.path == "/", (1...65_535).contains(components.port ?? 80)
+        else { throw .notAnAddress }
+        let authorization = components.user.map { user in
+            "Basic " + Data("\(user):\(components.password ?? "")".utf8).base64EncodedString()
+        }
+        return ForwardProxy(host: host, port: components.port ?? 80, authorization: authorization)
+    }
+
+    private static func exception(_ text: String) -> Exception? {
+        if text == "*" { return .everything }
+        if let range = AddressRange(text) { return .addresses(range, port: nil) }
+        var host = text.lowercased()
+        var port: Int?
+        if let colon = host.lastIndex(of: ":") {
+            guard let number = UInt16(host[host.index(after: colon)...]) else { return nil }
+            port = Int(number)
+            host = String(host[..<colon])
+        }
+        if let range = AddressRange(host.filter { $0 != "[" && $0 != "]" }) { return .addresses(range, port: port) }
+        let domain = host.drop { $0 == "*" }.drop { $0 == "." }
+        return domain.isEmpty ? nil : .domain(String(domain), port: port)
+    }
+
+    /// The proxy that connections to `host` go through; `nil` for none.
+    package func proxy(forHost host: String, port: Int) -> ForwardProxy? {
+        guard let proxy else { return nil }
+        let name = host.lowercased()
+        let address = try? SocketAddress(ipAddress: host, port: port)
+        let isException = exceptions.contains { exception in
+            switch exception {
+            case .everything: true
+            case .domain(let domain, let onlyPort):
+                (onlyPort ?? port) == port && (name == domain || name.hasSuffix("." + domain))
+            case .addresses(let range, let onlyPort):
+                (onlyPort ?? port) == port && (address.map(range.contains) ?? false)
+            }
+        }
+        return isException ? nil : proxy
+    }
+}

@@ -1,0 +1,111 @@
+import NIOCore
+
+/// One connection, of HTTP/1.1 or HTTP/2, as its exchanges see it. Confined to its event loop.
+protocol Connection: AnyObject {
+    var limits: Limits { get }
+
+    /// The executor for the tasks of its exchanges.
+    var executor: EventLoopExecutor { get }
+
+    /// Who is at the other end.
+    var peer: PeerInfo { get }
+
+    /// Our body has bytes, or an end, that wait to be sent.
+    func outboundChanged(on exchange: Exchange)
+
+    /// Bytes of the peer's body were read.
+    func inboundRead(_ count: Int, on exchange: Exchange)
+
+    /// Somebody waits for the peer's body.
+    func inboundAwaited(on exchange: Exchange)
+
+    /// Sends a whole answer.
+    func respond(_ response: HTTPResponse, on exchange: Exchange)
+
+    /// Sends the head of an answer whose body is made as it is sent. `false`: it cannot be streamed to this peer, and was
+    /// answered otherwise.
+    func beginStream(_ head: HTTPResponse, on exchange: Exchange) -> Bool
+}
+
+extension Connection {
+    /// Adds to a streamed body, unless so much of it waits for the peer that its producer has to as well.
+    func append(_ bytes: ByteBuffer, to exchange: Exchange) -> Bool {
+        guard exchange.outbound.readyBytes < limits.streamWriteBytesMax else { return false }
+        exchange.outbound.append(bytes)
+        outboundChanged(on: exchange)
+        return true
+    }
+
+    /// Likewise; the producer goes on when there is room.
+    func append(_ bytes: ByteBuffer, to exchange: Exchange, then producer: CheckedContinuation<Bool, Never>) {
+        if append(bytes, to: exchange) {
+            producer.resume(returning: true)
+        } else {
+            exchange.outbound.hold(OutboundBody.Waiter(producer), with: bytes)
+        }
+    }
+
+    /// Has `handler` answer the request of an exchange.
+    func dispatch(_ exchange: Exchange, to handler: any RequestHandler) {
+        guard let fields = exchange.fields else {
+            respond(handler.refuse(.excessiveHead), on: exchange)
+            return
+        }
+        let bound = NIOLoopBound(exchange, eventLoop: executor.eventLoop)
+        guard let request = HTTPRequest(fields: fields, body: BodyReader(bound), peer: peer) else {
+            respond(handler.refuse(.malformed), on: exchange)
+            return
+        }
+        if let expectation = fields[.expect] {
+            guard expectation.equalsIgnoringCase("100-continue") else {
+                respond(handler.refuse(.unknownExpectation), on: exchange)
+                return
+            }
+            exchange.isContinueDue = !exchange.isInboundOver
+        }
+        switch handler.reply(to: request) {
+        case .now(let response):
+            respond(response, on: exchange)
+        case .eventually(let makeResponse):
+            exchange.task = Task.immediate(executorPreference: executor) {
+                let response = await makeResponse()
+                bound.eventLoop.runInLoop {
+                    bound.value.connection?.respond(response, on: bound.value)
+                }
+            }
+        case .stream(let head, _) where exchange.isHead:
+            respond(head, on: exchange)
+        case .stream(let head, let writeBody):
+            exchange.isBulk = true
+            guard beginStream(head, on: exchange) else { return }
+            exchange.task = Task.immediate(executorPreference: executor) {
+                let ending = await writeBody(BodyWriter(bound))
+                bound.eventLoop.runInLoop {
+                    bound.value.outbound.end(OutboundBody.Ending(ending))
+                    bound.value.connection?.outboundChanged(on: bound.value)
+                }
+            }
+        }
+    }
+}
+
+extension OutboundBody.Ending {
+    fileprivate init(_ ending: StreamEnding) {
+        switch ending {
+        case .complete: self = .complete
+        case .broken: self = .broken
+        }
+    }
+}
+
+extension Collection<UInt8> {
+    /// Whether these bytes are `text`, letters of either case taken for the same.
+    func equalsIgnoringCase(_ text: StaticString) -> Bool {
+        let wanted = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        return count == wanted.count && zip(self, wanted).allSatisfy { Self.lower($0) == Self.lower($1) }
+    }
+
+    private static func lower(_ byte: UInt8) -> UInt8 {
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+    }
+}

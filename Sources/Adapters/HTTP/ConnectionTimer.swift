@@ -1,0 +1,32 @@
+import NIOCore
+
+/// Wakes a connection when its watch wants to look: one timer, set anew only where the next look comes sooner.
+final class ConnectionTimer {
+    private let eventLoop: any EventLoop
+    private var scheduled: Scheduled<Void>?
+    private var firesAt = NIODeadline.distantFuture
+
+    init(_ eventLoop: any EventLoop) {
+        self.eventLoop = eventLoop
+    }
+
+    /// Runs `look` of `connection` at `time` at the latest. `connection` is kept until then or until `cancel`.
+    func arm<Watched: AnyObject>(_ time: NIODeadline, _ connection: Watched, _ look: @escaping (Watched) -> Void) {
+        guard time < firesAt else { return }
+        scheduled?.cancel()
+        firesAt = time
+        let bound = NIOLoopBound((self, connection, look), eventLoop: eventLoop)
+        scheduled = eventLoop.scheduleTask(deadline: time) {
+            let (timer, connection, look) = bound.value
+            timer.firesAt = .distantFuture
+            timer.scheduled = nil
+            look(connection)
+        }
+    }
+
+    func cancel() {
+        scheduled?.cancel()
+        scheduled = nil
+        firesAt = .distantFuture
+    }
+}

@@ -1,0 +1,153 @@
+import NIOCore
+
+/// Decides, handed the time, what has taken too long on one connection. A value: no timers, no channel.
+struct ConnectionWatch {
+    /// Why a connection is ended before its peer ends it.
+    enum Reason: Equatable {
+        /// No request was under way for too long.
+        case idle
+        /// A field section was begun and not finished.
+        case headers
+        /// The peer no longer answers.
+        case keepalive
+        /// The peer does not acknowledge our SETTINGS.
+        case settings
+        /// The connection is old enough, or has carried enough.
+        case age
+    }
+
+    enum Action: Equatable {
+        case none
+        /// Ask whether the peer is there.
+        case ping
+        /// Take no more requests, and say so.
+        case drain(Reason)
+        case cutOff(Reason)
+    }
+
+    private let timeouts: Timeouts
+    private let requestsMax: Int
+    private let endOfAge: NIODeadline
+    private let pings: Bool
+
+    private var exchangesOpen = 0
+    private var requests = 0
+    private var idleSince: NIODeadline
+    private var receivedAt: NIODeadline
+    private var headSince: NIODeadline?
+    private var pingedAt: NIODeadline?
+    private var settingsSince: NIODeadline?
+    private var isDrainAsked = false
+
+    /// While exchanges are open there may be bodies to look at, which this often is often enough for.
+    private let tick: TimeAmount
+
+    /// - Parameter isHTTP2: Whether there are PING and SETTINGS to be answered.
+    init(timeouts: Timeouts, limits: Limits, isHTTP2: Bool, now: NIODeadline) {
+        self.timeouts = timeouts
+        requestsMax = limits.requestsPerConnectionMax
+        endOfAge = now + timeouts.connectionAgeWithJitter
+        pings = isHTTP2
+        idleSince = now
+        receivedAt = now
+        settingsSince = isHTTP2 ? now : nil
+        let shortest = min(
+            timeouts.writeProgress, timeouts.writeProgressBulk, timeouts.bodySilence, timeouts.bodyRateGrace,
+            timeouts.keepalive, timeouts.keepaliveAnswer)
+        tick = max(.milliseconds(10), min(.seconds(1), .nanoseconds(shortest.nanoseconds / 4)))
+    }
+
+    // MARK: Events
+
+    mutating func received(at now: NIODeadline) {
+        receivedAt = now
+    }
+
+    mutating func headBegan(at now: NIODeadline) {
+        if headSince == nil { headSince = now }
+    }
+
+    mutating func headEnded() {
+        headSince = nil
+    }
+
+    mutating func exchangeBegan() {
+        exchangesOpen += 1
+        requests += 1
+    }
+
+    mutating func exchangeEnded(at now: NIODeadline) {
+        exchangesOpen -= 1
+        if exchangesOpen == 0 { idleSince = now }
+    }
+
+    mutating func pingAnswered() {
+        pingedAt = nil
+    }
+
+    mutating func settingsAcknowledged() {
+        settingsSince = nil
+    }
+
+    // MARK: Decisions
+
+    /// Whether the requests so far are enough for one connection.
+    var hasCarriedEnough: Bool { requests >= requestsMax }
+
+    /// What is to be done now.
+    mutating func check(at now: NIODeadline) -> Action {
+        if let headSince, headSince + timeouts.headers <= now { return .cutOff(.headers) }
+        if let settingsSince, settingsSince + timeouts.settingsAcknowledgement <= now { return .cutOff(.settings) }
+        if let pingedAt {
+            if pingedAt + timeouts.keepaliveAnswer <= now { return .cutOff(.keepalive) }
+        } else if pings, exchangesOpen > 0, receivedAt + timeouts.keepalive <= now {
+            pingedAt = now
+            return .ping
+        }
+        guard !isDrainAsked else { return .none }
+        if exchangesOpen == 0, idleSince + timeouts.idle <= now {
+            isDrainAsked = true
+            return .drain(.idle)
+        }
+        if endOfAge <= now || hasCarriedEnough {
+            isDrainAsked = true
+            return .drain(.age)
+        }
+        return .none
+    }
+
+    /// When to look again, if nothing happens until then.
+    func nextCheck(after now: NIODeadline) -> NIODeadline {
+        var next = endOfAge
+        if isDrainAsked { next = .distantFuture }
+        if exchangesOpen > 0 {
+            next = min(next, now + tick)
+        } else if !isDrainAsked {
+            next = min(next, idleSince + timeouts.idle)
+        }
+        if let headSince { next = min(next, headSince + timeouts.headers) }
+        if let settingsSince { next = min(next, settingsSince + timeouts.settingsAcknowledgement) }
+        if let pingedAt { next = min(next, pingedAt + timeouts.keepaliveAnswer) }
+        return next
+    }
+}
+
+/// Whether something moves: how much of it had come by when, at the last look that found it moving.
+struct Progress {
+    private var mark = 0
+    private var since: NIODeadline?
+
+    /// Whether fewer than `bytesMin` came in all of `time` while somebody waited.
+    ///
+    /// - Parameter count: How many bytes there have been altogether.
+    mutating func isStalled(
+        at now: NIODeadline, count: Int, isAwaited: Bool, bytesMin: Int, within time: TimeAmount
+    ) -> Bool {
+        guard isAwaited, let since, count - mark < bytesMin else {
+            mark = count
+            self.since = now
+            return false
+        }
+        return since + time <= now
+    }
+}

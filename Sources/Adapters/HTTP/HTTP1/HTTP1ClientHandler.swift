@@ -1,0 +1,195 @@
+import NIOCore
+import NIOHTTP1
+
+/// One HTTP/1.1 connection of a client, behind NIO's parser and in front of its encoder: one request at a time.
+final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
+    typealias InboundIn = HTTPClientResponsePart
+    typealias OutboundIn = HTTPClientRequestPart
+    typealias OutboundOut = HTTPClientRequestPart
+
+    let applicationProtocol = ApplicationProtocol.http1
+
+    private let configuration: HTTPClient.Configuration
+    private let events: ConnectionEvents
+    private let eventLoop: any EventLoop
+    private var context: ChannelHandlerContext?
+    private var current: Current?
+    private var isRetired = false
+    private var hasCloseNotify = false
+    private var ageTimer: Scheduled<Void>?
+    private var idleTimer: Scheduled<Void>?
+    private(set) var lastReceived = NIODeadline.now()
+
+    private struct Current {
+        let call: ClientCall
+        var head: HTTPResponseHead?
+        /// Whether the response says where it ends.
+        var isFramed = false
+    }
+
+    init(configuration: HTTPClient.Configuration, eventLoop: any EventLoop, events: ConnectionEvents) {
+        self.configuration = configuration
+        self.eventLoop = eventLoop
+        self.events = events
+    }
+
+    static func add(_ handler: HTTP1ClientHandler, to channel: any Channel) throws {
+        var parserLimits = NIOHTTPDecoderLimitConfiguration()
+        let limits = handler.configuration.limits
+        parserLimits.maxHeaderFieldSize = limits.headerListBytesMax
+        parserLimits.maxHeaderListSize = limits.headerListBytesMax
+        parserLimits.maxHeaderFieldCount = limits.headerFieldsMax
+        try channel.pipeline.syncOperations.addHandlers([
+            HTTPRequestEncoder(),
+            ByteToMessageHandler(
+                HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: parserLimits)),
+            handler,
+        ])
+    }
+
+    // MARK: The channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        ageTimer = eventLoop.scheduleTask(in: configuration.timeouts.connectionAgeWithJitter) { bound.value.drain() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        teardown(.connectionLost)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        teardown(.connectionLost)
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is TLSCloseNotify { hasCloseNotify = true }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        teardown(error is HTTPParserError ? .malformed : .connectionLost)
+        context.close(promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        lastReceived = .now()
+        guard var current else {
+            // An answer nobody asked for: what follows could be taken for the answer to the next request.
+            close()
+            return
+        }
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            current.head = head
+            let mayHaveBody = head.status.mayHaveResponseBody
+            current.isFramed =
+                !mayHaveBody || head.headers.contains(name: "content-length")
+                || head.headers.contains(name: "transfer-encoding")
+            self.current = current
+            current.call.headReceived()
+        case .body(let bytes):
+            if !current.call.received(bytes) { giveUp(current.call, .tooLarge) }
+        case .end:
+            responseEnded(current)
+        }
+    }
+
+    private func responseEnded(_ current: Current) {
+        guard let head = current.head else { return }
+        self.current = nil
+        // Where the end of the connection is the end of the body, only TLS can tell it from a cut.
+        let isWhole = current.isFramed || hasCloseNotify
+        if isWhole {
+            current.call.ended(fields: Self.fields(of: head))
+        } else {
+            current.call.failed(.malformed)
+        }
+        guard head.isKeepAlive, isWhole, !isRetired else {
+            retire()
+            close()
+            return
+        }
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        idleTimer = eventLoop.scheduleTask(in: configuration.timeouts.idle) { bound.value.drain() }
+        events.isFree()
+    }
+
+    private static func fields(of head: HTTPResponseHead) -> HeaderFields {
+        var fields = HeaderFields(reservingBytes: 512)
+        fields.append(.status, Int(head.status.code))
+        for (name, value) in head.headers { fields.append(name: name.lowercased(), value) }
+        return fields
+    }
+
+    private func teardown(_ failure: HTTPFailure) {
+        guard context != nil else { return }
+        context = nil
+        ageTimer?.cancel()
+        idleTimer?.cancel()
+        retire()
+        guard let current else { return }
+        self.current = nil
+        current.call.failed(failure)
+    }
+
+    // MARK: Requests
+
+    var acceptsRequests: Bool { context != nil && current == nil && !isRetired }
+
+    func send(_ call: ClientCall) {
+        guard acceptsRequests, let context else {
+            call.failed(.unprocessed)
+            return
+        }
+        idleTimer?.cancel()
+        current = Current(call: call)
+        call.began(firstByteWithin: configuration.firstByte) { [weak self] failure in self?.giveUp(call, failure) }
+        context.write(wrapOutboundOut(.head(Self.head(of: call.request))), promise: nil)
+        if call.request.body.readableBytes > 0 {
+            context.write(wrapOutboundOut(.body(.byteBuffer(call.request.body))), promise: nil)
+        }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    }
+
+    private static func head(of request: ClientRequest) -> HTTPRequestHead {
+        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+        request.fields.forEach { name, value in
+            let text = String(decoding: value, as: UTF8.self)
+            switch String(decoding: name, as: UTF8.self) {
+            case ":method": head.method = HTTPMethod(rawValue: text)
+            case ":path": head.uri = text
+            case ":authority": head.headers.add(name: "host", value: text)
+            case ":scheme": break
+            case let name: head.headers.add(name: name, value: text)
+            }
+        }
+        return head
+    }
+
+    /// HTTP/1.1 has no other way to take a request back than to end the connection.
+    private func giveUp(_ call: ClientCall, _ failure: HTTPFailure) {
+        guard current?.call === call, let context else { return }
+        teardown(failure)
+        context.close(promise: nil)
+    }
+
+    func ping(_ answered: @escaping () -> Void) {}
+
+    private func retire() {
+        guard !isRetired else { return }
+        isRetired = true
+        events.retired(self)
+    }
+
+    func drain() {
+        retire()
+        if current == nil { close() }
+    }
+
+    func close() {
+        context?.close(promise: nil)
+    }
+}

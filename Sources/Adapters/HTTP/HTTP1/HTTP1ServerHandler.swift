@@ -1,0 +1,516 @@
+import DequeModule
+package import NIOCore
+package import NIOHTTP1
+
+/// One HTTP/1.1 connection of a server, behind NIO's parser and in front of its encoder: one request at a time, in
+/// order (RFC 9112, 9.3.2).
+///
+/// What comes while a request is under way waits, and nothing more is read then: a peer can queue up one read event's
+/// worth of requests.
+package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
+    package typealias InboundIn = HTTPServerRequestPart
+    package typealias OutboundIn = HTTPServerResponsePart
+    package typealias OutboundOut = HTTPServerResponsePart
+
+    /// A request under way.
+    private struct Current {
+        let exchange: Exchange
+        let isOld: Bool
+        var keepsAlive: Bool
+        let contentLength: Int?
+        var hasResponded = false
+        var isResponseOver = false
+        var discardedBytes = 0
+    }
+
+    private let requestHandler: any RequestHandler
+    let limits: Limits
+    let executor: EventLoopExecutor
+    let peer: PeerInfo
+    package let eventLoop: any EventLoop
+    private let timeouts: Timeouts
+
+    private var context: ChannelHandlerContext?
+    private var current: Current?
+    private var waiting: Deque<HTTPServerRequestPart> = []
+    private var watch: ConnectionWatch
+    private let watchTimer: ConnectionTimer
+    private var lingerTimer: Scheduled<Void>?
+    private var readTime = NIODeadline.now()
+
+    private var isReadHeld = false
+    private var isReading = false
+    private var isFlushNeeded = false
+    private var isDraining = false
+    private var isTakingWaiting = false
+
+    /// Something came behind the request under way, which the parser may still hold a part of.
+    private var hasEarlyBytes = false
+
+    /// Nothing more is taken; what was written leaves, then our half is closed.
+    private var isEnding = false
+
+    package init(
+        requestHandler: any RequestHandler, limits: Limits, timeouts: Timeouts, executor: EventLoopExecutor,
+        peer: PeerInfo
+    ) {
+        self.requestHandler = requestHandler
+        self.limits = limits
+        self.timeouts = timeouts
+        self.executor = executor
+        self.peer = peer
+        eventLoop = executor.eventLoop
+        watch = ConnectionWatch(timeouts: timeouts, limits: limits, isHTTP2: false, now: readTime)
+        watchTimer = ConnectionTimer(eventLoop)
+    }
+
+    /// Adds the parser, the encoder and the handler to the end of a channel.
+    package static func add(_ handler: HTTP1ServerHandler, to channel: any Channel, limits: Limits) throws {
+        var parserLimits = NIOHTTPDecoderLimitConfiguration()
+        // Those of a section here, and not NIO's own, which have changed from release to release.
+        parserLimits.maxHeaderFieldSize = limits.headerListBytesMax
+        parserLimits.maxHeaderListSize = limits.headerListBytesMax
+        parserLimits.maxHeaderFieldCount = limits.headerFieldsMax
+        var framing = HTTPResponseEncoder.Configuration()
+        framing.automaticallySetFramingHeaders = false
+        let arrivals = ArrivalObserver { [unowned handler] in handler.bytesArrived() }
+        try channel.pipeline.syncOperations.addHandlers([
+            arrivals,
+            ByteToMessageHandler(
+                HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: parserLimits)),
+            HTTPResponseEncoder(configuration: framing),
+            handler,
+        ])
+    }
+
+    // MARK: The channel
+
+    package func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        rearm(readTime)
+    }
+
+    package func handlerRemoved(context: ChannelHandlerContext) {
+        teardown()
+    }
+
+    package func channelInactive(context: ChannelHandlerContext) {
+        teardown()
+        context.fireChannelInactive()
+    }
+
+    private func bytesArrived() {
+        isReading = true
+        readTime = .now()
+        watch.received(at: readTime)
+        if current == nil {
+            watch.headBegan(at: readTime)
+        } else if current?.exchange.isInboundOver == true {
+            hasEarlyBytes = true
+        }
+    }
+
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isEnding else { return }
+        let part = unwrapInboundIn(data)
+        if current != nil, current?.exchange.isInboundOver == true || !waiting.isEmpty {
+            waiting.append(part)
+        } else {
+            take(part)
+        }
+    }
+
+    package func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        flushIfNeeded()
+        rearm(readTime)
+        context.fireChannelReadComplete()
+    }
+
+    package func read(context: ChannelHandlerContext) {
+        if mayRead {
+            context.read()
+        } else {
+            isReadHeld = true
+        }
+    }
+
+    /// Not while requests wait, while a body waits for its reader, or while the peer does not take what we send.
+    private var mayRead: Bool {
+        guard waiting.isEmpty, context?.channel.isWritable == true else { return false }
+        return (current?.exchange.inbound.uncreditedBytes ?? 0) < limits.streamWriteBytesMax
+    }
+
+    private func releaseRead() {
+        guard isReadHeld, mayRead else { return }
+        isReadHeld = false
+        context?.read()
+    }
+
+    package func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable {
+            pump()
+            releaseRead()
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? HTTPParserError, !isEnding else {
+            context.close(promise: nil)
+            return
+        }
+        // Behind what is being answered nothing can be said about what came after it.
+        guard var current else {
+            refuse(error == .headerOverflow ? .excessiveHead : .malformed)
+            return
+        }
+        current.keepsAlive = false
+        self.current = current
+        waiting.removeAll()
+        if !current.exchange.isInboundOver {
+            current.exchange.inbound.failed(.malformed)?.resume(returning: .failure(.malformed))
+        }
+    }
+
+    private func teardown() {
+        guard context != nil else { return }
+        watchTimer.cancel()
+        lingerTimer?.cancel()
+        waiting.removeAll()
+        isEnding = true
+        if let current {
+            self.current = nil
+            current.exchange.close(.connectionLost)
+        }
+        context = nil
+    }
+
+    // MARK: Requests
+
+    private func take(_ part: HTTPServerRequestPart) {
+        switch part {
+        case .head(let head): begin(head)
+        case .body(let bytes): received(bytes)
+        case .end: ended()
+        }
+    }
+
+    private func begin(_ head: HTTPRequestHead) {
+        watch.headEnded()
+        hasEarlyBytes = false
+        let request: HTTP1Fields
+        do throws(HTTP1Refusal) {
+            request = try HTTP1Fields(head, isEncrypted: peer.isEncrypted, limits: limits)
+        } catch {
+            refuse(error.refusal)
+            return
+        }
+        let exchange = Exchange(id: 0, connection: self, began: readTime)
+        exchange.fields = request.fields
+        exchange.isHead = head.method == .HEAD
+        exchange.isInboundOver = request.contentLength == 0
+        if exchange.isInboundOver { _ = exchange.inbound.ended() }
+        current = Current(
+            exchange: exchange, isOld: head.version.minor == 0, keepsAlive: request.keepsAlive,
+            contentLength: request.contentLength)
+        watch.exchangeBegan()
+        if watch.hasCarriedEnough { isDraining = true }
+        dispatch(exchange, to: requestHandler)
+    }
+
+    private func received(_ bytes: ByteBuffer) {
+        guard var current else { return }
+        if current.isResponseOver {
+            current.discardedBytes += bytes.readableBytes
+            self.current = current
+            if current.discardedBytes > limits.discardedBodyBytesMax { end() }
+            return
+        }
+        if let reader = current.exchange.inbound.received(bytes) {
+            inboundRead(bytes.readableBytes, on: current.exchange)
+            reader.resume(returning: .success(bytes))
+        }
+    }
+
+    private func ended() {
+        guard let current else { return }
+        if !current.exchange.isInboundOver {
+            current.exchange.isInboundOver = true
+            current.exchange.inbound.ended()?.resume(returning: .success(nil))
+        }
+        if current.isResponseOver { finish() }
+    }
+
+    /// Answers what is no request, and takes nothing after it.
+    private func refuse(_ refusal: Refusal) {
+        let exchange = Exchange(id: 0, connection: self, began: readTime)
+        exchange.isInboundOver = true
+        watch.headEnded()
+        watch.exchangeBegan()
+        current = Current(exchange: exchange, isOld: false, keepsAlive: false, contentLength: 0)
+        respond(requestHandler.refuse(refusal), on: exchange)
+    }
+
+    /// The request under way has ended, and so has its answer.
+    private func finish() {
+        guard let current else { return }
+        self.current = nil
+        current.exchange.close(.connectionLost)
+        let now = isReading ? readTime : .now()
+        watch.exchangeEnded(at: now)
+        guard current.keepsAlive else {
+            end()
+            return
+        }
+        // What is waiting is taken from the outermost call alone: an answer made at once would else nest in the last.
+        guard !isTakingWaiting else { return }
+        isTakingWaiting = true
+        while !waiting.isEmpty, self.current?.exchange.isInboundOver != true, !isEnding {
+            take(waiting.removeFirst())
+        }
+        isTakingWaiting = false
+        guard self.current == nil, !isEnding else { return }
+        if hasEarlyBytes {
+            hasEarlyBytes = false
+            watch.headBegan(at: now)
+        }
+        if isDraining { endUnlessRequested() }
+        releaseRead()
+    }
+
+    // MARK: Answers
+
+    func respond(_ response: HTTPResponse, on exchange: Exchange) {
+        guard var current, current.exchange === exchange, !current.hasResponded else { return }
+        writeHead(response.fields, &current, isChunked: false)
+        current.isResponseOver = true
+        self.current = current
+        if !exchange.isHead, response.body.readableBytes > 0 { write(.body(.byteBuffer(response.body))) }
+        write(.end(nil))
+        responseOver()
+    }
+
+    func beginStream(_ head: HTTPResponse, on exchange: Exchange) -> Bool {
+        guard var current, current.exchange === exchange else { return false }
+        guard !current.isOld else {
+            // Its end could not be told from a connection that broke.
+            respond(requestHandler.refuse(.versionNotSupported), on: exchange)
+            return false
+        }
+        writeHead(head.fields, &current, isChunked: true)
+        self.current = current
+        setNeedsFlush()
+        return true
+    }
+
+    private func writeHead(_ fields: HeaderFields, _ current: inout Current, isChunked: Bool) {
+        var head = HTTPResponseHead(version: .http1_1, status: .internalServerError)
+        fields.forEach { name, value in
+            let text = String(decoding: value, as: UTF8.self)
+            if name.first == UInt8(ascii: ":") {
+                head.status = HTTPResponseStatus(statusCode: Int(text) ?? 500)
+            } else {
+                head.headers.add(name: String(decoding: name, as: UTF8.self), value: text)
+            }
+        }
+        if isChunked { head.headers.add(name: "transfer-encoding", value: "chunked") }
+        if isDraining || !isWorthDiscarding(current) { current.keepsAlive = false }
+        if !current.keepsAlive {
+            head.headers.add(name: "connection", value: "close")
+        } else if current.isOld {
+            head.headers.add(name: "connection", value: "keep-alive")
+        }
+        current.hasResponded = true
+        write(.head(head))
+    }
+
+    /// Whether the rest of the request is short enough to be read for the sake of the connection.
+    private func isWorthDiscarding(_ current: Current) -> Bool {
+        // A peer that waits to be told to go on may send the body or not: nobody knows where the next request begins.
+        if current.exchange.isInboundOver { return true }
+        guard !current.exchange.isContinueDue, let length = current.contentLength else { return false }
+        return length - current.exchange.inbound.receivedBytes <= limits.discardedBodyBytesMax
+    }
+
+    private func responseOver() {
+        setNeedsFlush()
+        guard let current else { return }
+        if current.exchange.isInboundOver {
+            finish()
+        } else if !current.keepsAlive {
+            end()
+        }
+    }
+
+    func outboundChanged(on exchange: Exchange) {
+        guard current?.exchange === exchange else { return }
+        pump()
+    }
+
+    /// Moves the body under way to the socket as far as that takes it.
+    private func pump() {
+        guard let current, current.hasResponded, !current.isResponseOver else { return }
+        let exchange = current.exchange
+        while let context, context.channel.isWritable {
+            switch exchange.outbound.next(limit: limits.streamWriteBytesMax) {
+            case .bytes(let count, let isLast):
+                var bytes = ByteBuffer()
+                let producer = exchange.outbound.send(
+                    count, into: &bytes, lowWaterBytes: limits.streamWriteBytesMax / 2)
+                if count > 0 { write(.body(.byteBuffer(bytes))) }
+                producer?.resume(returning: true)
+                guard isLast else { continue }
+                self.current?.isResponseOver = true
+                write(.end(nil))
+                responseOver()
+                return
+            case .nothingYet:
+                setNeedsFlush()
+                return
+            case .reset:
+                // Without its last chunk nobody takes the body for whole (RFC 9112, 8).
+                end()
+                return
+            }
+        }
+        setNeedsFlush()
+    }
+
+    func inboundRead(_ count: Int, on exchange: Exchange) {
+        _ = exchange.inbound.credit(count)
+        releaseRead()
+    }
+
+    func inboundAwaited(on exchange: Exchange) {
+        guard exchange.takeContinue(), current?.hasResponded == false else { return }
+        write(.head(HTTPResponseHead(version: .http1_1, status: .continue)))
+        setNeedsFlush()
+    }
+
+    private func write(_ part: HTTPServerResponsePart) {
+        context?.write(wrapOutboundOut(part), promise: nil)
+    }
+
+    /// What was written leaves at the end of the read under way, or at once.
+    private func setNeedsFlush() {
+        isFlushNeeded = true
+        if !isReading { flushIfNeeded() }
+    }
+
+    private func flushIfNeeded() {
+        guard isFlushNeeded else { return }
+        isFlushNeeded = false
+        context?.flush()
+    }
+
+    // MARK: Ending
+
+    /// Answers what is under way and what has come, says so in the answers, and takes no more.
+    package func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        if current == nil { endUnlessRequested() }
+    }
+
+    /// A request may be on its way: it is answered, and its peer told, if it comes before long.
+    private func endUnlessRequested() {
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        lingerTimer?.cancel()
+        lingerTimer = eventLoop.scheduleTask(in: limits.drainNoticeMax) {
+            if bound.value.current == nil { bound.value.end() }
+        }
+    }
+
+    package func cancelExchanges() {
+        current?.exchange.task?.cancel()
+    }
+
+    package func close() {
+        context?.close(promise: nil)
+    }
+
+    /// Sends what is left and ends our half; the channel closes with the peer's half, or soon without it, for the reason
+    /// given at `HTTP2Handler`.
+    private func end() {
+        guard !isEnding, let context else { return }
+        isEnding = true
+        waiting.removeAll()
+        isFlushNeeded = false
+        let bound = NIOLoopBound(context, eventLoop: eventLoop)
+        context.flush()
+        context.close(mode: .output, promise: nil)
+        lingerTimer?.cancel()
+        lingerTimer = eventLoop.scheduleTask(in: limits.lingerMax) { bound.value.close(promise: nil) }
+        watchTimer.cancel()
+        // What is still under way has nobody left to answer.
+        current?.exchange.close(.connectionLost)
+        current = nil
+        if isReadHeld {
+            isReadHeld = false
+            context.read()
+        }
+    }
+
+    // MARK: Time
+
+    private func look() {
+        guard !isEnding else { return }
+        let now = NIODeadline.now()
+        if let exchange = current?.exchange {
+            if exchange.isWriteStalled(at: now, timeouts: timeouts, limits: limits) || isSocketStalled(at: now) {
+                close()
+                return
+            }
+            if exchange.isReadStalled(at: now, timeouts: timeouts, limits: limits) {
+                current?.keepsAlive = false
+                exchange.inbound.failed(.timedOut)?.resume(returning: .failure(.timedOut))
+            }
+        }
+        switch watch.check(at: now) {
+        case .none, .ping: break
+        case .drain:
+            isDraining = true
+            if current == nil { end() }
+        case .cutOff(.headers):
+            refuse(.timedOut)
+            flushIfNeeded()
+        case .cutOff: close()
+        }
+        rearm(now)
+    }
+
+    private var socketProgress = Progress()
+
+    /// Bytes handed to the socket count too: on HTTP/1.1 nothing else shows that the peer does not read.
+    private func isSocketStalled(at now: NIODeadline) -> Bool {
+        guard let context, let exchange = current?.exchange else { return false }
+        let buffered = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        return socketProgress.isStalled(
+            at: now, count: exchange.outbound.takenBytes - buffered, isAwaited: buffered > 0,
+            bytesMin: limits.writeProgressBytesMin,
+            within: exchange.isBulk ? timeouts.writeProgressBulk : timeouts.writeProgress)
+    }
+
+    private func rearm(_ now: NIODeadline) {
+        guard !isEnding else { return }
+        watchTimer.arm(watch.nextCheck(after: now), self) { $0.look() }
+    }
+}
+
+/// Tells when bytes come in, before a parser has made anything of them.
+private final class ArrivalObserver: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private let arrived: () -> Void
+
+    init(_ arrived: @escaping () -> Void) {
+        self.arrived = arrived
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        arrived()
+        context.fireChannelRead(data)
+    }
+}

@@ -1,0 +1,189 @@
+import NIOCore
+import NIOHTTP1
+
+/// The beginning of a connection: hears whom it is from and what it speaks, and leaves it to the handler for that.
+///
+/// Last in the channel until then, behind the handler for TLS if there is one; all of it has `Timeouts.handshake`.
+final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, ServedConnection {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private enum Phase {
+        case proxyHeader
+        case handshake
+        case firstBytes
+        case over
+    }
+
+    private let configuration: HTTPServer.Configuration
+    private let requestHandler: any RequestHandler
+    private let executor: EventLoopExecutor
+    private let greeted: (any ServedConnection) -> Void
+    private var phase: Phase
+    private var buffered = ByteBuffer()
+    private var context: ChannelHandlerContext?
+    private var deadline: Scheduled<Void>?
+    private var address: SocketAddress?
+    private var certificateNames: [String] = []
+
+    var eventLoop: any EventLoop { executor.eventLoop }
+
+    /// - Parameter greeted: Hears which handler the connection was left to.
+    init(
+        configuration: HTTPServer.Configuration, requestHandler: any RequestHandler, executor: EventLoopExecutor,
+        address: SocketAddress?, greeted: @escaping (any ServedConnection) -> Void
+    ) {
+        self.configuration = configuration
+        self.requestHandler = requestHandler
+        self.executor = executor
+        self.address = address
+        self.greeted = greeted
+        let isProxied = address.map { address in
+            configuration.proxyProtocolTrusted.contains { $0.contains(address) }
+        }
+        if isProxied == true {
+            phase = .proxyHeader
+        } else {
+            phase = configuration.tls == nil ? .firstBytes : .handshake
+        }
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        deadline = eventLoop.scheduleTask(in: configuration.timeouts.handshake) { bound.value.close() }
+        if phase == .handshake { startTLS() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        self.context = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        phase = .over
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        buffered.writeImmutableBuffer(unwrapInboundIn(data))
+        proceed()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let event = event as? TLSHandshake, phase == .handshake {
+            certificateNames = event.certificateNames
+            switch event.applicationProtocol {
+            case .http2: hand(to: .http2)
+            case .http1: hand(to: .http1)
+            // Without ALPN there is no HTTP/2 over TLS (RFC 9113, 3.2).
+            case nil: phase = .firstBytes
+            }
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        close()
+    }
+
+    private func proceed() {
+        switch phase {
+        case .proxyHeader:
+            switch ProxyHeader.find(in: buffered.readableBytesView) {
+            case .needsMore: break
+            case .malformed: close()
+            case .header(let source, let length):
+                buffered.moveReaderIndex(forwardBy: length)
+                address = source ?? address
+                if configuration.tls == nil {
+                    phase = .firstBytes
+                    proceed()
+                } else {
+                    phase = .handshake
+                    startTLS()
+                }
+            }
+        case .firstBytes:
+            let limits = configuration.limits
+            let decision = FirstBytes.decide(
+                buffered.readableBytesView, lineBytesMax: limits.requestLineBytesMax)
+            switch decision {
+            case .needsMore: break
+            case .neither: close()
+            case .http2 where configuration.tls != nil: close()
+            case .http2: hand(to: .http2)
+            case .http1: hand(to: .http1)
+            }
+        case .handshake, .over: break
+        }
+    }
+
+    /// Puts the handler for TLS in front of this one, and what has come already through it.
+    private func startTLS() {
+        guard let context, let tls = configuration.tls else { return }
+        do {
+            let handler = TLSHandler(server: tls.current)
+            try context.channel.pipeline.syncOperations.addHandler(handler, position: .before(self))
+            let early = buffered
+            buffered = ByteBuffer()
+            if early.readableBytes > 0 { handler.receive(early) }
+        } catch {
+            close()
+        }
+    }
+
+    private func hand(to applicationProtocol: ApplicationProtocol) {
+        guard let context, phase != .over else { return }
+        phase = .over
+        deadline?.cancel()
+        let peer = PeerInfo(
+            address: address, isEncrypted: configuration.tls != nil, certificateNames: certificateNames)
+        let limits = configuration.limits
+        do {
+            let connection: any ServedConnection
+            switch applicationProtocol {
+            case .http2:
+                let handler = HTTP2Handler(
+                    role: .server(requestHandler), limits: limits, timeouts: configuration.timeouts,
+                    executor: executor, peer: peer)
+                try context.channel.pipeline.syncOperations.addHandler(handler)
+                connection = handler
+            case .http1:
+                let handler = HTTP1ServerHandler(
+                    requestHandler: requestHandler, limits: limits, timeouts: configuration.timeouts,
+                    executor: executor, peer: peer)
+                try HTTP1ServerHandler.add(handler, to: context.channel, limits: limits)
+                connection = handler
+            }
+            greeted(connection)
+        } catch {
+            close()
+            return
+        }
+        if buffered.readableBytes > 0 {
+            context.fireChannelRead(wrapInboundOut(buffered))
+            context.fireChannelReadComplete()
+        }
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
+
+    // MARK: The server
+
+    /// A connection that has not said anything yet may be about to.
+    func drain() {
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        deadline?.cancel()
+        deadline = eventLoop.scheduleTask(in: configuration.limits.drainNoticeMax) { bound.value.close() }
+    }
+
+    func cancelExchanges() {}
+
+    func close() {
+        guard phase != .over else { return }
+        phase = .over
+        context?.close(promise: nil)
+    }
+}

@@ -1,0 +1,100 @@
+package import NIOCore
+
+/// What a balancer says of a connection before it passes it on: the PROXY protocol, versions 1 and 2 (HAProxy: The PROXY
+/// protocol).
+package enum ProxyHeader {
+    package enum Found: Equatable {
+        /// What is there could become a header.
+        case needsMore
+        case malformed
+        /// - Parameters:
+        ///   - source: Who connected to the balancer; `nil` where it connected on its own account, or cannot say.
+        ///   - length: How many bytes the header has.
+        case header(source: SocketAddress?, length: Int)
+    }
+
+    private static let signature: [UInt8] = [
+        0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A,
+    ]
+    private static let prefix = Array("PROXY ".utf8)
+
+    /// The longest header of version 1, its line end included.
+    private static let lineBytesMax = 107
+
+    /// The longest of version 2 that is taken: addresses, and some extensions, which are not read.
+    private static let blockBytesMax = 536
+
+    /// Looks at the first bytes of a connection, and takes none of them.
+    package static func find(in bytes: ByteBufferView) -> Found {
+        let bytes = bytes.prefix(blockBytesMax)
+        if bytes.first == signature.first { return findBlock(in: Array(bytes)) }
+        return findLine(in: Array(bytes.prefix(lineBytesMax)))
+    }
+
+    // MARK: Version 1
+
+    private static func findLine(in bytes: [UInt8]) -> Found {
+        guard bytes.starts(with: prefix) else {
+            return prefix.starts(with: bytes) ? .needsMore : .malformed
+        }
+        guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else {
+            return bytes.count < lineBytesMax ? .needsMore : .malformed
+        }
+        guard bytes[end - 1] == UInt8(ascii: "\r") else { return .malformed }
+        let line = String(decoding: bytes[prefix.count..<end - 1], as: UTF8.self)
+        let words = line.split(separator: " ", omittingEmptySubsequences: false)
+        // Whatever follows UNKNOWN is to be ignored.
+        if words.first == "UNKNOWN" { return .header(source: nil, length: end + 1) }
+        guard words.count == 5, let sourcePort = port(words[3]), port(words[4]) != nil,
+            let source = try? SocketAddress(ipAddress: String(words[1]), port: sourcePort),
+            let destination = try? SocketAddress(ipAddress: String(words[2]), port: 0)
+        else { return .malformed }
+        switch (words[0], source, destination) {
+        case ("TCP4", .v4, .v4), ("TCP6", .v6, .v6): return .header(source: source, length: end + 1)
+        default: return .malformed
+        }
+    }
+
+    private static func port(_ text: Substring) -> Int? {
+        guard (1...5).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            text == "0" || text.first != "0", let port = Int(text), port <= 65_535
+        else { return nil }
+        return port
+    }
+
+    // MARK: Version 2
+
+    private static func findBlock(in bytes: [UInt8]) -> Found {
+        guard bytes.starts(with: signature) else {
+            return signature.starts(with: bytes) ? .needsMore : .malformed
+        }
+        guard bytes.count >= 16 else {
+            // What is wrong already need not be waited for.
+            if bytes.count > 12, bytes[12] >> 4 != 2 { return .malformed }
+            return .needsMore
+        }
+        let length = 16 + Int(bytes[14]) << 8 + Int(bytes[15])
+        guard bytes[12] >> 4 == 2, bytes[12] & 0xF <= 1, length <= blockBytesMax else { return .malformed }
+        guard bytes.count >= length else { return .needsMore }
+        let isLocal = bytes[12] & 0xF == 0
+        let body = bytes[16..<length]
+        switch (isLocal, bytes[13]) {
+        case (true, _), (false, 0x00): return .header(source: nil, length: length)
+        // TCP over IPv4 and over IPv6: two addresses, then two ports.
+        case (false, 0x11): return source(body, addressBytes: 4, length)
+        case (false, 0x21): return source(body, addressBytes: 16, length)
+        // Datagrams and Unix sockets, which say nothing of a peer on the network.
+        case (false, 0x12), (false, 0x22), (false, 0x31), (false, 0x32): return .header(source: nil, length: length)
+        default: return .malformed
+        }
+    }
+
+    private static func source(_ body: ArraySlice<UInt8>, addressBytes: Int, _ length: Int) -> Found {
+        guard body.count >= 2 * addressBytes + 4 else { return .malformed }
+        let portAt = body.startIndex + 2 * addressBytes
+        let port = Int(body[portAt]) << 8 | Int(body[portAt + 1])
+        let packed = ByteBuffer(bytes: body.prefix(addressBytes))
+        guard let source = try? SocketAddress(packedIPAddress: packed, port: port) else { return .malformed }
+        return .header(source: source, length: length)
+    }
+}

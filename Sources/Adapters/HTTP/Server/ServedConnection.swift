@@ -1,0 +1,17 @@
+import NIOCore
+
+/// A connection as its server sees it, whatever it speaks. Confined to its event loop.
+protocol ServedConnection: AnyObject {
+    var eventLoop: any EventLoop { get }
+
+    /// Takes no new requests from now on, says so, and closes when the last one has ended.
+    func drain()
+
+    /// Cancels the work of every request: those that make a body end it as broken.
+    func cancelExchanges()
+
+    func close()
+}
+
+extension HTTP2Handler: ServedConnection {}
+extension HTTP1ServerHandler: ServedConnection {}

@@ -1,0 +1,93 @@
+import FoundationEssentials
+package import Logging
+package import NIOCore
+import ServiceLifecycle
+import Synchronization
+
+/// A listener's certificate and key, read again when their files change. New connections get the new ones; those there
+/// are go on as they are; files that cannot be used leave the last good ones in use.
+package final class ServerCertificate: Service {
+    /// Where things are, as PEM.
+    package struct Files: Sendable, Equatable {
+        package var certificate: String
+        package var key: String
+
+        /// Who may connect: holders of a certificate that comes from one of these. `nil` for everybody.
+        package var clientCA: String?
+
+        package init(certificate: String, key: String, clientCA: String? = nil) {
+            self.certificate = certificate
+            self.key = key
+            self.clientCA = clientCA
+        }
+
+        var all: [String] { [certificate, key] + (clientCA.map { [$0] } ?? []) }
+
+        fileprivate var contents: [SHA256Digest?] {
+            all.map { path in (try? Data(contentsOf: URL(filePath: path))).map { SHA256Digest(of: Array($0)[...]) } }
+        }
+    }
+
+    private struct State {
+        var context: TLSContext
+
+        /// What the files held when they were read last, as digests: a notice may be of nothing.
+        var contents: [SHA256Digest?]
+        var problem: TLSFailure?
+    }
+
+    private let files: Files
+    private let eventLoop: any EventLoop
+    private let logger: Logger
+    private let ticketKeys = TicketKeys()
+    private let state: Mutex<State>
+
+    /// - Throws: `TLSFailure` for files that cannot be used.
+    package init(_ files: Files, eventLoop: any EventLoop, logger: Logger) throws(TLSFailure) {
+        self.files = files
+        self.eventLoop = eventLoop
+        self.logger = logger
+        let contents = files.contents
+        state = Mutex(State(context: try Self.context(files, ticketKeys), contents: contents))
+    }
+
+    private static func context(_ files: Files, _ ticketKeys: TicketKeys) throws(TLSFailure) -> TLSContext {
+        try TLSContext(
+            certificateFile: files.certificate, keyFile: files.key, clientCAFile: files.clientCA,
+            ticketKeys: ticketKeys)
+    }
+
+    /// What new connections are made from.
+    var current: TLSContext { state.withLock { $0.context } }
+
+    /// Why the files as they are now are not in use, if they are not.
+    package var problem: TLSFailure? { state.withLock { $0.problem } }
+
+    /// Reads the files again whenever they change, until the service shuts down.
+    package func run() async throws {
+        let watch = FileWatch(paths: files.all, eventLoop: eventLoop, logger: logger)
+        await cancelWhenGracefulShutdown {
+            await watch.run { self.reload() }
+        }
+    }
+
+    /// Reads the files again, if there is anything new in them.
+    private func reload() {
+        let contents = files.contents
+        let isNew = state.withLock { state in
+            defer { state.contents = contents }
+            return state.contents != contents
+        }
+        guard isNew else { return }
+        do throws(TLSFailure) {
+            let context = try Self.context(files, ticketKeys)
+            state.withLock { $0 = State(context: context, contents: contents) }
+            logger.info("reloaded the TLS certificate")
+        } catch {
+            state.withLock { $0.problem = error }
+            logger.warning(
+                "the TLS certificate could not be reloaded: the last one stays in use",
+                metadata: ["reason": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import CHTTP2
+
+/// What every TLS connection of a kind is made from: certificates, rules, keys for tickets. Never changed once made; what
+/// is to be different is made anew.
+package final class TLSContext: Sendable {
+    /// Created in `init`, freed in `deinit`; connections hold references of their own.
+    ///
+    /// Safe because OpenSSL lets any thread make connections from a context that nobody changes.
+    nonisolated(unsafe) let raw: OpaquePointer
+
+    /// Kept since OpenSSL holds an unretained pointer to it.
+    private let ticketKeys: TicketKeys?
+
+    /// When the certificate expires, in seconds from now; `nil` for a client.
+    package let certificateSecondsLeft: Int?
+
+    deinit {
+        SSL_CTX_free(raw)
+    }
+
+    // MARK: A server's
+
+    /// - Parameters:
+    ///   - certificateFile: PEM: the certificate, then those between it and its root.
+    ///   - keyFile: PEM, not encrypted.
+    ///   - clientCAFile: PEM: whoever does not show a certificate that comes from one of these is refused.
+    ///   - ticketKeys: Shared by all contexts of a listener, so that sessions outlive a new certificate.
+    /// - Throws: `file`, `keyMismatch`, `certificateExpired`, `certificateNotYetValid`.
+    package init(
+        certificateFile: String, keyFile: String, clientCAFile: String?, ticketKeys: TicketKeys
+    ) throws(TLSFailure) {
+        raw = Self.make(TLS_server_method())
+        self.ticketKeys = ticketKeys
+        SSL_CTX_set_default_passwd_cb(raw) { _, _, _, _ in
+            // An encrypted key is an error, not a question on a terminal nobody sits at.
+            0
+        }
+        var secondsLeft = 0
+        do throws(TLSFailure) {
+            guard SSL_CTX_use_certificate_chain_file(raw, certificateFile) == 1 else {
+                throw .file(certificateFile, problem: OpenSSLError.take())
+            }
+            guard SSL_CTX_use_PrivateKey_file(raw, keyFile, SSL_FILETYPE_PEM) == 1 else {
+                let problem = OpenSSLError.take()
+                throw problem == "key values mismatch" ? .keyMismatch : .file(keyFile, problem: problem)
+            }
+            guard SSL_CTX_check_private_key(raw) == 1 else { throw .keyMismatch }
+            secondsLeft = try Self.secondsLeft(of: SSL_CTX_get0_certificate(raw))
+            if let clientCAFile { try Self.require(clientsFrom: clientCAFile, raw) }
+        } catch {
+            ERR_clear_error()
+            certificateSecondsLeft = nil
+            throw error
+        }
+        certificateSecondsLeft = secondsLeft
+
+        var options = shim_SSL_OP_CIPHER_SERVER_PREFERENCE
+        shim_SSL_CTX_set_session_cache_mode(raw, Int(SSL_SESS_CACHE_OFF))
+        if clientCAFile == nil {
+            SSL_CTX_set_ex_data(raw, 0, Unmanaged.passUnretained(ticketKeys).toOpaque())
+            SSL_CTX_set_tlsext_ticket_key_evp_cb(raw, TicketKeys.callback)
+        } else {
+            // A session that goes on would not have its certificate looked at again: no client comes back that way.
+            options |= shim_SSL_OP_NO_TICKET
+            SSL_CTX_set_num_tickets(raw, 0)
+        }
+        SSL_CTX_set_options(raw, options)
+        SSL_CTX_set_alpn_select_cb(
+            raw,
+            { _, chosen, chosenCount, offered, offeredCount, _ in
+                // What OpenSSL chooses lies in one of the two lists; `offered` and `protocols` both outlive the call.
+                let status = chosen?.withMemoryRebound(to: UnsafeMutablePointer<UInt8>?.self, capacity: 1) { chosen in
+                    SSL_select_next_proto(
+                        chosen, chosenCount, TLSContext.protocols.baseAddress, UInt32(TLSContext.protocols.count),
+                        offered, offeredCount)
+                }
+                return status == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL
+            }, nil)
+    }
+
+    private static func require(clientsFrom file: String, _ raw: OpaquePointer) throws(TLSFailure) {
+        guard SSL_CTX_load_verify_file(raw, file) == 1, let names = SSL_load_client_CA_file(file) else {
+            throw .file(file, problem: OpenSSLError.take())
+        }
+        // The context owns the list from here on.
+        SSL_CTX_set_client_CA_list(raw, names)
+        SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
+        SSL_CTX_set_verify_depth(raw, 4)
+    }
+
+    private static func secondsLeft(of certificate: OpaquePointer?) throws(TLSFailure) -> Int {
+        guard X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0 else { throw .certificateNotYetValid }
+        var days: Int32 = 0
+        var seconds: Int32 = 0
+        guard ASN1_TIME_diff(&days, &seconds, nil, X509_get0_notAfter(certificate)) == 1, days >= 0, seconds >= 0,
+            days > 0 || seconds > 0
+        else { throw .certificateExpired }
+        return Int(days) * 86_400 + Int(seconds)
+    }
+
+    // MARK: A client's
+
+    /// - Parameter caFile: PEM: whose certificates are believed, instead of the system's.
+    /// - Throws: `file`.
+    package init(clientTrusting caFile: String?) throws(TLSFailure) {
+        raw = Self.make(TLS_client_method())
+        ticketKeys = nil
+        certificateSecondsLeft = nil
+        let isLoaded =
+            if let caFile { SSL_CTX_load_verify_file(raw, caFile) } else { SSL_CTX_set_default_verify_paths(raw) }
+        guard isLoaded == 1 else {
+            throw .file(caFile ?? "the system's certificate store", problem: OpenSSLError.take())
+        }
+        SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nil)
+        SSL_CTX_set_alpn_protos(raw, Self.protocols.baseAddress, UInt32(Self.protocols.count))
+    }
+
+    // MARK: Both
+
+    /// What is spoken, best first, as ALPN writes it (RFC 7301, 3.1).
+    ///
+    /// Safe because it is written once, before anybody can see it, and lives as long as the program.
+    nonisolated(unsafe) private static let protocols: UnsafeBufferPointer<UInt8> = {
+        var list: [UInt8] = []
+        for name in [ApplicationProtocol.http2, .http1].map(\.rawValue.utf8) {
+            list.append(UInt8(name.count))
+            list.append(contentsOf: name)
+        }
+        let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: list.count)
+        _ = copy.initialize(from: list)
+        return UnsafeBufferPointer(copy)
+    }()
+
+    private static func make(_ method: OpaquePointer?) -> OpaquePointer {
+        guard let raw = SSL_CTX_new(method) else { preconditionFailure("no memory") }
+        // The ciphers of 1.2 are those RFC 9113 (appendix A) leaves; 1.3 has no others.
+        let isSet =
+            shim_SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) == 1
+            && SSL_CTX_set_cipher_list(raw, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1
+            && shim_SSL_CTX_set1_groups_list(raw, "X25519:P-256:P-384") == 1
+        precondition(isSet, "this OpenSSL lacks what HTTP/2 needs")
+        SSL_CTX_set_security_level(raw, 2)
+        SSL_CTX_set_options(raw, shim_SSL_OP_NO_RENEGOTIATION | shim_SSL_OP_NO_COMPRESSION)
+        // A connection that is quiet keeps no record buffers: 34 KiB each.
+        shim_SSL_CTX_set_mode(raw, Int(SSL_MODE_RELEASE_BUFFERS))
+        shim_SSL_CTX_set_max_cert_list(raw, 16_384)
+        return raw
+    }
+}

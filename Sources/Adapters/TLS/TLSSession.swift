@@ -1,0 +1,235 @@
+import CHTTP2
+import NIOCore
+
+/// One end of one TLS connection: cipher text in and out, plain text out and in. Confined to the event loop of its
+/// `TLSHandler`.
+///
+/// OpenSSL reads from and writes to the buffers here by a BIO of our own, so that nothing is copied once more and a quiet
+/// connection holds none.
+final class TLSSession {
+    enum Handshake: Equatable {
+        case goesOn
+        case done
+        case failed(TLSFailure)
+    }
+
+    enum Read: Equatable {
+        /// There may be more later.
+        case open
+        /// The peer has said that nothing more comes.
+        case closed
+        case failed
+    }
+
+    /// Created in `init`, freed in `deinit`, and with it its BIO.
+    private let raw: OpaquePointer
+    private var incoming = ByteBuffer()
+    private var outgoing = ByteBuffer()
+
+    /// The server's end.
+    init(server context: TLSContext) {
+        raw = Self.make(context)
+        SSL_set_accept_state(raw)
+        attach()
+    }
+
+    /// The client's end, which believes a certificate for `host` alone: a name or an address.
+    init(client context: TLSContext, host: String) {
+        raw = Self.make(context)
+        SSL_set_connect_state(raw)
+        let isAddress = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(raw), host) == 1
+        if !isAddress {
+            ERR_clear_error()
+            SSL_set_hostflags(raw, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
+            let isSet = SSL_set1_host(raw, host) == 1 && shim_SSL_set_tlsext_host_name(raw, host) == 1
+            precondition(isSet, "no host name")
+        }
+        attach()
+    }
+
+    private static func make(_ context: TLSContext) -> OpaquePointer {
+        guard let raw = SSL_new(context.raw) else { preconditionFailure("no memory") }
+        return raw
+    }
+
+    /// One BIO for both ways; the session takes the one reference there is.
+    private func attach() {
+        guard let bio = BIO_new(Self.bioMethod) else { preconditionFailure("no memory") }
+        BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
+        SSL_set_bio(raw, bio, bio)
+    }
+
+    deinit {
+        SSL_free(raw)
+    }
+
+    // MARK: Bytes
+
+    /// Takes cipher text from the peer.
+    func feed(_ bytes: ByteBuffer) {
+        if incoming.readableBytes == 0 {
+            incoming = bytes
+        } else {
+            incoming.writeImmutableBuffer(bytes)
+        }
+    }
+
+    /// The cipher text to be sent, if there is any.
+    func takeOutgoing() -> ByteBuffer? {
+        guard outgoing.readableBytes > 0 else { return nil }
+        defer { outgoing = ByteBuffer() }
+        return outgoing
+    }
+
+    func handshake() -> Handshake {
+        ERR_clear_error()
+        let status = SSL_do_handshake(raw)
+        guard status != 1 else { return .done }
+        switch SSL_get_error(raw, status) {
+        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .goesOn
+        default: return .failed(.handshake(failureReason))
+        }
+    }
+
+    private var failureReason: String {
+        let verification = SSL_get_verify_result(raw)
+        if verification != Int(X509_V_OK), let text = X509_verify_cert_error_string(verification) {
+            ERR_clear_error()
+            return String(cString: text)
+        }
+        return OpenSSLError.take()
+    }
+
+    /// Decrypts what has come, as far as it goes.
+    func read(into plain: inout ByteBuffer) -> Read {
+        var state: Read?
+        while state == nil {
+            // Plain text is never longer than its cipher text.
+            plain.writeWithUnsafeMutableBytes(minimumWritableBytes: max(incoming.readableBytes, 512)) { space in
+                var count = 0
+                ERR_clear_error()
+                if SSL_read_ex(raw, space.baseAddress, space.count, &count) != 1 {
+                    count = 0
+                    switch SSL_get_error(raw, 0) {
+                    case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: state = .open
+                    case SSL_ERROR_ZERO_RETURN: state = .closed
+                    default: state = .failed
+                    }
+                }
+                return count
+            }
+        }
+        return state ?? .failed
+    }
+
+    /// Encrypts. `false`: the connection is beyond use.
+    func write(_ plain: ByteBuffer) -> Bool {
+        plain.withUnsafeReadableBytes { bytes in
+            guard !bytes.isEmpty else { return true }
+            var written = 0
+            ERR_clear_error()
+            // The BIO takes everything, so all of it is written or the connection is broken.
+            return SSL_write_ex(raw, bytes.baseAddress, bytes.count, &written) == 1 && written == bytes.count
+        }
+    }
+
+    /// Says that nothing more comes from here (RFC 8446, 6.1).
+    func close() {
+        ERR_clear_error()
+        // A handshake that is not over has nothing to close, which OpenSSL counts as an error.
+        if SSL_is_init_finished(raw) == 1 { SSL_shutdown(raw) }
+        ERR_clear_error()
+    }
+
+    // MARK: What was agreed
+
+    var applicationProtocol: ApplicationProtocol? {
+        var name: UnsafePointer<UInt8>?
+        var count: UInt32 = 0
+        SSL_get0_alpn_selected(raw, &name, &count)
+        let text = String(decoding: UnsafeBufferPointer(start: name, count: Int(count)), as: UTF8.self)
+        return ApplicationProtocol(rawValue: text)
+    }
+
+    /// See `PeerInfo.certificateNames`.
+    var peerCertificateNames: [String] {
+        guard let certificate = SSL_get1_peer_certificate(raw) else { return [] }
+        defer { X509_free(certificate) }
+        guard let extensions = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else { return [] }
+        let names = OpaquePointer(extensions)
+        defer { GENERAL_NAMES_free(names) }
+        return (0..<shim_sk_GENERAL_NAME_num(names)).compactMap { index in
+            guard let name = shim_sk_GENERAL_NAME_value(names, index) else { return nil }
+            return Self.text(of: name)
+        }
+    }
+
+    private static func text(of name: UnsafeMutablePointer<GENERAL_NAME>) -> String? {
+        var kind: Int32 = 0
+        guard let value = GENERAL_NAME_get0_value(name, &kind) else { return nil }
+        // True of all the kinds below: their values are strings of ASN.1.
+        func bytes() -> UnsafeBufferPointer<UInt8> {
+            let string = value.assumingMemoryBound(to: ASN1_STRING.self)
+            return UnsafeBufferPointer(start: ASN1_STRING_get0_data(string), count: Int(ASN1_STRING_length(string)))
+        }
+        func text(_ prefix: String) -> String? {
+            let bytes = bytes()
+            // Printable ASCII alone: a NUL or a line break in a name is an attempt on whoever reads it.
+            guard bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
+            return prefix + String(decoding: bytes, as: UTF8.self)
+        }
+        switch kind {
+        case GEN_DNS: return text("DNS:")
+        case GEN_URI: return text("URI:")
+        case GEN_EMAIL: return text("email:")
+        case GEN_IPADD:
+            let packed = bytes()
+            return packed.count == 4 ? "IP:" + packed.map(String.init).joined(separator: ".") : nil
+        default: return nil
+        }
+    }
+
+    // MARK: The BIO
+
+    /// Safe because it is written once, before anybody can see it, and never freed.
+    nonisolated(unsafe) private static let bioMethod: OpaquePointer? = {
+        let method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "ByteBuffer")
+        BIO_meth_set_create(method) { bio in
+            BIO_set_init(bio, 1)
+            return 1
+        }
+        BIO_meth_set_read(method) { bio, space, count in
+            guard let session = TLSSession.from(bio) else { return -1 }
+            return session.bioReads(bio, UnsafeMutableRawBufferPointer(start: space, count: Int(count)))
+        }
+        BIO_meth_set_write(method) { bio, bytes, count in
+            guard let session = TLSSession.from(bio) else { return -1 }
+            session.outgoing.writeBytes(UnsafeRawBufferPointer(start: bytes, count: Int(count)))
+            return count
+        }
+        BIO_meth_set_ctrl(method) { _, command, _, _ in
+            command == BIO_CTRL_FLUSH ? 1 : 0
+        }
+        return method
+    }()
+
+    /// A BIO's data is its session, unretained: the session frees the BIO in its `deinit`.
+    private static func from(_ bio: OpaquePointer?) -> TLSSession? {
+        BIO_get_data(bio).map { Unmanaged<TLSSession>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    private func bioReads(_ bio: OpaquePointer?, _ space: UnsafeMutableRawBufferPointer) -> Int32 {
+        shim_BIO_clear_retry_flags(bio)
+        guard incoming.readableBytes > 0 else {
+            shim_BIO_set_retry_read(bio)
+            return -1
+        }
+        let count = min(space.count, incoming.readableBytes)
+        incoming.readWithUnsafeReadableBytes { bytes in
+            space.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+            return count
+        }
+        if incoming.readableBytes == 0 { incoming = ByteBuffer() }
+        return Int32(count)
+    }
+}

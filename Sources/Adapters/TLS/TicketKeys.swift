@@ -1,0 +1,87 @@
+import CHTTP2
+package import NIOCore
+import Synchronization
+
+/// The keys that session tickets are sealed with: a new one every so often, and the two before it still opened, so that
+/// what is stolen one day does not open what was said the day before (RFC 5077, 5.5).
+package final class TicketKeys: Sendable {
+    struct Key: Sendable {
+        let name: [UInt8]
+        let cipherKey: [UInt8]
+        let digestKey: [UInt8]
+        let made: NIODeadline
+
+        init(at now: NIODeadline) {
+            name = RandomToken.bytes(16)
+            cipherKey = RandomToken.bytes(32)
+            digestKey = RandomToken.bytes(32)
+            made = now
+        }
+    }
+
+    private let keys: Mutex<[Key]>
+    private let rotatesEvery: TimeAmount
+    private static let kept = 3
+
+    package init(rotatesEvery: TimeAmount = .hours(12)) {
+        self.rotatesEvery = rotatesEvery
+        keys = Mutex([Key(at: .now())])
+    }
+
+    /// The key to seal with.
+    func current(at now: NIODeadline) -> Key {
+        keys.withLock { keys in
+            if let newest = keys.first, now - newest.made < rotatesEvery { return newest }
+            let key = Key(at: now)
+            keys = [key] + keys.prefix(Self.kept - 1)
+            return key
+        }
+    }
+
+    /// The key of that name, and whether a ticket sealed with it is to be replaced. None for those too old.
+    func key(named name: [UInt8], at now: NIODeadline) -> (key: Key, isOld: Bool)? {
+        let newest = current(at: now)
+        return keys.withLock { keys in
+            keys.first { $0.name == name && now - $0.made < .nanoseconds(rotatesEvery.nanoseconds * Int64(Self.kept)) }
+        }.map { ($0, $0.name != newest.name) }
+    }
+
+    /// Sets up the cipher and the digest of one ticket: sealing a new one, or opening one that came back.
+    ///
+    /// The context's first slot holds the keys, unretained: `TLSContext` keeps both.
+    static let callback:
+        @convention(c) (
+            OpaquePointer?, UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<UInt8>?, OpaquePointer?, OpaquePointer?,
+            Int32
+        ) -> Int32 = { ssl, name, iv, cipher, digest, isSealing in
+            guard let name, let iv, let slot = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), 0) else { return -1 }
+            let keys = Unmanaged<TicketKeys>.fromOpaque(slot).takeUnretainedValue()
+            if isSealing != 0 {
+                let key = keys.current(at: .now())
+                guard RAND_bytes(iv, EVP_MAX_IV_LENGTH) == 1 else { return -1 }
+                name.update(from: key.name, count: 16)
+                let isSet = EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nil, key.cipherKey, iv) == 1
+                return isSet && setDigest(digest, key) ? 1 : -1
+            }
+            let named = Array(UnsafeBufferPointer(start: name, count: 16))
+            guard let (key, isOld) = keys.key(named: named, at: .now()) else { return 0 }
+            guard EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nil, key.cipherKey, iv) == 1, setDigest(digest, key)
+            else { return -1 }
+            return isOld ? 2 : 1
+        }
+
+    private static func setDigest(_ digest: OpaquePointer?, _ key: Key) -> Bool {
+        var secret = key.digestKey
+        var algorithm = Array("SHA256".utf8CString)
+        return secret.withUnsafeMutableBytes { secret in
+            algorithm.withUnsafeMutableBufferPointer { algorithm in
+                let parameters = [
+                    OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, secret.baseAddress, secret.count),
+                    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, algorithm.baseAddress, 0),
+                    OSSL_PARAM_construct_end(),
+                ]
+                return EVP_MAC_CTX_set_params(digest, parameters) == 1
+            }
+        }
+    }
+}
