@@ -57,7 +57,7 @@ class Server:
 
 def start_ours():
     binary = ROOT / ".build/release/billing-service"
-    server = Server([str(binary), "serve", "--sandbox", "--http-port", "0", "--http-event-loops", "1"])
+    server = Server([str(binary), "serve", "--sandbox", "--http-port", "0", "--ops-port", "0", "--http-event-loops", "1"])
     text = server.read_until(r"^curl .*stream")
     token = re.search(r"authorization: Bearer (\S+?)'", text).group(1)
     base, account = re.search(r"(http://[\d.:]+)/v2/accounts/([^/]+)/billing", text).groups()

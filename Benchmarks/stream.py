@@ -23,7 +23,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def measure(accounts):
     service = subprocess.Popen(
-        [ROOT / ".build/release/billing-service", "serve", "--sandbox", "--http-port", "0",
+        [ROOT / ".build/release/billing-service", "serve", "--sandbox", "--http-port", "0", "--ops-port", "0",
          "--sandbox-accounts", str(accounts)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     line = next(line for line in service.stdout if "/v2/billing/stream" in line)
     token, url = re.search(r"(authorization: Bearer \S+)' (\S+)", line).groups()

@@ -89,7 +89,7 @@ class Service:
     """The service with a sandbox, and what it says of how to try it."""
 
     def __init__(self, binary):
-        command = [binary, "serve", "--sandbox", "--http-port", "0", "--sandbox-accounts", str(ACCOUNTS)]
+        command = [binary, "serve", "--sandbox", "--http-port", "0", "--ops-port", "0", "--sandbox-accounts", str(ACCOUNTS)]
         self.process = subprocess.Popen(command + ["--log-level", "error"], stdout=subprocess.PIPE, text=True)
         timer = threading.Timer(TIMEOUT, self.process.kill)
         timer.start()

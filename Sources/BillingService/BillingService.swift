@@ -10,7 +10,7 @@ struct BillingService: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "billing-service",
         abstract: "A billing front for Zoom master accounts: plain JSON over HTTP/2, and NDJSON for all sub accounts.",
-        subcommands: [ServeCommand.self, SandboxCommand.self])
+        subcommands: [ServeCommand.self, SandboxCommand.self, HealthCommand.self])
 
     /// `EX_CONFIG` of sysexits.h.
     private static let wrongConfiguration: Int32 = 78

@@ -13,7 +13,8 @@ struct EmbeddedSandbox {
     let oauth: ZoomConfiguration.Endpoint
 
     init(
-        _ settings: SandboxSettings, host: String, port: Int, group: MultiThreadedEventLoopGroup,
+        _ settings: SandboxSettings, host: String, port: Int, tls: ServerCertificate? = nil,
+        group: MultiThreadedEventLoopGroup,
         time: any TimeSource, logger: Logger
     ) async throws {
         app = SandboxConfiguration.App(
@@ -24,9 +25,10 @@ struct EmbeddedSandbox {
             time: time)
         var listening = HTTPServer.Configuration()
         listening.shutdownGrace = .seconds(1)
+        listening.tls = tls
         server = try await HTTPServer(
             host: host, port: port, group: group, handler: zoom, configuration: listening, logger: logger)
-        let origin = Origin(scheme: .http, host: host, port: server.address.port ?? 0)
+        let origin = Origin(scheme: tls == nil ? .http : .https, host: host, port: server.address.port ?? 0)
         api = ZoomConfiguration.Endpoint(origin: origin, path: "/v2")
         oauth = ZoomConfiguration.Endpoint(origin: origin, path: "/oauth/token")
     }

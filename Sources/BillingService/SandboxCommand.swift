@@ -12,32 +12,38 @@ struct SandboxCommand: AsyncParsableCommand {
         commandName: "sandbox",
         abstract: "Serve a Zoom to try things against, alone.",
         discussion: """
-            Plays Zoom's token endpoint, List sub accounts and Get billing information over HTTP/2 in clear text on \
-            127.0.0.1, with Zoom's own checks and error codes.
+            Plays Zoom's token endpoint, List sub accounts and Get billing information over HTTP/2 and HTTP/1.1 on \
+            127.0.0.1, in clear text or over TLS, with Zoom's own checks and error codes.
 
             Exit codes: 0 stopped by SIGTERM or SIGINT, 64 wrong usage, 78 wrong configuration, 1 anything else.
             """)
 
     @Option(.sandboxPort) var port
     @Option(.sandboxCredentialsFile) var credentialsFile
+    @Option(.sandboxTLSCertificate) var tlsCertificate
+    @Option(.sandboxTLSKey) var tlsKey
     @OptionGroup var sandboxFlags: SandboxFlags
     @OptionGroup var commonFlags: CommonFlags
 
     private static let settings: [Setting] = [
-        .sandboxPort, .sandboxCredentialsFile, .sandboxAccounts, .sandboxLimits, .sandboxSeed, .logLevel,
+        .sandboxPort, .sandboxCredentialsFile, .sandboxTLSCertificate, .sandboxTLSKey, .sandboxAccounts,
+        .sandboxLimits, .sandboxSeed, .logLevel,
     ]
 
     func run() async throws {
-        let own: [Setting: String?] = [.sandboxPort: port, .sandboxCredentialsFile: credentialsFile]
-        let flags = own.compactMapValues { $0 }
-            .merging(sandboxFlags.values) { first, _ in first }
-            .merging(commonFlags.values) { first, _ in first }
+        let own: [Setting: String?] = [
+            .sandboxPort: port, .sandboxCredentialsFile: credentialsFile, .sandboxTLSCertificate: tlsCertificate,
+            .sandboxTLSKey: tlsKey,
+        ]
+        let groups: [any SettingFlags] = [sandboxFlags, commonFlags]
+        let flags = own.compactMapValues { $0 }.merging(groups.values) { first, _ in first }
         var reader = try await SettingsReader(
             flags: flags, environment: ProcessInfo.processInfo.environment, file: commonFlags.configurationFile,
             known: Self.settings)
         let settings = SandboxSettings(&reader)
         let port = reader.integer(.sandboxPort, in: 0...65_535)
         let credentialsFile = reader.text(.sandboxCredentialsFile)
+        let tls = ListenerSettings.tls(certificate: .sandboxTLSCertificate, key: .sandboxTLSKey, &reader)
         let level: Logger.Level = reader.choice(.logLevel) ?? .info
         try reader.finish()
         if commonFlags.printsConfiguration {
@@ -47,8 +53,12 @@ struct SandboxCommand: AsyncParsableCommand {
 
         let logger = Output.logger(level)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: NIOCore.System.coreCount)
+        let certificate = try tls.map { files throws(ConfigurationProblem) in
+            try ServerCertificate.read(files, naming: .sandboxTLSCertificate, group, logger)
+        }
         let sandbox = try await EmbeddedSandbox(
-            settings, host: "127.0.0.1", port: port, group: group, time: SystemTime(), logger: logger)
+            settings, host: "127.0.0.1", port: port, tls: certificate, group: group, time: SystemTime(),
+            logger: logger)
         if let credentialsFile {
             do {
                 try TemporaryCredentials.write(sandbox.app, to: credentialsFile)
@@ -57,7 +67,7 @@ struct SandboxCommand: AsyncParsableCommand {
                     lines: ["\(Setting.sandboxCredentialsFile.key): \(credentialsFile) cannot be written"])
             }
         }
-        let base = "http://\(Output.authority(of: sandbox.server.address))"
+        let base = "\(tls == nil ? "http" : "https")://\(Output.authority(of: sandbox.server.address))"
         Output.write("Listening on \(base)\n")
         let serviceGroup = ServiceGroup(
             configuration: .init(

@@ -13,23 +13,20 @@ struct ServeCommand: AsyncParsableCommand {
 
             With --sandbox nothing else is needed: an embedded Zoom is served, and lines to try it are printed.
 
-            Exit codes: 0 stopped by SIGTERM or SIGINT, 64 wrong usage, 78 wrong configuration, 1 anything else.
+            SIGTERM or SIGINT stops it once what is under way has ended, a second one at once.
+
+            Exit codes: 0 stopped by a signal, 64 wrong usage, 78 wrong configuration, 1 anything else.
             """)
 
     @Flag(name: .customLong(Setting.sandbox.flagName), help: ArgumentHelp(stringLiteral: Setting.sandbox.summary))
     var isSandbox = false
 
     @OptionGroup var sandboxFlags: SandboxFlags
-    @Option(.httpHost) var httpHost
-    @Option(.httpPort) var httpPort
-    @Option(.httpEventLoops) var httpEventLoops
+    @OptionGroup var httpFlags: HTTPFlags
+    @OptionGroup var opsFlags: OpsFlags
+    @Option(.shutdownDelay) var shutdownDelay
     @Option(.shutdownGrace) var shutdownGrace
-    @Option(.zoomAPIURL) var zoomAPIURL
-    @Option(.zoomOAuthURL) var zoomOAuthURL
-    @Option(.zoomPlan) var zoomPlan
-    @Option(.zoomRateShare) var zoomRateShare
-    @Option(.zoomTimeout) var zoomTimeout
-    @Option(.zoomWait) var zoomWait
+    @OptionGroup var zoomFlags: ZoomFlags
     @Option(.exportWindow) var exportWindow
     @Option(.credentialsFile) var credentialsFile
     @Option(.callersFile) var callersFile
@@ -37,21 +34,18 @@ struct ServeCommand: AsyncParsableCommand {
 
     private var flags: [Setting: String] {
         let own: [Setting: String?] = [
-            .httpHost: httpHost, .httpPort: httpPort, .httpEventLoops: httpEventLoops, .shutdownGrace: shutdownGrace,
-            .zoomAPIURL: zoomAPIURL, .zoomOAuthURL: zoomOAuthURL, .zoomPlan: zoomPlan, .zoomRateShare: zoomRateShare,
-            .zoomTimeout: zoomTimeout, .zoomWait: zoomWait, .exportWindow: exportWindow,
+            .shutdownDelay: shutdownDelay, .shutdownGrace: shutdownGrace, .exportWindow: exportWindow,
             .credentialsFile: credentialsFile, .callersFile: callersFile, .sandbox: isSandbox ? "true" : nil,
         ]
-        return own.compactMapValues { $0 }
-            .merging(sandboxFlags.values) { first, _ in first }
-            .merging(commonFlags.values) { first, _ in first }
+        let groups: [any SettingFlags] = [httpFlags, opsFlags, zoomFlags, sandboxFlags, commonFlags]
+        return own.compactMapValues { $0 }.merging(groups.values) { first, _ in first }
     }
 
     func run() async throws {
         var reader = try await SettingsReader(
             flags: flags, environment: ProcessInfo.processInfo.environment, file: commonFlags.configurationFile,
             known: ServeSettings.all)
-        let settings = try ServeSettings(&reader)
+        let settings = try ServeSettings(&reader, environment: ProcessInfo.processInfo.environment)
         if commonFlags.printsConfiguration {
             Output.write(reader.description)
             return
@@ -63,11 +57,13 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private func announce(_ application: Application) {
-        let base = "http://\(Output.authority(of: application.address))"
-        Output.write("Listening on \(base)\n")
+        let base = "\(application.isEncrypted ? "https" : "http")://\(Output.authority(of: application.address))"
+        Output.write("Listening on \(base)\nOperations on http://\(Output.authority(of: application.opsAddress))\n")
         guard let (accounts, token) = application.sandbox else { return }
         func curl(_ path: String, _ options: String = "") -> String {
-            "curl --http2-prior-knowledge \(options)-H 'authorization: Bearer \(token)' \(base)\(path)\n"
+            // Nobody knows who signed a certificate that is tried out.
+            let how = application.isEncrypted ? "--insecure" : "--http2-prior-knowledge"
+            return "curl \(how) \(options)-H 'authorization: Bearer \(token)' \(base)\(path)\n"
         }
         var text = "\nAn embedded Zoom with \(accounts.count) sub accounts is behind it. To try it:\n\n"
         if let number = (0..<accounts.count).first(where: { !accounts.isSelfPay($0) }) {

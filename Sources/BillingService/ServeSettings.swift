@@ -1,6 +1,7 @@
 import Adapters
 import FoundationEssentials
 import Logging
+import NIOCore
 
 /// What `serve` needs to know, every value checked.
 struct ServeSettings: Sendable {
@@ -10,11 +11,15 @@ struct ServeSettings: Sendable {
         case real(api: ZoomConfiguration.Endpoint, oauth: ZoomConfiguration.Endpoint, credentialsFile: String)
     }
 
-    var httpHost: String
-    var httpPort: Int
-    var httpEventLoops: Int
-    var shutdownGrace: Duration
+    var listener: ListenerSettings
+    var opsHost: String
+    var opsPort: Int
     var zoom: ZoomSource
+
+    /// How connections to Zoom are made and kept, all but its TLS.
+    var zoomHTTP: HTTPClient.Configuration
+    var zoomCAFile: String?
+
     /// `nil` for no limit, which a sandbox without limits has.
     var requestsPerSecond: Double?
     var zoomTimeout: Duration
@@ -23,32 +28,43 @@ struct ServeSettings: Sendable {
     var callersFile: String?
     var logLevel: Logger.Level
 
-    static let all: [Setting] = [
-        .httpHost, .httpPort, .httpEventLoops, .shutdownGrace, .zoomAPIURL, .zoomOAuthURL, .zoomPlan, .zoomRateShare,
-        .zoomTimeout, .zoomWait, .exportWindow, .credentialsFile, .callersFile, .logLevel, .sandbox, .sandboxAccounts,
-        .sandboxLimits, .sandboxSeed,
-    ]
+    static let all: [Setting] =
+        ListenerSettings.all + [
+            .opsHost, .opsPort, .zoomAPIURL, .zoomOAuthURL, .zoomPlan, .zoomRateShare, .zoomTimeout,
+            .zoomResolveTimeout, .zoomConnectTimeout, .zoomTLSTimeout, .zoomFirstByteTimeout, .zoomConnectionAge,
+            .zoomQuiet, .zoomResolveInterval, .zoomCAFile, .zoomWait, .exportWindow, .credentialsFile, .callersFile,
+            .logLevel, .sandbox, .sandboxAccounts, .sandboxLimits, .sandboxSeed,
+        ]
 
+    /// - Parameter environment: Where `HTTPS_PROXY` and `NO_PROXY` are looked for, in either case.
     /// - Throws: `ConfigurationProblem`, by `reader.finish`.
-    init(_ reader: inout SettingsReader) throws {
-        httpHost = reader.text(.httpHost) ?? ""
-        httpPort = reader.integer(.httpPort, in: 0...65_535)
-        httpEventLoops = reader.integer(.httpEventLoops, in: 0...256)
-        shutdownGrace = reader.duration(.shutdownGrace, in: .zero ... .seconds(3600))
+    init(_ reader: inout SettingsReader, environment: [String: String]) throws {
+        let isSandbox = reader.flag(.sandbox)
+        listener = ListenerSettings(&reader, isSandbox: isSandbox)
+        opsHost = reader.text(.opsHost) ?? ""
+        opsPort = reader.integer(.opsPort, in: 0...65_535)
+        zoomHTTP = Self.zoomHTTP(&reader)
+        do throws(ForwardProxies.Problem) {
+            zoomHTTP.proxies = try ForwardProxies(
+                httpsProxy: environment["HTTPS_PROXY"] ?? environment["https_proxy"],
+                noProxy: environment["NO_PROXY"] ?? environment["no_proxy"])
+        } catch {
+            reader.report(.zoomAPIURL, "\(error)")
+        }
+        zoomCAFile = reader.text(.zoomCAFile)
         zoomTimeout = reader.duration(.zoomTimeout, in: .milliseconds(100) ... .seconds(300))
         zoomWait = reader.duration(.zoomWait, in: .zero ... .seconds(300))
         exportWindow = reader.integer(.exportWindow, in: 1...1000)
         callersFile = reader.text(.callersFile)
         logLevel = reader.choice(.logLevel) ?? .info
 
-        let isSandbox = reader.flag(.sandbox)
         let sandbox = SandboxSettings(&reader)
         let plan: ZoomPlan? = reader.choice(.zoomPlan)
         let share = reader.share(.zoomRateShare)
         let credentialsFile = reader.text(.credentialsFile)
 
         if isSandbox {
-            for setting in [Setting.zoomAPIURL, .zoomOAuthURL, .zoomPlan, .credentialsFile]
+            for setting in [Setting.zoomAPIURL, .zoomOAuthURL, .zoomPlan, .zoomCAFile, .credentialsFile]
             where reader.isGiven(setting) {
                 reader.report(setting, "has no meaning together with sandbox")
             }
@@ -66,6 +82,21 @@ struct ServeSettings: Sendable {
         try reader.finish()
     }
 
+    private static func zoomHTTP(_ reader: inout SettingsReader) -> HTTPClient.Configuration {
+        var configuration = HTTPClient.Configuration.zoom
+        func time(_ setting: Setting, secondsMax: Int = 300) -> TimeAmount {
+            TimeAmount(reader.duration(setting, in: .milliseconds(10) ... .seconds(secondsMax)))
+        }
+        configuration.resolve = time(.zoomResolveTimeout)
+        configuration.connect = time(.zoomConnectTimeout)
+        configuration.tlsHandshake = time(.zoomTLSTimeout)
+        configuration.firstByte = time(.zoomFirstByteTimeout)
+        configuration.timeouts.connectionAge = time(.zoomConnectionAge, secondsMax: 86_400)
+        configuration.quiet = time(.zoomQuiet, secondsMax: 3600)
+        configuration.resolveEvery = time(.zoomResolveInterval, secondsMax: 86_400)
+        return configuration
+    }
+
     /// An address of Zoom's. In clear text to this machine alone: a token must not cross a network for all to see.
     private static func endpoint(_ setting: Setting, _ reader: inout SettingsReader) -> ZoomConfiguration.Endpoint? {
         guard let text = reader.text(setting) else { return nil }
@@ -75,19 +106,17 @@ struct ServeSettings: Sendable {
             reader.report(setting, "\"\(text)\" is not an address such as https://host/path")
             return nil
         }
-        guard scheme == .http else {
-            reader.report(
-                setting,
-                "\(text): TLS to Zoom is not built in yet; run a proxy on this machine that adds it, and name that with http"
-            )
-            return nil
-        }
         let isLoopback = host == "localhost" || host == "127.0.0.1" || host == "::1" || host == "[::1]"
-        guard isLoopback else {
+        guard scheme == .https || isLoopback else {
             reader.report(setting, "\"\(text)\" would send credentials in clear text off this machine")
             return nil
         }
-        let origin = Origin(scheme: scheme, host: host.filter { $0 != "[" && $0 != "]" }, port: url.port ?? 80)
+        let port = url.port ?? (scheme == .https ? 443 : 80)
+        guard (1...65_535).contains(port) else {
+            reader.report(setting, "\"\(text)\" has no port that is one")
+            return nil
+        }
+        let origin = Origin(scheme: scheme, host: host.filter { $0 != "[" && $0 != "]" }, port: port)
         let path = url.path()
         return ZoomConfiguration.Endpoint(origin: origin, path: path.hasSuffix("/") ? String(path.dropLast()) : path)
     }

@@ -32,18 +32,88 @@ struct Setting: Sendable, Hashable {
 }
 
 extension Setting {
+    // MARK: The listeners
+
     static let httpHost = Setting(
         "http.host", default: "127.0.0.1", "address", "Address to listen on; 0.0.0.0 or :: for all.")
     static let httpPort = Setting(
-        "http.port", default: "8080", "port", "Port to listen on, 0 to 65535; 0 lets the system choose.")
+        "http.port", default: nil, "port",
+        "Port to listen on, 0 to 65535; 0 lets the system choose. 8443 with TLS, 8080 without, if not given.")
+    static let httpTLSCertificate = Setting(
+        "http.tls.certificate", default: nil, "path",
+        "PEM file with the certificate and those between it and its root. With it, the listener speaks TLS alone.")
+    static let httpTLSKey = Setting(
+        "http.tls.key", default: nil, "path", "PEM file with the certificate's key, not encrypted.")
+    static let httpTLSClientCA = Setting(
+        "http.tls.client-ca", default: nil, "path",
+        "PEM file: clients must show a certificate that comes from one of these.")
+    static let httpTrustedProxies = Setting(
+        "http.trusted-proxies", default: "", "ranges",
+        "Addresses, as 10.0.0.0/8,::1, whose Forwarded and X-Forwarded-For say who the client is.")
+    static let httpProxyProtocolTrusted = Setting(
+        "http.proxy-protocol.trusted", default: "", "ranges",
+        "Addresses whose connections begin with a PROXY protocol header (1 or 2), which they must.")
+    static let opsHost = Setting(
+        "ops.host", default: "127.0.0.1", "address", "Address of the listener for probes: /livez and /readyz.")
+    static let opsPort = Setting(
+        "ops.port", default: "9090", "port", "Its port, 0 to 65535; 0 lets the system choose.")
+
+    // MARK: Deadlines and ages
+
+    static let httpHandshakeTimeout = Setting(
+        "http.timeouts.handshake", default: "10s", "time",
+        "From accepting a connection to its first request's first bytes, 10ms to 1h: PROXY header, TLS, preface.")
+    static let httpHeadersTimeout = Setting(
+        "http.timeouts.headers", default: "10s", "time",
+        "From the first byte of a request's header fields to the last, 10ms to 1h. Bytes that trickle do not extend it."
+    )
+    static let httpRequestTimeout = Setting(
+        "http.timeouts.request", default: "30s", "time",
+        "How long the answer to a request that is not streamed may take, 10ms to 1h; then it is answered 504.")
+    static let httpBodySilenceTimeout = Setting(
+        "http.timeouts.body-silence", default: "60s", "time",
+        "How long a request's body may pause, 10ms to 1h.")
+    static let httpWriteProgressTimeout = Setting(
+        "http.timeouts.write-progress", default: "30s", "time",
+        "How long an answer may wait for a client that takes less than 4 KiB of it, 10ms to 1h.")
+    static let httpWriteProgressBulkTimeout = Setting(
+        "http.timeouts.write-progress-bulk", default: "5m", "time",
+        "The same for streams, 10ms to 1d: readers pause to commit what they have.")
+    static let httpIdleTimeout = Setting(
+        "http.timeouts.idle", default: "2m", "time",
+        "How long a connection may be without a request, 10ms to 1d: longer than balancers keep theirs.")
+    static let httpKeepaliveTimeout = Setting(
+        "http.timeouts.keepalive", default: "30s", "time",
+        "How long an HTTP/2 client with a request open may be silent before it is sent a PING, 10ms to 1h.")
+    static let httpKeepaliveAnswerTimeout = Setting(
+        "http.timeouts.keepalive-answer", default: "10s", "time", "How long it may take to answer that, 10ms to 1h.")
+    static let httpSettingsTimeout = Setting(
+        "http.timeouts.settings-ack", default: "10s", "time",
+        "How long an HTTP/2 client may take to acknowledge our SETTINGS, 10ms to 1h.")
+    static let httpConnectionAge = Setting(
+        "http.connection.age", default: "1h", "time",
+        "How old a connection may grow, give or take a tenth, 10ms to 7d, so that clients find new replicas.")
+    static let httpConnectionRequests = Setting(
+        "http.connection.requests", default: "100000", "count",
+        "Requests on one connection, 1 to 1000000000, for the same reason.")
+
     static let httpEventLoops = Setting(
         "http.event-loops", default: "0", "count",
         "Threads that serve connections, 1 to 256; 0 takes one for each core.")
+    static let shutdownDelay = Setting(
+        "shutdown.delay", default: nil, "time",
+        "How long connections are still taken after SIGTERM, 0s to 1h, so that balancers hear from /readyz first. 5s, or 0s with sandbox, if not given."
+    )
     static let shutdownGrace = Setting(
         "shutdown.grace", default: "20s", "time",
-        "How long requests under way may take to end after SIGTERM, 0s to 1h; then they are cut off.")
+        "How long requests under way may take to end after that, 0s to 1h; then they are cut off.")
+
+    // MARK: Zoom
+
     static let zoomAPIURL = Setting(
-        "zoom.api-url", default: "https://api.zoom.us/v2", "url", "Zoom's API. http is taken for loopback alone.")
+        "zoom.api-url", default: "https://api.zoom.us/v2", "url",
+        "Zoom's API. http, which is HTTP/2 in clear text, is taken for loopback alone. HTTPS_PROXY and NO_PROXY are heeded."
+    )
     static let zoomOAuthURL = Setting(
         "zoom.oauth-url", default: "https://zoom.us/oauth/token", "url", "Zoom's token endpoint; likewise.")
     static let zoomPlan = Setting(
@@ -53,7 +123,30 @@ extension Setting {
         "zoom.rate-share", default: "0.8", "share",
         "How much of the plan's rate to use, above 0 to 1. Zoom counts all programs of the account together.")
     static let zoomTimeout = Setting(
-        "zoom.timeout", default: "10s", "time", "How long one call to Zoom may take, 100ms to 5m.")
+        "zoom.timeout", default: "10s", "time",
+        "How long one call to Zoom may take in all, waiting for a connection included, 100ms to 5m.")
+    static let zoomResolveTimeout = Setting(
+        "zoom.resolve-timeout", default: "5s", "time", "How long finding Zoom's addresses may take, 10ms to 5m.")
+    static let zoomConnectTimeout = Setting(
+        "zoom.connect-timeout", default: "5s", "time",
+        "How long connecting to Zoom may take, or to the proxy and through it, 10ms to 5m.")
+    static let zoomTLSTimeout = Setting(
+        "zoom.tls-timeout", default: "5s", "time", "How long a TLS handshake with Zoom may take, 10ms to 5m.")
+    static let zoomFirstByteTimeout = Setting(
+        "zoom.first-byte-timeout", default: "10s", "time",
+        "How long Zoom may take to begin its answer once it has the request, 10ms to 5m.")
+    static let zoomConnectionAge = Setting(
+        "zoom.connection-age", default: "10m", "time",
+        "How old a connection to Zoom may grow, give or take a tenth, 10ms to 1d.")
+    static let zoomQuiet = Setting(
+        "zoom.ping-after", default: "30s", "time",
+        "A connection to Zoom that was quiet for so long is sent a PING before it is used again, 10ms to 1h.")
+    static let zoomResolveInterval = Setting(
+        "zoom.resolve-interval", default: "60s", "time",
+        "How often Zoom's addresses are asked for again while a connection is in use, 10ms to 1d.")
+    static let zoomCAFile = Setting(
+        "zoom.ca-file", default: nil, "path",
+        "PEM file with the certificates that Zoom's must come from, instead of the system's.")
     static let zoomWait = Setting(
         "zoom.wait", default: "10s", "time",
         "How long a single lookup may wait for its turn before it is answered 429, 0s to 5m.")
@@ -75,6 +168,10 @@ extension Setting {
         "Rate limits the sandbox keeps: none, free, pro or business. The service keeps to the same plan.")
     static let sandboxSeed = Setting(
         "sandbox.seed", default: "1", "number", "The same seed makes the same sub accounts.")
+    static let sandboxTLSCertificate = Setting(
+        "sandbox.tls.certificate", default: nil, "path", "PEM file; with it the sandbox speaks TLS alone.")
+    static let sandboxTLSKey = Setting(
+        "sandbox.tls.key", default: nil, "path", "PEM file with the certificate's key, not encrypted.")
     static let sandboxPort = Setting(
         "sandbox.port", default: "8090", "port", "Port of the sandbox, 0 to 65535; 0 lets the system choose.")
     static let sandboxCredentialsFile = Setting(

@@ -4,15 +4,27 @@ extension Option where Value == String? {
     /// The flag of a setting. What it holds is checked with everything else, not here, so that a wrong value is told in
     /// the same words wherever it comes from.
     init(_ setting: Setting) {
-        var help = ArgumentHelp(
-            stringLiteral: setting.summary + (setting.defaultText.map { " (default: \($0))" } ?? ""))
+        let defaultText = setting.defaultText.flatMap { $0.isEmpty ? nil : " (default: \($0))" } ?? ""
+        var help = ArgumentHelp(stringLiteral: setting.summary + defaultText)
         help.valueName = setting.valueName
         self.init(name: .customLong(setting.flagName), help: help)
     }
 }
 
+/// A group of flags that knows which settings they are.
+protocol SettingFlags: ParsableArguments {
+    /// Those that were given.
+    var values: [Setting: String] { get }
+}
+
+extension [any SettingFlags] {
+    var values: [Setting: String] {
+        reduce(into: [:]) { $0.merge($1.values) { first, _ in first } }
+    }
+}
+
 /// The flags every command has.
-struct CommonFlags: ParsableArguments {
+struct CommonFlags: SettingFlags {
     @Option(
         name: .customLong("config"),
         help: "JSON file with settings, nested by the dots of their names: {\"http\": {\"port\": 8080}}.")
@@ -28,8 +40,84 @@ struct CommonFlags: ParsableArguments {
     }
 }
 
+/// The flags of the listener that programs call.
+struct HTTPFlags: SettingFlags {
+    @Option(.httpHost) var host
+    @Option(.httpPort) var port
+    @Option(.httpEventLoops) var eventLoops
+    @Option(.httpTLSCertificate) var tlsCertificate
+    @Option(.httpTLSKey) var tlsKey
+    @Option(.httpTLSClientCA) var tlsClientCA
+    @Option(.httpTrustedProxies) var trustedProxies
+    @Option(.httpProxyProtocolTrusted) var proxyProtocolTrusted
+    @Option(.httpHandshakeTimeout) var handshake
+    @Option(.httpHeadersTimeout) var headers
+    @Option(.httpRequestTimeout) var request
+    @Option(.httpBodySilenceTimeout) var bodySilence
+    @Option(.httpWriteProgressTimeout) var writeProgress
+    @Option(.httpWriteProgressBulkTimeout) var writeProgressBulk
+    @Option(.httpIdleTimeout) var idle
+    @Option(.httpKeepaliveTimeout) var keepalive
+    @Option(.httpKeepaliveAnswerTimeout) var keepaliveAnswer
+    @Option(.httpSettingsTimeout) var settingsAcknowledgement
+    @Option(.httpConnectionAge) var connectionAge
+    @Option(.httpConnectionRequests) var connectionRequests
+
+    var values: [Setting: String] {
+        let own: [Setting: String?] = [
+            .httpHost: host, .httpPort: port, .httpEventLoops: eventLoops, .httpTLSCertificate: tlsCertificate,
+            .httpTLSKey: tlsKey, .httpTLSClientCA: tlsClientCA, .httpTrustedProxies: trustedProxies,
+            .httpProxyProtocolTrusted: proxyProtocolTrusted, .httpHandshakeTimeout: handshake,
+            .httpHeadersTimeout: headers, .httpRequestTimeout: request, .httpBodySilenceTimeout: bodySilence,
+            .httpWriteProgressTimeout: writeProgress, .httpWriteProgressBulkTimeout: writeProgressBulk,
+            .httpIdleTimeout: idle, .httpKeepaliveTimeout: keepalive, .httpKeepaliveAnswerTimeout: keepaliveAnswer,
+            .httpSettingsTimeout: settingsAcknowledgement, .httpConnectionAge: connectionAge,
+            .httpConnectionRequests: connectionRequests,
+        ]
+        return own.compactMapValues { $0 }
+    }
+}
+
+/// The flags of the listener for probes, and of the shutdown they are told of.
+struct OpsFlags: SettingFlags {
+    @Option(.opsHost) var host
+    @Option(.opsPort) var port
+
+    var values: [Setting: String] {
+        [.opsHost: host, .opsPort: port].compactMapValues { $0 }
+    }
+}
+
+/// The flags that say how Zoom is reached and treated.
+struct ZoomFlags: SettingFlags {
+    @Option(.zoomAPIURL) var apiURL
+    @Option(.zoomOAuthURL) var oauthURL
+    @Option(.zoomPlan) var plan
+    @Option(.zoomRateShare) var rateShare
+    @Option(.zoomTimeout) var timeout
+    @Option(.zoomResolveTimeout) var resolveTimeout
+    @Option(.zoomConnectTimeout) var connectTimeout
+    @Option(.zoomTLSTimeout) var tlsTimeout
+    @Option(.zoomFirstByteTimeout) var firstByteTimeout
+    @Option(.zoomConnectionAge) var connectionAge
+    @Option(.zoomQuiet) var quiet
+    @Option(.zoomResolveInterval) var resolveInterval
+    @Option(.zoomCAFile) var caFile
+    @Option(.zoomWait) var wait
+
+    var values: [Setting: String] {
+        let own: [Setting: String?] = [
+            .zoomAPIURL: apiURL, .zoomOAuthURL: oauthURL, .zoomPlan: plan, .zoomRateShare: rateShare,
+            .zoomTimeout: timeout, .zoomResolveTimeout: resolveTimeout, .zoomConnectTimeout: connectTimeout,
+            .zoomTLSTimeout: tlsTimeout, .zoomFirstByteTimeout: firstByteTimeout, .zoomConnectionAge: connectionAge,
+            .zoomQuiet: quiet, .zoomResolveInterval: resolveInterval, .zoomCAFile: caFile, .zoomWait: wait,
+        ]
+        return own.compactMapValues { $0 }
+    }
+}
+
 /// The flags that shape a sandbox.
-struct SandboxFlags: ParsableArguments {
+struct SandboxFlags: SettingFlags {
     @Option(.sandboxAccounts) var accounts
     @Option(.sandboxLimits) var limits
     @Option(.sandboxSeed) var seed

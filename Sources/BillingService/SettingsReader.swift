@@ -73,8 +73,8 @@ struct SettingsReader {
 
     // MARK: Values
 
-    mutating func text(_ setting: Setting) -> String? {
-        read(setting, as: "a text", { try $0.requiredString(forKey: $1) }, { $0 })
+    mutating func text(_ setting: Setting, default other: String? = nil) -> String? {
+        read(setting, as: "a text", default: other, { try $0.requiredString(forKey: $1) }, { $0 })
     }
 
     mutating func flag(_ setting: Setting) -> Bool {
@@ -82,8 +82,12 @@ struct SettingsReader {
     }
 
     /// Always in range, so that whoever goes on to use it cannot trap on what was reported.
-    mutating func integer(_ setting: Setting, in range: ClosedRange<Int>) -> Int {
-        let value = read(setting, as: "a whole number", { try $0.requiredInt(forKey: $1) }, { Int($0) })
+    ///
+    /// - Parameter other: Holds where nobody says otherwise, for a setting whose default depends on others.
+    mutating func integer(_ setting: Setting, in range: ClosedRange<Int>, default other: Int? = nil) -> Int {
+        let value = read(
+            setting, as: "a whole number", default: other.map(String.init), { try $0.requiredInt(forKey: $1) },
+            { Int($0) })
         guard let value else { return range.lowerBound }
         guard range.contains(value) else {
             report(setting, "\(value) is not between \(range.lowerBound) and \(range.upperBound)")
@@ -102,14 +106,27 @@ struct SettingsReader {
         return value
     }
 
-    mutating func duration(_ setting: Setting, in range: ClosedRange<Duration>) -> Duration {
-        guard let text = text(setting) else { return range.lowerBound }
+    /// - Parameter other: As for `integer`; in whole seconds.
+    mutating func duration(
+        _ setting: Setting, in range: ClosedRange<Duration>, default other: Duration? = nil
+    ) -> Duration {
+        let defaultText = other.map { "\($0.components.seconds)s" }
+        guard let text = text(setting, default: defaultText) else { return range.lowerBound }
         guard let duration = Self.duration(text) else {
             report(setting, "\"\(text)\" is not a time such as 500ms, 10s, 2m or 1h")
             return range.lowerBound
         }
         if !range.contains(duration) { report(setting, "\(text) is out of range: \(setting.summary)") }
         return duration
+    }
+
+    mutating func ranges(_ setting: Setting) -> [AddressRange] {
+        guard let text = text(setting) else { return [] }
+        guard let ranges = AddressRange.list(text) else {
+            report(setting, "\"\(text)\" is not a list of addresses such as 10.0.0.0/8,::1")
+            return []
+        }
+        return ranges
     }
 
     mutating func choice<Choice: RawRepresentable & CaseIterable>(_ setting: Setting) -> Choice?
@@ -138,7 +155,8 @@ struct SettingsReader {
     }
 
     private mutating func read<Value>(
-        _ setting: Setting, as kind: String, _ read: (ConfigReader, ConfigKey) throws -> Value,
+        _ setting: Setting, as kind: String, default other: String? = nil,
+        _ read: (ConfigReader, ConfigKey) throws -> Value,
         _ parse: (String) -> Value?
     ) -> Value? {
         do {
@@ -152,8 +170,9 @@ struct SettingsReader {
                 return nil
             }
         }
-        values.append((setting, setting.defaultText ?? ""))
-        return setting.defaultText.flatMap(parse)
+        let defaultText = other ?? setting.defaultText
+        values.append((setting, defaultText ?? ""))
+        return defaultText.flatMap(parse)
     }
 
     private static func key(of setting: Setting) -> ConfigKey {
@@ -163,6 +182,7 @@ struct SettingsReader {
     private static func duration(_ text: String) -> Duration? {
         let units: [(String, Duration)] = [
             ("ms", .milliseconds(1)), ("s", .seconds(1)), ("m", .seconds(60)), ("h", .seconds(3600)),
+            ("d", .seconds(86_400)),
         ]
         for (suffix, unit) in units where text.hasSuffix(suffix) {
             guard let count = Int32(text.dropLast(suffix.count)), count >= 0 else { continue }

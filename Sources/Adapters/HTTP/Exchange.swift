@@ -32,6 +32,9 @@ final class Exchange {
     /// Whether the request wants the fields of the answer alone, on a server.
     var isHead = false
 
+    /// Whether the head of the answer has been made, on a server.
+    var hasResponded = false
+
     /// Whether the peer's message has ended, on a server.
     var isInboundOver = false
 
@@ -78,6 +81,11 @@ final class Exchange {
         guard !isBulk, age > timeouts.bodyRateGrace else { return false }
         let wanted = Double(limits.bodyBytesPerSecondMin) * Double(age.nanoseconds) / 1e9
         return Double(inbound.receivedBytes) < wanted
+    }
+
+    /// Whether the answer, which is not a stream, has been in the making for too long.
+    func isOverdue(at now: NIODeadline, timeouts: Timeouts) -> Bool {
+        task != nil && !isBulk && !hasResponded && now - began > timeouts.request
     }
 
     /// The stream is gone: whoever waits for something of it hears so, and its work is cancelled.

@@ -10,6 +10,10 @@ package struct Timeouts: Sendable {
     /// From the first byte of a field section to its last: it fits into a few packets.
     package var headers: TimeAmount = .seconds(10)
 
+    /// How long the answer to a request may take that is not streamed: a wait for a turn at Zoom, a call to it, another
+    /// after a lost connection. Streams end when they end.
+    package var request: TimeAmount = .seconds(30)
+
     /// How long a reader waits for more of a body that comes in. Whoever streams into us may pause to make the next
     /// line, and a program that takes longer than this has mostly gone away.
     package var bodySilence: TimeAmount = .seconds(60)

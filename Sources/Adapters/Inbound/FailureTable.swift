@@ -80,6 +80,7 @@ enum FailureTable {
         case .malformed: malformed
         case .unknownExpectation: unknownExpectation
         case .timedOut: requestTimedOut
+        case .answerTimedOut: answerTimedOut
         case .versionNotSupported: versionNotSupported
         }
     }
@@ -93,6 +94,9 @@ enum FailureTable {
     private static let requestTimedOut = ProblemDetails(
         status: 408, code: 408, slug: "request-timed-out", title: "Request timeout",
         message: "The request did not come in time.")
+    private static let answerTimedOut = ProblemDetails(
+        status: 504, code: 504, slug: "timed-out", title: "Timed out",
+        message: "The answer could not be made in time.")
     private static let versionNotSupported = ProblemDetails(
         status: 505, code: 505, slug: "version-not-supported", title: "HTTP version not supported",
         message: "A stream needs HTTP/1.1 or HTTP/2.")

@@ -1,5 +1,6 @@
 package import Domain
 package import Logging
+import NIOCore
 
 /// The way in: path, method, caller, then the route's own affair.
 package final class Router: RequestHandler {
@@ -11,6 +12,7 @@ package final class Router: RequestHandler {
     private let callerCheck: CallerCheck
     private let getBilling: GetBilling
     private let streamBilling: StreamBilling
+    private let trustedProxies: [AddressRange]
     private let logger: Logger
 
     /// Asked of the logger once and not for every request.
@@ -19,14 +21,17 @@ package final class Router: RequestHandler {
     /// Longer targets are nobody's (RFC 9110, 4.1 asks for 8000 at least).
     private static let targetBytesMax = 8000
 
-    /// - Parameter caller: Finds the caller by the digest of the token presented.
+    /// - Parameters:
+    ///   - caller: Finds the caller by what a request shows.
+    ///   - trustedProxies: Whose word is taken for whom they forward for.
     package init(
         lookUpContact: LookUpContact, exportContacts: ExportContacts,
-        caller: @escaping @Sendable (SHA256Digest) -> Caller?, logger: Logger
+        caller: @escaping @Sendable (CallerProof) -> Caller?, trustedProxies: [AddressRange] = [], logger: Logger
     ) {
         callerCheck = CallerCheck(registry: caller)
         getBilling = GetBilling(lookUpContact: lookUpContact)
         streamBilling = StreamBilling(exportContacts: exportContacts)
+        self.trustedProxies = trustedProxies
         self.logger = logger
         logsRequests = logger.logLevel <= .debug
     }
@@ -39,9 +44,19 @@ package final class Router: RequestHandler {
                 metadata: [
                     "request-id": "\(requestID.text)",
                     "method": "\(String(decoding: request.method, as: UTF8.self))",
+                    "client": "\(client(of: request)?.ipAddress ?? "unknown")",
                 ])
         }
         return reply(to: request, requestID).inTrace(of: request)
+    }
+
+    /// Whom the request is from, through however many proxies of ours.
+    private func client(of request: HTTPRequest) -> SocketAddress? {
+        request.peer.address.map { peer in
+            ForwardedField.client(
+                forwarded: request.fields.list(.forwarded), xForwardedFor: request.fields.list(.xForwardedFor),
+                from: peer, trusted: trustedProxies)
+        }
     }
 
     package func refuse(_ refusal: Refusal) -> HTTPResponse {

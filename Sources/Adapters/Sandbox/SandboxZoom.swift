@@ -65,6 +65,7 @@ package final class SandboxZoom: RequestHandler {
         case .malformed: SandboxAnswer.error(400, 400, "Bad request.")
         case .unknownExpectation: SandboxAnswer.error(417, 417, "Expectation failed.")
         case .timedOut: SandboxAnswer.error(408, 408, "Request timeout.")
+        case .answerTimedOut: SandboxAnswer.error(504, 504, "Gateway timeout.")
         case .versionNotSupported: SandboxAnswer.error(505, 505, "HTTP version not supported.")
         }
     }

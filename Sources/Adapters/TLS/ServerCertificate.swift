@@ -33,6 +33,7 @@ package final class ServerCertificate: Service {
 
         /// What the files held when they were read last, as digests: a notice may be of nothing.
         var contents: [SHA256Digest?]
+        let read = NIODeadline.now()
         var problem: TLSFailure?
     }
 
@@ -59,6 +60,14 @@ package final class ServerCertificate: Service {
 
     /// What new connections are made from.
     var current: TLSContext { state.withLock { $0.context } }
+
+    /// Until the certificate in use expires; not positive once it has.
+    package var secondsLeft: Int {
+        state.withLock { state in
+            let age = (NIODeadline.now() - state.read).nanoseconds / 1_000_000_000
+            return (state.context.certificateSecondsLeft ?? 0) - Int(age)
+        }
+    }
 
     /// Why the files as they are now are not in use, if they are not.
     package var problem: TLSFailure? { state.withLock { $0.problem } }

@@ -70,17 +70,22 @@ package final class TicketKeys: Sendable {
             return isOld ? 2 : 1
         }
 
+    /// All that a parameter points to has to live until the parameters are set: its name too.
     private static func setDigest(_ digest: OpaquePointer?, _ key: Key) -> Bool {
         var secret = key.digestKey
         var algorithm = Array("SHA256".utf8CString)
-        return secret.withUnsafeMutableBytes { secret in
-            algorithm.withUnsafeMutableBufferPointer { algorithm in
-                let parameters = [
-                    OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, secret.baseAddress, secret.count),
-                    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, algorithm.baseAddress, 0),
-                    OSSL_PARAM_construct_end(),
-                ]
-                return EVP_MAC_CTX_set_params(digest, parameters) == 1
+        return OSSL_MAC_PARAM_KEY.withCString { keyName in
+            OSSL_MAC_PARAM_DIGEST.withCString { digestName in
+                secret.withUnsafeMutableBytes { secret in
+                    algorithm.withUnsafeMutableBufferPointer { algorithm in
+                        let parameters = [
+                            OSSL_PARAM_construct_octet_string(keyName, secret.baseAddress, secret.count),
+                            OSSL_PARAM_construct_utf8_string(digestName, algorithm.baseAddress, 0),
+                            OSSL_PARAM_construct_end(),
+                        ]
+                        return EVP_MAC_CTX_set_params(digest, parameters) == 1
+                    }
+                }
             }
         }
     }

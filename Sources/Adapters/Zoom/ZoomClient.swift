@@ -4,6 +4,7 @@ package import Logging
 import NIOCore
 package import NIOPosix
 import ServiceLifecycle
+import Synchronization
 
 /// Zoom's Billing API as the domain's ports: one master account, one connection, one pace.
 package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
@@ -14,6 +15,18 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
     private let gate: RateGate?
     private let time: any TimeSource
     private let logger: Logger
+    private let lastOutcome = Mutex(Standing.notAsked)
+
+    /// How the last call to Zoom went, as far as it says something about all calls.
+    package enum Standing: Sendable, Equatable {
+        case notAsked
+        case good
+        /// Zoom refuses our credentials, or what they may do.
+        case refused
+        case unreachable
+    }
+
+    package var standing: Standing { lastOutcome.withLock { $0 } }
 
     /// The most that Zoom gives out at a time (Zoom: List sub accounts).
     private static let pageSize = 300
@@ -101,7 +114,9 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
             try await gate?.pass(purpose)
             let token = try await tokens.token()
             do throws(ZoomFailure) {
-                return try await send(target, token: token, bodyBytesMax: bodyBytesMax)
+                let object = try await send(target, token: token, bodyBytesMax: bodyBytesMax)
+                note(.good)
+                return object
             } catch {
                 if error.isTokenRefused, !hasRenewed {
                     hasRenewed = true
@@ -178,8 +193,18 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
         }
     }
 
+    private func note(_ standing: Standing) {
+        lastOutcome.withLock { $0 = standing }
+    }
+
     private func translate(_ failure: ZoomFailure, account: AccountID?) -> BillingFailure {
         let translated = failure.billingFailure(account: account)
+        switch translated {
+        case .credentialsRefused: note(.refused)
+        case .sourceFailed, .timedOut: note(.unreachable)
+        case .selfPay, .accountNotFound: note(.good)
+        case .invalid, .scopeMissing, .budgetSpent, .cancelled: break
+        }
         switch translated {
         case .credentialsRefused:
             logger.warning("Zoom refused our credentials", metadata: ["reason": "\(failure.reason)"])

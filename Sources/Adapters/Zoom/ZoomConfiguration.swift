@@ -35,8 +35,16 @@ package struct ZoomConfiguration: Sendable {
     package init(api: Endpoint, oauth: Endpoint) {
         self.api = api
         self.oauth = oauth
-        http = HTTPClient.Configuration()
+        http = .zoom
+    }
+}
+
+extension HTTPClient.Configuration {
+    /// For connections to Zoom.
+    package static var zoom: HTTPClient.Configuration {
+        var configuration = HTTPClient.Configuration()
         // Zoom is not a hostile peer, but its gateways add fields of their own.
-        http.limits.headerListBytesMax = 32_768
+        configuration.limits.headerListBytesMax = 32_768
+        return configuration
     }
 }

@@ -57,7 +57,10 @@ struct ReadmeTests {
             try write(files[1].replacing("DIGEST", with: digest), to: folder + "/callers.json")
 
             let command = try #require(blocks("sh").first { $0.hasPrefix("billing-service serve") })
-                .replacing("billing-service serve", with: "exec \(TestProcess.billingService) serve --http-port 0")
+                .replacing(
+                    "billing-service serve",
+                    with: "exec \(TestProcess.billingService) serve --http-port 0 --ops-port 0 --shutdown-delay 0s"
+                )
                 .replacing("http://127.0.0.1:8090", with: zoomBase)
             let service = TestProcess("sh", ["-c", "cd \(folder) && \(command)"])
             let listening = try await service.output(containing: "Listening on ")

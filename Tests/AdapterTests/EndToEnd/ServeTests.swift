@@ -118,7 +118,8 @@ struct ServeTests {
     func secrets() async throws {
         try await withTemporaryFolder { folder in
             let process = TestProcess(
-                TestProcess.billingService, ["serve", "--sandbox", "--http-port", "0", "--log-level", "trace"],
+                TestProcess.billingService,
+                ["serve", "--sandbox", "--http-port", "0", "--ops-port", "0", "--log-level", "trace"],
                 environment: ["TMPDIR": folder])
             let output = try await process.output(containing: "/v2/billing/stream\n")
             let base = String(try #require(output.firstMatch(of: /http:\/\/[0-9.]+:[0-9]+/)).output)
@@ -160,7 +161,7 @@ struct ServeTests {
                 #"{"callers":[{"name":"job","token_sha256":"\#(digest)","scopes":["billing:export"]}]}"#,
                 to: folder + "/callers.json")
             try write(
-                #"{"http":{"port":0},"zoom":{"plan":"business"},"callers":{"file":"\#(folder)/callers.json"}}"#,
+                #"{"http":{"port":0},"ops":{"port":0},"shutdown":{"delay":"0s"},"zoom":{"plan":"business"},"callers":{"file":"\#(folder)/callers.json"}}"#,
                 to: folder + "/config.json")
             let service = TestProcess(
                 TestProcess.billingService,
@@ -196,7 +197,7 @@ struct ServeTests {
         try await RunningService.with { service in
             let port = String(try #require(service.base.split(separator: ":").last))
             let second = await TestProcess.run(
-                TestProcess.billingService, ["serve", "--sandbox", "--http-port", port])
+                TestProcess.billingService, ["serve", "--sandbox", "--http-port", port, "--ops-port", "0"])
             #expect(second.status == 1)
             #expect(second.errors.contains("ddress already in use"))
         }

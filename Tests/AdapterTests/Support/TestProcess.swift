@@ -142,7 +142,7 @@ struct RunningService {
         _ arguments: [String] = [], _ test: (RunningService) async throws -> Void
     ) async throws {
         let process = TestProcess(
-            TestProcess.billingService, ["serve", "--sandbox", "--http-port", "0"] + arguments)
+            TestProcess.billingService, ["serve", "--sandbox", "--http-port", "0", "--ops-port", "0"] + arguments)
         let output = try await process.output(containing: "/v2/billing/stream\n")
         let curls = output.split(separator: "\n").map(String.init).filter { $0.hasPrefix("curl ") }
         let base = try #require(output.firstMatch(of: /http:\/\/[0-9.]+:[0-9]+/)).output

@@ -34,6 +34,7 @@ struct ScriptedHandler: RequestHandler {
         case .malformed: HTTPResponse(status: 400)
         case .unknownExpectation: HTTPResponse(status: 417)
         case .timedOut: HTTPResponse(status: 408)
+        case .answerTimedOut: HTTPResponse(status: 504)
         case .versionNotSupported: HTTPResponse(status: 505)
         }
     }

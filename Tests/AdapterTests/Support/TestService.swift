@@ -97,7 +97,7 @@ struct TestService {
         let router = Router(
             lookUpContact: LookUpContact(source: source, time: time),
             exportContacts: ExportContacts(directory: source, source: source, time: time),
-            caller: { callers[$0] }, logger: .silent)
+            caller: { if case .token(let digest) = $0 { callers[digest] } else { nil } }, logger: .silent)
         let server = try await HTTPServer(
             host: "127.0.0.1", port: 0, group: .singleton, handler: router, configuration: .test(grace: .seconds(10)),
             logger: .silent)

@@ -18,7 +18,6 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         let isOld: Bool
         var keepsAlive: Bool
         let contentLength: Int?
-        var hasResponded = false
         var isResponseOver = false
         var discardedBytes = 0
     }
@@ -282,7 +281,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     // MARK: Answers
 
     func respond(_ response: HTTPResponse, on exchange: Exchange) {
-        guard var current, current.exchange === exchange, !current.hasResponded else { return }
+        guard var current, current.exchange === exchange, !exchange.hasResponded else { return }
         writeHead(response.fields, &current, isChunked: false)
         current.isResponseOver = true
         self.current = current
@@ -321,7 +320,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         } else if current.isOld {
             head.headers.add(name: "connection", value: "keep-alive")
         }
-        current.hasResponded = true
+        current.exchange.hasResponded = true
         write(.head(head))
     }
 
@@ -350,7 +349,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     /// Moves the body under way to the socket as far as that takes it.
     private func pump() {
-        guard let current, current.hasResponded, !current.isResponseOver else { return }
+        guard let current, current.exchange.hasResponded, !current.isResponseOver else { return }
         let exchange = current.exchange
         while let context, context.channel.isWritable {
             switch exchange.outbound.next(limit: limits.streamWriteBytesMax) {
@@ -383,7 +382,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     }
 
     func inboundAwaited(on exchange: Exchange) {
-        guard exchange.takeContinue(), current?.hasResponded == false else { return }
+        guard exchange.takeContinue(), current?.exchange === exchange, !exchange.hasResponded else { return }
         write(.head(HTTPResponseHead(version: .http1_1, status: .continue)))
         setNeedsFlush()
     }
@@ -462,7 +461,10 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
                 close()
                 return
             }
-            if exchange.isReadStalled(at: now, timeouts: timeouts, limits: limits) {
+            if exchange.isOverdue(at: now, timeouts: timeouts) {
+                exchange.task?.cancel()
+                respond(requestHandler.refuse(.answerTimedOut), on: exchange)
+            } else if exchange.isReadStalled(at: now, timeouts: timeouts, limits: limits) {
                 current?.keepsAlive = false
                 exchange.inbound.failed(.timedOut)?.resume(returning: .failure(.timedOut))
             }

@@ -354,6 +354,8 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     }
 
     func respond(_ response: HTTPResponse, on exchange: Exchange) {
+        guard !exchange.hasResponded else { return }
+        exchange.hasResponded = true
         // The answer to HEAD has the fields of that to GET, its length included, and no body (RFC 9110, 9.3.2).
         let hasBody = !exchange.isHead && exchange.outbound.fill(with: response.body)
         session?.submitResponse(response.fields, hasBody: hasBody, on: exchange)
@@ -361,6 +363,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     }
 
     func beginStream(_ head: HTTPResponse, on exchange: Exchange) -> Bool {
+        exchange.hasResponded = true
         session?.submitResponse(head.fields, hasBody: true, on: exchange)
         setNeedsFlush()
         return true
@@ -484,6 +487,9 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
                 session?.reset(exchange, .cancel)
                 setNeedsFlush()
             }
+        } else if let requestHandler, exchange.isOverdue(at: now, timeouts: timeouts) {
+            exchange.task?.cancel()
+            respond(requestHandler.refuse(.answerTimedOut), on: exchange)
         } else if role.isServer, exchange.isReadStalled(at: now, timeouts: timeouts, limits: limits) {
             exchange.inbound.failed(.timedOut)?.resume(returning: .failure(.timedOut))
         }

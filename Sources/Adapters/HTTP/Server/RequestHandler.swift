@@ -19,6 +19,8 @@ package enum Refusal: Sendable, CaseIterable {
     case unknownExpectation
     /// The request did not come in time.
     case timedOut
+    /// The answer was not made in time.
+    case answerTimedOut
     /// The answer is a stream, and this version of HTTP cannot tell the end of one from a connection that broke.
     case versionNotSupported
 }

@@ -1,0 +1,127 @@
+package import Domain
+import Logging
+package import NIOCore
+import ServiceLifecycle
+import Synchronization
+
+/// Whether the service is alive and ready: what probes are told. Nothing is asked of Zoom for them.
+package final class Health: Service {
+    package enum Finding: Sendable, Equatable {
+        case good
+        /// Worth an operator's while, but other replicas would be no better: the service stays ready.
+        case degraded(String, remedy: String)
+        /// No requests should be sent here.
+        case failing(String, remedy: String)
+
+        fileprivate var isSameKind: (Finding) -> Bool {
+            { other in
+                switch (self, other) {
+                case (.good, .good), (.degraded, .degraded), (.failing, .failing): true
+                case (.good, _), (.degraded, _), (.failing, _): false
+                }
+            }
+        }
+    }
+
+    /// Something to look at, every second and whenever somebody asks.
+    package struct Check: Sendable {
+        let name: String
+        let look: @Sendable () -> Finding
+
+        package init(_ name: String, look: @escaping @Sendable () -> Finding) {
+            self.name = name
+            self.look = look
+        }
+    }
+
+    struct Report: Sendable {
+        let name: String
+        let finding: Finding
+        /// Since when it is good, degraded or failing.
+        let since: Timestamp
+    }
+
+    private struct State {
+        var isShuttingDown = false
+        var last: [String: (finding: Finding, since: Timestamp)] = [:]
+        var beats: [NIODeadline]
+    }
+
+    private let checks: [Check]
+    private let loops: [any EventLoop]
+    private let clock: any EventLoop
+    private let time: any TimeSource
+    private let state: Mutex<State>
+
+    /// A loop that has not come round for so long is stuck. A turn takes milliseconds; a machine that stands still this
+    /// long is better restarted.
+    private let stuckAfter: TimeAmount
+
+    /// - Parameters:
+    ///   - loops: Those that serve requests.
+    ///   - clock: One that does not, and so goes on when they are busy.
+    package init(
+        checks: [Check], loops: [any EventLoop], clock: any EventLoop, time: any TimeSource,
+        stuckAfter: TimeAmount = .seconds(10)
+    ) {
+        self.checks = checks
+        self.loops = loops
+        self.clock = clock
+        self.time = time
+        self.stuckAfter = stuckAfter
+        state = Mutex(State(beats: Array(repeating: .now(), count: loops.count)))
+    }
+
+    /// Looks every second, so that what is said of the beginning of a state is true to the second.
+    package func run() async throws {
+        let beat = clock.scheduleRepeatedTask(initialDelay: .zero, delay: .seconds(1)) { _ in
+            self.feelPulse()
+            _ = self.reports()
+        }
+        try? await gracefulShutdown()
+        beat.cancel()
+    }
+
+    /// No more requests should be sent here, from this moment on.
+    package func shutdownBegan() {
+        state.withLock { $0.isShuttingDown = true }
+        _ = reports()
+    }
+
+    private func feelPulse() {
+        for (index, loop) in loops.enumerated() {
+            loop.execute { self.state.withLock { $0.beats[index] = .now() } }
+        }
+    }
+
+    /// How many loops do not come round.
+    var stuckLoops: Int {
+        let latest = NIODeadline.now() - stuckAfter
+        return state.withLock { state in state.beats.count { $0 < latest } }
+    }
+
+    /// Looks at everything now.
+    func reports() -> [Report] {
+        let isShuttingDown = state.withLock { $0.isShuttingDown }
+        let accepting: Finding =
+            isShuttingDown
+            ? .failing("the service is shutting down", remedy: "send requests to another replica") : .good
+        let stuck = stuckLoops
+        let turning: Finding =
+            stuck > 0
+            ? .failing(
+                "\(stuck) of \(loops.count) event loops have not come round for \(stuckAfter.nanoseconds / 1_000_000_000) s",
+                remedy: "restart this replica, and keep a stack trace of it") : .good
+        let findings =
+            [("accepting", accepting), ("event-loops", turning)] + checks.map { ($0.name, $0.look()) }
+        let now = time.timestamp
+        return state.withLock { state in
+            findings.map { name, finding in
+                var since = now
+                if let last = state.last[name], last.finding.isSameKind(finding) { since = last.since }
+                state.last[name] = (finding, since)
+                return Report(name: name, finding: finding, since: since)
+            }
+        }
+    }
+}

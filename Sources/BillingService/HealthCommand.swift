@@ -1,0 +1,67 @@
+import Adapters
+import ArgumentParser
+import FoundationEssentials
+import Logging
+import NIOCore
+import NIOPosix
+
+struct HealthCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "health",
+        abstract: "Ask a running service on this machine whether it is ready.",
+        discussion: """
+            For health checks of containers: asks /readyz of the listener for probes (or /livez, with --live), prints \
+            what it says, and is silent about nothing that is wrong.
+
+            Exit codes: 0 ready, 1 not ready or nobody there, 64 wrong usage, 78 wrong configuration.
+            """)
+
+    @OptionGroup var opsFlags: OpsFlags
+    @OptionGroup var commonFlags: CommonFlags
+
+    @Flag(help: "Ask whether it is alive, which it is while it is starting or shutting down, too.")
+    var live = false
+
+    func run() async throws {
+        let groups: [any SettingFlags] = [opsFlags, commonFlags]
+        // The service's own file may be named: it is to be believed about settings that are not looked at here.
+        var reader = try await SettingsReader(
+            flags: groups.values, environment: ProcessInfo.processInfo.environment,
+            file: commonFlags.configurationFile, known: ServeSettings.all)
+        let host = reader.text(.opsHost) ?? ""
+        let port = reader.integer(.opsPort, in: 1...65_535)
+        try reader.finish()
+        if commonFlags.printsConfiguration {
+            Output.write(reader.description)
+            return
+        }
+        guard await isHealthy(host: Self.reachable(host), port: port) else { throw ExitCode(1) }
+    }
+
+    /// Where a listener on all addresses is found from the same machine.
+    private static func reachable(_ host: String) -> String {
+        switch host {
+        case "0.0.0.0": "127.0.0.1"
+        case "::": "::1"
+        default: host
+        }
+    }
+
+    private func isHealthy(host: String, port: Int) async -> Bool {
+        let origin = Origin(scheme: .http, host: host, port: port)
+        let client = HTTPClient(origin: origin, group: .singleton, logger: Output.logger(.error))
+        let request = ClientRequest(
+            method: "GET", scheme: "http", authority: origin.authority, target: live ? "/livez" : "/readyz?verbose")
+        do throws(HTTPFailure) {
+            // Below the few seconds that those who run health checks wait.
+            let response = try await client.exchange(request, bodyBytesMax: 65_536, timeout: .seconds(2))
+            let text = String(buffer: response.body)
+            if response.status == 200 { Output.write(text) } else { Output.writeError(text) }
+            await client.close()
+            return response.status == 200
+        } catch {
+            Output.writeError("billing-service: nobody answers at \(origin.authority): \(error)\n")
+            return false
+        }
+    }
+}
