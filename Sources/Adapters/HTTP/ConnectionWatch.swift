@@ -1,9 +1,9 @@
-import NIOCore
+package import NIOCore
 
 /// Decides, handed the time, what has taken too long on one connection. A value: no timers, no channel.
-struct ConnectionWatch {
+package struct ConnectionWatch {
     /// Why a connection is ended before its peer ends it.
-    enum Reason: Equatable {
+    package enum Reason: Equatable {
         /// No request was under way for too long.
         case idle
         /// A field section was begun and not finished.
@@ -16,7 +16,7 @@ struct ConnectionWatch {
         case age
     }
 
-    enum Action: Equatable {
+    package enum Action: Equatable {
         case none
         /// Ask whether the peer is there.
         case ping
@@ -43,7 +43,7 @@ struct ConnectionWatch {
     private let tick: TimeAmount
 
     /// - Parameter isHTTP2: Whether there are PING and SETTINGS to be answered.
-    init(timeouts: Timeouts, limits: Limits, isHTTP2: Bool, now: NIODeadline) {
+    package init(timeouts: Timeouts, limits: Limits, isHTTP2: Bool, now: NIODeadline) {
         self.timeouts = timeouts
         requestsMax = limits.requestsPerConnectionMax
         endOfAge = now + timeouts.connectionAgeWithJitter
@@ -59,43 +59,43 @@ struct ConnectionWatch {
 
     // MARK: Events
 
-    mutating func received(at now: NIODeadline) {
+    package mutating func received(at now: NIODeadline) {
         receivedAt = now
     }
 
-    mutating func headBegan(at now: NIODeadline) {
+    package mutating func headBegan(at now: NIODeadline) {
         if headSince == nil { headSince = now }
     }
 
-    mutating func headEnded() {
+    package mutating func headEnded() {
         headSince = nil
     }
 
-    mutating func exchangeBegan() {
+    package mutating func exchangeBegan() {
         exchangesOpen += 1
         requests += 1
     }
 
-    mutating func exchangeEnded(at now: NIODeadline) {
+    package mutating func exchangeEnded(at now: NIODeadline) {
         exchangesOpen -= 1
         if exchangesOpen == 0 { idleSince = now }
     }
 
-    mutating func pingAnswered() {
+    package mutating func pingAnswered() {
         pingedAt = nil
     }
 
-    mutating func settingsAcknowledged() {
+    package mutating func settingsAcknowledged() {
         settingsSince = nil
     }
 
     // MARK: Decisions
 
     /// Whether the requests so far are enough for one connection.
-    var hasCarriedEnough: Bool { requests >= requestsMax }
+    package var hasCarriedEnough: Bool { requests >= requestsMax }
 
     /// What is to be done now.
-    mutating func check(at now: NIODeadline) -> Action {
+    package mutating func check(at now: NIODeadline) -> Action {
         if let headSince, headSince + timeouts.headers <= now { return .cutOff(.headers) }
         if let settingsSince, settingsSince + timeouts.settingsAcknowledgement <= now { return .cutOff(.settings) }
         if let pingedAt {
@@ -117,7 +117,7 @@ struct ConnectionWatch {
     }
 
     /// When to look again, if nothing happens until then.
-    func nextCheck(after now: NIODeadline) -> NIODeadline {
+    package func nextCheck(after now: NIODeadline) -> NIODeadline {
         var next = endOfAge
         if isDrainAsked { next = .distantFuture }
         if exchangesOpen > 0 {
@@ -133,14 +133,16 @@ struct ConnectionWatch {
 }
 
 /// Whether something moves: how much of it had come by when, at the last look that found it moving.
-struct Progress {
+package struct Progress {
     private var mark = 0
     private var since: NIODeadline?
+
+    package init() {}
 
     /// Whether fewer than `bytesMin` came in all of `time` while somebody waited.
     ///
     /// - Parameter count: How many bytes there have been altogether.
-    mutating func isStalled(
+    package mutating func isStalled(
         at now: NIODeadline, count: Int, isAwaited: Bool, bytesMin: Int, within time: TimeAmount
     ) -> Bool {
         guard isAwaited, let since, count - mark < bytesMin else {

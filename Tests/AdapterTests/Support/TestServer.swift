@@ -84,10 +84,13 @@ func withServices(
 
 /// A server of its own on a port the system chose.
 func withServer(
-    _ handler: any RequestHandler, limits: Limits = Limits(), _ test: (HTTPServer) async throws -> Void
+    _ handler: any RequestHandler, limits: Limits = Limits(), timeouts: Timeouts = Timeouts(),
+    tls: ServerCertificate? = nil, proxyProtocolTrusted: String = "", _ test: (HTTPServer) async throws -> Void
 ) async throws {
+    var configuration = HTTPServer.Configuration.test(limits: limits, timeouts: timeouts, tls: tls)
+    configuration.proxyProtocolTrusted = AddressRange.list(proxyProtocolTrusted) ?? []
     let server = try await HTTPServer(
-        host: "127.0.0.1", port: 0, group: .singleton, handler: handler, configuration: .test(limits: limits),
+        host: "127.0.0.1", port: 0, group: .singleton, handler: handler, configuration: configuration,
         logger: .silent)
     try await withServices([server]) { try await test(server) }
 }

@@ -1,7 +1,7 @@
-import NIOCore
+package import NIOCore
 
 /// What the first bytes of a connection in clear text say it speaks.
-enum FirstBytes: Equatable {
+package enum FirstBytes: Equatable {
     case needsMore
     /// The client's preface (RFC 9113, 3.4).
     case http2
@@ -14,7 +14,7 @@ enum FirstBytes: Equatable {
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
     /// - Parameter lineBytesMax: A line longer than this is left to the parser of HTTP/1.1 to refuse.
-    static func decide(_ bytes: ByteBufferView, lineBytesMax: Int) -> FirstBytes {
+    package static func decide(_ bytes: ByteBufferView, lineBytesMax: Int) -> FirstBytes {
         if bytes.starts(with: preface) { return .http2 }
         if preface.starts(with: bytes) { return .needsMore }
         // A method is a token and begins with a letter here; what begins a TLS handshake, or nothing, does not.

@@ -1,0 +1,47 @@
+import Adapters
+import NIOCore
+import Testing
+
+@Suite("A range of addresses")
+struct AddressRangeTests {
+    @Test(
+        "has the addresses that begin like it",
+        arguments: [
+            ("10.0.0.0/8", "10.255.1.2", true), ("10.0.0.0/8", "11.0.0.1", false),
+            ("192.0.2.7", "192.0.2.7", true), ("192.0.2.7", "192.0.2.8", false),
+            ("0.0.0.0/0", "203.0.113.9", true), ("0.0.0.0/0", "2001:db8::1", false),
+            ("172.16.0.0/12", "172.31.255.255", true), ("172.16.0.0/12", "172.32.0.0", false),
+            ("10.1.2.3/8", "10.200.0.1", true), ("2001:db8::/33", "2001:db8:7fff::1", true),
+            ("2001:db8::/33", "2001:db8:8000::1", false), ("::1", "::1", true), ("::/0", "127.0.0.1", true),
+            // IPv4 as IPv6 maps it is IPv4.
+            ("10.0.0.0/8", "::ffff:10.1.1.1", true), ("::ffff:10.0.0.0/104", "10.1.1.1", true),
+        ])
+    func contains(range: String, address: String, isIn: Bool) throws {
+        let range = try #require(AddressRange(range))
+        #expect(try range.contains(SocketAddress(ipAddress: address, port: 443)) == isIn)
+    }
+
+    @Test("has no sockets of files in it")
+    func unix() throws {
+        let everything = try #require(AddressRange("::/0"))
+        #expect(try !everything.contains(SocketAddress(unixDomainSocketPath: "/tmp/socket")))
+    }
+
+    @Test(
+        "is nothing else",
+        arguments: [
+            "", " ", "10.0.0.0/33", "10.0.0.0/", "/8", "10.0.0.0/8/8", "10.0.0", "::/129", "::1%lo", "host",
+            "10.0.0.0/-1",
+            "10.0.0.0/+8", "10.0.0.0/8 ", "1.2.3.4:80",
+        ])
+    func malformed(text: String) {
+        #expect(AddressRange(text) == nil)
+    }
+
+    @Test("comes in lists, all of which must be right")
+    func lists() throws {
+        #expect(AddressRange.list("")?.isEmpty == true && AddressRange.list("  ")?.isEmpty == true)
+        #expect(AddressRange.list("10.0.0.0/8, ::1 ,192.0.2.1")?.count == 3)
+        #expect(AddressRange.list("10.0.0.0/8,,::1") == nil && AddressRange.list("10.0.0.0/8,host") == nil)
+    }
+}

@@ -1,0 +1,65 @@
+import Adapters
+import Testing
+
+@Suite("The proxies to go through")
+struct ForwardProxiesTests {
+    @Test(
+        "are read from HTTPS_PROXY",
+        arguments: [
+            ("http://proxy.example:3128", "proxy.example", 3128, nil),
+            ("proxy.example:3128", "proxy.example", 3128, nil),
+            ("http://proxy.example", "proxy.example", 80, nil), ("HTTP://proxy.example/", "proxy.example", 80, nil),
+            ("http://[::1]:3128", "::1", 3128, nil),
+            ("http://user:p%40ss@proxy.example:1", "proxy.example", 1, "Basic dXNlcjpwQHNz"),
+        ])
+    func proxy(text: String, host: String, port: Int, authorization: String?) throws {
+        let proxies = try ForwardProxies(httpsProxy: text, noProxy: nil)
+        let proxy = try #require(proxies.proxy(forHost: "api.zoom.us", port: 443))
+        #expect(proxy.host == host && proxy.port == port && proxy.authorization == authorization)
+    }
+
+    @Test("are none where nothing is said", arguments: [nil, "", " "])
+    func none(text: String?) throws {
+        #expect(try ForwardProxies(httpsProxy: text, noProxy: nil).proxy(forHost: "api.zoom.us", port: 443) == nil)
+    }
+
+    @Test(
+        "are nothing else, and the error holds nothing of what was said",
+        arguments: [
+            ("https://user:secret@proxy.example", ForwardProxies.Problem.schemeNotSupported),
+            ("socks5://secret.example", .schemeNotSupported), ("http://secret:secret@", .notAnAddress),
+            ("http://proxy.example:99999/secret", .notAnAddress), ("http://secret example", .notAnAddress),
+            ("http://proxy.example/secret", .notAnAddress),
+        ])
+    func malformed(text: String, problem: ForwardProxies.Problem) {
+        #expect(throws: problem) { try ForwardProxies(httpsProxy: text, noProxy: nil) }
+        #expect(!"\(problem)".contains("secret"))
+    }
+
+    @Test("show nothing of who we are to them")
+    func masked() throws {
+        let proxies = try ForwardProxies(httpsProxy: "http://user:secret@proxy.example", noProxy: nil)
+        let proxy = try #require(proxies.proxy(forHost: "a", port: 443))
+        var dumped = ""
+        dump(proxy, to: &dumped)
+        for text in ["\(proxy)", String(reflecting: proxy), dumped] {
+            #expect(!text.contains("Basic") && !text.contains(proxy.authorization ?? "-"), "\(text)")
+        }
+    }
+
+    @Test(
+        "are not used for what NO_PROXY names",
+        arguments: [
+            ("*", "api.zoom.us", true), ("zoom.us", "api.zoom.us", true), (".zoom.us", "api.zoom.us", true),
+            ("*.zoom.us", "api.zoom.us", true), ("ZOOM.us", "Api.Zoom.US", true), ("zoom.us", "notzoom.us", false),
+            ("api.zoom.us", "zoom.us", false), ("zoom.us:443", "zoom.us", true), ("zoom.us:8443", "zoom.us", false),
+            ("a, b ,zoom.us", "zoom.us", true), ("", "zoom.us", false), ("10.0.0.0/8", "10.1.2.3", true),
+            ("10.0.0.0/8", "11.1.2.3", false), ("10.1.2.3", "10.1.2.3", true), ("10.1.2.3:443", "10.1.2.3", true),
+            ("10.1.2.3:444", "10.1.2.3", false), ("[::1]:443", "::1", true), ("::1", "::1", true),
+            ("zoom.us:x", "zoom.us", false),
+        ])
+    func exceptions(noProxy: String, host: String, isDirect: Bool) throws {
+        let proxies = try ForwardProxies(httpsProxy: "proxy.example:3128", noProxy: noProxy)
+        #expect((proxies.proxy(forHost: host, port: 443) == nil) == isDirect)
+    }
+}

@@ -1,0 +1,111 @@
+import Adapters
+import DomainFakes
+import NIOCore
+import Testing
+
+@Suite("A header of the PROXY protocol")
+struct ProxyHeaderTests {
+    struct Header: CustomTestStringConvertible {
+        let name: String
+        let bytes: [UInt8]
+        /// `nil` where the socket's own address stays.
+        let source: String?
+        var testDescription: String { name }
+
+        init(_ name: String, _ bytes: [UInt8], source: String?) {
+            self.name = name
+            self.bytes = bytes
+            self.source = source
+        }
+    }
+
+    private static let signature: [UInt8] = [13, 10, 13, 10, 0, 13, 10, 0x51, 0x55, 0x49, 0x54, 10]
+
+    private static func block(
+        version: UInt8 = 2, command: UInt8 = 1, family: UInt8, _ body: [UInt8], length: Int? = nil
+    ) -> [UInt8] {
+        let length = length ?? body.count
+        return signature + [version << 4 | command, family, UInt8(length >> 8), UInt8(length & 0xFF)] + body
+    }
+
+    private static let ipv4: [UInt8] = [192, 0, 2, 7, 10, 0, 0, 1, 0x1F, 0x90, 0x01, 0xBB]
+    private static let ipv6: [UInt8] =
+        [0x20, 1, 0xD, 0xB8] + Array(repeating: 0, count: 11) + [9] + Array(repeating: 0, count: 15) + [
+            1, 0, 80, 1, 187,
+        ]
+
+    private static let headers = [
+        Header("1, IPv4", Array("PROXY TCP4 192.0.2.7 10.0.0.1 8080 443\r\n".utf8), source: "192.0.2.7"),
+        Header("1, IPv6", Array("PROXY TCP6 2001:db8::9 ::1 1 65535\r\n".utf8), source: "2001:db8::9"),
+        Header("1, port 0", Array("PROXY TCP4 192.0.2.7 10.0.0.1 0 443\r\n".utf8), source: "192.0.2.7"),
+        Header("1, unknown", Array("PROXY UNKNOWN\r\n".utf8), source: nil),
+        Header("1, unknown with more", Array("PROXY UNKNOWN ffff::1 x 1 2\r\n".utf8), source: nil),
+        Header("2, IPv4", block(family: 0x11, ipv4), source: "192.0.2.7"),
+        Header("2, IPv6", block(family: 0x21, ipv6), source: "2001:db8::9"),
+        Header("2, with an extension", block(family: 0x11, ipv4 + [4, 0, 3, 1, 2, 3]), source: "192.0.2.7"),
+        Header(
+            "2, as long as may be", block(family: 0x11, ipv4 + Array(repeating: 4, count: 508)), source: "192.0.2.7"),
+        Header("2, local", block(command: 0, family: 0x11, ipv4), source: nil),
+        Header("2, local without addresses", block(command: 0, family: 0, []), source: nil),
+        Header("2, unspecified", block(family: 0, []), source: nil),
+        Header("2, a socket of files", block(family: 0x31, Array(repeating: 0, count: 216)), source: nil),
+    ]
+
+    private static func find(_ bytes: [UInt8]) -> ProxyHeader.Found {
+        ProxyHeader.find(in: ByteBuffer(bytes: bytes).readableBytesView)
+    }
+
+    @Test("is found whatever follows it, and waited for at every byte of it", arguments: headers)
+    func found(header: Header) throws {
+        for rest in [[], Array("GET / HTTP/1.1\r\n\r\n".utf8), header.bytes] {
+            guard case .header(let source, let length) = Self.find(header.bytes + rest) else {
+                Issue.record("not found")
+                return
+            }
+            #expect(length == header.bytes.count && source?.ipAddress == header.source)
+        }
+        for count in 0..<header.bytes.count {
+            #expect(Self.find(Array(header.bytes.prefix(count))) == .needsMore, "after \(count) bytes")
+        }
+    }
+
+    private static let wrong: [Header] = [
+        Header("a request", Array("GET / HTTP/1.1\r\n".utf8), source: nil),
+        Header("no carriage return", Array("PROXY TCP4 192.0.2.7 10.0.0.1 8080 443\n".utf8), source: nil),
+        Header("IPv6 said to be IPv4", Array("PROXY TCP4 ::1 ::1 1 2\r\n".utf8), source: nil),
+        Header("IPv4 said to be IPv6", Array("PROXY TCP6 192.0.2.7 10.0.0.1 1 2\r\n".utf8), source: nil),
+        Header("two blanks", Array("PROXY TCP4  192.0.2.7 10.0.0.1 1 2\r\n".utf8), source: nil),
+        Header("a port too many", Array("PROXY TCP4 192.0.2.7 10.0.0.1 1 65536\r\n".utf8), source: nil),
+        Header("a port with a zero", Array("PROXY TCP4 192.0.2.7 10.0.0.1 01 2\r\n".utf8), source: nil),
+        Header("a name", Array("PROXY TCP4 localhost 10.0.0.1 1 2\r\n".utf8), source: nil),
+        Header("another transport", Array("PROXY UDP4 192.0.2.7 10.0.0.1 1 2\r\n".utf8), source: nil),
+        Header("a line without end", Array("PROXY TCP4 ".utf8) + Array(repeating: 0x31, count: 97), source: nil),
+        Header("version 1 in the block", block(version: 1, family: 0x11, ipv4), source: nil),
+        Header("version 3", block(version: 3, family: 0x11, ipv4), source: nil),
+        Header("an unknown command", block(command: 2, family: 0x11, ipv4), source: nil),
+        Header("an unknown family", block(family: 0x41, ipv4), source: nil),
+        Header("no room for its addresses", block(family: 0x21, ipv4), source: nil),
+        Header("too long", block(family: 0x11, ipv4, length: 521), source: nil),
+    ]
+
+    @Test("is nothing that only looks like one", arguments: wrong)
+    func malformed(header: Header) {
+        #expect(Self.find(header.bytes) == .malformed)
+    }
+
+    @Test("never reaches beyond what is there, whatever is there")
+    func mutated() {
+        let seed = UInt64.random(in: .min ... .max)
+        var random = SeededRandom(seed: seed)
+        for _ in 0..<50_000 {
+            var bytes = Self.headers[Int.random(in: 0..<Self.headers.count, using: &random)].bytes
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: .min ... .max, using: &random)
+            }
+            bytes.removeLast(Int.random(in: 0...bytes.count, using: &random))
+            if case .header(_, let length) = Self.find(bytes), length > bytes.count {
+                Issue.record("\(length) of \(bytes), seed \(seed)")
+            }
+        }
+    }
+}

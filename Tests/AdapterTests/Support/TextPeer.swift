@@ -1,0 +1,92 @@
+import NIOCore
+import NIOPosix
+
+/// A peer that sends and reads text, byte for byte.
+struct TextPeer: ~Copyable {
+    /// The peer closed the connection, after what is given.
+    struct ConnectionClosed: Error { let received: String }
+
+    private var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
+    private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    private let channel: any Channel
+    private var received = ByteBuffer()
+
+    static func connected(to port: Int, _ test: (inout TextPeer) async throws -> Void) async throws {
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(host: "127.0.0.1", port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
+        try await channel.executeThenClose { inbound, outbound in
+            var peer = TextPeer(
+                inbound: inbound.makeAsyncIterator(), outbound: outbound, channel: channel.channel)
+            try await test(&peer)
+        }
+    }
+
+    private init(
+        inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator,
+        outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, channel: any Channel
+    ) {
+        self.inbound = inbound
+        self.outbound = outbound
+        self.channel = channel
+    }
+
+    func send(_ text: String) async throws {
+        try await outbound.write(ByteBuffer(string: text))
+    }
+
+    /// Sends a request for that path, with `Host` and whatever fields are given.
+    func request(_ method: String, _ path: String, _ fields: String..., body: String = "") async throws {
+        let fields = fields.map { $0 + "\r\n" }.joined()
+        try await send("\(method) \(path) HTTP/1.1\r\nHost: localhost\r\n\(fields)\r\n\(body)")
+    }
+
+    /// Reads up to and including `text`.
+    ///
+    /// - Throws: `ConnectionClosed` if the connection ends before.
+    mutating func read(through text: String) async throws -> String {
+        while true {
+            let all = String(buffer: received)
+            if let range = all.firstRange(of: text) {
+                let taken = String(all[..<range.upperBound])
+                received.moveReaderIndex(forwardBy: taken.utf8.count)
+                return taken
+            }
+            guard try await more() else { throw ConnectionClosed(received: all) }
+        }
+    }
+
+    /// Reads a response with a length, or one without a body.
+    mutating func response() async throws -> String {
+        let head = try await read(through: "\r\n\r\n")
+        let length = head.lowercased().firstMatch(of: /content-length: (\d+)/).flatMap { Int($0.output.1) } ?? 0
+        while received.readableBytes < length {
+            guard try await more() else { throw ConnectionClosed(received: head + String(buffer: received)) }
+        }
+        return head + (received.readString(length: length) ?? "")
+    }
+
+    /// Reads all there is until the connection ends.
+    mutating func untilClosed() async throws -> String {
+        while try await more() {}
+        return String(buffer: received)
+    }
+
+    /// Leaves without a word.
+    func leave() {
+        channel.close(promise: nil)
+    }
+
+    private mutating func more() async throws -> Bool {
+        do {
+            guard let bytes = try await inbound.next(isolation: #isolation) else { return false }
+            received.writeImmutableBuffer(bytes)
+            return true
+        } catch is IOError {
+            return false
+        }
+    }
+}
