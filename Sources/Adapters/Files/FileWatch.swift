@@ -29,17 +29,15 @@ package struct FileWatch: Sendable {
         self.logger = logger
     }
 
-    /// Calls `changed` each time something may be different, one call at a time, until its task is cancelled. What happens
-    /// while a call is under way is told by one more.
-    ///
-    /// - Parameter started: Called once the watch sees whatever happens from then on.
-    package func run(started: () -> Void = {}, changed: () async -> Void) async {
+    /// Calls `changed` once when it has begun to watch, since something may have happened before, and each time something
+    /// may be different, one call at a time, until its task is cancelled. What happens while a call is under way is told
+    /// by one more.
+    package func run(changed: () async -> Void) async {
         let (signals, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let timer = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in signal.yield() }
         defer { timer.cancel() }
         let notices = await openNotices { signal.yield() }
-        notices?.watch(folders)
-        started()
+        signal.yield()
         await withTaskCancellationHandler {
             for await _ in signals {
                 // Anew each time, and first: what is put in place from here on is seen.

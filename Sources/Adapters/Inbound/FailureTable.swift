@@ -78,6 +78,7 @@ enum FailureTable {
         switch refusal {
         case .excessiveHead: excessiveHead
         case .malformed: malformed
+        case .unknownMethod: unknownMethod
         case .unknownExpectation: unknownExpectation
         case .timedOut: requestTimedOut
         case .answerTimedOut: answerTimedOut

@@ -100,9 +100,13 @@ package final class TLSContext: Sendable {
 
     // MARK: A client's
 
-    /// - Parameter caFile: PEM: whose certificates are believed, instead of the system's.
+    /// - Parameters:
+    ///   - caFile: PEM: whose certificates are believed, instead of the system's.
+    ///   - protocols: What is offered, best first.
     /// - Throws: `file`.
-    package init(clientTrusting caFile: String?) throws(TLSFailure) {
+    package init(
+        clientTrusting caFile: String?, offering protocols: [ApplicationProtocol] = [.http2, .http1]
+    ) throws(TLSFailure) {
         raw = Self.make(TLS_client_method())
         ticketKeys = nil
         certificateSecondsLeft = nil
@@ -112,20 +116,22 @@ package final class TLSContext: Sendable {
             throw .file(caFile ?? "the system's certificate store", problem: OpenSSLError.take())
         }
         SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nil)
-        SSL_CTX_set_alpn_protos(raw, Self.protocols.baseAddress, UInt32(Self.protocols.count))
+        let list = Self.list(of: protocols)
+        SSL_CTX_set_alpn_protos(raw, list, UInt32(list.count))
     }
 
     // MARK: Both
 
-    /// What is spoken, best first, as ALPN writes it (RFC 7301, 3.1).
+    /// As ALPN writes it (RFC 7301, 3.1).
+    private static func list(of protocols: [ApplicationProtocol]) -> [UInt8] {
+        protocols.flatMap { [UInt8($0.rawValue.utf8.count)] + Array($0.rawValue.utf8) }
+    }
+
+    /// What a server speaks, best first.
     ///
     /// Safe because it is written once, before anybody can see it, and lives as long as the program.
     nonisolated(unsafe) private static let protocols: UnsafeBufferPointer<UInt8> = {
-        var list: [UInt8] = []
-        for name in [ApplicationProtocol.http2, .http1].map(\.rawValue.utf8) {
-            list.append(UInt8(name.count))
-            list.append(contentsOf: name)
-        }
+        let list = TLSContext.list(of: [.http2, .http1])
         let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: list.count)
         _ = copy.initialize(from: list)
         return UnsafeBufferPointer(copy)

@@ -12,13 +12,13 @@ struct ServiceTests {
 
     // MARK: One account
 
-    @Test("answers one account with Zoom's object, and what else Zoom sent after it")
-    func contact() async throws {
+    @Test("answers one account with Zoom's object, and what else Zoom sent after it", arguments: Transport.allCases)
+    func contact(transport: Transport) async throws {
         let contact = BillingContact(
             reading: { $0 == .apartment ? nil : "\($0) \"ä\"" },
             unread: [.init(name: "employee_count", value: Array("\"2-10\"".utf8))])
-        try await TestService.with(source: Self.source { _, _ async throws(BillingFailure) in .masterPays(contact) }) {
-            service in
+        let source = Self.source { _, _ async throws(BillingFailure) in .masterPays(contact) }
+        try await TestService.with(source: source, over: transport) { service in
             let response = try await service.send("/v2/accounts/a/billing")
             #expect(response.status == 200)
             #expect(response.fields.string(.contentType) == "application/json")
@@ -42,7 +42,8 @@ struct ServiceTests {
 
     @Test(
         "says every failure in one way: problem details with Zoom's code and message",
-        arguments: [
+        arguments: Transport.allCases,
+        [
             Case(
                 failure: .accountNotFound(AccountID(literal: "a")), status: 404, code: 2001,
                 message: "Account does not exist: a."),
@@ -56,9 +57,9 @@ struct ServiceTests {
             Case(failure: .sourceFailed, status: 502, code: 502, message: "Zoom failed to answer this request."),
             Case(failure: .timedOut, status: 504, code: 504, message: "Zoom did not answer in time."),
         ])
-    func failures(row: Case) async throws {
-        try await TestService.with(source: Self.source { _, _ async throws(BillingFailure) in throw row.failure }) {
-            service in
+    func failures(transport: Transport, row: Case) async throws {
+        let source = Self.source { _, _ async throws(BillingFailure) in throw row.failure }
+        try await TestService.with(source: source, over: transport) { service in
             let response = try await service.send("/v2/accounts/a/billing")
             #expect(response.status == row.status)
             #expect(response.fields.string(.contentType) == "application/problem+json")
@@ -109,10 +110,10 @@ struct ServiceTests {
         Request(target: "/v2/billing/stream?only=contacts", status: 400, code: 300),
     ]
 
-    @Test("refuses, without asking Zoom", arguments: requests)
-    func refuses(request: Request) async throws {
+    @Test("refuses, without asking Zoom", arguments: Transport.allCases, requests)
+    func refuses(transport: Transport, request: Request) async throws {
         let source = FakeSource()
-        try await TestService.with(source: source) { service in
+        try await TestService.with(source: source, over: transport) { service in
             let response = try await service.send(
                 request.target, method: request.method, token: request.token, request.fields)
             #expect(response.status == request.status)
@@ -165,9 +166,9 @@ struct ServiceTests {
         }
     }
 
-    @Test("repeats a request id that can be repeated, and makes one where there is none")
-    func requestID() async throws {
-        try await TestService.with(source: FakeSource()) { service in
+    @Test("repeats a request id that can be repeated, and makes one where there is none", arguments: Transport.allCases)
+    func requestID(transport: Transport) async throws {
+        try await TestService.with(source: FakeSource(), over: transport) { service in
             let own = try await service.send("/v2/accounts/a/billing", [(.requestID, "job-17.a_B")])
             #expect(own.fields.string(.requestID) == "job-17.a_B")
             var made: Set<String> = []
@@ -182,9 +183,9 @@ struct ServiceTests {
         }
     }
 
-    @Test("answers HEAD like GET, without the body")
-    func head() async throws {
-        try await TestService.with(source: FakeSource(listed: [AccountID(literal: "a")])) { service in
+    @Test("answers HEAD like GET, without the body", arguments: Transport.allCases)
+    func head(transport: Transport) async throws {
+        try await TestService.with(source: FakeSource(listed: [AccountID(literal: "a")]), over: transport) { service in
             let excessive = [(FieldName.userAgent, String(repeating: "a", count: 20_000))]
             for (target, fields) in [
                 ("/v2/accounts/a/billing", []), ("/v2/accounts/no%20id/billing", []), ("/v2/billing/stream", []),
@@ -201,8 +202,8 @@ struct ServiceTests {
 
     // MARK: The stream
 
-    @Test("streams every account, in order, with an end that counts them")
-    func stream() async throws {
+    @Test("streams every account, in order, with an end that counts them", arguments: Transport.allCases)
+    func stream(transport: Transport) async throws {
         let source = Self.source { account, _ async throws(BillingFailure) in
             switch account.rawValue {
             case "a": return .selfPay
@@ -211,7 +212,7 @@ struct ServiceTests {
             }
         }
         let time = TestClock(start: Timestamp(secondsSinceEpoch: 1_769_860_800))
-        try await TestService.with(source: source, time: time) { service in
+        try await TestService.with(source: source, over: transport, time: time) { service in
             let response = try await service.send("/v2/billing/stream")
             #expect(response.status == 200)
             #expect(response.fields.string(.contentType) == "application/x-ndjson")
@@ -233,10 +234,10 @@ struct ServiceTests {
         }
     }
 
-    @Test("goes on exactly after the account named, escaped or not", arguments: ["a", "%61"])
-    func resume(after: String) async throws {
+    @Test("goes on exactly after the account named, escaped or not", arguments: Transport.allCases, ["a", "%61"])
+    func resume(transport: Transport, after: String) async throws {
         let source = Self.source { account, _ async throws(BillingFailure) in .masterPays(.sample(account)) }
-        try await TestService.with(source: source) { service in
+        try await TestService.with(source: source, over: transport) { service in
             let lines = try await service.send("/v2/billing/stream?after=\(after)").lines
             #expect(lines.first?["after"] == .string("a") && lines.first?["accounts"] == .number("2"))
             #expect(lines.compactMap { $0["account_id"]?.string } == ["b", "c"])
@@ -244,10 +245,10 @@ struct ServiceTests {
         }
     }
 
-    @Test("leaves out all but the records where only they are wanted")
-    func records() async throws {
+    @Test("leaves out all but the records where only they are wanted", arguments: Transport.allCases)
+    func records(transport: Transport) async throws {
         let source = Self.source { account, _ async throws(BillingFailure) in .masterPays(.sample(account)) }
-        try await TestService.with(source: source) { service in
+        try await TestService.with(source: source, over: transport) { service in
             let response = try await service.send(
                 "/v2/billing/stream?only=records", [(.accept, "application/jsonl")])
             #expect(response.fields.string(.contentType) == "application/jsonl")

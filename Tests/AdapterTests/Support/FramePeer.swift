@@ -75,6 +75,10 @@ struct FramePeer: ~Copyable {
             Frame(kind: .reset, stream: stream, payload: bytes(of: code))
         }
 
+        static func goAway(lastStream: UInt32, _ code: UInt32 = 0) -> Frame {
+            Frame(kind: .goAway, payload: bytes(of: lastStream) + bytes(of: code))
+        }
+
         static func windowUpdate(_ stream: UInt32, _ increment: UInt32) -> Frame {
             Frame(kind: .windowUpdate, stream: stream, payload: bytes(of: increment))
         }
@@ -115,12 +119,30 @@ struct FramePeer: ~Copyable {
         }
     }
 
-    private init(
+    init(
         inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator,
         outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     ) {
         self.inbound = inbound
         self.outbound = outbound
+    }
+
+    /// For a server: takes the client's preface, and says what a server says first.
+    mutating func greet(settings: [(id: UInt16, value: UInt32)] = []) async throws {
+        while received.readableBytes < Self.preface.count {
+            guard let bytes = try await inbound.next(isolation: #isolation) else { throw ConnectionClosed() }
+            received.writeImmutableBuffer(bytes)
+        }
+        received.moveReaderIndex(forwardBy: Self.preface.count)
+        try await send(.settings(settings), .settingsAcknowledgement)
+    }
+
+    /// Answers a request with status 200 and that body.
+    func answer(_ stream: UInt32, _ text: String) async throws {
+        // `:status: 200` is entry 8 of HPACK's static table.
+        try await send(
+            Frame(kind: .headers, flags: 0x4, stream: stream, payload: [0x88]),
+            .data(stream, Array(text.utf8), endsStream: true))
     }
 
     func send(_ frames: Frame...) async throws {

@@ -32,6 +32,7 @@ struct ScriptedHandler: RequestHandler {
         switch refusal {
         case .excessiveHead: HTTPResponse(status: 431)
         case .malformed: HTTPResponse(status: 400)
+        case .unknownMethod: HTTPResponse(status: 501)
         case .unknownExpectation: HTTPResponse(status: 417)
         case .timedOut: HTTPResponse(status: 408)
         case .answerTimedOut: HTTPResponse(status: 504)
@@ -58,6 +59,33 @@ extension Logger {
     /// Says nothing.
     static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 }
+
+extension Logger {
+    /// Says nothing, but fires `event` each time it is told `message`.
+    static func announcing(_ message: String, _ event: Event<Void>) -> Logger {
+        var logger = Logger(label: "test") { _ in AnnouncingLogHandler(message: message, event: event) }
+        logger.logLevel = .trace
+        return logger
+    }
+}
+
+private struct AnnouncingLogHandler: LogHandler {
+    let message: String
+    let event: Event<Void>
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.trace
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event logEvent: LogEvent) {
+        if "\(logEvent.message)" == message { event.fire() }
+    }
+}
+
+let testEventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
 
 /// Runs services while `test` runs, then asks them to end and sees that they do; `ending` runs between the two.
 func withServices(

@@ -4,6 +4,8 @@ import DomainFakes
 import FoundationEssentials
 import NIOCore
 import NIOPosix
+import Synchronization
+import Testing
 
 /// A folder that goes with the test.
 func withTemporaryFolder(_ test: (String) async throws -> Void) async throws {
@@ -78,6 +80,47 @@ struct TestZoom {
     var selfPayAccount: AccountID { AccountID(literal: sandbox.accounts.id(of: 42)) }
 }
 
+/// What a test's requests go over.
+enum Transport: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case h2c
+    case h2
+    case http1
+
+    var testDescription: String { rawValue }
+
+    /// Both ends of TLS, made once; the files are gone by the time they are used.
+    private static let contexts = Task {
+        let made = Mutex<(ServerCertificate, h2: TLSContext, http1: TLSContext)?>(nil)
+        try await TestCertificates.with { certificates in
+            let server = try ServerCertificate.test(certificates.server)
+            let h2 = try TLSContext(clientTrusting: certificates.ca)
+            let http1 = try TLSContext(clientTrusting: certificates.ca, offering: [.http1])
+            made.withLock { $0 = (server, h2, http1) }
+        }
+        return try #require(made.withLock { $0 })
+    }
+
+    func certificate() async throws -> ServerCertificate? {
+        switch self {
+        case .h2c: nil
+        case .h2, .http1: try await Self.contexts.value.0
+        }
+    }
+
+    func client(of server: HTTPServer) async throws -> HTTPClient {
+        var configuration = HTTPClient.Configuration()
+        var scheme = Origin.Scheme.https
+        switch self {
+        case .h2c: scheme = .http
+        case .h2: configuration.tls = try await Self.contexts.value.h2
+        case .http1: configuration.tls = try await Self.contexts.value.http1
+        }
+        return HTTPClient(
+            origin: Origin(scheme: scheme, host: "127.0.0.1", port: server.port), group: .singleton,
+            configuration: configuration, logger: .silent)
+    }
+}
+
 /// The whole service in this process, from its socket to that of a sandbox or of a handler that plays Zoom.
 struct TestService {
     static let token = "caller-token"
@@ -87,8 +130,8 @@ struct TestService {
     let client: HTTPClient
 
     static func with(
-        source: any ContactSource & SubAccountDirectory, time: any TimeSource = SystemTime(),
-        _ test: (TestService) async throws -> Void
+        source: any ContactSource & SubAccountDirectory, over transport: Transport = .h2c,
+        time: any TimeSource = SystemTime(), _ test: (TestService) async throws -> Void
     ) async throws {
         let callers = [
             SHA256Digest(of: token): Caller.everything,
@@ -99,10 +142,9 @@ struct TestService {
             exportContacts: ExportContacts(directory: source, source: source, time: time),
             caller: { if case .token(let digest) = $0 { callers[digest] } else { nil } }, logger: .silent)
         let server = try await HTTPServer(
-            host: "127.0.0.1", port: 0, group: .singleton, handler: router, configuration: .test(grace: .seconds(10)),
-            logger: .silent)
-        let client = HTTPClient(
-            origin: server.origin, group: .singleton, logger: .silent)
+            host: "127.0.0.1", port: 0, group: .singleton, handler: router,
+            configuration: .test(grace: .seconds(10), tls: try await transport.certificate()), logger: .silent)
+        let client = try await transport.client(of: server)
         try await withServices([server]) {
             try await test(TestService(server: server, client: client))
             await client.close()
@@ -113,7 +155,7 @@ struct TestService {
         _ target: String, method: String = "GET", token: String? = token, _ fields: [(FieldName, String)] = []
     ) async throws(HTTPFailure) -> ClientResponse {
         var request = ClientRequest(
-            method: method, scheme: "http", authority: client.origin.authority, target: target)
+            method: method, scheme: client.origin.scheme.rawValue, authority: client.origin.authority, target: target)
         if let token { request.fields.append(.authorization, "Bearer \(token)") }
         for (name, value) in fields { request.fields.append(name, value) }
         return try await client.exchange(request, bodyBytesMax: 10_000_000, timeout: .seconds(30))

@@ -8,8 +8,8 @@ struct TextPeer: ~Copyable {
 
     private var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
-    private let channel: any Channel
     private var received = ByteBuffer()
+    private var channel: (any Channel)?
 
     static func connected(to port: Int, _ test: (inout TextPeer) async throws -> Void) async throws {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -19,19 +19,18 @@ struct TextPeer: ~Copyable {
                 }
             }
         try await channel.executeThenClose { inbound, outbound in
-            var peer = TextPeer(
-                inbound: inbound.makeAsyncIterator(), outbound: outbound, channel: channel.channel)
+            var peer = TextPeer(inbound: inbound.makeAsyncIterator(), outbound: outbound)
+            peer.channel = channel.channel
             try await test(&peer)
         }
     }
 
-    private init(
+    init(
         inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator,
-        outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, channel: any Channel
+        outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     ) {
         self.inbound = inbound
         self.outbound = outbound
-        self.channel = channel
     }
 
     func send(_ text: String) async throws {
@@ -77,7 +76,7 @@ struct TextPeer: ~Copyable {
 
     /// Leaves without a word.
     func leave() {
-        channel.close(promise: nil)
+        channel?.close(promise: nil)
     }
 
     private mutating func more() async throws -> Bool {

@@ -29,6 +29,9 @@ final class ConnectionPool {
         let connection: any ClientConnection
         let channel: any Channel
         var isBeingAsked = false
+
+        /// Since it was made, or asked: before, there is nothing to ask.
+        var wasUsed = false
     }
 
     init(origin: Origin, eventLoop: any EventLoop, configuration: HTTPClient.Configuration, logger: Logger) {
@@ -63,12 +66,13 @@ final class ConnectionPool {
             guard let index = connections.firstIndex(where: { !$0.isBeingAsked && $0.connection.acceptsRequests })
             else { break }
             let pooled = connections[index]
-            if now - pooled.connection.lastReceived > configuration.quiet, !isBusy(pooled) {
+            if pooled.wasUsed, now - pooled.connection.lastReceived > configuration.quiet, !isBusy(pooled) {
                 ask(index)
                 continue
             }
             waiting.removeFirst()
             call.withdraw = nil
+            connections[index].wasUsed = true
             pooled.connection.send(call)
         }
         if !waiting.isEmpty { connectIfNeeded(now) }
@@ -99,6 +103,7 @@ final class ConnectionPool {
             deadline.cancel()
             guard let self, let index = self.index(of: connection) else { return }
             connections[index].isBeingAsked = false
+            connections[index].wasUsed = false
             serve()
         }
     }

@@ -84,7 +84,8 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
         switch unwrapInboundIn(data) {
         case .head(let head):
             current.head = head
-            let mayHaveBody = head.status.mayHaveResponseBody
+            let isHead = current.call.request.fields.string(.method) == "HEAD"
+            let mayHaveBody = head.status.mayHaveResponseBody && !isHead
             current.isFramed =
                 !mayHaveBody || head.headers.contains(name: "content-length")
                 || head.headers.contains(name: "transfer-encoding")

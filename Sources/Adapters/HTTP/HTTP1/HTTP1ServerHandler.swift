@@ -161,7 +161,11 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         }
         // Behind what is being answered nothing can be said about what came after it.
         guard var current else {
-            refuse(error == .headerOverflow ? .excessiveHead : .malformed)
+            switch error {
+            case .headerOverflow: refuse(.excessiveHead)
+            case .invalidMethod: refuse(.unknownMethod)
+            default: refuse(.malformed)
+            }
             return
         }
         current.keepsAlive = false
@@ -282,7 +286,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     func respond(_ response: HTTPResponse, on exchange: Exchange) {
         guard var current, current.exchange === exchange, !exchange.hasResponded else { return }
-        writeHead(response.fields, &current, isChunked: false)
+        writeHead(response.fields, &current, .whole(bytes: response.body.readableBytes))
         current.isResponseOver = true
         self.current = current
         if !exchange.isHead, response.body.readableBytes > 0 { write(.body(.byteBuffer(response.body))) }
@@ -297,13 +301,19 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
             respond(requestHandler.refuse(.versionNotSupported), on: exchange)
             return false
         }
-        writeHead(head.fields, &current, isChunked: true)
+        writeHead(head.fields, &current, .chunked)
         self.current = current
         setNeedsFlush()
         return true
     }
 
-    private func writeHead(_ fields: HeaderFields, _ current: inout Current, isChunked: Bool) {
+    /// How the end of a body is told (RFC 9112, 6).
+    private enum Framing {
+        case whole(bytes: Int)
+        case chunked
+    }
+
+    private func writeHead(_ fields: HeaderFields, _ current: inout Current, _ framing: Framing) {
         var head = HTTPResponseHead(version: .http1_1, status: .internalServerError)
         fields.forEach { name, value in
             let text = String(decoding: value, as: UTF8.self)
@@ -313,7 +323,15 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
                 head.headers.add(name: String(decoding: name, as: UTF8.self), value: text)
             }
         }
-        if isChunked { head.headers.add(name: "transfer-encoding", value: "chunked") }
+        switch framing {
+        case .chunked: head.headers.add(name: "transfer-encoding", value: "chunked")
+        case .whole(let bytes):
+            // The length of what HEAD leaves out may be known to nobody, as that of a stream is.
+            let isSaid = head.headers.contains(name: "content-length") || (current.exchange.isHead && bytes == 0)
+            if !isSaid, head.status.mayHaveResponseBody {
+                head.headers.add(name: "content-length", value: String(bytes))
+            }
+        }
         if isDraining || !isWorthDiscarding(current) { current.keepsAlive = false }
         if !current.keepsAlive {
             head.headers.add(name: "connection", value: "close")

@@ -301,7 +301,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
             case let code: .resetByPeer(code)
             }
         // A server that turns requests away gets them on another connection, if at all.
-        if code == .refusedStream { retire() }
+        if code == .refusedStream, !role.isServer { drain() }
         exchange.call?.failed(failure)
         exchange.call = nil
         exchange.close(failure)

@@ -15,6 +15,8 @@ package enum Refusal: Sendable, CaseIterable {
     case excessiveHead
     /// The request breaks HTTP.
     case malformed
+    /// A method nobody knows, where the connection has to know it.
+    case unknownMethod
     /// An `Expect` other than `100-continue` (RFC 9110, 10.1.1).
     case unknownExpectation
     /// The request did not come in time.

@@ -1,0 +1,72 @@
+import Adapters
+import NIOCore
+import NIOPosix
+import Testing
+
+/// A server that does what a test tells it, connection by connection.
+enum PeerServer {
+    typealias Inbound = NIOAsyncChannelInboundStream<ByteBuffer>
+    typealias Outbound = NIOAsyncChannelOutboundWriter<ByteBuffer>
+    typealias Script = @Sendable (Inbound.AsyncIterator, Outbound) async throws -> Void
+
+    /// Serves the first connections by `scripts`, one each, and closes each when its script ends. Later connections are
+    /// closed at once.
+    static func with(
+        host: String = "127.0.0.1", port: Int = 0, tls: TLSContext? = nil, _ scripts: [Script],
+        _ test: (Int) async throws -> Void
+    ) async throws {
+        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .bind(host: host, port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let tls { try channel.pipeline.syncOperations.addHandler(TLSHandler(server: tls)) }
+                    return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
+        let port = try #require(listener.channel.localAddress?.port)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await listener.executeThenClose { connections in
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        var rest = scripts[...]
+                        for try await connection in connections {
+                            let script = rest.popFirst()
+                            group.addTask {
+                                // A peer that leaves in the middle of a script is the test's affair.
+                                try? await connection.executeThenClose { inbound, outbound in
+                                    try await script?(inbound.makeAsyncIterator(), outbound)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            let result: Result<Void, any Error>
+            do {
+                result = .success(try await test(port))
+            } catch {
+                result = .failure(error)
+            }
+            group.cancelAll()
+            try? await listener.channel.close()
+            while let _ = try? await group.next() {}
+            try result.get()
+        }
+    }
+
+    /// A connection of HTTP/2, its preface taken.
+    static func frames(_ script: @escaping @Sendable (inout FramePeer) async throws -> Void) -> Script {
+        { inbound, outbound in
+            var peer = FramePeer(inbound: inbound, outbound: outbound)
+            try await peer.greet()
+            try await script(&peer)
+        }
+    }
+
+    static func text(_ script: @escaping @Sendable (inout TextPeer) async throws -> Void) -> Script {
+        { inbound, outbound in
+            var peer = TextPeer(inbound: inbound, outbound: outbound)
+            try await script(&peer)
+        }
+    }
+}

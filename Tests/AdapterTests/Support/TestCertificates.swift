@@ -1,0 +1,77 @@
+import Adapters
+import Foundation
+import Logging
+import Testing
+
+/// Certificates made on the spot with the openssl command, in a folder that goes with the test.
+struct TestCertificates {
+    let folder: String
+
+    /// Who signed all others.
+    var ca: String { folder + "/ca.pem" }
+    /// Signed nothing.
+    var otherCA: String { folder + "/other-ca.pem" }
+    var server: ServerCertificate.Files { files("server") }
+    /// For another host.
+    var stranger: ServerCertificate.Files { files("stranger") }
+    var expired: ServerCertificate.Files { files("expired") }
+    /// Of a client, `URI:spiffe://example/reports` and `DNS:reports.example`.
+    var client: ServerCertificate.Files { files("client") }
+    /// Of a client, signed by nobody anyone knows.
+    var unknownClient: ServerCertificate.Files { files("unknown-client") }
+
+    private func files(_ name: String) -> ServerCertificate.Files {
+        ServerCertificate.Files(certificate: "\(folder)/\(name).pem", key: "\(folder)/\(name).key")
+    }
+
+    private static let script = """
+        set -eu
+        cd "$1"
+        key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+        openssl req -x509 $key -days 2 -keyout ca.key -out ca.pem -subj /CN=test-ca
+        openssl req -x509 $key -days 2 -keyout other-ca.key -out other-ca.pem -subj /CN=other-ca
+        sign() { # name, names, days, ca
+            openssl req $key -keyout "$1.key" -out "$1.csr" -subj "/CN=$1"
+            printf 'subjectAltName=%s' "$2" > "$1.ext"
+            openssl x509 -req -in "$1.csr" -CA "$4.pem" -CAkey "$4.key" -days "$3" -extfile "$1.ext" -out "$1.pem"
+        }
+        sign server DNS:localhost,IP:127.0.0.1 2 ca
+        sign stranger DNS:stranger.example 2 ca
+        sign expired DNS:localhost,IP:127.0.0.1 -1 ca
+        sign client URI:spiffe://example/reports,DNS:reports.example 2 ca
+        sign unknown-client DNS:reports.example 2 other-ca
+        """
+
+    static func with(_ test: (TestCertificates) async throws -> Void) async throws {
+        try await withTemporaryFolder { folder in
+            let made = await TestProcess.run("sh", ["-c", script, "sh", folder])
+            try #require(made.status == 0, "\(made.errors)")
+            try await test(TestCertificates(folder: folder))
+        }
+    }
+
+    /// Puts a new certificate for the same names in the place of the server's.
+    func renewServer() async throws {
+        let renewed = await TestProcess.run(
+            "sh",
+            [
+                "-c",
+                """
+                set -eu
+                cd "$1"
+                openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout new.key -out new.csr -subj /CN=renewed
+                openssl x509 -req -in new.csr -CA ca.pem -CAkey ca.key -days 2 -extfile server.ext -out new.pem
+                mv new.key server.key
+                mv new.pem server.pem
+                """, "sh", folder,
+            ])
+        try #require(renewed.status == 0, "\(renewed.errors)")
+    }
+}
+
+extension ServerCertificate {
+    static func test(_ files: Files) throws -> ServerCertificate {
+        try ServerCertificate(
+            files, eventLoop: testEventLoop, logger: .silent)
+    }
+}

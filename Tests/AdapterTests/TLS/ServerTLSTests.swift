@@ -1,0 +1,223 @@
+import Adapters
+import Foundation
+import NIOCore
+import NIOPosix
+import Testing
+
+@Suite("A server over TLS", .timeLimit(.minutes(1)))
+struct ServerTLSTests {
+    /// Answers with who the connection is from.
+    private static let names = ScriptedHandler { request in
+        .now(.text(request.peer.certificateNames.joined(separator: " ") + "\n"))
+    }
+
+    private static func sClient(_ port: Int, _ options: String..., input: String = "Q\n") async -> String {
+        let arguments = options.map { "'\($0)'" }.joined(separator: " ")
+        let outcome = await TestProcess.run(
+            "sh", ["-c", "printf '\(input)' | openssl s_client -connect 127.0.0.1:\(port) \(arguments) 2>&1"])
+        return outcome.output
+    }
+
+    private static func curl(_ port: Int, _ options: String...) async -> TestProcess.Outcome {
+        await TestProcess.run(
+            "curl", ["--silent", "--show-error"] + options + ["https://localhost:\(port)/"])
+    }
+
+    @Test("speaks 1.2 and 1.3 and nothing older, with ciphers that HTTP/2 leaves")
+    func versions() async throws {
+        try await TestCertificates.with { certificates in
+            try await withServer(Self.names, tls: .test(certificates.server)) { server in
+                #expect(await Self.sClient(server.port, "-tls1_3").contains("New, TLSv1.3, Cipher is TLS_"))
+                #expect(await Self.sClient(server.port, "-tls1_2").contains("New, TLSv1.2, Cipher is ECDHE-"))
+                // Level 0, or the client itself would not try.
+                for old in ["-tls1_1", "-tls1"] {
+                    #expect(
+                        await Self.sClient(server.port, old, "-cipher", "ALL:@SECLEVEL=0").contains(
+                            "alert protocol version"))
+                }
+                for weak in ["AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA256"] {
+                    #expect(
+                        await Self.sClient(server.port, "-tls1_2", "-cipher", weak).contains("handshake failure"))
+                }
+            }
+        }
+    }
+
+    @Test("agrees on h2 before http/1.1, refuses what is neither, and takes silence for HTTP/1.1")
+    func applicationProtocols() async throws {
+        try await TestCertificates.with { certificates in
+            try await withServer(Self.names, tls: .test(certificates.server)) { server in
+                #expect(await Self.sClient(server.port, "-alpn", "http/1.1,h2").contains("ALPN protocol: h2"))
+                #expect(await Self.sClient(server.port, "-alpn", "http/1.1").contains("ALPN protocol: http/1.1"))
+                #expect(await Self.sClient(server.port, "-alpn", "spdy/3").contains("alert no application protocol"))
+                let silent = await Self.curl(server.port, "--cacert", certificates.ca, "--no-alpn", "-i")
+                #expect(silent.output.hasPrefix("HTTP/1.1 200 "))
+                let preface = await Self.sClient(
+                    server.port, "-quiet", input: "PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n")
+                #expect(!preface.contains("HTTP/1.1"))
+            }
+        }
+    }
+
+    @Test("needs no SNI, and minds none")
+    func serverName() async throws {
+        try await TestCertificates.with { certificates in
+            try await withServer(Self.names, tls: .test(certificates.server)) { server in
+                #expect(await Self.sClient(server.port, "-noservername").contains("New, TLSv1.3"))
+                #expect(await Self.sClient(server.port, "-servername", "elsewhere.example").contains("New, TLSv1.3"))
+            }
+        }
+    }
+
+    @Test("refuses to renegotiate")
+    func renegotiation() async throws {
+        try await TestCertificates.with { certificates in
+            try await withServer(Self.names, tls: .test(certificates.server)) { server in
+                let output = await Self.sClient(server.port, "-tls1_2", input: "R\\n")
+                #expect(output.contains("RENEGOTIATING") && output.contains("no renegotiation"), "\(output)")
+            }
+        }
+    }
+
+    @Test("resumes sessions by tickets", arguments: ["-tls1_3", "-tls1_2"])
+    func tickets(version: String) async throws {
+        try await TestCertificates.with { certificates in
+            try await withServer(Self.names, tls: .test(certificates.server)) { server in
+                let session = certificates.folder + "/session"
+                // The answer to a request comes after the tickets of TLS 1.3.
+                let request = "GET / HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n"
+                let first = await Self.sClient(server.port, version, "-sess_out", session, "-ign_eof", input: request)
+                #expect(first.contains("New, TLSv1"))
+                let second = await Self.sClient(server.port, version, "-sess_in", session, "-ign_eof", input: request)
+                #expect(second.contains("Reused, TLSv1"))
+            }
+        }
+    }
+
+    // MARK: Clients' certificates
+
+    @Test("lets in nobody without a certificate that comes from the authority named, and says who came")
+    func clientCertificates() async throws {
+        try await TestCertificates.with { certificates in
+            var files = certificates.server
+            files.clientCA = certificates.ca
+            try await withServer(Self.names, tls: .test(files)) { server in
+                func curl(_ client: ServerCertificate.Files?, _ options: String...) async -> TestProcess.Outcome {
+                    let shown = client.map { ["--cert", $0.certificate, "--key", $0.key] } ?? []
+                    return await TestProcess.run(
+                        "curl",
+                        ["--silent", "--show-error", "--cacert", certificates.ca] + shown + options
+                            + ["https://localhost:\(server.port)/"])
+                }
+                for version in ["--http2", "--http1.1"] {
+                    let outcome = await curl(certificates.client, version)
+                    #expect(outcome.output == "URI:spiffe://example/reports DNS:reports.example\n", "\(outcome.errors)")
+                }
+                for client in [nil, certificates.unknownClient] {
+                    let outcome = await curl(client)
+                    #expect(outcome.status != 0 && outcome.output.isEmpty)
+                }
+            }
+        }
+    }
+
+    @Test("resumes no session where clients show certificates, which would not be looked at again")
+    func clientCertificatesEachTime() async throws {
+        try await TestCertificates.with { certificates in
+            var files = certificates.server
+            files.clientCA = certificates.ca
+            try await withServer(Self.names, tls: .test(files)) { server in
+                let session = certificates.folder + "/session"
+                let client = certificates.client
+                let request = "GET / HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n"
+                _ = await Self.sClient(
+                    server.port, "-cert", client.certificate, "-key", client.key, "-sess_out", session, "-ign_eof",
+                    input: request)
+                #expect(!FileManager.default.fileExists(atPath: session))
+            }
+        }
+    }
+
+    // MARK: Files
+
+    @Test("says which file cannot be used, and why")
+    func files() async throws {
+        try await TestCertificates.with { certificates in
+            try write("no certificate", to: certificates.folder + "/text")
+            var files = certificates.server
+            files.key = certificates.stranger.key
+            #expect(throws: TLSFailure.keyMismatch) { try ServerCertificate.test(files) }
+            #expect(throws: TLSFailure.certificateExpired) { try ServerCertificate.test(certificates.expired) }
+            for path in ["/nonexistent", certificates.folder + "/text"] {
+                for part in [\ServerCertificate.Files.certificate, \.key] {
+                    var files = certificates.server
+                    files[keyPath: part] = path
+                    let failure = #expect(throws: TLSFailure.self) { try ServerCertificate.test(files) }
+                    #expect(failure?.description.hasPrefix("\(path) cannot be used: ") == true)
+                }
+                var files = certificates.server
+                files.clientCA = path
+                #expect(throws: TLSFailure.self) { try ServerCertificate.test(files) }
+            }
+        }
+    }
+
+    private static func subject(_ port: Int) async -> String {
+        let output = await sClient(port)
+        return output.split(separator: "\n").first { $0.hasPrefix("subject=") }.map(String.init) ?? output
+    }
+
+    @Test("takes new files as soon as they are there, for new connections; those there are go on")
+    func reload() async throws {
+        try await TestCertificates.with { certificates in
+            let reloaded = Event<Void>()
+            let certificate = try ServerCertificate(
+                certificates.server, eventLoop: testEventLoop,
+                logger: .announcing("reloaded the TLS certificate", reloaded))
+            let (body, release) = (Event<Void>(), Event<Void>())
+            let handler = ScriptedHandler { _ in
+                .stream(HTTPResponse(status: 200)) { writer in
+                    try? await writer.write(ByteBuffer(string: "before\n"))
+                    body.fire()
+                    await release.next()
+                    try? await writer.write(ByteBuffer(string: "after\n"))
+                    return .complete
+                }
+            }
+            let server = try await HTTPServer(
+                host: "127.0.0.1", port: 0, group: .singleton, handler: handler,
+                configuration: .test(tls: certificate), logger: .silent)
+            try await withServices([certificate, server]) {
+                let open = TestProcess(
+                    "curl",
+                    ["--silent", "--no-buffer", "--cacert", certificates.ca, "https://localhost:\(server.port)/"])
+                await body.next()
+                #expect(await Self.subject(server.port) == "subject=CN = server")
+                try await certificates.renewServer()
+                await reloaded.next()
+                #expect(await Self.subject(server.port) == "subject=CN = renewed")
+                release.fire()
+                #expect(await open.outcome().output == "before\nafter\n")
+            }
+        }
+    }
+
+    @Test("keeps the last good certificate while its files cannot be used, and says so")
+    func brokenReload() async throws {
+        try await TestCertificates.with { certificates in
+            let failed = Event<Void>()
+            let certificate = try ServerCertificate(
+                certificates.server, eventLoop: testEventLoop,
+                logger: .announcing("the TLS certificate could not be reloaded: the last one stays in use", failed))
+            let server = try await HTTPServer(
+                host: "127.0.0.1", port: 0, group: .singleton, handler: Self.names,
+                configuration: .test(tls: certificate), logger: .silent)
+            try await withServices([certificate, server]) {
+                try write("broken", to: certificates.server.certificate)
+                await failed.next()
+                #expect(certificate.problem != nil)
+                #expect(await Self.subject(server.port) == "subject=CN = server")
+            }
+        }
+    }
+}
