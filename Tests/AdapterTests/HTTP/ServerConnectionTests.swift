@@ -213,9 +213,12 @@ struct ServerConnectionTests {
                 return .text("done")
             }
         }
+        var limits = Limits()
+        // However slow the machine is: it is the answer to the PING that ends the first step here.
+        limits.drainNoticeMax = .minutes(1)
         let server = try await HTTPServer(
-            host: "127.0.0.1", port: 0, group: .singleton, handler: handler, configuration: .test(grace: .seconds(10)),
-            logger: .silent)
+            host: "127.0.0.1", port: 0, group: .singleton, handler: handler,
+            configuration: .test(limits: limits, grace: .seconds(10)), logger: .silent)
         let port = server.port
         try await FramePeer.connected(to: port) { peer in
             try await withServices([server]) {

@@ -47,9 +47,9 @@ enum PeerServer {
             } catch {
                 result = .failure(error)
             }
-            group.cancelAll()
-            try? await listener.channel.close()
-            while let _ = try? await group.next() {}
+            // Every connection that was taken is served to its end: it ends with its client.
+            try await listener.channel.close()
+            try await group.waitForAll()
             try result.get()
         }
     }

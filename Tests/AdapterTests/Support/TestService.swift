@@ -66,7 +66,8 @@ struct TestZoom {
                 oauth: .init(origin: server.origin, path: "/oauth/token"))
             configuration.requestsPerSecond = requestsPerSecond
             configuration.waitMax = waitMax
-            configuration.timeout = .seconds(5)
+            configuration.timeout = .seconds(30)
+            configuration.http.firstByte = .seconds(30)
             let client = ZoomClient(
                 configuration: configuration, credentials: CredentialsFile(path: path), group: .singleton, time: time,
                 logger: .silent)
