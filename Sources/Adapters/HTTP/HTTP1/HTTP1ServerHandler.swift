@@ -489,9 +489,8 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         }
         switch watch.check(at: now) {
         case .none, .ping: break
-        case .drain:
-            isDraining = true
-            if current == nil { end() }
+        case .drain(.idle): end()
+        case .drain: drain()
         case .cutOff(.headers):
             refuse(.timedOut)
             flushIfNeeded()

@@ -1,0 +1,340 @@
+import Adapters
+import NIOCore
+import NIOPosix
+import Testing
+
+/// Deadlines of tenths of a second where operators use tens of seconds.
+@Suite("A deadline of the server's", .timeLimit(.minutes(1)))
+struct DeadlineTests {
+    private static let short = TimeAmount.milliseconds(200)
+
+    private static func timeouts(_ change: (inout Timeouts) -> Void) -> Timeouts {
+        var timeouts = Timeouts()
+        change(&timeouts)
+        return timeouts
+    }
+
+    /// Answers at once, waits until it is cancelled, reads its body, or streams without end.
+    private static let handler = ScriptedHandler { request in
+        switch String(decoding: request.path, as: UTF8.self) {
+        case "/wait":
+            return .eventually {
+                await untilCancelled()
+                return .text("too late")
+            }
+        case "/read":
+            return .eventually {
+                do throws(HTTPFailure) {
+                    return .text(String(buffer: try await request.body.collect(bytesMax: 1000)))
+                } catch {
+                    return .text("\(error)", status: error == .timedOut ? 408 : 400)
+                }
+            }
+        case "/stream":
+            return .stream(HTTPResponse(status: 200)) { body in
+                let bytes = ByteBuffer(repeating: 0x61, count: 65_536)
+                while (try? await body.write(bytes)) != nil {}
+                return .broken
+            }
+        default: return .now(.text("hello"))
+        }
+    }
+
+    // MARK: HTTP/2
+
+    private static func withFramePeer(
+        settings: [(id: UInt16, value: UInt32)] = [], limits: Limits = Limits(), _ timeouts: Timeouts,
+        _ test: (inout FramePeer) async throws -> Void
+    ) async throws {
+        try await withServer(handler, limits: limits, timeouts: timeouts) { server in
+            try await FramePeer.connected(to: server.port, settings: settings) { peer in
+                try await peer.send(.settingsAcknowledgement)
+                try await test(&peer)
+            }
+        }
+    }
+
+    @Test("cuts off whoever says nothing")
+    func handshake() async throws {
+        try await withServer(Self.handler, timeouts: Self.timeouts { $0.handshake = Self.short }) { server in
+            try await TextPeer.connected(to: server.port) { peer in
+                let all = try await peer.untilClosed()
+                #expect(all.isEmpty)
+            }
+            try await TextPeer.connected(to: server.port) { peer in
+                try await peer.send("GET / HT")
+                #expect(try await peer.untilClosed().isEmpty)
+            }
+        }
+    }
+
+    @Test("cuts off whoever does not end a handshake of TLS")
+    func tlsHandshake() async throws {
+        try await withServer(
+            Self.handler, timeouts: Self.timeouts { $0.handshake = Self.short },
+            tls: try await Transport.h2.certificate()
+        ) { server in
+            try await TextPeer.connected(to: server.port) { peer in
+                try await peer.send("\u{16}\u{3}\u{1}")
+                #expect(try await peer.untilClosed().isEmpty)
+            }
+        }
+    }
+
+    @Test("cuts off whoever does not acknowledge SETTINGS")
+    func settings() async throws {
+        let timeouts = Self.timeouts { $0.settingsAcknowledgement = Self.short }
+        try await withServer(Self.handler, timeouts: timeouts) { server in
+            try await FramePeer.connected(to: server.port) { peer in
+                let frames = try await peer.untilClosed()
+                #expect(frames.last { $0.kind == .goAway }?.errorCode == 4)
+            }
+        }
+    }
+
+    @Test("cuts off a field section that does not end")
+    func headers() async throws {
+        try await Self.withFramePeer(Self.timeouts { $0.headers = Self.short }) { peer in
+            var begun = FramePeer.Frame.headers(1, FramePeer.get("/"))
+            begun.flags = 1
+            try await peer.send(begun)
+            let frames = try await peer.untilClosed()
+            #expect(frames.last { $0.kind == .goAway }?.errorCode == 1)
+        }
+    }
+
+    @Test("asks an idle client to go, and closes")
+    func idle() async throws {
+        try await Self.withFramePeer(Self.timeouts { $0.idle = Self.short }) { peer in
+            try await peer.send(.headers(1, FramePeer.get("/")))
+            // PINGs are no requests.
+            let frames = try await peer.untilClosed()
+            let answers = frames.filter(\.endsStream)
+            let goAways = frames.filter { $0.kind == .goAway }
+            #expect(answers.map(\.stream) == [1])
+            #expect(goAways.map(\.errorCode) == [0, 0] && goAways.last?.lastStream == 1)
+        }
+    }
+
+    @Test("asks a silent client with a request open whether it is there, and goes on if it is")
+    func keepalive() async throws {
+        try await Self.withFramePeer(
+            Self.timeouts {
+                $0.keepalive = Self.short
+                $0.keepaliveAnswer = Self.short
+            }
+        ) { peer in
+            try await peer.send(.headers(1, FramePeer.get("/wait")))
+            for _ in 0..<2 {
+                let ping = try await peer.next(.ping)
+                try await peer.send(.ping(ping.payload, isAcknowledgement: true))
+            }
+            let frames = try await peer.untilClosed()
+            #expect(frames.contains { $0.kind == .ping })
+        }
+    }
+
+    @Test("resets the stream of a reader that takes nothing, and leaves the others alone")
+    func writeProgress() async throws {
+        try await Self.withFramePeer(
+            settings: [(4, 0)], Self.timeouts { $0.writeProgress = Self.short }
+        ) { peer in
+            try await peer.send(.headers(1, FramePeer.get("/")), .headers(3, FramePeer.get("/stream")))
+            let reset = try await peer.next(.reset)
+            #expect(reset.stream == 1 && reset.errorCode == HTTP2ErrorCode.cancel.rawValue)
+            // A stream has more time: it is still there.
+            try await peer.send(.windowUpdate(3, 100))
+            #expect(try await peer.next(.data).stream == 3)
+        }
+    }
+
+    @Test("resets a stream whose reader takes nothing, too, in its own time")
+    func writeProgressBulk() async throws {
+        try await Self.withFramePeer(
+            settings: [(4, 0)], Self.timeouts { $0.writeProgressBulk = Self.short }
+        ) { peer in
+            try await peer.send(.headers(1, FramePeer.get("/stream")))
+            #expect(try await peer.next(.reset).errorCode == HTTP2ErrorCode.cancel.rawValue)
+        }
+    }
+
+    @Test("closes on a client that does not read its socket")
+    func unreadSocket() async throws {
+        try await withServer(Self.handler, timeouts: Self.timeouts { $0.writeProgressBulk = Self.short }) { server in
+            // As large a window as there is; and nobody reads.
+            let client = TestProcess(
+                "python3",
+                [
+                    "-c",
+                    """
+                    import socket, struct, sys
+                    s = socket.create_connection(("127.0.0.1", \(server.port)))
+                    s.sendall(b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n")
+                    s.sendall(b"\\0\\0\\6\\4\\0\\0\\0\\0\\0" + struct.pack(">HI", 4, 0x7fffffff))
+                    s.sendall(b"\\0\\0\\4\\x08\\0\\0\\0\\0\\0" + struct.pack(">I", 0x7fff0000))
+                    s.sendall(b"\\0\\0\\0\\4\\1\\0\\0\\0\\0")
+                    s.sendall(b"\\0\\0\\x0c\\1\\5\\0\\0\\0\\1" + b"\\x82\\x86\\x04\\x07/stream\\x41" + b"\\0")
+                    print("asked", flush=True)
+                    # The end of the connection shows without reading from it.
+                    import select
+                    poll = select.poll()
+                    poll.register(s, select.POLLRDHUP)
+                    print("closed" if poll.poll(30000) else "open", flush=True)
+                    """,
+                ])
+            let output = try await client.output(containing: "closed\n")
+            #expect(output.contains("asked"))
+            _ = await client.outcome()
+        }
+    }
+
+    @Test("tells the reader of a body that pauses for too long", arguments: ["", "half"])
+    func bodySilence(body: String) async throws {
+        try await Self.withFramePeer(Self.timeouts { $0.bodySilence = Self.short }) { peer in
+            try await peer.send(.headers(1, FramePeer.request("POST", "/read"), endsStream: false))
+            if !body.isEmpty { try await peer.send(.data(1, Array(body.utf8))) }
+            #expect(try await peer.next(.headers).payload.count > 0)
+            #expect(try await peer.next(.data) == .data(1, Array("timedOut".utf8), endsStream: true))
+            // The rest is not wanted.
+            #expect(try await peer.next(.reset).errorCode == 0)
+        }
+    }
+
+    @Test("tells the reader of a body that trickles")
+    func bodyRate() async throws {
+        try await Self.withFramePeer(Self.timeouts { $0.bodyRateGrace = Self.short }) { peer in
+            try await peer.send(.headers(1, FramePeer.request("POST", "/read"), endsStream: false))
+            try await peer.send(.data(1, [1]))
+            #expect(try await peer.next(.data) == .data(1, Array("timedOut".utf8), endsStream: true))
+        }
+    }
+
+    @Test("answers 504 for an answer that is not made in time, and cancels the making")
+    func request() async throws {
+        try await withServer(Self.handler, timeouts: Self.timeouts { $0.request = Self.short }) { server in
+            try await TextPeer.connected(to: server.port) { peer in
+                try await peer.request("GET", "/wait")
+                #expect(try await peer.read(through: "\r\n\r\n").hasPrefix("HTTP/1.1 504 "))
+            }
+            let client = HTTPClient(origin: server.origin, group: .singleton, logger: .silent)
+            let request = ClientRequest(
+                method: "GET", scheme: "http", authority: "localhost", target: "/wait")
+            #expect(try await client.exchange(request, bodyBytesMax: 100, timeout: .seconds(20)).status == 504)
+            await client.close()
+        }
+    }
+
+    @Test("asks a client to go when its connection is old, and answers what it has asked")
+    func age() async throws {
+        try await Self.withFramePeer(Self.timeouts { $0.connectionAge = Self.short }) { peer in
+            try await peer.send(.headers(1, FramePeer.request("POST", "/read"), endsStream: false))
+            #expect(try await peer.next(.goAway).lastStream == 0x7FFF_FFFF)
+            let ping = try await peer.next(.ping)
+            try await peer.send(.ping(ping.payload, isAcknowledgement: true))
+            #expect(try await peer.next(.goAway).lastStream == 1)
+            try await peer.send(.data(1, Array("late".utf8), endsStream: true))
+            let rest = try await peer.untilClosed()
+            #expect(rest.contains(.data(1, Array("late".utf8), endsStream: true)))
+        }
+    }
+
+    @Test("asks a client to go after so many requests")
+    func requests() async throws {
+        var limits = Limits()
+        limits.requestsPerConnectionMax = 2
+        try await Self.withFramePeer(limits: limits, Timeouts()) { peer in
+            try await peer.send(.headers(1, FramePeer.get("/")))
+            #expect(try await !peer.settle().contains { $0.kind == .goAway })
+            try await peer.send(.headers(3, FramePeer.get("/")))
+            #expect(try await peer.next(.goAway).errorCode == 0)
+        }
+    }
+
+    // MARK: HTTP/1.1
+
+    private static func withTextPeer(
+        limits: Limits = Limits(), _ timeouts: Timeouts, _ test: (inout TextPeer) async throws -> Void
+    ) async throws {
+        try await withServer(handler, limits: limits, timeouts: timeouts) { server in
+            try await TextPeer.connected(to: server.port, test)
+        }
+    }
+
+    @Test(
+        "answers 408 to a head that does not end", arguments: ["GET / HTTP/1.1\r\nHost: a\r\n", "GET / HTTP/1.1\r\nHo"])
+    func http1Headers(begun: String) async throws {
+        try await Self.withTextPeer(Self.timeouts { $0.headers = Self.short }) { peer in
+            try await peer.send(begun)
+            #expect(try await peer.untilClosed().hasPrefix("HTTP/1.1 408 "))
+        }
+    }
+
+    @Test("closes an idle connection of HTTP/1.1")
+    func http1Idle() async throws {
+        try await Self.withTextPeer(Self.timeouts { $0.idle = Self.short }) { peer in
+            try await peer.request("GET", "/")
+            let all = try await peer.untilClosed()
+            #expect(all.hasSuffix("hello") && !all.contains("connection: close"))
+        }
+    }
+
+    @Test("tells the reader of a body that pauses, and closes the connection of HTTP/1.1")
+    func http1BodySilence() async throws {
+        try await Self.withTextPeer(Self.timeouts { $0.bodySilence = Self.short }) { peer in
+            try await peer.request("POST", "/read", "Content-Length: 10", body: "half")
+            let all = try await peer.untilClosed()
+            #expect(all.hasPrefix("HTTP/1.1 408 ") && all.hasSuffix("timedOut"))
+        }
+    }
+
+    @Test(
+        "says in the last answer that the connection of HTTP/1.1 is old, or has carried enough",
+        arguments: [true, false])
+    func http1Age(isOld: Bool) async throws {
+        var limits = Limits()
+        if !isOld { limits.requestsPerConnectionMax = 2 }
+        let timeouts = Self.timeouts { if isOld { $0.connectionAge = Self.short } }
+        try await Self.withTextPeer(limits: limits, timeouts) { peer in
+            for _ in 0..<10_000_000 {
+                try await peer.request("GET", "/")
+                let response = try await peer.response()
+                guard response.contains("connection: close") else { continue }
+                #expect(response.hasSuffix("hello"))
+                #expect(try await peer.untilClosed().isEmpty)
+                return
+            }
+            Issue.record("never said")
+        }
+    }
+
+    @Test("closes on a client of HTTP/1.1 that does not read what it asked for")
+    func http1Unread() async throws {
+        let ended = Event<Void>()
+        let handler = ScriptedHandler { _ in
+            .stream(HTTPResponse(status: 200)) { body in
+                let bytes = ByteBuffer(repeating: 0x61, count: 65_536)
+                while (try? await body.write(bytes)) != nil {}
+                ended.fire()
+                return .broken
+            }
+        }
+        try await withServer(handler, timeouts: Self.timeouts { $0.writeProgressBulk = Self.short }) { server in
+            let client = TestProcess(
+                "python3",
+                [
+                    "-c",
+                    """
+                    import socket, sys
+                    s = socket.create_connection(("127.0.0.1", \(server.port)))
+                    s.sendall(b"GET /stream HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+                    sys.stdin.read()
+                    import time
+                    time.sleep(60)
+                    """,
+                ])
+            await ended.next()
+            client.signal(15)
+            _ = await client.outcome()
+        }
+    }
+}
