@@ -19,7 +19,7 @@ final class TestProcess: Sendable {
         var errors = Data()
         var processID: Int32?
         var status: Int32?
-        var watchers: [(text: String, continuation: CheckedContinuation<Bool, Never>)] = []
+        var watchers: [Watcher] = []
         var enders: [CheckedContinuation<Outcome, Never>] = []
 
         var isOver: Bool { status != nil }
@@ -27,6 +27,16 @@ final class TestProcess: Sendable {
             Outcome(
                 status: status ?? -1, output: String(decoding: output, as: UTF8.self),
                 errors: String(decoding: errors, as: UTF8.self))
+        }
+    }
+
+    private struct Watcher {
+        let text: String
+        let isError: Bool
+        let continuation: CheckedContinuation<Bool, Never>
+
+        func sees(_ state: State) -> Bool {
+            (isError ? state.errors : state.output).firstRange(of: Data(text.utf8)) != nil
         }
     }
 
@@ -88,11 +98,11 @@ final class TestProcess: Sendable {
     private func change(_ body: (inout State) -> Void) {
         let (seen, over, outcome) = state.withLock { state in
             body(&state)
-            let output = String(decoding: state.output, as: UTF8.self)
             let isOver = state.isOver
-            let seen = state.watchers.filter { isOver || output.contains($0.text) }
-                .map { ($0.continuation, output.contains($0.text)) }
-            state.watchers.removeAll { isOver || output.contains($0.text) }
+            let seen = state.watchers.map { ($0, $0.sees(state)) }.filter { isOver || $0.1 }
+                .map { ($0.0.continuation, $0.1) }
+            let current = state
+            state.watchers.removeAll { isOver || $0.sees(current) }
             let over = isOver ? state.enders : []
             if isOver { state.enders = [] }
             return (seen, over, state.outcome)
@@ -103,13 +113,25 @@ final class TestProcess: Sendable {
 
     /// What it has printed, once that contains `text`.
     func output(containing text: String) async throws -> String {
+        try await outcome(containing: text, isError: false).output
+    }
+
+    /// Likewise, of what it has printed as errors.
+    @discardableResult
+    func errors(containing text: String) async throws -> String {
+        try await outcome(containing: text, isError: true).errors
+    }
+
+    private func outcome(containing text: String, isError: Bool) async throws -> Outcome {
         let isThere = await withCheckedContinuation { continuation in
-            state.withLock { $0.watchers.append((text, continuation)) }
+            state.withLock {
+                $0.watchers.append(Watcher(text: text, isError: isError, continuation: continuation))
+            }
             change { _ in }
         }
         let outcome = state.withLock { $0.outcome }
         try #require(isThere, "it ended with \(outcome.status) and said \(outcome.errors)")
-        return outcome.output
+        return outcome
     }
 
     func signal(_ signal: Int32) {
@@ -134,22 +156,35 @@ final class TestProcess: Sendable {
 struct RunningService {
     let process: TestProcess
     let base: String
+    /// The listener for probes.
+    let ops: String
     let token: String
     /// The lines it prints to be tried.
     let curls: [String]
 
+    var authorization: String { "authorization: Bearer \(token)" }
+    var port: Int { base.split(separator: ":").last.flatMap { Int($0) } ?? 0 }
+
+    /// An account that the master pays for.
+    var accountPath: String { curls.first?.firstMatch(of: /\/v2\/accounts\/\S+/).map { String($0.output) } ?? "" }
+
     static func with(
-        _ arguments: [String] = [], _ test: (RunningService) async throws -> Void
+        _ arguments: [String] = [], environment: [String: String] = [:], expectedStatus: Int32 = 0,
+        _ test: (RunningService) async throws -> Void
     ) async throws {
         let process = TestProcess(
-            TestProcess.billingService, ["serve", "--sandbox", "--http-port", "0", "--ops-port", "0"] + arguments)
+            TestProcess.billingService,
+            ["serve", "--sandbox", "--http-port", "0", "--ops-port", "0"] + arguments, environment: environment)
         let output = try await process.output(containing: "/v2/billing/stream\n")
         let curls = output.split(separator: "\n").map(String.init).filter { $0.hasPrefix("curl ") }
-        let base = try #require(output.firstMatch(of: /http:\/\/[0-9.]+:[0-9]+/)).output
+        let base = try #require(output.firstMatch(of: /Listening on (https?:\/\/[0-9.]+:[0-9]+)/)).output.1
+        let ops = try #require(output.firstMatch(of: /Operations on (http:\/\/[0-9.]+:[0-9]+)/)).output.1
         let token = try #require(output.firstMatch(of: /Bearer ([^']+)'/)).output.1
         let result: Result<Void, any Error>
         do {
-            try await test(RunningService(process: process, base: String(base), token: String(token), curls: curls))
+            try await test(
+                RunningService(
+                    process: process, base: String(base), ops: String(ops), token: String(token), curls: curls))
             result = .success(())
         } catch {
             result = .failure(error)
@@ -157,13 +192,12 @@ struct RunningService {
         process.signal(SIGTERM)
         let outcome = await process.outcome()
         try result.get()
-        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.status == expectedStatus, "\(outcome.errors)")
     }
 
     func curl(_ path: String, _ options: String...) async -> TestProcess.Outcome {
         await TestProcess.run(
             "curl",
-            ["--silent", "--show-error", "--http2-prior-knowledge", "-H", "authorization: Bearer \(token)"] + options
-                + [base + path])
+            ["--silent", "--show-error", "--http2-prior-knowledge", "-H", authorization] + options + [base + path])
     }
 }
