@@ -78,6 +78,8 @@ struct ProxyHeaderTests {
         Header("a port too many", Array("PROXY TCP4 192.0.2.7 10.0.0.1 1 65536\r\n".utf8), source: nil),
         Header("a port with a zero", Array("PROXY TCP4 192.0.2.7 10.0.0.1 01 2\r\n".utf8), source: nil),
         Header("a name", Array("PROXY TCP4 localhost 10.0.0.1 1 2\r\n".utf8), source: nil),
+        Header("an address in a zone", Array("PROXY TCP6 fe80::1%lo ::1 1 2\r\n".utf8), source: nil),
+        Header("a zero byte", Array("PROXY TCP4 192.0.2.7\0 10.0.0.1 1 2\r\n".utf8), source: nil),
         Header("another transport", Array("PROXY UDP4 192.0.2.7 10.0.0.1 1 2\r\n".utf8), source: nil),
         Header("a line without end", Array("PROXY TCP4 ".utf8) + Array(repeating: 0x31, count: 97), source: nil),
         Header("version 1 in the block", block(version: 1, family: 0x11, ipv4), source: nil),
@@ -85,6 +87,8 @@ struct ProxyHeaderTests {
         Header("an unknown command", block(command: 2, family: 0x11, ipv4), source: nil),
         Header("an unknown family", block(family: 0x41, ipv4), source: nil),
         Header("no room for its addresses", block(family: 0x21, ipv4), source: nil),
+        Header("no room for the addresses of datagrams", block(family: 0x12, Array(ipv4.dropLast())), source: nil),
+        Header("no room for paths", block(family: 0x31, Array(repeating: 0, count: 215)), source: nil),
         Header("too long", block(family: 0x11, ipv4, length: 521), source: nil),
     ]
 

@@ -46,8 +46,8 @@ package enum ProxyHeader {
         // Whatever follows UNKNOWN is to be ignored.
         if words.first == "UNKNOWN" { return .header(source: nil, length: end + 1) }
         guard words.count == 5, let sourcePort = port(words[3]), port(words[4]) != nil,
-            let source = try? SocketAddress(ipAddress: String(words[1]), port: sourcePort),
-            let destination = try? SocketAddress(ipAddress: String(words[2]), port: 0)
+            let source = AddressLiteral.address(words[1], port: sourcePort),
+            let destination = AddressLiteral.address(words[2])
         else { return .malformed }
         switch (words[0], source, destination) {
         case ("TCP4", .v4, .v4), ("TCP6", .v6, .v6): return .header(source: source, length: end + 1)
@@ -55,11 +55,8 @@ package enum ProxyHeader {
         }
     }
 
-    private static func port(_ text: Substring) -> Int? {
-        guard (1...5).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            text == "0" || text.first != "0", let port = Int(text), port <= 65_535
-        else { return nil }
-        return port
+    private static func port(_ text: Substring) -> UInt16? {
+        text == "0" || text.first != "0" ? AddressLiteral.port(text) : nil
     }
 
     // MARK: Version 2
@@ -83,8 +80,10 @@ package enum ProxyHeader {
         // TCP over IPv4 and over IPv6: two addresses, then two ports.
         case (false, 0x11): return source(body, addressBytes: 4, length)
         case (false, 0x21): return source(body, addressBytes: 16, length)
-        // Datagrams and Unix sockets, which say nothing of a peer on the network.
-        case (false, 0x12), (false, 0x22), (false, 0x31), (false, 0x32): return .header(source: nil, length: length)
+        // Datagrams over either, and Unix sockets with two paths, which say nothing of a peer on the network.
+        case (false, 0x12) where body.count >= 12, (false, 0x22) where body.count >= 36,
+            (false, 0x31) where body.count >= 216, (false, 0x32) where body.count >= 216:
+            return .header(source: nil, length: length)
         default: return .malformed
         }
     }
