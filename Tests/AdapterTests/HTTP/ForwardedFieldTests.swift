@@ -1,4 +1,5 @@
 import Adapters
+import DomainFakes
 import NIOCore
 import Testing
 
@@ -33,6 +34,20 @@ struct ForwardedFieldTests {
         Case(forwarded: "", client: "10.0.0.1"),
         Case(forwarded: "for=\"203.0.113.9", client: "10.0.0.1"),
         Case(forwarded: "for=203.0.113.9, for=\"a,b\"", client: "10.0.0.1"),
+        Case(forwarded: "for=203.0.113.9;for=198.51.100.1", client: "10.0.0.1"),
+        Case(forwarded: "for=\"203.0.113.9:_hidden\"", client: "203.0.113.9"),
+        Case(forwarded: #"for="203.0\.113.9""#, client: "203.0.113.9"),
+        Case(forwarded: #"for=203.0.113.9;host="a\", for=198.51.100.1""#, client: "203.0.113.9"),
+        // Quotes that the client opens for our proxy to close.
+        Case(forwarded: #"for=198.51.100.1;x=", for="[2001:db8::7]:443""#, client: "2001:db8::7"),
+        Case(forwarded: #"for=198.51.100.1;x=",for=203.0.113.9"#, client: "203.0.113.9"),
+        Case(forwarded: #"for=198.51.100.1;x=\",for="203.0.113.9:1";by="10.0.0.1:2""#, client: "203.0.113.9"),
+        Case(xForwardedFor: "\"198.51.100.1, 203.0.113.9", client: "203.0.113.9"),
+        // A character that joins with whatever comes next: the comma is one all the same.
+        Case(forwarded: "for=198.51.100.1;\u{600},for=203.0.113.9", client: "203.0.113.9"),
+        Case(xForwardedFor: "198.51.100.1\u{600}, 203.0.113.9", client: "203.0.113.9"),
+        Case(xForwardedFor: "203.0.113.9:+80", client: "10.0.0.1"),
+        Case(xForwardedFor: "203.0.113.9\0", client: "10.0.0.1"),
         Case(xForwardedFor: "203.0.113.9, x", client: "10.0.0.1"),
         Case(xForwardedFor: "fe80::1%eth0", client: "10.0.0.1"),
         Case(xForwardedFor: "203.0.113.9:99999", client: "10.0.0.1"),
@@ -46,5 +61,34 @@ struct ForwardedFieldTests {
             from: try SocketAddress(ipAddress: row.peer, port: 1),
             trusted: try #require(AddressRange.list("10.0.0.0/8")))
         #expect(client.ipAddress == row.client)
+    }
+
+    @Test("is whom our proxy names, whatever the client sent it", arguments: [UInt64.random(in: 0 ... .max)])
+    func forged(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let trusted = try #require(AddressRange.list("10.0.0.0/8"))
+        let peer = try SocketAddress(ipAddress: "10.0.0.1", port: 1)
+        let pieces = [
+            "\"", "\\", ",", ";", "=", " ", "\t", "[", "]", ":", "for=", "by=", "198.51.100.1", "10.0.0.5", "_x",
+            "unknown", "\u{301}", "\u{600}", "\u{200D}", "\u{0}", "\u{FFFD}",
+        ]
+        let named = [
+            "for=203.0.113.9", "for=\"203.0.113.9:4711\"", "For=203.0.113.9;by=\"[2001:db8::1]:443\"",
+            #"for=203.0.113.9;host="a\",b\\";proto=https"#, "for=203.0.113.9, for=10.0.0.8",
+        ]
+        for _ in 0..<20_000 {
+            let sent = (0..<Int.random(in: 0...12, using: &random)).map { _ in
+                pieces.randomElement(using: &random) ?? ""
+            }.joined()
+            let comma = Bool.random(using: &random) ? "," : ", "
+            let forwarded = ForwardedField.client(
+                forwarded: sent + comma + (named.randomElement(using: &random) ?? ""), xForwardedFor: nil, from: peer,
+                trusted: trusted)
+            let xForwardedFor = ForwardedField.client(
+                forwarded: nil, xForwardedFor: sent + comma + "203.0.113.9", from: peer, trusted: trusted)
+            #expect(
+                forwarded.ipAddress == "203.0.113.9" && xForwardedFor.ipAddress == "203.0.113.9",
+                "\(sent.debugDescription), seed \(seed)")
+        }
     }
 }

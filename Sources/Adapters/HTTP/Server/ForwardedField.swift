@@ -2,86 +2,96 @@ package import NIOCore
 
 /// Who the client is behind proxies that are trusted to say whom they forward for: `Forwarded` (RFC 7239) or, without
 /// it, `X-Forwarded-For`.
+///
+/// Each proxy adds its peer at the end. So the field is read from there, byte by byte: whatever stands before what our
+/// own proxies wrote, such as a quote that it leaves open, must not change how theirs is read.
 package enum ForwardedField {
     /// Longer chains of proxies are looped.
     private static let elementsMax = 32
 
-    /// The nearest address that is not one of ours. Each proxy adds its peer at the end, so that what stands before the
-    /// first address not trusted is that one's mere word, and what cannot be read ends the search.
+    private static let quote = UInt8(ascii: "\"")
+
+    /// The nearest address that is not one of ours. What stands before it is that one's mere word, and what cannot be read
+    /// ends the search.
     package static func client(
         forwarded: String?, xForwardedFor: String?, from peer: SocketAddress, trusted: [AddressRange]
     ) -> SocketAddress {
         func isTrusted(_ address: SocketAddress) -> Bool { trusted.contains { $0.contains(address) } }
         var nearest = peer
-        guard isTrusted(peer) else { return peer }
-        let nodes = forwarded.map(nodes) ?? xForwardedFor.map { splitQuoted($0, at: ",").map { .some($0) } } ?? []
-        for node in nodes.suffix(elementsMax).reversed() {
-            guard let node, let address = address(node) else { return nearest }
+        guard isTrusted(peer), let field = forwarded ?? xForwardedFor else { return peer }
+        var rest = Array(field.utf8)[...]
+        for _ in 0..<elementsMax {
+            guard let element = takeLast(of: &rest, at: ",", isQuotable: forwarded != nil),
+                let node = forwarded == nil ? String(decoding: element, as: UTF8.self) : node(element),
+                let address = address(node.trimmed)
+            else { return nearest }
             nearest = address
             guard isTrusted(address) else { return address }
         }
         return nearest
     }
 
-    /// The `for` of each element, `nil` where there is none.
-    private static func nodes(_ field: String) -> [String?] {
-        splitQuoted(field, at: ",").map { element in
-            for pair in splitQuoted(element, at: ";") {
-                guard let equals = pair.firstIndex(of: "="), pair[..<equals].lowercased() == "for" else { continue }
-                return unquoted(String(pair[pair.index(after: equals)...]))
-            }
-            return nil
+    /// The one `for` of an element, without its quotes; `nil` where there is none.
+    private static func node(_ element: ArraySlice<UInt8>) -> String? {
+        var nodes: [String?] = []
+        var rest = element
+        while let pair = takeLast(of: &rest, at: ";", isQuotable: true) {
+            let pair = String(decoding: pair, as: UTF8.self).trimmed
+            guard pair.lowercased().hasPrefix("for=") else { continue }
+            nodes.append(unquoted(pair.dropFirst(4)))
         }
+        return nodes.count == 1 ? nodes[0] : nil
     }
 
-    /// The parts between separators that are not inside quotes, without the blanks around them.
-    private static func splitQuoted(_ text: String, at separator: Character) -> [String] {
-        var parts: [String] = []
-        var part = ""
-        var isQuoted = false
-        var isEscaped = false
-        for character in text {
-            if character == separator, !isQuoted {
-                parts.append(String(part.trimmed))
-                part = ""
-                continue
-            }
-            if character == "\"", !isEscaped { isQuoted.toggle() }
-            isEscaped = isQuoted && character == "\\" && !isEscaped
-            part.append(character)
-        }
-        return parts + [String(part.trimmed)]
-    }
-
-    private static func unquoted(_ text: String) -> String? {
-        guard text.first == "\"" else { return text }
+    private static func unquoted(_ text: Substring) -> String? {
+        guard text.first == "\"" else { return String(text) }
         guard text.count >= 2, text.last == "\"" else { return nil }
-        return String(text.dropFirst().dropLast()).replacing("\\", with: "")
+        return String(text.dropFirst().dropLast().replacing(/\\(.)/) { $0.output.1 })
+    }
+
+    /// Takes what is behind the last separator, or all if there is none; the separator goes too. `nil` when nothing is
+    /// left, or a quote at the end has no beginning.
+    ///
+    /// - Parameter isQuotable: Whether separators inside quotes are none (RFC 9110, 5.6.4).
+    private static func takeLast(
+        of rest: inout ArraySlice<UInt8>, at separator: Unicode.Scalar, isQuotable: Bool
+    ) -> ArraySlice<UInt8>? {
+        var isQuoted = false
+        for index in rest.indices.reversed() {
+            if rest[index] == quote, isQuotable {
+                // Where a quoted text ends there is no backslash before the quote, or an even number of them.
+                let isEscaped = rest[..<index].reversed().prefix { $0 == UInt8(ascii: "\\") }.count % 2 == 1
+                if !(isQuoted && isEscaped) { isQuoted.toggle() }
+            } else if rest[index] == UInt8(ascii: separator), !isQuoted {
+                defer { rest = rest[..<index] }
+                return rest[(index + 1)...]
+            }
+        }
+        defer { rest = [] }
+        return isQuoted || rest.isEmpty ? nil : rest
     }
 
     /// `192.0.2.7`, `192.0.2.7:443`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:443`. `nil` for names made up to hide
     /// an address (RFC 7239, 6).
-    private static func address(_ node: String) -> SocketAddress? {
-        guard !node.contains("%") else { return nil }
+    private static func address(_ node: Substring) -> SocketAddress? {
         if node.first == "[" {
             guard let end = node.firstIndex(of: "]") else { return nil }
-            let host = String(node[node.index(after: node.startIndex)..<end])
-            guard let port = port(node[node.index(after: end)...]), host.contains(":") else { return nil }
-            return try? SocketAddress(ipAddress: host, port: port)
+            let host = node[..<end].dropFirst()
+            guard let port = port(node[end...].dropFirst()), host.contains(":") else { return nil }
+            return AddressLiteral.address(host, port: port)
         }
         if let colon = node.firstIndex(of: ":"), node.lastIndex(of: ":") == colon {
             guard let port = port(node[colon...]) else { return nil }
-            return try? SocketAddress(ipAddress: String(node[..<colon]), port: port)
+            return AddressLiteral.address(node[..<colon], port: port)
         }
-        return try? SocketAddress(ipAddress: node, port: 0)
+        return AddressLiteral.address(node)
     }
 
-    /// 0 for nothing; `nil` for what is no port.
-    private static func port(_ text: Substring) -> Int? {
+    /// 0 for nothing, and for a name made up to hide the port; `nil` for what is no port.
+    private static func port(_ text: Substring) -> UInt16? {
         guard !text.isEmpty else { return 0 }
-        guard text.first == ":", (2...6).contains(text.utf8.count), let port = UInt16(text.dropFirst()) else {
-            return nil
-        }
-        return Int(port)
+        guard text.first == ":" else { return nil }
+        let port = text.dropFirst()
+        return port.first == "_" ? 0 : AddressLiteral.port(port)
     }
 }
