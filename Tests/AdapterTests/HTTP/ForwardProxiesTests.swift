@@ -11,6 +11,7 @@ struct ForwardProxiesTests {
             ("http://proxy.example", "proxy.example", 80, nil), ("HTTP://proxy.example/", "proxy.example", 80, nil),
             ("http://[::1]:3128", "::1", 3128, nil),
             ("http://user:p%40ss@proxy.example:1", "proxy.example", 1, "Basic dXNlcjpwQHNz"),
+            ("http://user:p@ss@proxy.example:1", "proxy.example", 1, "Basic dXNlcjpwQHNz"),
         ])
     func proxy(text: String, host: String, port: Int, authorization: String?) throws {
         let proxies = try ForwardProxies(httpsProxy: text, noProxy: nil)
@@ -30,6 +31,11 @@ struct ForwardProxiesTests {
             ("socks5://secret.example", .schemeNotSupported), ("http://secret:secret@", .notAnAddress),
             ("http://proxy.example:99999/secret", .notAnAddress), ("http://secret example", .notAnAddress),
             ("http://proxy.example/secret", .notAnAddress),
+            // Passwords that had to be encoded: what is before the mark would be taken for the host.
+            ("http://user:12?secret@proxy.example", .notAnAddress),
+            ("http://user:12#secret@proxy.example", .notAnAddress),
+            ("http://user:12/secret@proxy.example", .notAnAddress),
+            ("http://secret%0d%0aexample:3128", .notAnAddress), ("http://secret example:3128", .notAnAddress),
         ])
     func malformed(text: String, problem: ForwardProxies.Problem) {
         #expect(throws: problem) { try ForwardProxies(httpsProxy: text, noProxy: nil) }
@@ -56,7 +62,10 @@ struct ForwardProxiesTests {
             ("a, b ,zoom.us", "zoom.us", true), ("", "zoom.us", false), ("10.0.0.0/8", "10.1.2.3", true),
             ("10.0.0.0/8", "11.1.2.3", false), ("10.1.2.3", "10.1.2.3", true), ("10.1.2.3:443", "10.1.2.3", true),
             ("10.1.2.3:444", "10.1.2.3", false), ("[::1]:443", "::1", true), ("::1", "::1", true),
-            ("zoom.us:x", "zoom.us", false),
+            ("[::1]", "::1", true), ("[::1]:444", "::1", false), ("::1:443", "::1", false),
+            ("2001:db8::/32", "2001:db8::7", true), ("10.0.0.0/8:443", "10.1.2.3", true),
+            ("zoom.us:x", "zoom.us", false), ("zoom.us:+443", "zoom.us", false), ("zoom.us.", "zoom.us", true),
+            ("zoom.us", "api.zoom.us.", true),
         ])
     func exceptions(noProxy: String, host: String, isDirect: Bool) throws {
         let proxies = try ForwardProxies(httpsProxy: "proxy.example:3128", noProxy: noProxy)

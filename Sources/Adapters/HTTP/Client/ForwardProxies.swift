@@ -64,7 +64,10 @@ package struct ForwardProxies: Sendable {
         guard let components = URLComponents(string: url), let scheme = components.scheme else { throw .notAnAddress }
         guard scheme.lowercased() == "http" else { throw .schemeNotSupported }
         guard let host = components.host?.filter({ $0 != "[" && $0 != "]" }), !host.isEmpty,
-            components.path.isEmpty || components.path == "/", (1...65_535).contains(components.port ?? 80)
+            components.path.isEmpty || components.path == "/", (1...65_535).contains(components.port ?? 80),
+            host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
+            // With a password that was not encoded, its first half would be taken for the host, and shown as such.
+            components.query == nil, components.fragment == nil
         else { throw .notAnAddress }
         let authorization = components.user.map { user in
             "Basic " + Data("\(user):\(components.password ?? "")".utf8).base64EncodedString()
@@ -75,23 +78,30 @@ package struct ForwardProxies: Sendable {
     private static func exception(_ text: String) -> Exception? {
         if text == "*" { return .everything }
         if let range = AddressRange(text) { return .addresses(range, port: nil) }
-        var host = text.lowercased()
+        var host = Substring(text)
         var port: Int?
-        if let colon = host.lastIndex(of: ":") {
-            guard let number = UInt16(host[host.index(after: colon)...]) else { return nil }
+        // Not the last colon of an address in brackets.
+        if !text.hasSuffix("]"), let colon = text.lastIndex(of: ":") {
+            guard let number = AddressLiteral.port(text[text.index(after: colon)...]) else { return nil }
             port = Int(number)
-            host = String(host[..<colon])
+            host = text[..<colon]
         }
         if let range = AddressRange(host.filter { $0 != "[" && $0 != "]" }) { return .addresses(range, port: port) }
-        let domain = host.drop { $0 == "*" }.drop { $0 == "." }
-        return domain.isEmpty ? nil : .domain(String(domain), port: port)
+        let domain = name(host.drop { $0 == "*" }.drop { $0 == "." })
+        return domain.isEmpty ? nil : .domain(domain, port: port)
+    }
+
+    /// As names are compared: in lower case, without the dot of the root.
+    private static func name(_ host: some StringProtocol) -> String {
+        let name = host.lowercased()
+        return name.hasSuffix(".") ? String(name.dropLast()) : name
     }
 
     /// The proxy that connections to `host` go through; `nil` for none.
     package func proxy(forHost host: String, port: Int) -> ForwardProxy? {
         guard let proxy else { return nil }
-        let name = host.lowercased()
-        let address = try? SocketAddress(ipAddress: host, port: port)
+        let name = Self.name(host)
+        let address = AddressLiteral.address(host)
         let isException = exceptions.contains { exception in
             switch exception {
             case .everything: true
