@@ -12,7 +12,8 @@ import NIOPosix
 ///
 /// Folders are watched rather than files: editors and secret mounts do not write into a file, they put another in its
 /// place. Kubernetes does so two links away (`tls.crt` -> `..data/tls.crt`, `..data` -> `..2026_11_23`), so the folder of
-/// every link on the way is watched too.
+/// every link on the way is watched too. Of folders that are no links, only the last is: another in the place of one
+/// further up is found by looking every so often.
 package struct FileWatch: Sendable {
     private let paths: [String]
     private let interval: TimeAmount
@@ -38,10 +39,16 @@ package struct FileWatch: Sendable {
         defer { timer.cancel() }
         let notices = await openNotices { signal.yield() }
         signal.yield()
+        var isRefused = false
         await withTaskCancellationHandler {
             for await _ in signals {
                 // Anew each time, and first: what is put in place from here on is seen.
-                notices?.watch(folders)
+                if let reason = notices?.watch(folders), !isRefused {
+                    isRefused = true
+                    logger.warning(
+                        "the system gives no notice of changes in some folders: they are looked at every so often",
+                        metadata: ["errno": "\(reason)", "every": "\(interval)"])
+                }
                 await changed()
             }
         } onCancel: {
@@ -50,28 +57,41 @@ package struct FileWatch: Sendable {
         await notices?.close()
     }
 
-    /// The folders in which something may be put in the place of what our paths lead to.
+    /// The folders in which something may be put in the place of what our paths lead to: where the file is, and where each
+    /// link on the way is. The paths of the folders have no links in them (path_resolution(7)).
     private var folders: Set<String> {
         var folders: Set<String> = []
         for path in paths {
-            var next = Self.absolute(path)
-            // As many links as the system itself would follow.
-            for _ in 0..<40 {
-                var folder = Self.parent(of: next)
-                folders.insert(folder)
-                // A folder on the way may itself be a link, as `..data` is.
-                while folder != "/" {
-                    if let target = Self.target(ofLink: folder) {
-                        folders.insert(Self.parent(of: folder))
-                        folders.insert(target)
-                    }
+            var folder = "/"
+            var names = Self.names(Self.absolute(path))
+            // As many as the system itself would follow.
+            var linksLeft = 40
+            while let name = names.popLast() {
+                let next = Self.path(of: name, in: folder)
+                if name == ".." {
                     folder = Self.parent(of: folder)
+                } else if linksLeft > 0, let target = try? FileManager.default.destinationOfSymbolicLink(atPath: next) {
+                    linksLeft -= 1
+                    folders.insert(folder)
+                    if target.hasPrefix("/") { folder = "/" }
+                    names += Self.names(target)
+                } else if names.isEmpty {
+                    folders.insert(folder)
+                } else {
+                    folder = next
                 }
-                guard let target = Self.target(ofLink: next) else { break }
-                next = target
             }
         }
         return folders
+    }
+
+    /// The last comes first.
+    private static func names(_ path: String) -> [String] {
+        path.split(separator: "/").filter { $0 != "." }.map(String.init).reversed()
+    }
+
+    private static func path(of name: String, in folder: String) -> String {
+        folder == "/" ? "/" + name : folder + "/" + name
     }
 
     private static func absolute(_ path: String) -> String {
@@ -83,23 +103,37 @@ package struct FileWatch: Sendable {
         return String(path[..<slash])
     }
 
-    private static func target(ofLink path: String) -> String? {
-        guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) else { return nil }
-        return target.hasPrefix("/") ? target : parent(of: path) + "/" + target
-    }
-
     // MARK: The system's notices
 
     /// One queue of the system's notices.
     private struct Notices {
+        private static let arrivals = CInt(IN_CREATE | IN_MOVED_TO)
+        private static let changes =
+            arrivals | CInt(IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_ATTRIB | IN_MOVE_SELF)
+
         let descriptor: CInt
         let channel: any Channel
 
         /// Folders that are watched already stay so.
-        func watch(_ folders: Set<String>) {
-            let mask = UInt32(IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_ATTRIB)
-            // One that is not there is waited for by looking every so often.
-            for folder in folders { inotify_add_watch(descriptor, folder, mask) }
+        ///
+        /// - Returns: `errno` if the system refuses to tell of one.
+        func watch(_ folders: Set<String>) -> CInt? {
+            folders.compactMap { watch($0) }.first
+        }
+
+        /// Watches a folder or, while it is not there, the nearest one above it for it to come.
+        private func watch(_ folder: String, for events: CInt = Self.changes) -> CInt? {
+            guard let problem = add(folder, events) else { return nil }
+            guard problem == ENOENT || problem == ENOTDIR, folder != "/" else { return problem }
+            let problemAbove = watch(FileWatch.parent(of: folder), for: Self.arrivals)
+            // It may have come in between.
+            _ = add(folder, events)
+            return problemAbove
+        }
+
+        /// - Returns: `errno`, if there is something wrong.
+        private func add(_ folder: String, _ events: CInt) -> CInt? {
+            inotify_add_watch(descriptor, folder, UInt32(events | CInt(IN_MASK_ADD))) >= 0 ? nil : errno
         }
 
         func close() async {
