@@ -33,9 +33,9 @@ clean: ## Remove everything that was built.
 	rm -rf .build $(VENV)
 
 setup:
-	@scripts/install-packages.sh libnghttp2-dev libssl-dev pkg-config
+	@scripts/install-packages.sh ca-certificates libnghttp2-dev libssl-dev pkg-config zlib1g-dev
 
 setup-test: setup
-	@scripts/install-packages.sh curl nghttp2-client nghttp2-server python3-venv
+	@scripts/install-packages.sh curl haproxy nghttp2-client nghttp2-server nginx-light openssl python3-venv tinyproxy-bin
 	@test -x $(VENV)/bin/python || python3 -m venv $(VENV)
 	@$(VENV)/bin/pip --quiet install --requirement scripts/requirements.txt
