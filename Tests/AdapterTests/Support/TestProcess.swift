@@ -134,6 +134,9 @@ final class TestProcess: Sendable {
         return outcome
     }
 
+    /// Once it has begun.
+    var processID: Int32? { state.withLock { $0.processID } }
+
     func signal(_ signal: Int32) {
         if let processID = state.withLock({ $0.processID }) { kill(processID, signal) }
     }

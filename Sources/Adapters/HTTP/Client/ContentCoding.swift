@@ -19,7 +19,7 @@ enum ContentCoding {
         let limit = min(bytesMax, body.readableBytes * ratioMax)
         do {
             return try inflate(body, limit: limit)
-        } catch is NIOHTTPDecompression.DecompressionError {
+        } catch NIOHTTPDecompression.DecompressionError.limit {
             throw .tooLarge
         } catch {
             throw .malformed

@@ -1,0 +1,81 @@
+import Foundation
+import NIOCore
+import Testing
+
+@Suite("A reader", .timeLimit(.minutes(2)))
+struct BackPressureTests {
+    /// Anonymous memory of a process, in KiB.
+    private static func memory(of process: TestProcess) throws -> Int {
+        let id = try #require(process.processID)
+        let text = try String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)
+        let line = try #require(text.firstMatch(of: /RssAnon:\s+(\d+) kB/))
+        return try #require(Int(line.output.1))
+    }
+
+    /// Asks for the stream, reads its beginning, and then nothing: with as large a window as HTTP/2 has, or over
+    /// HTTP/1.1, it is the socket that holds the service back.
+    private static func stalledReader(_ service: RunningService, isHTTP2: Bool) -> TestProcess {
+        let script = """
+            import socket, struct, sys
+            port, token, version = int(sys.argv[1]), sys.argv[2].encode(), sys.argv[3]
+            s = socket.create_connection(("127.0.0.1", port))
+            def literal(name, value):
+                return b"\\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+            if version == "2":
+                fields = b"".join(literal(n, v) for n, v in [
+                    (b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a"),
+                    (b":path", b"/v2/billing/stream"), (b"authorization", b"Bearer " + token)])
+                s.sendall(b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n"
+                    + b"\\0\\0\\6\\4\\0\\0\\0\\0\\0" + struct.pack(">HI", 4, 0x7fffffff)
+                    + b"\\0\\0\\4\\x08\\0\\0\\0\\0\\0" + struct.pack(">I", 0x7fff0000)
+                    + b"\\0\\0\\0\\4\\1\\0\\0\\0\\0"
+                    + struct.pack(">I", len(fields))[1:] + b"\\1\\5\\0\\0\\0\\1" + fields)
+            else:
+                s.sendall(b"GET /v2/billing/stream HTTP/1.1\\r\\nHost: a\\r\\nAuthorization: Bearer " + token + b"\\r\\n\\r\\n")
+            seen = b""
+            while b'"contact"' not in seen:
+                seen += s.recv(65536)
+            print("stalled", flush=True)
+            sys.stdin.read()
+            import select
+            select.select([], [], [], 100)
+            """
+        return TestProcess("python3", ["-c", script, "\(service.port)", service.token, isHTTP2 ? "2" : "1"])
+    }
+
+    @Test("that stalls costs bounded memory, and slows nobody else", arguments: [true, false])
+    func stalls(isHTTP2: Bool) async throws {
+        try await RunningService.with(["--sandbox-accounts", "50000"]) { service in
+            let reader = Self.stalledReader(service, isHTTP2: isHTTP2)
+            _ = try await reader.output(containing: "stalled")
+            let before = try Self.memory(of: service.process)
+            // 17 MB of lines are to be had; others are served meanwhile.
+            let load = await TestProcess.run(
+                "h2load",
+                ["-n", "1000", "-c", "4", "-m", "4", "-H", service.authorization, service.base + service.accountPath])
+            #expect(load.output.contains("1000 succeeded, 0 failed, 0 errored, 0 timeout"))
+            let during = try Self.memory(of: service.process)
+            #expect(during - before < 16_384, "\(before) KiB, then \(during) KiB")
+            reader.signal(SIGKILL)
+            _ = await reader.outcome()
+        }
+    }
+
+    @Test("that goes away ends the asking at once", arguments: ["--http2-prior-knowledge", "--http1.1"])
+    func leaves(version: String) async throws {
+        // At a plan's pace, so that there is always more to be asked for.
+        let flags = ["--sandbox-limits", "pro", "--log-level", "debug"]
+        try await RunningService.with(flags) { service in
+            let reader = TestProcess(
+                "curl",
+                ["--silent", "--no-buffer", version, "-H", service.authorization, service.base + "/v2/billing/stream"])
+            _ = try await reader.output(containing: "\"type\":\"contact\"")
+            reader.signal(SIGKILL)
+            _ = await reader.outcome()
+            // With nothing under way a shutdown has nothing to wait for.
+            service.process.signal(SIGTERM)
+            let outcome = await service.process.outcome()
+            #expect(outcome.status == 0 && !outcome.errors.contains("cutting off"))
+        }
+    }
+}

@@ -1,0 +1,206 @@
+import Adapters
+import Foundation
+import NIOCore
+import NIOPosix
+import Testing
+
+@Suite("An answer to a client", .timeLimit(.minutes(1)))
+struct ClientAnswerTests {
+    private static func ask(
+        _ client: HTTPClient, bytesMax: Int = 100_000, method: String = "GET"
+    ) async -> Result<ClientResponse, HTTPFailure> {
+        let request = ClientRequest(
+            method: method, scheme: client.origin.scheme.rawValue, authority: client.origin.authority, target: "/")
+        do throws(HTTPFailure) {
+            return .success(try await client.exchange(request, bodyBytesMax: bytesMax, timeout: .seconds(20)))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private static func failure(_ result: Result<ClientResponse, HTTPFailure>) -> HTTPFailure? {
+        switch result {
+        case .success: nil
+        case .failure(let failure): failure
+        }
+    }
+
+    // MARK: Compression
+
+    /// What gzip(1) makes of what the command writes.
+    private static func gzip(_ command: String) async throws -> ByteBuffer {
+        var data = Data()
+        try await withTemporaryFolder { folder in
+            let made = await TestProcess.run("sh", ["-c", "\(command) | gzip > '\(folder)/it'"])
+            try #require(made.status == 0)
+            data = try Data(contentsOf: URL(filePath: folder + "/it"))
+        }
+        return ByteBuffer(bytes: data)
+    }
+
+    private static func withAnswer(
+        _ body: ByteBuffer, _ coding: String, over transport: Transport, _ test: (HTTPClient) async throws -> Void
+    ) async throws {
+        let handler = ScriptedHandler { _ in
+            var response = HTTPResponse(status: 200, body: body)
+            response.fields.append(FieldName("content-encoding"), coding)
+            return .now(response)
+        }
+        try await withServer(handler, tls: try await transport.certificate()) { server in
+            let client = try await transport.client(of: server)
+            try await test(client)
+            await client.close()
+        }
+    }
+
+    @Test("that is compressed is read as if it were not", arguments: Transport.allCases)
+    func compressed(transport: Transport) async throws {
+        try await Self.withAnswer(Self.gzip("printf hello"), "gzip", over: transport) { client in
+            let response = try await Self.ask(client).get()
+            #expect(String(buffer: response.body) == "hello")
+        }
+    }
+
+    @Test("may grow no further than was allowed, and is not even decoded to its end")
+    func bomb() async throws {
+        let bomb = try await Self.gzip("head -c 50000000 /dev/zero")
+        #expect(bomb.readableBytes < 100_000)
+        try await Self.withAnswer(bomb, "gzip", over: .h2c) { client in
+            #expect(Self.failure(await Self.ask(client)) == .tooLarge)
+            // Within what was allowed, and still more than any honest text shrinks by.
+            #expect(Self.failure(await Self.ask(client, bytesMax: 60_000_000)) == .tooLarge)
+        }
+    }
+
+    @Test(
+        "in a coding that is not what it says, or was not asked for, is none", arguments: ["gzip", "br", "gzip, gzip"])
+    func unreadable(coding: String) async throws {
+        try await Self.withAnswer(ByteBuffer(string: "hello"), coding, over: .h2c) { client in
+            #expect(Self.failure(await Self.ask(client)) == .malformed)
+        }
+        let whole = try await Self.gzip("printf hello")
+        let half = whole.getSlice(at: 0, length: whole.readableBytes / 2) ?? ByteBuffer()
+        try await Self.withAnswer(half, "gzip", over: .h2c) { client in
+            #expect(Self.failure(await Self.ask(client)) == .malformed)
+        }
+    }
+
+    // MARK: Cut short
+
+    private static func withHTTP1(
+        _ answers: [String], _ test: (HTTPClient) async throws -> Void
+    ) async throws {
+        try await TestCertificates.with { certificates in
+            let server = try TLSContext(
+                certificateFile: certificates.server.certificate, keyFile: certificates.server.key, clientCAFile: nil,
+                ticketKeys: TicketKeys())
+            let scripts = answers.map { answer in
+                PeerServer.text { peer in
+                    _ = try await peer.read(through: "\r\n\r\n")
+                    try await peer.send(answer)
+                }
+            }
+            var configuration = HTTPClient.Configuration()
+            configuration.tls = try TLSContext(clientTrusting: certificates.ca, offering: [.http1])
+            try await PeerServer.with(tls: server, scripts) { port in
+                let client = HTTPClient(
+                    origin: Origin(scheme: .https, host: "localhost", port: port), group: .singleton,
+                    configuration: configuration, logger: .silent)
+                try await test(client)
+                await client.close()
+            }
+        }
+    }
+
+    @Test(
+        "over HTTP/1.1 is whole only if it ends as it said it would",
+        arguments: [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", true),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", true),
+            ("HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", true),
+            // The end of a connection that was closed by the rules of TLS is the end of the body.
+            ("HTTP/1.1 200 OK\r\n\r\nhello", true),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello", false),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", false),
+            ("HTTP/1.1 200 OK\r\nContent-Le", false), ("", false), ("SSH-2.0-server\r\n", false),
+        ])
+    func http1(answer: String, isWhole: Bool) async throws {
+        try await Self.withHTTP1([answer, answer]) { client in
+            switch await Self.ask(client) {
+            case .success(let response): #expect(isWhole && String(buffer: response.body) == "hello")
+            case .failure(let failure): #expect(!isWhole, "\(failure)")
+            }
+        }
+    }
+
+    @Test("over HTTP/2 is none without the end of its stream")
+    func http2() async throws {
+        let script = PeerServer.frames { peer in
+            let stream = try await peer.next(.headers).stream
+            try await peer.send(
+                FramePeer.Frame(kind: .headers, flags: 0x4, stream: stream, payload: [0x88]), .data(stream, [1, 2, 3]))
+        }
+        try await PeerServer.with([script]) { port in
+            let client = HTTPClient(
+                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton, logger: .silent)
+            #expect(Self.failure(await Self.ask(client)) == .connectionLost)
+            await client.close()
+        }
+    }
+
+    @Test("that never comes for all its interim answers is given up")
+    func interim() async throws {
+        let script = PeerServer.frames { peer in
+            let stream = try await peer.next(.headers).stream
+            // `:status: 103`, literal and not indexed, named by entry 8 of the static table.
+            let early = FramePeer.Frame(
+                kind: .headers, flags: 0x4, stream: stream, payload: [0x08, 3] + Array("103".utf8))
+            for _ in 0..<17 { try await peer.send(early) }
+            _ = try await peer.untilClosed()
+        }
+        try await PeerServer.with([script]) { port in
+            let client = HTTPClient(
+                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton, logger: .silent)
+            #expect(Self.failure(await Self.ask(client)) == .malformed)
+            await client.close()
+        }
+    }
+
+    // MARK: Going back
+
+    @Test("nobody waits for any more is taken back by RST_STREAM(CANCEL)")
+    func cancelled() async throws {
+        let (asked, reset) = (Event<Void>(), Event<UInt32?>())
+        let script = PeerServer.frames { peer in
+            _ = try await peer.next(.headers)
+            asked.fire()
+            reset.fire(try await peer.next(.reset).errorCode)
+            _ = try await peer.untilClosed()
+        }
+        try await PeerServer.with([script]) { port in
+            let client = HTTPClient(
+                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton, logger: .silent)
+            let asking = Task { await Self.ask(client) }
+            await asked.next()
+            asking.cancel()
+            #expect(Self.failure(await asking.value) == .cancelled)
+            #expect(await reset.next() == HTTP2ErrorCode.cancel.rawValue)
+            await client.close()
+        }
+    }
+
+    @Test("that leads elsewhere is followed nowhere", arguments: Transport.allCases)
+    func redirect(transport: Transport) async throws {
+        let handler = ScriptedHandler { _ in
+            var response = HTTPResponse(status: 302)
+            response.fields.append(FieldName("location"), "/elsewhere")
+            return .now(response)
+        }
+        try await withServer(handler, tls: try await transport.certificate()) { server in
+            let client = try await transport.client(of: server)
+            let response = try await Self.ask(client).get()
+            #expect(response.status == 302)
+            await client.close()
+        }
+    }
+}
