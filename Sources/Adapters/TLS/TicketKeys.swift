@@ -5,8 +5,8 @@ import Synchronization
 /// The keys that session tickets are sealed with: a new one every so often, and the two before it still opened, so that
 /// what is stolen one day does not open what was said the day before (RFC 5077, 5.5).
 package final class TicketKeys: Sendable {
-    struct Key: Sendable {
-        let name: [UInt8]
+    package struct Key: Sendable {
+        package let name: [UInt8]
         let cipherKey: [UInt8]
         let digestKey: [UInt8]
         let made: NIODeadline
@@ -29,7 +29,7 @@ package final class TicketKeys: Sendable {
     }
 
     /// The key to seal with.
-    func current(at now: NIODeadline) -> Key {
+    package func current(at now: NIODeadline) -> Key {
         keys.withLock { keys in
             if let newest = keys.first, now - newest.made < rotatesEvery { return newest }
             let key = Key(at: now)
@@ -39,7 +39,7 @@ package final class TicketKeys: Sendable {
     }
 
     /// The key of that name, and whether a ticket sealed with it is to be replaced. None for those too old.
-    func key(named name: [UInt8], at now: NIODeadline) -> (key: Key, isOld: Bool)? {
+    package func key(named name: [UInt8], at now: NIODeadline) -> (key: Key, isOld: Bool)? {
         let newest = current(at: now)
         return keys.withLock { keys in
             keys.first { $0.name == name && now - $0.made < .nanoseconds(rotatesEvery.nanoseconds * Int64(Self.kept)) }

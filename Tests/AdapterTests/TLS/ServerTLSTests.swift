@@ -94,6 +94,26 @@ struct ServerTLSTests {
         }
     }
 
+    @Test("seals tickets with a new key after a while, and opens those of the two before it")
+    func ticketKeys() throws {
+        let keys = TicketKeys(rotatesEvery: .hours(12))
+        let start = NIODeadline.now()
+        func name(_ hours: Int64) -> [UInt8] { keys.current(at: start + .hours(hours)).name }
+        let first = name(1)
+        #expect(name(11) == first)
+        let second = name(13)
+        let third = name(26)
+        #expect(Set([first, second, third]).count == 3)
+        for (key, isOld) in [(first, true), (second, true), (third, false)] {
+            let found = try #require(keys.key(named: key, at: start + .hours(27)))
+            #expect(found.key.name == key && found.isOld == isOld)
+        }
+        _ = name(39)
+        #expect(keys.key(named: first, at: start + .hours(39)) == nil)
+        // What was not used for long is not used again, however few keys came after it.
+        #expect(keys.key(named: third, at: start + .hours(100)) == nil)
+    }
+
     // MARK: Clients' certificates
 
     @Test("lets in nobody without a certificate that comes from the authority named, and says who came")
@@ -198,6 +218,67 @@ struct ServerTLSTests {
                 #expect(await Self.subject(server.port) == "subject=CN = renewed")
                 release.fire()
                 #expect(await open.outcome().output == "before\nafter\n")
+            }
+        }
+    }
+
+    @Test("takes files that a link swapped in one go leads to, as Kubernetes mounts them")
+    func swappedLink() async throws {
+        try await TestCertificates.with { certificates in
+            let folder = certificates.folder
+            let made = await TestProcess.run(
+                "sh",
+                [
+                    "-c",
+                    """
+                    set -eu; cd "$1"; mkdir mount mount/..1 mount/..2
+                    cp server.pem mount/..1/tls.crt; cp server.key mount/..1/tls.key
+                    cp stranger.pem mount/..2/tls.crt; cp stranger.key mount/..2/tls.key
+                    cd mount; ln -s ..1 ..data; ln -s ..data/tls.crt tls.crt; ln -s ..data/tls.key tls.key
+                    """, "sh", folder,
+                ])
+            try #require(made.status == 0, "\(made.errors)")
+            let reloaded = Event<Void>()
+            let certificate = try ServerCertificate(
+                ServerCertificate.Files(certificate: folder + "/mount/tls.crt", key: folder + "/mount/tls.key"),
+                eventLoop: testEventLoop, logger: .announcing("reloaded the TLS certificate", reloaded))
+            let server = try await HTTPServer(
+                host: "127.0.0.1", port: 0, group: .singleton, handler: Self.names,
+                configuration: .test(tls: certificate), logger: .silent)
+            try await withServices([certificate, server]) {
+                #expect(await Self.subject(server.port) == "subject=CN = server")
+                _ = await TestProcess.run(
+                    "sh", ["-c", "cd '\(folder)/mount' && ln -s ..2 ..data_tmp && mv -T ..data_tmp ..data"])
+                await reloaded.next()
+                #expect(await Self.subject(server.port) == "subject=CN = stranger")
+            }
+        }
+    }
+
+    @Test("hears the header of the PROXY protocol before the handshake", arguments: Transport.allCases)
+    func proxied(transport: Transport) async throws {
+        let handler = ScriptedHandler { request in .now(.text((request.peer.address?.ipAddress ?? "-") + "\n")) }
+        try await withServer(
+            handler, tls: try await transport.certificate(), proxyProtocolTrusted: "127.0.0.1"
+        ) { server in
+            let (version, scheme) =
+                switch transport {
+                case .h2c: ("--http2-prior-knowledge", "http")
+                case .h2: ("--http2", "https")
+                case .http1: ("--http1.1", "https")
+                }
+            let url = "\(scheme)://127.0.0.1:\(server.port)/"
+            let known = await TestProcess.run("curl", ["-sk", version, "--haproxy-protocol", url])
+            #expect(known.output == "127.0.0.1\n", "\(known.errors)")
+            let bare = await TestProcess.run("curl", ["-sk", version, url])
+            #expect(bare.status != 0 && bare.output.isEmpty)
+        }
+        // What it says is believed.
+        try await withServer(handler, proxyProtocolTrusted: "127.0.0.0/8") { server in
+            try await TextPeer.connected(to: server.port) { peer in
+                try await peer.send("PROXY TCP6 2001:db8::7 ::1 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                let response = try await peer.response()
+                #expect(response.hasSuffix("2001:db8::7\n"))
             }
         }
     }
