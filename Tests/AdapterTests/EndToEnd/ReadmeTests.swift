@@ -18,13 +18,14 @@ struct ReadmeTests {
 
     @Test("has curl lines that work")
     func curl() async throws {
-        let lines = blocks("sh").filter { $0.hasPrefix("curl ") }
-        #expect(lines.count == 3)
+        let lines = blocks("sh").filter { $0.hasPrefix("curl ") && !$0.contains("https://") }
+        #expect(lines.count == 4)
         try await RunningService.with { service in
             let account = String(try #require(service.curls[0].firstMatch(of: /accounts\/([^\/]+)\/billing/)).output.1)
             var outputs: [String] = []
             for line in lines {
                 let command = line.replacing("http://127.0.0.1:8080", with: service.base)
+                    .replacing("http://127.0.0.1:9090", with: service.ops)
                 let outcome = await TestProcess.run(
                     "sh", ["-c", command], environment: ["TOKEN": service.token, "ACCOUNT": account])
                 #expect(outcome.status == 0)
@@ -35,6 +36,28 @@ struct ReadmeTests {
             #expect(
                 outputs[2].hasPrefix(#"{"type":"begin","accounts":"#) && outputs[2].contains("\"after\":\"\(account)\"")
             )
+            #expect(outputs[3].hasPrefix(#"{"status":"ready","checks":["#))
+        }
+    }
+
+    @Test("has lines that serve and ask over TLS")
+    func tls() async throws {
+        let serving = try #require(blocks("sh").first { $0.hasPrefix("openssl ") })
+            .replacing(
+                "billing-service serve", with: "exec \(TestProcess.billingService) serve --http-port 0 --ops-port 0")
+        let asking = try #require(blocks("sh").first { $0.contains("https://localhost:8443") })
+        try await withTemporaryFolder { folder in
+            let service = TestProcess("sh", ["-c", "cd \(folder)\n\(serving)"])
+            let output = try await service.output(containing: "/v2/billing/stream\n")
+            let port = try #require(output.firstMatch(of: /Listening on https:\/\/127.0.0.1:(\d+)/)).output.1
+            let token = try #require(output.firstMatch(of: /Bearer ([^']+)'/)).output.1
+            let account = try #require(output.firstMatch(of: /accounts\/([^\/]+)\/billing/)).output.1
+            let answer = await TestProcess.run(
+                "sh", ["-c", "cd \(folder)\n\(asking.replacing("8443", with: port))"],
+                environment: ["TOKEN": String(token), "ACCOUNT": String(account)])
+            #expect(answer.output.hasPrefix(#"{"address":"#), "\(answer.errors)")
+            service.signal(SIGTERM)
+            #expect(await service.outcome().status == 0)
         }
     }
 

@@ -20,7 +20,7 @@ struct HTTP1ServerTests {
     }
 
     private static func withPeer(
-        _ handler: any RequestHandler = echo, limits: Limits = Limits(), timeouts: Timeouts = Timeouts(),
+        _ handler: any RequestHandler = echo, limits: Limits = Limits(), timeouts: Timeouts = .patient,
         _ test: (inout TextPeer) async throws -> Void
     ) async throws {
         try await withServer(handler, limits: limits, timeouts: timeouts) { server in

@@ -94,13 +94,16 @@ struct FramePeer: ~Copyable {
     private var received = ByteBuffer()
 
     /// Connects, sends the preface and `settings`, runs the test, and closes.
+    ///
+    /// - Parameter acknowledges: Whether the server's SETTINGS, which are on their way by now, are acknowledged.
     static func connected(
-        to port: Int, settings: [(id: UInt16, value: UInt32)] = [],
+        to port: Int, settings: [(id: UInt16, value: UInt32)] = [], acknowledges: Bool = true,
         _ test: (inout FramePeer) async throws -> Void
     ) async throws {
         try await unprefaced(to: port) { peer in
             try await peer.send(bytes: preface)
             try await peer.send(.settings(settings))
+            if acknowledges { try await peer.send(.settingsAcknowledgement) }
             try await test(&peer)
         }
     }

@@ -17,10 +17,13 @@ enum PeerServer {
     ) async throws {
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // Not read from until its script is there: what wraps it must not be dropped, as it would be with a
+            // connection that comes while the listener is closed.
+            .childChannelOption(.autoRead, value: false)
             .bind(host: host, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls { try channel.pipeline.syncOperations.addHandler(TLSHandler(server: tls)) }
-                    return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    return channel
                 }
             }
         let port = try #require(listener.channel.localAddress?.port)
@@ -33,9 +36,7 @@ enum PeerServer {
                             let script = rest.popFirst()
                             group.addTask {
                                 // A peer that leaves in the middle of a script is the test's affair.
-                                try? await connection.executeThenClose { inbound, outbound in
-                                    try await script?(inbound.makeAsyncIterator(), outbound)
-                                }
+                                try? await serve(connection, script)
                             }
                         }
                     }
@@ -51,6 +52,16 @@ enum PeerServer {
             try await listener.channel.close()
             try await group.waitForAll()
             try result.get()
+        }
+    }
+
+    private static func serve(_ channel: any Channel, _ script: Script?) async throws {
+        let connection = try await channel.eventLoop.submit {
+            try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+        }.get()
+        try await connection.executeThenClose { inbound, outbound in
+            try await channel.setOption(.autoRead, value: true).get()
+            try await script?(inbound.makeAsyncIterator(), outbound)
         }
     }
 

@@ -41,9 +41,28 @@ struct ScriptedHandler: RequestHandler {
     }
 }
 
+extension Timeouts {
+    /// For tests of something else, on machines however busy.
+    static var patient: Timeouts {
+        var timeouts = Timeouts()
+        timeouts.handshake = .minutes(5)
+        timeouts.headers = .minutes(5)
+        timeouts.request = .minutes(5)
+        timeouts.bodySilence = .minutes(5)
+        timeouts.bodyRateGrace = .minutes(5)
+        timeouts.writeProgress = .minutes(5)
+        timeouts.writeProgressBulk = .minutes(5)
+        timeouts.idle = .minutes(5)
+        timeouts.keepalive = .minutes(5)
+        timeouts.keepaliveAnswer = .minutes(5)
+        timeouts.settingsAcknowledgement = .minutes(5)
+        return timeouts
+    }
+}
+
 extension HTTPServer.Configuration {
     static func test(
-        limits: Limits = Limits(), timeouts: Timeouts = Timeouts(), grace: TimeAmount = .seconds(10),
+        limits: Limits = Limits(), timeouts: Timeouts = .patient, grace: TimeAmount = .seconds(10),
         tls: ServerCertificate? = nil
     ) -> HTTPServer.Configuration {
         var configuration = HTTPServer.Configuration()
@@ -112,7 +131,7 @@ func withServices(
 
 /// A server of its own on a port the system chose.
 func withServer(
-    _ handler: any RequestHandler, limits: Limits = Limits(), timeouts: Timeouts = Timeouts(),
+    _ handler: any RequestHandler, limits: Limits = Limits(), timeouts: Timeouts = .patient,
     tls: ServerCertificate? = nil, proxyProtocolTrusted: String = "", _ test: (HTTPServer) async throws -> Void
 ) async throws {
     var configuration = HTTPServer.Configuration.test(limits: limits, timeouts: timeouts, tls: tls)
