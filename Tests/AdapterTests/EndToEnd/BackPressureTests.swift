@@ -2,7 +2,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@Suite("A reader", .timeLimit(.minutes(2)))
+@Suite("A reader", .fewAtATime, .timeLimit(.minutes(5)))
 struct BackPressureTests {
     /// Anonymous memory of a process, in KiB.
     private static func memory(of process: TestProcess) throws -> Int {

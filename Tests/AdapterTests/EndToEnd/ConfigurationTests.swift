@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("The configuration", .timeLimit(.minutes(2)))
+@Suite("The configuration", .fewAtATime, .timeLimit(.minutes(5)))
 struct ConfigurationTests {
     private func run(_ arguments: [String], environment: [String: String] = [:]) async -> TestProcess.Outcome {
         await TestProcess.run(TestProcess.billingService, arguments, environment: environment)

@@ -5,7 +5,7 @@ import NIOPosix
 import Testing
 
 /// Other people's programs, before and behind the service.
-@Suite("Among other people's programs", .timeLimit(.minutes(2)))
+@Suite("Among other people's programs", .fewAtATime, .timeLimit(.minutes(5)))
 struct PeersTests {
     /// A port nobody listens on, for programs that cannot be told to choose one and say which.
     private static func freePort() async throws -> Int {

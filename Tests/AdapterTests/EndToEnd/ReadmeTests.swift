@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What the README says works.
-@Suite("The README", .timeLimit(.minutes(2)))
+@Suite("The README", .fewAtATime, .timeLimit(.minutes(5)))
 struct ReadmeTests {
     private let text: String
 

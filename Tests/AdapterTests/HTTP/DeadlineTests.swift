@@ -297,6 +297,8 @@ struct DeadlineTests {
     func http1Age(isOld: Bool) async throws {
         var limits = Limits()
         if !isOld { limits.requestsPerConnectionMax = 2 }
+        // However long the next request is on its way.
+        limits.drainNoticeMax = .minutes(1)
         let timeouts = Self.timeouts { if isOld { $0.connectionAge = Self.short } }
         try await Self.withTextPeer(limits: limits, timeouts) { peer in
             for _ in 0..<10_000_000 {
