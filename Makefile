@@ -24,10 +24,13 @@ lint: ## Check the formatting of the Swift sources, strictly.
 format: ## Format the Swift sources.
 	swift format --in-place --recursive Package.swift Sources Tests
 
-bench: setup-test ## Measure CPU per request beside nghttpd, and the cost of streaming.
+bench: setup-test ## Measure CPU and memory beside nghttpd, and the cost of streams and of readers that stall.
 	swift build --configuration release --product billing-service
 	Benchmarks/cpu-per-request.py
+	Benchmarks/cpu-per-request.py --tls
+	Benchmarks/idle-connections.py
 	Benchmarks/stream.py
+	Benchmarks/stalled-reader.py --accounts 300000 --seconds 10
 
 clean: ## Remove everything that was built.
 	rm -rf .build $(VENV)

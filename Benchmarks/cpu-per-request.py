@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """CPU of a server process per request, ours beside nghttpd, in alternating rounds of one run.
 
-    Benchmarks/cpu-per-request.py [--rounds 5] [--requests 200000] [--connections 16] [--streams 32]
+    Benchmarks/cpu-per-request.py [--tls] [--rounds 5] [--requests 200000] [--connections 16] [--streams 32]
 
 Needs the release build of billing-service, and h2load and nghttpd (Debian: nghttp2-client, nghttp2-server). The server
 has core 0 and the load core 1; user and system time are read from /proc before and after each round, so what else the
@@ -55,23 +55,37 @@ class Server:
         self.process.wait()
 
 
-def start_ours():
+def make_certificate(folder):
+    """On the spot, of the kind that most services have today."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return key, certificate
+
+
+def start_ours(tls=None, *flags):
     binary = ROOT / ".build/release/billing-service"
-    server = Server([str(binary), "serve", "--sandbox", "--http-port", "0", "--ops-port", "0", "--http-event-loops", "1"])
+    if tls:
+        flags += ("--http-tls-key", str(tls[0]), "--http-tls-certificate", str(tls[1]))
+    server = Server(
+        [str(binary), "serve", "--sandbox", "--http-port", "0", "--ops-port", "0", "--http-event-loops", "1", *flags])
     text = server.read_until(r"^curl .*stream")
     token = re.search(r"authorization: Bearer (\S+?)'", text).group(1)
-    base, account = re.search(r"(http://[\d.:]+)/v2/accounts/([^/]+)/billing", text).groups()
+    base, account = re.search(r"(https?://[\d.:]+)/v2/accounts/([^/]+)/billing", text).groups()
     return server, base, account, ["-H", f"authorization: Bearer {token}"]
 
 
-def start_nghttpd(folder, port):
+def start_nghttpd(folder, port, tls=None):
     # At the path, and asked for with the fields, that ours is asked with: HTTP/2 has to decode them all the same.
     file = folder / "v2/accounts/no-id-here/billing"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"x" * 199 + b"\n")
-    server = Server(["nghttpd", "--no-tls", "-n", "1", "-d", str(folder), str(port)])
+    how = [str(port), *map(str, tls)] if tls else ["--no-tls", str(port)]
+    server = Server(["nghttpd", "-n", "1", "-d", str(folder), *how])
     server.wait_for_port(port)
-    return server, f"http://127.0.0.1:{port}"
+    return server, f"{'https' if tls else 'http'}://127.0.0.1:{port}"
 
 
 def load(url, headers, options, requests):
@@ -83,7 +97,8 @@ def load(url, headers, options, requests):
         sys.exit(f"h2load did not finish cleanly against {url}:\n{output}")
     rate = float(re.search(r"finished in .*?, ([\d.]+) req/s", output).group(1))
     statuses = re.search(r"status codes: (.*)", output).group(1)
-    return rate, statuses
+    cipher = re.search(r"^Cipher: (\S+)", output, re.MULTILINE)
+    return rate, statuses + (f"; {cipher.group(1)}" if cipher else "")
 
 
 def measure(server, url, headers, options, requests):
@@ -99,6 +114,7 @@ def main():
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--streams", type=int, default=32)
+    parser.add_argument("--tls", action="store_true", help="over TLS instead of in clear text")
     parser.add_argument("--port", type=int, default=18080, help="nghttpd's port")
     options = parser.parse_args()
     for tool in ("h2load", "nghttpd", "taskset"):
@@ -106,8 +122,9 @@ def main():
             sys.exit(f"{tool} is missing")
 
     with tempfile.TemporaryDirectory() as folder:
-        ours, base, account, token = start_ours()
-        peer, peer_base = start_nghttpd(pathlib.Path(folder), options.port)
+        tls = make_certificate(pathlib.Path(folder)) if options.tls else None
+        ours, base, account, token = start_ours(tls)
+        peer, peer_base = start_nghttpd(pathlib.Path(folder), options.port, tls)
         targets = {
             "nghttpd, file of 200 bytes": (peer, f"{peer_base}/v2/accounts/no-id-here/billing", token, options.requests),
             "malformed id, 400": (ours, f"{base}/v2/accounts/no%20id/billing", token, options.requests),

@@ -95,10 +95,15 @@ package struct ConnectionWatch {
     package var hasCarriedEnough: Bool { requests >= requestsMax }
 
     /// What is to be done now.
-    package mutating func check(at now: NIODeadline) -> Action {
+    ///
+    /// - Parameter isPeerBehind: Whether something waits for the peer to take it. A reader that pauses does not read our
+    ///   PINGs either; it has the time its body has (`Progress`).
+    package mutating func check(at now: NIODeadline, isPeerBehind: Bool = false) -> Action {
         if let headSince, headSince + timeouts.headers <= now { return .cutOff(.headers) }
         if let settingsSince, settingsSince + timeouts.settingsAcknowledgement <= now { return .cutOff(.settings) }
-        if let pingedAt {
+        if isPeerBehind {
+            pingedAt = nil
+        } else if let pingedAt {
             if pingedAt + timeouts.keepaliveAnswer <= now { return .cutOff(.keepalive) }
         } else if pings, exchangesOpen > 0, receivedAt + timeouts.keepalive <= now {
             pingedAt = now

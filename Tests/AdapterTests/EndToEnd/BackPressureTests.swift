@@ -66,9 +66,7 @@ struct BackPressureTests {
         // At a plan's pace, so that there is always more to be asked for.
         let flags = ["--sandbox-limits", "pro", "--log-level", "debug"]
         try await RunningService.with(flags) { service in
-            let reader = TestProcess(
-                "curl",
-                ["--silent", "--no-buffer", version, "-H", service.authorization, service.base + "/v2/billing/stream"])
+            let reader = service.reader(version)
             _ = try await reader.output(containing: "\"type\":\"contact\"")
             reader.signal(SIGKILL)
             _ = await reader.outcome()

@@ -57,12 +57,7 @@ struct DrainTests {
     @Test("ends an idle connection of HTTP/1.1, and says so in the last answer of one in use")
     func http1() async throws {
         try await RunningService.with(["--sandbox-limits", "business", "--sandbox-accounts", "60"]) { service in
-            let stream = TestProcess(
-                "curl",
-                [
-                    "--silent", "--no-buffer", "--http1.1", "-H", service.authorization,
-                    service.base + "/v2/billing/stream",
-                ])
+            let stream = service.reader("--http1.1")
             _ = try await stream.output(containing: "\"type\":\"contact\"")
             service.process.signal(SIGTERM)
             let outcome = await stream.outcome()
@@ -77,9 +72,7 @@ struct DrainTests {
         arguments: ["--http2-prior-knowledge", "--http1.1"])
     func cutOff(version: String) async throws {
         try await RunningService.with(["--sandbox-limits", "pro", "--shutdown-grace", "100ms"]) { service in
-            let curl = TestProcess(
-                "curl",
-                ["--silent", "--no-buffer", version, "-H", service.authorization, service.base + "/v2/billing/stream"])
+            let curl = service.reader(version)
             _ = try await curl.output(containing: "\"type\":\"contact\"")
             service.process.signal(SIGTERM)
             let cut = await curl.outcome()
@@ -92,12 +85,7 @@ struct DrainTests {
     func secondSignal() async throws {
         try await RunningService.with(["--sandbox-limits", "pro", "--shutdown-grace", "1h"], expectedStatus: 1) {
             service in
-            let curl = TestProcess(
-                "curl",
-                [
-                    "--silent", "--no-buffer", "--http2-prior-knowledge", "-H", service.authorization,
-                    service.base + "/v2/billing/stream",
-                ])
+            let curl = service.reader()
             _ = try await curl.output(containing: "\"type\":\"contact\"")
             service.process.signal(SIGTERM)
             try await service.process.errors(containing: "shutting down")

@@ -55,6 +55,25 @@ struct PeersTests {
         ["--http-tls-certificate", certificates.server.certificate, "--http-tls-key", certificates.server.key]
     }
 
+    /// Configures nginx with these servers, everything else of its in `folder`.
+    private static func writeNginx(_ servers: String, in folder: String) throws {
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(folder)/\($0);" }
+        try write(
+            """
+            daemon off;
+            master_process off;
+            pid \(folder)/nginx.pid;
+            error_log stderr;
+            events {}
+            http {
+            access_log off;
+            \(temporary.joined(separator: "\n"))
+            \(servers)
+            }
+
+            """, to: folder + "/nginx.conf")
+    }
+
     // MARK: Clients
 
     @Test("answers curl the same over every protocol, in clear text and over TLS")
@@ -252,32 +271,18 @@ struct PeersTests {
         try await withTemporaryFolder { folder in
             try await RunningService.with { service in
                 let port = try await Self.freePort()
-                try write(
+                try Self.writeNginx(
                     """
-                    daemon off;
-                    master_process off;
-                    pid \(folder)/nginx.pid;
-                    error_log stderr;
-                    events {}
-                    http {
-                      access_log off;
-                      client_body_temp_path \(folder)/body;
-                      proxy_temp_path \(folder)/proxy;
-                      fastcgi_temp_path \(folder)/fastcgi;
-                      uwsgi_temp_path \(folder)/uwsgi;
-                      scgi_temp_path \(folder)/scgi;
-                      upstream service { server 127.0.0.1:\(service.port); keepalive 8; }
-                      server {
-                        listen 127.0.0.1:\(port);
-                        location / {
-                          proxy_pass http://service;
-                          proxy_http_version 1.1;
-                          proxy_set_header Connection "";
-                        }
+                    upstream service { server 127.0.0.1:\(service.port); keepalive 8; }
+                    server {
+                      listen 127.0.0.1:\(port);
+                      location / {
+                        proxy_pass http://service;
+                        proxy_http_version 1.1;
+                        proxy_set_header Connection "";
                       }
                     }
-
-                    """, to: folder + "/nginx.conf")
+                    """, in: folder)
                 try await Self.running("nginx", ["-p", folder, "-c", folder + "/nginx.conf"], listeningOn: port) {
                     let base = "http://127.0.0.1:\(port)"
                     for _ in 0..<20 {
@@ -378,33 +383,19 @@ struct PeersTests {
                 #expect(all.output.contains(Self.complete), "\(all.output)")
             } around: { sandboxPort, run in
                 let folder = certificates.folder
-                try write(
+                try Self.writeNginx(
                     """
-                    daemon off;
-                    master_process off;
-                    pid \(folder)/nginx.pid;
-                    error_log stderr;
-                    events {}
-                    http {
-                      access_log off;
-                      gzip on;
-                      gzip_proxied any;
-                      gzip_min_length 1;
-                      gzip_types application/json;
-                      client_body_temp_path \(folder)/body;
-                      proxy_temp_path \(folder)/proxy;
-                      fastcgi_temp_path \(folder)/fastcgi;
-                      uwsgi_temp_path \(folder)/uwsgi;
-                      scgi_temp_path \(folder)/scgi;
-                      server {
-                        listen 127.0.0.1:\(nginx) ssl;
-                        ssl_certificate \(certificates.server.certificate);
-                        ssl_certificate_key \(certificates.server.key);
-                        location / { proxy_pass https://127.0.0.1:\(sandboxPort); proxy_http_version 1.1; }
-                      }
+                    gzip on;
+                    gzip_proxied any;
+                    gzip_min_length 1;
+                    gzip_types application/json;
+                    server {
+                      listen 127.0.0.1:\(nginx) ssl;
+                      ssl_certificate \(certificates.server.certificate);
+                      ssl_certificate_key \(certificates.server.key);
+                      location / { proxy_pass https://127.0.0.1:\(sandboxPort); proxy_http_version 1.1; }
                     }
-
-                    """, to: folder + "/nginx.conf")
+                    """, in: folder)
                 try await Self.running(
                     "nginx", ["-p", folder, "-c", folder + "/nginx.conf"], listeningOn: nginx, run)
             }

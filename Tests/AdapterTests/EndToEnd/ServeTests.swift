@@ -72,13 +72,7 @@ struct ServeTests {
     func stops(signal: Int32) async throws {
         // At a plan's pace the stream takes a few seconds, so that it is under way when the signal comes.
         try await RunningService.with(["--sandbox-limits", "business", "--sandbox-accounts", "150"]) { service in
-            let stream = TestProcess(
-                "curl",
-                [
-                    "--silent", "--no-buffer", "--http2-prior-knowledge", "-H",
-                    "authorization: Bearer \(service.token)",
-                    service.base + "/v2/billing/stream",
-                ])
+            let stream = service.reader()
             _ = try await stream.output(containing: "\"type\":\"contact\"")
             service.process.signal(signal)
             let outcome = await stream.outcome()
@@ -94,12 +88,7 @@ struct ServeTests {
     func cutOff() async throws {
         try await RunningService.with(["--sandbox-limits", "pro", "--shutdown-grace", "100ms"]) { service in
             let authorization = "authorization: Bearer \(service.token)"
-            let curl = TestProcess(
-                "curl",
-                [
-                    "--silent", "--no-buffer", "--http2-prior-knowledge", "-H", authorization,
-                    service.base + "/v2/billing/stream",
-                ])
+            let curl = service.reader()
             let nghttp = TestProcess("nghttp", ["-v", "-H", authorization, service.base + "/v2/billing/stream"])
             for reader in [curl, nghttp] { _ = try await reader.output(containing: "\"type\":\"contact\"") }
             service.process.signal(SIGTERM)

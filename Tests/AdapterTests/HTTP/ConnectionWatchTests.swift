@@ -83,6 +83,17 @@ struct ConnectionWatchTests {
         #expect(watch.check(at: Self.after(61)) == .ping)
     }
 
+    @Test("does not ask a peer that something waits for, nor gives up on one that was asked before")
+    func behind() {
+        var watch = Self.watch()
+        watch.settingsAcknowledged()
+        watch.exchangeBegan()
+        #expect(watch.check(at: Self.after(60), isPeerBehind: true) == .none)
+        #expect(watch.check(at: Self.after(61)) == .ping)
+        #expect(watch.check(at: Self.after(100), isPeerBehind: true) == .none)
+        #expect(watch.check(at: Self.after(101)) == .ping)
+    }
+
     @Test("does not ask where nobody could answer: without a request, or on HTTP/1.1")
     func unasked() {
         var quiet = Self.watch()

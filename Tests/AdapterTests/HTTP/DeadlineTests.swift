@@ -162,6 +162,20 @@ struct DeadlineTests {
         }
     }
 
+    @Test("leaves a reader that pauses the time a stream has, though it answers no PING meanwhile")
+    func paused() async throws {
+        let timeouts = Self.timeouts {
+            $0.keepalive = .milliseconds(50)
+            $0.keepaliveAnswer = .milliseconds(50)
+            $0.writeProgressBulk = .seconds(1)
+        }
+        try await Self.withFramePeer(settings: [(4, 0)], timeouts) { peer in
+            try await peer.send(.headers(1, FramePeer.get("/stream")))
+            #expect(try await peer.next(.headers).stream == 1)
+            #expect(try await peer.next() == .reset(1, HTTP2ErrorCode.cancel.rawValue))
+        }
+    }
+
     @Test("closes on a client that does not read its socket")
     func unreadSocket() async throws {
         try await withServer(Self.handler, timeouts: Self.timeouts { $0.writeProgressBulk = Self.short }) { server in

@@ -1,5 +1,4 @@
 import NIOCore
-import NIOPosix
 
 /// A peer that speaks HTTP/2 frame by frame, so that a test reads like a trace of the wire.
 ///
@@ -110,14 +109,8 @@ struct FramePeer: ~Copyable {
 
     /// Connects and sends nothing.
     static func unprefaced(to port: Int, _ test: (inout FramePeer) async throws -> Void) async throws {
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connect(host: "127.0.0.1", port: port) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-                }
-            }
-        try await channel.executeThenClose { inbound, outbound in
-            var peer = FramePeer(inbound: inbound.makeAsyncIterator(), outbound: outbound)
+        try await withConnection(to: port) { _, inbound, outbound in
+            var peer = FramePeer(inbound: inbound, outbound: outbound)
             try await test(&peer)
         }
     }

@@ -3,6 +3,22 @@ import NIOCore
 import NIOPosix
 import Testing
 
+/// Connects to a server on this machine, for as long as `test` runs.
+func withConnection(
+    to port: Int,
+    _ test: (any Channel, PeerServer.Inbound.AsyncIterator, PeerServer.Outbound) async throws -> Void
+) async throws {
+    let connection = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .connect(host: "127.0.0.1", port: port) { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+            }
+        }
+    try await connection.executeThenClose { inbound, outbound in
+        try await test(connection.channel, inbound.makeAsyncIterator(), outbound)
+    }
+}
+
 /// A server that does what a test tells it, connection by connection.
 enum PeerServer {
     typealias Inbound = NIOAsyncChannelInboundStream<ByteBuffer>

@@ -198,6 +198,12 @@ struct RunningService {
         #expect(outcome.status == expectedStatus, "\(outcome.errors)")
     }
 
+    /// Reads the stream, line by line.
+    func reader(_ version: String = "--http2-prior-knowledge") -> TestProcess {
+        TestProcess(
+            "curl", ["--silent", "--no-buffer", version, "-H", authorization, base + "/v2/billing/stream"])
+    }
+
     func curl(_ path: String, _ options: String...) async -> TestProcess.Outcome {
         await TestProcess.run(
             "curl",

@@ -1,5 +1,4 @@
 import NIOCore
-import NIOPosix
 
 /// A peer that sends and reads text, byte for byte.
 struct TextPeer: ~Copyable {
@@ -12,15 +11,9 @@ struct TextPeer: ~Copyable {
     private var channel: (any Channel)?
 
     static func connected(to port: Int, _ test: (inout TextPeer) async throws -> Void) async throws {
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connect(host: "127.0.0.1", port: port) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-                }
-            }
-        try await channel.executeThenClose { inbound, outbound in
-            var peer = TextPeer(inbound: inbound.makeAsyncIterator(), outbound: outbound)
-            peer.channel = channel.channel
+        try await withConnection(to: port) { channel, inbound, outbound in
+            var peer = TextPeer(inbound: inbound, outbound: outbound)
+            peer.channel = channel
             try await test(&peer)
         }
     }

@@ -456,11 +456,13 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     private func look() {
         guard !state.isClosed else { return }
         let now = NIODeadline.now()
+        var isPeerBehind = context?.channel.isWritable == false
         for exchange in exchanges {
             guard let exchange else { continue }
+            if exchange.outbound.readyBytes > 0 { isPeerBehind = true }
             lookAfter(exchange, at: now)
         }
-        switch watch.check(at: now) {
+        switch watch.check(at: now, isPeerBehind: isPeerBehind) {
         case .none: break
         case .ping:
             session?.submitPing(.keepalive)
