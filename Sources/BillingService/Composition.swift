@@ -20,6 +20,7 @@ struct Application {
     private let sandboxCredentials: TemporaryCredentials?
 
     private let health: Health
+    private let signals: UnixSignalsSequence
 
     /// Where it listens.
     let address: SocketAddress
@@ -36,6 +37,8 @@ struct Application {
     ///
     /// - Throws: `ConfigurationProblem` for files; what the system says of the port.
     init(_ settings: ServeSettings, logger: Logger) async throws {
+        // First of all: whoever is told where it listens may want to stop it at once.
+        signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let time = SystemTime()
         let eventLoops = settings.listener.eventLoops
         let group = MultiThreadedEventLoopGroup(
@@ -151,7 +154,7 @@ struct Application {
         defer { sandboxCredentials?.remove() }
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
-                var signals = await UnixSignalsSequence(trapping: .sigterm, .sigint).makeAsyncIterator()
+                var signals = signals.makeAsyncIterator()
                 guard let signal = await signals.next() else { return }
                 logger.info("shutting down", metadata: ["signal": "\(signal)"])
                 // Before anything else: whoever probes now is told.

@@ -189,6 +189,22 @@ struct ClientAnswerTests {
         }
     }
 
+    @Test("is not waited for by a task that was cancelled before it asked")
+    func cancelledBefore() async throws {
+        let silent = PeerServer.frames { _ = try await $0.untilClosed() }
+        try await PeerServer.with([silent]) { port in
+            let client = HTTPClient(
+                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton, logger: .silent)
+            let asking = Task {
+                await untilCancelled()
+                return await Self.ask(client)
+            }
+            asking.cancel()
+            #expect(Self.failure(await asking.value) == .cancelled)
+            await client.close()
+        }
+    }
+
     @Test("that leads elsewhere is followed nowhere", arguments: Transport.allCases)
     func redirect(transport: Transport) async throws {
         let handler = ScriptedHandler { _ in

@@ -78,8 +78,8 @@ package final class HTTPClient: Sendable {
     package func exchange(
         _ request: ClientRequest, bodyBytesMax: Int, timeout: TimeAmount
     ) async throws(HTTPFailure) -> ClientResponse {
-        // Set on the loop when the request is handed over, read on the loop when its task is cancelled.
-        let handed = NIOLoopBoundBox<ClientCall?>.makeBoxSendingValue(nil, eventLoop: eventLoop)
+        // The loop hears of the request and of its task's end in either order.
+        let asking = NIOLoopBoundBox<Asking>.makeBoxSendingValue(.notYet, eventLoop: eventLoop)
         let pool = pool
         let eventLoop = eventLoop
         let result = await withTaskCancellationHandler {
@@ -88,14 +88,24 @@ package final class HTTPClient: Sendable {
                     let call = ClientCall(
                         request, bodyBytesMax: bodyBytesMax, timeout: timeout, eventLoop: eventLoop,
                         continuation: continuation)
-                    handed.value = call
+                    if case .cancelled = asking.value { return call.fail(.cancelled) }
+                    asking.value = .begun(call)
                     pool.value.submit(call)
                 }
             }
         } onCancel: {
-            eventLoop.execute { handed.value?.fail(.cancelled) }
+            eventLoop.execute {
+                if case .begun(let call) = asking.value { call.fail(.cancelled) }
+                asking.value = .cancelled
+            }
         }
         return try result.get()
+    }
+
+    private enum Asking {
+        case notYet
+        case begun(ClientCall)
+        case cancelled
     }
 
     /// Ends the connections once the requests on them have ended, and makes no other.
