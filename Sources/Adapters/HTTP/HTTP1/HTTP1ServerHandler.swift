@@ -43,6 +43,9 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     private var isDraining = false
     private var isTakingWaiting = false
 
+    /// Whether the parser has told the end of the request under way.
+    private var hasSeenEnd = false
+
     /// Something came behind the request under way, which the parser may still hold a part of.
     private var hasEarlyBytes = false
 
@@ -112,6 +115,11 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isEnding else { return }
         let part = unwrapInboundIn(data)
+        if case .end = part, let exchange = current?.exchange, exchange.isInboundOver, !hasSeenEnd {
+            // That of a request without a body, which is known to be over already.
+            hasSeenEnd = true
+            return
+        }
         if current != nil, current?.exchange.isInboundOver == true || !waiting.isEmpty {
             waiting.append(part)
         } else {
@@ -202,6 +210,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     private func begin(_ head: HTTPRequestHead) {
         watch.headEnded()
         hasEarlyBytes = false
+        hasSeenEnd = false
         let request: HTTP1Fields
         do throws(HTTP1Refusal) {
             request = try HTTP1Fields(head, isEncrypted: peer.isEncrypted, limits: limits)
@@ -238,6 +247,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     private func ended() {
         guard let current else { return }
+        hasSeenEnd = true
         if !current.exchange.isInboundOver {
             current.exchange.isInboundOver = true
             current.exchange.inbound.ended()?.resume(returning: .success(nil))
