@@ -189,6 +189,41 @@ struct ClientAnswerTests {
         }
     }
 
+    @Test("is let come, and dropped, where taking it back would look like an attack")
+    func manyCancelled() async throws {
+        let asked = Event<Void>()
+        let script = PeerServer.frames { peer in
+            var streams: [UInt32] = []
+            for _ in 0..<40 {
+                streams.append(try await peer.next(.headers).stream)
+                asked.fire()
+            }
+            var resets = 0
+            while true {
+                let frame = try await peer.next()
+                if frame.kind == .reset { resets += 1 }
+                // The last request, which comes when all others were given up.
+                guard frame.kind == .headers else { continue }
+                for stream in streams { try await peer.answer(stream, "too late") }
+                try await peer.answer(frame.stream, "\(resets)")
+                _ = try await peer.untilClosed()
+            }
+        }
+        try await PeerServer.with([script]) { port in
+            let client = HTTPClient(
+                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton, logger: .silent)
+            let asking = (0..<40).map { _ in Task { await Self.ask(client) } }
+            for _ in 0..<40 { await asked.next() }
+            for task in asking { task.cancel() }
+            for task in asking { #expect(Self.failure(await task.value) == .cancelled) }
+            let last = try await Self.ask(client).get()
+            // Twenty at once, and some more on a machine that takes its time.
+            let resets = try #require(Int(String(buffer: last.body)))
+            #expect((20..<40).contains(resets))
+            await client.close()
+        }
+    }
+
     @Test("is not waited for by a task that was cancelled before it asked")
     func cancelledBefore() async throws {
         let silent = PeerServer.frames { _ = try await $0.untilClosed() }

@@ -54,6 +54,8 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     private var isReadHeld = false
     private var isRetired = false
 
+    private var cancels: CancelBudget
+
     /// Who asked whether the server is there.
     private var pingAnswer: (() -> Void)?
 
@@ -71,6 +73,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         eventLoop = executor.eventLoop
         watch = ConnectionWatch(timeouts: timeouts, limits: limits, isHTTP2: true, now: readTime)
         watchTimer = ConnectionTimer(eventLoop)
+        cancels = CancelBudget(now: readTime)
         switch role {
         case .server(let handler):
             requestHandler = handler
@@ -423,6 +426,12 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         guard exchange.connection != nil else { return }
         exchange.call?.failed(failure)
         exchange.call = nil
+        switch failure {
+        // Nobody waits for the answer any more, which may as well come.
+        case .cancelled, .timedOut:
+            guard cancels.take(at: .now()) else { return }
+        case .notConnected, .connectionLost, .resetByPeer, .unprocessed, .tooLarge, .malformed: break
+        }
         session?.reset(exchange, .cancel)
         setNeedsFlush()
     }
