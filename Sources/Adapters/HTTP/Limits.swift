@@ -48,6 +48,32 @@ package struct Limits: Sendable {
     /// Interim answers to one request that a client takes: a server has two to give, 100 and 103.
     package var interimAnswersMax = 16
 
+    /// So many at once, and so many a second after that.
+    package struct Rate: Sendable, Equatable {
+        package var atOnce: Int
+        package var perSecond: Int
+
+        package init(atOnce: Int, perSecond: Int) {
+            self.atOnce = atOnce
+            self.perSecond = perSecond
+        }
+    }
+
+    /// RST_STREAM from a peer. A browser that leaves a page resets a screen full of streams; nobody resets hundreds.
+    package var resets = Rate(atOnce: 200, perSecond: 20)
+
+    /// RST_STREAM that a peer makes us send. Honest programs break the rules now and then, and not all the time.
+    package var streamErrors = Rate(atOnce: 100, perSecond: 10)
+
+    /// PING, SETTINGS and PRIORITY. Older browsers begin with a tree of priorities, and ping every few seconds.
+    package var controlFrames = Rate(atOnce: 500, perSecond: 50)
+
+    /// DATA frames in a row with nothing in them. Some programs end a stream with one; a few flush with one.
+    package var emptyDataFramesMax = 100
+
+    /// Window updates that need no DATA of ours to answer to.
+    package var windowUpdatesSpare = 100
+
     /// How long a draining connection waits for the answer to its PING before the final GOAWAY goes out anyway. A
     /// round trip across the world is a third of it.
     package var drainNoticeMax: TimeAmount = .seconds(1)

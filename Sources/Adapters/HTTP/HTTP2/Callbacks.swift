@@ -11,6 +11,7 @@ import NIOCore
 /// `onStreamClose`. Frames, names, values and data belong to nghttp2 and are valid for the call.
 enum Callbacks {
     static func install(on callbacks: OpaquePointer?) {
+        nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, onBeginFrame)
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, onBeginHeaders)
         nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onDataChunk)
@@ -19,6 +20,11 @@ enum Callbacks {
         nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, onFrameNotSent)
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onStreamClose)
         nghttp2_session_callbacks_set_send_data_callback(callbacks, onSendData)
+    }
+
+    private static let onBeginFrame: nghttp2_on_begin_frame_callback = { _, head, userData in
+        guard let session = Session.from(userData), let head else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
+        return session.frameBegan(head.pointee)
     }
 
     private static let onBeginHeaders: nghttp2_on_begin_headers_callback = { _, frame, userData in
@@ -43,13 +49,12 @@ enum Callbacks {
 
     private static let onFrameReceived: nghttp2_on_frame_recv_callback = { _, frame, userData in
         guard let session = Session.from(userData), let frame else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
-        session.frameReceived(frame)
-        return 0
+        return session.frameReceived(frame)
     }
 
     private static let onFrameSent: nghttp2_on_frame_send_callback = { _, frame, userData in
         guard let session = Session.from(userData), let frame else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
-        session.frameSent(frame.pointee.hd)
+        session.frameSent(frame)
         return 0
     }
 

@@ -174,7 +174,12 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
             hasWritten = true
         }
         if hasWritten { context.flush() }
-        if session.isOver { closeAfterFlush() }
+        if session.breach != nil {
+            session.terminate(.enhanceYourCalm)
+            closeAfterFlush()
+        } else if session.isOver {
+            closeAfterFlush()
+        }
     }
 
     /// Sees to it that what was just submitted leaves: with the end of the read under way, or as soon as the loop has
@@ -229,6 +234,9 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         keep(exchange)
         return exchange
     }
+
+    /// When what is being read came.
+    var now: NIODeadline { readTime }
 
     func headBegan() {
         watch.headBegan(at: readTime)
@@ -447,6 +455,10 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     /// Takes no new streams from now on, and closes when the last one has ended.
     package func drain() {
         retire()
+        // Answers that are let come and dropped hold nothing up.
+        if !role.isServer {
+            for case let exchange? in exchanges where exchange.call == nil { session?.reset(exchange, .cancel) }
+        }
         perform(state.drain())
     }
 

@@ -46,6 +46,10 @@ final class Session {
     /// A field section went so far over its limits that the connection is to end.
     private var isHeadFlooded = false
 
+    /// Of a server.
+    private var budget: PeerBudget?
+    private(set) var breach: PeerBudget.Reason?
+
     /// A PING is to follow the GOAWAY that waits to be sent.
     private var isPingDue = false
 
@@ -53,6 +57,7 @@ final class Session {
         self.role = role
         self.limits = limits
         self.handler = handler
+        budget = role == .server ? PeerBudget(limits: limits, now: .now()) : nil
         outgoingSection = .allocate(capacity: Self.sectionFieldsMax)
         section = FieldSectionBuffer(limits: limits)
 
@@ -119,7 +124,7 @@ final class Session {
         }
         guard result < 0 else { return .taken }
         let isFlood =
-            isHeadFlooded || result == Int(NGHTTP2_ERR_FLOODED.rawValue)
+            isHeadFlooded || breach != nil || result == Int(NGHTTP2_ERR_FLOODED.rawValue)
             || result == Int(NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue)
         if isFlood {
             terminate(.enhanceYourCalm)
@@ -282,6 +287,25 @@ final class Session {
         nghttp2_session_get_stream_user_data(raw, streamID).map(Session.exchange(at:))
     }
 
+    func frameBegan(_ head: nghttp2_frame_hd) -> Int32 {
+        guard budget != nil else { return 0 }
+        let verdict: PeerBudget.Verdict? =
+            switch nghttp2_frame_type(rawValue: UInt32(head.type)) {
+            case NGHTTP2_RST_STREAM: budget?.resetReceived(at: handler.now)
+            case NGHTTP2_PING, NGHTTP2_SETTINGS, NGHTTP2_PRIORITY: budget?.controlFrameReceived(at: handler.now)
+            case NGHTTP2_WINDOW_UPDATE: budget?.windowUpdateReceived()
+            default: .goOn
+            }
+        return carryOut(verdict)
+    }
+
+    /// What the callback is to answer.
+    private func carryOut(_ verdict: PeerBudget.Verdict?) -> Int32 {
+        guard case .cutOff(let reason) = verdict else { return 0 }
+        breach = reason
+        return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
+    }
+
     func headBegan(on streamID: Int32, category: nghttp2_headers_category) {
         section.begin()
         handler.headBegan()
@@ -314,7 +338,19 @@ final class Session {
         handler.dataReceived(bytes, on: exchange)
     }
 
-    func frameReceived(_ frame: UnsafePointer<nghttp2_frame>) {
+    func frameReceived(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
+        let head = frame.pointee.hd
+        if head.type == UInt8(NGHTTP2_DATA.rawValue), budget != nil {
+            let count = Int(head.length) - Int(frame.pointee.data.padlen)
+            let isLast = head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+            let verdict = carryOut(budget?.dataReceived(count: count, endsStream: isLast))
+            guard verdict == 0 else { return verdict }
+        }
+        handle(frame)
+        return 0
+    }
+
+    private func handle(_ frame: UnsafePointer<nghttp2_frame>) {
         let head = frame.pointee.hd
         let endsStream = head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         switch nghttp2_frame_type(rawValue: UInt32(head.type)) {
@@ -344,13 +380,20 @@ final class Session {
         }
     }
 
-    func frameSent(_ head: nghttp2_frame_hd) {
+    func frameSent(_ frame: UnsafePointer<nghttp2_frame>) {
+        let head = frame.pointee.hd
         let type = nghttp2_frame_type(rawValue: UInt32(head.type))
         if isPingDue, type == NGHTTP2_GOAWAY {
             isPingDue = false
             submitPing(.drain)
         }
+        if type == NGHTTP2_RST_STREAM, frame.pointee.rst_stream.error_code != HTTP2ErrorCode.noError.rawValue {
+            // Carried out when what is being sent has been: nghttp2 cannot be ended from inside.
+            _ = carryOut(budget?.resetSent(at: handler.now))
+        }
         guard type == NGHTTP2_HEADERS || type == NGHTTP2_DATA else { return }
+        if type == NGHTTP2_DATA { budget?.dataSent() }
+        if head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 { budget?.answerCompleted() }
         defer { exchangeInSend = nil }
         switch role {
         case .client:
