@@ -8,7 +8,6 @@ struct ListenerSettings: Sendable {
     var eventLoops: Int
     var tls: ServerCertificate.Files?
     var trustedProxies: [AddressRange]
-    var shutdownDelay: Duration
 
     /// All but its TLS.
     var configuration: HTTPServer.Configuration
@@ -32,12 +31,12 @@ struct ListenerSettings: Sendable {
         port = reader.integer(.httpPort, in: 0...65_535, default: tls == nil ? 8080 : 8443)
         eventLoops = reader.integer(.httpEventLoops, in: 0...256)
         trustedProxies = reader.ranges(.httpTrustedProxies)
-        shutdownDelay = reader.duration(
-            .shutdownDelay, in: .zero ... .seconds(3600), default: isSandbox ? .zero : .seconds(5))
 
         configuration = HTTPServer.Configuration()
         configuration.proxyProtocolTrusted = reader.ranges(.httpProxyProtocolTrusted)
-        configuration.shutdownDelay = TimeAmount(shutdownDelay)
+        configuration.shutdownDelay = TimeAmount(
+            reader.duration(
+                .shutdownDelay, in: .zero ... .seconds(3600), default: isSandbox ? .zero : .seconds(5)))
         configuration.shutdownGrace = TimeAmount(reader.duration(.shutdownGrace, in: .zero ... .seconds(3600)))
         func time(_ setting: Setting, hoursMax: Int = 1) -> TimeAmount {
             TimeAmount(reader.duration(setting, in: .milliseconds(10) ... .seconds(3600 * hoursMax)))

@@ -68,7 +68,12 @@ final class Exchange {
         writeProgress.isStalled(
             at: now, count: outbound.takenBytes, isAwaited: outbound.readyBytes > 0,
             bytesMin: limits.writeProgressBytesMin,
-            within: isBulk ? timeouts.writeProgressBulk : timeouts.writeProgress)
+            within: writeProgressMax(timeouts))
+    }
+
+    /// How long our body may wait for a peer that takes next to nothing of it.
+    func writeProgressMax(_ timeouts: Timeouts) -> TimeAmount {
+        isBulk ? timeouts.writeProgressBulk : timeouts.writeProgress
     }
 
     /// Whether somebody waits for a body that does not come, or comes too slowly to be honest.

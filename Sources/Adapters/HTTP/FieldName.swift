@@ -37,7 +37,6 @@ package struct FieldName: Sendable {
     package static let contentType = FieldName("content-type")
     package static let contentTypeOptions = FieldName("x-content-type-options")
     package static let requestID = FieldName("x-request-id", isNeverIndexed: true)
-    package static let connection = FieldName("connection")
     package static let contentEncoding = FieldName("content-encoding")
     package static let expect = FieldName("expect")
     package static let forwarded = FieldName("forwarded")

@@ -62,6 +62,11 @@ package struct Limits: Sendable {
     /// RST_STREAM from a peer. A browser that leaves a page resets a screen full of streams; nobody resets hundreds.
     package var resets = Rate(atOnce: 200, perSecond: 20)
 
+    /// Requests that a client takes back from a server by RST_STREAM, which servers count as the beginning of an attack
+    /// (CVE-2023-44487); beyond this the answer is let come, and dropped. Below what the strictest of servers in use take,
+    /// which is 200 in 30 seconds.
+    package var cancels = Rate(atOnce: 20, perSecond: 5)
+
     /// RST_STREAM that a peer makes us send. Honest programs break the rules now and then, and not all the time.
     package var streamErrors = Rate(atOnce: 100, perSecond: 10)
 

@@ -13,12 +13,17 @@ package final class Health: Service {
         /// No requests should be sent here.
         case failing(String, remedy: String)
 
-        fileprivate var isSameKind: (Finding) -> Bool {
-            { other in
-                switch (self, other) {
-                case (.good, .good), (.degraded, .degraded), (.failing, .failing): true
-                case (.good, _), (.degraded, _), (.failing, _): false
-                }
+        enum Status: String {
+            case good
+            case degraded
+            case failing
+        }
+
+        var status: Status {
+            switch self {
+            case .good: .good
+            case .degraded: .degraded
+            case .failing: .failing
             }
         }
     }
@@ -118,7 +123,7 @@ package final class Health: Service {
         return state.withLock { state in
             findings.map { name, finding in
                 var since = now
-                if let last = state.last[name], last.finding.isSameKind(finding) { since = last.since }
+                if let last = state.last[name], last.finding.status == finding.status { since = last.since }
                 state.last[name] = (finding, since)
                 return Report(name: name, finding: finding, since: since)
             }

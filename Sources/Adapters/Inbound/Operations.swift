@@ -37,12 +37,7 @@ package final class Operations: RequestHandler {
 
     private func readyz(isVerbose: Bool, _ requestID: RequestID) -> HTTPResponse {
         let reports = health.reports()
-        let isReady = !reports.contains { report in
-            switch report.finding {
-            case .failing: true
-            case .good, .degraded: false
-            }
-        }
+        let isReady = !reports.contains { $0.finding.status == .failing }
         return response(isReady ? 200 : 503, requestID) { object in
             object.member("status", isReady ? "ready" : "not ready")
             guard isVerbose else { return }
@@ -56,11 +51,7 @@ package final class Operations: RequestHandler {
 
     private static func write(_ report: Health.Report, to object: inout JSONMemberWriter) {
         object.member("name", report.name)
-        switch report.finding {
-        case .good: object.member("status", "good")
-        case .degraded: object.member("status", "degraded")
-        case .failing: object.member("status", "failing")
-        }
+        object.member("status", report.finding.status.rawValue)
         object.member("since", report.since.rfc3339)
         switch report.finding {
         case .good: break

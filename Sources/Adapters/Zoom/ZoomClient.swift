@@ -200,17 +200,15 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
     private func translate(_ failure: ZoomFailure, account: AccountID?) -> BillingFailure {
         let translated = failure.billingFailure(account: account)
         switch translated {
-        case .credentialsRefused: note(.refused)
-        case .sourceFailed, .timedOut: note(.unreachable)
-        case .selfPay, .accountNotFound: note(.good)
-        case .invalid, .scopeMissing, .budgetSpent, .cancelled: break
-        }
-        switch translated {
         case .credentialsRefused:
+            note(.refused)
             logger.warning("Zoom refused our credentials", metadata: ["reason": "\(failure.reason)"])
         case .sourceFailed, .timedOut:
+            note(.unreachable)
             logger.debug("a call to Zoom failed", metadata: ["reason": "\(failure.reason)"])
-        case .invalid, .selfPay, .accountNotFound, .scopeMissing, .budgetSpent, .cancelled:
+        case .selfPay, .accountNotFound:
+            note(.good)
+        case .invalid, .scopeMissing, .budgetSpent, .cancelled:
             break
         }
         return translated

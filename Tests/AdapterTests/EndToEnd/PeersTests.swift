@@ -319,7 +319,7 @@ struct PeersTests {
             ])
         let listening = try await sandbox.output(containing: "Listening on https://")
         let port = try #require(listening.firstMatch(of: /https:\/\/127.0.0.1:(\d+)/).flatMap { Int($0.output.1) })
-        let digest = await TestProcess.run("sh", ["-c", "printf %s my-token | sha256sum | cut -d' ' -f1"]).lines[0]
+        let digest = await tokenDigest("my-token")
         try write(
             #"{"callers":[{"name":"job","token_sha256":"\#(digest)","scopes":["billing:read","billing:export"]}]}"#,
             to: certificates.folder + "/callers.json")

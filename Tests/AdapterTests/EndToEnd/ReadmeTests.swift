@@ -76,7 +76,7 @@ struct ReadmeTests {
             func keys(_ text: String) -> [String] { text.matches(of: /"(\w+)":/).map { String($0.output.1) } }
             #expect(keys(made) == keys(files[0]))
             try write(made, to: folder + "/credentials.json")
-            let digest = await TestProcess.run("sh", ["-c", "printf %s my-token | sha256sum | cut -d' ' -f1"]).lines[0]
+            let digest = await tokenDigest("my-token")
             try write(files[1].replacing("DIGEST", with: digest), to: folder + "/callers.json")
 
             let command = try #require(blocks("sh").first { $0.hasPrefix("billing-service serve") })

@@ -145,7 +145,7 @@ struct ServeTests {
                 ])
             let listening = try await zoom.output(containing: "Listening on ")
             let zoomBase = String(try #require(listening.firstMatch(of: /http:\/\/[0-9.:]+/)).output)
-            let digest = await TestProcess.run("sh", ["-c", "printf %s my-token | sha256sum | cut -d' ' -f1"]).lines[0]
+            let digest = await tokenDigest("my-token")
             try write(
                 #"{"callers":[{"name":"job","token_sha256":"\#(digest)","scopes":["billing:export"]}]}"#,
                 to: folder + "/callers.json")

@@ -155,6 +155,11 @@ final class TestProcess: Sendable {
     }
 }
 
+/// The digest of a token for a callers file, made as the README says.
+func tokenDigest(_ token: String) async -> String {
+    await TestProcess.run("sh", ["-c", "printf %s \(token) | sha256sum | cut -d' ' -f1"]).lines[0]
+}
+
 /// A `billing-service serve --sandbox` of its own.
 struct RunningService {
     let process: TestProcess

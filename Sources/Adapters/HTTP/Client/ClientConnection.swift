@@ -7,6 +7,9 @@ protocol ClientConnection: AnyObject {
     /// Whether a request can be sent on it now.
     var acceptsRequests: Bool { get }
 
+    /// Whether an answer is still to come on it.
+    var hasExchanges: Bool { get }
+
     /// When something came over it last.
     var lastReceived: NIODeadline { get }
 

@@ -13,7 +13,7 @@ final class ConnectionPool {
     private var connections: [Pooled] = []
 
     /// Those that take no more, until they are closed.
-    private var leaving: [ObjectIdentifier: any Channel] = [:]
+    private var leaving: Set<ObjectIdentifier> = []
 
     private var waiting: Deque<ClientCall> = []
     private var connecting = 0
@@ -66,7 +66,9 @@ final class ConnectionPool {
             guard let index = connections.firstIndex(where: { !$0.isBeingAsked && $0.connection.acceptsRequests })
             else { break }
             let pooled = connections[index]
-            if pooled.wasUsed, now - pooled.connection.lastReceived > configuration.quiet, !isBusy(pooled) {
+            if pooled.wasUsed, now - pooled.connection.lastReceived > configuration.quiet,
+                !pooled.connection.hasExchanges
+            {
                 ask(index)
                 continue
             }
@@ -76,10 +78,6 @@ final class ConnectionPool {
             pooled.connection.send(call)
         }
         if !waiting.isEmpty { connectIfNeeded(now) }
-    }
-
-    private func isBusy(_ pooled: Pooled) -> Bool {
-        (pooled.connection as? HTTP2Handler)?.hasExchanges ?? false
     }
 
     /// Asks a connection that was quiet for long whether it is still one.
@@ -158,26 +156,30 @@ final class ConnectionPool {
                 "could not connect", metadata: ["origin": "\(origin)", "reason": "\(failure)"])
             // What waits for a connection that is there goes on waiting for that.
             guard connections.isEmpty, connecting == 0 else { return }
-            let calls = waiting
-            waiting.removeAll()
-            for call in calls {
-                call.withdraw = nil
-                call.fail(.notConnected)
-            }
+            failWaiting()
         }
         endIfClosed()
+    }
+
+    private func failWaiting() {
+        let calls = waiting
+        waiting.removeAll()
+        for call in calls {
+            call.withdraw = nil
+            call.fail(.notConnected)
+        }
     }
 
     /// The connection takes no more requests; the next one goes to another.
     func retire(_ connection: any ClientConnection) {
         guard let index = index(of: connection) else { return }
-        let pooled = connections.remove(at: index)
-        leaving[ObjectIdentifier(connection)] = pooled.channel
+        connections.remove(at: index)
+        leaving.insert(ObjectIdentifier(connection))
     }
 
     private func hasClosed(_ connection: any ClientConnection) {
         retire(connection)
-        leaving[ObjectIdentifier(connection)] = nil
+        leaving.remove(ObjectIdentifier(connection))
         endIfClosed()
         if !isClosed, !waiting.isEmpty { serve() }
     }
@@ -221,11 +223,7 @@ final class ConnectionPool {
         guard !isClosed else { return promise.futureResult }
         isClosed = true
         closed = promise
-        for call in waiting {
-            call.withdraw = nil
-            call.fail(.notConnected)
-        }
-        waiting.removeAll()
+        failWaiting()
         for pooled in connections {
             retire(pooled.connection)
             pooled.connection.drain()

@@ -71,7 +71,7 @@ struct Connector {
                     guard isClear else { return }
                     // Before it connects: what the server sends first must find its reader.
                     let (connector, events) = context.value
-                    let handler = connector.http2Handler(channel, events)
+                    let handler = connector.http2Handler(events)
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
@@ -91,7 +91,7 @@ struct Connector {
         if case ChannelError.connectTimeout = error { true } else { false }
     }
 
-    private func http2Handler(_ channel: any Channel, _ events: ConnectionEvents) -> HTTP2Handler {
+    private func http2Handler(_ events: ConnectionEvents) -> HTTP2Handler {
         HTTP2Handler(
             role: .client(events, firstByte: configuration.firstByte), limits: configuration.limits,
             timeouts: configuration.timeouts, executor: EventLoopExecutor(eventLoop), peer: .unknown)
@@ -114,13 +114,10 @@ struct Connector {
         let host = origin.host.contains(":") ? "[\(origin.host)]" : origin.host
         var headers: HTTPHeaders = ["host": "\(host):\(origin.port)"]
         if let authorization = proxy.authorization { headers.add(name: "proxy-authorization", value: authorization) }
-        var parserLimits = NIOHTTPDecoderLimitConfiguration()
-        parserLimits.maxHeaderListSize = 8192
-        parserLimits.maxHeaderFieldSize = 8192
-        parserLimits.maxHeaderFieldCount = 100
         let encoder = HTTPRequestEncoder()
         let decoder = ByteToMessageHandler(
-            HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: parserLimits))
+            HTTPResponseDecoder(
+                leftOverBytesStrategy: .forwardBytes, limitConfiguration: .init(listBytesMax: 8192, fieldsMax: 100)))
         let connect = NIOHTTP1ProxyConnectHandler(
             targetHost: host, targetPort: origin.port, headers: headers, deadline: .now() + configuration.connect,
             promise: promise)
@@ -150,7 +147,7 @@ struct Connector {
         let greeter = ClientGreeter(promise: promise, eventLoop: eventLoop) { applicationProtocol in
             switch applicationProtocol {
             case .http2:
-                let handler = http2Handler(channel, events)
+                let handler = http2Handler(events)
                 try channel.pipeline.syncOperations.addHandler(handler)
                 return handler
             case .http1:

@@ -34,15 +34,11 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
     }
 
     static func add(_ handler: HTTP1ClientHandler, to channel: any Channel) throws {
-        var parserLimits = NIOHTTPDecoderLimitConfiguration()
-        let limits = handler.configuration.limits
-        parserLimits.maxHeaderFieldSize = limits.headerListBytesMax
-        parserLimits.maxHeaderListSize = limits.headerListBytesMax
-        parserLimits.maxHeaderFieldCount = limits.headerFieldsMax
         try channel.pipeline.syncOperations.addHandlers([
             HTTPRequestEncoder(),
             ByteToMessageHandler(
-                HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: parserLimits)),
+                HTTPResponseDecoder(
+                    leftOverBytesStrategy: .dropBytes, limitConfiguration: .init(handler.configuration.limits))),
             handler,
         ])
     }
@@ -137,6 +133,8 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
     }
 
     // MARK: Requests
+
+    var hasExchanges: Bool { current != nil }
 
     var acceptsRequests: Bool { context != nil && current == nil && !isRetired }
 

@@ -67,19 +67,14 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     }
 
     /// Adds the parser, the encoder and the handler to the end of a channel.
-    package static func add(_ handler: HTTP1ServerHandler, to channel: any Channel, limits: Limits) throws {
-        var parserLimits = NIOHTTPDecoderLimitConfiguration()
-        // Those of a section here, and not NIO's own, which have changed from release to release.
-        parserLimits.maxHeaderFieldSize = limits.headerListBytesMax
-        parserLimits.maxHeaderListSize = limits.headerListBytesMax
-        parserLimits.maxHeaderFieldCount = limits.headerFieldsMax
+    package static func add(_ handler: HTTP1ServerHandler, to channel: any Channel) throws {
         var framing = HTTPResponseEncoder.Configuration()
         framing.automaticallySetFramingHeaders = false
         let arrivals = ArrivalObserver { [unowned handler] in handler.bytesArrived() }
         try channel.pipeline.syncOperations.addHandlers([
             arrivals,
             ByteToMessageHandler(
-                HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: parserLimits)),
+                HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: .init(handler.limits))),
             HTTPResponseEncoder(configuration: framing),
             handler,
         ])
@@ -518,7 +513,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         return socketProgress.isStalled(
             at: now, count: exchange.outbound.takenBytes - buffered, isAwaited: buffered > 0,
             bytesMin: limits.writeProgressBytesMin,
-            within: exchange.isBulk ? timeouts.writeProgressBulk : timeouts.writeProgress)
+            within: exchange.writeProgressMax(timeouts))
     }
 
     private func rearm(_ now: NIODeadline) {

@@ -54,7 +54,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     private var isReadHeld = false
     private var isRetired = false
 
-    private var cancels: CancelBudget
+    private var cancels: RateBucket
 
     /// Who asked whether the server is there.
     private var pingAnswer: (() -> Void)?
@@ -73,7 +73,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         eventLoop = executor.eventLoop
         watch = ConnectionWatch(timeouts: timeouts, limits: limits, isHTTP2: true, now: readTime)
         watchTimer = ConnectionTimer(eventLoop)
-        cancels = CancelBudget(now: readTime)
+        cancels = RateBucket(limits.cancels, now: readTime)
         switch role {
         case .server(let handler):
             requestHandler = handler
@@ -88,12 +88,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
 
     package func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        let sessionRole: Session.Role =
-            switch role {
-            case .server: .server
-            case .client: .client
-            }
-        session = Session(role: sessionRole, limits: limits, handler: self)
+        session = Session(role: role.isServer ? .server : .client, limits: limits, handler: self)
         if context.channel.isActive { start() }
     }
 

@@ -24,36 +24,9 @@ package struct PeerBudget {
         case cutOff(Reason)
     }
 
-    /// So many at once, and so many a second after that.
-    private struct Bucket {
-        let size: Double
-        let perSecond: Double
-        var left: Double
-        var filledAt: NIODeadline
-
-        init(_ limit: Limits.Rate, now: NIODeadline) {
-            size = Double(limit.atOnce)
-            perSecond = Double(limit.perSecond)
-            left = size
-            filledAt = now
-        }
-
-        mutating func take(at now: NIODeadline) -> Bool {
-            left = min(size, left + Double((now - filledAt).nanoseconds) / 1e9 * perSecond)
-            filledAt = now
-            guard left >= 1 else { return false }
-            left -= 1
-            return true
-        }
-
-        mutating func giveBack(_ amount: Double) {
-            left = min(size, left + amount)
-        }
-    }
-
-    private var resets: Bucket
-    private var streamErrors: Bucket
-    private var controlFrames: Bucket
+    private var resets: RateBucket
+    private var streamErrors: RateBucket
+    private var controlFrames: RateBucket
     private let emptyDataMax: Int
     private var emptyDataInARow = 0
     private let windowUpdatesSpare: Int
@@ -65,9 +38,9 @@ package struct PeerBudget {
     private static let windowUpdatesPerDataFrame = 10
 
     package init(limits: Limits, now: NIODeadline) {
-        resets = Bucket(limits.resets, now: now)
-        streamErrors = Bucket(limits.streamErrors, now: now)
-        controlFrames = Bucket(limits.controlFrames, now: now)
+        resets = RateBucket(limits.resets, now: now)
+        streamErrors = RateBucket(limits.streamErrors, now: now)
+        controlFrames = RateBucket(limits.controlFrames, now: now)
         emptyDataMax = limits.emptyDataFramesMax
         windowUpdatesSpare = limits.windowUpdatesSpare
     }

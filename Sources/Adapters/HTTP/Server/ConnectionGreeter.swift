@@ -1,5 +1,4 @@
 import NIOCore
-import NIOHTTP1
 
 /// The beginning of a connection: hears whom it is from and what it speaks, and leaves it to the handler for that.
 ///
@@ -155,7 +154,7 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
                 let handler = HTTP1ServerHandler(
                     requestHandler: requestHandler, limits: limits, timeouts: configuration.timeouts,
                     executor: executor, peer: peer)
-                try HTTP1ServerHandler.add(handler, to: context.channel, limits: limits)
+                try HTTP1ServerHandler.add(handler, to: context.channel)
                 connection = handler
             }
             greeted(connection)
