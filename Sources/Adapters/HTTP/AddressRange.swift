@@ -45,7 +45,7 @@ package struct AddressRange: Sendable, Equatable {
     static let linkLocal = ["169.254.0.0/16", "fe80::/10"].compactMap { AddressRange($0) }
 
     /// `nil` for a socket that is a file.
-    private static func bits(of address: SocketAddress) -> UInt128? {
+    static func bits(of address: SocketAddress) -> UInt128? {
         // Where the address lies in `sockaddr_in` and in `sockaddr_in6` (Linux: ip(7), ipv6(7)).
         switch address {
         case .v4: 0xFFFF_0000_0000 | UInt128(UInt32(bigEndian: load(4, of: address)))

@@ -10,6 +10,11 @@ protocol Connection: AnyObject {
     /// Who is at the other end.
     var peer: PeerInfo { get }
 
+    /// What the connections of a server hold together; `nil` on a client.
+    var load: ServerLoad? { get }
+
+    var work: RunningWork { get }
+
     /// Our body has bytes, or an end, that wait to be sent.
     func outboundChanged(on exchange: Exchange)
 
@@ -47,29 +52,35 @@ extension Connection {
 
     /// Has `handler` answer the request of an exchange.
     func dispatch(_ exchange: Exchange, to handler: any RequestHandler) {
-        guard let fields = exchange.fields else {
+        // Not kept beyond this: a handler takes what it needs of them.
+        guard let fields = exchange.takeFields() else {
             respond(handler.refuse(.excessiveHead), on: exchange)
             return
         }
         let bound = NIOLoopBound(exchange, eventLoop: executor.eventLoop)
-        guard let request = HTTPRequest(fields: fields, body: BodyReader(bound), peer: peer) else {
-            respond(handler.refuse(.malformed), on: exchange)
+        let request: HTTPRequest
+        do throws(Refusal) {
+            request = try HTTPRequest(
+                fields: fields, body: BodyReader(bound), peer: peer, targetBytesMax: limits.pathBytesMax)
+        } catch {
+            respond(handler.refuse(error), on: exchange)
             return
         }
-        if let expectation = fields[.expect] {
-            guard expectation.equalsIgnoringCase("100-continue") else {
-                respond(handler.refuse(.unknownExpectation), on: exchange)
-                return
-            }
-            exchange.isContinueDue = !exchange.isInboundOver
-        }
+        exchange.isContinueDue = request.awaitsContinue && !exchange.isInboundOver
         switch handler.reply(to: request) {
         case .now(let response):
             respond(response, on: exchange)
         case .eventually(let makeResponse):
+            exchange.bodyBytesMax = limits.bodyBytesMax
+            guard request.contentLength <= limits.bodyBytesMax else {
+                refuseBody(of: exchange, handler)
+                return
+            }
+            guard beginWork(on: exchange, handler) else { return }
             exchange.task = Task.immediate(executorPreference: executor) {
                 let response = await makeResponse()
                 bound.eventLoop.runInLoop {
+                    bound.value.endWork()
                     bound.value.connection?.respond(response, on: bound.value)
                 }
             }
@@ -77,15 +88,36 @@ extension Connection {
             respond(head, on: exchange)
         case .stream(let head, let writeBody):
             exchange.isBulk = true
-            guard beginStream(head, on: exchange) else { return }
+            guard beginWork(on: exchange, handler) else { return }
+            guard beginStream(head, on: exchange) else {
+                exchange.endWork()
+                return
+            }
             exchange.task = Task.immediate(executorPreference: executor) {
                 let ending = await writeBody(BodyWriter(bound))
                 bound.eventLoop.runInLoop {
+                    bound.value.endWork()
                     bound.value.outbound.end(OutboundBody.Ending(ending))
                     bound.value.connection?.outboundChanged(on: bound.value)
                 }
             }
         }
+    }
+
+    /// Answers a request whose body is too large, however far its work has come.
+    func refuseBody(of exchange: Exchange, _ handler: any RequestHandler) {
+        load?.acted(.bodyBytes)
+        exchange.task?.cancel()
+        respond(handler.refuse(.excessiveBody), on: exchange)
+    }
+
+    /// Counts a task that is about to begin, if there is room for it; it is to call `Exchange.endWork`.
+    private func beginWork(on exchange: Exchange, _ handler: any RequestHandler) -> Bool {
+        guard exchange.beginWork(load, work) else {
+            respond(handler.refuse(.overloaded), on: exchange)
+            return false
+        }
+        return true
     }
 }
 
@@ -101,8 +133,11 @@ extension OutboundBody.Ending {
 extension Collection<UInt8> {
     /// Whether these bytes are `text`, letters of either case taken for the same.
     func equalsIgnoringCase(_ text: StaticString) -> Bool {
-        let wanted = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-        return count == wanted.count && zip(self, wanted).allSatisfy { Self.lower($0) == Self.lower($1) }
+        equalsIgnoringCase(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    func equalsIgnoringCase(_ other: some Collection<UInt8>) -> Bool {
+        count == other.count && zip(self, other).allSatisfy { Self.lower($0) == Self.lower($1) }
     }
 
     private static func lower(_ byte: UInt8) -> UInt8 {

@@ -54,7 +54,7 @@ package struct ConnectionWatch {
         let shortest = min(
             timeouts.writeProgress, timeouts.writeProgressBulk, timeouts.bodySilence, timeouts.bodyRateGrace,
             timeouts.keepalive, timeouts.keepaliveAnswer)
-        tick = max(.milliseconds(10), min(.seconds(1), .nanoseconds(shortest.nanoseconds / 4)))
+        tick = max(.milliseconds(10), min(.seconds(1), limits.lingerMax, .nanoseconds(shortest.nanoseconds / 4)))
     }
 
     // MARK: Events

@@ -15,8 +15,12 @@ final class Exchange {
     /// `nil` once the stream is closed.
     private(set) var connection: (any Connection)?
 
-    /// The peer's field section once it has come; still `nil` then if it was larger than the limits allow.
+    /// The peer's field section once it has come; still `nil` then if it was larger than the limits allow, and again once a
+    /// server has begun to answer.
     var fields: HeaderFields?
+
+    /// The size of the field section (RFC 9113, 6.5.2), on a server.
+    var headBytes = 0
     var inbound = InboundBody()
     var outbound = OutboundBody()
 
@@ -34,6 +38,12 @@ final class Exchange {
 
     /// Whether the head of the answer has been made, on a server.
     var hasResponded = false
+
+    /// When the answer was sent to its end, on a server that still waits for the end of the request.
+    var answeredAt: NIODeadline?
+
+    /// How large the peer's body may be, on a server.
+    var bodyBytesMax = Int.max
 
     /// Whether the peer's message has ended, on a server.
     var isInboundOver = false
@@ -62,6 +72,32 @@ final class Exchange {
         defer { isContinueDue = false }
         return isContinueDue && !isInboundOver
     }
+
+    func takeFields() -> HeaderFields? {
+        defer { fields = nil }
+        return fields
+    }
+
+    /// What counts the task of this exchange, which may outlive its stream.
+    private var countedBy: (load: ServerLoad?, work: RunningWork)?
+
+    /// Counts a task; `false` if there is no room for one.
+    func beginWork(_ load: ServerLoad?, _ work: RunningWork) -> Bool {
+        guard load?.requestBegan() ?? true else { return false }
+        work.began()
+        countedBy = (load, work)
+        return true
+    }
+
+    func endWork() {
+        guard let (load, work) = countedBy else { return }
+        countedBy = nil
+        load?.requestEnded()
+        work.ended()
+    }
+
+    /// Bytes that wait to be read or sent.
+    var bufferedBytes: Int { inbound.uncreditedBytes + outbound.readyBytes }
 
     /// Whether what we send waits for a peer that takes next to nothing of it.
     func isWriteStalled(at now: NIODeadline, timeouts: Timeouts, limits: Limits) -> Bool {

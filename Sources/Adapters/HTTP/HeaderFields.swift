@@ -105,6 +105,26 @@ package struct HeaderFields: Sendable, Equatable {
 
     func value(at range: Range<Int>) -> ArraySlice<UInt8> { storage[range] }
 
+    /// Where the values of the first fields with those names lie, found in one walk.
+    func ranges<let namesCount: Int>(
+        of names: InlineArray<namesCount, FieldName>
+    ) -> InlineArray<namesCount, Range<Int>?> {
+        var ranges = InlineArray<namesCount, Range<Int>?>(repeating: nil)
+        storage.withUnsafeBytes { bytes in
+            for record in RecordSequence(bytes: bytes) {
+                let name = UnsafeRawBufferPointer(rebasing: bytes[record.name])
+                for index in 0..<namesCount where ranges[index] == nil {
+                    let wanted = names[index].utf8
+                    if wanted.count == name.count, name.elementsEqual(UnsafeRawBufferPointer(wanted)) {
+                        ranges[index] = record.value
+                        break
+                    }
+                }
+            }
+        }
+        return ranges
+    }
+
     /// The value of the first field with that name, as text.
     package func string(_ name: FieldName) -> String? {
         self[name].map { String(decoding: $0, as: UTF8.self) }

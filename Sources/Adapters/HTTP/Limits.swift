@@ -79,12 +79,53 @@ package struct Limits: Sendable {
     /// Window updates that need no DATA of ours to answer to.
     package var windowUpdatesSpare = 100
 
+    /// Bytes that may come without carrying anything: more than all PINGs of a connection's age.
+    package var overheadBytesMax = 1_048_576
+
+    /// Frames of ours that may wait to be serialised: every stream of a peer with its head, its body and its end is a
+    /// tenth of it.
+    package var queuedFramesMax = 5000
+
+    /// The field sections of all requests under way on one connection.
+    package var requestBytesMax = 1_048_576
+
+    /// A path with its query (RFC 9110, 4.1 asks for 8000 at least).
+    package var pathBytesMax = 8000
+
+    /// The body of a request that is not a stream: larger ones have no meaning here.
+    package var bodyBytesMax = 65_536
+
+    /// What the framing of a body in chunks may come to beside the body: nobody uses extensions, and a parser reads them
+    /// for as long as they last (RFC 9112, 7.1.1).
+    package var chunkExtensionBytesMax = 4096
+
+    // MARK: All connections of a listener together
+
+    /// Connections. A quiet one holds some 50 KiB.
+    package var connectionsMax = 8192
+
+    /// Connections from one address, or from one /64 of IPv6. Balancers and companies share addresses.
+    package var connectionsPerAddressMax = 1024
+
+    /// Handshakes of TLS under way, each of which costs a core a millisecond.
+    package var handshakesMax = 256
+
+    /// Requests being answered that could not be answered at once.
+    package var requestsInFlightMax = 4096
+
+    /// Bytes that wait to be read by us or by peers.
+    package var bufferBytesMax = 256 * 1_048_576
+
     /// How long a draining connection waits for the answer to its PING before the final GOAWAY goes out anyway. A
     /// round trip across the world is a third of it.
     package var drainNoticeMax: TimeAmount = .seconds(1)
 
-    /// How long a connection whose session has ended waits for the peer to close its half. Its input is thrown away.
+    /// How long a connection whose session has ended waits for the peer to close its half, and a stream whose answer is
+    /// complete for the end of the request. Their input is thrown away.
     package var lingerMax: TimeAmount = .seconds(1)
+
+    /// How much input of a connection that has ended is thrown away before it is closed over it.
+    package var lingerBytesMax = 1_048_576
 
     package init() {}
 }

@@ -69,15 +69,18 @@ enum FailureTable {
     static let notAcceptable = ProblemDetails(
         status: 406, code: 406, slug: "not-acceptable", title: "Not acceptable",
         message: "This path cannot answer with any of the media types that are accepted.")
-    static let targetTooLong = ProblemDetails(
-        status: 414, code: 414, slug: "target-too-long", title: "URI too long",
-        message: "The path and query are too long.")
+
     // MARK: Refusals before there is a request
 
     static func problem(for refusal: Refusal) -> ProblemDetails {
         switch refusal {
         case .excessiveHead: excessiveHead
         case .malformed: malformed
+        case .excessiveTarget: excessiveTarget
+        case .excessiveBody: excessiveBody
+        case .encodedBody: encodedBody
+        case .connectMethod: readOnly
+        case .overloaded: overloaded
         case .unknownMethod: unknownMethod
         case .unknownExpectation: unknownExpectation
         case .timedOut: requestTimedOut
@@ -89,6 +92,19 @@ enum FailureTable {
     private static let malformed = ProblemDetails(
         status: 400, code: 400, slug: "malformed-request", title: "Bad request",
         message: "The request breaks the rules of HTTP.")
+    private static let excessiveTarget = ProblemDetails(
+        status: 414, code: 414, slug: "target-too-long", title: "URI too long",
+        message: "The path and query are too long.")
+    private static let excessiveBody = ProblemDetails(
+        status: 413, code: 413, slug: "body-too-large", title: "Content too large",
+        message: "The body of the request is too large.")
+    private static let encodedBody = ProblemDetails(
+        status: 415, code: 415, slug: "encoded-body", title: "Unsupported media type",
+        message: "The body of a request is taken as it is, without a content coding.",
+        extraFields: [(.acceptEncoding, "identity")])
+    private static let overloaded = ProblemDetails(
+        status: 503, code: 503, slug: "overloaded", title: "Unavailable",
+        message: "The service has more to do than it can. Try again.", extraFields: [(.retryAfter, "1")])
     private static let unknownExpectation = ProblemDetails(
         status: 417, code: 417, slug: "unknown-expectation", title: "Expectation failed",
         message: "The only expectation that can be met is 100-continue.")

@@ -4,7 +4,7 @@ import Synchronization
 /// What ties an answer to its log lines: the caller's own `x-request-id` if it is one we can repeat, else a new one.
 struct RequestID: Sendable {
     private enum Origin {
-        case sent(ArraySlice<UInt8>)
+        case sent([UInt8])
         case made(InlineArray<16, UInt8>)
     }
 
@@ -20,7 +20,8 @@ struct RequestID: Sendable {
         if let sent = request.fields[.requestID], (1...Self.lengthMax).contains(sent.count),
             sent.allSatisfy(Self.isAllowed)
         {
-            origin = .sent(sent)
+            // A copy: a slice would keep all fields of the request.
+            origin = .sent(Array(sent))
         } else {
             origin = .made(Self.next())
         }

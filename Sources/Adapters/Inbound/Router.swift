@@ -18,9 +18,6 @@ package final class Router: RequestHandler {
     /// Asked of the logger once and not for every request.
     private let logsRequests: Bool
 
-    /// Longer targets are nobody's (RFC 9110, 4.1 asks for 8000 at least).
-    private static let targetBytesMax = 8000
-
     /// - Parameters:
     ///   - caller: Finds the caller by what a request shows.
     ///   - trustedProxies: Whose word is taken for whom they forward for.
@@ -65,8 +62,13 @@ package final class Router: RequestHandler {
 
     private func reply(to request: HTTPRequest, _ requestID: RequestID) -> Reply {
         func refuse(_ problem: ProblemDetails) -> Reply { .now(problem.response(requestID)) }
-        guard request.target.count <= Self.targetBytesMax else { return refuse(FailureTable.targetTooLong) }
-        guard let route = Self.route(for: request.path) else { return refuse(FailureTable.unknownPath) }
+        let path = request.path
+        guard let route = Self.route(for: path) else {
+            if path.elementsEqual(Self.asterisk) { return .now(Self.options(requestID)) }
+            // Whoever escapes what need not be wants it to be taken for something else.
+            let isEscaped = path.contains(UInt8(ascii: "%"))
+            return refuse(isEscaped ? FailureTable.problem(for: .malformed) : FailureTable.unknownPath)
+        }
         switch Self.kind(of: request.method) {
         case .reading: break
         case .other: return refuse(FailureTable.readOnly)
@@ -96,6 +98,16 @@ package final class Router: RequestHandler {
         return path.elementsEqual(stream) ? .billingStream : nil
     }
 
+    private static let asterisk = Array("*".utf8)
+
+    /// What is said of the service as a whole (RFC 9110, 9.3.7).
+    private static func options(_ requestID: RequestID) -> HTTPResponse {
+        var response = HTTPResponse(status: 204)
+        response.fields.append(.allow, "GET, HEAD")
+        requestID.append(to: &response.fields)
+        return response
+    }
+
     private enum MethodKind {
         case reading
         case other
@@ -115,15 +127,16 @@ package final class Router: RequestHandler {
 extension Reply {
     /// The same, its work done in the trace of the request.
     fileprivate func inTrace(of request: HTTPRequest) -> Reply {
+        if case .now = self { return self }
+        // Taken out now, so that the request's fields are not kept for as long as the work goes on.
+        guard let traceparent = request.fields.string(.traceparent) else { return self }
         switch self {
-        case .now: self
+        case .now: return self
         case .eventually(let make):
-            .eventually {
-                await TraceContext.$traceparent.withValue(request.fields.string(.traceparent)) { await make() }
-            }
+            return .eventually { await TraceContext.$traceparent.withValue(traceparent) { await make() } }
         case .stream(let head, let write):
-            .stream(head) { body in
-                await TraceContext.$traceparent.withValue(request.fields.string(.traceparent)) { await write(body) }
+            return .stream(head) { body in
+                await TraceContext.$traceparent.withValue(traceparent) { await write(body) }
             }
         }
     }

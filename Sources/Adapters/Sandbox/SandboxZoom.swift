@@ -60,15 +60,7 @@ package final class SandboxZoom: RequestHandler {
     }
 
     package func refuse(_ refusal: Refusal) -> HTTPResponse {
-        switch refusal {
-        case .excessiveHead: SandboxAnswer.error(431, 431, "Request header fields too large.")
-        case .malformed: SandboxAnswer.error(400, 400, "Bad request.")
-        case .unknownMethod: SandboxAnswer.error(501, 501, "Not implemented.")
-        case .unknownExpectation: SandboxAnswer.error(417, 417, "Expectation failed.")
-        case .timedOut: SandboxAnswer.error(408, 408, "Request timeout.")
-        case .answerTimedOut: SandboxAnswer.error(504, 504, "Gateway timeout.")
-        case .versionNotSupported: SandboxAnswer.error(505, 505, "HTTP version not supported.")
-        }
+        SandboxAnswer.error(refusal.status, refusal.status, "The request was refused.")
     }
 
     private static let billingScopes = ["billing:master", "billing:read:billing_information:master"]

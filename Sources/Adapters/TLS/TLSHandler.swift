@@ -35,15 +35,28 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var context: ChannelHandlerContext?
     private var hasClosedOutput = false
 
-    package init(server context: TLSContext) {
+    /// Cipher text beside the plain text it carried, on a server.
+    private var overhead: Overhead?
+    private let cutOff: () -> Void
+
+    /// - Parameters:
+    ///   - overheadBytesMax: Cipher text that may come without plain text in it: handshakes, and records that say nothing.
+    ///   - cutOff: Hears that there was more of it, and the connection is ended.
+    package init(
+        server context: TLSContext, overheadBytesMax: Int = Limits().overheadBytesMax,
+        cutOff: @escaping () -> Void = {}
+    ) {
         session = TLSSession(server: context)
         isServer = true
+        overhead = Overhead(spareBytes: overheadBytesMax)
+        self.cutOff = cutOff
     }
 
     /// - Parameter host: Who the server has to show that it is.
     package init(client context: TLSContext, host: String) {
         session = TLSSession(client: context, host: host)
         isServer = false
+        cutOff = {}
     }
 
     package func handlerAdded(context: ChannelHandlerContext) {
@@ -79,8 +92,14 @@ package final class TLSHandler: ChannelDuplexHandler {
     func receive(_ bytes: ByteBuffer) {
         guard phase != .ended else { return }
         session.feed(bytes)
+        overhead?.took(bytes.readableBytes)
         if phase == .handshake { shakeHands() }
         if phase == .open { decrypt() }
+        if overhead?.isExcessive == true, phase != .ended {
+            phase = .ended
+            cutOff()
+            context?.close(promise: nil)
+        }
     }
 
     private func shakeHands() {
@@ -105,6 +124,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         guard let context else { return }
         var plain = ByteBuffer()
         let state = session.read(into: &plain)
+        overhead?.wasUseful(plain.readableBytes)
         if plain.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(plain)) }
         switch state {
         case .open: break

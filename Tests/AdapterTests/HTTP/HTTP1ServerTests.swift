@@ -170,14 +170,12 @@ struct HTTP1ServerTests {
 
     // MARK: HTTP/1.0 and upgrades
 
-    @Test("closes after a request of HTTP/1.0, unless it is asked to keep the connection")
+    @Test("closes after a request of HTTP/1.0, even if it is asked to keep the connection")
     func old() async throws {
         try await Self.withPeer { peer in
             try await peer.send("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
-            let first = try await peer.response()
-            #expect(first.contains("connection: keep-alive\r\n") && first.hasSuffix("GET /a  "))
-            try await peer.send("GET /b HTTP/1.0\r\n\r\n")
-            #expect(try await peer.untilClosed().hasSuffix("GET /b  "))
+            let all = try await peer.untilClosed()
+            #expect(all.contains("connection: close\r\n") && all.contains("GET /a "))
         }
     }
 

@@ -17,7 +17,7 @@ struct PeerBudgetTests {
     }
 
     struct Bucket: CustomTestStringConvertible {
-        let reason: PeerBudget.Reason
+        let reason: Defence
         let atOnce: Int
         let perSecond: Int
         let event: @Sendable (inout PeerBudget, NIODeadline) -> PeerBudget.Verdict
@@ -69,7 +69,7 @@ struct PeerBudgetTests {
     func windowUpdates() {
         var budget = Self.budget()
         for _ in 0..<100 { #expect(budget.windowUpdateReceived() == .goOn) }
-        budget.dataSent()
+        budget.dataSent(bytes: 1024)
         for _ in 0..<10 { #expect(budget.windowUpdateReceived() == .goOn) }
         #expect(budget.windowUpdateReceived() == .cutOff(.windowUpdates))
     }

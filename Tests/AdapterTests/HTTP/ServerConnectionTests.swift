@@ -150,7 +150,9 @@ struct ServerConnectionTests {
                 }
             }
         }
-        try await withServer(handler) { server in
+        var limits = Limits()
+        limits.bodyBytesMax = 2_000_000
+        try await withServer(handler, limits: limits) { server in
             let client = HTTPClient(
                 origin: server.origin, group: .singleton, logger: .silent)
             for count in [1, 65_535, 65_536, 1_000_000] {

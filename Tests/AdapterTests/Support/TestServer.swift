@@ -28,17 +28,7 @@ struct ScriptedHandler: RequestHandler {
 
     func reply(to request: HTTPRequest) -> Reply { script(request) }
 
-    func refuse(_ refusal: Refusal) -> HTTPResponse {
-        switch refusal {
-        case .excessiveHead: HTTPResponse(status: 431)
-        case .malformed: HTTPResponse(status: 400)
-        case .unknownMethod: HTTPResponse(status: 501)
-        case .unknownExpectation: HTTPResponse(status: 417)
-        case .timedOut: HTTPResponse(status: 408)
-        case .answerTimedOut: HTTPResponse(status: 504)
-        case .versionNotSupported: HTTPResponse(status: 505)
-        }
-    }
+    func refuse(_ refusal: Refusal) -> HTTPResponse { HTTPResponse(status: refusal.status) }
 }
 
 extension Timeouts {

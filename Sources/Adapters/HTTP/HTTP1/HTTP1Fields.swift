@@ -13,17 +13,20 @@ struct HTTP1Fields {
     let contentLength: Int?
 
     /// - Throws: `malformed`, `excessiveHead`.
-    init(_ head: HTTPRequestHead, isEncrypted: Bool, limits: Limits) throws(HTTP1Refusal) {
-        guard head.version.major == 1 else { throw HTTP1Refusal(.malformed) }
+    init(_ head: HTTPRequestHead, isEncrypted: Bool, limits: Limits) throws(Refusal) {
+        guard head.version.major == 1 else { throw .malformed }
+        guard head.method != .CONNECT else { throw .connectMethod }
         let isOld = head.version.minor == 0
         let size = head.headers.reduce(head.uri.utf8.count + 32) { $0 + $1.name.utf8.count + $1.value.utf8.count + 32 }
         guard size <= limits.headerListBytesMax, head.headers.count <= limits.headerFieldsMax else {
-            throw HTTP1Refusal(.excessiveHead)
+            throw .excessiveHead
         }
 
         let hosts = head.headers["host"]
-        guard hosts.count == 1 || (isOld && hosts.isEmpty), hosts.allSatisfy(Self.isAuthority) else {
-            throw HTTP1Refusal(.malformed)
+        guard hosts.count == 1 || (isOld && hosts.isEmpty),
+            hosts.allSatisfy({ $0.utf8.allSatisfy(HTTPRequest.isAuthority) })
+        else {
+            throw .malformed
         }
         let host = hosts.first ?? ""
         let target = try Self.target(of: head, host: host)
@@ -35,27 +38,27 @@ struct HTTP1Fields {
         case (1, 0) where !isOld && encodings[0].utf8.equalsIgnoringCase("chunked"): contentLength = nil
         case (0, 1):
             guard let length = Int(lengths[0]), lengths[0].utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-                throw HTTP1Refusal(.malformed)
+                throw .malformed
             }
             contentLength = length
-        default: throw HTTP1Refusal(.malformed)
+        default: throw .malformed
         }
 
         let options = Set(head.headers[canonicalForm: "connection"].map { $0.lowercased() })
         // NIO's parser takes nothing after a request that asks for another protocol, which we never change to.
-        let asksForUpgrade = head.headers.contains(name: "upgrade") || head.method == .CONNECT
-        keepsAlive =
-            !asksForUpgrade && !options.contains("close") && (!isOld || options.contains("keep-alive"))
+        let asksForUpgrade = head.headers.contains(name: "upgrade")
+        // In 1.0 proxies that do not know keep-alive pass it on (RFC 9112, appendix C.2.2), so it is never kept.
+        keepsAlive = !asksForUpgrade && !options.contains("close") && !isOld
 
         var fields = HeaderFields(reservingBytes: size)
         fields.append(.method, head.method.rawValue)
         fields.append(.scheme, isEncrypted ? "https" : "http")
-        fields.append(.authority, host)
+        if !host.isEmpty { fields.append(.authority, host) }
         fields.append(.path, target)
         for (name, value) in head.headers {
             let name = name.lowercased()
             guard !Self.ofTheConnection.contains(name), !options.contains(name) else { continue }
-            guard Self.isFieldValue(value) else { throw HTTP1Refusal(.malformed) }
+            guard Self.isFieldValue(value) else { throw .malformed }
             fields.append(name: name, value)
         }
         self.fields = fields
@@ -67,7 +70,7 @@ struct HTTP1Fields {
     ]
 
     /// The target as `:path`: origin form, `*` for OPTIONS, or absolute form if it names the same authority as `Host`.
-    private static func target(of head: HTTPRequestHead, host: String) throws(HTTP1Refusal) -> String {
+    private static func target(of head: HTTPRequestHead, host: String) throws(Refusal) -> String {
         if head.uri.utf8.first == UInt8(ascii: "/") || head.uri == "*" { return head.uri }
         for scheme in ["http://", "https://"] where head.uri.lowercased().hasPrefix(scheme) {
             let rest = head.uri.dropFirst(scheme.count)
@@ -76,31 +79,11 @@ struct HTTP1Fields {
             let path = rest.dropFirst(authority.count)
             return path.first == "/" ? String(path) : "/" + path
         }
-        throw HTTP1Refusal(.malformed)
-    }
-
-    /// What can stand in `Host`: no user, no path, no blanks. Which hosts there are is not known here.
-    private static func isAuthority(_ text: String) -> Bool {
-        text.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "@"), UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: ","): false
-            case 0x21...0x7E: true
-            default: false
-            }
-        }
+        throw .malformed
     }
 
     /// RFC 9110, 5.5: no control character but the tab.
     private static func isFieldValue(_ text: String) -> Bool {
         text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }
-    }
-}
-
-/// A refusal as an error.
-struct HTTP1Refusal: Error {
-    let refusal: Refusal
-
-    init(_ refusal: Refusal) {
-        self.refusal = refusal
     }
 }

@@ -23,6 +23,8 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     }
 
     private let requestHandler: any RequestHandler
+    let load: ServerLoad?
+    let work = RunningWork()
     let limits: Limits
     let executor: EventLoopExecutor
     let peer: PeerInfo
@@ -36,6 +38,9 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     private let watchTimer: ConnectionTimer
     private var lingerTimer: Scheduled<Void>?
     private var readTime = NIODeadline.now()
+
+    private var buffers: BufferAccount
+    private var chunks = ChunkFraming()
 
     private var isReadHeld = false
     private var isReading = false
@@ -52,11 +57,13 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     /// Nothing more is taken; what was written leaves, then our half is closed.
     private var isEnding = false
 
-    package init(
-        requestHandler: any RequestHandler, limits: Limits, timeouts: Timeouts, executor: EventLoopExecutor,
-        peer: PeerInfo
+    init(
+        requestHandler: any RequestHandler, load: ServerLoad, limits: Limits, timeouts: Timeouts,
+        executor: EventLoopExecutor, peer: PeerInfo
     ) {
         self.requestHandler = requestHandler
+        self.load = load
+        buffers = BufferAccount(load: load)
         self.limits = limits
         self.timeouts = timeouts
         self.executor = executor
@@ -67,10 +74,10 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     }
 
     /// Adds the parser, the encoder and the handler to the end of a channel.
-    package static func add(_ handler: HTTP1ServerHandler, to channel: any Channel) throws {
+    static func add(_ handler: HTTP1ServerHandler, to channel: any Channel) throws {
         var framing = HTTPResponseEncoder.Configuration()
         framing.automaticallySetFramingHeaders = false
-        let arrivals = ArrivalObserver { [unowned handler] in handler.bytesArrived() }
+        let arrivals = ArrivalObserver { [unowned handler] count in handler.bytesArrived(count) }
         try channel.pipeline.syncOperations.addHandlers([
             arrivals,
             ByteToMessageHandler(
@@ -96,8 +103,9 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         context.fireChannelInactive()
     }
 
-    private func bytesArrived() {
+    private func bytesArrived(_ count: Int) {
         isReading = true
+        chunks.arrived(count)
         readTime = .now()
         watch.received(at: readTime)
         if current == nil {
@@ -110,6 +118,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isEnding else { return }
         let part = unwrapInboundIn(data)
+        chunks.parsed(part)
         if case .end = part, let exchange = current?.exchange, exchange.isInboundOver, !hasSeenEnd {
             // That of a request without a body, which is known to be over already.
             hasSeenEnd = true
@@ -124,7 +133,9 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     package func channelReadComplete(context: ChannelHandlerContext) {
         isReading = false
+        lookAtChunks()
         flushIfNeeded()
+        buffers.settle(bufferedBytes)
         rearm(readTime)
         context.fireChannelReadComplete()
     }
@@ -140,7 +151,14 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     /// Not while requests wait, while a body waits for its reader, or while the peer does not take what we send.
     private var mayRead: Bool {
         guard waiting.isEmpty, context?.channel.isWritable == true else { return false }
+        // While memory is short, what we hold something for is not read from.
+        guard load?.isShort != true || bufferedBytes == 0 else { return false }
         return (current?.exchange.inbound.uncreditedBytes ?? 0) < limits.streamWriteBytesMax
+    }
+
+    private var bufferedBytes: Int {
+        let waiting = context?.channel.isWritable == false ? limits.connectionWriteBytesMax : 0
+        return waiting + (current?.exchange.bufferedBytes ?? 0)
     }
 
     private func releaseRead() {
@@ -163,20 +181,17 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
             return
         }
         // Behind what is being answered nothing can be said about what came after it.
-        guard var current else {
+        guard let current else {
             switch error {
-            case .headerOverflow: refuse(.excessiveHead)
+            case .headerOverflow:
+                load?.acted(.headerFields)
+                refuse(.excessiveHead)
             case .invalidMethod: refuse(.unknownMethod)
             default: refuse(.malformed)
             }
             return
         }
-        current.keepsAlive = false
-        self.current = current
-        waiting.removeAll()
-        if !current.exchange.isInboundOver {
-            current.exchange.inbound.failed(.malformed)?.resume(returning: .failure(.malformed))
-        }
+        breakOff(current, .malformed)
     }
 
     private func teardown() {
@@ -185,6 +200,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         lingerTimer?.cancel()
         waiting.removeAll()
         isEnding = true
+        buffers.settle(0)
         if let current {
             self.current = nil
             current.exchange.close(.connectionLost)
@@ -207,10 +223,10 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         hasEarlyBytes = false
         hasSeenEnd = false
         let request: HTTP1Fields
-        do throws(HTTP1Refusal) {
+        do throws(Refusal) {
             request = try HTTP1Fields(head, isEncrypted: peer.isEncrypted, limits: limits)
         } catch {
-            refuse(error.refusal)
+            refuse(error)
             return
         }
         let exchange = Exchange(id: 0, connection: self, began: readTime)
@@ -237,6 +253,29 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         if let reader = current.exchange.inbound.received(bytes) {
             inboundRead(bytes.readableBytes, on: current.exchange)
             reader.resume(returning: .success(bytes))
+        }
+        let exchange = current.exchange
+        if exchange.inbound.receivedBytes > exchange.bodyBytesMax, !exchange.hasResponded {
+            refuseBody(of: exchange, requestHandler)
+        }
+    }
+
+    /// Ends a body in chunks whose framing is more than anybody needs.
+    private func lookAtChunks() {
+        guard let current, current.contentLength == nil, !hasSeenEnd, waiting.isEmpty,
+            chunks.framingBytes > limits.chunkExtensionBytesMax
+        else { return }
+        load?.acted(.chunkExtensions)
+        breakOff(current, .malformed)
+        if !current.exchange.hasResponded { respond(requestHandler.refuse(.malformed), on: current.exchange) }
+    }
+
+    /// Takes nothing more of the request under way, nor of any behind it.
+    private func breakOff(_ current: Current, _ failure: HTTPFailure) {
+        self.current?.keepsAlive = false
+        waiting.removeAll()
+        if !current.exchange.isInboundOver {
+            current.exchange.inbound.failed(failure)?.resume(returning: .failure(failure))
         }
     }
 
@@ -340,8 +379,6 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         if isDraining || !isWorthDiscarding(current) { current.keepsAlive = false }
         if !current.keepsAlive {
             head.headers.add(name: "connection", value: "close")
-        } else if current.isOld {
-            head.headers.add(name: "connection", value: "keep-alive")
         }
         current.exchange.hasResponded = true
         write(.head(head))
@@ -448,6 +485,10 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         current?.exchange.task?.cancel()
     }
 
+    func endIfIdle() {
+        if current == nil { end() }
+    }
+
     package func close() {
         context?.close(promise: nil)
     }
@@ -481,6 +522,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         let now = NIODeadline.now()
         if let exchange = current?.exchange {
             if exchange.isWriteStalled(at: now, timeouts: timeouts, limits: limits) || isSocketStalled(at: now) {
+                load?.acted(.slowReader)
                 close()
                 return
             }
@@ -488,6 +530,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
                 exchange.task?.cancel()
                 respond(requestHandler.refuse(.answerTimedOut), on: exchange)
             } else if exchange.isReadStalled(at: now, timeouts: timeouts, limits: limits) {
+                load?.acted(.slowBody)
                 current?.keepsAlive = false
                 exchange.inbound.failed(.timedOut)?.resume(returning: .failure(.timedOut))
             }
@@ -497,10 +540,13 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         case .drain(.idle): end()
         case .drain: drain()
         case .cutOff(.headers):
+            load?.acted(.headersTimeout)
             refuse(.timedOut)
             flushIfNeeded()
         case .cutOff: close()
         }
+        buffers.settle(bufferedBytes)
+        releaseRead()
         rearm(now)
     }
 
@@ -527,14 +573,14 @@ private final class ArrivalObserver: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
-    private let arrived: () -> Void
+    private let arrived: (_ count: Int) -> Void
 
-    init(_ arrived: @escaping () -> Void) {
+    init(_ arrived: @escaping (_ count: Int) -> Void) {
         self.arrived = arrived
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        arrived()
+        arrived(unwrapInboundIn(data).readableBytes)
         context.fireChannelRead(data)
     }
 }

@@ -7,7 +7,7 @@ final class FieldSectionBuffer {
     private var count = 0
 
     /// The size of the section as RFC 9113, 6.5.2 counts it, fields that were not kept included.
-    private var listBytes = 0
+    private(set) var listBytes = 0
     private(set) var isExcessive = false
 
     private let limits: Limits

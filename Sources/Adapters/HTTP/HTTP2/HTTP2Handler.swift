@@ -13,7 +13,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     package typealias OutboundOut = ByteBuffer
 
     enum Role {
-        case server(any RequestHandler)
+        case server(any RequestHandler, ServerLoad)
         /// `firstByte`: from sending a request to the head of its answer.
         case client(ConnectionEvents, firstByte: TimeAmount)
 
@@ -29,6 +29,8 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
 
     /// The handler of a server, beside `role` so that a request need not take that apart.
     private let requestHandler: (any RequestHandler)?
+    let load: ServerLoad?
+    let work = RunningWork()
     let limits: Limits
     let executor: EventLoopExecutor
     let peer: PeerInfo
@@ -48,6 +50,12 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
 
     /// Requests received whole enough to be answered, in order, until the session has returned.
     private var ready: [Exchange] = []
+
+    /// The field sections of the requests under way.
+    private var requestBytes = 0
+
+    private var buffers: BufferAccount
+    private var lingeredBytes = 0
 
     private var isReading = false
     private var isFlushScheduled = false
@@ -75,13 +83,16 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         watchTimer = ConnectionTimer(eventLoop)
         cancels = RateBucket(limits.cancels, now: readTime)
         switch role {
-        case .server(let handler):
+        case .server(let handler, let load):
             requestHandler = handler
+            self.load = load
             state = HTTP2ConnectionState(drainsInTwoSteps: true)
         case .client:
             requestHandler = nil
+            load = nil
             state = HTTP2ConnectionState(drainsInTwoSteps: false)
         }
+        buffers = BufferAccount(load: load)
     }
 
     // MARK: The channel
@@ -112,11 +123,16 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !state.isClosed, let session else { return }
+        let bytes = unwrapInboundIn(data)
+        guard !state.isClosed, let session else {
+            lingeredBytes += bytes.readableBytes
+            if lingeredBytes > limits.lingerBytesMax { context.close(promise: nil) }
+            return
+        }
         isReading = true
         readTime = .now()
         watch.received(at: readTime)
-        let received = session.receive(unwrapInboundIn(data))
+        let received = session.receive(bytes)
         switch received {
         case .taken: dispatchReady()
         case .failed:
@@ -133,20 +149,35 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     }
 
     package func read(context: ChannelHandlerContext) {
-        if context.channel.isWritable {
+        if mayRead(context) {
             context.read()
         } else {
             isReadHeld = true
         }
     }
 
+    /// Not while the peer does not take what we send; nor, while memory is short, while we hold something for it.
+    private func mayRead(_ context: ChannelHandlerContext) -> Bool {
+        guard context.channel.isWritable else { return false }
+        return load?.isShort != true || bufferedBytes == 0
+    }
+
+    private func releaseRead() {
+        guard isReadHeld, let context, mayRead(context) else { return }
+        isReadHeld = false
+        context.read()
+    }
+
+    private var bufferedBytes: Int {
+        let waiting = context?.channel.isWritable == false ? limits.connectionWriteBytesMax : 0
+        guard hasExchanges else { return waiting }
+        return exchanges.reduce(waiting) { $0 + ($1?.bufferedBytes ?? 0) }
+    }
+
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable {
             flush()
-            if isReadHeld {
-                isReadHeld = false
-                context.read()
-            }
+            releaseRead()
         }
         context.fireChannelWritabilityChanged()
     }
@@ -169,8 +200,9 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
             hasWritten = true
         }
         if hasWritten { context.flush() }
-        if session.breach != nil {
-            session.terminate(.enhanceYourCalm)
+        if load != nil { buffers.settle(bufferedBytes) }
+        if session.isBreached {
+            session.terminateForBreach()
             closeAfterFlush()
         } else if session.isOver {
             closeAfterFlush()
@@ -193,6 +225,9 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     /// input that was not read would make the kernel send RST, and the peer would lose the last answers.
     private func closeAfterFlush() {
         guard let context, let session, state.sessionEnded() == .close else { return }
+        // From here on nothing is answered, and nothing is held for the peer.
+        cancelExchanges()
+        buffers.settle(0)
         let last = session.drain(bytesMax: limits.connectionWriteBytesMax / 4, allocator: context.channel.allocator)
         let bound = NIOLoopBound(context, eventLoop: eventLoop)
         context.writeAndFlush(wrapOutboundOut(last ?? ByteBuffer())).whenComplete { _ in
@@ -218,6 +253,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         }
         exchanges.removeAll()
         freeSlots.removeAll()
+        buffers.settle(0)
         session = nil
         context = nil
     }
@@ -251,6 +287,11 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         case .server:
             exchange.fields = isExcessive ? nil : fields
             exchange.isHead = fields[.method]?.elementsEqual(Self.head) ?? false
+            requestBytes += exchange.headBytes
+            guard requestBytes <= limits.requestBytesMax else {
+                refuse(exchange, .requestBytes)
+                return
+            }
             ready.append(exchange)
             if endsStream { messageEnded(on: exchange) }
         case .client:
@@ -279,6 +320,9 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
             if let reader = exchange.inbound.received(bytes) {
                 inboundRead(bytes.readableBytes, on: exchange)
                 reader.resume(returning: .success(bytes))
+            }
+            if exchange.inbound.receivedBytes > exchange.bodyBytesMax, !exchange.hasResponded, let requestHandler {
+                refuseBody(of: exchange, requestHandler)
             }
         case .client:
             session?.consume(bytes.readableBytes, on: exchange)
@@ -313,8 +357,28 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         exchange.close(failure)
         exchanges[exchange.slot] = nil
         freeSlots.append(exchange.slot)
+        requestBytes -= exchange.headBytes
         watch.exchangeEnded(at: isReading ? readTime : .now())
         if watch.hasCarriedEnough { setNeedsLook() }
+    }
+
+    /// The answer is complete before the request is: what comes of that is thrown away for a while, so that a peer that is
+    /// just sending it is not interrupted, and what is wrong with it is still found.
+    func answerEnded(on exchange: Exchange) {
+        exchange.answeredAt = isReading ? readTime : .now()
+        let unread = exchange.inbound.uncreditedBytes
+        if unread > 0 { session?.consumeOnConnection(exchange.inbound.credit(unread)) }
+    }
+
+    /// Turns a request away, which another connection may well take (RFC 9113, 8.7).
+    private func refuse(_ exchange: Exchange, _ defence: Defence) {
+        acted(defence)
+        session?.reset(exchange, .refusedStream)
+        setNeedsFlush()
+    }
+
+    func acted(_ defence: Defence) {
+        load?.acted(defence)
     }
 
     func pingAnswered(_ ping: Session.Ping) {
@@ -353,6 +417,11 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         var batch: [Exchange] = []
         swap(&batch, &ready)
         for exchange in batch where exchange.connection != nil {
+            // What was reset counts until its work has noticed: a peer gets no more of it by resetting more.
+            guard work.count < limits.streamsOpenMax else {
+                refuse(exchange, .streams)
+                continue
+            }
             dispatch(exchange, to: requestHandler)
         }
         batch.removeAll(keepingCapacity: true)
@@ -462,6 +531,10 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         for exchange in exchanges { exchange?.task?.cancel() }
     }
 
+    func endIfIdle() {
+        if !hasExchanges { drain() }
+    }
+
     package func close() {
         context?.close(promise: nil)
     }
@@ -484,19 +557,34 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
             session?.submitPing(.keepalive)
             setNeedsFlush()
         case .drain: drain()
-        case .cutOff(.settings):
-            session?.terminate(.settingsTimeout)
-            closeAfterFlush()
-        case .cutOff(.headers):
-            session?.terminate(.protocolError)
-            closeAfterFlush()
-        case .cutOff: close()
+        case .cutOff(let reason): cutOff(reason)
         }
+        buffers.settle(bufferedBytes)
+        releaseRead()
         rearm(now)
     }
 
+    private func cutOff(_ reason: ConnectionWatch.Reason) {
+        switch reason {
+        case .settings:
+            acted(.settingsTimeout)
+            session?.terminate(.settingsTimeout)
+            closeAfterFlush()
+        case .headers:
+            acted(.headersTimeout)
+            session?.terminate(.protocolError)
+            closeAfterFlush()
+        case .keepalive:
+            acted(.keepaliveTimeout)
+            close()
+        case .idle, .age: close()
+        }
+    }
+
     private func lookAfter(_ exchange: Exchange, at now: NIODeadline) {
+        guard exchange.connection != nil else { return }
         if exchange.isWriteStalled(at: now, timeouts: timeouts, limits: limits) {
+            acted(.slowReader)
             if context?.channel.isWritable == false {
                 // Nothing of this connection moves, RST_STREAM would not either.
                 close()
@@ -509,7 +597,12 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
             exchange.task?.cancel()
             respond(requestHandler.refuse(.answerTimedOut), on: exchange)
         } else if role.isServer, exchange.isReadStalled(at: now, timeouts: timeouts, limits: limits) {
+            acted(.slowBody)
             exchange.inbound.failed(.timedOut)?.resume(returning: .failure(.timedOut))
+        } else if let answeredAt = exchange.answeredAt, answeredAt + limits.lingerMax <= now {
+            // The rest of the request is not wanted (RFC 9113, 8.1).
+            session?.reset(exchange, .noError)
+            setNeedsFlush()
         }
     }
 

@@ -5,23 +5,9 @@ package import NIOCore
 ///
 /// nghttp2 counts such things too, but only while they are inside it, and later than is good for us.
 package struct PeerBudget {
-    /// Why a peer is cut off.
-    package enum Reason: Sendable, Equatable, CaseIterable {
-        /// Streams opened and reset at once (CVE-2023-44487).
-        case resets
-        /// Streams that made us reset them (CVE-2025-8671).
-        case streamErrors
-        /// PING, SETTINGS and PRIORITY, each of which is answered or kept (CVE-2019-9512, -9513, -9515).
-        case controlFrames
-        /// DATA without a byte of it (CVE-2019-9518).
-        case emptyData
-        /// Windows opened by a little at a time (CVE-2019-9511).
-        case windowUpdates
-    }
-
     package enum Verdict: Equatable {
         case goOn
-        case cutOff(Reason)
+        case cutOff(Defence)
     }
 
     private var resets: RateBucket
@@ -29,20 +15,24 @@ package struct PeerBudget {
     private var controlFrames: RateBucket
     private let emptyDataMax: Int
     private var emptyDataInARow = 0
-    private let windowUpdatesSpare: Int
-    private var windowUpdates = 0
-    private var dataFramesSent = 0
+    private var windowUpdatesLeft: Int
+    private var dataBytesUncounted = 0
+    private var overhead: Overhead
+    private let queuedFramesMax: Int
 
-    /// Window updates that each DATA frame of ours may be answered with: two are usual, one for the stream and one for
-    /// the connection.
-    private static let windowUpdatesPerDataFrame = 10
+    /// Window updates for each KiB that was sent, and for the end of each answer: two are usual, one for the stream and one
+    /// for the connection.
+    private static let windowUpdatesEarned = 10
+    private static let earningBytes = 1024
 
     package init(limits: Limits, now: NIODeadline) {
         resets = RateBucket(limits.resets, now: now)
         streamErrors = RateBucket(limits.streamErrors, now: now)
         controlFrames = RateBucket(limits.controlFrames, now: now)
         emptyDataMax = limits.emptyDataFramesMax
-        windowUpdatesSpare = limits.windowUpdatesSpare
+        windowUpdatesLeft = limits.windowUpdatesSpare
+        overhead = Overhead(spareBytes: limits.overheadBytesMax)
+        queuedFramesMax = limits.queuedFramesMax
     }
 
     // MARK: Events
@@ -54,6 +44,7 @@ package struct PeerBudget {
     /// An answer was sent to its end. Balancers pass on the cancels of many clients: what is served earns half a reset.
     package mutating func answerCompleted() {
         resets.giveBack(0.5)
+        windowUpdatesLeft += Self.windowUpdatesEarned
     }
 
     /// We had to reset a stream for what the peer did on it.
@@ -67,6 +58,7 @@ package struct PeerBudget {
 
     /// - Parameter count: Bytes of it, padding left out.
     package mutating func dataReceived(count: Int, endsStream: Bool) -> Verdict {
+        overhead.wasUseful(count)
         guard count == 0, !endsStream else {
             emptyDataInARow = 0
             return .goOn
@@ -75,13 +67,32 @@ package struct PeerBudget {
         return emptyDataInARow <= emptyDataMax ? .goOn : .cutOff(.emptyData)
     }
 
-    package mutating func windowUpdateReceived() -> Verdict {
-        windowUpdates += 1
-        let allowed = windowUpdatesSpare + dataFramesSent * Self.windowUpdatesPerDataFrame
-        return windowUpdates <= allowed ? .goOn : .cutOff(.windowUpdates)
+    /// Fields of a section that was asked for, by their size in RFC 9113, 6.5.2.
+    package mutating func fieldsReceived(bytes: Int) {
+        overhead.wasUseful(bytes)
     }
 
-    package mutating func dataSent() {
-        dataFramesSent += 1
+    package mutating func windowUpdateReceived() -> Verdict {
+        windowUpdatesLeft -= 1
+        return windowUpdatesLeft >= 0 ? .goOn : .cutOff(.windowUpdates)
+    }
+
+    package mutating func dataSent(bytes: Int) {
+        overhead.wasUseful(bytes)
+        // By bytes and not by frames: a window opened by one byte at a time must not pay for itself.
+        dataBytesUncounted += bytes
+        windowUpdatesLeft += dataBytesUncounted / Self.earningBytes * Self.windowUpdatesEarned
+        dataBytesUncounted %= Self.earningBytes
+    }
+
+    /// A read event was taken in whole.
+    ///
+    /// - Parameters:
+    ///   - bytes: Of the event, frames nobody knows and padding included.
+    ///   - queuedFrames: Frames of ours that wait to be serialised.
+    package mutating func taken(bytes: Int, queuedFrames: Int) -> Verdict {
+        overhead.took(bytes)
+        if queuedFrames > queuedFramesMax { return .cutOff(.unreadAnswers) }
+        return overhead.isExcessive ? .cutOff(.overhead) : .goOn
     }
 }

@@ -17,6 +17,13 @@ final class Session {
         case failed
     }
 
+    /// Why a session of ours is ended.
+    private enum Breach {
+        case defence(Defence)
+        /// What nghttp2 lets through and RFC 9113 does not.
+        case ofProtocol
+    }
+
     private let role: Role
     private let limits: Limits
 
@@ -43,12 +50,18 @@ final class Session {
     /// How much the last `drain` came to, which is what the next is likely to.
     private var outputBytesExpected = 1024
 
-    /// A field section went so far over its limits that the connection is to end.
-    private var isHeadFlooded = false
-
     /// Of a server.
     private var budget: PeerBudget?
-    private(set) var breach: PeerBudget.Reason?
+    private var gaps = StreamGaps()
+
+    /// What was found from inside nghttp2, which cannot be ended from there.
+    private var breach: Breach?
+
+    /// Whether we ended it, and not nghttp2.
+    private var isTerminated = false
+
+    /// Whether the session was found to be beyond use while it was sending.
+    var isBreached: Bool { breach != nil }
 
     /// A PING is to follow the GOAWAY that waits to be sent.
     private var isPingDue = false
@@ -122,14 +135,18 @@ final class Session {
         let result = bytes.withUnsafeReadableBytes { buffer in
             nghttp2_session_mem_recv(raw, buffer.bindMemory(to: UInt8.self).baseAddress, buffer.count)
         }
-        guard result < 0 else { return .taken }
-        let isFlood =
-            isHeadFlooded || breach != nil || result == Int(NGHTTP2_ERR_FLOODED.rawValue)
-            || result == Int(NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue)
-        if isFlood {
-            terminate(.enhanceYourCalm)
-        } else if result != Int(NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue) {
-            terminate(.internalError)
+        if result >= 0 {
+            let queuedFrames = nghttp2_session_get_outbound_queue_size(raw)
+            let verdict = budget?.taken(bytes: bytes.readableBytes, queuedFrames: queuedFrames)
+            guard carryOut(verdict) != 0 else { return .taken }
+        }
+        switch Int32(truncatingIfNeeded: result) {
+        case _ where isBreached: terminateForBreach()
+        case NGHTTP2_ERR_FLOODED.rawValue: cutOff(.controlFrames)
+        case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue: cutOff(.continuations)
+        // Not HTTP/2: nothing is said.
+        case NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue: break
+        default: terminate(.internalError)
         }
         return .failed
     }
@@ -266,7 +283,23 @@ final class Session {
 
     /// GOAWAY, and nothing but it from here on.
     func terminate(_ code: HTTP2ErrorCode) {
+        isTerminated = true
         nghttp2_session_terminate_session(raw, code.rawValue)
+    }
+
+    private func cutOff(_ defence: Defence) {
+        handler.acted(defence)
+        terminate(.enhanceYourCalm)
+    }
+
+    func terminateForBreach() {
+        switch breach {
+        case .defence(let defence): cutOff(defence)
+        case .ofProtocol:
+            handler.acted(.protocolErrors)
+            terminate(.protocolError)
+        case nil: break
+        }
     }
 
     // MARK: Events, from Callbacks
@@ -296,13 +329,17 @@ final class Session {
             case NGHTTP2_WINDOW_UPDATE: budget?.windowUpdateReceived()
             default: .goOn
             }
+        if head.type == UInt8(NGHTTP2_HEADERS.rawValue), !gaps.mayBegin(head.stream_id) {
+            breach = .ofProtocol
+            return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
+        }
         return carryOut(verdict)
     }
 
     /// What the callback is to answer.
     private func carryOut(_ verdict: PeerBudget.Verdict?) -> Int32 {
-        guard case .cutOff(let reason) = verdict else { return 0 }
-        breach = reason
+        guard case .cutOff(let defence) = verdict, breach == nil else { return 0 }
+        breach = .defence(defence)
         return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
     }
 
@@ -323,13 +360,16 @@ final class Session {
     }
 
     func fieldReceived(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) -> Int32 {
-        if section.append(name: name, value: value) { return 0 }
-        isHeadFlooded = true
-        return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
+        section.append(name: name, value: value) ? 0 : carryOut(.cutOff(.headerFields))
     }
 
     func dataReceived(_ data: UnsafeRawBufferPointer, on streamID: Int32) {
         guard let exchange = exchange(on: streamID) else {
+            consumeOnConnection(data.count)
+            return
+        }
+        guard exchange.answeredAt == nil else {
+            // Thrown away, and credited where others need it: on the stream the window is all that is taken.
             consumeOnConnection(data.count)
             return
         }
@@ -361,6 +401,8 @@ final class Session {
                 return
             }
             exchangeInHead = nil
+            exchange.headBytes = section.listBytes
+            budget?.fieldsReceived(bytes: section.listBytes)
             handler.headReceived(
                 on: exchange, fields: section.makeFields(), isExcessive: section.isExcessive, endsStream: endsStream)
         case NGHTTP2_DATA:
@@ -391,8 +433,12 @@ final class Session {
             // Carried out when what is being sent has been: nghttp2 cannot be ended from inside.
             _ = carryOut(budget?.resetSent(at: handler.now))
         }
+        if type == NGHTTP2_GOAWAY, !isTerminated, frame.pointee.goaway.error_code != HTTP2ErrorCode.noError.rawValue {
+            // What nghttp2 found by itself.
+            handler.acted(.protocolErrors)
+        }
         guard type == NGHTTP2_HEADERS || type == NGHTTP2_DATA else { return }
-        if type == NGHTTP2_DATA { budget?.dataSent() }
+        if type == NGHTTP2_DATA { budget?.dataSent(bytes: Int(head.length)) }
         if head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 { budget?.answerCompleted() }
         defer { exchangeInSend = nil }
         switch role {
@@ -402,9 +448,7 @@ final class Session {
             guard head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
                 let exchange = exchangeInSend ?? exchange(on: head.stream_id), !exchange.isInboundOver
             else { return }
-            // The answer is complete before the request is: the rest of the request is not wanted (RFC 9113, 8.1).
-            nghttp2_submit_rst_stream(
-                raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), head.stream_id, HTTP2ErrorCode.noError.rawValue)
+            handler.answerEnded(on: exchange)
         }
     }
 

@@ -17,6 +17,7 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
     private let configuration: HTTPServer.Configuration
     private let requestHandler: any RequestHandler
     private let executor: EventLoopExecutor
+    private let load: ServerLoad
     private let greeted: (any ServedConnection) -> Void
     private var phase: Phase
     private var buffered = ByteBuffer()
@@ -29,11 +30,12 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
 
     /// - Parameter greeted: Hears which handler the connection was left to.
     init(
-        configuration: HTTPServer.Configuration, requestHandler: any RequestHandler, executor: EventLoopExecutor,
-        address: SocketAddress?, greeted: @escaping (any ServedConnection) -> Void
+        configuration: HTTPServer.Configuration, requestHandler: any RequestHandler, load: ServerLoad,
+        executor: EventLoopExecutor, address: SocketAddress?, greeted: @escaping (any ServedConnection) -> Void
     ) {
         self.configuration = configuration
         self.requestHandler = requestHandler
+        self.load = load
         self.executor = executor
         self.address = address
         self.greeted = greeted
@@ -50,19 +52,43 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        deadline = eventLoop.scheduleTask(in: configuration.timeouts.handshake) { bound.value.close() }
+        deadline = eventLoop.scheduleTask(in: configuration.timeouts.handshake) {
+            bound.value.load.acted(.handshakeTimeout)
+            bound.value.close()
+        }
+        if phase != .proxyHeader { admit() }
         if phase == .handshake { startTLS() }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.cancel()
+        endHandshake()
         self.context = nil
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         deadline?.cancel()
+        endHandshake()
         phase = .over
         context.fireChannelInactive()
+    }
+
+    /// Whose connection it is, is known now.
+    private func admit() {
+        guard let context, let address else { return }
+        guard load.connectionBegan(from: address) else {
+            close()
+            return
+        }
+        context.channel.closeFuture.whenComplete { [load] _ in load.connectionEnded(from: address) }
+    }
+
+    private var isInHandshake = false
+
+    private func endHandshake() {
+        guard isInHandshake else { return }
+        isInHandshake = false
+        load.handshakeEnded()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -72,6 +98,7 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? TLSHandshake, phase == .handshake {
+            endHandshake()
             certificateNames = event.certificateNames
             switch event.applicationProtocol {
             case .http2: hand(to: .http2)
@@ -93,10 +120,15 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
         case .proxyHeader:
             switch ProxyHeader.find(in: buffered.readableBytesView) {
             case .needsMore: break
-            case .malformed: close()
+            case .malformed:
+                load.acted(.proxyHeader)
+                close()
             case .header(let source, let length):
                 buffered.moveReaderIndex(forwardBy: length)
                 address = source ?? address
+                // A balancer that connects on its own account is no peer to be counted.
+                if source != nil { admit() }
+                guard phase == .proxyHeader else { return }
                 if configuration.tls == nil {
                     phase = .firstBytes
                     proceed()
@@ -122,9 +154,16 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
 
     /// Puts the handler for TLS in front of this one, and what has come already through it.
     private func startTLS() {
-        guard let context, let tls = configuration.tls else { return }
+        guard let context, let tls = configuration.tls, phase == .handshake else { return }
+        guard load.handshakeBegan() else {
+            close()
+            return
+        }
+        isInHandshake = true
         do {
-            let handler = TLSHandler(server: tls.current)
+            let handler = TLSHandler(server: tls.current, overheadBytesMax: configuration.limits.overheadBytesMax) {
+                [load] in load.acted(.overhead)
+            }
             try context.channel.pipeline.syncOperations.addHandler(handler, position: .before(self))
             let early = buffered
             buffered = ByteBuffer()
@@ -146,13 +185,13 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
             switch applicationProtocol {
             case .http2:
                 let handler = HTTP2Handler(
-                    role: .server(requestHandler), limits: limits, timeouts: configuration.timeouts,
+                    role: .server(requestHandler, load), limits: limits, timeouts: configuration.timeouts,
                     executor: executor, peer: peer)
                 try context.channel.pipeline.syncOperations.addHandler(handler)
                 connection = handler
             case .http1:
                 let handler = HTTP1ServerHandler(
-                    requestHandler: requestHandler, limits: limits, timeouts: configuration.timeouts,
+                    requestHandler: requestHandler, load: load, limits: limits, timeouts: configuration.timeouts,
                     executor: executor, peer: peer)
                 try HTTP1ServerHandler.add(handler, to: context.channel)
                 connection = handler
@@ -179,6 +218,8 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
     }
 
     func cancelExchanges() {}
+
+    func endIfIdle() {}
 
     func close() {
         guard phase != .over else { return }

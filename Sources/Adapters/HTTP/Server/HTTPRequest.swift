@@ -9,13 +9,85 @@ package struct HTTPRequest: Sendable {
     private let methodRange: Range<Int>
     private let targetRange: Range<Int>
 
-    init?(fields: HeaderFields, body: BodyReader, peer: PeerInfo) {
-        guard let methodRange = fields.range(of: .method), let targetRange = fields.range(of: .path) else { return nil }
+    /// Whether the peer sends its body only when it is told to (RFC 9110, 10.1.1).
+    let awaitsContinue: Bool
+
+    /// The length the body is said to have; 0 where nothing is said.
+    let contentLength: Int
+
+    /// - Throws: what the parsers of HTTP let through and we do not.
+    init(
+        fields: HeaderFields, body: BodyReader, peer: PeerInfo, targetBytesMax: Int
+    ) throws(Refusal) {
+        let known = fields.ranges(of: Self.known)
+        guard let methodRange = known[0] else { throw .malformed }
+        let method = fields.value(at: methodRange)
+        guard !method.elementsEqual(Self.connect) else { throw .connectMethod }
+        guard let targetRange = known[1] else { throw .malformed }
+        let target = fields.value(at: targetRange)
+        guard target.count <= targetBytesMax else { throw .excessiveTarget }
+        guard Self.isTarget(target, method) else { throw .malformed }
+
+        let authority = known[2].map { fields.value(at: $0) }
+        let host = known[3].map { fields.value(at: $0) }
+        // Whoever looks at the one must find what whoever looks at the other does (RFC 9113, 8.3.1).
+        if let authority, let host, !authority.equalsIgnoringCase(host) { throw .malformed }
+        if let name = authority ?? host, name.isEmpty || !name.allSatisfy(Self.isAuthority) { throw .malformed }
+
+        if let expectation = known[4] {
+            guard fields.value(at: expectation).equalsIgnoringCase("100-continue") else { throw .unknownExpectation }
+        }
+        awaitsContinue = known[4] != nil
+        if let coding = known[5] {
+            guard fields.value(at: coding).equalsIgnoringCase("identity") else { throw .encodedBody }
+        }
+        contentLength =
+            known[6].map { Int(String(decoding: fields.value(at: $0), as: UTF8.self)) ?? .max } ?? 0
         self.fields = fields
         self.body = body
         self.peer = peer
         self.methodRange = methodRange
         self.targetRange = targetRange
+    }
+
+    private static let known: InlineArray<7, FieldName> = [
+        .method, .path, .authority, .host, .expect, .contentEncoding, .contentLength,
+    ]
+    private static let connect = Array("CONNECT".utf8)
+    private static let options = Array("OPTIONS".utf8)
+    private static let asterisk = Array("*".utf8)
+
+    /// Origin form, or the asterisk of OPTIONS (RFC 9112, 3.2).
+    private static func isTarget(_ target: ArraySlice<UInt8>, _ method: ArraySlice<UInt8>) -> Bool {
+        guard target.first == UInt8(ascii: "/") else {
+            return target.elementsEqual(asterisk) && method.elementsEqual(options)
+        }
+        var isPath = true
+        return target.allSatisfy { byte in
+            if isPath {
+                if byte == UInt8(ascii: "?") { isPath = false }
+                return byte < 0x80 && pathBytes >> byte & 1 == 1
+            }
+            // Queries are written with less care, and nothing is found by them.
+            return (0x21...0x7E).contains(byte) && byte != UInt8(ascii: "#")
+        }
+    }
+
+    /// What can stand in a path (RFC 3986, 3.3), and the question mark behind it: a bit for each byte.
+    private static let pathBytes: UInt128 = {
+        let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+        return (letters + "-._~!$&'()*+,;=:@%/?").utf8.reduce(0) { $0 | 1 << UInt128($1) }
+    }()
+
+    /// What can stand in an authority: no user, no path, no blanks. Which hosts there are is not known here.
+    static func isAuthority(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "@"), UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: ","),
+            UInt8(ascii: "\\"), UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"):
+            false
+        case 0x21...0x7E: true
+        default: false
+        }
     }
 
     /// The request method, as sent: methods are case-sensitive (RFC 9110, 9.1).

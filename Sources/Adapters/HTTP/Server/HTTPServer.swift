@@ -19,6 +19,9 @@ package final class HTTPServer: Service {
         /// Whose connections begin with a header of the PROXY protocol, which is believed; nobody else's do.
         package var proxyProtocolTrusted: [AddressRange] = []
 
+        /// Whose address stands for many peers.
+        package var trustedProxies: [AddressRange] = []
+
         /// How long connections are still taken after the service was asked to stop, so that balancers hear of it first.
         package var shutdownDelay = TimeAmount.zero
 
@@ -32,6 +35,10 @@ package final class HTTPServer: Service {
     private let configuration: Configuration
     private let logger: Logger
     private let connections: OpenConnections
+
+    /// What its connections hold together.
+    package let load: ServerLoad
+
     private let listener: any Channel
     private let shutdownBegan: @Sendable () -> Void
 
@@ -42,12 +49,13 @@ package final class HTTPServer: Service {
     ///
     /// - Parameters:
     ///   - port: 0 lets the system choose.
+    ///   - defences: What counts what peers are refused; one of its own if not given.
     ///   - shutdownBegan: Hears at once that the server was asked to stop.
     /// - Throws: what the system says of the address.
     package init(
         host: String, port: Int, group: MultiThreadedEventLoopGroup, handler: any RequestHandler,
         configuration: Configuration = Configuration(), logger: Logger,
-        shutdownBegan: @escaping @Sendable () -> Void = {}
+        defences: DefenceLog? = nil, shutdownBegan: @escaping @Sendable () -> Void = {}
     ) async throws {
         self.group = group
         self.configuration = configuration
@@ -55,6 +63,10 @@ package final class HTTPServer: Service {
         self.shutdownBegan = shutdownBegan
         let connections = OpenConnections()
         self.connections = connections
+        let load = ServerLoad(
+            limits: configuration.limits, sharedAddresses: configuration.trustedProxies,
+            defences: defences ?? DefenceLog(logger: logger))
+        self.load = load
         let bytesMax = configuration.limits.connectionWriteBytesMax
         listener = try await ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -65,9 +77,11 @@ package final class HTTPServer: Service {
             .childChannelOption(.writeBufferWaterMark, value: .init(low: bytesMax / 4, high: bytesMax))
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    guard load.connectionBegan() else { throw ChannelError.alreadyClosed }
+                    channel.closeFuture.whenComplete { _ in load.connectionEnded() }
                     let id = connections.makeID(of: channel)
                     let greeter = ConnectionGreeter(
-                        configuration: configuration, requestHandler: handler,
+                        configuration: configuration, requestHandler: handler, load: load,
                         executor: EventLoopExecutor(channel.eventLoop), address: channel.remoteAddress
                     ) { connections.keep($0, as: id) }
                     connections.keep(greeter, as: id)
@@ -79,10 +93,18 @@ package final class HTTPServer: Service {
         self.address = address
     }
 
+    /// How often it is looked whether memory is short.
+    private static let loadInterval = TimeAmount.milliseconds(250)
+
     /// Serves until the service group shuts down; then, after `shutdownDelay`, takes no new connection, lets the requests
     /// under way end, and returns. What has not ended after `shutdownGrace` is cut off.
     package func run() async throws {
+        let watch = group.next().scheduleRepeatedTask(initialDelay: Self.loadInterval, delay: Self.loadInterval) {
+            [load, connections] _ in
+            if load.isShort { connections.endIdle() }
+        }
         try? await gracefulShutdown()
+        watch.cancel()
         shutdownBegan()
         try? await group.next().scheduleTask(in: configuration.shutdownDelay) {}.futureResult.get()
         try? await listener.close()
@@ -145,6 +167,11 @@ private final class OpenConnections: Sendable {
 
     func cancelExchanges() {
         forEach { $0.cancelExchanges() }
+    }
+
+    /// Ends those without a request under way.
+    func endIdle() {
+        forEach { $0.endIfIdle() }
     }
 
     func close() {

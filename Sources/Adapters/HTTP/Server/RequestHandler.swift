@@ -10,11 +10,19 @@ package protocol RequestHandler: Sendable {
 }
 
 /// Why a request is refused by the connection, before anybody looks at what it asks for.
-package enum Refusal: Sendable, CaseIterable {
+package enum Refusal: Error, Sendable, CaseIterable {
     /// The field section is larger than the limits allow; none of it was kept.
     case excessiveHead
     /// The request breaks HTTP.
     case malformed
+    /// The path and its query are longer than the limits allow.
+    case excessiveTarget
+    /// The body is larger than the limits allow.
+    case excessiveBody
+    /// The body is encoded (RFC 9110, 8.4): a small one could become a huge one.
+    case encodedBody
+    /// CONNECT, which is for proxies.
+    case connectMethod
     /// A method nobody knows, where the connection has to know it.
     case unknownMethod
     /// An `Expect` other than `100-continue` (RFC 9110, 10.1.1).
@@ -23,8 +31,27 @@ package enum Refusal: Sendable, CaseIterable {
     case timedOut
     /// The answer was not made in time.
     case answerTimedOut
+    /// There is more to do than there is room for.
+    case overloaded
     /// The answer is a stream, and this version of HTTP cannot tell the end of one from a connection that broke.
     case versionNotSupported
+
+    package var status: Int {
+        switch self {
+        case .malformed: 400
+        case .connectMethod: 405
+        case .timedOut: 408
+        case .excessiveBody: 413
+        case .excessiveTarget: 414
+        case .encodedBody: 415
+        case .unknownExpectation: 417
+        case .excessiveHead: 431
+        case .unknownMethod: 501
+        case .overloaded: 503
+        case .answerTimedOut: 504
+        case .versionNotSupported: 505
+        }
+    }
 }
 
 /// How a request is answered.

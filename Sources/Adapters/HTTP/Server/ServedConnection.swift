@@ -10,6 +10,9 @@ protocol ServedConnection: AnyObject {
     /// Cancels the work of every request: those that make a body end it as broken.
     func cancelExchanges()
 
+    /// Closes if no request is under way: memory is short.
+    func endIfIdle()
+
     func close()
 }
 

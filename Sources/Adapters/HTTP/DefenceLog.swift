@@ -1,0 +1,51 @@
+package import Logging
+package import Metrics
+import NIOCore
+import Synchronization
+
+/// Counts what the defences did, and says so: at once when one begins to act, and then at most once a second, however
+/// busy it is.
+package final class DefenceLog: Sendable {
+    private struct Entry {
+        var total = 0
+        var unsaid = 0
+        var saidAt: NIODeadline?
+    }
+
+    private let logger: Logger
+    private let counters: [Defence: Counter]
+    private let entries = Mutex<[Defence: Entry]>([:])
+    private static let interval = TimeAmount.seconds(1)
+
+    package init(logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory) {
+        self.logger = logger
+        counters = Dictionary(
+            uniqueKeysWithValues: Defence.allCases.map { defence in
+                let dimensions = [("reason", defence.rawValue)]
+                return (defence, Counter(label: "http_server_defences", dimensions: dimensions, factory: metrics))
+            })
+    }
+
+    func acted(_ defence: Defence, at now: NIODeadline = .now()) {
+        counters[defence]?.increment()
+        let said = entries.withLock { entries -> (count: Int, total: Int)? in
+            var entry = entries[defence] ?? Entry()
+            defer { entries[defence] = entry }
+            entry.total += 1
+            entry.unsaid += 1
+            if let saidAt = entry.saidAt, now < saidAt + Self.interval { return nil }
+            entry.saidAt = now
+            defer { entry.unsaid = 0 }
+            return (entry.unsaid, entry.total)
+        }
+        guard let said else { return }
+        logger.notice(
+            "a defence acted",
+            metadata: ["reason": "\(defence.rawValue)", "times": "\(said.count)", "altogether": "\(said.total)"])
+    }
+
+    /// How often a defence has acted.
+    package func count(of defence: Defence) -> Int {
+        entries.withLock { $0[defence]?.total ?? 0 }
+    }
+}
