@@ -107,6 +107,7 @@ struct Application {
 
         var rules = ExportContacts.Rules()
         rules.windowMax = settings.exportWindow
+        let defences = DefenceLog(logger: logger)
         let router = Router(
             lookUpContact: LookUpContact(source: zoom, time: time),
             exportContacts: ExportContacts(directory: zoom, source: zoom, time: time, rules: rules),
@@ -119,7 +120,8 @@ struct Application {
                     return fileCallers?.caller(certificateNames: names)
                 }
             },
-            trustedProxies: settings.listener.trustedProxies, logger: logger)
+            trustedProxies: settings.listener.trustedProxies, forwardedField: settings.listener.forwardedField,
+            guesses: settings.listener.callersFailures, defences: defences, logger: logger)
 
         var checks = [Health.Check("zoom") { zoom.standing.finding }]
         if let certificate { checks.append(Health.Check("certificate") { certificate.finding }) }
@@ -137,7 +139,7 @@ struct Application {
         listening.tls = certificate
         let server = try await HTTPServer(
             host: settings.listener.host, port: settings.listener.port, group: group, handler: router,
-            configuration: listening, logger: logger, shutdownBegan: { health.shutdownBegan() })
+            configuration: listening, logger: logger, defences: defences, shutdownBegan: { health.shutdownBegan() })
         services.append(server)
         address = server.address
         isEncrypted = certificate != nil

@@ -23,6 +23,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     @OptionGroup var sandboxFlags: SandboxFlags
     @OptionGroup var httpFlags: HTTPFlags
+    @OptionGroup var limitFlags: LimitFlags
     @OptionGroup var opsFlags: OpsFlags
     @Option(.shutdownDelay) var shutdownDelay
     @Option(.shutdownGrace) var shutdownGrace
@@ -37,7 +38,7 @@ struct ServeCommand: AsyncParsableCommand {
             .shutdownDelay: shutdownDelay, .shutdownGrace: shutdownGrace, .exportWindow: exportWindow,
             .credentialsFile: credentialsFile, .callersFile: callersFile, .sandbox: isSandbox ? "true" : nil,
         ]
-        let groups: [any SettingFlags] = [httpFlags, opsFlags, zoomFlags, sandboxFlags, commonFlags]
+        let groups: [any SettingFlags] = [httpFlags, limitFlags, opsFlags, zoomFlags, sandboxFlags, commonFlags]
         return own.compactMapValues { $0 }.merging(groups.values) { first, _ in first }
     }
 
@@ -51,6 +52,7 @@ struct ServeCommand: AsyncParsableCommand {
             return
         }
         let logger = Output.logger(settings.logLevel)
+        for notice in reader.notices { logger.warning("\(notice)") }
         let application = try await Application(settings, logger: logger)
         announce(application)
         try await application.run()

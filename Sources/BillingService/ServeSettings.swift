@@ -36,11 +36,15 @@ struct ServeSettings: Sendable {
             .logLevel, .sandbox, .sandboxAccounts, .sandboxLimits, .sandboxSeed,
         ]
 
-    /// - Parameter environment: Where `HTTPS_PROXY` and `NO_PROXY` are looked for, in either case.
+    /// - Parameters:
+    ///   - environment: Where `HTTPS_PROXY` and `NO_PROXY` are looked for, in either case.
+    ///   - machine: What the limits are to fit into.
     /// - Throws: `ConfigurationProblem`, by `reader.finish`.
-    init(_ reader: inout SettingsReader, environment: [String: String]) throws {
+    init(
+        _ reader: inout SettingsReader, environment: [String: String], machine: Machine = .this
+    ) throws {
         let isSandbox = reader.flag(.sandbox)
-        listener = ListenerSettings(&reader, isSandbox: isSandbox)
+        listener = ListenerSettings(&reader, isSandbox: isSandbox, machine: machine)
         opsHost = reader.text(.opsHost) ?? ""
         opsPort = reader.integer(.opsPort, in: 0...65_535)
         zoomHTTP = Self.zoomHTTP(&reader)

@@ -53,6 +53,9 @@ extension Setting {
     static let httpProxyProtocolTrusted = Setting(
         "http.proxy-protocol.trusted", default: "", "ranges",
         "Addresses whose connections begin with a PROXY protocol header (1 or 2), which they must.")
+    static let httpForwardedField = Setting(
+        "http.forwarded-field", default: "x-forwarded-for", "name",
+        "The field they say it in, x-forwarded-for or forwarded; the other is anybody's word and not looked at.")
     static let opsHost = Setting(
         "ops.host", default: "127.0.0.1", "address", "Address of the listener for probes: /livez and /readyz.")
     static let opsPort = Setting(
@@ -96,6 +99,73 @@ extension Setting {
     static let httpConnectionRequests = Setting(
         "http.connection.requests", default: "100000", "count",
         "Requests on one connection, 1 to 1000000000, for the same reason.")
+
+    // MARK: What peers may have
+
+    static let httpStreamsLimit = Setting(
+        "http.limits.streams", default: "128", "count",
+        "Requests one HTTP/2 connection may have open at once, 1 to 10000.")
+    static let httpHeaderListBytesLimit = Setting(
+        "http.limits.header-list-bytes", default: "16KiB", "size",
+        "Header fields of one request, 32 bytes added for each field (RFC 9113, 6.5.2), 1KiB to 1MiB.")
+    static let httpHeaderFieldsLimit = Setting(
+        "http.limits.header-fields", default: "100", "count", "Header fields of one request, 10 to 10000.")
+    static let httpRequestBytesLimit = Setting(
+        "http.limits.connection-request-bytes", default: "1MiB", "size",
+        "Header fields of all requests under way on one connection, 16KiB to 64MiB.")
+    static let httpPathBytesLimit = Setting(
+        "http.limits.path-bytes", default: "8000", "size", "A path with its query, 256 to 64KiB.")
+    static let httpBodyBytesLimit = Setting(
+        "http.limits.body-bytes", default: "64KiB", "size", "The body of a request that is no stream, 1KiB to 64MiB.")
+    static let httpBodyRateLimit = Setting(
+        "http.limits.body-rate", default: "500", "bytes",
+        "Bytes a second that such a body must come with after its first 10 seconds, 0 to 1000000.")
+    static let httpResetsLimit = Setting(
+        "http.limits.resets", default: "200,20/s", "rate",
+        "Requests one connection may take back (RST_STREAM): so many at once, and so many a second after that. An answer that was let come earns half of one."
+    )
+    static let httpStreamErrorsLimit = Setting(
+        "http.limits.stream-errors", default: "100,10/s", "rate", "Errors of one connection that cost it a stream each."
+    )
+    static let httpControlFramesLimit = Setting(
+        "http.limits.control-frames", default: "500,50/s", "rate", "PING, SETTINGS and PRIORITY of one connection.")
+    static let httpOverheadBytesLimit = Setting(
+        "http.limits.overhead-bytes", default: "1MiB", "size",
+        "Bytes of one connection that carry nothing, beside 8 for each that does, 64KiB to 1GiB.")
+    static let httpEmptyDataLimit = Setting(
+        "http.limits.empty-data", default: "100", "count", "DATA frames in a row with nothing in them, 1 to 100000.")
+    static let httpWindowUpdatesLimit = Setting(
+        "http.limits.window-updates", default: "100", "count",
+        "WINDOW_UPDATE frames beside 10 for each KiB and for each answer that was sent, 10 to 100000.")
+    static let httpStreamWriteBytesLimit = Setting(
+        "http.limits.stream-write-bytes", default: "64KiB", "size",
+        "Bytes of one answer that may wait for its reader, 16KiB to 16MiB.")
+    static let httpConnectionWriteBytesLimit = Setting(
+        "http.limits.connection-write-bytes", default: "256KiB", "size",
+        "Bytes of one connection that may wait for the network, 64KiB to 64MiB.")
+    static let httpStreamWindow = Setting(
+        "http.window.stream", default: "64KiB", "size",
+        "Bytes of one request's body that a client may send ahead of its being read, 16KiB to 16MiB.")
+    static let httpConnectionWindow = Setting(
+        "http.window.connection", default: "1MiB", "size", "The same for all of a connection, 64KiB to 64MiB.")
+    static let httpConnectionsLimit = Setting(
+        "http.limits.connections", default: "8192", "count",
+        "Connections, 1 to 1000000. Less than the default where memory or open files (ulimit -n) do not suffice.")
+    static let httpConnectionsPerAddressLimit = Setting(
+        "http.limits.connections-per-address", default: "1024", "count",
+        "Connections from one address (one /64 of IPv6) that is not one of http.trusted-proxies, 1 to 1000000.")
+    static let httpHandshakesLimit = Setting(
+        "http.limits.handshakes", default: "256", "count", "TLS handshakes under way, 1 to 100000.")
+    static let httpRequestsInFlightLimit = Setting(
+        "http.limits.requests-in-flight", default: "4096", "count",
+        "Requests being worked on, 1 to 1000000; more are answered 503.")
+    static let httpBuffersLimit = Setting(
+        "http.limits.buffers-total", default: nil, "size",
+        "Bytes that all connections together may hold, 8MiB to 1TiB; above it requests are answered 503. A quarter of the memory at hand if not given."
+    )
+    static let callersFailures = Setting(
+        "callers.failures", default: "50,1/s", "rate",
+        "Wrong tokens from one address (one /64 of IPv6) that are answered 401; more are answered 429.")
 
     static let httpEventLoops = Setting(
         "http.event-loops", default: "0", "count",

@@ -50,6 +50,7 @@ struct HTTPFlags: SettingFlags {
     @Option(.httpTLSClientCA) var tlsClientCA
     @Option(.httpTrustedProxies) var trustedProxies
     @Option(.httpProxyProtocolTrusted) var proxyProtocolTrusted
+    @Option(.httpForwardedField) var forwardedField
     @Option(.httpHandshakeTimeout) var handshake
     @Option(.httpHeadersTimeout) var headers
     @Option(.httpRequestTimeout) var request
@@ -67,12 +68,56 @@ struct HTTPFlags: SettingFlags {
         let own: [Setting: String?] = [
             .httpHost: host, .httpPort: port, .httpEventLoops: eventLoops, .httpTLSCertificate: tlsCertificate,
             .httpTLSKey: tlsKey, .httpTLSClientCA: tlsClientCA, .httpTrustedProxies: trustedProxies,
-            .httpProxyProtocolTrusted: proxyProtocolTrusted, .httpHandshakeTimeout: handshake,
-            .httpHeadersTimeout: headers, .httpRequestTimeout: request, .httpBodySilenceTimeout: bodySilence,
+            .httpProxyProtocolTrusted: proxyProtocolTrusted,
+            .httpForwardedField: forwardedField, .httpHandshakeTimeout: handshake, .httpHeadersTimeout: headers,
+            .httpRequestTimeout: request, .httpBodySilenceTimeout: bodySilence,
             .httpWriteProgressTimeout: writeProgress, .httpWriteProgressBulkTimeout: writeProgressBulk,
             .httpIdleTimeout: idle, .httpKeepaliveTimeout: keepalive, .httpKeepaliveAnswerTimeout: keepaliveAnswer,
             .httpSettingsTimeout: settingsAcknowledgement, .httpConnectionAge: connectionAge,
             .httpConnectionRequests: connectionRequests,
+        ]
+        return own.compactMapValues { $0 }
+    }
+}
+
+/// The flags that say what peers may have.
+struct LimitFlags: SettingFlags {
+    @Option(.httpStreamsLimit) var streams
+    @Option(.httpHeaderListBytesLimit) var headerListBytes
+    @Option(.httpHeaderFieldsLimit) var headerFields
+    @Option(.httpRequestBytesLimit) var requestBytes
+    @Option(.httpPathBytesLimit) var pathBytes
+    @Option(.httpBodyBytesLimit) var bodyBytes
+    @Option(.httpBodyRateLimit) var bodyRate
+    @Option(.httpResetsLimit) var resets
+    @Option(.httpStreamErrorsLimit) var streamErrors
+    @Option(.httpControlFramesLimit) var controlFrames
+    @Option(.httpOverheadBytesLimit) var overheadBytes
+    @Option(.httpEmptyDataLimit) var emptyData
+    @Option(.httpWindowUpdatesLimit) var windowUpdates
+    @Option(.httpStreamWriteBytesLimit) var streamWriteBytes
+    @Option(.httpConnectionWriteBytesLimit) var connectionWriteBytes
+    @Option(.httpConnectionsLimit) var connections
+    @Option(.httpConnectionsPerAddressLimit) var connectionsPerAddress
+    @Option(.httpHandshakesLimit) var handshakes
+    @Option(.httpRequestsInFlightLimit) var requestsInFlight
+    @Option(.httpBuffersLimit) var buffers
+    @Option(.httpStreamWindow) var streamWindow
+    @Option(.httpConnectionWindow) var connectionWindow
+    @Option(.callersFailures) var callersFailures
+
+    var values: [Setting: String] {
+        let own: [Setting: String?] = [
+            .httpStreamsLimit: streams, .httpHeaderListBytesLimit: headerListBytes,
+            .httpHeaderFieldsLimit: headerFields, .httpRequestBytesLimit: requestBytes, .httpPathBytesLimit: pathBytes,
+            .httpBodyBytesLimit: bodyBytes, .httpBodyRateLimit: bodyRate, .httpResetsLimit: resets,
+            .httpStreamErrorsLimit: streamErrors, .httpControlFramesLimit: controlFrames,
+            .httpOverheadBytesLimit: overheadBytes, .httpEmptyDataLimit: emptyData,
+            .httpWindowUpdatesLimit: windowUpdates, .httpStreamWriteBytesLimit: streamWriteBytes,
+            .httpConnectionWriteBytesLimit: connectionWriteBytes, .httpConnectionsLimit: connections,
+            .httpConnectionsPerAddressLimit: connectionsPerAddress, .httpHandshakesLimit: handshakes,
+            .httpRequestsInFlightLimit: requestsInFlight, .httpBuffersLimit: buffers, .httpStreamWindow: streamWindow,
+            .httpConnectionWindow: connectionWindow, .callersFailures: callersFailures,
         ]
         return own.compactMapValues { $0 }
     }

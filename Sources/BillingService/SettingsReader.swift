@@ -20,6 +20,9 @@ struct SettingsReader {
     /// What each setting came to, for `--print-config`.
     private(set) var values: [(setting: Setting, text: String)] = []
 
+    /// What was made of settings other than what they say, for the log.
+    private(set) var notices: [String] = []
+
     /// - Parameters:
     ///   - known: Every setting there is: a file that names another is mistaken.
     ///   - environment: `BILLING_…` variables; others are not looked at.
@@ -120,6 +123,43 @@ struct SettingsReader {
         return duration
     }
 
+    /// `65536`, `64KiB`, `1MiB`, `2GiB`; always in range, as `integer`.
+    ///
+    /// - Parameter other: As for `integer`.
+    mutating func bytes(_ setting: Setting, in range: ClosedRange<Int>, default other: Int? = nil) -> Int {
+        guard let text = text(setting, default: other.map(String.init)) else { return range.lowerBound }
+        guard let bytes = Self.bytes(text) else {
+            report(setting, "\"\(text)\" is not a size such as 65536, 64KiB or 1MiB")
+            return range.lowerBound
+        }
+        guard range.contains(bytes) else {
+            report(setting, "\(text) is out of range: \(setting.summary)")
+            return range.lowerBound
+        }
+        return bytes
+    }
+
+    /// `200,20/s`: so many at once, and so many a second after that.
+    mutating func rate(_ setting: Setting) -> Limits.Rate {
+        guard let text = text(setting) else { return Limits.Rate(atOnce: 1, perSecond: 1) }
+        let match = text.wholeMatch(of: /(\d{1,6}),(\d{1,6})\/s/)
+        guard let match, let atOnce = Int(match.output.1), let perSecond = Int(match.output.2), atOnce > 0 else {
+            report(setting, "\"\(text)\" is not a rate such as 200,20/s")
+            return Limits.Rate(atOnce: 1, perSecond: 1)
+        }
+        return Limits.Rate(atOnce: atOnce, perSecond: perSecond)
+    }
+
+    /// Makes less of a setting than it says. That is told, unless somebody asked for as much: then it is a mistake.
+    mutating func lower(_ setting: Setting, to value: Int, because reason: String) {
+        if isGiven(setting) {
+            report(setting, "more than \(value) is not possible: \(reason)")
+        } else {
+            notices.append("\(setting.key) is lowered to \(value): \(reason)")
+            if let index = values.lastIndex(where: { $0.setting == setting }) { values[index].text = String(value) }
+        }
+    }
+
     mutating func ranges(_ setting: Setting) -> [AddressRange] {
         guard let text = text(setting) else { return [] }
         guard let ranges = AddressRange.list(text) else {
@@ -177,6 +217,16 @@ struct SettingsReader {
 
     private static func key(of setting: Setting) -> ConfigKey {
         ConfigKey(setting.key.split(separator: ".").map(String.init))
+    }
+
+    private static func bytes(_ text: String) -> Int? {
+        let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("", 1)]
+        guard let (suffix, unit) = units.first(where: { text.hasSuffix($0.0) }) else { return nil }
+        let digits = text.dropLast(suffix.count)
+        guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let count = Int(digits)
+        else { return nil }
+        let (bytes, isOverflow) = count.multipliedReportingOverflow(by: unit)
+        return isOverflow ? nil : bytes
     }
 
     private static func duration(_ text: String) -> Duration? {

@@ -128,4 +128,10 @@ package struct Limits: Sendable {
     package var lingerBytesMax = 1_048_576
 
     package init() {}
+
+    /// What one connection can make us hold at worst, TLS and the library's own included.
+    package var worstConnectionBytes: Int {
+        Int(connectionWindowBytes) + requestBytesMax + connectionWriteBytesMax + streamsOpenMax * streamWriteBytesMax
+            + ServerLoad.connectionBytes
+    }
 }

@@ -57,6 +57,9 @@ enum FailureTable {
     static let unauthenticated = ProblemDetails(
         status: 401, code: 124, slug: "unauthenticated", title: "Not authenticated",
         message: "Invalid access token.", extraFields: [(.wwwAuthenticate, "Bearer")])
+    static let tooManyGuesses = ProblemDetails(
+        status: 429, code: 429, slug: "too-many-wrong-tokens", title: "Too many requests",
+        message: "Too many wrong tokens came from this address.", extraFields: [(.retryAfter, "1")])
     static let unknownPath = ProblemDetails(
         status: 404, code: 404, slug: "unknown-path", title: "Not found",
         message: "There is nothing at this path.")

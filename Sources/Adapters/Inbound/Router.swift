@@ -13,6 +13,8 @@ package final class Router: RequestHandler {
     private let getBilling: GetBilling
     private let streamBilling: StreamBilling
     private let trustedProxies: [AddressRange]
+    private let forwardedField: ForwardedField.Name
+    private let tokenGuesses: TokenGuesses
     private let logger: Logger
 
     /// Asked of the logger once and not for every request.
@@ -21,14 +23,20 @@ package final class Router: RequestHandler {
     /// - Parameters:
     ///   - caller: Finds the caller by what a request shows.
     ///   - trustedProxies: Whose word is taken for whom they forward for.
+    ///   - forwardedField: Where they say it.
+    ///   - guesses: Wrong tokens that one address may show.
     package init(
         lookUpContact: LookUpContact, exportContacts: ExportContacts,
-        caller: @escaping @Sendable (CallerProof) -> Caller?, trustedProxies: [AddressRange] = [], logger: Logger
+        caller: @escaping @Sendable (CallerProof) -> Caller?, trustedProxies: [AddressRange] = [],
+        forwardedField: ForwardedField.Name = .xForwardedFor,
+        guesses: Limits.Rate = Limits.Rate(atOnce: 50, perSecond: 1), defences: DefenceLog? = nil, logger: Logger
     ) {
         callerCheck = CallerCheck(registry: caller)
         getBilling = GetBilling(lookUpContact: lookUpContact)
         streamBilling = StreamBilling(exportContacts: exportContacts)
         self.trustedProxies = trustedProxies
+        self.forwardedField = forwardedField
+        tokenGuesses = TokenGuesses(rate: guesses, defences: defences ?? DefenceLog(logger: logger))
         self.logger = logger
         logsRequests = logger.logLevel <= .debug
     }
@@ -50,9 +58,15 @@ package final class Router: RequestHandler {
     /// Whom the request is from, through however many proxies of ours.
     private func client(of request: HTTPRequest) -> SocketAddress? {
         request.peer.address.map { peer in
-            ForwardedField.client(
-                forwarded: request.fields.list(.forwarded), xForwardedFor: request.fields.list(.xForwardedFor),
-                from: peer, trusted: trustedProxies)
+            guard !trustedProxies.isEmpty else { return peer }
+            var forwarded: String?
+            var xForwardedFor: String?
+            switch forwardedField {
+            case .forwarded: forwarded = request.fields.list(.forwarded)
+            case .xForwardedFor: xForwardedFor = request.fields.list(.xForwardedFor)
+            }
+            return ForwardedField.client(
+                forwarded: forwarded, xForwardedFor: xForwardedFor, from: peer, trusted: trustedProxies)
         }
     }
 
@@ -74,7 +88,14 @@ package final class Router: RequestHandler {
         case .other: return refuse(FailureTable.readOnly)
         case .unknown: return refuse(FailureTable.unknownMethod)
         }
-        guard let caller = callerCheck.caller(of: request) else { return refuse(FailureTable.unauthenticated) }
+        guard let caller = callerCheck.caller(of: request) else {
+            // Whoever shows nothing guesses nothing.
+            let isGuess = request.fields[.authorization] != nil
+            guard !isGuess || tokenGuesses.mayGuess(client(of: request)) else {
+                return refuse(FailureTable.tooManyGuesses)
+            }
+            return refuse(FailureTable.unauthenticated)
+        }
         switch route {
         case .billing(let account):
             return getBilling.reply(to: request, account: account, caller: caller, requestID)

@@ -6,6 +6,12 @@ package import NIOCore
 /// Each proxy adds its peer at the end. So the field is read from there, byte by byte: whatever stands before what our
 /// own proxies wrote, such as a quote that it leaves open, must not change how theirs is read.
 package enum ForwardedField {
+    /// Which of the two our proxies write. The other is whatever the client made it.
+    package enum Name: String, Sendable, CaseIterable {
+        case xForwardedFor = "x-forwarded-for"
+        case forwarded
+    }
+
     /// Longer chains of proxies are looped.
     private static let elementsMax = 32
 
