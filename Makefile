@@ -3,8 +3,12 @@
 BINARY := .build/release/billing-service
 VENV := .venv
 
+# Optimised, or little would be tried; with assertions, or little would be found.
+FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer --sanitize address \
+	-Xswiftc -O -Xswiftc -assert-config -Xswiftc Debug -Xswiftc -DFUZZING
+
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench clean setup setup-test
+.PHONY: help run test lint format fuzz bench clean setup setup-test
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +27,15 @@ lint: ## Check the formatting of the Swift sources, strictly.
 
 format: ## Format the Swift sources.
 	swift format --in-place --recursive Package.swift Sources Tests
+
+fuzz: setup ## Feed made-up bytes to all that reads what others send, for SECONDS (60) each.
+	swift build $(FUZZ_FLAGS) --product Fuzz
+	@for target in $(notdir $(wildcard Tests/Fuzz/Corpus/*)); do \
+	  mkdir -p .build/fuzz/found/$$target; echo "== $$target"; \
+	  .build/fuzz/debug/Fuzz $$target -max_total_time=$(or $(SECONDS),60) -timeout=10 -max_len=20000 -verbosity=0 \
+	    -print_final_stats=1 -artifact_prefix=.build/fuzz/$$target- .build/fuzz/found/$$target Tests/Fuzz/Corpus/$$target \
+	    || { echo "Put the file it names into Tests/Fuzz/Corpus/$$target: it is then a test."; exit 1; }; \
+	done
 
 bench: setup-test ## Measure CPU and memory beside nghttpd, and the cost of streams and of readers that stall.
 	swift build --configuration release --product billing-service

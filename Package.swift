@@ -77,6 +77,20 @@ let package = Package(
             path: "Tests/DomainTests/Fakes",
             swiftSettings: swiftSettings
         ),
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: [
+                "Adapters",
+                "Domain",
+                "DomainFakes",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
+            path: "Tests/Fuzz",
+            exclude: ["Corpus"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "DomainTests",
             dependencies: ["Domain", "DomainFakes"],
@@ -90,6 +104,7 @@ let package = Package(
                 "BillingService",
                 "Domain",
                 "DomainFakes",
+                "Fuzz",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

@@ -54,7 +54,7 @@ extension Connection {
     func dispatch(_ exchange: Exchange, to handler: any RequestHandler) {
         // Not kept beyond this: a handler takes what it needs of them.
         guard let fields = exchange.takeFields() else {
-            respond(handler.refuse(.excessiveHead), on: exchange)
+            refuse(.excessiveHead, exchange, handler)
             return
         }
         let bound = NIOLoopBound(exchange, eventLoop: executor.eventLoop)
@@ -63,13 +63,19 @@ extension Connection {
             request = try HTTPRequest(
                 fields: fields, body: BodyReader(bound), peer: peer, targetBytesMax: limits.pathBytesMax)
         } catch {
-            respond(handler.refuse(error), on: exchange)
+            exchange.requestID = fields[.requestID].map(Array.init)
+            refuse(error, exchange, handler)
             return
         }
         exchange.isContinueDue = request.awaitsContinue && !exchange.isInboundOver
-        switch handler.reply(to: request) {
-        case .now(let response):
+        let reply = handler.reply(to: request)
+        if case .now(let response) = reply {
             respond(response, on: exchange)
+            return
+        }
+        exchange.requestID = fields[.requestID].map(Array.init)
+        switch reply {
+        case .now: break
         case .eventually(let makeResponse):
             exchange.bodyBytesMax = limits.bodyBytesMax
             guard request.contentLength <= limits.bodyBytesMax else {
@@ -104,17 +110,21 @@ extension Connection {
         }
     }
 
+    func refuse(_ refusal: Refusal, _ exchange: Exchange, _ handler: any RequestHandler) {
+        respond(handler.refuse(refusal, requestID: exchange.requestID), on: exchange)
+    }
+
     /// Answers a request whose body is too large, however far its work has come.
     func refuseBody(of exchange: Exchange, _ handler: any RequestHandler) {
         load?.acted(.bodyBytes)
         exchange.task?.cancel()
-        respond(handler.refuse(.excessiveBody), on: exchange)
+        refuse(.excessiveBody, exchange, handler)
     }
 
     /// Counts a task that is about to begin, if there is room for it; it is to call `Exchange.endWork`.
     private func beginWork(on exchange: Exchange, _ handler: any RequestHandler) -> Bool {
         guard exchange.beginWork(load, work) else {
-            respond(handler.refuse(.overloaded), on: exchange)
+            refuse(.overloaded, exchange, handler)
             return false
         }
         return true

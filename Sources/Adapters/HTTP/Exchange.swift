@@ -19,6 +19,9 @@ final class Exchange {
     /// server has begun to answer.
     var fields: HeaderFields?
 
+    /// The `x-request-id` of a request whose fields are no longer kept.
+    var requestID: [UInt8]?
+
     /// The size of the field section (RFC 9113, 6.5.2), on a server.
     var headBytes = 0
     var inbound = InboundBody()

@@ -18,5 +18,5 @@ package final class PeerInfo: Sendable {
         self.certificateNames = certificateNames
     }
 
-    static let unknown = PeerInfo(address: nil)
+    package static let unknown = PeerInfo(address: nil)
 }

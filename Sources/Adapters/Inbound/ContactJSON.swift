@@ -1,9 +1,9 @@
-import Domain
-import NIOCore
+package import Domain
+package import NIOCore
 
 extension ByteBuffer {
     /// Zoom's object of *Get billing information*: the ten fields, and after them what else Zoom sent.
-    mutating func writeContact(_ contact: BillingContact) {
+    package mutating func writeContact(_ contact: BillingContact) {
         writeJSONObject { object in
             object.member("address", contact[.address])
             if let apartment = contact[.apartment] { object.member("apt", apartment) }

@@ -16,10 +16,11 @@ struct GetBilling: Sendable {
         guard AcceptField(of: request).first(of: ["application/json"]) != nil else {
             return .now(FailureTable.notAcceptable.response(requestID))
         }
+        let wantsNothing = request.fields[.ifNoneMatch]?.elementsEqual("*".utf8) ?? false
         return .eventually {
             do throws(BillingFailure) {
                 let dated = try await lookUpContact(account, for: caller)
-                return Self.response(dated.contact, requestID)
+                return wantsNothing ? Self.notModified(requestID) : Self.response(dated.contact, requestID)
             } catch {
                 return FailureTable.problem(for: error).response(requestID)
             }
@@ -29,9 +30,23 @@ struct GetBilling: Sendable {
     private static let fields = HeaderFields([
         (.status, "200"),
         (.contentType, "application/json"),
-        (.cacheControl, "no-store"),
+        (.cacheControl, "private, no-store"),
+        (.contentTypeOptions, "nosniff"),
+        (.acceptRanges, "none"),
+    ])
+
+    private static let notModifiedFields = HeaderFields([
+        (.status, "304"),
+        (.cacheControl, "private, no-store"),
         (.contentTypeOptions, "nosniff"),
     ])
+
+    /// What is there was asked for only if there is nothing (RFC 9110, 13.1.2).
+    private static func notModified(_ requestID: RequestID) -> HTTPResponse {
+        var fields = notModifiedFields
+        requestID.append(to: &fields)
+        return HTTPResponse(fields: fields)
+    }
 
     private static func response(_ contact: BillingContact, _ requestID: RequestID) -> HTTPResponse {
         var body = ByteBuffer()

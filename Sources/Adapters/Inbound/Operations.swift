@@ -8,8 +8,8 @@ package final class Operations: RequestHandler {
         self.health = health
     }
 
-    package func refuse(_ refusal: Refusal) -> HTTPResponse {
-        FailureTable.problem(for: refusal).response(RequestID())
+    package func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse {
+        FailureTable.problem(for: refusal).response(RequestID(sent: requestID?[...]))
     }
 
     package func reply(to request: HTTPRequest) -> Reply {
@@ -69,7 +69,7 @@ package final class Operations: RequestHandler {
         body.writeStaticString("\n")
         var response = HTTPResponse(status: status, body: body)
         response.fields.append(.contentType, "application/json")
-        response.fields.append(.cacheControl, "no-store")
+        response.fields.append(.cacheControl, "private, no-store")
         response.fields.append(.contentTypeOptions, "nosniff")
         response.fields.append(.contentLength, body.readableBytes)
         requestID.append(to: &response.fields)

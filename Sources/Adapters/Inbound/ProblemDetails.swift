@@ -49,7 +49,7 @@ struct ProblemDetails: Sendable {
         var fields = HeaderFields(reservingBytes: 320)
         fields.append(.status, status)
         fields.append(.contentType, "application/problem+json")
-        fields.append(.cacheControl, "no-store")
+        fields.append(.cacheControl, "private, no-store")
         fields.append(.contentTypeOptions, "nosniff")
         for (name, value) in extraFields { fields.append(name, value) }
         self.fields = fields

@@ -1,12 +1,12 @@
-import Domain
+package import Domain
 
 /// The parameters of a query, each at most once and none unknown: a parameter we would ignore is a mistake the client
 /// should hear of.
-struct Query {
+package struct Query {
     private let values: [String: String]
 
     /// - Throws: `invalid`, naming every parameter that is wrong.
-    init(_ query: ArraySlice<UInt8>?, allowed: Set<String>) throws(BillingFailure) {
+    package init(_ query: ArraySlice<UInt8>?, allowed: Set<String>) throws(BillingFailure) {
         var values: [String: String] = [:]
         var violations: [BillingFailure.Violation] = []
         for pair in (query ?? []).split(separator: UInt8(ascii: "&")) {

@@ -17,7 +17,11 @@ struct RequestID: Sendable {
     private static let counter = Atomic<UInt64>(0)
 
     init(of request: HTTPRequest) {
-        if let sent = request.fields[.requestID], (1...Self.lengthMax).contains(sent.count),
+        self.init(sent: request.fields[.requestID])
+    }
+
+    init(sent: ArraySlice<UInt8>?) {
+        if let sent, (1...Self.lengthMax).contains(sent.count),
             sent.allSatisfy(Self.isAllowed)
         {
             // A copy: a slice would keep all fields of the request.
@@ -25,10 +29,6 @@ struct RequestID: Sendable {
         } else {
             origin = .made(Self.next())
         }
-    }
-
-    init() {
-        origin = .made(Self.next())
     }
 
     /// A new one: a counter, mixed so that neighbours look nothing alike, and so that replicas do not meet.

@@ -70,8 +70,8 @@ package final class Router: RequestHandler {
         }
     }
 
-    package func refuse(_ refusal: Refusal) -> HTTPResponse {
-        FailureTable.problem(for: refusal).response(RequestID())
+    package func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse {
+        FailureTable.problem(for: refusal).response(RequestID(sent: requestID?[...]))
     }
 
     private func reply(to request: HTTPRequest, _ requestID: RequestID) -> Reply {

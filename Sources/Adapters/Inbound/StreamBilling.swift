@@ -49,7 +49,8 @@ struct StreamBilling: Sendable {
     private static func head(_ mediaType: String, _ requestID: RequestID) -> HTTPResponse {
         var head = HTTPResponse(status: 200)
         head.fields.append(.contentType, mediaType)
-        head.fields.append(.cacheControl, "no-store")
+        head.fields.append(.cacheControl, "private, no-store")
+        head.fields.append(.acceptRanges, "none")
         head.fields.append(.contentTypeOptions, "nosniff")
         // Proxies that gather an answer before they pass it on are asked not to.
         head.fields.append(.accelBuffering, "no")

@@ -59,7 +59,7 @@ package final class SandboxZoom: RequestHandler {
         }
     }
 
-    package func refuse(_ refusal: Refusal) -> HTTPResponse {
+    package func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse {
         SandboxAnswer.error(refusal.status, refusal.status, "The request was refused.")
     }
 

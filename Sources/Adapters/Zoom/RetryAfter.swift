@@ -1,12 +1,12 @@
-import Domain
+package import Domain
 import FoundationEssentials
 
 /// `Retry-After` as Zoom writes it: seconds, a date of HTTP (RFC 9110, 10.2.3), or ISO 8601 in UTC.
-enum RetryAfter {
+package enum RetryAfter {
     /// A day is the longest limit Zoom has.
     private static let longest = Duration.seconds(86_400)
 
-    static func duration(_ text: String, now: Timestamp) -> Duration? {
+    package static func duration(_ text: String, now: Timestamp) -> Duration? {
         if let seconds = Int64(text) {
             return seconds >= 0 ? min(.seconds(seconds), longest) : nil
         }

@@ -1,8 +1,8 @@
-import Domain
+package import Domain
 import NIOCore
 
 /// Reads Zoom's answers: leniently where Zoom is known to vary, and never half.
-enum ZoomAnswer {
+package enum ZoomAnswer {
     /// Zoom's names of the ten fields.
     private static func name(of field: BillingContact.Field) -> String {
         switch field {
@@ -21,7 +21,7 @@ enum ZoomAnswer {
 
     /// The object of a successful answer. Zoom has been seen to answer errors with status 200, so a code and a message
     /// where an object was promised are an error.
-    static func object(of response: ClientResponse, now: Timestamp) throws(ZoomFailure) -> JSONObject {
+    package static func object(of response: ClientResponse, now: Timestamp) throws(ZoomFailure) -> JSONObject {
         let object = (try? JSONValue(parsing: Array(response.body.readableBytesView)))?.object
         let code = object?["code"]?.integer
         let message = object?["message"]?.string ?? object?["error_message"]?.string
@@ -37,7 +37,7 @@ enum ZoomAnswer {
     /// *Get billing information*.
     ///
     /// - Throws: `unreadable` for an object that has none of the fields: some other object, then.
-    static func contact(_ object: JSONObject) throws(ZoomFailure) -> BillingContact {
+    package static func contact(_ object: JSONObject) throws(ZoomFailure) -> BillingContact {
         var texts: [String: String] = [:]
         var unread: [BillingContact.UnreadMember] = []
         let names = Set(BillingContact.Field.allCases.map(name(of:)))
@@ -52,14 +52,14 @@ enum ZoomAnswer {
         return BillingContact(reading: { texts[name(of: $0)] }, unread: unread)
     }
 
-    struct AccountPage {
-        let accounts: [AccountID]
-        let nextPageToken: String?
+    package struct AccountPage {
+        package let accounts: [AccountID]
+        package let nextPageToken: String?
     }
 
     /// *List sub accounts*. An account without an id that could be one fails the page: leaving it out unsaid would make
     /// an export that lacks it look complete.
-    static func accountPage(_ object: JSONObject) throws(ZoomFailure) -> AccountPage {
+    package static func accountPage(_ object: JSONObject) throws(ZoomFailure) -> AccountPage {
         guard let entries = object["accounts"]?.array else { throw .unreadable }
         var accounts: [AccountID] = []
         accounts.reserveCapacity(entries.count)
@@ -71,14 +71,14 @@ enum ZoomAnswer {
         return AccountPage(accounts: accounts, nextPageToken: token.flatMap { $0.isEmpty ? nil : $0 })
     }
 
-    struct TokenGrant {
-        let accessToken: Secret
-        let lifetime: Duration
+    package struct TokenGrant {
+        package let accessToken: Secret
+        package let lifetime: Duration
     }
 
     /// The answer of the token endpoint (RFC 6749, 5.1). Zoom's tokens live an hour, which is assumed where it does not
     /// say.
-    static func tokenGrant(_ response: ClientResponse) throws(ZoomFailure) -> TokenGrant {
+    package static func tokenGrant(_ response: ClientResponse) throws(ZoomFailure) -> TokenGrant {
         let object = (try? JSONValue(parsing: Array(response.body.readableBytesView)))?.object
         switch response.status {
         case 200:

@@ -1,7 +1,7 @@
 import Domain
 
 /// How a call to Zoom can end badly, before it is said in the domain's words.
-enum ZoomFailure: Error, Sendable, Equatable {
+package enum ZoomFailure: Error, Sendable, Equatable {
     /// Zoom answered with an error. Read from the body first, since the same codes come with different statuses.
     case api(status: Int, code: Int?, message: String, retryAfter: Duration?)
     /// No whole answer came.

@@ -12,7 +12,7 @@ struct ClientAnswerTests {
         let request = ClientRequest(
             method: method, scheme: client.origin.scheme.rawValue, authority: client.origin.authority, target: "/")
         do throws(HTTPFailure) {
-            return .success(try await client.exchange(request, bodyBytesMax: bytesMax, timeout: .seconds(20)))
+            return .success(try await client.exchange(request, bodyBytesMax: bytesMax, timeout: .minutes(5)))
         } catch {
             return .failure(error)
         }
@@ -100,7 +100,7 @@ struct ClientAnswerTests {
                     try await peer.send(answer)
                 }
             }
-            var configuration = HTTPClient.Configuration()
+            var configuration = HTTPClient.Configuration.patient
             configuration.tls = try TLSContext(clientTrusting: certificates.ca, offering: [.http1])
             try await PeerServer.with(tls: server, scripts) { port in
                 let client = HTTPClient(
@@ -142,7 +142,8 @@ struct ClientAnswerTests {
         }
         try await PeerServer.with([script]) { port in
             let client = HTTPClient(
-                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton, logger: .silent)
+                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
+                configuration: .patient, logger: .silent)
             #expect(Self.failure(await Self.ask(client)) == .connectionLost)
             await client.close()
         }
@@ -160,7 +161,8 @@ struct ClientAnswerTests {
         }
         try await PeerServer.with([script]) { port in
             let client = HTTPClient(
-                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton, logger: .silent)
+                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
+                configuration: .patient, logger: .silent)
             #expect(Self.failure(await Self.ask(client)) == .malformed)
             await client.close()
         }
@@ -179,7 +181,8 @@ struct ClientAnswerTests {
         }
         try await PeerServer.with([script]) { port in
             let client = HTTPClient(
-                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton, logger: .silent)
+                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
+                configuration: .patient, logger: .silent)
             let asking = Task { await Self.ask(client) }
             await asked.next()
             asking.cancel()
@@ -211,7 +214,8 @@ struct ClientAnswerTests {
         }
         try await PeerServer.with([script]) { port in
             let client = HTTPClient(
-                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton, logger: .silent)
+                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
+                configuration: .patient, logger: .silent)
             let asking = (0..<40).map { _ in Task { await Self.ask(client) } }
             for _ in 0..<40 { await asked.next() }
             for task in asking { task.cancel() }
@@ -229,7 +233,8 @@ struct ClientAnswerTests {
         let silent = PeerServer.frames { _ = try await $0.untilClosed() }
         try await PeerServer.with([silent]) { port in
             let client = HTTPClient(
-                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton, logger: .silent)
+                origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
+                configuration: .patient, logger: .silent)
             let asking = Task {
                 await untilCancelled()
                 return await Self.ask(client)

@@ -13,7 +13,7 @@ struct ClientConnectionTests {
     ) async throws {
         try await withServer(handler) { server in
             let client = HTTPClient(
-                origin: server.origin, group: .singleton, logger: .silent)
+                origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
             try await test(client, server)
             await client.close()
         }
@@ -43,7 +43,7 @@ struct ClientConnectionTests {
                     group.addTask {
                         let request = ClientRequest(
                             method: "GET", scheme: "http", authority: "localhost", target: "/\(number)")
-                        let response = try? await client.exchange(request, bodyBytesMax: 1000, timeout: .seconds(20))
+                        let response = try? await client.exchange(request, bodyBytesMax: 1000, timeout: .minutes(5))
                         return response.map { String(buffer: $0.body) == "/\(number)" } ?? false
                     }
                 }
@@ -61,7 +61,7 @@ struct ClientConnectionTests {
                     group.addTask {
                         for _ in 0..<50 {
                             let client = HTTPClient(
-                                origin: server.origin, group: .singleton, logger: .silent)
+                                origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
                             if let failure = await failure(of: client) { return failure }
                             await client.close()
                         }
@@ -98,7 +98,7 @@ struct ClientConnectionTests {
         ) { client, _ in
             // The deadline holds for the connection too, which on a busy machine may take all of it.
             #expect(await self.failure(of: client) == nil)
-            async let failure = failure(of: client, timeout: .seconds(10))
+            async let failure = failure(of: client, timeout: .seconds(2))
             await started.next()
             #expect(await failure == .timedOut)
             await cancelled.next()
@@ -132,7 +132,7 @@ struct ClientConnectionTests {
     func notConnected() async throws {
         var origin = Origin(scheme: .http, host: "127.0.0.1", port: 0)
         try await withServer(ScriptedHandler { _ in .now(.text("")) }) { origin = $0.origin }
-        let client = HTTPClient(origin: origin, group: .singleton, logger: .silent)
+        let client = HTTPClient(origin: origin, group: .singleton, configuration: .patient, logger: .silent)
         #expect(await failure(of: client) == .notConnected)
         #expect(HTTPFailure.notConnected.isUnprocessed)
     }
@@ -145,7 +145,7 @@ struct ClientConnectionTests {
         try await withServer(handler) { server in
             port.withLock { $0 = server.port }
             let first = HTTPClient(
-                origin: server.origin, group: .singleton, logger: .silent)
+                origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
             client = first
             #expect(await failure(of: first) == nil)
         }

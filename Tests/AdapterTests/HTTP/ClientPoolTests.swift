@@ -28,7 +28,7 @@ struct ClientPoolTests {
         port: Int, scheme: Origin.Scheme = .http, host: String = "127.0.0.1",
         _ change: (inout HTTPClient.Configuration) -> Void = { _ in }, _ test: (HTTPClient) async throws -> Void
     ) async throws {
-        var configuration = HTTPClient.Configuration()
+        var configuration = HTTPClient.Configuration.patient
         change(&configuration)
         let client = HTTPClient(
             origin: Origin(scheme: scheme, host: host, port: port), group: .singleton, configuration: configuration,

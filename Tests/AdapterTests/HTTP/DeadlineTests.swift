@@ -59,8 +59,10 @@ struct DeadlineTests {
                 #expect(all.isEmpty)
             }
             try await TextPeer.connected(to: server.port) { peer in
-                try await peer.send("GET / HT")
-                #expect(try await peer.untilClosed().isEmpty)
+                // It may be cut off already.
+                try? await peer.send("GET / HT")
+                let all = try await peer.untilClosed()
+                #expect(all.isEmpty)
             }
         }
     }
@@ -234,10 +236,10 @@ struct DeadlineTests {
                 try await peer.request("GET", "/wait")
                 #expect(try await peer.read(through: "\r\n\r\n").hasPrefix("HTTP/1.1 504 "))
             }
-            let client = HTTPClient(origin: server.origin, group: .singleton, logger: .silent)
+            let client = HTTPClient(origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
             let request = ClientRequest(
                 method: "GET", scheme: "http", authority: "localhost", target: "/wait")
-            #expect(try await client.exchange(request, bodyBytesMax: 100, timeout: .seconds(20)).status == 504)
+            #expect(try await client.exchange(request, bodyBytesMax: 100, timeout: .minutes(5)).status == 504)
             await client.close()
         }
     }

@@ -17,7 +17,8 @@ struct OperationsTests {
             checks: checks, loops: loops, clock: testEventLoop, time: time, stuckAfter: stuckAfter)
         try await withServer(Operations(health: health)) { server in
             try await withServices([health]) {
-                let client = HTTPClient(origin: server.origin, group: .singleton, logger: .silent)
+                let client = HTTPClient(
+                    origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
                 try await test(client, health)
                 await client.close()
             }
@@ -28,7 +29,7 @@ struct OperationsTests {
         _ client: HTTPClient, _ target: String, method: String = "GET"
     ) async throws -> ClientResponse {
         let request = ClientRequest(method: method, scheme: "http", authority: "localhost", target: target)
-        return try await client.exchange(request, bodyBytesMax: 10_000, timeout: .seconds(20))
+        return try await client.exchange(request, bodyBytesMax: 10_000, timeout: .minutes(5))
     }
 
     @Test("says that the service is ready, until it is shutting down")

@@ -18,7 +18,7 @@ struct SandboxTests {
             configuration: SandboxConfiguration(apps: [app], accounts: accounts, limits: limits), time: clock)
         try await withServer(sandbox) { server in
             let http = HTTPClient(
-                origin: server.origin, group: .singleton, logger: .silent)
+                origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
             try await test(SandboxCaller(http: http, sandbox: sandbox))
             await http.close()
         }
@@ -35,7 +35,7 @@ struct SandboxTests {
             var request = ClientRequest(
                 method: method, scheme: "http", authority: "localhost", target: target, body: ByteBuffer(string: body))
             if let authorization { request.fields.append(.authorization, authorization) }
-            let response = try await http.exchange(request, bodyBytesMax: 1_000_000, timeout: .seconds(10))
+            let response = try await http.exchange(request, bodyBytesMax: 1_000_000, timeout: .minutes(5))
             return (response.status, try #require(response.json), response)
         }
 

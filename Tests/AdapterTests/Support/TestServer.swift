@@ -28,7 +28,7 @@ struct ScriptedHandler: RequestHandler {
 
     func reply(to request: HTTPRequest) -> Reply { script(request) }
 
-    func refuse(_ refusal: Refusal) -> HTTPResponse { HTTPResponse(status: refusal.status) }
+    func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse { HTTPResponse(status: refusal.status) }
 }
 
 extension Timeouts {
@@ -47,6 +47,24 @@ extension Timeouts {
         timeouts.keepaliveAnswer = .minutes(5)
         timeouts.settingsAcknowledgement = .minutes(5)
         return timeouts
+    }
+}
+
+extension HTTPClient.Configuration {
+    static var patient: HTTPClient.Configuration {
+        var configuration = HTTPClient.Configuration()
+        configuration.bePatient()
+        return configuration
+    }
+
+    /// For tests of something else, on machines however busy.
+    mutating func bePatient() {
+        resolve = .minutes(5)
+        connect = .minutes(5)
+        tlsHandshake = .minutes(5)
+        firstByte = .minutes(5)
+        quiet = .minutes(5)
+        quietAnswer = .minutes(5)
     }
 }
 

@@ -67,7 +67,7 @@ struct TestZoom {
             configuration.requestsPerSecond = requestsPerSecond
             configuration.waitMax = waitMax
             configuration.timeout = .seconds(30)
-            configuration.http.firstByte = .seconds(30)
+            configuration.http.bePatient()
             let client = ZoomClient(
                 configuration: configuration, credentials: CredentialsFile(path: path), group: .singleton, time: time,
                 logger: .silent)
@@ -109,7 +109,7 @@ enum Transport: String, CaseIterable, Sendable, CustomTestStringConvertible {
     }
 
     func client(of server: HTTPServer) async throws -> HTTPClient {
-        var configuration = HTTPClient.Configuration()
+        var configuration = HTTPClient.Configuration.patient
         var scheme = Origin.Scheme.https
         switch self {
         case .h2c: scheme = .http
@@ -159,7 +159,7 @@ struct TestService {
             method: method, scheme: client.origin.scheme.rawValue, authority: client.origin.authority, target: target)
         if let token { request.fields.append(.authorization, "Bearer \(token)") }
         for (name, value) in fields { request.fields.append(name, value) }
-        return try await client.exchange(request, bodyBytesMax: 10_000_000, timeout: .seconds(30))
+        return try await client.exchange(request, bodyBytesMax: 10_000_000, timeout: .minutes(5))
     }
 }
 

@@ -22,12 +22,18 @@ package struct ClientResponse: Sendable {
 
     /// Decompressed, where it came compressed.
     package let body: ByteBuffer
+
+    package init(status: Int, fields: HeaderFields, body: ByteBuffer) {
+        self.status = status
+        self.fields = fields
+        self.body = body
+    }
 }
 
 /// Someone who waits for the response to a request, until one is there, the deadline passes or they give up.
 ///
 /// Confined to the event loop of its client.
-final class ClientCall {
+package final class ClientCall {
     let request: ClientRequest
     private var continuation: CheckedContinuation<Result<ClientResponse, HTTPFailure>, Never>?
     private var deadline: Scheduled<Void>?
@@ -49,7 +55,7 @@ final class ClientCall {
     /// Takes the request back from the connection it was sent on.
     private var giveUp: ((HTTPFailure) -> Void)?
 
-    init(
+    package init(
         _ request: ClientRequest, bodyBytesMax: Int, timeout: TimeAmount, eventLoop: any EventLoop,
         continuation: CheckedContinuation<Result<ClientResponse, HTTPFailure>, Never>
     ) {

@@ -239,10 +239,12 @@ final class ConnectionPool {
 }
 
 /// What a connection tells its pool.
-struct ConnectionEvents {
+package struct ConnectionEvents {
     private weak var pool: ConnectionPool?
 
-    init(pool: ConnectionPool?) {
+    package init() {}
+
+    init(pool: ConnectionPool) {
         self.pool = pool
     }
 

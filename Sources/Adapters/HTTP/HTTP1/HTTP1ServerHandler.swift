@@ -267,7 +267,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         else { return }
         load?.acted(.chunkExtensions)
         breakOff(current, .malformed)
-        if !current.exchange.hasResponded { respond(requestHandler.refuse(.malformed), on: current.exchange) }
+        if !current.exchange.hasResponded { refuse(.malformed, current.exchange, requestHandler) }
     }
 
     /// Takes nothing more of the request under way, nor of any behind it.
@@ -296,7 +296,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         watch.headEnded()
         watch.exchangeBegan()
         current = Current(exchange: exchange, isOld: false, keepsAlive: false, contentLength: 0)
-        respond(requestHandler.refuse(refusal), on: exchange)
+        refuse(refusal, exchange, requestHandler)
     }
 
     /// The request under way has ended, and so has its answer.
@@ -342,7 +342,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         guard var current, current.exchange === exchange else { return false }
         guard !current.isOld else {
             // Its end could not be told from a connection that broke.
-            respond(requestHandler.refuse(.versionNotSupported), on: exchange)
+            refuse(.versionNotSupported, exchange, requestHandler)
             return false
         }
         writeHead(head.fields, &current, .chunked)
@@ -485,7 +485,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         current?.exchange.task?.cancel()
     }
 
-    func endIfIdle() {
+    package func endIfIdle() {
         if current == nil { end() }
     }
 
@@ -528,7 +528,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
             }
             if exchange.isOverdue(at: now, timeouts: timeouts) {
                 exchange.task?.cancel()
-                respond(requestHandler.refuse(.answerTimedOut), on: exchange)
+                refuse(.answerTimedOut, exchange, requestHandler)
             } else if exchange.isReadStalled(at: now, timeouts: timeouts, limits: limits) {
                 load?.acted(.slowBody)
                 current?.keepsAlive = false

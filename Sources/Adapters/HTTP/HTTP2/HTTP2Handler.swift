@@ -12,7 +12,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     package typealias OutboundIn = ByteBuffer
     package typealias OutboundOut = ByteBuffer
 
-    enum Role {
+    package enum Role {
         case server(any RequestHandler, ServerLoad)
         /// `firstByte`: from sending a request to the head of its answer.
         case client(ConnectionEvents, firstByte: TimeAmount)
@@ -70,7 +70,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     /// When the read event under way began.
     private var readTime = NIODeadline.now()
 
-    init(
+    package init(
         role: Role, limits: Limits, timeouts: Timeouts, executor: EventLoopExecutor, peer: PeerInfo
     ) {
         self.role = role
@@ -468,7 +468,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
 
     var hasExchanges: Bool { exchanges.count > freeSlots.count }
 
-    func send(_ call: ClientCall) {
+    package func send(_ call: ClientCall) {
         guard case .client(_, let firstByte) = role, acceptsRequests, let session else {
             call.failed(.unprocessed)
             return
@@ -531,7 +531,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         for exchange in exchanges { exchange?.task?.cancel() }
     }
 
-    func endIfIdle() {
+    package func endIfIdle() {
         if !hasExchanges { drain() }
     }
 
@@ -595,7 +595,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
             }
         } else if let requestHandler, exchange.isOverdue(at: now, timeouts: timeouts) {
             exchange.task?.cancel()
-            respond(requestHandler.refuse(.answerTimedOut), on: exchange)
+            refuse(.answerTimedOut, exchange, requestHandler)
         } else if role.isServer, exchange.isReadStalled(at: now, timeouts: timeouts, limits: limits) {
             acted(.slowBody)
             exchange.inbound.failed(.timedOut)?.resume(returning: .failure(.timedOut))

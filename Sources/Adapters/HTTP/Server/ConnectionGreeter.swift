@@ -1,11 +1,11 @@
-import NIOCore
+package import NIOCore
 
 /// The beginning of a connection: hears whom it is from and what it speaks, and leaves it to the handler for that.
 ///
 /// Last in the channel until then, behind the handler for TLS if there is one; all of it has `Timeouts.handshake`.
-final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, ServedConnection {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
+package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, ServedConnection {
+    package typealias InboundIn = ByteBuffer
+    package typealias InboundOut = ByteBuffer
 
     private enum Phase {
         case proxyHeader
@@ -26,10 +26,10 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
     private var address: SocketAddress?
     private var certificateNames: [String] = []
 
-    var eventLoop: any EventLoop { executor.eventLoop }
+    package var eventLoop: any EventLoop { executor.eventLoop }
 
     /// - Parameter greeted: Hears which handler the connection was left to.
-    init(
+    package init(
         configuration: HTTPServer.Configuration, requestHandler: any RequestHandler, load: ServerLoad,
         executor: EventLoopExecutor, address: SocketAddress?, greeted: @escaping (any ServedConnection) -> Void
     ) {
@@ -49,7 +49,7 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
         }
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
+    package func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         deadline = eventLoop.scheduleTask(in: configuration.timeouts.handshake) {
@@ -60,13 +60,13 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
         if phase == .handshake { startTLS() }
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
+    package func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.cancel()
         endHandshake()
         self.context = nil
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
+    package func channelInactive(context: ChannelHandlerContext) {
         deadline?.cancel()
         endHandshake()
         phase = .over
@@ -91,12 +91,12 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
         load.handshakeEnded()
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         buffered.writeImmutableBuffer(unwrapInboundIn(data))
         proceed()
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? TLSHandshake, phase == .handshake {
             endHandshake()
             certificateNames = event.certificateNames
@@ -111,7 +111,7 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
         }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         close()
     }
 
@@ -211,17 +211,17 @@ final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, S
     // MARK: The server
 
     /// A connection that has not said anything yet may be about to.
-    func drain() {
+    package func drain() {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         deadline?.cancel()
         deadline = eventLoop.scheduleTask(in: configuration.limits.drainNoticeMax) { bound.value.close() }
     }
 
-    func cancelExchanges() {}
+    package func cancelExchanges() {}
 
-    func endIfIdle() {}
+    package func endIfIdle() {}
 
-    func close() {
+    package func close() {
         guard phase != .over else { return }
         phase = .over
         context?.close(promise: nil)

@@ -5,8 +5,10 @@
 package protocol RequestHandler: Sendable {
     func reply(to request: HTTPRequest) -> Reply
 
-    /// The answer to a request that is refused before it is one.
-    func refuse(_ refusal: Refusal) -> HTTPResponse
+    /// The answer to a request that the connection refuses.
+    ///
+    /// - Parameter requestID: The `x-request-id` of the request, as far as it is known.
+    func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse
 }
 
 /// Why a request is refused by the connection, before anybody looks at what it asks for.

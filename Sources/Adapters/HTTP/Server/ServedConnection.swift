@@ -1,7 +1,7 @@
-import NIOCore
+package import NIOCore
 
 /// A connection as its server sees it, whatever it speaks. Confined to its event loop.
-protocol ServedConnection: AnyObject {
+package protocol ServedConnection: AnyObject {
     var eventLoop: any EventLoop { get }
 
     /// Takes no new requests from now on, says so, and closes when the last one has ended.

@@ -16,7 +16,7 @@ package final class ServerLoad: Sendable {
     package static let connectionBytes = 50 * 1024
 
     /// - Parameter sharedAddresses: Those behind which there are many peers.
-    init(limits: Limits, sharedAddresses: [AddressRange], defences: DefenceLog) {
+    package init(limits: Limits, sharedAddresses: [AddressRange], defences: DefenceLog) {
         self.limits = limits
         self.sharedAddresses = sharedAddresses
         self.defences = defences

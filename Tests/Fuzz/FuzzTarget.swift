@@ -1,0 +1,150 @@
+import Adapters
+import Domain
+import DomainFakes
+import Logging
+import NIOCore
+
+/// What hostile bytes reach, each with what has to hold whatever they are. A breach traps.
+enum FuzzTarget: String, CaseIterable {
+    /// A whole connection in clear text, from its first bytes.
+    case connection
+    /// The frames of a client behind its preface.
+    case frames
+    /// The frames of a server that our client talks to.
+    case serverFrames = "server-frames"
+    case firstBytes = "first-bytes"
+    case proxyHeader = "proxy-header"
+    case forwarded
+    /// A path with its query, through all of the router.
+    case target
+    /// Zoom's answers, and every other JSON we read.
+    case zoomAnswer = "zoom-answer"
+    case tokenAnswer = "token-answer"
+    case retryAfter = "retry-after"
+
+    static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
+
+    func run(_ bytes: [UInt8]) {
+        switch self {
+        case .connection: FuzzConnection.server(bytes, isPrefaced: false)
+        case .frames: FuzzConnection.server(bytes, isPrefaced: true)
+        case .serverFrames: FuzzConnection.client(bytes)
+        case .firstBytes: Self.firstBytes(bytes)
+        case .proxyHeader: Self.proxyHeader(bytes)
+        case .forwarded: Self.forwarded(bytes)
+        case .target: Self.target(bytes)
+        case .zoomAnswer: Self.zoomAnswer(bytes)
+        case .tokenAnswer: Self.tokenAnswer(bytes)
+        case .retryAfter: Self.retryAfter(bytes)
+        }
+    }
+
+    /// What is decided once stays decided, whatever comes after it.
+    private static func firstBytes(_ bytes: [UInt8]) {
+        var decision = FirstBytes.needsMore
+        for count in 0...min(bytes.count, 300) {
+            let view = ByteBuffer(bytes: bytes.prefix(count)).readableBytesView
+            let now = FirstBytes.decide(view, lineBytesMax: 200)
+            precondition(decision == .needsMore || decision == now, "changed its mind after \(count) bytes")
+            decision = now
+        }
+        precondition(decision != .needsMore || bytes.count <= 200, "waits for ever")
+    }
+
+    private static func proxyHeader(_ bytes: [UInt8]) {
+        var found = ProxyHeader.Found.needsMore
+        for count in 0...min(bytes.count, 600) {
+            let now = ProxyHeader.find(in: ByteBuffer(bytes: bytes.prefix(count)).readableBytesView)
+            precondition(found == .needsMore || found == now, "changed its mind after \(count) bytes")
+            if case .header(_, let length) = now { precondition(length <= count, "took what has not come") }
+            found = now
+        }
+        precondition(found != .needsMore || bytes.count < 536, "waits for ever")
+    }
+
+    private static func forwarded(_ bytes: [UInt8]) {
+        guard let peer = try? SocketAddress(ipAddress: "10.0.0.1", port: 1),
+            let trusted = AddressRange.list("10.0.0.0/8")
+        else { preconditionFailure("no addresses") }
+        let text = String(decoding: bytes, as: UTF8.self)
+        for (forwarded, xForwardedFor) in [(text, nil), (nil, text)] as [(String?, String?)] {
+            _ = ForwardedField.client(
+                forwarded: forwarded, xForwardedFor: xForwardedFor, from: peer, trusted: trusted)
+            // Whoever is not one of ours is believed nothing.
+            let stranger = ForwardedField.client(
+                forwarded: forwarded, xForwardedFor: xForwardedFor, from: peer, trusted: [])
+            precondition(stranger == peer, "a stranger was believed")
+        }
+    }
+
+    private static let router: Router = {
+        let source = FakeSource()
+        return Router(
+            lookUpContact: LookUpContact(source: source, time: TestClock()),
+            exportContacts: ExportContacts(directory: source, source: source, time: TestClock()),
+            caller: { _ in Caller(name: "fuzz", scopes: Set(Caller.Scope.allCases)) },
+            logger: Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() })
+    }()
+
+    /// The router, watched.
+    private struct Watched: RequestHandler {
+        func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse {
+            router.refuse(refusal, requestID: requestID)
+        }
+
+        func reply(to request: HTTPRequest) -> Reply {
+            switch router.reply(to: request) {
+            case .now(let response):
+                let status = response.fields.string(.status) ?? ""
+                precondition(["400", "404", "406"].contains(status), "answered \(status)")
+            case .eventually:
+                let account = request.path.dropFirst("/v2/accounts/".utf8.count).dropLast("/billing".utf8.count)
+                precondition(AccountID(account) != nil, "asks Zoom for what is no account")
+            case .stream: break
+            }
+            // What a source answers is no matter here.
+            return .now(HTTPResponse(status: 200))
+        }
+    }
+
+    private static func target(_ bytes: [UInt8]) {
+        FuzzConnection.request(target: bytes, to: Watched())
+        _ = try? Query(bytes[...], allowed: ["after", "only"])
+    }
+
+    private static let now = Timestamp(secondsSinceEpoch: 1_769_860_800)
+
+    /// The first byte stands for the status.
+    private static func answer(_ bytes: [UInt8]) -> ClientResponse {
+        var fields = HeaderFields()
+        fields.append(.retryAfter, bytes.suffix(8))
+        let status = [200, 400, 401, 404, 429, 500][Int(bytes.first ?? 0) % 6]
+        return ClientResponse(status: status, fields: fields, body: ByteBuffer(bytes: bytes.dropFirst()))
+    }
+
+    private static func zoomAnswer(_ bytes: [UInt8]) {
+        let response = answer(bytes)
+        guard let object = try? ZoomAnswer.object(of: response, now: now) else { return }
+        _ = try? ZoomAnswer.accountPage(object)
+        guard let contact = try? ZoomAnswer.contact(object) else { return }
+        var buffer = ByteBuffer()
+        buffer.writeContact(contact)
+        let written = Array(buffer.readableBytesView)
+        precondition(!written.contains(UInt8(ascii: "\n")), "a line of NDJSON would break")
+        guard let again = (try? JSONValue(parsing: written))?.object else {
+            preconditionFailure("writes what is no JSON")
+        }
+        precondition((try? ZoomAnswer.contact(again)) != nil, "cannot read what it has written")
+    }
+
+    private static func tokenAnswer(_ bytes: [UInt8]) {
+        guard let grant = try? ZoomAnswer.tokenGrant(answer(bytes)) else { return }
+        precondition(grant.lifetime > .zero && grant.lifetime <= .seconds(86_400), "lives \(grant.lifetime)")
+    }
+
+    private static func retryAfter(_ bytes: [UInt8]) {
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let duration = RetryAfter.duration(text, now: now) else { return }
+        precondition(duration >= .zero && duration <= .seconds(86_400), "waits \(duration)")
+    }
+}
