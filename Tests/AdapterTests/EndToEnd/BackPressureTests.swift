@@ -4,14 +4,6 @@ import Testing
 
 @Suite("A reader", .fewAtATime, .timeLimit(.minutes(5)))
 struct BackPressureTests {
-    /// Anonymous memory of a process, in KiB.
-    private static func memory(of process: TestProcess) throws -> Int {
-        let id = try #require(process.processID)
-        let text = try String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)
-        let line = try #require(text.firstMatch(of: /RssAnon:\s+(\d+) kB/))
-        return try #require(Int(line.output.1))
-    }
-
     /// Asks for the stream, reads its beginning, and then nothing: with as large a window as HTTP/2 has, or over
     /// HTTP/1.1, it is the socket that holds the service back.
     private static func stalledReader(_ service: RunningService, isHTTP2: Bool) -> TestProcess {
@@ -48,13 +40,13 @@ struct BackPressureTests {
         try await RunningService.with(["--sandbox-accounts", "30000"]) { service in
             let reader = Self.stalledReader(service, isHTTP2: isHTTP2)
             _ = try await reader.output(containing: "stalled")
-            let before = try Self.memory(of: service.process)
+            let before = try service.process.memory()
             // 10 MB of lines are to be had; others are served meanwhile.
             let load = await TestProcess.run(
                 "h2load",
                 ["-n", "500", "-c", "4", "-m", "4", "-H", service.authorization, service.base + service.accountPath])
             #expect(load.output.contains("500 succeeded, 0 failed, 0 errored, 0 timeout"))
-            let during = try Self.memory(of: service.process)
+            let during = try service.process.memory()
             #expect(during - before < 16_384, "\(before) KiB, then \(during) KiB")
             reader.signal(SIGKILL)
             _ = await reader.outcome()

@@ -1,3 +1,4 @@
+import Adapters
 import NIOCore
 
 /// A peer that speaks HTTP/2 frame by frame, so that a test reads like a trace of the wire.
@@ -6,17 +7,22 @@ import NIOCore
 ///     #expect(try await peer.next(.headers).stream == 1)
 struct FramePeer: ~Copyable {
     struct Frame: Equatable, CustomStringConvertible {
-        enum Kind: UInt8 {
-            case data = 0
-            case headers = 1
-            case priority = 2
-            case reset = 3
-            case settings = 4
-            case pushPromise = 5
-            case ping = 6
-            case goAway = 7
-            case windowUpdate = 8
-            case continuation = 9
+        /// Of any number, since peers may send frames that nobody knows.
+        struct Kind: RawRepresentable, Equatable {
+            var rawValue: UInt8
+
+            static let data = Kind(rawValue: 0)
+            static let headers = Kind(rawValue: 1)
+            static let priority = Kind(rawValue: 2)
+            static let reset = Kind(rawValue: 3)
+            static let settings = Kind(rawValue: 4)
+            static let pushPromise = Kind(rawValue: 5)
+            static let ping = Kind(rawValue: 6)
+            static let goAway = Kind(rawValue: 7)
+            static let windowUpdate = Kind(rawValue: 8)
+            static let continuation = Kind(rawValue: 9)
+            /// RFC 9218, 7.1.
+            static let priorityUpdate = Kind(rawValue: 16)
         }
 
         var kind: Kind
@@ -39,7 +45,7 @@ struct FramePeer: ~Copyable {
         /// The last stream of a GOAWAY.
         var lastStream: UInt32? { kind == .goAway ? Self.word(payload, at: 0) : nil }
 
-        var description: String { "\(kind) on \(stream), flags \(flags), \(payload.count) bytes" }
+        var description: String { "\(kind.rawValue) on \(stream), flags \(flags), \(payload.count) bytes" }
 
         private static func word(_ bytes: [UInt8], at offset: Int) -> UInt32? {
             guard bytes.count >= offset + 4 else { return nil }
@@ -63,7 +69,28 @@ struct FramePeer: ~Copyable {
         }
 
         static func headers(_ stream: UInt32, _ fields: [(String, String)], endsStream: Bool = true) -> Frame {
-            Frame(kind: .headers, flags: 0x4 | (endsStream ? 1 : 0), stream: stream, payload: FramePeer.encode(fields))
+            headers(stream, section: FramePeer.encode(fields), endsStream: endsStream)
+        }
+
+        /// - Parameter endsSection: Whether no CONTINUATION follows.
+        static func headers(
+            _ stream: UInt32, section: [UInt8], endsStream: Bool = true, endsSection: Bool = true
+        ) -> Frame {
+            Frame(
+                kind: .headers, flags: (endsSection ? 4 : 0) | (endsStream ? 1 : 0), stream: stream, payload: section)
+        }
+
+        static func continuation(_ stream: UInt32, _ section: [UInt8] = [], endsSection: Bool = false) -> Frame {
+            Frame(kind: .continuation, flags: endsSection ? 4 : 0, stream: stream, payload: section)
+        }
+
+        static func priority(_ stream: UInt32, dependsOn other: UInt32 = 0) -> Frame {
+            Frame(kind: .priority, stream: stream, payload: bytes(of: other) + [16])
+        }
+
+        /// DATA that is padding alone.
+        static func padding(_ stream: UInt32, count: UInt8 = 255) -> Frame {
+            Frame(kind: .data, flags: 0x8, stream: stream, payload: [count] + Array(repeating: 0, count: Int(count)))
         }
 
         static func data(_ stream: UInt32, _ bytes: [UInt8], endsStream: Bool = false) -> Frame {
@@ -96,10 +123,10 @@ struct FramePeer: ~Copyable {
     ///
     /// - Parameter acknowledges: Whether the server's SETTINGS, which are on their way by now, are acknowledged.
     static func connected(
-        to port: Int, settings: [(id: UInt16, value: UInt32)] = [], acknowledges: Bool = true,
+        to port: Int, tls: TLSContext? = nil, settings: [(id: UInt16, value: UInt32)] = [], acknowledges: Bool = true,
         _ test: (inout FramePeer) async throws -> Void
     ) async throws {
-        try await unprefaced(to: port) { peer in
+        try await unprefaced(to: port, tls: tls) { peer in
             try await peer.send(bytes: preface)
             try await peer.send(.settings(settings))
             if acknowledges { try await peer.send(.settingsAcknowledgement) }
@@ -108,8 +135,10 @@ struct FramePeer: ~Copyable {
     }
 
     /// Connects and sends nothing.
-    static func unprefaced(to port: Int, _ test: (inout FramePeer) async throws -> Void) async throws {
-        try await withConnection(to: port) { _, inbound, outbound in
+    static func unprefaced(
+        to port: Int, tls: TLSContext? = nil, _ test: (inout FramePeer) async throws -> Void
+    ) async throws {
+        try await withConnection(to: port, tls: tls) { _, inbound, outbound in
             var peer = FramePeer(inbound: inbound, outbound: outbound)
             try await test(&peer)
         }
@@ -142,6 +171,10 @@ struct FramePeer: ~Copyable {
     }
 
     func send(_ frames: Frame...) async throws {
+        try await send(frames)
+    }
+
+    func send(_ frames: [Frame]) async throws {
         var bytes = ByteBuffer()
         for frame in frames {
             let count = frame.payload.count
@@ -151,6 +184,11 @@ struct FramePeer: ~Copyable {
             bytes.writeBytes(frame.payload)
         }
         try await outbound.write(bytes)
+    }
+
+    /// Takes its time.
+    func pause() async throws {
+        try await testEventLoop.scheduleTask(in: .milliseconds(50)) {}.futureResult.get()
     }
 
     func send(bytes: [UInt8]) async throws {
@@ -204,29 +242,47 @@ struct FramePeer: ~Copyable {
     private mutating func takeFrame() -> Frame? {
         guard let head = received.getBytes(at: received.readerIndex, length: 9) else { return nil }
         let count = Int(head[0]) << 16 | Int(head[1]) << 8 | Int(head[2])
-        guard received.readableBytes >= 9 + count, let kind = Frame.Kind(rawValue: head[3]) else { return nil }
+        guard received.readableBytes >= 9 + count else { return nil }
+        let kind = Frame.Kind(rawValue: head[3])
         received.moveReaderIndex(forwardBy: 9)
         let stream = head[5..<9].reduce(0) { $0 << 8 | UInt32($1) } & 0x7FFF_FFFF
         return Frame(kind: kind, flags: head[4], stream: stream, payload: received.readBytes(length: count) ?? [])
     }
 
-    /// The pseudo-header fields of a request.
-    static func request(_ method: String, _ path: String) -> [(String, String)] {
-        [(":method", method), (":scheme", "http"), (":authority", "localhost"), (":path", path)]
+    /// The fields of a request, pseudo-header fields first.
+    static func request(_ method: String, _ path: String, _ fields: (String, String)...) -> [(String, String)] {
+        [(":method", method), (":scheme", "http"), (":authority", "localhost"), (":path", path)] + fields
     }
 
-    static func get(_ path: String) -> [(String, String)] { request("GET", path) }
+    static func get(_ path: String, _ fields: (String, String)...) -> [(String, String)] {
+        request("GET", path) + fields
+    }
 
-    /// HPACK's plainest form: literals that are not indexed (RFC 7541, 6.2.2), for texts below 127 bytes.
+    /// HPACK's plainest form: literals that are not indexed (RFC 7541, 6.2.2).
     static func encode(_ fields: [(String, String)]) -> [UInt8] {
-        var bytes: [UInt8] = []
-        for (name, value) in fields {
-            bytes.append(0)
-            for text in [name, value] {
-                bytes.append(UInt8(text.utf8.count))
-                bytes.append(contentsOf: text.utf8)
-            }
+        fields.flatMap { [0] + text($0.0) + text($0.1) }
+    }
+
+    /// A literal that is kept for later (RFC 7541, 6.2.1): the last one kept is the index 62.
+    static func encodeIndexed(_ name: String, _ value: String) -> [UInt8] {
+        [0x40] + text(name) + text(value)
+    }
+
+    /// A string without Huffman's code (RFC 7541, 5.2).
+    private static func text(_ text: String) -> [UInt8] {
+        integer(text.utf8.count, prefixBits: 7) + Array(text.utf8)
+    }
+
+    /// RFC 7541, 5.1, the bits before the prefix unset.
+    static func integer(_ number: Int, prefixBits: Int) -> [UInt8] {
+        let full = 1 << prefixBits - 1
+        guard number >= full else { return [UInt8(number)] }
+        var bytes = [UInt8(full)]
+        var rest = number - full
+        while rest >= 128 {
+            bytes.append(UInt8(rest % 128 + 128))
+            rest /= 128
         }
-        return bytes
+        return bytes + [UInt8(rest)]
     }
 }

@@ -4,18 +4,54 @@ import NIOPosix
 import Testing
 
 /// Connects to a server on this machine, for as long as `test` runs.
+///
+/// - Parameter tls: With it the connection is one of TLS, its handshake over when the test begins.
 func withConnection(
-    to port: Int,
+    to port: Int, tls: TLSContext? = nil,
     _ test: (any Channel, PeerServer.Inbound.AsyncIterator, PeerServer.Outbound) async throws -> Void
 ) async throws {
     let connection = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
         .connect(host: "127.0.0.1", port: port) { channel in
             channel.eventLoop.makeCompletedFuture {
-                try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                let handshake = channel.eventLoop.makePromise(of: Void.self)
+                if let tls {
+                    try channel.pipeline.syncOperations.addHandlers(
+                        [TLSHandler(client: tls, host: "localhost"), HandshakeWaiter(handshake)])
+                } else {
+                    handshake.succeed()
+                }
+                let wrapped = try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                return handshake.futureResult.map { wrapped }
             }
-        }
+        }.get()
     try await connection.executeThenClose { inbound, outbound in
         try await test(connection.channel, inbound.makeAsyncIterator(), outbound)
+    }
+}
+
+/// Hears that a handshake of TLS is over.
+private final class HandshakeWaiter: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let promise: EventLoopPromise<Void>
+
+    init(_ promise: EventLoopPromise<Void>) {
+        self.promise = promise
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is TLSHandshake { promise.succeed() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        promise.fail(error)
+        context.fireErrorCaught(error)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        promise.fail(ChannelError.eof)
+        context.fireChannelInactive()
     }
 }
 

@@ -32,11 +32,13 @@ final class TestProcess: Sendable {
 
     private struct Watcher {
         let text: String
+        let times: Int
         let isError: Bool
         let continuation: CheckedContinuation<Bool, Never>
 
         func sees(_ state: State) -> Bool {
-            (isError ? state.errors : state.output).firstRange(of: Data(text.utf8)) != nil
+            let all = String(decoding: isError ? state.errors : state.output, as: UTF8.self)
+            return all.ranges(of: text).count >= times
         }
     }
 
@@ -113,19 +115,24 @@ final class TestProcess: Sendable {
 
     /// What it has printed, once that contains `text`.
     func output(containing text: String) async throws -> String {
-        try await outcome(containing: text, isError: false).output
+        try await outcome(containing: text, times: 1, isError: false).output
     }
 
     /// Likewise, of what it has printed as errors.
     @discardableResult
-    func errors(containing text: String) async throws -> String {
-        try await outcome(containing: text, isError: true).errors
+    func errors(containing text: String, times: Int = 1) async throws -> String {
+        try await outcome(containing: text, times: times, isError: true).errors
     }
 
-    private func outcome(containing text: String, isError: Bool) async throws -> Outcome {
+    /// How often `text` was printed as an error so far.
+    func count(of text: String) -> Int {
+        state.withLock { $0.outcome.errors.ranges(of: text).count }
+    }
+
+    private func outcome(containing text: String, times: Int, isError: Bool) async throws -> Outcome {
         let isThere = await withCheckedContinuation { continuation in
             state.withLock {
-                $0.watchers.append(Watcher(text: text, isError: isError, continuation: continuation))
+                $0.watchers.append(Watcher(text: text, times: times, isError: isError, continuation: continuation))
             }
             change { _ in }
         }
@@ -146,6 +153,27 @@ final class TestProcess: Sendable {
             state.withLock { $0.enders.append(continuation) }
             change { _ in }
         }
+    }
+
+    /// Anonymous memory, in KiB (proc(5), `status`).
+    func memory() throws -> Int { try status("RssAnon") }
+
+    /// The most memory it had since `forgetPeak`, in KiB.
+    func peakMemory() throws -> Int { try status("VmHWM") }
+
+    /// What it has at this moment, in KiB, counted as its peak is.
+    func wholeMemory() throws -> Int { try status("VmRSS") }
+
+    func forgetPeak() throws {
+        let id = try #require(processID)
+        try Data("5".utf8).write(to: URL(filePath: "/proc/\(id)/clear_refs"))
+    }
+
+    private func status(_ name: String) throws -> Int {
+        let id = try #require(processID)
+        let text = try String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)
+        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix(name + ":") })
+        return try #require(Int(line.split(separator: " ").dropLast().last ?? ""))
     }
 
     static func run(

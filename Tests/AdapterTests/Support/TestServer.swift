@@ -28,7 +28,9 @@ struct ScriptedHandler: RequestHandler {
 
     func reply(to request: HTTPRequest) -> Reply { script(request) }
 
-    func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse { HTTPResponse(status: refusal.status) }
+    func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse {
+        .text("\(refusal.status)", status: refusal.status)
+    }
 }
 
 extension Timeouts {
@@ -140,13 +142,14 @@ func withServices(
 /// A server of its own on a port the system chose.
 func withServer(
     _ handler: any RequestHandler, limits: Limits = Limits(), timeouts: Timeouts = .patient,
-    tls: ServerCertificate? = nil, proxyProtocolTrusted: String = "", _ test: (HTTPServer) async throws -> Void
+    tls: ServerCertificate? = nil, proxyProtocolTrusted: String = "", defences: DefenceLog? = nil,
+    _ test: (HTTPServer) async throws -> Void
 ) async throws {
     var configuration = HTTPServer.Configuration.test(limits: limits, timeouts: timeouts, tls: tls)
     configuration.proxyProtocolTrusted = AddressRange.list(proxyProtocolTrusted) ?? []
     let server = try await HTTPServer(
         host: "127.0.0.1", port: 0, group: .singleton, handler: handler, configuration: configuration,
-        logger: .silent)
+        logger: .silent, defences: defences)
     try await withServices([server]) { try await test(server) }
 }
 

@@ -1,3 +1,4 @@
+import Adapters
 import NIOCore
 
 /// A peer that sends and reads text, byte for byte.
@@ -10,8 +11,10 @@ struct TextPeer: ~Copyable {
     private var received = ByteBuffer()
     private var channel: (any Channel)?
 
-    static func connected(to port: Int, _ test: (inout TextPeer) async throws -> Void) async throws {
-        try await withConnection(to: port) { channel, inbound, outbound in
+    static func connected(
+        to port: Int, tls: TLSContext? = nil, _ test: (inout TextPeer) async throws -> Void
+    ) async throws {
+        try await withConnection(to: port, tls: tls) { channel, inbound, outbound in
             var peer = TextPeer(inbound: inbound, outbound: outbound)
             peer.channel = channel
             try await test(&peer)
@@ -28,6 +31,12 @@ struct TextPeer: ~Copyable {
 
     func send(_ text: String) async throws {
         try await outbound.write(ByteBuffer(string: text))
+    }
+
+    /// Sends something, and takes its time.
+    func dribble(_ text: String) async throws {
+        try await send(text)
+        try await testEventLoop.scheduleTask(in: .milliseconds(50)) {}.futureResult.get()
     }
 
     /// Sends a request for that path, with `Host` and whatever fields are given.

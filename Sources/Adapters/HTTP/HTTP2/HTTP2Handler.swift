@@ -286,6 +286,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         switch role {
         case .server:
             exchange.fields = isExcessive ? nil : fields
+            if isExcessive { acted(.headerFields) }
             exchange.isHead = fields[.method]?.elementsEqual(Self.head) ?? false
             requestBytes += exchange.headBytes
             guard requestBytes <= limits.requestBytesMax else {

@@ -429,6 +429,12 @@ final class Session {
             isPingDue = false
             submitPing(.drain)
         }
+        if type == NGHTTP2_RST_STREAM, frame.pointee.rst_stream.error_code == HTTP2ErrorCode.refusedStream.rawValue,
+            role == .server, exchange(on: head.stream_id) == nil
+        {
+            // A stream over the limit is turned away by nghttp2 itself until the limit is acknowledged.
+            handler.acted(.streams)
+        }
         if type == NGHTTP2_RST_STREAM, frame.pointee.rst_stream.error_code != HTTP2ErrorCode.noError.rawValue {
             // Carried out when what is being sent has been: nghttp2 cannot be ended from inside.
             _ = carryOut(budget?.resetSent(at: handler.now))

@@ -143,13 +143,19 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
                 buffered.readableBytesView, lineBytesMax: limits.requestLineBytesMax)
             switch decision {
             case .needsMore: break
-            case .neither: close()
-            case .http2 where configuration.tls != nil: close()
+            case .neither: refuse()
+            case .http2 where configuration.tls != nil: refuse()
             case .http2: hand(to: .http2)
             case .http1: hand(to: .http1)
             }
         case .handshake, .over: break
         }
+    }
+
+    /// Not HTTP: nothing is said.
+    private func refuse() {
+        load.acted(.protocolErrors)
+        close()
     }
 
     /// Puts the handler for TLS in front of this one, and what has come already through it.

@@ -1,0 +1,89 @@
+import Adapters
+import Foundation
+import NIOCore
+import Synchronization
+import Testing
+
+/// One attack on a service of its own, a few times over, and the figures of it.
+struct AttackRun {
+    var bystander = Bystander.Figures()
+    /// KiB, after the first time and after the last.
+    var memoryBefore = 0
+    var memoryAfter = 0
+
+    private static let times = 3
+
+    static func of(_ attack: Attack) async throws -> AttackRun {
+        guard attack.isEncrypted else { return try await of(attack, certificates: nil) }
+        let result = Mutex(AttackRun())
+        try await TestCertificates.with { certificates in
+            let run = try await of(attack, certificates: certificates)
+            result.withLock { $0 = run }
+        }
+        return result.withLock { $0 }
+    }
+
+    private static func of(_ attack: Attack, certificates: TestCertificates?) async throws -> AttackRun {
+        var arguments = attack.arguments
+        var tls: TLSContext?
+        if let certificates {
+            arguments += ["--http-tls-certificate", certificates.server.certificate]
+            arguments += ["--http-tls-key", certificates.server.key]
+            tls = try TLSContext(clientTrusting: certificates.ca)
+        }
+        let result = Mutex(AttackRun())
+        try await RunningService.with(arguments) { service in
+            var run = AttackRun()
+            run.bystander = try await Bystander.beside(service, tls: tls, greeting: attack.greeting) {
+                for time in 0..<times {
+                    try await carryOut(attack, on: service, tls: tls)
+                    run.memoryAfter = try service.process.memory()
+                    if time == 0 { run.memoryBefore = run.memoryAfter }
+                }
+                try await service.process.errors(containing: "reason=\(attack.reason.rawValue) ")
+            }
+            result.withLock { $0 = run }
+        }
+        return result.withLock { $0 }
+    }
+
+    private static func carryOut(_ attack: Attack, on service: RunningService, tls: TLSContext?) async throws {
+        switch attack.script {
+        case .frames(let script):
+            try await FramePeer.connected(
+                to: service.port, tls: attack.isPlain ? nil : tls, settings: attack.settings,
+                acknowledges: attack.acknowledges
+            ) { peer in
+                // The end may come in the middle of it.
+                do { try await script(&peer, service) } catch is ChannelError, is IOError {}
+                try await expect(attack.ending, of: &peer)
+            }
+        case .text(let script):
+            try await TextPeer.connected(to: service.port, tls: attack.isPlain ? nil : tls) { peer in
+                do { try await script(&peer, service) } catch is ChannelError, is IOError {}
+                let text = try await peer.untilClosed()
+                switch attack.ending {
+                case .closed: #expect(text.isEmpty, "\(text)")
+                case .answer(let status): #expect(text.hasPrefix("HTTP/1.1 \(status) "), "\(text)")
+                case .cutOff, .reset: Issue.record("text has no frames")
+                }
+            }
+        case .program(let arguments):
+            _ = await TestProcess.run("sh", ["-c"] + arguments(service))
+        }
+    }
+
+    private static func expect(_ ending: Attack.Ending, of peer: inout FramePeer) async throws {
+        switch ending {
+        case .closed: _ = try await peer.untilClosed()
+        case .cutOff(let code):
+            let said = try await peer.untilClosed().last { $0.kind == .goAway }?.errorCode
+            #expect(said == nil || said == code.rawValue)
+        case .reset(let code):
+            #expect(try await peer.next(.reset).errorCode == code.rawValue)
+        case .answer(let status):
+            let body = try await peer.next(.data).payload
+            #expect(String(decoding: body, as: UTF8.self).contains("\"status\":\(status),"))
+        }
+    }
+}
