@@ -108,6 +108,15 @@ enum Transport: String, CaseIterable, Sendable, CustomTestStringConvertible {
         }
     }
 
+    /// For a client that trusts that certificate.
+    func trust() async throws -> TLSContext? {
+        switch self {
+        case .h2c: nil
+        case .h2: try await Self.contexts.value.h2
+        case .http1: try await Self.contexts.value.http1
+        }
+    }
+
     func client(of server: HTTPServer) async throws -> HTTPClient {
         var configuration = HTTPClient.Configuration.patient
         var scheme = Origin.Scheme.https

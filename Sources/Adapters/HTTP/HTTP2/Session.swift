@@ -21,7 +21,7 @@ final class Session {
     private enum Breach {
         case defence(Defence)
         /// What nghttp2 lets through and RFC 9113 does not.
-        case ofProtocol
+        case ofProtocol(HTTP2ErrorCode)
     }
 
     private let role: Role
@@ -62,6 +62,11 @@ final class Session {
 
     /// Whether the session was found to be beyond use while it was sending.
     var isBreached: Bool { breach != nil }
+
+    /// Frames that waited to be sent when the one being received began, or what of it came last.
+    private var queuedBefore = 0
+
+    private var queuedFrames: Int { nghttp2_session_get_outbound_queue_size(raw) }
 
     /// A PING is to follow the GOAWAY that waits to be sent.
     private var isPingDue = false
@@ -132,11 +137,11 @@ final class Session {
 
     /// Feeds bytes from the peer; events reach the handler before this returns.
     func receive(_ bytes: ByteBuffer) -> Received {
+        queuedBefore = queuedFrames
         let result = bytes.withUnsafeReadableBytes { buffer in
             nghttp2_session_mem_recv(raw, buffer.bindMemory(to: UInt8.self).baseAddress, buffer.count)
         }
         if result >= 0 {
-            let queuedFrames = nghttp2_session_get_outbound_queue_size(raw)
             let verdict = budget?.taken(bytes: bytes.readableBytes, queuedFrames: queuedFrames)
             guard carryOut(verdict) != 0 else { return .taken }
         }
@@ -295,9 +300,9 @@ final class Session {
     func terminateForBreach() {
         switch breach {
         case .defence(let defence): cutOff(defence)
-        case .ofProtocol:
+        case .ofProtocol(let code):
             handler.acted(.protocolErrors)
-            terminate(.protocolError)
+            terminate(code)
         case nil: break
         }
     }
@@ -321,6 +326,7 @@ final class Session {
     }
 
     func frameBegan(_ head: nghttp2_frame_hd) -> Int32 {
+        queuedBefore = queuedFrames
         guard budget != nil else { return 0 }
         let verdict: PeerBudget.Verdict? =
             switch nghttp2_frame_type(rawValue: UInt32(head.type)) {
@@ -330,7 +336,7 @@ final class Session {
             default: .goOn
             }
         if head.type == UInt8(NGHTTP2_HEADERS.rawValue), !gaps.mayBegin(head.stream_id) {
-            breach = .ofProtocol
+            breach = .ofProtocol(.protocolError)
             return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
         }
         return carryOut(verdict)
@@ -385,6 +391,14 @@ final class Session {
             let isLast = head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
             let verdict = carryOut(budget?.dataReceived(count: count, endsStream: isLast))
             guard verdict == 0 else { return verdict }
+        }
+        if head.type == UInt8(NGHTTP2_SETTINGS.rawValue), head.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0,
+            queuedFrames > queuedBefore + 1
+        {
+            // The acknowledgement, and resets: windows of streams would have overflowed, which is no matter of the
+            // streams alone (RFC 9113, 6.9.2).
+            breach = .ofProtocol(.flowControlError)
+            return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
         }
         handle(frame)
         return 0

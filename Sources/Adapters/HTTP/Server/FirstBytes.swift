@@ -20,8 +20,9 @@ package enum FirstBytes: Equatable {
         // A method is a token and begins with a letter here; what begins a TLS handshake, or nothing, does not.
         let method = bytes.prefix { $0 != UInt8(ascii: " ") }
         guard method.allSatisfy(isLetter), !method.isEmpty, method.count <= 32 else { return .neither }
-        guard let lineEnd = bytes.firstIndex(of: UInt8(ascii: "\n")) else {
-            return bytes.count > lineBytesMax ? .http1 : .needsMore
+        // Not looked for beyond, so that the decision is the same however the bytes are split.
+        guard let lineEnd = bytes.prefix(lineBytesMax).firstIndex(of: UInt8(ascii: "\n")) else {
+            return bytes.count >= lineBytesMax ? .http1 : .needsMore
         }
         var line = bytes[..<lineEnd]
         if line.last == UInt8(ascii: "\r") { line.removeLast() }
