@@ -64,6 +64,7 @@ extension Connection {
                 fields: fields, body: BodyReader(bound), peer: peer, targetBytesMax: limits.pathBytesMax)
         } catch {
             exchange.requestID = fields[.requestID].map(Array.init)
+            exchange.isMalformed = error == .malformed
             refuse(error, exchange, handler)
             return
         }

@@ -42,6 +42,9 @@ final class Exchange {
     /// Whether the head of the answer has been made, on a server.
     var hasResponded = false
 
+    /// The request breaks HTTP: what comes behind it may not be what it seems.
+    var isMalformed = false
+
     /// When the answer was sent to its end, on a server that still waits for the end of the request.
     var answeredAt: NIODeadline?
 

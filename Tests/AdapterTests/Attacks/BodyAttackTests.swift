@@ -93,7 +93,7 @@ struct BodyAttackTests {
         var limits = Limits()
         limits.lingerMax = .milliseconds(200)
         var timeouts = Timeouts.patient
-        timeouts.bodyRateGrace = .milliseconds(300)
+        if row.reason == .slowBody { timeouts.bodyRateGrace = .milliseconds(300) }
         try await withServer(Self.handler, limits: limits, timeouts: timeouts, defences: defences) { server in
             try await FramePeer.connected(to: server.port) { bystander in
                 #expect(try await row.script(server).contains(row.answer))

@@ -170,6 +170,8 @@ struct FirstBytesTests {
         arguments: [
             ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", FirstBytes.http2), ("GET / HTTP/1.1\r\n", .http1),
             ("GET / HTTP/1.0\n", .http1), ("PRIME / HTTP/1.1\r\n", .http1), ("P / HTTP/1.1\r\n", .http1),
+            ("\r\nGET / HTTP/1.1\r\n", .http1),
+            ("\r\nPRI * HTTP/2.0\r\n", .neither),
             ("GET / HTTP/2.0\r\n", .neither), ("GET /\r\n", .neither),
         ])
     func splits(text: String, decision: FirstBytes) {
@@ -181,7 +183,9 @@ struct FirstBytesTests {
 
     @Test(
         "are neither as soon as they can become neither",
-        arguments: [[0x16, 3, 1], [0], Array("\r\n".utf8), Array(" GET".utf8), Array("hello\r".utf8)])
+        arguments: [
+            [0x16, 3, 1], [0], Array("\r\n\r\n".utf8), Array("\n".utf8), Array(" GET".utf8), Array("hello\r".utf8),
+        ])
     func neither(bytes: [UInt8]) {
         #expect(Self.decide(bytes) == .neither)
     }

@@ -144,14 +144,6 @@ struct HTTP1ServerTests {
         }
     }
 
-    @Test("knows no other expectation")
-    func otherExpectation() async throws {
-        try await Self.withPeer { peer in
-            try await peer.request("GET", "/", "Expect: a miracle")
-            #expect(try await peer.read(through: "\r\n\r\n").hasPrefix("HTTP/1.1 417 "))
-        }
-    }
-
     @Test("reads a short body nobody wanted for the sake of the connection, and closes on a long one")
     func unread() async throws {
         try await Self.withPeer(
@@ -168,81 +160,12 @@ struct HTTP1ServerTests {
         }
     }
 
-    // MARK: HTTP/1.0 and upgrades
-
-    @Test("closes after a request of HTTP/1.0, even if it is asked to keep the connection")
-    func old() async throws {
-        try await Self.withPeer { peer in
-            try await peer.send("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
-            let all = try await peer.untilClosed()
-            #expect(all.contains("connection: close\r\n") && all.contains("GET /a "))
-        }
-    }
-
     @Test("streams nothing over HTTP/1.0, where the end of a stream and a cut look alike")
     func oldStream() async throws {
         let handler = ScriptedHandler { _ in .stream(HTTPResponse(status: 200)) { _ in .complete } }
         try await Self.withPeer(handler) { peer in
             try await peer.send("GET / HTTP/1.0\r\n\r\n")
             #expect(try await peer.untilClosed().hasPrefix("HTTP/1.1 505 "))
-        }
-    }
-
-    @Test("does not change protocols: answers, and closes, since nobody would parse what follows")
-    func upgrade() async throws {
-        try await Self.withPeer { peer in
-            try await peer.request(
-                "GET", "/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
-            let all = try await peer.untilClosed()
-            #expect(all.hasPrefix("HTTP/1.1 200 ") && all.contains("connection: close\r\n"))
-        }
-    }
-
-    @Test("takes the absolute form of a target for the host that is named, and no other")
-    func absoluteForm() async throws {
-        try await Self.withPeer { peer in
-            try await peer.request("GET", "http://localhost/a?b")
-            #expect(try await peer.response().hasSuffix("GET /a?b localhost "))
-            try await peer.request("GET", "http://elsewhere/a")
-            #expect(try await peer.untilClosed().hasPrefix("HTTP/1.1 400 "))
-        }
-    }
-
-    // MARK: What is no request
-
-    @Test(
-        "refuses what could be read in two ways, and closes",
-        arguments: [
-            "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: user@a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nName : value\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n: empty\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: a\r\nx: a\u{0}b\r\n\r\n",
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\nx",
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\nx",
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\nx",
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        ])
-    func malformed(request: String) async throws {
-        try await Self.withPeer { peer in
-            try await peer.send(request)
-            let all = try await peer.untilClosed()
-            #expect(all.hasPrefix("HTTP/1.1 400 "), "\(all)")
-            #expect(all.ranges(of: "HTTP/1.1 ").count == 1)
-        }
-    }
-
-    @Test("refuses a head that is too large or has too many fields", arguments: [(1, 20_000), (200, 1)])
-    func excessive(count: Int, length: Int) async throws {
-        try await Self.withPeer { peer in
-            let fields = (0..<count).map { "x-\($0): \(String(repeating: "a", count: length))\r\n" }.joined()
-            try await peer.send("GET / HTTP/1.1\r\nHost: a\r\n\(fields)\r\n")
-            #expect(try await peer.untilClosed().hasPrefix("HTTP/1.1 431 "))
         }
     }
 

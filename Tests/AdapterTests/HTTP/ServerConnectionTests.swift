@@ -39,7 +39,7 @@ struct ServerConnectionTests {
         arguments: [
             "\u{16}\u{3}\u{1}\u{2}\u{0}", "SSH-2.0-x\r\n", "GET / HTTP/2.0\r\n\r\n", "GET /\r\n",
             "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
-            "\r\n", " GET / HTTP/1.1\r\n\r\n",
+            "\r\n\r\n", " GET / HTTP/1.1\r\n\r\n",
         ])
     func notHTTP(bytes: String) async throws {
         try await withServer(Self.hello) { server in

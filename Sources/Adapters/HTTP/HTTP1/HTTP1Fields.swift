@@ -24,7 +24,7 @@ struct HTTP1Fields {
 
         let hosts = head.headers["host"]
         guard hosts.count == 1 || (isOld && hosts.isEmpty),
-            hosts.allSatisfy({ $0.utf8.allSatisfy(HTTPRequest.isAuthority) })
+            hosts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(HTTPRequest.isAuthority) })
         else {
             throw .malformed
         }

@@ -1,12 +1,11 @@
-import DequeModule
 package import NIOCore
 package import NIOHTTP1
 
 /// One HTTP/1.1 connection of a server, behind NIO's parser and in front of its encoder: one request at a time, in
 /// order (RFC 9112, 9.3.2).
 ///
-/// What comes while a request is under way waits, and nothing more is read then: a peer can queue up one read event's
-/// worth of requests.
+/// What comes while a request is under way waits at the gate, and nothing more is read then: a peer can queue up one
+/// read event's worth of requests.
 package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     package typealias InboundIn = HTTPServerRequestPart
     package typealias OutboundIn = HTTPServerResponsePart
@@ -33,34 +32,27 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     private var context: ChannelHandlerContext?
     private var current: Current?
-    private var waiting: Deque<HTTPServerRequestPart> = []
+    private let gate: RequestGate
     private var watch: ConnectionWatch
     private let watchTimer: ConnectionTimer
     private var lingerTimer: Scheduled<Void>?
     private var readTime = NIODeadline.now()
 
     private var buffers: BufferAccount
-    private var chunks = ChunkFraming()
 
     private var isReadHeld = false
     private var isReading = false
     private var isFlushNeeded = false
     private var isDraining = false
-    private var isTakingWaiting = false
-
-    /// Whether the parser has told the end of the request under way.
-    private var hasSeenEnd = false
-
-    /// Something came behind the request under way, which the parser may still hold a part of.
-    private var hasEarlyBytes = false
 
     /// Nothing more is taken; what was written leaves, then our half is closed.
     private var isEnding = false
 
     init(
         requestHandler: any RequestHandler, load: ServerLoad, limits: Limits, timeouts: Timeouts,
-        executor: EventLoopExecutor, peer: PeerInfo
+        executor: EventLoopExecutor, peer: PeerInfo, gate: RequestGate
     ) {
+        self.gate = gate
         self.requestHandler = requestHandler
         self.load = load
         buffers = BufferAccount(load: load)
@@ -73,18 +65,27 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         watchTimer = ConnectionTimer(eventLoop)
     }
 
-    /// Adds the parser, the encoder and the handler to the end of a channel.
-    static func add(_ handler: HTTP1ServerHandler, to channel: any Channel) throws {
+    /// Adds the gate, the parser, the encoder and a handler to the end of a channel.
+    static func add(
+        requestHandler: any RequestHandler, load: ServerLoad, limits: Limits, timeouts: Timeouts,
+        executor: EventLoopExecutor, peer: PeerInfo, to channel: any Channel
+    ) throws -> HTTP1ServerHandler {
+        let gate = RequestGate()
+        let handler = HTTP1ServerHandler(
+            requestHandler: requestHandler, load: load, limits: limits, timeouts: timeouts, executor: executor,
+            peer: peer,
+            gate: gate)
+        gate.handler = handler
         var framing = HTTPResponseEncoder.Configuration()
         framing.automaticallySetFramingHeaders = false
-        let arrivals = ArrivalObserver { [unowned handler] count in handler.bytesArrived(count) }
         try channel.pipeline.syncOperations.addHandlers([
-            arrivals,
+            gate,
             ByteToMessageHandler(
-                HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: .init(handler.limits))),
+                HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: .init(limits))),
             HTTPResponseEncoder(configuration: framing),
             handler,
         ])
+        return handler
     }
 
     // MARK: The channel
@@ -103,37 +104,25 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         context.fireChannelInactive()
     }
 
-    private func bytesArrived(_ count: Int) {
+    /// Bytes have come, of which a parser has made nothing yet.
+    func bytesArrived() {
         isReading = true
-        chunks.arrived(count)
         readTime = .now()
         watch.received(at: readTime)
-        if current == nil {
-            watch.headBegan(at: readTime)
-        } else if current?.exchange.isInboundOver == true {
-            hasEarlyBytes = true
-        }
+        if current == nil { watch.headBegan(at: readTime) }
     }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isEnding else { return }
-        let part = unwrapInboundIn(data)
-        chunks.parsed(part)
-        if case .end = part, let exchange = current?.exchange, exchange.isInboundOver, !hasSeenEnd {
-            // That of a request without a body, which is known to be over already.
-            hasSeenEnd = true
-            return
-        }
-        if current != nil, current?.exchange.isInboundOver == true || !waiting.isEmpty {
-            waiting.append(part)
-        } else {
-            take(part)
+        switch unwrapInboundIn(data) {
+        case .head(let head): begin(head)
+        case .body(let bytes): received(bytes)
+        case .end: ended()
         }
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {
         isReading = false
-        lookAtChunks()
         flushIfNeeded()
         buffers.settle(bufferedBytes)
         rearm(readTime)
@@ -148,9 +137,9 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         }
     }
 
-    /// Not while requests wait, while a body waits for its reader, or while the peer does not take what we send.
+    /// Not while something waits at the gate, while a body waits for its reader, or while the peer does not take what we send.
     private var mayRead: Bool {
-        guard waiting.isEmpty, context?.channel.isWritable == true else { return false }
+        guard gate.heldBytes == 0, context?.channel.isWritable == true else { return false }
         // While memory is short, what we hold something for is not read from.
         guard load?.isShort != true || bufferedBytes == 0 else { return false }
         return (current?.exchange.inbound.uncreditedBytes ?? 0) < limits.streamWriteBytesMax
@@ -158,7 +147,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     private var bufferedBytes: Int {
         let waiting = context?.channel.isWritable == false ? limits.connectionWriteBytesMax : 0
-        return waiting + (current?.exchange.bufferedBytes ?? 0)
+        return waiting + gate.heldBytes + (current?.exchange.bufferedBytes ?? 0)
     }
 
     private func releaseRead() {
@@ -180,25 +169,20 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
             context.close(promise: nil)
             return
         }
-        // Behind what is being answered nothing can be said about what came after it.
-        guard let current else {
-            switch error {
-            case .headerOverflow:
-                load?.acted(.headerFields)
-                refuse(.excessiveHead)
-            case .invalidMethod: refuse(.unknownMethod)
-            default: refuse(.malformed)
-            }
-            return
+        switch error {
+        case .headerOverflow where current == nil:
+            load?.acted(.headerFields)
+            refuse(gate.isInRequestLine ? .excessiveTarget : .excessiveHead)
+        case .invalidMethod where current == nil: refuse(.unknownMethod)
+        default: requestBroken(.malformed)
         }
-        breakOff(current, .malformed)
     }
 
     private func teardown() {
         guard context != nil else { return }
         watchTimer.cancel()
         lingerTimer?.cancel()
-        waiting.removeAll()
+        gate.close()
         isEnding = true
         buffers.settle(0)
         if let current {
@@ -210,18 +194,8 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     // MARK: Requests
 
-    private func take(_ part: HTTPServerRequestPart) {
-        switch part {
-        case .head(let head): begin(head)
-        case .body(let bytes): received(bytes)
-        case .end: ended()
-        }
-    }
-
     private func begin(_ head: HTTPRequestHead) {
         watch.headEnded()
-        hasEarlyBytes = false
-        hasSeenEnd = false
         let request: HTTP1Fields
         do throws(Refusal) {
             request = try HTTP1Fields(head, isEncrypted: peer.isEncrypted, limits: limits)
@@ -237,6 +211,11 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         current = Current(
             exchange: exchange, isOld: head.version.minor == 0, keepsAlive: request.keepsAlive,
             contentLength: request.contentLength)
+        if let length = request.contentLength {
+            gate.bodyFollows(length: length)
+        } else {
+            gate.bodyFollows(ChunkedCoding(extensionsBytesMax: limits.chunkExtensionBytesMax))
+        }
         watch.exchangeBegan()
         if watch.hasCarriedEnough { isDraining = true }
         dispatch(exchange, to: requestHandler)
@@ -260,32 +239,30 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         }
     }
 
-    /// Ends a body in chunks whose framing is more than anybody needs.
-    private func lookAtChunks() {
-        guard let current, current.contentLength == nil, !hasSeenEnd, waiting.isEmpty,
-            chunks.framingBytes > limits.chunkExtensionBytesMax
-        else { return }
-        load?.acted(.chunkExtensions)
-        breakOff(current, .malformed)
-        if !current.exchange.hasResponded { refuse(.malformed, current.exchange, requestHandler) }
-    }
-
-    /// Takes nothing more of the request under way, nor of any behind it.
-    private func breakOff(_ current: Current, _ failure: HTTPFailure) {
+    /// What comes is no request, or not the rest of one.
+    func requestBroken(_ breach: RequestGate.Breach) {
+        guard !isEnding else { return }
+        if breach == .extensions { load?.acted(.chunkExtensions) }
+        guard let current else {
+            refuse(.malformed)
+            return
+        }
         self.current?.keepsAlive = false
-        waiting.removeAll()
-        if !current.exchange.isInboundOver {
-            current.exchange.inbound.failed(failure)?.resume(returning: .failure(failure))
+        if current.isResponseOver {
+            end()
+        } else if breach == .extensions, !current.exchange.hasResponded {
+            current.exchange.task?.cancel()
+            refuse(.malformed, current.exchange, requestHandler)
+        } else {
+            current.exchange.inbound.failed(.malformed)?.resume(returning: .failure(.malformed))
         }
     }
 
     private func ended() {
-        guard let current else { return }
-        hasSeenEnd = true
-        if !current.exchange.isInboundOver {
-            current.exchange.isInboundOver = true
-            current.exchange.inbound.ended()?.resume(returning: .success(nil))
-        }
+        // The end of a request without a body is known before it is told.
+        guard let current, !current.exchange.isInboundOver else { return }
+        current.exchange.isInboundOver = true
+        current.exchange.inbound.ended()?.resume(returning: .success(nil))
         if current.isResponseOver { finish() }
     }
 
@@ -310,18 +287,9 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
             end()
             return
         }
-        // What is waiting is taken from the outermost call alone: an answer made at once would else nest in the last.
-        guard !isTakingWaiting else { return }
-        isTakingWaiting = true
-        while !waiting.isEmpty, self.current?.exchange.isInboundOver != true, !isEnding {
-            take(waiting.removeFirst())
-        }
-        isTakingWaiting = false
+        gate.next()
         guard self.current == nil, !isEnding else { return }
-        if hasEarlyBytes {
-            hasEarlyBytes = false
-            watch.headBegan(at: now)
-        }
+        if gate.isInHead || gate.heldBytes > 0 { watch.headBegan(at: now) }
         if isDraining { endUnlessRequested() }
         releaseRead()
     }
@@ -376,7 +344,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
                 head.headers.add(name: "content-length", value: String(bytes))
             }
         }
-        if isDraining || !isWorthDiscarding(current) { current.keepsAlive = false }
+        if isDraining || current.exchange.isMalformed || !isWorthDiscarding(current) { current.keepsAlive = false }
         if !current.keepsAlive {
             head.headers.add(name: "connection", value: "close")
         }
@@ -498,7 +466,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     private func end() {
         guard !isEnding, let context else { return }
         isEnding = true
-        waiting.removeAll()
+        gate.close()
         isFlushNeeded = false
         let bound = NIOLoopBound(context, eventLoop: eventLoop)
         context.flush()
@@ -565,22 +533,5 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     private func rearm(_ now: NIODeadline) {
         guard !isEnding else { return }
         watchTimer.arm(watch.nextCheck(after: now), self) { $0.look() }
-    }
-}
-
-/// Tells when bytes come in, before a parser has made anything of them.
-private final class ArrivalObserver: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-
-    private let arrived: (_ count: Int) -> Void
-
-    init(_ arrived: @escaping (_ count: Int) -> Void) {
-        self.arrived = arrived
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        arrived(unwrapInboundIn(data).readableBytes)
-        context.fireChannelRead(data)
     }
 }

@@ -196,11 +196,9 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
                 try context.channel.pipeline.syncOperations.addHandler(handler)
                 connection = handler
             case .http1:
-                let handler = HTTP1ServerHandler(
+                connection = try HTTP1ServerHandler.add(
                     requestHandler: requestHandler, load: load, limits: limits, timeouts: configuration.timeouts,
-                    executor: executor, peer: peer)
-                try HTTP1ServerHandler.add(handler, to: context.channel)
-                connection = handler
+                    executor: executor, peer: peer, to: context.channel)
             }
             greeted(connection)
         } catch {

@@ -11,12 +11,16 @@ package enum FirstBytes: Equatable {
     /// it would be noise.
     case neither
 
+    private static let emptyLine = Array("\r\n".utf8)
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
     /// - Parameter lineBytesMax: A line longer than this is left to the parser of HTTP/1.1 to refuse.
     package static func decide(_ bytes: ByteBufferView, lineBytesMax: Int) -> FirstBytes {
         if bytes.starts(with: preface) { return .http2 }
         if preface.starts(with: bytes) { return .needsMore }
+        // An empty line before a request is skipped (RFC 9112, 2.2), which a parser does.
+        if emptyLine.starts(with: bytes) { return .needsMore }
+        let bytes = bytes.starts(with: emptyLine) ? bytes.dropFirst(emptyLine.count) : bytes
         // A method is a token and begins with a letter here; what begins a TLS handshake, or nothing, does not.
         let method = bytes.prefix { $0 != UInt8(ascii: " ") }
         guard method.allSatisfy(isLetter), !method.isEmpty, method.count <= 32 else { return .neither }
