@@ -8,10 +8,10 @@ FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer --sanitize address \
 	-Xswiftc -O -Xswiftc -assert-config -Xswiftc Debug -Xswiftc -DFUZZING
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format fuzz bench clean setup setup-test
+.PHONY: help run test test-asan test-tsan lint format fuzz bench clean setup setup-test
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup ## Build, and serve on 127.0.0.1:8080 with an embedded Zoom to try it against.
 	swift build --configuration release --product billing-service
@@ -27,6 +27,14 @@ lint: ## Check the formatting of the Swift sources, strictly.
 
 format: ## Format the Swift sources.
 	swift format --in-place --recursive Package.swift Sources Tests
+
+test-asan: setup-test ## Run every test with AddressSanitizer, which finds leaks too.
+	swift build --build-tests --sanitize address --scratch-path .build/asan
+	swift test --skip-build --sanitize address --scratch-path .build/asan
+
+test-tsan: setup-test ## Run every test with ThreadSanitizer.
+	swift build --build-tests --sanitize thread --scratch-path .build/tsan
+	swift test --skip-build --sanitize thread --scratch-path .build/tsan
 
 fuzz: setup ## Feed made-up bytes to all that reads what others send, for SECONDS (60) each.
 	swift build $(FUZZ_FLAGS) --product Fuzz
