@@ -20,15 +20,16 @@ package enum FirstBytes: Equatable {
         if preface.starts(with: bytes) { return .needsMore }
         // An empty line before a request is skipped (RFC 9112, 2.2), which a parser does.
         if emptyLine.starts(with: bytes) { return .needsMore }
-        let bytes = bytes.starts(with: emptyLine) ? bytes.dropFirst(emptyLine.count) : bytes
+        let text = bytes.starts(with: emptyLine) ? bytes.dropFirst(emptyLine.count) : bytes
         // A method is a token and begins with a letter here; what begins a TLS handshake, or nothing, does not.
-        let method = bytes.prefix { $0 != UInt8(ascii: " ") }
+        let method = text.prefix { $0 != UInt8(ascii: " ") }
         guard method.allSatisfy(isLetter), !method.isEmpty, method.count <= 32 else { return .neither }
         // Not looked for beyond, so that the decision is the same however the bytes are split.
-        guard let lineEnd = bytes.prefix(lineBytesMax).firstIndex(of: UInt8(ascii: "\n")) else {
+        guard let lineEnd = text.prefix(lineBytesMax - (bytes.count - text.count)).firstIndex(of: UInt8(ascii: "\n"))
+        else {
             return bytes.count >= lineBytesMax ? .http1 : .needsMore
         }
-        var line = bytes[..<lineEnd]
+        var line = text[..<lineEnd]
         if line.last == UInt8(ascii: "\r") { line.removeLast() }
         let version = Array(line.suffix(9))
         let isHTTP1 = version.count == 9 && version.dropLast().elementsEqual(" HTTP/1.".utf8)
