@@ -1,6 +1,6 @@
 package import Logging
 package import Metrics
-import NIOCore
+package import NIOCore
 import Synchronization
 
 /// Counts what the defences did, and says so: at once when one begins to act, and then at most once a second, however
@@ -26,7 +26,7 @@ package final class DefenceLog: Sendable {
             })
     }
 
-    func acted(_ defence: Defence, at now: NIODeadline = .now()) {
+    package func acted(_ defence: Defence, at now: NIODeadline = .now()) {
         counters[defence]?.increment()
         let said = entries.withLock { entries -> (count: Int, total: Int)? in
             var entry = entries[defence] ?? Entry()

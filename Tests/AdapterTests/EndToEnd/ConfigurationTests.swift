@@ -27,6 +27,25 @@ struct ConfigurationTests {
             (["--sandbox", "--log-level", "loud"], "log.level: \"loud\" is none of"),
             (["--sandbox", "--zoom-plan", "pro"], "zoom.plan: has no meaning together with sandbox"),
             (["--sandbox", "--callers-file", "/nonexistent"], "callers.file: /nonexistent: no such file"),
+            (["--sandbox", "--http-limits-resets", "20"], "http.limits.resets: \"20\" is not a rate such as 200,20/s"),
+            (["--sandbox", "--http-limits-resets=-1,2/s"], "http.limits.resets: \"-1,2/s\" is not a rate"),
+            (
+                ["--sandbox", "--http-limits-body-bytes", "1Q"],
+                "http.limits.body-bytes: \"1Q\" is not a size such as 65536, 64KiB or 1MiB"
+            ),
+            (["--sandbox", "--http-limits-body-bytes", "1"], "http.limits.body-bytes: 1 is out of range"),
+            (
+                ["--sandbox", "--http-limits-buffers-total", "1000000MiB"],
+                "http.limits.buffers-total: 1000000 MiB is more than three quarters of the memory at hand"
+            ),
+            (
+                ["--sandbox", "--http-limits-buffers-total", "64MiB", "--http-limits-streams", "10000"],
+                "http.limits.buffers-total: one connection could take "
+            ),
+            (
+                ["--sandbox", "--http-limits-buffers-total", "64MiB", "--http-limits-connections", "8192"],
+                "http.limits.connections: more than 1310 is not possible: each holds 50 KiB"
+            ),
             (["--sandbox", "--config", "/nonexistent"], "config: /nonexistent cannot be read"),
             (["--callers-file", "x"], "credentials.file: is needed (or sandbox, to try things out)"),
         ])
@@ -36,6 +55,17 @@ struct ConfigurationTests {
         #expect(outcome.output.isEmpty)
         let lines = outcome.errors.split(separator: "\n")
         #expect(lines.contains { $0.hasPrefix("billing-service: \(line)") }, "\(outcome.errors)")
+    }
+
+    @Test("whose limits are more than there is memory or files for is lowered, and says so")
+    func lowered() async throws {
+        try await RunningService.with(["--http-limits-buffers-total", "64MiB"]) { service in
+            try await service.process.errors(
+                containing: "http.limits.connections is lowered to 1310: each holds 50 KiB")
+        }
+        let printed = await TestProcess.run(
+            "sh", ["-c", "ulimit -n 300 && exec \"$0\" serve --sandbox --print-config", TestProcess.billingService])
+        #expect(printed.lines.contains("http.limits.connections = 44"), "\(printed.errors)")
     }
 
     @Test("is told of everything that is wrong with it at once")

@@ -1,4 +1,5 @@
 import Adapters
+import DomainFakes
 import NIOCore
 import Testing
 
@@ -72,5 +73,62 @@ struct PeerBudgetTests {
         budget.dataSent(bytes: 1024)
         for _ in 0..<10 { #expect(budget.windowUpdateReceived() == .goOn) }
         #expect(budget.windowUpdateReceived() == .cutOff(.windowUpdates))
+    }
+
+    @Test("is bytes that are worth nothing, and eight more for each that is worth something")
+    func overhead() {
+        var limits = Limits()
+        limits.overheadBytesMax = 1000
+        let useful: [@Sendable (inout PeerBudget) -> Void] = [
+            { $0.fieldsReceived(bytes: 100) }, { _ = $0.dataReceived(count: 100, endsStream: false) },
+            { $0.dataSent(bytes: 100) },
+        ]
+        for use in useful {
+            var budget = PeerBudget(limits: limits, now: Self.start)
+            #expect(budget.taken(bytes: 1000, queuedFrames: 0) == .goOn)
+            use(&budget)
+            #expect(budget.taken(bytes: 800, queuedFrames: 0) == .goOn)
+            #expect(budget.taken(bytes: 1, queuedFrames: 0) == .cutOff(.overhead))
+        }
+    }
+
+    @Test("is so many answers that wait to be taken")
+    func unread() {
+        var limits = Limits()
+        limits.queuedFramesMax = 5000
+        var budget = PeerBudget(limits: limits, now: Self.start)
+        #expect(budget.taken(bytes: 1, queuedFrames: 5000) == .goOn)
+        #expect(budget.taken(bytes: 1, queuedFrames: 5001) == .cutOff(.unreadAnswers))
+    }
+
+    @Test("never lasts longer than its number and what time has added, whatever comes between")
+    func random() {
+        var random = SeededRandom(seed: 4)
+        for _ in 0..<300 {
+            var budget = Self.budget()
+            var now = Self.start
+            var resets = 0
+            var answers = 0
+            while true {
+                switch Int.random(in: 0..<6, using: &random) {
+                case 0:
+                    answers += 1
+                    budget.answerCompleted()
+                case 1: now = now + .milliseconds(Int64.random(in: 0...20, using: &random))
+                case 2: _ = budget.windowUpdateReceived()
+                default:
+                    let allowed =
+                        200 + Double(answers) / 2 + 20 * Double((now - Self.start).nanoseconds) / 1_000_000_000
+                    if budget.resetReceived(at: now) == .goOn {
+                        resets += 1
+                        #expect(Double(resets) <= allowed + 0.001)
+                        continue
+                    }
+                    // A bucket that was full has lost something of both.
+                    #expect(resets >= 200)
+                }
+                if resets > 1000 || answers > 5000 { break }
+            }
+        }
     }
 }

@@ -149,21 +149,16 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     }
 
     package func read(context: ChannelHandlerContext) {
-        if mayRead(context) {
+        // Not while the peer does not take what we send.
+        if context.channel.isWritable {
             context.read()
         } else {
             isReadHeld = true
         }
     }
 
-    /// Not while the peer does not take what we send; nor, while memory is short, while we hold something for it.
-    private func mayRead(_ context: ChannelHandlerContext) -> Bool {
-        guard context.channel.isWritable else { return false }
-        return load?.isShort != true || bufferedBytes == 0
-    }
-
     private func releaseRead() {
-        guard isReadHeld, let context, mayRead(context) else { return }
+        guard isReadHeld, let context, context.channel.isWritable else { return }
         isReadHeld = false
         context.read()
     }
@@ -241,6 +236,8 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     private func teardown() {
         state.channelInactive()
         retire()
+        // It holds whoever asked, and through it this.
+        pingAnswer = nil
         drainTimer?.cancel()
         drainTimer = nil
         watchTimer.cancel()

@@ -1,0 +1,48 @@
+import Adapters
+import Logging
+import NIOCore
+import Synchronization
+import Testing
+
+@Suite("What the defences did")
+struct DefenceLogTests {
+    @Test("is counted each time, and said once a second for each of them, with what went unsaid")
+    func log() {
+        let lines = Mutex<[String]>([])
+        let log = DefenceLog(
+            logger: Logger(label: "test") { _ in LineLogHandler { line in lines.withLock { $0.append(line) } } })
+        let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
+        for milliseconds in stride(from: Int64(0), through: 2500, by: 10) {
+            log.acted(.resets, at: start + .milliseconds(milliseconds))
+        }
+        log.acted(.overhead, at: start)
+        #expect(log.count(of: .resets) == 251 && log.count(of: .overhead) == 1 && log.count(of: .continuations) == 0)
+        #expect(
+            lines.withLock { $0 } == [
+                "a defence acted altogether=1 reason=resets times=1",
+                "a defence acted altogether=101 reason=resets times=100",
+                "a defence acted altogether=201 reason=resets times=100",
+                "a defence acted altogether=1 reason=overhead times=1",
+            ])
+    }
+}
+
+private struct LineLogHandler: LogHandler {
+    let line: @Sendable (String) -> Void
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.trace
+
+    init(_ line: @escaping @Sendable (String) -> Void) {
+        self.line = line
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let fields = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
+        line("\(event.message)" + fields.joined())
+    }
+}

@@ -1,0 +1,68 @@
+import Adapters
+import NIOCore
+import Testing
+
+@Suite("More than there is room for", .timeLimit(.minutes(1)))
+struct OverloadTests {
+    @Test("is refused with 503 where nothing has been done yet, and taken when there is room again")
+    func requests() async throws {
+        let started = Event<Void>()
+        let cancelled = Event<Void>()
+        let handler = ScriptedHandler.waiting(started: started, cancelled: cancelled)
+        let defences = DefenceLog(logger: .silent)
+        var limits = Limits()
+        limits.requestsInFlightMax = 2
+        try await withServer(handler, limits: limits, defences: defences) { server in
+            try await FramePeer.connected(to: server.port) { peer in
+                try await peer.send(.headers(1, FramePeer.get("/")), .headers(3, FramePeer.get("/")))
+                await started.next()
+                await started.next()
+                try await TextPeer.connected(to: server.port) { other in
+                    try await other.request("GET", "/")
+                    #expect(try await other.read(through: "\r\n\r\n503").hasPrefix("HTTP/1.1 503 "))
+                    #expect(defences.count(of: .requestsInFlight) == 1)
+                    try await peer.send(.reset(1, 8))
+                    await cancelled.next()
+                    try await other.request("GET", "/")
+                    await started.next()
+                }
+            }
+        }
+    }
+
+    @Test("is refused while more is buffered than there may be, and taken again when that has left")
+    func buffers() async throws {
+        let handler = ScriptedHandler { request in
+            guard request.path.elementsEqual("/stream".utf8) else { return .eventually { .text("hello") } }
+            return .stream(HTTPResponse(status: 200)) { body in
+                for _ in 0..<100 {
+                    do { try await body.write(ByteBuffer(repeating: 0x78, count: 1024)) } catch { return .broken }
+                }
+                return .complete
+            }
+        }
+        let defences = DefenceLog(logger: .silent)
+        var limits = Limits()
+        limits.bufferBytesMax = 2 * ServerLoad.connectionBytes + limits.streamWriteBytesMax / 2
+        try await withServer(handler, limits: limits, defences: defences) { server in
+            try await FramePeer.connected(to: server.port) { other in
+                // SETTINGS_INITIAL_WINDOW_SIZE 0: what is made waits.
+                try await FramePeer.connected(to: server.port, settings: [(4, 0)]) { peer in
+                    try await peer.send(.headers(1, FramePeer.get("/stream")))
+                    _ = try await peer.next(.headers)
+                    _ = try await peer.settle()
+                    #expect(server.load.bufferedBytes >= limits.streamWriteBytesMax)
+                    try await other.send(.headers(1, FramePeer.get("/")))
+                    #expect(try await other.next(.data).payload == Array("503".utf8))
+                    #expect(defences.count(of: .buffers) == 1)
+                    // Who holds it may let it go: its connection is read from still.
+                    try await peer.send(.windowUpdate(0, 1_000_000), .windowUpdate(1, 1_000_000))
+                    while try await !peer.next(.data).endsStream {}
+                    #expect(server.load.bufferedBytes == 0)
+                    try await peer.send(.headers(3, FramePeer.get("/")), .windowUpdate(3, 1000))
+                    #expect(try await peer.next(.data).payload == Array("hello".utf8))
+                }
+            }
+        }
+    }
+}
