@@ -28,6 +28,7 @@ lint: ## Check the formatting of the Swift sources, strictly.
 format: ## Format the Swift sources.
 	swift format --in-place --recursive Package.swift Sources Tests
 
+test-asan: export ASAN_OPTIONS := quarantine_size_mb=1
 test-asan: export LSAN_OPTIONS := suppressions=$(CURDIR)/scripts/leaks.txt:print_suppressions=0
 test-asan: setup-test ## Run every test with AddressSanitizer, which finds leaks too.
 	swift build --build-tests --sanitize address --scratch-path .build/asan

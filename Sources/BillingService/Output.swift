@@ -1,3 +1,4 @@
+import Adapters
 import Foundation
 import Logging
 import NIOCore
@@ -19,7 +20,7 @@ enum Output {
     }
 
     static func logger(_ level: Logger.Level) -> Logger {
-        var logger = Logger(label: "billing-service") { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "billing-service") { OneLineLogHandler(StreamLogHandler.standardError(label: $0)) }
         logger.logLevel = level
         return logger
     }

@@ -26,23 +26,3 @@ struct DefenceLogTests {
             ])
     }
 }
-
-private struct LineLogHandler: LogHandler {
-    let line: @Sendable (String) -> Void
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.trace
-
-    init(_ line: @escaping @Sendable (String) -> Void) {
-        self.line = line
-    }
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-        let fields = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
-        line("\(event.message)" + fields.joined())
-    }
-}
