@@ -34,6 +34,7 @@ test-asan: setup-test ## Run every test with AddressSanitizer, which finds leaks
 	swift build --build-tests --sanitize address --scratch-path .build/asan
 	swift test --skip-build --sanitize address --scratch-path .build/asan
 
+test-tsan: export TSAN_OPTIONS := suppressions=$(CURDIR)/scripts/races.txt
 test-tsan: setup-test ## Run every test with ThreadSanitizer.
 	swift build --build-tests --sanitize thread --scratch-path .build/tsan
 	swift test --skip-build --sanitize thread --scratch-path .build/tsan

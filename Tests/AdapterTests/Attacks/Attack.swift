@@ -20,8 +20,6 @@ struct Attack: Sendable, CustomTestStringConvertible {
         /// Behind a preface.
         case frames(@Sendable (inout FramePeer, RunningService) async throws -> Void)
         case text(@Sendable (inout TextPeer, RunningService) async throws -> Void)
-        /// Another program, for what no peer of ours can do.
-        case program(@Sendable (RunningService) -> [String])
     }
 
     let name: String

@@ -72,8 +72,6 @@ struct AttackRun {
                 case .cutOff, .reset: Issue.record("text has no frames")
                 }
             }
-        case .program(let arguments):
-            _ = await TestProcess.run("sh", ["-c"] + arguments(service))
         }
     }
 

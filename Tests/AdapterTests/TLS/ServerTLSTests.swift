@@ -43,6 +43,30 @@ struct ServerTLSTests {
         }
     }
 
+    @Test("ends a connection that changes its keys again and again and says nothing")
+    func keyUpdates() async throws {
+        try await TestCertificates.with { certificates in
+            let defences = DefenceLog(logger: .silent)
+            var limits = Limits()
+            limits.overheadBytesMax = 5000
+            try await withServer(
+                Self.names, limits: limits, tls: .test(certificates.server), defences: defences
+            ) { server in
+                // One at a time, or they are taken for one. Ends when nobody reads them any more.
+                let outcome = await TestProcess.run(
+                    "sh",
+                    [
+                        "-c",
+                        "(while echo k; do sleep 0.002; done) 2>/dev/null"
+                            + " | openssl s_client -quiet -no_ign_eof -alpn h2 -connect 127.0.0.1:\(server.port) 2>&1",
+                    ])
+                let updates = outcome.output.ranges(of: "KEYUPDATE").count
+                #expect(updates > 10 && updates < 1000)
+                #expect(defences.count(of: .overhead) == 1)
+            }
+        }
+    }
+
     @Test("agrees on h2 before http/1.1, refuses what is neither, and takes silence for HTTP/1.1")
     func applicationProtocols() async throws {
         try await TestCertificates.with { certificates in
