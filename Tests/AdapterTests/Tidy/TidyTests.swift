@@ -1,3 +1,4 @@
+import Adapters
 import Foundation
 import Testing
 
@@ -132,7 +133,24 @@ struct TidyTests {
         }
     }
 
-    @Test("that the docs name are there", arguments: ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+    @Test("have a defence for each row of the threat model, and a row for each defence, with a setting that exists")
+    func threatModel() async throws {
+        let text = try String(contentsOf: TestProcess.root.appending(path: "docs/threat-model.md"), encoding: .utf8)
+        let rows = text.split(separator: "\n").compactMap {
+            $0.firstMatch(of: /^\| `([a-z-]+)` \|.*\| (.*) \|$/)?.output
+        }
+        #expect(rows.map { String($0.1) } == Defence.allCases.map(\.rawValue))
+        let printed = await TestProcess.run(TestProcess.billingService, ["serve", "--sandbox", "--print-config"]).output
+        for row in rows {
+            for setting in row.2.matches(of: /`([a-z.-]+)`/) {
+                #expect(printed.contains("\(setting.output.1) = "), "\(setting.output.1)")
+            }
+        }
+    }
+
+    @Test(
+        "that the docs name are there",
+        arguments: ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/threat-model.md"])
     func docs(path: String) throws {
         let text = try String(contentsOf: TestProcess.root.appending(path: path), encoding: .utf8)
         let files = try Set(
