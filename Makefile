@@ -30,14 +30,14 @@ format: ## Format the Swift sources.
 
 test-asan: export ASAN_OPTIONS := quarantine_size_mb=1
 test-asan: export LSAN_OPTIONS := suppressions=$(CURDIR)/scripts/leaks.txt:print_suppressions=0
-test-asan: setup-test ## Run every test with AddressSanitizer, which finds leaks too.
+test-asan: setup-test ## Run every test, or those of FILTER, with AddressSanitizer, which finds leaks too.
 	swift build --build-tests --sanitize address --scratch-path .build/asan
-	swift test --skip-build --sanitize address --scratch-path .build/asan
+	swift test --skip-build --sanitize address --scratch-path .build/asan $(addprefix --filter ,$(FILTER))
 
 test-tsan: export TSAN_OPTIONS := suppressions=$(CURDIR)/scripts/races.txt
-test-tsan: setup-test ## Run every test with ThreadSanitizer.
+test-tsan: setup-test ## Run every test, or those of FILTER, with ThreadSanitizer, one after another.
 	swift build --build-tests --sanitize thread --scratch-path .build/tsan
-	swift test --skip-build --sanitize thread --scratch-path .build/tsan
+	swift test --skip-build --sanitize thread --scratch-path .build/tsan --no-parallel $(addprefix --filter ,$(FILTER))
 
 fuzz: setup ## Feed made-up bytes to all that reads what others send, for SECONDS (60) each.
 	swift build $(FUZZ_FLAGS) --product Fuzz
@@ -48,13 +48,14 @@ fuzz: setup ## Feed made-up bytes to all that reads what others send, for SECOND
 	    || { echo "Put the file it names into Tests/Fuzz/Corpus/$$target: it is then a test."; exit 1; }; \
 	done
 
-bench: setup-test ## Measure CPU and memory beside nghttpd, and the cost of streams and of readers that stall.
+bench: setup-test ## Measure CPU and memory beside nghttpd, and the cost of streams, of readers that stall and of attacks.
 	swift build --configuration release --product billing-service
 	Benchmarks/cpu-per-request.py
 	Benchmarks/cpu-per-request.py --tls
 	Benchmarks/idle-connections.py
 	Benchmarks/stream.py
 	Benchmarks/stalled-reader.py --accounts 300000 --seconds 10
+	Benchmarks/attacks.py
 
 clean: ## Remove everything that was built.
 	rm -rf .build $(VENV)

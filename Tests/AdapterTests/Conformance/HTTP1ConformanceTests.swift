@@ -189,29 +189,13 @@ struct HTTP1ConformanceTests {
             .chunks("the size '\($0)'", broken, "\($0)\r\nhello\r\n0\r\n\r\n")
         }
 
-    /// Says what was asked: method, path, authority and body.
-    private static let handler = ScriptedHandler { request in
-        .eventually {
-            guard let body = try? await request.body.collect(bytesMax: 1_000_000) else {
-                return .text("broken", status: 400)
-            }
-            let text =
-                String(decoding: request.method, as: UTF8.self) + " "
-                + String(decoding: request.target, as: UTF8.self) + " "
-                + (request.fields.string(.authority) ?? "-") + " " + String(buffer: body)
-            var response = HTTPResponse.text(text)
-            response.fields.append(.contentLength, text.utf8.count)
-            return response
-        }
-    }
-
     @Test("holds to its rules", arguments: [false, true], lines + fields + bodies + chunks)
     func row(isEncrypted: Bool, row: Row) async throws {
         let transport = Transport.http1
         let certificate = isEncrypted ? try await transport.certificate() : nil
         var limits = Limits()
         limits.lingerMax = .milliseconds(50)
-        try await withServer(Self.handler, limits: limits, tls: certificate) { server in
+        try await withServer(ScriptedHandler.echo, limits: limits, tls: certificate) { server in
             let trust = isEncrypted ? try await transport.trust() : nil
             try await TextPeer.connected(to: server.port, tls: trust) { peer in
                 // What is refused at once may be so before all is sent.

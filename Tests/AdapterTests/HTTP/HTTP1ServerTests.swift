@@ -5,22 +5,8 @@ import Testing
 
 @Suite("A server over HTTP/1.1", .timeLimit(.minutes(1)))
 struct HTTP1ServerTests {
-    /// Answers with what was asked: method, path, authority and body.
-    private static let echo = ScriptedHandler { request in
-        .eventually {
-            let body = (try? await request.body.collect(bytesMax: 1_000_000)) ?? ByteBuffer(string: "failed")
-            let text =
-                String(decoding: request.method, as: UTF8.self) + " "
-                + String(decoding: request.target, as: UTF8.self) + " "
-                + (request.fields.string(.authority) ?? "-") + " " + String(buffer: body)
-            var response = HTTPResponse.text(text)
-            response.fields.append(.contentLength, text.utf8.count)
-            return response
-        }
-    }
-
     private static func withPeer(
-        _ handler: any RequestHandler = echo, limits: Limits = Limits(), timeouts: Timeouts = .patient,
+        _ handler: any RequestHandler = ScriptedHandler.echo, limits: Limits = Limits(), timeouts: Timeouts = .patient,
         _ test: (inout TextPeer) async throws -> Void
     ) async throws {
         try await withServer(handler, limits: limits, timeouts: timeouts) { server in

@@ -14,6 +14,22 @@ struct ScriptedHandler: RequestHandler {
         self.script = script
     }
 
+    /// Answers with what was asked: method, path, authority and body; with 400 if the body is none.
+    static let echo = ScriptedHandler { request in
+        .eventually {
+            guard let body = try? await request.body.collect(bytesMax: 1_000_000) else {
+                return .text("failed", status: 400)
+            }
+            let text =
+                String(decoding: request.method, as: UTF8.self) + " "
+                + String(decoding: request.target, as: UTF8.self) + " "
+                + (request.fields.string(.authority) ?? "-") + " " + String(buffer: body)
+            var response = HTTPResponse.text(text)
+            response.fields.append(.contentLength, text.utf8.count)
+            return response
+        }
+    }
+
     /// Answers nothing before it is cancelled, and announces both.
     static func waiting(started: Event<Void>, cancelled: Event<Void>) -> ScriptedHandler {
         ScriptedHandler { _ in
