@@ -4,7 +4,8 @@ BINARY := .build/release/billing-service
 VENV := .venv
 
 # Optimised, or little would be tried; with assertions, or little would be found.
-FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer --sanitize address \
+# Both sanitizers in one flag: of two, the compiler takes the last, and the package manager gives them in any order.
+FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=address \
 	-Xswiftc -O -Xswiftc -assert-config -Xswiftc Debug -Xswiftc -DFUZZING
 
 .DEFAULT_GOAL := help
