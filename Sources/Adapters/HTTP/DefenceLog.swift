@@ -28,15 +28,27 @@ package final class DefenceLog: Sendable {
 
     package func acted(_ defence: Defence, at now: NIODeadline = .now()) {
         counters[defence]?.increment()
+        entries.withLock { entries in
+            entries[defence, default: Entry()].total += 1
+            entries[defence, default: Entry()].unsaid += 1
+        }
+        say(defence, at: now)
+    }
+
+    /// Says what went unsaid because it came too soon behind the last.
+    package func sayRest(at now: NIODeadline = .now()) {
+        for defence in Defence.allCases { say(defence, at: now) }
+    }
+
+    private func say(_ defence: Defence, at now: NIODeadline) {
         let said = entries.withLock { entries -> (count: Int, total: Int)? in
-            var entry = entries[defence] ?? Entry()
-            defer { entries[defence] = entry }
-            entry.total += 1
-            entry.unsaid += 1
+            guard var entry = entries[defence], entry.unsaid > 0 else { return nil }
             if let saidAt = entry.saidAt, now < saidAt + Self.interval { return nil }
+            let said = (entry.unsaid, entry.total)
             entry.saidAt = now
-            defer { entry.unsaid = 0 }
-            return (entry.unsaid, entry.total)
+            entry.unsaid = 0
+            entries[defence] = entry
+            return said
         }
         guard let said else { return }
         logger.notice(

@@ -16,6 +16,10 @@ struct DefenceLogTests {
             log.acted(.resets, at: start + .milliseconds(milliseconds))
         }
         log.acted(.overhead, at: start)
+        log.sayRest(at: start + .milliseconds(2900))
+        // Half of the last second waits for its end.
+        log.sayRest(at: start + .seconds(3))
+        log.sayRest(at: start + .seconds(10))
         #expect(log.count(of: .resets) == 251 && log.count(of: .overhead) == 1 && log.count(of: .continuations) == 0)
         #expect(
             lines.withLock { $0 } == [
@@ -23,6 +27,7 @@ struct DefenceLogTests {
                 "a defence acted altogether=101 reason=resets times=100",
                 "a defence acted altogether=201 reason=resets times=100",
                 "a defence acted altogether=1 reason=overhead times=1",
+                "a defence acted altogether=251 reason=resets times=50",
             ])
     }
 }

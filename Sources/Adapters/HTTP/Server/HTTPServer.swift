@@ -93,7 +93,7 @@ package final class HTTPServer: Service {
         self.address = address
     }
 
-    /// How often it is looked whether memory is short.
+    /// How often it is looked whether memory is short, and what defences have done of late.
     private static let loadInterval = TimeAmount.milliseconds(250)
 
     /// Serves until the service group shuts down; then, after `shutdownDelay`, takes no new connection, lets the requests
@@ -102,6 +102,7 @@ package final class HTTPServer: Service {
         let watch = group.next().scheduleRepeatedTask(initialDelay: Self.loadInterval, delay: Self.loadInterval) {
             [load, connections] _ in
             if load.isShort { connections.endIdle() }
+            load.sayRest()
         }
         try? await gracefulShutdown()
         watch.cancel()

@@ -26,6 +26,11 @@ package final class ServerLoad: Sendable {
         defences.acted(defence)
     }
 
+    /// Sees to it that nothing defences did stays unsaid.
+    func sayRest() {
+        defences.sayRest()
+    }
+
     // MARK: Connections
 
     /// Whether there is room for one more connection; it is counted if so, until `connectionEnded`.
