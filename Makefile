@@ -33,12 +33,12 @@ test-asan: export ASAN_OPTIONS := quarantine_size_mb=1
 test-asan: export LSAN_OPTIONS := suppressions=$(CURDIR)/scripts/leaks.txt:print_suppressions=0
 test-asan: setup-test ## Run every test, or those of FILTER, with AddressSanitizer, which finds leaks too.
 	swift build --build-tests --sanitize address --scratch-path .build/asan
-	swift test --skip-build --sanitize address --scratch-path .build/asan $(addprefix --filter ,$(FILTER))
+	swift test --skip-build --sanitize address --scratch-path .build/asan $(if $(FILTER),--filter '$(FILTER)')
 
 test-tsan: export TSAN_OPTIONS := suppressions=$(CURDIR)/scripts/races.txt
 test-tsan: setup-test ## Run every test, or those of FILTER, with ThreadSanitizer, one after another.
 	swift build --build-tests --sanitize thread --scratch-path .build/tsan
-	swift test --skip-build --sanitize thread --scratch-path .build/tsan --no-parallel $(addprefix --filter ,$(FILTER))
+	swift test --skip-build --sanitize thread --scratch-path .build/tsan --no-parallel $(if $(FILTER),--filter '$(FILTER)')
 
 fuzz: setup ## Feed made-up bytes to all that reads what others send, for SECONDS (60) each.
 	swift build $(FUZZ_FLAGS) --product Fuzz

@@ -66,7 +66,7 @@ struct OverloadTests {
                 // Who holds it may let it go: its connection is read from still.
                 try await peer.send(.windowUpdate(0, 1_000_000), .windowUpdate(1, 1_000_000))
                 while try await !peer.next(.data).endsStream {}
-                #expect(server.load.bufferedBytes == 0)
+                try await server.load.untilAtRest()
                 try await peer.send(.headers(3, FramePeer.get("/")), .windowUpdate(3, 1000))
                 #expect(try await peer.next(.data).payload == Array("hello".utf8))
             }

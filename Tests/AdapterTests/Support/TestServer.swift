@@ -253,6 +253,19 @@ extension Event where Value == Void {
     func fire() { fire(()) }
 }
 
+extension ServerLoad {
+    /// Returns once nothing is being worked on and nothing is held: what a client has seen the end of, the server lets go
+    /// of a moment later.
+    ///
+    /// - Throws: when the test's time is up.
+    func untilAtRest() async throws {
+        while requestsInFlight > 0 || bufferedBytes > 0 {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
+    }
+}
+
 /// Waits until its task is cancelled.
 func untilCancelled() async {
     let (stream, continuation) = AsyncStream<Never>.makeStream()
