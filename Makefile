@@ -3,6 +3,9 @@
 BINARY := .build/release/billing-service
 VENV := .venv
 
+# One for each word of FILTER, quoted: they are regular expressions.
+FILTER_FLAGS = $(foreach filter,$(FILTER),--filter '$(filter)')
+
 # Optimised, or little would be tried; with assertions, or little would be found.
 # Both sanitizers in one flag: of two, the compiler takes the last, and the package manager gives them in any order.
 FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=address \
@@ -33,12 +36,12 @@ test-asan: export ASAN_OPTIONS := quarantine_size_mb=1
 test-asan: export LSAN_OPTIONS := suppressions=$(CURDIR)/scripts/leaks.txt:print_suppressions=0
 test-asan: setup-test ## Run every test, or those of FILTER, with AddressSanitizer, which finds leaks too.
 	swift build --build-tests --sanitize address --scratch-path .build/asan
-	swift test --skip-build --sanitize address --scratch-path .build/asan $(if $(FILTER),--filter '$(FILTER)')
+	swift test --skip-build --sanitize address --scratch-path .build/asan $(FILTER_FLAGS)
 
 test-tsan: export TSAN_OPTIONS := suppressions=$(CURDIR)/scripts/races.txt
 test-tsan: setup-test ## Run every test, or those of FILTER, with ThreadSanitizer, one after another.
 	swift build --build-tests --sanitize thread --scratch-path .build/tsan
-	swift test --skip-build --sanitize thread --scratch-path .build/tsan --no-parallel $(if $(FILTER),--filter '$(FILTER)')
+	swift test --skip-build --sanitize thread --scratch-path .build/tsan --no-parallel $(FILTER_FLAGS)
 
 fuzz: setup ## Feed made-up bytes to all that reads what others send, for SECONDS (60) each.
 	swift build $(FUZZ_FLAGS) --product Fuzz
