@@ -49,61 +49,64 @@ struct Application {
         self.opsGroup = opsGroup
         self.logger = logger
 
-        let fileCallers = try settings.callersFile.map { path throws(ConfigurationProblem) in
-            do throws(FileProblem) {
-                return try CallersFile(path: path).read()
-            } catch {
-                throw ConfigurationProblem(lines: ["\(Setting.callersFile.key): \(error)"])
-            }
-        }
-
         let certificate = try settings.listener.tls.map { files throws(ConfigurationProblem) in
             try ServerCertificate.read(files, naming: .httpTLSCertificate, opsGroup, logger)
         }
 
         var services: [any Service] = []
-        var configuration: ZoomConfiguration
+        var temporary: TemporaryCredentials?
+        // What goes wrong from here on must not leave credentials behind.
+        defer { temporary?.remove() }
+        let configuration = try settings.zoom.configuration()
+        var defaults = settings.zoom.defaults
         let credentials: CredentialsFile
         let sandboxCaller: (digest: SHA256Digest, caller: Caller)?
-        switch settings.zoom {
-        case .real(let api, let oauth, let credentialsFile):
-            configuration = ZoomConfiguration(api: api, oauth: oauth)
-            credentials = CredentialsFile(path: credentialsFile)
-            do throws(FileProblem) {
-                _ = try credentials.read()
-            } catch {
-                throw ConfigurationProblem(lines: ["\(Setting.credentialsFile.key): \(error)"])
-            }
-            sandboxCredentials = nil
+        switch settings.source {
+        case .real(let file):
+            credentials = file
             sandboxCaller = nil
             sandbox = nil
         case .sandbox(let sandboxSettings):
             let embedded = try await EmbeddedSandbox(
                 sandboxSettings, host: "127.0.0.1", port: 0, group: group, time: time, logger: logger)
             services.append(embedded.server)
-            configuration = ZoomConfiguration(api: embedded.api, oauth: embedded.oauth)
-            let temporary = try TemporaryCredentials(embedded.app)
-            credentials = CredentialsFile(path: temporary.path)
-            sandboxCredentials = temporary
-            let token = RandomToken.make(prefix: "sandbox_")
+            defaults.api = embedded.api
+            defaults.oauth = embedded.oauth
+            defaults.plan = ZoomPlan(rawValue: sandboxSettings.limits.rawValue)
+            let made = try TemporaryCredentials(embedded.app)
+            credentials = made.file
+            temporary = made
+            let token = CallerToken.make()
+            guard let name = Name("sandbox") else { preconditionFailure("the sandbox has chosen no good name") }
             sandboxCaller = (
-                SHA256Digest(of: token), Caller(name: "sandbox", scopes: Set(Caller.Scope.allCases))
+                SHA256Digest(of: token), Caller(name: name, scopes: Set(Caller.Scope.allCases))
             )
             sandbox = (embedded.zoom.accounts, token)
         }
-        configuration.requestsPerSecond = settings.requestsPerSecond
-        configuration.waitMax = settings.zoomWait
-        configuration.timeout = TimeAmount(settings.zoomTimeout)
-        configuration.http = settings.zoomHTTP
-        do throws(TLSFailure) {
-            configuration.http.tls = try TLSContext(clientTrusting: settings.zoomCAFile)
-        } catch {
-            throw ConfigurationProblem(lines: ["\(Setting.zoomCAFile.key): \(error)"])
-        }
 
-        let zoom = ZoomClient(
-            configuration: configuration, credentials: credentials, group: group, time: time, logger: logger)
-        services.append(zoom)
+        let masters = try Self.naming(.credentialsFile) { () throws(FileProblem) in
+            let masters = try MasterAccounts(
+                credentials, defaults: defaults, eventLoop: opsGroup.next(), logger: logger)
+            guard !masters.names.isEmpty else {
+                throw FileProblem(path: credentials.file.path, reason: "there is no master account in it")
+            }
+            return masters
+        }
+        let callersFile = try Self.naming(.callersFile) { () throws(FileProblem) in
+            try settings.callers.map { callers throws(FileProblem) in
+                try ReloadedFile("callers", files: [callers.file], eventLoop: opsGroup.next(), logger: logger) {
+                    () throws(FileProblem) in CallerRegistry(try callers.read())
+                }
+            }
+        }
+        let callers = KnownCallers(file: callersFile, sandboxCaller: sandboxCaller, time: time)
+        try Self.check(callers, masters, settings, logger)
+
+        let zoom = ZoomMasters(
+            masters.file.value.masters, configuration: configuration, credentials: masters, group: group, time: time,
+            logger: logger)
+        services += [zoom, masters.file, masters.follower(zoom)]
+        if let callersFile { services.append(callersFile) }
 
         var rules = ExportContacts.Rules()
         rules.windowMax = settings.exportWindow
@@ -111,19 +114,15 @@ struct Application {
         let router = Router(
             lookUpContact: LookUpContact(source: zoom, time: time),
             exportContacts: ExportContacts(directory: zoom, source: zoom, time: time, rules: rules),
-            caller: { proof in
-                switch proof {
-                case .token(let digest):
-                    if let sandboxCaller, sandboxCaller.digest == digest { return sandboxCaller.caller }
-                    return fileCallers?.caller(presenting: digest)
-                case .certificate(let names):
-                    return fileCallers?.caller(certificateNames: names)
-                }
-            },
+            callers: callers, audit: AuditLog(logger: Output.auditLogger()),
             trustedProxies: settings.listener.trustedProxies, forwardedField: settings.listener.forwardedField,
             guesses: settings.listener.callersFailures, defences: defences, logger: logger)
 
-        var checks = [Health.Check("zoom") { zoom.standing.finding }]
+        var checks = [
+            Health.Check("zoom") { zoom.finding },
+            Health.Check("credentials") { masters.file.finding },
+            Health.Check("callers") { callers.finding(masters: masters.names) },
+        ]
         if let certificate { checks.append(Health.Check("certificate") { certificate.finding }) }
         let health = Health(
             checks: checks, loops: Array(group.makeIterator()), clock: opsGroup.next(), time: time)
@@ -143,10 +142,44 @@ struct Application {
         services.append(server)
         address = server.address
         isEncrypted = certificate != nil
+        sandboxCredentials = temporary
+        temporary = nil
         // The group stops them last to first: the server while Zoom can still be asked, Zoom's client before Zoom.
         self.services = services.map {
             .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
         }
+    }
+
+    /// Says which setting a file that cannot be used comes from.
+    private static func naming<Value>(
+        _ setting: Setting, _ read: () throws(FileProblem) -> Value
+    ) throws(ConfigurationProblem) -> Value {
+        do throws(FileProblem) {
+            return try read()
+        } catch {
+            throw ConfigurationProblem(lines: ["\(setting.key): \(error)"])
+        }
+    }
+
+    /// Whether those who may call can call, and nobody else gets as far as asking.
+    private static func check(
+        _ callers: KnownCallers, _ masters: MasterAccounts, _ settings: ServeSettings, _ logger: Logger
+    ) throws(ConfigurationProblem) {
+        let astray = callers.astray(among: masters.names)
+        guard astray.isEmpty else {
+            let masters = masters.names.sorted().map(\.rawValue).joined(separator: ", ")
+            throw ConfigurationProblem(
+                lines: astray.map { "\(Setting.callersFile.key): the \"master\" of \($0) must be one of \(masters)" })
+        }
+        guard callers.isEmpty else { return }
+        guard Loopback.includes(settings.listener.host) else {
+            throw ConfigurationProblem(
+                lines: [
+                    "\(Setting.httpHost.key): \(settings.listener.host) is not loopback, and there are no callers: name a "
+                        + "\(Setting.callersFile.key) that has some (billing-service callers add)"
+                ])
+        }
+        logger.warning("there are no callers: every request will be answered 401")
     }
 
     /// Serves until SIGTERM or SIGINT, then ends what is under way and returns. A second signal ends the program at once,

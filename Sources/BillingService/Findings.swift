@@ -1,19 +1,46 @@
 import Adapters
+import Domain
 
 /// What the adapters know of themselves, in the words of probes.
-extension ZoomClient.Standing {
+extension ZoomMasters {
     var finding: Health.Finding {
-        switch self {
-        case .notAsked, .good: .good
-        case .refused:
-            .degraded(
-                "Zoom refuses the credentials, or they lack a permission",
-                remedy: "check the app's account id, client id, secret and scopes, and that it is activated")
-        case .unreachable:
-            .degraded(
-                "the last call to Zoom failed",
+        let standings = standings
+        func names(_ standing: ZoomClient.Standing) -> String {
+            standings.filter { $0.standing == standing }.map(\.master.rawValue).joined(separator: ", ")
+        }
+        let (refused, unreachable) = (names(.refused), names(.unreachable))
+        if !refused.isEmpty {
+            return .degraded(
+                "Zoom refuses the credentials, or they lack a permission: \(refused)",
+                remedy: "check the app's account id, client id, secret and scopes, and that it is activated: "
+                    + "billing-service credentials verify")
+        }
+        if !unreachable.isEmpty {
+            return .degraded(
+                "the last call to Zoom failed: \(unreachable)",
                 remedy: "look at the log for the reason; check the network, the proxy and zoom.ca-file")
         }
+        return .good
+    }
+}
+
+extension ReloadedFile {
+    var finding: Health.Finding {
+        guard let problem else { return .good }
+        return .degraded(
+            "the file as it is now cannot be used: \(problem); the last good one is in use",
+            remedy: "mend the file; it is read again when it changes")
+    }
+}
+
+extension KnownCallers {
+    func finding(masters: Set<Name>) -> Health.Finding {
+        if let finding = file?.finding, finding != .good { return finding }
+        let astray = astray(among: masters)
+        guard let first = astray.first else { return .good }
+        return .degraded(
+            "\(astray.count) callers, the first of them \(first), have no master account that they may use",
+            remedy: "name one of the credentials file in \"master\"")
     }
 }
 

@@ -27,7 +27,7 @@ struct HealthCommand: AsyncParsableCommand {
         // The service's own file may be named: it is to be believed about settings that are not looked at here.
         var reader = try await SettingsReader(
             flags: groups.values, environment: ProcessInfo.processInfo.environment,
-            file: commonFlags.configurationFile, known: ServeSettings.all)
+            file: commonFlags.configuration.file, known: ServeSettings.all)
         let host = reader.text(.opsHost) ?? ""
         let port = reader.integer(.opsPort, in: 1...65_535)
         try reader.finish()

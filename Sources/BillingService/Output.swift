@@ -20,9 +20,18 @@ enum Output {
     }
 
     static func logger(_ level: Logger.Level) -> Logger {
-        var logger = Logger(label: "billing-service") { OneLineLogHandler(StreamLogHandler.standardError(label: $0)) }
+        var logger = logger(label: "billing-service")
         logger.logLevel = level
         return logger
+    }
+
+    /// For who did what, which is kept apart from what happened.
+    static func auditLogger() -> Logger {
+        logger(label: "billing-service.audit")
+    }
+
+    private static func logger(label: String) -> Logger {
+        Logger(label: label) { OneLineLogHandler(StreamLogHandler.standardError(label: $0)) }
     }
 
     /// As it stands in a URL.

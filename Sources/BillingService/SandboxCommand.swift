@@ -38,7 +38,7 @@ struct SandboxCommand: AsyncParsableCommand {
         let groups: [any SettingFlags] = [sandboxFlags, commonFlags]
         let flags = own.compactMapValues { $0 }.merging(groups.values) { first, _ in first }
         var reader = try await SettingsReader(
-            flags: flags, environment: ProcessInfo.processInfo.environment, file: commonFlags.configurationFile,
+            flags: flags, environment: ProcessInfo.processInfo.environment, file: commonFlags.configuration.file,
             known: Self.settings)
         let settings = SandboxSettings(&reader)
         let port = reader.integer(.sandboxPort, in: 0...65_535)
@@ -60,11 +60,10 @@ struct SandboxCommand: AsyncParsableCommand {
             settings, host: "127.0.0.1", port: port, tls: certificate, group: group, time: SystemTime(),
             logger: logger)
         if let credentialsFile {
-            do {
+            do throws(FileProblem) {
                 try TemporaryCredentials.write(sandbox.app, to: credentialsFile)
             } catch {
-                throw ConfigurationProblem(
-                    lines: ["\(Setting.sandboxCredentialsFile.key): \(credentialsFile) cannot be written"])
+                throw ConfigurationProblem(lines: ["\(Setting.sandboxCredentialsFile.key): \(error)"])
             }
         }
         let base = "\(tls == nil ? "http" : "https")://\(Output.authority(of: sandbox.server.address))"

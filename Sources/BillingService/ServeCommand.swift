@@ -18,8 +18,7 @@ struct ServeCommand: AsyncParsableCommand {
             Exit codes: 0 stopped by a signal, 64 wrong usage, 78 wrong configuration, 1 anything else.
             """)
 
-    @Flag(name: .customLong(Setting.sandbox.flagName), help: ArgumentHelp(stringLiteral: Setting.sandbox.summary))
-    var isSandbox = false
+    @Flag(.sandbox) var isSandbox = false
 
     @OptionGroup var sandboxFlags: SandboxFlags
     @OptionGroup var httpFlags: HTTPFlags
@@ -29,28 +28,33 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(.shutdownGrace) var shutdownGrace
     @OptionGroup var zoomFlags: ZoomFlags
     @Option(.exportWindow) var exportWindow
-    @Option(.credentialsFile) var credentialsFile
-    @Option(.callersFile) var callersFile
+    @OptionGroup var credentialsFlags: CredentialsFlags
+    @OptionGroup var callersFlags: CallersFlags
+    @OptionGroup var sharedFileFlag: SharedFileFlag
     @OptionGroup var commonFlags: CommonFlags
 
     private var flags: [Setting: String] {
         let own: [Setting: String?] = [
             .shutdownDelay: shutdownDelay, .shutdownGrace: shutdownGrace, .exportWindow: exportWindow,
-            .credentialsFile: credentialsFile, .callersFile: callersFile, .sandbox: isSandbox ? "true" : nil,
+            .sandbox: isSandbox ? "true" : nil,
         ]
-        let groups: [any SettingFlags] = [httpFlags, limitFlags, opsFlags, zoomFlags, sandboxFlags, commonFlags]
+        let groups: [any SettingFlags] = [
+            httpFlags, limitFlags, opsFlags, zoomFlags, credentialsFlags, callersFlags, sharedFileFlag, sandboxFlags,
+            commonFlags,
+        ]
         return own.compactMapValues { $0 }.merging(groups.values) { first, _ in first }
     }
 
     func run() async throws {
         var reader = try await SettingsReader(
-            flags: flags, environment: ProcessInfo.processInfo.environment, file: commonFlags.configurationFile,
+            flags: flags, environment: ProcessInfo.processInfo.environment, file: commonFlags.configuration.file,
             known: ServeSettings.all)
         let settings = try ServeSettings(&reader, environment: ProcessInfo.processInfo.environment)
         if commonFlags.printsConfiguration {
             Output.write(reader.description)
             return
         }
+        CoreDumps.forbid()
         let logger = Output.logger(settings.logLevel)
         for notice in reader.notices { logger.warning("\(notice)") }
         let application = try await Application(settings, logger: logger)

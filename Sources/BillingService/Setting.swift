@@ -224,9 +224,17 @@ extension Setting {
         "export.window", default: "64", "count", "Lookups a stream has under way at a time, 1 to 1000.")
     static let credentialsFile = Setting(
         "credentials.file", default: nil, "path",
-        "File with the master account's credentials. Needed without a sandbox.")
+        "File with the master accounts and their credentials. Needed without a sandbox.")
+    static let credentialsKeyFile = Setting(
+        "credentials.key-file", default: nil, "path",
+        "File with the keys, one a line, that the credentials are encrypted with. BILLING_CREDENTIALS_KEY may hold one instead."
+    )
     static let callersFile = Setting(
-        "callers.file", default: nil, "path", "File with the programs that may call. Needed without a sandbox.")
+        "callers.file", default: nil, "path",
+        "File with the programs that may call. Without any, only loopback is listened on.")
+    static let allowSharedFile = Setting(
+        "allow-shared-file", default: "false", "",
+        "Take these files though others than their owner may use them, as in mounts of Kubernetes.")
     static let logLevel = Setting(
         "log.level", default: "info", "level", "trace, debug, info, notice, warning, error or critical.")
     static let sandbox = Setting(

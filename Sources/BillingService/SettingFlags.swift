@@ -11,6 +11,15 @@ extension Option where Value == String? {
     }
 }
 
+extension Flag where Value == Bool {
+    /// The flag of a setting that is on or off.
+    init(wrappedValue: Bool, _ setting: Setting) {
+        self.init(
+            wrappedValue: wrappedValue, name: .customLong(setting.flagName),
+            help: ArgumentHelp(stringLiteral: setting.summary))
+    }
+}
+
 /// A group of flags that knows which settings they are.
 protocol SettingFlags: ParsableArguments {
     /// Those that were given.
@@ -23,12 +32,17 @@ extension [any SettingFlags] {
     }
 }
 
-/// The flags every command has.
-struct CommonFlags: SettingFlags {
+/// Where settings may be written down.
+struct ConfigurationFlag: ParsableArguments {
     @Option(
         name: .customLong("config"),
         help: "JSON file with settings, nested by the dots of their names: {\"http\": {\"port\": 8080}}.")
-    var configurationFile: String?
+    var file: String?
+}
+
+/// The flags of every command that runs or asks a service.
+struct CommonFlags: SettingFlags {
+    @OptionGroup var configuration: ConfigurationFlag
 
     @Flag(name: .customLong("print-config"), help: "Print the settings that result, and exit.")
     var printsConfiguration = false
@@ -159,6 +173,31 @@ struct ZoomFlags: SettingFlags {
         ]
         return own.compactMapValues { $0 }
     }
+}
+
+/// The flags that say where the credentials are, and what opens them.
+struct CredentialsFlags: SettingFlags {
+    @Option(.credentialsFile) var file
+    @Option(.credentialsKeyFile) var keyFile
+
+    var values: [Setting: String] {
+        let own: [Setting: String?] = [.credentialsFile: file, .credentialsKeyFile: keyFile]
+        return own.compactMapValues { $0 }
+    }
+}
+
+/// The flag that says where the callers are.
+struct CallersFlags: SettingFlags {
+    @Option(.callersFile) var file
+
+    var values: [Setting: String] { [.callersFile: file].compactMapValues { $0 } }
+}
+
+/// The flag that takes files which others may use.
+struct SharedFileFlag: SettingFlags {
+    @Flag(.allowSharedFile) var isAllowed = false
+
+    var values: [Setting: String] { isAllowed ? [.allowSharedFile: "true"] : [:] }
 }
 
 /// The flags that shape a sandbox.

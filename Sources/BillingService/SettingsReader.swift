@@ -142,12 +142,11 @@ struct SettingsReader {
     /// `200,20/s`: so many at once, and so many a second after that.
     mutating func rate(_ setting: Setting) -> Limits.Rate {
         guard let text = text(setting) else { return Limits.Rate(atOnce: 1, perSecond: 1) }
-        let match = text.wholeMatch(of: /(\d{1,6}),(\d{1,6})\/s/)
-        guard let match, let atOnce = Int(match.output.1), let perSecond = Int(match.output.2), atOnce > 0 else {
+        guard let rate = Limits.Rate(text) else {
             report(setting, "\"\(text)\" is not a rate such as 200,20/s")
             return Limits.Rate(atOnce: 1, perSecond: 1)
         }
-        return Limits.Rate(atOnce: atOnce, perSecond: perSecond)
+        return rate
     }
 
     /// Makes less of a setting than it says. That is told, unless somebody asked for as much: then it is a mistake.

@@ -82,9 +82,16 @@ enum FuzzTarget: String, CaseIterable {
         return Router(
             lookUpContact: LookUpContact(source: source, time: TestClock()),
             exportContacts: ExportContacts(directory: source, source: source, time: TestClock()),
-            caller: { _ in Caller(name: "fuzz", scopes: Set(Caller.Scope.allCases)) },
-            logger: Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() })
+            callers: Everybody(), audit: AuditLog(logger: silent), logger: silent)
     }()
+
+    private static let silent = Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() }
+
+    /// Everybody may do everything.
+    private struct Everybody: CallerDirectory {
+        func caller(for proof: CallerProof) -> Caller? { .everything }
+        func endOfExport(for proof: CallerProof, begunAs caller: Caller) async {}
+    }
 
     /// The router, watched.
     private struct Watched: RequestHandler {

@@ -21,6 +21,14 @@ package struct SystemTime: TimeSource {
 }
 
 extension Timestamp {
+    /// A time as `rfc3339` writes it, to the second and in UTC; `nil` for anything else.
+    package init?(rfc3339 text: String) {
+        guard text.wholeMatch(of: /[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z/) != nil,
+            let date = try? Date(text, strategy: .iso8601)
+        else { return nil }
+        self.init(secondsSinceEpoch: Int64(date.timeIntervalSince1970))
+    }
+
     /// As RFC 3339 writes it: `2026-01-31T12:00:00Z`.
     package var rfc3339: String {
         Date(timeIntervalSince1970: Double(secondsSinceEpoch)).formatted(.iso8601)

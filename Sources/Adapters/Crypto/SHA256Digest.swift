@@ -48,6 +48,9 @@ package struct SHA256Digest: Sendable, Hashable {
         }
     }
 
+    /// The first 8 bytes as a number, most significant first.
+    var firstWord: UInt64 { UInt64(bigEndian: words[0]) }
+
     package static func == (left: SHA256Digest, right: SHA256Digest) -> Bool {
         withUnsafeBytes(of: left.words) { left in
             withUnsafeBytes(of: right.words) { CRYPTO_memcmp(left.baseAddress, $0.baseAddress, count) == 0 }

@@ -57,6 +57,14 @@ package struct Limits: Sendable {
             self.atOnce = atOnce
             self.perSecond = perSecond
         }
+
+        /// `200,20/s`: 1 to 999999 at once, and 0 to 999999 a second after that; `nil` for anything else.
+        package init?(_ text: String) {
+            guard let match = text.wholeMatch(of: /([0-9]{1,6}),([0-9]{1,6})\/s/), let atOnce = Int(match.output.1),
+                let perSecond = Int(match.output.2), atOnce > 0
+            else { return nil }
+            self.init(atOnce: atOnce, perSecond: perSecond)
+        }
     }
 
     /// RST_STREAM from a peer. A browser that leaves a page resets a screen full of streams; nobody resets hundreds.

@@ -54,9 +54,33 @@ enum FailureTable {
 
     // MARK: Refusals before any use case
 
+    /// Whoever shows nothing is told of no error (RFC 6750, 3.1).
     static let unauthenticated = ProblemDetails(
         status: 401, code: 124, slug: "unauthenticated", title: "Not authenticated",
         message: "Invalid access token.", extraFields: [(.wwwAuthenticate, "Bearer")])
+
+    /// Never known, expired and revoked are one.
+    static let unknownToken = ProblemDetails(
+        status: 401, code: 124, slug: "unauthenticated", title: "Not authenticated",
+        message: "Invalid access token.",
+        extraFields: [
+            (
+                .wwwAuthenticate,
+                #"Bearer error="invalid_token", error_description="The token is not known, has expired or was revoked""#
+            )
+        ])
+    static let damagedToken = ProblemDetails(
+        status: 401, code: 124, slug: "damaged-token", title: "Not authenticated",
+        message: "Invalid access token: it is mistyped or cut off.",
+        extraFields: [
+            (
+                .wwwAuthenticate,
+                #"Bearer error="invalid_token", error_description="The token is mistyped or cut off""#
+            )
+        ])
+    static let callerRate = ProblemDetails(
+        status: 429, code: 429, slug: "caller-rate", title: "Too many requests",
+        message: "The caller sends more requests than it may.", extraFields: [(.retryAfter, "1")])
     static let tooManyGuesses = ProblemDetails(
         status: 429, code: 429, slug: "too-many-wrong-tokens", title: "Too many requests",
         message: "Too many wrong tokens came from this address.", extraFields: [(.retryAfter, "1")])

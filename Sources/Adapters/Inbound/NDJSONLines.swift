@@ -13,8 +13,18 @@ final class NDJSONLines: ExportContacts.Consumer {
     private let selection: Selection
     private let body: BodyWriter
 
-    /// How many failures of each code were written, for the `end` line.
-    private let failures = Mutex<[Int: Int]>([:])
+    private struct Counts {
+        var contacts = 0
+        /// By code, for the `end` line.
+        var failures: [Int: Int] = [:]
+    }
+
+    private let counts = Mutex(Counts())
+
+    /// What was told of so far.
+    var told: (contacts: Int, failures: Int) {
+        counts.withLock { ($0.contacts, $0.failures.values.reduce(0, +)) }
+    }
 
     init(selection: Selection, body: BodyWriter) {
         self.selection = selection
@@ -22,6 +32,8 @@ final class NDJSONLines: ExportContacts.Consumer {
     }
 
     func take(_ event: ExportContacts.Event) async throws(BillingFailure) {
+        // A producer that was held by its reader may have been told to stop meanwhile.
+        guard !Task.isCancelled else { throw .cancelled }
         guard let line = line(for: event) else { return }
         do throws(BodyWriter.Closed) {
             try await body.write(line)
@@ -31,9 +43,8 @@ final class NDJSONLines: ExportContacts.Consumer {
     }
 
     /// The last line of a stream that could not go on.
-    func end(with failure: BillingFailure) async {
+    func end(with problem: ProblemDetails) async {
         guard selection == .all else { return }
-        let problem = FailureTable.problem(for: failure)
         let line = Self.line("error") { object in
             object.member("status", problem.status)
             object.member("code", problem.code)
@@ -45,6 +56,7 @@ final class NDJSONLines: ExportContacts.Consumer {
     private func line(for event: ExportContacts.Event) -> ByteBuffer? {
         switch event {
         case .contact(let account, let dated):
+            counts.withLock { $0.contacts += 1 }
             return Self.line("contact") { object in
                 object.member("account_id", account.rawValue)
                 object.member("as_of", dated.asOf.rfc3339)
@@ -52,7 +64,7 @@ final class NDJSONLines: ExportContacts.Consumer {
             }
         case .failure(let account, let failure):
             let problem = FailureTable.problem(for: failure)
-            failures.withLock { $0[problem.code, default: 0] += 1 }
+            counts.withLock { $0.failures[problem.code, default: 0] += 1 }
             return Self.line("failure") { object in
                 object.member("account_id", account.rawValue)
                 object.member("status", problem.status)
@@ -78,7 +90,7 @@ final class NDJSONLines: ExportContacts.Consumer {
                 object.member("waiting", Self.name(of: wait))
             }
         case .end(let summary):
-            let byCode = failures.withLock { $0 }.sorted { $0.key < $1.key }
+            let byCode = counts.withLock { $0.failures }.sorted { $0.key < $1.key }
             return Self.line("end") { object in
                 object.member("complete", true)
                 object.member("contacts", summary.contacts)

@@ -15,25 +15,27 @@ package final class Router: RequestHandler {
     private let trustedProxies: [AddressRange]
     private let forwardedField: ForwardedField.Name
     private let tokenGuesses: TokenGuesses
+    private let callerRates = CallerRates()
     private let logger: Logger
 
     /// Asked of the logger once and not for every request.
     private let logsRequests: Bool
 
     /// - Parameters:
-    ///   - caller: Finds the caller by what a request shows.
+    ///   - callers: Who may call.
+    ///   - audit: Hears of every export.
     ///   - trustedProxies: Whose word is taken for whom they forward for.
     ///   - forwardedField: Where they say it.
     ///   - guesses: Wrong tokens that one address may show.
     package init(
         lookUpContact: LookUpContact, exportContacts: ExportContacts,
-        caller: @escaping @Sendable (CallerProof) -> Caller?, trustedProxies: [AddressRange] = [],
+        callers: any CallerDirectory, audit: AuditLog, trustedProxies: [AddressRange] = [],
         forwardedField: ForwardedField.Name = .xForwardedFor,
         guesses: Limits.Rate = Limits.Rate(atOnce: 50, perSecond: 1), defences: DefenceLog? = nil, logger: Logger
     ) {
-        callerCheck = CallerCheck(registry: caller)
+        callerCheck = CallerCheck(directory: callers)
         getBilling = GetBilling(lookUpContact: lookUpContact)
-        streamBilling = StreamBilling(exportContacts: exportContacts)
+        streamBilling = StreamBilling(exportContacts: exportContacts, callers: callers, audit: audit)
         self.trustedProxies = trustedProxies
         self.forwardedField = forwardedField
         tokenGuesses = TokenGuesses(rate: guesses, defences: defences ?? DefenceLog(logger: logger))
@@ -88,20 +90,26 @@ package final class Router: RequestHandler {
         case .other: return refuse(FailureTable.readOnly)
         case .unknown: return refuse(FailureTable.unknownMethod)
         }
-        guard let caller = callerCheck.caller(of: request) else {
-            // Whoever shows nothing guesses nothing.
-            let isGuess = request.fields[.authorization] != nil
-            guard !isGuess || tokenGuesses.mayGuess(client(of: request)) else {
-                return refuse(FailureTable.tooManyGuesses)
-            }
-            return refuse(FailureTable.unauthenticated)
+        let (caller, proof): (Caller, CallerProof)
+        switch callerCheck.verdict(on: request) {
+        case .caller(let known, let shown): (caller, proof) = (known, shown)
+        // Whoever shows nothing guesses nothing.
+        case .nobody: return refuse(FailureTable.unauthenticated)
+        case .unknown: return refuse(wrongToken(from: request) ?? FailureTable.unknownToken)
+        case .damagedToken: return refuse(wrongToken(from: request) ?? FailureTable.damagedToken)
         }
+        guard callerRates.mayAsk(caller) else { return refuse(FailureTable.callerRate) }
         switch route {
         case .billing(let account):
             return getBilling.reply(to: request, account: account, caller: caller, requestID)
         case .billingStream:
-            return streamBilling.reply(to: request, caller: caller, requestID)
+            return streamBilling.reply(to: request, caller: caller, proof, requestID)
         }
+    }
+
+    /// Counts a wrong token. The answer to one too many.
+    private func wrongToken(from request: HTTPRequest) -> ProblemDetails? {
+        tokenGuesses.mayGuess(client(of: request)) ? nil : FailureTable.tooManyGuesses
     }
 
     private static let accounts = Array("/v2/accounts/".utf8)

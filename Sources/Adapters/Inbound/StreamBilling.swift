@@ -1,26 +1,38 @@
 import Domain
 import NIOCore
 
-/// `GET /v2/billing/stream`: the billing contacts of all sub accounts as NDJSON.
+/// `GET /v2/billing/stream`: the billing contacts of all sub accounts, or of the caller's, as NDJSON.
 struct StreamBilling: Sendable {
     private let exportContacts: ExportContacts
+    private let callers: any CallerDirectory
+    private let audit: AuditLog
 
-    init(exportContacts: ExportContacts) {
+    init(exportContacts: ExportContacts, callers: any CallerDirectory, audit: AuditLog) {
         self.exportContacts = exportContacts
+        self.callers = callers
+        self.audit = audit
     }
 
     private static let mediaTypes = ["application/x-ndjson", "application/jsonl"]
 
-    func reply(to request: HTTPRequest, caller: Caller, _ requestID: RequestID) -> Reply {
+    func reply(to request: HTTPRequest, caller: Caller, _ proof: CallerProof, _ requestID: RequestID) -> Reply {
+        func refuse(_ problem: ProblemDetails) -> Reply {
+            audit.export(by: caller, requestID, outcome: .refused, code: problem.code)
+            return .now(problem.response(requestID))
+        }
         guard let mediaType = AcceptField(of: request).first(of: Self.mediaTypes) else {
-            return .now(FailureTable.notAcceptable.response(requestID))
+            return refuse(FailureTable.notAcceptable)
         }
         do throws(BillingFailure) {
             let (options, lines) = try Self.parameters(of: request)
             let export = try exportContacts(options, for: caller)
-            return .stream(Self.head(mediaType, requestID)) { await Self.run(export, lines, to: $0) }
+            return .stream(Self.head(mediaType, requestID)) { [self] body in
+                let lines = NDJSONLines(selection: lines, body: body)
+                let ending = await end(of: export, to: lines, for: caller, proof)
+                return await close(lines, ending, for: caller, requestID)
+            }
         } catch {
-            return .now(FailureTable.problem(for: error).response(requestID))
+            return refuse(FailureTable.problem(for: error))
         }
     }
 
@@ -58,17 +70,58 @@ struct StreamBilling: Sendable {
         return head
     }
 
-    private static func run(
-        _ export: ExportContacts.Export, _ selection: NDJSONLines.Selection, to body: BodyWriter
-    ) async -> StreamEnding {
-        let lines = NDJSONLines(selection: selection, body: body)
-        do throws(BillingFailure) {
-            try await export.run(to: lines)
-            return .complete
-        } catch {
-            // Nobody takes a stream for complete that ends like this.
-            await lines.end(with: error)
-            return .broken
+    private enum Ending: Sendable {
+        case exported(Result<Void, BillingFailure>)
+        case revoked
+    }
+
+    /// Runs the export for as long as its caller may have it.
+    private func end(
+        of export: ExportContacts.Export, to lines: NDJSONLines, for caller: Caller, _ proof: CallerProof
+    ) async -> Ending {
+        await withTaskGroup(of: Ending.self) { group in
+            group.addTask {
+                do throws(BillingFailure) {
+                    return .exported(.success(try await export.run(to: lines)))
+                } catch {
+                    return .exported(.failure(error))
+                }
+            }
+            group.addTask { [callers] in
+                await callers.endOfExport(for: proof, begunAs: caller)
+                return .revoked
+            }
+            let first = await group.next() ?? .revoked
+            // Or the wait was over because the reader has gone.
+            let isGone = Task.isCancelled
+            group.cancelAll()
+            let second = await group.next() ?? .revoked
+            switch (first, second) {
+            case (.exported, _): return first
+            // It may have come to its end at the same moment.
+            case (.revoked, .exported(.success)): return second
+            case (.revoked, _): return isGone ? second : .revoked
+            }
         }
+    }
+
+    private func close(
+        _ lines: NDJSONLines, _ ending: Ending, for caller: Caller, _ requestID: RequestID
+    ) async -> StreamEnding {
+        let (outcome, problem): (AuditLog.Outcome, ProblemDetails?) =
+            switch ending {
+            case .exported(.success): (.complete, nil)
+            case .exported(.failure(.cancelled)): (.cancelled, FailureTable.problem(for: .cancelled))
+            case .exported(.failure(let failure)): (.failed, FailureTable.problem(for: failure))
+            case .revoked: (.revoked, FailureTable.unknownToken)
+            }
+        let told = lines.told
+        audit.export(
+            by: caller, requestID, outcome: outcome, code: problem?.code, contacts: told.contacts,
+            failures: told.failures)
+        guard let problem else { return .complete }
+        // Nobody takes a stream for complete that ends like this.
+        await lines.end(with: problem)
+        return .broken
     }
 }

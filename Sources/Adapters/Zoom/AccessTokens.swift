@@ -1,9 +1,11 @@
 import Domain
 import Logging
 
-/// The access token of the master account: fetched when first needed, kept until shortly before it expires, and renewed
+/// The access token of one master account: fetched when first needed, kept until shortly before it expires, and renewed
 /// once however many calls wait for it.
 actor AccessTokens {
+    typealias Fetch = @Sendable (MasterCredentials) async throws(ZoomFailure) -> ZoomAnswer.TokenGrant
+
     private struct Token {
         let text: Secret
         let renewAt: Moment
@@ -18,7 +20,16 @@ actor AccessTokens {
     }
 
     private var state = State.none
-    private let fetch: @Sendable () async throws(ZoomFailure) -> ZoomAnswer.TokenGrant
+
+    /// Those the last token was asked for with.
+    private var presented: MasterCredentials?
+
+    /// Fetches a token with new credentials while the old one is in use.
+    private var replacement: Task<Void, Never>?
+
+    private let master: Name
+    private let credentials: any CredentialsStore
+    private let fetch: Fetch
     private let time: any TimeSource
     private let logger: Logger
 
@@ -29,9 +40,10 @@ actor AccessTokens {
     private static let failureKept = Duration.seconds(2)
 
     init(
-        time: any TimeSource, logger: Logger,
-        fetch: @escaping @Sendable () async throws(ZoomFailure) -> ZoomAnswer.TokenGrant
+        master: Name, credentials: any CredentialsStore, time: any TimeSource, logger: Logger, fetch: @escaping Fetch
     ) {
+        self.master = master
+        self.credentials = credentials
         self.time = time
         self.logger = logger
         self.fetch = fetch
@@ -52,19 +64,39 @@ actor AccessTokens {
         if case .valid(let token) = state, token.text == text { state = .none }
     }
 
+    /// The store may have other credentials than those last presented. The token at hand is used until there is one for
+    /// them: an app's tokens outlive its old secret, and nobody has to wait.
+    func credentialsChanged() async {
+        switch state {
+        case .failed: state = .none
+        case .none, .renewing: break
+        case .valid:
+            guard replacement == nil, let now = try? await credentials.credentials(of: master), now != presented else {
+                return
+            }
+            replacement = Task {
+                do throws(ZoomFailure) {
+                    try await obtain()
+                } catch {
+                    logger.warning(
+                        "Zoom gives no access token for the new credentials: the old token stays in use",
+                        metadata: ["reason": "\(error.reason)"])
+                }
+                replacement = nil
+            }
+        }
+    }
+
     func close() {
         if case .renewing(let renewal) = state { renewal.cancel() }
+        replacement?.cancel()
     }
 
     private func renew() async throws(ZoomFailure) -> Secret {
         // Not a child of the caller's task: a caller that gives up must not take the token from the others.
         let renewal = Task { () -> Result<Secret, ZoomFailure> in
             do throws(ZoomFailure) {
-                let grant = try await fetch()
-                let margin = min(Self.margin, grant.lifetime / 10)
-                state = .valid(Token(text: grant.accessToken, renewAt: time.now + (grant.lifetime - margin)))
-                logger.debug("obtained an access token", metadata: ["lifetime": "\(grant.lifetime)"])
-                return .success(grant.accessToken)
+                return .success(try await obtain())
             } catch {
                 state = .failed(error, until: time.now + Self.failureKept)
                 logger.warning("could not obtain an access token from Zoom", metadata: ["reason": "\(error.reason)"])
@@ -73,5 +105,31 @@ actor AccessTokens {
         }
         state = .renewing(renewal)
         return try await renewal.value.get()
+    }
+
+    /// Asks for a token with the credentials as they are, and once more if Zoom refuses them and there are others by then.
+    @discardableResult
+    private func obtain() async throws(ZoomFailure) -> Secret {
+        var refused: (credentials: MasterCredentials, failure: ZoomFailure)?
+        while true {
+            let current: MasterCredentials
+            do throws(BillingFailure) {
+                current = try await credentials.credentials(of: master)
+            } catch {
+                throw .credentials(.missing)
+            }
+            if let refused, current == refused.credentials { throw refused.failure }
+            presented = current
+            do throws(ZoomFailure) {
+                let grant = try await fetch(current)
+                let margin = min(Self.margin, grant.lifetime / 10)
+                state = .valid(Token(text: grant.accessToken, renewAt: time.now + (grant.lifetime - margin)))
+                logger.debug("obtained an access token", metadata: ["lifetime": "\(grant.lifetime)"])
+                return grant.accessToken
+            } catch {
+                guard case .credentials = error, refused == nil else { throw error }
+                refused = (current, error)
+            }
+        }
     }
 }

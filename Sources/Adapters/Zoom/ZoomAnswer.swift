@@ -74,6 +74,9 @@ package enum ZoomAnswer {
     package struct TokenGrant {
         package let accessToken: Secret
         package let lifetime: Duration
+
+        /// What it may be used for; `nil` if Zoom does not say.
+        package let scopes: Set<String>?
     }
 
     /// The answer of the token endpoint (RFC 6749, 5.1). Zoom's tokens live an hour, which is assumed where it does not
@@ -87,8 +90,11 @@ package enum ZoomAnswer {
             else { throw .unreadable }
             let seconds = object["expires_in"]?.integer ?? 3600
             guard seconds > 0 else { throw .unreadable }
-            return TokenGrant(accessToken: Secret(token), lifetime: .seconds(min(seconds, 86_400)))
-        case 400, 401, 403: throw .credentials
+            let scopes = object["scope"]?.string.map { Set($0.split(separator: " ").map(String.init)) }
+            return TokenGrant(
+                accessToken: Secret(token), lifetime: .seconds(min(seconds, 86_400)), scopes: scopes)
+        case 400, 401, 403:
+            throw .credentials(CredentialsFault(error: object?["error"]?.string, code: object?["code"]?.integer))
         default: throw .api(status: response.status, code: nil, message: "", retryAfter: nil)
         }
     }

@@ -6,12 +6,13 @@ package import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// Zoom's Billing API as the domain's ports: one master account, one connection, one pace.
-package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
+/// Zoom's Billing API for one master account: one connection, one pace.
+package final class ZoomClient: Sendable {
+    private let master: Name
     private let configuration: ZoomConfiguration
     private let http: HTTPClient
     private let tokens: AccessTokens
-    private let oauth: HTTPClient
+    private let tokenEndpoint: TokenEndpoint
     private let gate: RateGate?
     private let time: any TimeSource
     private let logger: Logger
@@ -35,36 +36,42 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
     private static let pagesMax = 33_334
 
     package init(
-        configuration: ZoomConfiguration, credentials: any CredentialsStore, group: MultiThreadedEventLoopGroup,
-        time: any TimeSource, logger: Logger
+        master: Name, configuration: ZoomConfiguration, credentials: any CredentialsStore,
+        group: MultiThreadedEventLoopGroup, time: any TimeSource, logger: Logger
     ) {
+        self.master = master
         self.configuration = configuration
         self.time = time
+        var logger = logger
+        logger[metadataKey: "master"] = "\(master)"
         self.logger = logger
-        let connect = { (origin: Origin) in
-            HTTPClient(origin: origin, group: group, configuration: configuration.http, logger: logger)
-        }
-        let oauth = connect(configuration.oauth.origin)
-        self.oauth = oauth
-        http = connect(configuration.api.origin)
+        http = HTTPClient(
+            origin: configuration.api.origin, group: group, configuration: configuration.http, logger: logger)
+        let tokenEndpoint = TokenEndpoint(configuration: configuration, group: group, logger: logger)
+        self.tokenEndpoint = tokenEndpoint
         gate = configuration.requestsPerSecond.map { perSecond in
             RateGate(perSecond: perSecond, waitMax: configuration.waitMax, time: time)
         }
-        tokens = AccessTokens(time: time, logger: logger) { () async throws(ZoomFailure) in
-            try await Self.fetchToken(with: credentials, from: configuration, over: oauth)
+        tokens = AccessTokens(master: master, credentials: credentials, time: time, logger: logger) {
+            credentials async throws(ZoomFailure) in try await tokenEndpoint.token(for: credentials)
         }
     }
 
-    /// Keeps the connections until the service shuts down.
-    package func run() async throws {
-        try? await gracefulShutdown()
+    /// Ends the connections once the requests on them have ended, and makes no other.
+    package func close() async {
         gate?.close()
         await tokens.close()
         await http.close()
-        await oauth.close()
+        await tokenEndpoint.close()
     }
 
-    // MARK: Ports
+    /// There are other credentials than there were: a failure with the old ones no longer stands, and a token is fetched
+    /// with the new ones while the one at hand goes on being used.
+    func credentialsChanged() async {
+        await tokens.credentialsChanged()
+    }
+
+    // MARK: Operations
 
     package func billing(of account: AccountID, for purpose: Purpose) async throws(BillingFailure) -> AccountBilling {
         do throws(ZoomFailure) {
@@ -134,11 +141,11 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
         var request = ClientRequest(
             method: "GET", scheme: http.origin.scheme.rawValue, authority: http.origin.authority,
             target: configuration.api.path + target)
-        request.fields.append(.authorization, "Bearer \(token.reveal())")
+        request.fields.append(.authorization, Array("Bearer ".utf8) + token.bytes)
         // Without it Zoom has been seen to answer errors in XML.
         request.fields.append(.accept, "application/json")
         request.fields.append(.acceptEncoding, "gzip")
-        request.fields.append(.userAgent, Self.userAgent)
+        request.fields.append(.userAgent, ZoomConfiguration.userAgent)
         if let traceparent = TraceContext.traceparent { request.fields.append(.traceparent, traceparent) }
         let response: ClientResponse
         do throws(HTTPFailure) {
@@ -148,49 +155,6 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
             throw .transport(error)
         }
         return try ZoomAnswer.object(of: response, now: time.timestamp)
-    }
-
-    private static let userAgent = "billing-service"
-
-    /// The Server-to-Server OAuth grant (Zoom: Server-to-Server OAuth).
-    private static func fetchToken(
-        with credentials: any CredentialsStore, from configuration: ZoomConfiguration, over oauth: HTTPClient
-    ) async throws(ZoomFailure) -> ZoomAnswer.TokenGrant {
-        let response = try await tokenResponse(with: credentials, from: configuration, over: oauth)
-        return try ZoomAnswer.tokenGrant(response)
-    }
-
-    private static func tokenResponse(
-        with credentials: any CredentialsStore, from configuration: ZoomConfiguration, over oauth: HTTPClient
-    ) async throws(ZoomFailure) -> ClientResponse {
-        let master: MasterCredentials
-        do throws(BillingFailure) {
-            master = try await credentials.masterCredentials()
-        } catch {
-            throw .credentials
-        }
-        let body = "grant_type=account_credentials&account_id=\(PercentEncoding.encode(master.accountID.rawValue))"
-        var request = ClientRequest(
-            method: "POST", scheme: oauth.origin.scheme.rawValue, authority: oauth.origin.authority,
-            target: configuration.oauth.path, body: ByteBuffer(string: body))
-        let basic = Data("\(master.clientID):\(master.clientSecret.reveal())".utf8).base64EncodedString()
-        request.fields.append(.authorization, "Basic \(basic)")
-        request.fields.append(.contentType, "application/x-www-form-urlencoded")
-        request.fields.append(.contentLength, body.utf8.count)
-        request.fields.append(.accept, "application/json")
-        request.fields.append(.userAgent, userAgent)
-        // Once more if the connection was lost: it has mostly been idle for an hour, and a second token does no harm.
-        var hasReconnected = false
-        while true {
-            do throws(HTTPFailure) {
-                return try await oauth.exchange(
-                    request, bodyBytesMax: configuration.bodyBytesMax, timeout: configuration.timeout)
-            } catch {
-                let failure = ZoomFailure.transport(error)
-                guard failure.isConnectionFault, !hasReconnected else { throw failure }
-                hasReconnected = true
-            }
-        }
     }
 
     private func note(_ standing: Standing) {
@@ -217,7 +181,7 @@ package final class ZoomClient: ContactSource, SubAccountDirectory, Service {
 
 extension ZoomFailure {
     /// The connection, not the request, was at fault.
-    fileprivate var isConnectionFault: Bool {
+    var isConnectionFault: Bool {
         switch self {
         case .transport(let failure): failure.isUnprocessed || failure == .connectionLost
         case .api, .unreadable, .paced, .credentials: false
@@ -231,7 +195,7 @@ extension ZoomFailure {
         case .transport(let failure): "\(failure)"
         case .unreadable: "unreadable answer"
         case .paced: "own pace"
-        case .credentials: "credentials missing or refused"
+        case .credentials(let fault): "credentials: \(fault.rawValue)"
         }
     }
 }

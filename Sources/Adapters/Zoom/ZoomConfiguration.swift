@@ -32,6 +32,8 @@ package struct ZoomConfiguration: Sendable {
     package var bodyBytesMax = 256 * 1024
     package var listBodyBytesMax = 10 * 1024 * 1024
 
+    static let userAgent = "billing-service"
+
     package init(api: Endpoint, oauth: Endpoint) {
         self.api = api
         self.oauth = oauth

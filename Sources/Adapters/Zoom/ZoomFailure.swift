@@ -11,7 +11,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     /// Our own pace leaves no room soon enough.
     case paced(wait: Duration)
     /// There are no credentials to be used, or Zoom's token endpoint refuses them.
-    case credentials
+    case credentials(CredentialsFault)
 
     /// What the failure means for whoever asked about `account`.
     func billingFailure(account: AccountID?) -> BillingFailure {

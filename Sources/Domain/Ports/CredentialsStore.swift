@@ -1,7 +1,7 @@
-/// Where the credentials of the master account are kept.
+/// Where the credentials of the master accounts are kept.
 package protocol CredentialsStore: Sendable {
-    /// The credentials as they are now.
+    /// The credentials as they are now: whoever asks has none, or was just refused with those it had.
     ///
-    /// - Throws: `credentialsRefused` if there are none that can be used.
-    func masterCredentials() async throws(BillingFailure) -> MasterCredentials
+    /// - Throws: `credentialsRefused` if there are none of that name that can be used.
+    func credentials(of master: Name) async throws(BillingFailure) -> MasterCredentials
 }

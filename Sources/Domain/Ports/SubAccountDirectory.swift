@@ -2,6 +2,7 @@
 package protocol SubAccountDirectory: Sendable {
     /// Every sub account, in no particular order; one may come twice.
     ///
+    /// - Parameter master: As for `ContactSource`.
     /// - Throws: as `ContactSource`.
-    func subAccounts() async throws(BillingFailure) -> [AccountID]
+    func subAccounts(of master: Name?) async throws(BillingFailure) -> [AccountID]
 }

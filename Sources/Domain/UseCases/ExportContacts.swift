@@ -1,6 +1,7 @@
 import Synchronization
 
-/// Exports the billing contacts of all sub accounts of the master, in ascending order of their ids.
+/// Exports the billing contacts of all sub accounts of the caller's master, or of those of them that are the caller's, in
+/// ascending order of their ids.
 ///
 /// Because of that order every line is a checkpoint: an export that broke off goes on after the last id received. A
 /// bounded window of lookups is under way at a time; when the consumer does not take what is ready, no new ones start.
@@ -88,29 +89,30 @@ package struct ExportContacts: Sendable {
     /// - Throws: `scopeMissing`.
     package func callAsFunction(_ options: Options, for caller: Caller) throws(BillingFailure) -> Export {
         try caller.require(.billingExport)
-        return Export(contacts: self, options: options)
+        return Export(contacts: self, options: options, caller: caller)
     }
 
     /// An export a caller may have.
     package struct Export: Sendable {
         fileprivate let contacts: ExportContacts
         fileprivate let options: Options
+        fileprivate let caller: Caller
 
         /// Runs to the end, or as far as it gets: only an export that returns was complete.
         ///
         /// - Throws: `cancelled` when the task is cancelled or the consumer gives up; and whatever reaches further than
         ///   one account, such as `credentialsRefused`.
         package func run(to consumer: some Consumer) async throws(BillingFailure) {
-            try await contacts.run(options, to: consumer)
+            try await contacts.run(self, to: consumer)
         }
     }
 
-    private func run(_ options: Options, to consumer: some Consumer) async throws(BillingFailure) {
+    private func run(_ export: Export, to consumer: some Consumer) async throws(BillingFailure) {
         let result = await withTaskGroup(of: Step.self) { group -> Result<Void, BillingFailure> in
             // The children end at once when cancelled, so leaving the group does not wait for Zoom.
             defer { group.cancelAll() }
             do throws(BillingFailure) {
-                try await run(options, consumer, in: &group)
+                try await run(export, consumer, in: &group)
                 return .success(())
             } catch {
                 return .failure(error)
@@ -126,8 +128,9 @@ package struct ExportContacts: Sendable {
     }
 
     private func run(
-        _ options: Options, _ consumer: some Consumer, in group: inout TaskGroup<Step>
+        _ export: Export, _ consumer: some Consumer, in group: inout TaskGroup<Step>
     ) async throws(BillingFailure) {
+        let (options, caller) = (export.options, export.caller)
         let start = time.now
         let budgetWaiters = BudgetWaiters()
         var window: Window?
@@ -135,7 +138,7 @@ package struct ExportContacts: Sendable {
 
         // Sorting a million ids takes its time: not on the thread that also answers everybody else.
         group.addTask(executorPreference: globalConcurrentExecutor) {
-            .listed(await self.orderedAccounts(after: options.after, budgetWaiters))
+            .listed(await self.orderedAccounts(of: caller, after: options.after, budgetWaiters))
         }
         addSilence(after: lastEvent, to: &group)
 
@@ -173,7 +176,7 @@ package struct ExportContacts: Sendable {
                 return try await consumer.take(.end(summary))
             }
             while let (position, account) = window?.start() {
-                group.addTask { .lookedUp(position: position, await self.lookUp(account, budgetWaiters)) }
+                group.addTask { .lookedUp(position: position, await self.lookUp(account, for: caller, budgetWaiters)) }
             }
         }
     }
@@ -186,10 +189,14 @@ package struct ExportContacts: Sendable {
     }
 
     private func orderedAccounts(
-        after: AccountID?, _ budgetWaiters: BudgetWaiters
+        of caller: Caller, after: AccountID?, _ budgetWaiters: BudgetWaiters
     ) async -> Result<[AccountID], BillingFailure> {
         await persisting(budgetWaiters) { () async throws(BillingFailure) in
-            var accounts = try await directory.subAccounts()
+            // Whoever may have some of them has named them: the directory, which holds all, need not be asked.
+            var accounts =
+                if let own = caller.accounts { Array(own) } else {
+                    try await directory.subAccounts(of: caller.master)
+                }
             accounts.sort()
             var last = after
             accounts.removeAll { account in
@@ -203,10 +210,11 @@ package struct ExportContacts: Sendable {
     }
 
     private func lookUp(
-        _ account: AccountID, _ budgetWaiters: BudgetWaiters
+        _ account: AccountID, for caller: Caller, _ budgetWaiters: BudgetWaiters
     ) async -> Result<DatedContact, BillingFailure> {
         await persisting(budgetWaiters) { () async throws(BillingFailure) in
-            let billing = try await source.billing(of: account, for: .bulk)
+            try caller.requireAccess(to: account)
+            let billing = try await source.billing(of: account, under: caller.master, for: .bulk)
             return DatedContact(contact: try billing.visibleContact(), asOf: time.timestamp)
         }
     }

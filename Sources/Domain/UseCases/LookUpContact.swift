@@ -8,13 +8,14 @@ package struct LookUpContact: Sendable {
         self.time = time
     }
 
-    /// - Throws: `scopeMissing`, `selfPay`, `accountNotFound` also for the alias of the master itself, and what `ContactSource` throws.
+    /// - Throws: `scopeMissing`, `selfPay`, `accountNotFound` also for what is not the caller's to ask about, and what
+    ///   `ContactSource` throws.
     package func callAsFunction(
         _ account: AccountID, for caller: Caller
     ) async throws(BillingFailure) -> DatedContact {
         try caller.require(.billingRead)
-        guard !account.isMasterAlias else { throw .accountNotFound(account) }
-        let billing = try await source.billing(of: account, for: .interactive)
+        try caller.requireAccess(to: account)
+        let billing = try await source.billing(of: account, under: caller.master, for: .interactive)
         return DatedContact(contact: try billing.visibleContact(), asOf: time.timestamp)
     }
 }

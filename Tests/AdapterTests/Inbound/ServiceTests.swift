@@ -118,7 +118,11 @@ struct ServiceTests {
                 request.target, method: request.method, token: request.token, request.fields)
             #expect(response.status == request.status)
             #expect(response.json?["code"]?.integer == request.code)
-            #expect(response.fields.string(.wwwAuthenticate) == (request.status == 401 ? "Bearer" : nil))
+            // Who shows no token is told of no error (RFC 6750, 3.1).
+            let refused =
+                #"Bearer error="invalid_token", error_description="The token is not known, has expired or was revoked""#
+            let challenge = request.token == nil ? "Bearer" : refused
+            #expect(response.fields.string(.wwwAuthenticate) == (request.status == 401 ? challenge : nil))
             #expect(response.fields.string(.allow) == (request.status == 405 ? "GET, HEAD" : nil))
         }
         #expect(source.calls.isEmpty)

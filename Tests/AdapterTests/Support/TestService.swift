@@ -2,6 +2,7 @@ import Adapters
 import Domain
 import DomainFakes
 import FoundationEssentials
+import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -15,8 +16,11 @@ func withTemporaryFolder(_ test: (String) async throws -> Void) async throws {
     try await test(folder.path())
 }
 
+/// Nobody but its owner may use the file, if it is a new one.
 func write(_ text: String, to path: String) throws {
+    let isNew = !FileManager.default.fileExists(atPath: path)
     try Data(text.utf8).write(to: URL(filePath: path))
+    if isNew { try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path) }
 }
 
 /// The real Zoom client on a Zoom of the test's making.
@@ -24,7 +28,7 @@ struct TestZoom {
     static let app = SandboxConfiguration.App(
         accountID: "master", clientID: "test-client", clientSecret: "test-secret")
 
-    let client: ZoomClient
+    let client: ZoomMasters
     let sandbox: SandboxZoom
 
     /// - Parameters:
@@ -49,36 +53,59 @@ struct TestZoom {
     static func with(
         _ handler: any RequestHandler, secret: String = app.clientSecret, requestsPerSecond: Double? = nil,
         waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(),
-        _ test: (ZoomClient) async throws -> Void
+        _ test: (ZoomMasters) async throws -> Void
     ) async throws {
         let server = try await HTTPServer(
             host: "127.0.0.1", port: 0, group: .singleton, handler: handler, configuration: .test(grace: .seconds(1)),
             logger: .silent)
-        try await withTemporaryFolder { folder in
-            let path = folder + "/credentials.json"
-            try write(
-                """
-                {"masters": [{"name": "main", "account_id": "master", "client_id": "test-client",
-                 "client_secret": "\(secret)"}]}
-                """, to: path)
-            var configuration = ZoomConfiguration(
-                api: .init(origin: server.origin, path: "/v2"),
-                oauth: .init(origin: server.origin, path: "/oauth/token"))
-            configuration.requestsPerSecond = requestsPerSecond
-            configuration.waitMax = waitMax
-            configuration.timeout = .seconds(30)
-            configuration.http.bePatient()
-            let client = ZoomClient(
-                configuration: configuration, credentials: CredentialsFile(path: path), group: .singleton, time: time,
-                logger: .silent)
-            try await withServices([server, client]) { try await test(client) }
-        }
+        let credentials = FakeCredentials([.test(secret: secret)])
+        try await with(
+            server, [.test(server, requestsPerSecond: requestsPerSecond)], credentials, waitMax: waitMax, time: time,
+            test)
+    }
+
+    /// On a server that plays Zoom.
+    static func with(
+        _ server: HTTPServer, _ masters: [ZoomMasters.Master], _ credentials: FakeCredentials,
+        waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(),
+        _ test: (ZoomMasters) async throws -> Void
+    ) async throws {
+        var configuration = ZoomConfiguration(
+            api: .init(origin: server.origin, path: "/v2"),
+            oauth: .init(origin: server.origin, path: "/oauth/token"))
+        configuration.waitMax = waitMax
+        configuration.timeout = .seconds(30)
+        configuration.http.bePatient()
+        let client = ZoomMasters(
+            masters, configuration: configuration, credentials: credentials, group: .singleton, time: time,
+            logger: .silent)
+        try await withServices([server, client]) { try await test(client) }
     }
 
     /// An account of the sandbox the master pays for.
     var paidAccount: AccountID { AccountID(literal: sandbox.accounts.id(of: 0)) }
 
     var selfPayAccount: AccountID { AccountID(literal: sandbox.accounts.id(of: 42)) }
+}
+
+extension MasterCredentials {
+    /// Those of `TestZoom.app`.
+    static func test(name: String = "main", secret: String = TestZoom.app.clientSecret) -> MasterCredentials {
+        MasterCredentials(
+            name: Name(literal: name), accountID: AccountID(literal: TestZoom.app.accountID),
+            clientID: TestZoom.app.clientID, clientSecret: Secret(secret))
+    }
+}
+
+extension ZoomMasters.Master {
+    static func test(
+        _ server: HTTPServer, name: String = "main", requestsPerSecond: Double? = nil
+    ) -> ZoomMasters.Master {
+        ZoomMasters.Master(
+            name: Name(literal: name), accountID: AccountID(literal: TestZoom.app.accountID),
+            api: .init(origin: server.origin, path: "/v2"), oauth: .init(origin: server.origin, path: "/oauth/token"),
+            requestsPerSecond: requestsPerSecond)
+    }
 }
 
 /// What a test's requests go over.
@@ -141,16 +168,18 @@ struct TestService {
 
     static func with(
         source: any ContactSource & SubAccountDirectory, over transport: Transport = .h2c,
-        time: any TimeSource = SystemTime(), _ test: (TestService) async throws -> Void
+        time: any TimeSource = SystemTime(), callers: FakeCallers? = nil, audit: Logger = .silent,
+        _ test: (TestService) async throws -> Void
     ) async throws {
-        let callers = [
-            SHA256Digest(of: token): Caller.everything,
-            SHA256Digest(of: readerToken): Caller(name: "reader", scopes: [.billingRead]),
-        ]
+        let callers =
+            callers
+            ?? FakeCallers([
+                token: .everything, readerToken: Caller(name: Name(literal: "reader"), scopes: [.billingRead]),
+            ])
         let router = Router(
             lookUpContact: LookUpContact(source: source, time: time),
             exportContacts: ExportContacts(directory: source, source: source, time: time),
-            caller: { if case .token(let digest) = $0 { callers[digest] } else { nil } }, logger: .silent)
+            callers: callers, audit: AuditLog(logger: audit), logger: .silent)
         let server = try await HTTPServer(
             host: "127.0.0.1", port: 0, group: .singleton, handler: router,
             configuration: .test(grace: .seconds(10), tls: try await transport.certificate()), logger: .silent)

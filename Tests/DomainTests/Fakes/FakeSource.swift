@@ -7,6 +7,7 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
 
     private struct State {
         var calls: [AccountID] = []
+        var masters: [Name?] = []
         var attempts: [AccountID: Int] = [:]
         var underWay = 0
         var underWayMost = 0
@@ -33,12 +34,18 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
 
     package var calls: [AccountID] { state.withLock { $0.calls } }
 
+    /// Under which masters the accounts of `calls` were looked for, and whose accounts were listed.
+    package var masters: [Name?] { state.withLock { $0.masters } }
+
     /// The most lookups there ever were at a time.
     package var underWayMost: Int { state.withLock { $0.underWayMost } }
 
-    package func billing(of account: AccountID, for purpose: Purpose) async throws(BillingFailure) -> AccountBilling {
+    package func billing(
+        of account: AccountID, under master: Name?, for purpose: Purpose
+    ) async throws(BillingFailure) -> AccountBilling {
         let attempt = state.withLock { state in
             state.calls.append(account)
+            state.masters.append(master)
             state.attempts[account, default: 0] += 1
             state.underWay += 1
             state.underWayMost = max(state.underWayMost, state.underWay)
@@ -48,7 +55,8 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
         return try await answer(account, attempt)
     }
 
-    package func subAccounts() async throws(BillingFailure) -> [AccountID] {
+    package func subAccounts(of master: Name?) async throws(BillingFailure) -> [AccountID] {
+        state.withLock { $0.masters.append(master) }
         let failure = listingFailures.withLock { $0.isEmpty ? nil : $0.removeFirst() }
         if let failure { throw failure }
         return listed
@@ -70,7 +78,29 @@ extension AccountID {
     }
 }
 
+extension Name {
+    /// For names written in a test.
+    package init(literal text: String) {
+        guard let name = Name(text) else { preconditionFailure("\(text) cannot be a name") }
+        self = name
+    }
+}
+
 extension Caller {
-    package static let everything = Caller(name: "everything", scopes: Set(Scope.allCases))
-    package static let nothing = Caller(name: "nothing", scopes: [])
+    package static let everything = Caller(name: Name(literal: "everything"), scopes: Set(Scope.allCases))
+    package static let nothing = Caller(name: Name(literal: "nothing"), scopes: [])
+}
+
+extension ContactSource where Self: SubAccountDirectory {
+    /// Of the only master there is.
+    package func billing(
+        of account: AccountID, for purpose: Purpose
+    ) async throws(BillingFailure) -> AccountBilling {
+        try await billing(of: account, under: nil, for: purpose)
+    }
+
+    /// Likewise.
+    package func subAccounts() async throws(BillingFailure) -> [AccountID] {
+        try await subAccounts(of: nil)
+    }
 }

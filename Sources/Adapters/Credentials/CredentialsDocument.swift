@@ -1,0 +1,145 @@
+package import Domain
+import NIOCore
+
+/// The master accounts, as the credentials file holds them; `docs/files.md` has its schema.
+package struct CredentialsDocument: Sendable, Equatable {
+    package struct Master: Sendable, Equatable {
+        package var credentials: MasterCredentials
+
+        /// `host` or `host:port`, in the place of that of `zoom.oauth-url`.
+        package var oauthHost: String?
+
+        /// The same for `zoom.api-url`.
+        package var apiHost: String?
+
+        /// In the place of `zoom.plan`; which there are is not known here.
+        package var plan: String?
+
+        /// In the place of `zoom.rate-share`: above 0 to 1.
+        package var rateShare: Double?
+
+        package var name: Name { credentials.name }
+
+        package init(
+            _ credentials: MasterCredentials, oauthHost: String? = nil, apiHost: String? = nil, plan: String? = nil,
+            rateShare: Double? = nil
+        ) {
+            self.credentials = credentials
+            self.oauthHost = oauthHost
+            self.apiHost = apiHost
+            self.plan = plan
+            self.rateShare = rateShare
+        }
+    }
+
+    /// No two of the same name.
+    package var masters: [Master]
+
+    package init(masters: [Master] = []) {
+        self.masters = masters
+    }
+
+    package subscript(_ name: Name) -> Master? { masters.first { $0.name == name } }
+
+    private static let members: Set<String> = [
+        "name", "account_id", "client_id", "client_secret", "oauth_host", "api_host", "plan", "rate_share",
+    ]
+
+    package init(parsing bytes: [UInt8]) throws(DocumentProblem) {
+        masters = []
+        var names: Set<Name> = []
+        for (index, value) in try JSONValue.document(bytes, array: "masters").enumerated() {
+            let master = try Self.master(try StrictObject(value, at: "master \(index + 1)", members: Self.members))
+            guard names.insert(master.name).inserted else {
+                throw DocumentProblem("master \(index + 1) has the same name as another")
+            }
+            masters.append(master)
+        }
+    }
+
+    private static func master(_ object: StrictObject) throws(DocumentProblem) -> Master {
+        let text = { (value: JSONValue) in value.string.flatMap { isPlain($0.utf8) ? $0 : nil } }
+        let kind = "a text of \(plainText)"
+        let credentials = MasterCredentials(
+            name: try object.required("name", as: "a name of letters, digits and - _ . @ : /") {
+                $0.string.flatMap(Name.init)
+            },
+            accountID: try object.required("account_id", as: "the id of an account") {
+                $0.string.flatMap(AccountID.init)
+            },
+            clientID: try object.required("client_id", as: kind + " without a colon") {
+                $0.string.flatMap { isClientID($0) ? $0 : nil }
+            },
+            clientSecret: Secret(try object.required("client_secret", as: kind, text)))
+        return Master(
+            credentials, oauthHost: try object.member("oauth_host", as: "a host, or a host and a port", host),
+            apiHost: try object.member("api_host", as: "a host, or a host and a port", host),
+            plan: try object.member("plan", as: kind, text),
+            rateShare: try object.member("rate_share", as: "a number above 0 and at most 1") { value in
+                guard case .number(let text) = value, let share = Double(text), isRateShare(share) else { return nil }
+                return share
+            })
+    }
+
+    /// What `isPlain` asks for, for people.
+    package static let plainText = "1 to 256 visible characters of ASCII"
+
+    /// Whether it stands in a header field as it is.
+    package static func isPlain(_ text: some Collection<UInt8>) -> Bool {
+        (1...256).contains(text.count) && text.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+    }
+
+    /// A colon would end it where it is sent (RFC 7617, 2).
+    package static func isClientID(_ text: String) -> Bool { isPlain(text.utf8) && !text.contains(":") }
+
+    package static func isHost(_ text: String) -> Bool {
+        isPlain(text.utf8) && text.utf8.allSatisfy(isHostCharacter)
+    }
+
+    package static func isRateShare(_ share: Double) -> Bool { share > 0 && share <= 1 }
+
+    private static func host(_ value: JSONValue) -> String? {
+        value.string.flatMap { isHost($0) ? $0 : nil }
+    }
+
+    private static func isHostCharacter(_ byte: UInt8) -> Bool {
+        let character = Character(Unicode.Scalar(byte))
+        return character.isLetter || character.isNumber || ".-:[]".contains(character)
+    }
+
+    /// As it is written to the file: a line for each master, so that two versions can be compared.
+    package var text: [UInt8] {
+        var buffer = ByteBuffer()
+        buffer.writeDocument("masters", masters) { buffer, master in
+            buffer.writeJSONObject { object in
+                object.member("name", master.name.rawValue)
+                object.member("account_id", master.credentials.accountID.rawValue)
+                object.member("client_id", master.credentials.clientID)
+                object.member(
+                    "client_secret", String(decoding: master.credentials.clientSecret.bytes, as: UTF8.self))
+                if let host = master.oauthHost { object.member("oauth_host", host) }
+                if let host = master.apiHost { object.member("api_host", host) }
+                if let plan = master.plan { object.member("plan", plan) }
+                if let share = master.rateShare { object.member("rate_share") { $0.writeString("\(share)") } }
+            }
+        }
+        return Array(buffer.readableBytesView)
+    }
+}
+
+extension ByteBuffer {
+    /// Writes an object with one array, each of its elements on a line of its own.
+    mutating func writeDocument<Element>(
+        _ name: StaticString, _ elements: [Element], _ write: (inout ByteBuffer, Element) -> Void
+    ) {
+        writeJSONObject { object in
+            object.member(name) { buffer in
+                buffer.writeJSONArray(elements) { buffer, element in
+                    buffer.writeStaticString("\n  ")
+                    write(&buffer, element)
+                }
+            }
+        }
+        writeStaticString("\n")
+    }
+}

@@ -1,0 +1,73 @@
+import Adapters
+import Domain
+
+/// The callers of a file as they are now, and the sandbox's own.
+struct KnownCallers: CallerDirectory {
+    let file: ReloadedFile<CallerRegistry>?
+
+    /// May call while the service has a sandbox.
+    let sandboxCaller: (digest: SHA256Digest, caller: Caller)?
+
+    let time: any TimeSource
+
+    func caller(for proof: CallerProof) -> Caller? {
+        if isSandbox(proof) { return sandboxCaller?.caller }
+        return file.flatMap { entry(for: proof, in: $0.value) }?.caller
+    }
+
+    private func isSandbox(_ proof: CallerProof) -> Bool {
+        guard case .token(let digest) = proof, let sandboxCaller else { return false }
+        return digest == sandboxCaller.digest
+    }
+
+    private func entry(for proof: CallerProof, in registry: CallerRegistry) -> CallersDocument.Entry? {
+        let entry =
+            switch proof {
+            case .token(let digest): registry.entry(presenting: digest)
+            case .certificate(let names): registry.entry(certificateNames: names)
+            }
+        guard let entry, entry.isLive(at: time.timestamp) else { return nil }
+        return entry
+    }
+
+    func endOfExport(for proof: CallerProof, begunAs caller: Caller) async {
+        guard !isSandbox(proof), let file else { return await untilCancelled() }
+        while !Task.isCancelled {
+            let (registry, version) = file.versioned
+            guard let entry = entry(for: proof, in: registry), entry.caller.mayGoOnExporting(since: caller) else {
+                return
+            }
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await file.change(since: version) }
+                if let expires = entry.expires {
+                    group.addTask { [time] in
+                        let left = expires.secondsSinceEpoch - time.timestamp.secondsSinceEpoch
+                        try? await time.sleep(until: time.now + .seconds(max(1, left)))
+                    }
+                }
+                await group.next()
+                group.cancelAll()
+            }
+        }
+    }
+
+    private func untilCancelled() async {
+        let (never, end) = AsyncStream<Void>.makeStream()
+        await withTaskCancellationHandler {
+            for await _ in never {}
+        } onCancel: {
+            end.finish()
+        }
+    }
+
+    /// Whether there is anybody who may call.
+    var isEmpty: Bool { sandboxCaller == nil && (file?.value.document.entries.isEmpty ?? true) }
+
+    /// Callers with whom nothing can be done, since there is no such master or more than one to choose from.
+    func astray(among masters: Set<Name>) -> [Name] {
+        let entries = file?.value.document.entries ?? []
+        return entries.map(\.caller).filter { caller in
+            caller.master.map { !masters.contains($0) } ?? (masters.count != 1)
+        }.map(\.name)
+    }
+}

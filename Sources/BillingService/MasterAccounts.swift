@@ -1,0 +1,92 @@
+import Adapters
+import Domain
+import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// The master accounts of the credentials file as they are now, and how Zoom is asked about each.
+struct MasterAccounts: CredentialsStore {
+    struct Content: Sendable, Equatable {
+        let document: CredentialsDocument
+        let masters: [ZoomMasters.Master]
+    }
+
+    let file: ReloadedFile<Content>
+
+    /// - Parameter defaults: For masters that say nothing else of themselves.
+    init(
+        _ credentials: CredentialsFile, defaults: ZoomSettings.Defaults, eventLoop: any EventLoop, logger: Logger
+    ) throws(FileProblem) {
+        file = try ReloadedFile("credentials", files: credentials.files, eventLoop: eventLoop, logger: logger) {
+            () throws(FileProblem) in
+            let document = try credentials.read()
+            do throws(EndpointProblem) {
+                var masters: [ZoomMasters.Master] = []
+                for master in document.masters { masters.append(try ZoomMasters.Master(master, defaults)) }
+                return Content(document: document, masters: masters)
+            } catch {
+                throw FileProblem(path: credentials.file.path, reason: "\(error)")
+            }
+        }
+    }
+
+    /// Read anew, if the file has changed: whoever asks has to go to Zoom with them.
+    func credentials(of master: Name) async throws(BillingFailure) -> MasterCredentials {
+        file.refresh()
+        guard let master = file.value.document[master] else { throw .credentialsRefused }
+        return master.credentials
+    }
+
+    var names: Set<Name> { Set(file.value.document.masters.map(\.name)) }
+
+    /// Tells `zoom` of every change, until the service shuts down.
+    func follower(_ zoom: ZoomMasters) -> some Service {
+        Follower(file: file, zoom: zoom)
+    }
+
+    private struct Follower: Service {
+        let file: ReloadedFile<Content>
+        let zoom: ZoomMasters
+
+        func run() async throws {
+            await cancelWhenGracefulShutdown {
+                // It was made with the first.
+                var version = 0
+                while !Task.isCancelled {
+                    await file.change(since: version)
+                    let (content, now) = file.versioned
+                    guard now != version else { continue }
+                    version = now
+                    await zoom.update(content.masters)
+                }
+            }
+        }
+    }
+}
+
+extension ZoomMasters.Master {
+    init(_ master: CredentialsDocument.Master, _ defaults: ZoomSettings.Defaults) throws(EndpointProblem) {
+        func of(
+            _ host: String?, _ endpoint: ZoomConfiguration.Endpoint, _ member: String
+        ) throws(EndpointProblem) -> ZoomConfiguration.Endpoint {
+            do throws(EndpointProblem) {
+                return try endpoint.on(host)
+            } catch {
+                throw EndpointProblem(description: "the \"\(member)\" of \(master.name): \(error)")
+            }
+        }
+        var plan = defaults.plan
+        if let text = master.plan {
+            guard let named = ZoomPlan(rawValue: text) else {
+                let plans = ZoomPlan.allCases.map(\.rawValue).joined(separator: ", ")
+                throw EndpointProblem(description: "the \"plan\" of \(master.name) is none of \(plans)")
+            }
+            plan = named
+        }
+        self.init(
+            name: master.name, accountID: master.credentials.accountID,
+            api: try of(master.apiHost, defaults.api, "api_host"),
+            oauth: try of(master.oauthHost, defaults.oauth, "oauth_host"),
+            requestsPerSecond: plan.map { $0.mediumPerSecond * (master.rateShare ?? defaults.rateShare) })
+    }
+}

@@ -1,0 +1,54 @@
+import Adapters
+import Domain
+import Synchronization
+
+/// The callers a test wants there to be, by their tokens; they may change.
+final class FakeCallers: CallerDirectory {
+    private struct State {
+        var callers: [SHA256Digest: Caller]
+        var waiters: [Int: (isOver: @Sendable (FakeCallers) -> Bool, continuation: CheckedContinuation<Void, Never>)] =
+            [:]
+        var lastWaiter = 0
+    }
+
+    private let state: Mutex<State>
+
+    init(_ callers: [String: Caller]) {
+        state = Mutex(
+            State(callers: Dictionary(uniqueKeysWithValues: callers.map { (SHA256Digest(of: $0.key), $0.value) })))
+    }
+
+    func caller(for proof: CallerProof) -> Caller? {
+        guard case .token(let digest) = proof else { return nil }
+        return state.withLock { $0.callers[digest] }
+    }
+
+    /// Gives the holder of a token other rights, or none.
+    func set(_ token: String, to caller: Caller?) {
+        state.withLock { $0.callers[SHA256Digest(of: token)] = caller }
+        let waiters = state.withLock { $0.waiters }
+        for (id, waiter) in waiters where waiter.isOver(self) {
+            state.withLock { _ = $0.waiters.removeValue(forKey: id) }
+            waiter.continuation.resume()
+        }
+    }
+
+    func endOfExport(for proof: CallerProof, begunAs caller: Caller) async {
+        let id = state.withLock { state in
+            state.lastWaiter += 1
+            return state.lastWaiter
+        }
+        let isOver = { @Sendable (callers: FakeCallers) in
+            !(callers.caller(for: proof)?.mayGoOnExporting(since: caller) ?? false)
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isLate = Task.isCancelled || isOver(self)
+                if isLate { return continuation.resume() }
+                state.withLock { $0.waiters[id] = (isOver, continuation) }
+            }
+        } onCancel: {
+            state.withLock { $0.waiters.removeValue(forKey: id) }?.continuation.resume()
+        }
+    }
+}
