@@ -1,3 +1,4 @@
+import Adapters
 import ArgumentParser
 import NIOCore
 
@@ -10,7 +11,9 @@ struct BillingService: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "billing-service",
         abstract: "A billing front for Zoom master accounts: plain JSON over HTTP/2, and NDJSON for all sub accounts.",
-        subcommands: [ServeCommand.self, SandboxCommand.self, HealthCommand.self])
+        subcommands: [
+            ServeCommand.self, SandboxCommand.self, CredentialsCommand.self, CallersCommand.self, HealthCommand.self,
+        ])
 
     /// `EX_CONFIG` of sysexits.h.
     private static let wrongConfiguration: Int32 = 78
@@ -26,6 +29,12 @@ struct BillingService: AsyncParsableCommand {
         } catch let problem as ConfigurationProblem {
             for line in problem.lines { Output.writeError("billing-service: \(line)\n") }
             Glibc.exit(wrongConfiguration)
+        } catch let failure as CommandFailure {
+            Output.writeError("billing-service: \(failure)\n")
+            Glibc.exit(1)
+        } catch let problem as FileProblem {
+            Output.writeError("billing-service: \(problem)\n")
+            Glibc.exit(1)
         } catch let error as IOError {
             Output.writeError("billing-service: \(error)\n")
             Glibc.exit(1)

@@ -1,0 +1,79 @@
+package import Domain
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// A secret that somebody types or a program hands over: never an argument, which everybody on the machine can see.
+package enum SecretInput {
+    package enum Problem: Error, Equatable {
+        case empty
+        case long
+        case severalLines
+        /// Whoever was asked has ended it.
+        case cancelled
+    }
+
+    /// Far above any secret of Zoom's or ours.
+    private static let bytesMax = 4096
+
+    /// Asks for it on the terminal, where it is not shown, if standard input is one; takes the line that comes otherwise.
+    package static func read(prompt: String) throws(Problem) -> Secret {
+        guard isatty(STDIN_FILENO) == 1 else { return try readInput(toEndOfLine: false) }
+        var shown = termios()
+        guard tcgetattr(STDIN_FILENO, &shown) == 0 else { throw .cancelled }
+        var hidden = shown
+        // Without signals as well: one would be handled on any thread, and leave the terminal without its echo. The keys
+        // that cause them end the line instead.
+        hidden.c_lflag &= ~tcflag_t(ECHO | ISIG)
+        hidden.c_cc.11 = interrupt  // VEOL
+        hidden.c_cc.16 = quit  // VEOL2
+        guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 else { throw .cancelled }
+        defer {
+            tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown)
+            show("\n")
+        }
+        show(prompt)
+        return try readInput(toEndOfLine: true)
+    }
+
+    private static let interrupt: cc_t = 0x03
+    private static let quit: cc_t = 0x1C
+
+    /// On the terminal, whatever becomes of standard output.
+    private static func show(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
+    }
+
+    private static func readInput(toEndOfLine: Bool) throws(Problem) -> Secret {
+        var bytes = [UInt8](repeating: 0, count: bytesMax + 1)
+        defer { cleanse(&bytes) }
+        var length = 0
+        while length < bytes.count {
+            let count = bytes.withUnsafeMutableBytes {
+                Glibc.read(STDIN_FILENO, $0.baseAddress?.advanced(by: length), $0.count - length)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            length += count
+            // A terminal gives out whole lines.
+            if toEndOfLine { break }
+        }
+        guard length <= bytesMax else { throw .long }
+        let end = bytes.prefix(length).last
+        if toEndOfLine, end == nil || end == interrupt || end == quit { throw .cancelled }
+        return try secret(bytes.prefix(length))
+    }
+
+    /// One line, without what ends it.
+    private static func secret(_ bytes: ArraySlice<UInt8>) throws(Problem) -> Secret {
+        var bytes = bytes
+        // Slices of the same bytes, of which no copy is left behind.
+        if bytes.last == UInt8(ascii: "\n") { bytes = bytes.dropLast() }
+        if bytes.last == UInt8(ascii: "\r") { bytes = bytes.dropLast() }
+        guard !bytes.isEmpty else { throw .empty }
+        guard !bytes.contains(UInt8(ascii: "\n")) else { throw .severalLines }
+        return Secret(bytes)
+    }
+}

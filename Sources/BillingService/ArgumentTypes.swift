@@ -1,0 +1,13 @@
+import Adapters
+import ArgumentParser
+import Domain
+
+extension Name: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
+}
+
+extension AccountID: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
+}
+
+extension ZoomPlan: ExpressibleByArgument {}

@@ -1,0 +1,32 @@
+import Adapters
+import ArgumentParser
+import Domain
+
+struct CallersRevokeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "revoke", abstract: "Remove a caller, or the older of its two tokens.",
+        discussion: """
+            Within a second its requests are answered 401, and streams that it has under way end as broken. Those of \
+            others are not touched.
+            """)
+
+    @Flag(help: "Only the token before the last one that was made; the caller stays.")
+    var previous = false
+
+    @OptionGroup var caller: CallerNameFlag
+    @OptionGroup var fileFlags: CallersFileFlags
+
+    func run() async throws {
+        let file = try await fileFlags.file()
+        try file.change(caller.name) { entry throws(FileProblem) in
+            guard previous else { return nil }
+            guard case .token(let digest, _?) = entry.proof else {
+                throw file.problem("\(caller.name) has no token before its last one")
+            }
+            var entry = entry
+            entry.proof = .token(digest, previous: nil)
+            return entry
+        }
+        Output.write(previous ? "revoked the older token of \(caller.name)\n" : "revoked \(caller.name)\n")
+    }
+}

@@ -1,0 +1,18 @@
+import Adapters
+import ArgumentParser
+import Domain
+
+struct CredentialsRemoveCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "remove", abstract: "Remove a master account: from now on nobody gets anything of its.")
+
+    @OptionGroup var master: MasterNameFlag
+    @OptionGroup var fileFlags: CredentialsFileFlags
+
+    func run() async throws {
+        let file = try await fileFlags.file()
+        let name = master.name
+        try file.change(name) { document, index in document.masters.remove(at: index) }
+        Output.write("removed \(name) from \(file.file.path)\n")
+    }
+}

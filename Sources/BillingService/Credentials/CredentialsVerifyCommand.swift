@@ -1,0 +1,125 @@
+import Adapters
+import ArgumentParser
+import Domain
+import FoundationEssentials
+import Logging
+import NIOPosix
+
+struct CredentialsVerifyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Ask Zoom for a token with each master account's credentials, and say what it may be used for.",
+        discussion: """
+            Nothing else is asked of Zoom, and the token is thrown away.
+
+            Exit codes: 0 every master account has a token that carries what this service needs, 1 one has not, or \
+            Zoom could not be asked, 64 wrong usage, 78 wrong configuration.
+            """)
+
+    @Option(help: "The name of one master account; all of them if not given.")
+    var name: Name?
+
+    @OptionGroup var fileFlags: CredentialsFileFlags
+    @OptionGroup var zoomFlags: ZoomFlags
+
+    func run() async throws {
+        let (file, zoom) = try await FileSettings.reading(fileFlags.flags + [zoomFlags], fileFlags.configuration) {
+            settings, reader in
+            (
+                settings.credentials(needed: &reader),
+                ZoomSettings(&reader, environment: ProcessInfo.processInfo.environment)
+            )
+        }
+        let configuration = try zoom.configuration()
+        var masters = try file.read().masters
+        if let name {
+            masters = masters.filter { $0.name == name }
+            guard !masters.isEmpty else { throw file.unknown(name) }
+        }
+        guard !masters.isEmpty else { throw CommandFailure("\(file.file.path): there is no master account in it") }
+        var isGood = true
+        for master in masters {
+            let endpoint: ZoomMasters.Master
+            do throws(EndpointProblem) {
+                endpoint = try ZoomMasters.Master(master, zoom.defaults)
+            } catch {
+                throw FileProblem(path: file.file.path, reason: "\(error)")
+            }
+            var configuration = configuration
+            configuration.oauth = endpoint.oauth
+            let report = await report(on: master.credentials, configuration)
+            Output.write(report.text)
+            isGood = isGood && report.isGood
+        }
+        if !isGood { throw ExitCode(1) }
+    }
+
+    private func report(
+        on credentials: MasterCredentials, _ configuration: ZoomConfiguration
+    ) async -> (text: String, isGood: Bool) {
+        let endpoint = TokenEndpoint(
+            configuration: configuration, group: .singleton, logger: Output.logger(.error))
+        let result: Result<ZoomAnswer.TokenGrant, ZoomFailure>
+        do throws(ZoomFailure) {
+            result = .success(try await endpoint.token(for: credentials))
+        } catch {
+            result = .failure(error)
+        }
+        await endpoint.close()
+        switch result {
+        case .success(let grant): return Self.report(on: credentials.name, grant)
+        case .failure(let failure):
+            let advice = failure.advice(at: configuration.oauth.origin.authority)
+            return ("\(credentials.name): no token. \(advice)\n", false)
+        }
+    }
+
+    private static func report(on name: Name, _ grant: ZoomAnswer.TokenGrant) -> (text: String, isGood: Bool) {
+        var text = "\(name): Zoom gives a token that lives for \(grant.lifetime.components.seconds) s\n"
+        guard let scopes = grant.scopes else {
+            return (text + "  Zoom does not say which scopes it carries\n", true)
+        }
+        text += "  it carries: \(scopes.isEmpty ? "no scope" : scopes.sorted().joined(separator: " "))\n"
+        var isGood = true
+        for operation in ZoomOperation.allCases {
+            if let scope = operation.scopes.first(where: scopes.contains) {
+                text += "  \(operation.title): permitted by \(scope)\n"
+            } else {
+                isGood = false
+                text +=
+                    "  \(operation.title): NOT PERMITTED, it takes one of \(operation.scopes.joined(separator: ", "))\n"
+            }
+        }
+        if !isGood {
+            text +=
+                "  add what is missing to the app's scopes in the Zoom App Marketplace and activate it again; Zoom "
+                + "may need until the next day\n"
+        }
+        return (text, isGood)
+    }
+}
+
+extension ZoomFailure {
+    /// What to do when there is no token.
+    fileprivate func advice(at authority: String) -> String {
+        switch self {
+        case .credentials(.client):
+            "Zoom does not know the client id, or the secret is not its own: compare both with the app's page in the Zoom "
+                + "App Marketplace (a secret that was made anew there replaces the old one), then run billing-service "
+                + "credentials rotate"
+        case .credentials(.account):
+            "Zoom does not take the account id: it must be the one on the app's page in the Zoom App Marketplace, of the "
+                + "account that the app belongs to"
+        case .credentials(.disabled): "The app is disabled: activate it in the Zoom App Marketplace"
+        case .credentials(.missing), .credentials(.unexplained):
+            "Zoom refuses the credentials without saying why: look whether the app is of the type Server-to-Server OAuth, "
+                + "activated, and has these credentials"
+        case .api(429, _, _, _): "Zoom is asked for too many tokens: try again later"
+        case .api(let status, _, _, _): "\(authority) answers with status \(status): try again later"
+        case .transport(let failure):
+            "\(authority) could not be asked (\(failure)): check the network, HTTPS_PROXY, zoom.oauth-url and zoom.ca-file"
+        case .unreadable: "\(authority) answers with something that is no token: check zoom.oauth-url"
+        case .paced: "Try again later"
+        }
+    }
+}
