@@ -91,6 +91,12 @@ let package = Package(
             exclude: ["Corpus"],
             swiftSettings: swiftSettings
         ),
+        .executableTarget(
+            name: "Writer",
+            dependencies: ["Adapters"],
+            path: "Tests/Writer",
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "DomainTests",
             dependencies: ["Domain", "DomainFakes"],
@@ -105,6 +111,7 @@ let package = Package(
                 "Domain",
                 "DomainFakes",
                 "Fuzz",
+                "Writer",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

@@ -27,6 +27,8 @@ extension Timestamp {
             let date = try? Date(text, strategy: .iso8601)
         else { return nil }
         self.init(secondsSinceEpoch: Int64(date.timeIntervalSince1970))
+        // The 31st of February was taken for a day in March.
+        guard rfc3339 == text else { return nil }
     }
 
     /// As RFC 3339 writes it: `2026-01-31T12:00:00Z`.

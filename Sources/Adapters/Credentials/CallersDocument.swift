@@ -127,14 +127,15 @@ package struct CallersDocument: Sendable, Equatable {
     private static func proof(of object: StrictObject) throws(DocumentProblem) -> Proof {
         switch (object["token_sha256"], object["certificate_san"]) {
         case (_?, _?): throw object.problem("either \"token_sha256\" or \"certificate_san\", not both")
-        case (_, nil):
+        case (nil, nil): throw object.problem("\"token_sha256\" or \"certificate_san\" is needed")
+        case (_?, nil):
             return try object.required("token_sha256", as: "64 hexadecimal digits, or an array of one or two such") {
                 let values = $0.array ?? [$0]
                 let digests = values.compactMap { $0.string.flatMap { SHA256Digest(hexadecimal: $0) } }
                 guard digests.count == values.count, let digest = digests.first, digests.count <= 2 else { return nil }
                 return .token(digest, previous: digests.count == 2 ? digests[1] : nil)
             }
-        case (nil, _):
+        case (nil, _?):
             let kinds = certificateNameKinds
             return try object.required(
                 "certificate_san", as: "a text that begins with one of \(kinds.joined(separator: " "))"

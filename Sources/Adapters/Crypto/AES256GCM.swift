@@ -1,8 +1,8 @@
 import CHTTP2
-import Domain
+package import Domain
 
 /// AES-256 in Galois/Counter Mode (NIST SP 800-38D), by libcrypto: what it opens is what was sealed, or nothing.
-enum AES256GCM {
+package enum AES256GCM {
     static let keyLength = 32
 
     /// 96 bits, chosen at random: safe for 2^32 messages under one key.
@@ -14,7 +14,7 @@ enum AES256GCM {
 
     /// - Parameter header: Is not hidden, but cannot be changed either.
     /// - Returns: What is hidden, and after it the tag that both are known by.
-    static func seal(_ message: [UInt8], with key: Secret, nonce: [UInt8], header: [UInt8]) -> [UInt8] {
+    package static func seal(_ message: [UInt8], with key: Secret, nonce: [UInt8], header: [UInt8]) -> [UInt8] {
         withContext(key, nonce, header, isSealing: true) { context in
             var sealed = transform(message[...], context) ?? []
             var tag = [UInt8](repeating: 0, count: tagLength)
@@ -30,7 +30,8 @@ enum AES256GCM {
     }
 
     /// - Returns: `nil` if anything is not as it was sealed, or was sealed with another key.
-    static func open(_ sealed: ArraySlice<UInt8>, with key: Secret, nonce: [UInt8], header: [UInt8]) -> [UInt8]? {
+    package static func open(_ sealed: ArraySlice<UInt8>, with key: Secret, nonce: [UInt8], header: [UInt8]) -> [UInt8]?
+    {
         guard sealed.count >= tagLength, nonce.count == nonceLength else { return nil }
         return withContext(key, nonce, header, isSealing: false) { context in
             var tag = Array(sealed.suffix(tagLength))

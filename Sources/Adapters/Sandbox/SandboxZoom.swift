@@ -8,6 +8,7 @@ import Synchronization
 package final class SandboxZoom: RequestHandler {
     package let accounts: SandboxAccounts
     private let configuration: SandboxConfiguration
+    private let apps: Mutex<[SandboxConfiguration.App]>
     private let tokens: SandboxTokens
     private let rateLimits: SandboxRateLimits
     private let pageTokens: SandboxPageTokens
@@ -26,6 +27,7 @@ package final class SandboxZoom: RequestHandler {
 
     package init(configuration: SandboxConfiguration, time: any TimeSource) {
         self.configuration = configuration
+        apps = Mutex(configuration.apps)
         self.time = time
         accounts = SandboxAccounts(count: configuration.accounts, seed: configuration.seed)
         tokens = SandboxTokens(lifetime: configuration.tokenLifetime, time: time)
@@ -36,6 +38,15 @@ package final class SandboxZoom: RequestHandler {
     /// Ends every token, as deactivating and reactivating an app does.
     package func revokeTokens() {
         tokens.revokeAll()
+    }
+
+    /// Puts an app in the place of the one with its client id, as making a new secret for it does: tokens that it has
+    /// stay good.
+    package func replace(_ app: SandboxConfiguration.App) {
+        apps.withLock { apps in
+            apps.removeAll { $0.clientID == app.clientID }
+            apps.append(app)
+        }
     }
 
     // MARK: Requests
@@ -159,8 +170,9 @@ package final class SandboxZoom: RequestHandler {
         }
         let basic = request.fields.string(.authorization).flatMap(Self.basicCredentials)
         guard let basic,
-            let app = configuration.apps.first(where: { $0.clientID == basic.user && $0.clientSecret == basic.password }
-            )
+            let app = apps.withLock({ apps in
+                apps.first { $0.clientID == basic.user && $0.clientSecret == basic.password }
+            })
         else {
             return SandboxAnswer.oauthError("invalid_client", reason: "Invalid client_id or client_secret")
         }

@@ -3,8 +3,7 @@ import Testing
 
 @Suite("What is made up", .fewAtATime)
 struct FuzzTests {
-    private static let program = URL(filePath: TestProcess.billingService).deletingLastPathComponent()
-        .appending(path: "Fuzz").path()
+    private static let program = TestProcess.product("Fuzz")
 
     @Test("breaks nothing: every seed, what was once found, and changed copies of both", .timeLimit(.minutes(5)))
     func corpus() async throws {

@@ -45,8 +45,11 @@ final class TestProcess: Sendable {
     private let state = Mutex(State())
 
     /// The product under test, beside the test runner.
-    static let billingService = URL(filePath: ProcessInfo.processInfo.arguments[0])
-        .deletingLastPathComponent().appending(path: "billing-service").path()
+    static let billingService = product("billing-service")
+
+    static func product(_ name: String) -> String {
+        URL(filePath: ProcessInfo.processInfo.arguments[0]).deletingLastPathComponent().appending(path: name).path()
+    }
 
     /// The top of the checkout.
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -55,7 +58,8 @@ final class TestProcess: Sendable {
     /// - Parameters:
     ///   - program: A path, or a name to be found in `PATH`.
     ///   - environment: Added to that of the tests.
-    init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) {
+    ///   - input: What it reads on standard input.
+    init(_ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = "") {
         var added: [Environment.Key: String?] = [:]
         for (name, value) in environment { added[Environment.Key(stringLiteral: name)] = value }
         let configuration = Configuration(
@@ -66,7 +70,7 @@ final class TestProcess: Sendable {
         Task {
             do {
                 let result = try await Subprocess.run(
-                    configuration, input: .none, output: .sequence, error: .sequence
+                    configuration, input: .string(input), output: .sequence, error: .sequence
                 ) { execution in
                     self.change { $0.processID = execution.processIdentifier.value }
                     async let output: Void = self.keep(execution.standardOutput, isOutput: true)
@@ -177,9 +181,9 @@ final class TestProcess: Sendable {
     }
 
     static func run(
-        _ program: String, _ arguments: [String], environment: [String: String] = [:]
+        _ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = ""
     ) async -> Outcome {
-        await TestProcess(program, arguments, environment: environment).outcome()
+        await TestProcess(program, arguments, environment: environment, input: input).outcome()
     }
 }
 

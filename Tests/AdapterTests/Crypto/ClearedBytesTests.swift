@@ -1,0 +1,68 @@
+import Adapters
+import Domain
+import Foundation
+import Testing
+
+@Suite("A secret's memory")
+struct ClearedBytesTests {
+    /// How often the marker stands in what this process may write to, looked for without holding it: `hidden` is the
+    /// marker with every byte changed.
+    private static func places(of hidden: [UInt8], _ buffer: inout [UInt8]) throws -> Int {
+        let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
+        let memory = open("/proc/self/mem", O_RDONLY)
+        try #require(memory >= 0)
+        defer { close(memory) }
+        var count = 0
+        for line in maps.split(separator: "\n") where line.contains("rw-p") {
+            guard let range = line.firstMatch(of: /^([0-9a-f]+)-([0-9a-f]+)/),
+                let start = Int(range.output.1, radix: 16), let end = Int(range.output.2, radix: 16)
+            else { continue }
+            var offset = start
+            while offset < end {
+                let length = pread(memory, &buffer, min(buffer.count, end - offset), off_t(offset))
+                if length <= 0 { break }
+                count += Self.count(of: hidden, in: buffer[..<length])
+                // Nothing of what was read is left to be found.
+                for index in 0..<length { buffer[index] = 0 }
+                if length == end - offset { break }
+                offset += max(length - hidden.count, 1)
+            }
+        }
+        return count
+    }
+
+    private static func count(of hidden: [UInt8], in bytes: ArraySlice<UInt8>) -> Int {
+        var count = 0
+        bytes.withUnsafeBufferPointer { bytes in
+            guard bytes.count >= hidden.count else { return }
+            for start in 0...bytes.count - hidden.count where bytes[start] ^ 0x55 == hidden[0] {
+                if (1..<hidden.count).allSatisfy({ bytes[start + $0] ^ 0x55 == hidden[$0] }) { count += 1 }
+            }
+        }
+        return count
+    }
+
+    @Test("holds it once, and no longer when the last copy of it has gone", .timeLimit(.minutes(2)))
+    func cleared() async {
+        await #expect(processExitsWith: .success) {
+            var hidden = (0..<24).map { _ in UInt8.random(in: 0...255) }
+            hidden[0] = 0x2A
+            var buffer = [UInt8](repeating: 0, count: 1 << 16)
+            do {
+                // Written where it is kept, byte by byte: no other place ever had all of it.
+                let secret = Secret(hidden.lazy.map { $0 ^ 0x55 })
+                let copies = [secret, secret]
+                let held = try ClearedBytesTests.places(of: hidden, &buffer)
+                #expect(held == 1)
+                #expect(copies[0] == copies[1])
+            }
+            let left = try ClearedBytesTests.places(of: hidden, &buffer)
+            #expect(left == 0)
+        }
+    }
+
+    @Test("is compared with another's whole", arguments: [("", ""), ("a", "a"), ("a", "b"), ("a", "ab"), ("", "a")])
+    func compared(left: String, right: String) {
+        #expect((Secret(left) == Secret(right)) == (left == right))
+    }
+}

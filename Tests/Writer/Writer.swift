@@ -1,0 +1,34 @@
+import Adapters
+import Foundation
+
+/// Writes a private file again and again, for as long as it is let: the program that a test kills.
+///
+///     Writer PATH
+///
+/// Each version is a number in as many lines as it takes to be worth interrupting. What has been written is told on
+/// standard output, a number a line: it must never be lost again.
+@main
+enum Writer {
+    private static let lines = 400
+
+    static func main() throws {
+        let file = PrivateFile(path: CommandLine.arguments[1])
+        while true {
+            var number = 0
+            try file.update { bytes throws(FileProblem) in
+                number = (try version(of: bytes ?? [], path: file.path)) + 1
+                return Array(String(repeating: "\(number)\n", count: lines).utf8)
+            }
+            try FileHandle.standardOutput.write(contentsOf: Data("\(number)\n".utf8))
+        }
+    }
+
+    private static func version(of bytes: [UInt8], path: String) throws(FileProblem) -> Int {
+        let found = bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+        guard let first = found.first else { return 0 }
+        guard found.count == lines, found.allSatisfy({ $0 == first }), let number = Int(first) else {
+            throw FileProblem(path: path, reason: "torn: \(found.count) lines of \(Set(found))")
+        }
+        return number
+    }
+}
