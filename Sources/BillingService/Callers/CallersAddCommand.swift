@@ -1,7 +1,7 @@
 import Adapters
 import ArgumentParser
 import Domain
-import FoundationEssentials
+import Foundation
 
 struct CallersAddCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -96,14 +96,16 @@ struct CallersAddCommand: AsyncParsableCommand {
 
     private func allAccounts() throws -> Set<AccountID>? {
         guard let accountsFile else { return accounts }
-        let text: String
+        let text: Data
         do {
-            let path = accountsFile == "-" ? "/dev/stdin" : accountsFile
-            text = try String(contentsOf: URL(filePath: path), encoding: .utf8)
+            text =
+                accountsFile == "-"
+                ? try FileHandle.standardInput.readToEnd() ?? Data()
+                : try Data(contentsOf: URL(filePath: accountsFile))
         } catch {
-            throw CommandFailure("\(accountsFile) cannot be read as text")
+            throw CommandFailure("\(accountsFile) cannot be read")
         }
-        let lines = text.split(whereSeparator: \.isNewline).filter { !$0.isEmpty }
+        let lines = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline)
         return (accounts ?? []).union(try Self.accounts(lines))
     }
 

@@ -59,15 +59,17 @@ struct TestZoom {
             host: "127.0.0.1", port: 0, group: .singleton, handler: handler, configuration: .test(grace: .seconds(1)),
             logger: .silent)
         let credentials = FakeCredentials([.test(secret: secret)])
-        try await with(
-            server, [.test(server, requestsPerSecond: requestsPerSecond)], credentials, waitMax: waitMax, time: time,
-            test)
+        try await withServices([server]) {
+            try await with(
+                server, [.test(server, requestsPerSecond: requestsPerSecond)], credentials, waitMax: waitMax,
+                time: time, test)
+        }
     }
 
     /// On a server that plays Zoom.
     static func with(
         _ server: HTTPServer, _ masters: [ZoomMasters.Master], _ credentials: FakeCredentials,
-        waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(),
+        waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(), logger: Logger = .silent,
         _ test: (ZoomMasters) async throws -> Void
     ) async throws {
         var configuration = ZoomConfiguration(
@@ -78,8 +80,8 @@ struct TestZoom {
         configuration.http.bePatient()
         let client = ZoomMasters(
             masters, configuration: configuration, credentials: credentials, group: .singleton, time: time,
-            logger: .silent)
-        try await withServices([server, client]) { try await test(client) }
+            logger: logger)
+        try await withServices([client]) { try await test(client) }
     }
 
     /// An account of the sandbox the master pays for.

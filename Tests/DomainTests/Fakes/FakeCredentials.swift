@@ -6,6 +6,7 @@ package final class FakeCredentials: CredentialsStore {
     private struct State {
         var masters: [Name: MasterCredentials]
         var reads = 0
+        var change: (master: MasterCredentials, afterReads: Int)?
     }
 
     private let state: Mutex<State>
@@ -18,13 +19,23 @@ package final class FakeCredentials: CredentialsStore {
         state.withLock { $0.masters[master.name] = master }
     }
 
+    /// Likewise, once they were asked for so often more.
+    package func set(_ master: MasterCredentials, afterReads reads: Int) {
+        state.withLock { $0.change = (master, $0.reads + reads) }
+    }
+
     /// How often they were asked for.
     package var reads: Int { state.withLock { $0.reads } }
 
     package func credentials(of master: Name) async throws(BillingFailure) -> MasterCredentials {
         let credentials = state.withLock { state in
             state.reads += 1
-            return state.masters[master]
+            let found = state.masters[master]
+            if let change = state.change, state.reads >= change.afterReads {
+                state.masters[change.master.name] = change.master
+                state.change = nil
+            }
+            return found
         }
         guard let credentials else { throw .credentialsRefused }
         return credentials

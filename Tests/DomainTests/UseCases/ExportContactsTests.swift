@@ -10,11 +10,11 @@ struct ExportContactsTests {
     private func export(
         _ source: FakeSource, after: String? = nil, rules: ExportContacts.Rules = .init(),
         clock: TestClock = TestClock(),
-        to consumer: Collector = Collector()
+        for caller: Caller = .everything, to consumer: Collector = Collector()
     ) async throws -> [ExportContacts.Event] {
         let contacts = ExportContacts(directory: source, source: source, time: clock, rules: rules)
         let options = ExportContacts.Options(after: after.map { AccountID(literal: $0) })
-        try await contacts(options, for: .everything).run(to: consumer)
+        try await contacts(options, for: caller).run(to: consumer)
         return consumer.events
     }
 
@@ -34,6 +34,27 @@ struct ExportContactsTests {
         #expect(events.accounts == Self.ids("c", "d"))
         #expect(events.first == .begin(accounts: 2, after: AccountID(literal: after)))
         #expect(events.last == .end(.init(contacts: 2, failures: 0)))
+    }
+
+    @Test("tells of the caller's accounts alone where it has only some, without asking which there are")
+    func ownAccounts() async throws {
+        let source = FakeSource(listed: Self.ids("a", "b", "c", "d"))
+        let caller = Caller(
+            name: Name(literal: "job"), scopes: [.billingExport], master: Name(literal: "second"),
+            accounts: Set(Self.ids("d", "b", "x")))
+        let events = try await export(source, after: "b", for: caller)
+        #expect(events.first == .begin(accounts: 2, after: AccountID(literal: "b")))
+        #expect(events.accounts == Self.ids("d", "x"))
+        // One for each lookup, and none for a list.
+        #expect(source.masters == [Name(literal: "second"), Name(literal: "second")])
+    }
+
+    @Test("lists and looks up under the caller's own master account")
+    func ownMaster() async throws {
+        let source = FakeSource(listed: Self.ids("a"))
+        let caller = Caller(name: Name(literal: "job"), scopes: [.billingExport], master: Name(literal: "second"))
+        _ = try await export(source, for: caller)
+        #expect(source.masters == [Name(literal: "second"), Name(literal: "second")])
     }
 
     @Test("of no accounts is complete")

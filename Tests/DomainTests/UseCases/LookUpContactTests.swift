@@ -22,6 +22,25 @@ struct LookUpContactTests {
         #expect(source.calls.isEmpty)
     }
 
+    @Test("asks nobody about an account that is not the caller's: it is answered like one that does not exist")
+    func foreign() async {
+        let source = FakeSource()
+        let caller = Caller(
+            name: Name(literal: "job"), scopes: [.billingRead], accounts: [AccountID(literal: "b")])
+        await #expect(throws: BillingFailure.accountNotFound(account)) {
+            try await LookUpContact(source: source, time: TestClock())(account, for: caller)
+        }
+        #expect(source.calls.isEmpty)
+    }
+
+    @Test("asks about the caller's own master account")
+    func master() async throws {
+        let source = FakeSource()
+        let caller = Caller(name: Name(literal: "job"), scopes: [.billingRead], master: Name(literal: "second"))
+        _ = try await LookUpContact(source: source, time: TestClock())(account, for: caller)
+        #expect(source.masters == [Name(literal: "second")])
+    }
+
     @Test("is for sub accounts: the master's own billing is not found by its alias")
     func masterAlias() async {
         let source = FakeSource()

@@ -1,0 +1,143 @@
+import Adapters
+import Domain
+import DomainFakes
+import Foundation
+import Testing
+
+@Suite("billing-service callers", .fewAtATime, .timeLimit(.minutes(5)))
+struct CallersCommandTests {
+    private static func run(
+        _ path: String, _ arguments: [String], input: String = ""
+    ) async -> TestProcess.Outcome {
+        await TestProcess.run(
+            TestProcess.billingService, ["callers"] + arguments + ["--callers-file", path], input: input)
+    }
+
+    private static func with(_ test: (String) async throws -> Void) async throws {
+        try await withTemporaryFolder { folder in try await test(folder + "/callers.json") }
+    }
+
+    private static func entry(_ name: String, _ path: String) throws -> CallersDocument.Entry {
+        try #require(try CallersFile(PrivateFile(path: path)).read()[Name(literal: name)])
+    }
+
+    @Test("adds a caller and shows its token once: alone on standard output, while the file has its digest")
+    func add() async throws {
+        try await Self.with { path in
+            let outcome = await Self.run(path, ["add", "--name", "app", "--scopes", "billing:read,billing:export"])
+            #expect(outcome.status == 0 && outcome.lines.count == 1)
+            let token = try #require(outcome.lines.last)
+            #expect(CallerToken.form(of: Array(token.utf8)[...]) == .intact)
+            #expect(outcome.errors == "added app to \(path); its token is not shown again:\n")
+            let entry = try Self.entry("app", path)
+            #expect(entry.proof == .token(SHA256Digest(of: token), previous: nil))
+            #expect(entry.caller == Caller(name: Name(literal: "app"), scopes: [.billingRead, .billingExport]))
+            #expect(!(try String(contentsOfFile: path, encoding: .utf8)).contains(token))
+            let attributes = try FileManager.default.attributesOfItem(atPath: path)
+            #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+        }
+    }
+
+    @Test("gives it a master account, sub accounts, a rate and an end, or a certificate's name in place of a token")
+    func rights() async throws {
+        try await Self.with { path in
+            let outcome = await Self.run(
+                path,
+                [
+                    "add", "--name", "app", "--scopes", "billing:read", "--master", "main", "--accounts", "a,b",
+                    "--rate",
+                    "200,20/s", "--expires", "2099-01-31T12:00:00Z", "--accounts-from", "-",
+                ], input: "c\nd\n\n")
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            let entry = try Self.entry("app", path)
+            #expect(entry.caller.master == Name(literal: "main"))
+            #expect(entry.caller.accounts == Set(["a", "b", "c", "d"].map { AccountID(literal: $0) }))
+            #expect(entry.caller.rate == Caller.Rate(atOnce: 200, perSecond: 20))
+            #expect(entry.expires?.rfc3339 == "2099-01-31T12:00:00Z")
+            let certified = await Self.run(
+                path,
+                ["add", "--name", "cert", "--scopes", "plans:read", "--certificate-san", "URI:spiffe://example/app"])
+            #expect(certified.status == 0 && certified.output == "added cert to \(path)\n")
+            #expect(try Self.entry("cert", path).proof == .certificate(san: "URI:spiffe://example/app"))
+            // One whose time is over, as an editor may leave it.
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            try write(text.replacing("2099", with: "2020"), to: path)
+            let list = await Self.run(path, ["list"])
+            #expect(
+                list.output == """
+                    NAME  KNOWN BY                  SCOPES        MASTER  ACCOUNTS  RATE      EXPIRES
+                    app   1 token                   billing:read  main    4         200,20/s  2020-01-31T12:00:00Z (expired)
+                    cert  URI:spiffe://example/app  plans:read    -       all       -         never
+
+                    """)
+        }
+    }
+
+    @Test("rotates to a second token beside the first, at most two, ends the older one, or all at once")
+    func rotation() async throws {
+        try await Self.with { path in
+            func token(_ arguments: String...) async throws -> SHA256Digest {
+                let outcome = await Self.run(path, arguments + ["--name", "app"])
+                try #require(outcome.status == 0, "\(outcome.errors)")
+                return SHA256Digest(of: try #require(outcome.lines.last))
+            }
+            let first = try await token("add", "--scopes", "billing:read")
+            let second = try await token("rotate")
+            #expect(try Self.entry("app", path).proof == .token(second, previous: first))
+            let third = await Self.run(path, ["rotate", "--name", "app"])
+            #expect(third.status == 1 && third.output.isEmpty && third.errors.contains("app has two tokens already"))
+            #expect(await Self.run(path, ["revoke", "--name", "app", "--previous"]).status == 0)
+            #expect(try Self.entry("app", path).proof == .token(second, previous: nil))
+            #expect(await Self.run(path, ["revoke", "--name", "app", "--previous"]).status == 1)
+            let fourth = try await token("rotate")
+            #expect(try Self.entry("app", path).proof == .token(fourth, previous: second))
+            let fifth = try await token("rotate", "--revoke-old")
+            #expect(try Self.entry("app", path).proof == .token(fifth, previous: nil))
+            let revoked = await Self.run(path, ["revoke", "--name", "app"])
+            #expect(revoked.status == 0 && revoked.output == "revoked app\n")
+            #expect(try CallersFile(PrivateFile(path: path)).read() == CallersDocument())
+        }
+    }
+
+    @Test(
+        "refuses what is wrong, says what, and changes nothing",
+        arguments: [
+            (["add", "--name", "app", "--scopes", "billing:read"], 1, "there is a caller app in it already"),
+            (["add", "--name", "x", "--scopes", "billing"], 64, "\"billing\" is none of billing:read, billing:write"),
+            (["add", "--name", "x", "--scopes", ""], 64, "\"\" is none of billing:read"),
+            (["add", "--name", "x", "--scopes", "billing:read", "--accounts", "a,,b"], 64, "\"\" is no id"),
+            (["add", "--name", "x", "--scopes", "billing:read", "--accounts", "me"], 64, "\"me\" is no id"),
+            (["add", "--name", "x", "--scopes", "billing:read", "--rate", "20"], 64, "It is not a rate such as"),
+            (
+                ["add", "--name", "x", "--scopes", "billing:read", "--expires", "tomorrow"], 64,
+                "It is not a time such as"
+            ),
+            (
+                ["add", "--name", "x", "--scopes", "billing:read", "--expires", "2020-01-01T00:00:00Z"], 64,
+                "It has passed."
+            ),
+            (
+                ["add", "--name", "x", "--scopes", "billing:read", "--certificate-san", "me"], 64,
+                "It must begin with one of"
+            ),
+            (
+                ["add", "--name", "x", "--scopes", "billing:read", "--accounts-from", "/none"], 1,
+                "/none cannot be read"
+            ),
+            (["revoke", "--name", "nobody"], 1, "there is no caller nobody in it"),
+            (["rotate", "--name", "nobody"], 1, "there is no caller nobody in it"),
+            (["rotate", "--name", "cert"], 1, "cert is known by its certificate and has no token"),
+        ])
+    func refused(arguments: [String], status: Int32, error: String) async throws {
+        try await Self.with { path in
+            for more in [["--name", "app"], ["--name", "cert", "--certificate-san", "DNS:a"]] {
+                #expect(await Self.run(path, ["add", "--scopes", "billing:read"] + more).status == 0)
+            }
+            let before = try String(contentsOfFile: path, encoding: .utf8)
+            let outcome = await Self.run(path, arguments)
+            #expect(outcome.status == status && outcome.errors.contains(error), "\(outcome.status) \(outcome.errors)")
+            #expect(!outcome.output.contains("bst_"))
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == before)
+        }
+    }
+}

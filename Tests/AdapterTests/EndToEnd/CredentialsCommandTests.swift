@@ -1,0 +1,330 @@
+import Adapters
+import Domain
+import DomainFakes
+import Foundation
+import Testing
+
+@Suite("billing-service credentials", .fewAtATime, .timeLimit(.minutes(5)))
+struct CredentialsCommandTests {
+    /// A folder with files of its own.
+    private struct Workplace {
+        let folder: String
+        var path: String { folder + "/credentials.json" }
+        var keyPath: String { folder + "/keys" }
+
+        func run(
+            _ arguments: String..., input: String = "", environment: [String: String] = [:]
+        ) async -> TestProcess.Outcome {
+            await TestProcess.run(
+                TestProcess.billingService, ["credentials"] + arguments,
+                environment: ["BILLING_CREDENTIALS_FILE": path].merging(environment) { $1 }, input: input)
+        }
+
+        func add(_ name: String, _ more: String..., secret: String = "hunter2\n") async -> TestProcess.Outcome {
+            await TestProcess.run(
+                TestProcess.billingService,
+                ["credentials", "add", "--credentials-file", path, "--name", name, "--account-id", "A-" + name]
+                    + ["--client-id", "C-" + name] + more, input: secret)
+        }
+
+        func text() throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
+    }
+
+    private static func with(_ test: (Workplace) async throws -> Void) async throws {
+        try await withTemporaryFolder { folder in try await test(Workplace(folder: folder)) }
+    }
+
+    @Test("adds, lists, shows, rotates and removes, and never shows a secret")
+    func life() async throws {
+        try await Self.with { work in
+            let added = await work.add("main")
+            #expect(added.status == 0 && added.output == "added main to \(work.path)\n", "\(added.errors)")
+            let second = await work.add(
+                "eu", "--plan", "business", "--rate-share", "0.5", "--oauth-host", "zoom.example", "--api-host",
+                "api.zoom.example:8443", secret: "hunter2-eu\r\n")
+            #expect(second.status == 0)
+            let attributes = try FileManager.default.attributesOfItem(atPath: work.path)
+            #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+            let list = await work.run("list")
+            #expect(
+                list.output == """
+                    NAME  ACCOUNT ID  CLIENT ID  CLIENT SECRET  PLAN      RATE SHARE
+                    main  A-main      C-main     ********       -         -
+                    eu    A-eu        C-eu       ********       business  0.5
+
+                    """)
+            let show = await work.run("show", "--name", "eu")
+            #expect(
+                show.output == """
+                    name: eu
+                    account_id: A-eu
+                    client_id: C-eu
+                    client_secret: ********
+                    oauth_host: zoom.example
+                    api_host: api.zoom.example:8443
+                    plan: business
+                    rate_share: 0.5
+                    file: \(work.path)
+                    encrypted: no
+
+                    """)
+            let rotated = await work.run("rotate", "--name", "main", "--client-id", "C-2", input: "hunter3")
+            #expect(rotated.output == "rotated the client secret of main in \(work.path)\n")
+            let document = try CredentialsFile(PrivateFile(path: work.path)).read()
+            #expect(document[Name(literal: "main")]?.credentials.clientSecret == Secret("hunter3"))
+            #expect(document[Name(literal: "main")]?.credentials.clientID == "C-2")
+            #expect(document[Name(literal: "eu")]?.credentials.clientSecret == Secret("hunter2-eu"))
+            let removed = await work.run("remove", "--name", "main")
+            #expect(removed.output == "removed main from \(work.path)\n")
+            #expect(await work.run("list").lines.count == 2)
+            for outcome in [added, second, list, show, rotated, removed] {
+                #expect(!(outcome.output + outcome.errors).contains("hunter"))
+            }
+        }
+    }
+
+    struct Refusal: CustomTestStringConvertible {
+        let arguments: [String]
+        var input = "hunter2\n"
+        let status: Int32
+        let error: String
+        var testDescription: String { "\(arguments) \(input.debugDescription)" }
+    }
+
+    @Test(
+        "refuses what is wrong, says what, and changes nothing",
+        arguments: [
+            Refusal(
+                arguments: ["add", "--name", "main", "--account-id", "A", "--client-id", "C"], status: 1,
+                error:
+                    "there is a master account main in it already; billing-service credentials rotate gives it another"),
+            Refusal(
+                arguments: ["add", "--name", "new", "--account-id", "A", "--client-id", "C"], input: "", status: 1,
+                error: "billing-service: no client secret came: type it, or give it on standard input"),
+            Refusal(
+                arguments: ["add", "--name", "new", "--account-id", "A", "--client-id", "C"], input: "a\nb\n",
+                status: 1,
+                error: "more than one line came on standard input"),
+            Refusal(
+                arguments: ["add", "--name", "new", "--account-id", "A", "--client-id", "C"], input: "a b\n", status: 1,
+                error: "the client secret must be 1 to 256 visible characters of ASCII"),
+            Refusal(
+                arguments: ["rotate", "--name", "main"], input: String(repeating: "a", count: 5000), status: 1,
+                error: "longer than any client secret"),
+            Refusal(
+                arguments: ["rotate", "--name", "nobody"], status: 1, error: "there is no master account nobody in it"),
+            Refusal(
+                arguments: ["remove", "--name", "nobody"], status: 1, error: "there is no master account nobody in it"),
+            Refusal(
+                arguments: ["show", "--name", "nobody"], status: 1, error: "there is no master account nobody in it"),
+            Refusal(
+                arguments: ["verify", "--name", "nobody"], status: 1, error: "there is no master account nobody in it"),
+            Refusal(arguments: ["encrypt"], status: 1, error: "there is no key to encrypt it with"),
+            Refusal(
+                arguments: ["encrypt", "--new-key"], status: 78, error: "credentials.key-file: is needed for a new key"),
+            Refusal(
+                arguments: ["add", "--name", "-x", "--account-id", "A", "--client-id", "C"], status: 64,
+                error: "Missing value for '--name <name>'"),
+            Refusal(
+                arguments: ["add", "--name", "new", "--account-id", "A/B", "--client-id", "C"], status: 64,
+                error: "The value 'A/B' is invalid for '--account-id <account-id>'"),
+            Refusal(
+                arguments: ["add", "--name", "new", "--account-id", "A", "--client-id", "C:D"], status: 64,
+                error: "visible characters of ASCII without a colon"),
+            Refusal(
+                arguments: ["add", "--name", "new", "--account-id", "A", "--client-id", "C", "--plan", "gold"],
+                status: 64,
+                error: "The value 'gold' is invalid for '--plan <plan>'"),
+            Refusal(
+                arguments: ["add", "--name", "new", "--account-id", "A", "--client-id", "C", "--rate-share", "2"],
+                status: 64, error: "a number above 0 and at most 1"),
+            Refusal(
+                arguments: ["add", "--name", "new", "--account-id", "A", "--client-id", "C", "--client-secret", "S"],
+                status: 64, error: "Unknown option '--client-secret'"),
+            Refusal(arguments: ["frobnicate"], status: 64, error: "frobnicate"),
+        ])
+    func refused(refusal: Refusal) async throws {
+        try await Self.with { work in
+            #expect(await work.add("main").status == 0)
+            let before = try work.text()
+            let outcome = await TestProcess.run(
+                TestProcess.billingService, ["credentials"] + refusal.arguments,
+                environment: ["BILLING_CREDENTIALS_FILE": work.path], input: refusal.input)
+            #expect(outcome.status == refusal.status)
+            #expect(outcome.errors.contains(refusal.error), "\(outcome.errors)")
+            #expect(try work.text() == before)
+        }
+    }
+
+    @Test("needs to know the file, and says who may use one that others may use, unless that is allowed")
+    func file() async throws {
+        try await Self.with { work in
+            let nowhere = await TestProcess.run(TestProcess.billingService, ["credentials", "list"])
+            #expect(nowhere.status == 78 && nowhere.errors == "billing-service: credentials.file: is needed\n")
+            #expect(await work.run("list").errors == "billing-service: \(work.path): no such file\n")
+            #expect(await work.add("main").status == 0)
+            chmod(work.path, 0o644)
+            let shared = await work.run("list")
+            #expect(shared.status == 1 && shared.errors.contains("its mode is 0644 and its owner "))
+            #expect(await work.run("list", "--allow-shared-file").lines.count == 2)
+            let configuration = work.folder + "/config.json"
+            try write(#"{"credentials":{"file":"\#(work.path)"},"allow-shared-file":true}"#, to: configuration)
+            let listed = await TestProcess.run(
+                TestProcess.billingService, ["credentials", "list", "--config", configuration])
+            #expect(listed.lines.count == 2, "\(listed.errors)")
+        }
+    }
+
+    @Test("encrypts with a new key, then with another, and opens neither without its key")
+    func encryption() async throws {
+        try await Self.with { work in
+            #expect(await work.add("main").status == 0)
+            let keys = ["BILLING_CREDENTIALS_KEY_FILE": work.keyPath]
+            var ids: [String] = []
+            for _ in 0..<2 {
+                let outcome = await work.run("encrypt", "--new-key", environment: keys)
+                let made = try #require(
+                    outcome.output.firstMatch(of: /made the key ([0-9a-f]{16}), the first in \S+ now/))
+                ids.append(String(made.output.1))
+                #expect(outcome.lines.last == "encrypted \(work.path) with the key \(ids.last ?? "")")
+                let bytes = try Data(contentsOf: URL(filePath: work.path))
+                #expect(bytes.range(of: Data("hunter2".utf8)) == nil && bytes.range(of: Data("A-main".utf8)) == nil)
+                let shown = await work.run("show", "--name", "main", environment: keys)
+                #expect(shown.lines.last == "encrypted: with the key \(ids.last ?? "")")
+            }
+            let attributes = try FileManager.default.attributesOfItem(atPath: work.keyPath)
+            #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+            let none = await work.run("list")
+            #expect(
+                none.status == 1
+                    && none.errors.contains(
+                        "encrypted with the key \(ids[1]), and none was given; name the file of the key")
+            )
+            // One key may come from the environment; it opens, and seals again.
+            let text = try String(contentsOfFile: work.keyPath, encoding: .utf8)
+            let lines = text.split(separator: "\n").map(String.init)
+            let given = ["BILLING_CREDENTIALS_KEY": lines[0]]
+            #expect(await work.run("rotate", "--name", "main", input: "hunter3", environment: given).status == 0)
+            #expect(await work.run("list", environment: given).lines.count == 2)
+            let old = await work.run("list", environment: ["BILLING_CREDENTIALS_KEY": lines[1]])
+            #expect(old.errors.contains("and those given are \(ids[0])"))
+            let bad = await work.run("list", environment: ["BILLING_CREDENTIALS_KEY": "hunter2"])
+            #expect(bad.status == 78 && bad.errors.contains("BILLING_CREDENTIALS_KEY must be 64 hexadecimal digits"))
+            #expect(!bad.errors.contains("hunter2"))
+            let both = await work.run("list", environment: given.merging(keys) { $1 })
+            #expect(both.status == 78 && both.errors.contains("has no meaning together with BILLING_CREDENTIALS_KEY"))
+            // A new file is sealed from the first where there is a key.
+            try FileManager.default.removeItem(atPath: work.path)
+            #expect(await work.add("main", "--credentials-key-file", work.keyPath).status == 0)
+            #expect(SealedFormat.isSealed(Array(try Data(contentsOf: URL(filePath: work.path)))))
+        }
+    }
+
+    @Test("asks at a terminal without showing what is typed, takes corrections, and can be cancelled")
+    func terminal() async throws {
+        try await Self.with { work in
+            // A terminal of its own, which the answer is typed into once the question is there.
+            let script = """
+                import os, pty, sys
+                keys, program = sys.argv[1].encode().decode("unicode_escape").encode(), sys.argv[2:]
+                child, terminal = pty.fork()
+                if child == 0:
+                    os.execv(program[0], program)
+                seen = b""
+                def read():
+                    try:
+                        return os.read(terminal, 1000)
+                    except OSError:
+                        return b""
+                while b": " not in seen:
+                    seen += read()
+                os.write(terminal, keys)
+                while more := read():
+                    seen += more
+                print(seen.decode(), end="")
+                sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+                """
+            func type(_ keys: String, _ arguments: String...) async -> TestProcess.Outcome {
+                await TestProcess.run(
+                    "python3",
+                    ["-c", script, keys, TestProcess.billingService, "credentials"] + arguments
+                        + ["--credentials-file", work.path, "--name", "main"])
+            }
+            let added = await type("hunter2\\n", "add", "--account-id", "A", "--client-id", "C")
+            #expect(added.output == "Client secret of main: \r\nadded main to \(work.path)\r\n", "\(added.errors)")
+            func stored(_ secret: String) throws {
+                let document = try CredentialsFile(PrivateFile(path: work.path)).read()
+                #expect(document.masters.map(\.credentials.clientSecret) == [Secret(secret)])
+            }
+            try stored("hunter2")
+            #expect(await type("huntex\\x7fr3\\n", "rotate").status == 0)
+            try stored("hunter3")
+            for cancelled in ["abc\\x03", "\\x03", "abc\\x1c", "\\x04"] {
+                let outcome = await type(cancelled, "rotate")
+                #expect(outcome.status == 1)
+                #expect(
+                    outcome.output
+                        == "Client secret of main: \r\nbilling-service: no client secret: it was cancelled\r\n")
+            }
+            #expect(await type("\\n", "rotate").output.contains("no client secret came"))
+            try stored("hunter3")
+        }
+    }
+
+    @Test("verifies against Zoom: which scopes the token carries, what is missing, or why there is none")
+    func verify() async throws {
+        var app = TestZoom.app
+        app.scopes = ["billing:master", "user:read"]
+        let zoom = SandboxZoom(configuration: SandboxConfiguration(apps: [app], accounts: 1), time: SystemTime())
+        try await withServer(zoom) { server in
+            try await Self.with { work in
+                func verify(_ path: String = "/oauth/token") async -> TestProcess.Outcome {
+                    await work.run("verify", "--zoom-oauth-url", "http://127.0.0.1:\(server.port)\(path)")
+                }
+                func put(_ account: String, _ secret: String) throws {
+                    let credentials = MasterCredentials(
+                        name: Name(literal: "main"), accountID: AccountID(literal: account), clientID: app.clientID,
+                        clientSecret: Secret(secret))
+                    try PrivateFile(path: work.path).update { _ in
+                        CredentialsDocument(masters: [.init(credentials)]).text
+                    }
+                }
+                try put(app.accountID, app.clientSecret)
+                let missing = await verify()
+                #expect(missing.status == 1)
+                #expect(
+                    missing.output == """
+                        main: Zoom gives a token that lives for 3600 s
+                          it carries: billing:master user:read
+                          Get billing information: permitted by billing:master
+                          List sub accounts: NOT PERMITTED, it takes one of account:master, account:read:admin, \
+                        account:read:list_sub_accounts:master
+                          add what is missing to the app's scopes in the Zoom App Marketplace and activate it again; Zoom may \
+                        need until the next day
+
+                        """, "\(missing.errors)")
+                app.scopes = ["account:master", "billing:master"]
+                zoom.replace(app)
+                let whole = await verify()
+                #expect(whole.status == 0 && whole.output.contains("List sub accounts: permitted by account:master"))
+                let elsewhere = await verify("/elsewhere")
+                #expect(elsewhere.status == 1 && elsewhere.output.contains("answers with status 404"))
+
+                try put(app.accountID, "hunter2")
+                let secret = await verify()
+                #expect(secret.status == 1)
+                #expect(
+                    secret.output.hasPrefix("main: no token. Zoom does not know the client id, or the secret is not"))
+                try put("B", app.clientSecret)
+                let account = await verify()
+                #expect(account.status == 1 && account.output.contains("Zoom does not take the account id"))
+                let nobody = await work.run("verify", "--zoom-oauth-url", "http://127.0.0.1:1/oauth/token")
+                #expect(nobody.status == 1 && nobody.output.contains("127.0.0.1:1 could not be asked"))
+                for outcome in [missing, whole, elsewhere, secret, account, nobody] {
+                    let said = outcome.output + outcome.errors
+                    #expect(!said.contains("hunter2") && !said.contains(app.clientSecret) && !said.contains("sandbox."))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+import Adapters
+import Domain
+import DomainFakes
+import Logging
+import Testing
+
+@Suite("The log of who did what", .timeLimit(.minutes(1)))
+struct AuditTests {
+    private static let accounts = ["a", "b", "c"].map { AccountID(literal: $0) }
+
+    private static func with(
+        _ source: FakeSource, callers: FakeCallers? = nil,
+        _ test: (TestService, Event<String>) async throws -> Void
+    ) async throws {
+        let lines = Event<String>()
+        // As strict as a log can be: these lines are written all the same.
+        let audit = Logger(label: "audit") { _ in
+            var handler = LineLogHandler { lines.fire($0) }
+            handler.logLevel = .critical
+            return handler
+        }
+        try await TestService.with(source: source, callers: callers, audit: audit) { service in
+            try await test(service, lines)
+        }
+    }
+
+    private static func line(
+        _ outcome: String, caller: String = "everything", code: String? = nil, contacts: Int = 0, failures: Int = 0
+    ) -> String {
+        "export caller=\(caller)\(code.map { " code=\($0)" } ?? "") contacts=\(contacts) failures=\(failures) master=only "
+            + "outcome=\(outcome) request-id=job-1"
+    }
+
+    private static let fields = [(FieldName.requestID, "job-1")]
+
+    @Test("has a line for each export that came to its end, with counts and nothing personal")
+    func complete() async throws {
+        let source = FakeSource(listed: Self.accounts) { account, _ async throws(BillingFailure) in
+            if account.rawValue == "b" { return .selfPay }
+            return .masterPays(.sample(account))
+        }
+        try await Self.with(source) { service, lines in
+            _ = try await service.send("/v2/billing/stream", Self.fields)
+            #expect(await lines.next() == Self.line("complete", contacts: 2, failures: 1))
+        }
+    }
+
+    @Test("has a line for each that was refused")
+    func refused() async throws {
+        try await Self.with(FakeSource()) { service, lines in
+            _ = try await service.send(
+                "/v2/billing/stream", token: TestService.readerToken, Self.fields)
+            #expect(await lines.next() == Self.line("refused", caller: "reader", code: "4711"))
+            for target in ["/v2/billing/stream?only=x", "/v2/billing/stream?after="] {
+                _ = try await service.send(target, Self.fields)
+                #expect(await lines.next() == Self.line("refused", code: "300"))
+            }
+            _ = try await service.send("/v2/billing/stream", Self.fields + [(.accept, "text/csv")])
+            #expect(await lines.next() == Self.line("refused", code: "406"))
+            // Lookups are no exports, and who is not known did nothing.
+            _ = try await service.send("/v2/accounts/a/billing", Self.fields)
+            _ = try await service.send("/v2/billing/stream", token: "wrong", Self.fields)
+            _ = try await service.send("/v2/billing/stream", Self.fields)
+            #expect(await lines.next() == Self.line("complete"))
+        }
+    }
+
+    @Test("has a line for each that could not go on")
+    func failed() async throws {
+        let source = FakeSource(listed: Self.accounts) { account, _ async throws(BillingFailure) in
+            if account.rawValue == "b" { throw .credentialsRefused }
+            return .masterPays(.sample(account))
+        }
+        try await Self.with(source) { service, lines in
+            _ = try? await service.send("/v2/billing/stream", Self.fields)
+            let line = await lines.next()
+            #expect(line.contains("code=4700") && line.contains("outcome=failed request-id=job-1"))
+        }
+    }
+
+    @Test("has a line for each whose reader went away")
+    func cancelled() async throws {
+        let started = Event<Void>()
+        let source = FakeSource(listed: Self.accounts) { account, _ async throws(BillingFailure) in
+            started.fire()
+            await untilCancelled()
+            throw .cancelled
+        }
+        try await Self.with(source) { service, lines in
+            let reading = Task { try await service.send("/v2/billing/stream", Self.fields) }
+            for _ in Self.accounts { await started.next() }
+            reading.cancel()
+            #expect(await lines.next() == Self.line("cancelled", code: "503"))
+        }
+    }
+
+    @Test("has a line for each whose caller lost the right to it, which ends at once; those of others go on")
+    func revoked() async throws {
+        let (first, second) = (CallerToken.make(), CallerToken.make())
+        let callers = FakeCallers([
+            first: Caller(name: Name(literal: "first"), scopes: [.billingExport]),
+            second: Caller(name: Name(literal: "second"), scopes: [.billingExport]),
+        ])
+        let started = Event<Void>()
+        let (releases, release) = AsyncStream<Void>.makeStream()
+        let source = FakeSource(listed: [AccountID(literal: "a")]) { account, _ async throws(BillingFailure) in
+            started.fire()
+            for await _ in releases { break }
+            if Task.isCancelled { throw .cancelled }
+            return .masterPays(.sample(account))
+        }
+        try await Self.with(source, callers: callers) { service, lines in
+            let streams = [first, second].map { token in
+                Task { try await service.send("/v2/billing/stream", token: token, Self.fields) }
+            }
+            for _ in streams { await started.next() }
+            // Other rights that do not concern it leave it alone.
+            callers.set(first, to: Caller(name: Name(literal: "first"), scopes: [.billingExport, .billingRead]))
+            callers.set(first, to: nil)
+            #expect(await lines.next() == Self.line("revoked", caller: "first", code: "124"))
+            await #expect(throws: HTTPFailure.self) { try await streams[0].value }
+            release.yield()
+            release.yield()
+            let whole = try await streams[1].value
+            #expect(whole.lines.last?["type"] == .string("end"))
+            #expect(await lines.next() == Self.line("complete", caller: "second", contacts: 1))
+        }
+    }
+}

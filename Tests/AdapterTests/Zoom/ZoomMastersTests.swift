@@ -1,0 +1,236 @@
+import Adapters
+import Domain
+import DomainFakes
+import Logging
+import NIOCore
+import Synchronization
+import Testing
+
+@Suite("Zoom, for several master accounts", .timeLimit(.minutes(1)))
+struct ZoomMastersTests {
+    private static let newSecret = "another-secret"
+
+    /// The app of `TestZoom`, with another secret.
+    private static var rotated: SandboxConfiguration.App {
+        var app = TestZoom.app
+        app.clientSecret = newSecret
+        return app
+    }
+
+    private struct Zoom {
+        let sandbox: SandboxZoom
+        let server: HTTPServer
+        let client: ZoomMasters
+        let credentials: FakeCredentials
+
+        /// What the client was made with, and is told again when only credentials are others.
+        let masters: [ZoomMasters.Master]
+
+        func ask(_ master: String? = nil) async throws(BillingFailure) -> AccountBilling {
+            try await client.billing(
+                of: AccountID(literal: sandbox.accounts.id(of: 0)), under: master.map { Name(literal: $0) },
+                for: .interactive)
+        }
+    }
+
+    private static func with(
+        _ credentials: FakeCredentials = FakeCredentials([.test()]), logger: Logger = .silent,
+        _ test: (Zoom) async throws -> Void
+    ) async throws {
+        let time = SystemTime()
+        let sandbox = SandboxZoom(
+            configuration: SandboxConfiguration(apps: [TestZoom.app], accounts: 10), time: time)
+        try await withServer(sandbox) { server in
+            let masters = [ZoomMasters.Master.test(server)]
+            try await TestZoom.with(server, masters, credentials, logger: logger) { client in
+                try await test(
+                    Zoom(sandbox: sandbox, server: server, client: client, credentials: credentials, masters: masters))
+            }
+        }
+    }
+
+    // MARK: Other credentials
+
+    @Test("takes a token with a new secret once it is told, and uses the old token until then")
+    func rotation() async throws {
+        try await Self.with { zoom in
+            _ = try await zoom.ask()
+            zoom.sandbox.replace(Self.rotated)
+            _ = try await zoom.ask()
+            zoom.credentials.set(.test(secret: Self.newSecret))
+            await zoom.client.update(zoom.masters)
+            while zoom.sandbox.requestCounts.tokens < 2 { try await Self.asks(zoom) }
+            await zoom.client.update(zoom.masters)
+            _ = try await zoom.ask()
+            #expect(zoom.sandbox.requestCounts.tokens == 2)
+        }
+    }
+
+    /// A request of the test's, and time for those of others.
+    private static func asks(_ zoom: Zoom) async throws {
+        try Task.checkCancellation()
+        _ = try await zoom.ask()
+    }
+
+    @Test("goes on with the old token when the new secret is wrong, and says so")
+    func wrongRotation() async throws {
+        let warned = Event<Void>()
+        let warning = "Zoom gives no access token for the new credentials: the old token stays in use"
+        try await Self.with(logger: .announcing(warning, warned)) { zoom in
+            _ = try await zoom.ask()
+            zoom.credentials.set(.test(secret: "wrong"))
+            await zoom.client.update(zoom.masters)
+            await warned.next()
+            _ = try await zoom.ask()
+            // Nor is it tried again and again.
+            await zoom.client.update(zoom.masters)
+            _ = try await zoom.ask()
+            #expect(zoom.sandbox.requestCounts.tokens == 2)
+        }
+    }
+
+    @Test("reads the store again when Zoom refuses the token: a new secret is used though nobody told of it")
+    func refusedToken() async throws {
+        try await Self.with { zoom in
+            _ = try await zoom.ask()
+            zoom.sandbox.replace(Self.rotated)
+            zoom.credentials.set(.test(secret: Self.newSecret))
+            zoom.sandbox.revokeTokens()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<50 { group.addTask { _ = try await zoom.ask() } }
+                try await group.waitForAll()
+            }
+            #expect(zoom.sandbox.requestCounts.tokens == 2)
+        }
+    }
+
+    @Test("reads the store once more when Zoom refuses the secret: one that came meanwhile is used, and no call fails")
+    func refusedSecret() async throws {
+        try await Self.with { zoom in
+            zoom.sandbox.replace(Self.rotated)
+            // Read by the first attempt, and changed before its answer is there.
+            zoom.credentials.set(.test(secret: Self.newSecret), afterReads: 1)
+            _ = try await zoom.ask()
+            #expect(zoom.sandbox.requestCounts.tokens == 2)
+        }
+    }
+
+    @Test("forgets that credentials were refused when there are others")
+    func recovered() async throws {
+        try await Self.with(FakeCredentials([.test(secret: "wrong")])) { zoom in
+            await #expect(throws: BillingFailure.credentialsRefused) { try await zoom.ask() }
+            #expect(zoom.client.standings.map(\.standing) == [.refused])
+            zoom.credentials.set(.test())
+            await zoom.client.update(zoom.masters)
+            _ = try await zoom.ask()
+            #expect(zoom.client.standings.map(\.standing) == [.good])
+        }
+    }
+
+    // MARK: Several
+
+    @Test("asks each master account's own Zoom, with its own credentials, and none where it is not said which")
+    func several() async throws {
+        let other = SandboxZoom(
+            configuration: SandboxConfiguration(apps: [TestZoom.app], accounts: 10, seed: 2), time: SystemTime())
+        try await Self.with(FakeCredentials([.test(), .test(name: "second")])) { zoom in
+            try await withServer(other) { server in
+                _ = try await zoom.ask()
+                await zoom.client.update(zoom.masters + [.test(server, name: "second")])
+                _ = try await zoom.ask("main")
+                let account = AccountID(literal: other.accounts.id(of: 0))
+                _ = try await zoom.client.billing(of: account, under: Name(literal: "second"), for: .interactive)
+                await #expect(throws: BillingFailure.accountNotFound(account)) {
+                    try await zoom.client.billing(of: account, under: Name(literal: "main"), for: .interactive)
+                }
+                for unknown in [nil, "third"] {
+                    await #expect(throws: BillingFailure.credentialsRefused) { try await zoom.ask(unknown) }
+                }
+                // Who stays is not disturbed: its token is still the first.
+                #expect(zoom.sandbox.requestCounts.tokens == 1 && other.requestCounts.tokens == 1)
+                #expect(zoom.client.standings.map(\.master.rawValue) == ["main", "second"])
+            }
+        }
+    }
+
+    @Test("sees a call to its end that is under way when its master account is removed")
+    func removed() async throws {
+        let asked = Event<Void>()
+        let (released, release) = AsyncStream<Void>.makeStream()
+        let handler = ScriptedHandler { request in
+            if request.path.elementsEqual("/oauth/token".utf8) {
+                return .now(.text(#"{"access_token":"t","expires_in":3600}"#))
+            }
+            return .eventually {
+                asked.fire()
+                for await _ in released { break }
+                return .text(#"{"city":"Oakland"}"#)
+            }
+        }
+        try await withServer(handler) { server in
+            try await TestZoom.with(server, [.test(server)], FakeCredentials([.test()])) { client in
+                let account = AccountID(literal: "a")
+                let call = Task { try await client.billing(of: account, under: nil, for: .interactive) }
+                await asked.next()
+                await client.update([])
+                await #expect(throws: BillingFailure.credentialsRefused) {
+                    try await client.billing(of: account, under: nil, for: .interactive)
+                }
+                release.yield()
+                let contact = try await call.value.visibleContact()
+                #expect(contact[.city] == "Oakland")
+            }
+        }
+    }
+}
+
+@Suite("Zoom's answer for a token")
+struct TokenAnswerTests {
+    struct Refusal: CustomTestStringConvertible {
+        let status: Int
+        let body: String
+        let fault: CredentialsFault
+        var testDescription: String { "\(status) \(body)" }
+    }
+
+    @Test(
+        "that is none says whose fault it is",
+        arguments: [
+            Refusal(
+                status: 400, body: #"{"reason":"Invalid client_id or client_secret","error":"invalid_client"}"#,
+                fault: .client),
+            Refusal(status: 401, body: #"{"code":4702,"message":"Invalid client."}"#, fault: .client),
+            Refusal(status: 400, body: #"{"code":4704,"message":"Invalid client secret."}"#, fault: .client),
+            Refusal(status: 400, body: #"{"reason":"Bad Request","error":"invalid_request"}"#, fault: .account),
+            Refusal(status: 400, body: #"{"error":"invalid_grant"}"#, fault: .account),
+            Refusal(status: 401, body: #"{"code":4717,"message":"The app has been disabled"}"#, fault: .disabled),
+            Refusal(
+                status: 400, body: #"{"reason":"unsupported grant type","error":"unsupported_grant_type"}"#,
+                fault: .unexplained),
+            Refusal(status: 400, body: "", fault: .unexplained),
+            Refusal(status: 403, body: "<html>", fault: .unexplained),
+        ])
+    func faults(refusal: Refusal) {
+        let response = ClientResponse(
+            status: refusal.status, fields: HeaderFields(), body: ByteBuffer(string: refusal.body))
+        #expect(throws: ZoomFailure.credentials(refusal.fault)) { try ZoomAnswer.tokenGrant(response) }
+    }
+
+    @Test("names the scopes it carries, if it does")
+    func scopes() throws {
+        func grant(_ member: String) throws -> ZoomAnswer.TokenGrant {
+            let body = #"{"access_token":"t"\#(member)}"#
+            return try ZoomAnswer.tokenGrant(
+                ClientResponse(status: 200, fields: HeaderFields(), body: ByteBuffer(string: body)))
+        }
+        #expect(try grant("").scopes == nil)
+        #expect(try grant(#","scope":"""#).scopes == [])
+        #expect(try grant(#","scope":"account:master billing:master""#).scopes == ["account:master", "billing:master"])
+    }
+
+    @Test("permits an operation by any one of its scopes, classic or granular", arguments: ZoomOperation.allCases)
+    func permitted(operation: ZoomOperation) {
+        for scope in operation.scopes { #expect(operation.isPermitted(by: ["other", scope])) }
+        #expect(!operation.isPermitted(by: []) && !operation.isPermitted(by: ["billing:read:admin"]))
+    }
+}
