@@ -21,6 +21,10 @@ enum FuzzTarget: String, CaseIterable {
     case zoomAnswer = "zoom-answer"
     case tokenAnswer = "token-answer"
     case retryAfter = "retry-after"
+    /// The files of operators.
+    case credentialsFile = "credentials-file"
+    case callersFile = "callers-file"
+    case sealedFile = "sealed-file"
 
     static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 
@@ -36,6 +40,9 @@ enum FuzzTarget: String, CaseIterable {
         case .zoomAnswer: Self.zoomAnswer(bytes)
         case .tokenAnswer: Self.tokenAnswer(bytes)
         case .retryAfter: Self.retryAfter(bytes)
+        case .credentialsFile: Self.credentialsFile(bytes)
+        case .callersFile: Self.callersFile(bytes)
+        case .sealedFile: Self.sealedFile(bytes)
         }
     }
 
@@ -153,5 +160,55 @@ enum FuzzTarget: String, CaseIterable {
         let text = String(decoding: bytes, as: UTF8.self)
         guard let duration = RetryAfter.duration(text, now: now) else { return }
         precondition(duration >= .zero && duration <= .seconds(86_400), "waits \(duration)")
+    }
+
+    // MARK: The files of operators
+
+    private static func credentialsFile(_ bytes: [UInt8]) {
+        do throws(DocumentProblem) {
+            let document = try CredentialsDocument(parsing: bytes)
+            let again = try? CredentialsDocument(parsing: document.text)
+            precondition(again == document, "reads something else than it has written")
+        } catch {
+            checkSilence(error)
+        }
+    }
+
+    private static func callersFile(_ bytes: [UInt8]) {
+        do throws(DocumentProblem) {
+            let document = try CallersDocument(parsing: bytes)
+            let again = try? CallersDocument(parsing: document.text)
+            precondition(again == document, "reads something else than it has written")
+            let registry = CallerRegistry(document)
+            for entry in document.entries {
+                let found =
+                    switch entry.proof {
+                    case .token(let digest, _): registry.entry(presenting: digest)
+                    case .certificate(let san): registry.entry(certificateNames: [san])
+                    }
+                precondition(found == entry, "does not know who is in the file")
+            }
+        } catch {
+            checkSilence(error)
+        }
+    }
+
+    /// The seeds have this in their secrets. Of what stands in a file an error says nothing.
+    private static func checkSilence(_ problem: DocumentProblem) {
+        precondition(!problem.description.contains("hunter2"), "tells a secret")
+        precondition(problem.description.utf8.count < 400, "goes on and on")
+    }
+
+    private static let sealingKeys = [SealingKey.random(), SealingKey.random()]
+
+    /// Nobody makes one without the key, and what was sealed opens to what it was.
+    private static func sealedFile(_ bytes: [UInt8]) {
+        precondition((try? SealedFormat.open(bytes, with: sealingKeys)) == nil, "opened what nobody has sealed")
+        let sealed = SealedFormat.seal(bytes, with: sealingKeys[1])
+        precondition((try? SealedFormat.open(sealed, with: sealingKeys)) == bytes, "lost what was sealed")
+        guard let place = bytes.first.map({ Int($0) % sealed.count }) else { return }
+        var changed = sealed
+        changed[place] ^= 1
+        precondition((try? SealedFormat.open(changed, with: sealingKeys)) == nil, "opened what was changed")
     }
 }

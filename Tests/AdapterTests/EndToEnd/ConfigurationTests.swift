@@ -1,3 +1,6 @@
+import Adapters
+import Domain
+import DomainFakes
 import Foundation
 import Testing
 
@@ -128,9 +131,78 @@ struct ConfigurationTests {
         }
     }
 
+    @Test("listens to nobody but this machine without callers, and says so")
+    func noCallers() async throws {
+        try await withTemporaryFolder { folder in
+            let credentials = CredentialsDocument(masters: [.init(.test())])
+            try write(String(decoding: credentials.text, as: UTF8.self), to: folder + "/credentials.json")
+            try write(#"{"callers":[]}"#, to: folder + "/callers.json")
+            let arguments = [
+                "serve", "--credentials-file", folder + "/credentials.json", "--http-port", "0", "--ops-port",
+            ]
+            for host in ["0.0.0.0", "::", "192.0.2.1", "example.com"] {
+                for more in [[], ["--callers-file", folder + "/callers.json"]] {
+                    let outcome = await run(arguments + ["0", "--http-host", host] + more)
+                    #expect(outcome.status == 78)
+                    #expect(
+                        outcome.errors.contains(
+                            "http.host: \(host) is not loopback, and there are no callers: name a callers.file that has some "
+                                + "(billing-service callers add)"), "\(outcome.errors)")
+                }
+            }
+            for host in ["127.0.0.1", "localhost"] {
+                let service = TestProcess(
+                    TestProcess.billingService, arguments + ["0", "--http-host", host, "--shutdown-delay", "0s"])
+                _ = try await service.output(containing: "Operations on ")
+                try await service.errors(containing: "there are no callers: every request will be answered 401")
+                service.signal(SIGTERM)
+                #expect(await service.outcome().status == 0)
+            }
+        }
+    }
+
+    @Test("has files that fit together: callers with a master account to use, and master accounts that can be reached")
+    func files() async throws {
+        try await withTemporaryFolder { folder in
+            func serve(_ masters: [CredentialsDocument.Master], _ master: Name?) async throws -> String {
+                try PrivateFile(path: folder + "/credentials.json").update { _ in
+                    CredentialsDocument(masters: masters).text
+                }
+                var callers = CallersDocument()
+                let caller = Caller(name: Name(literal: "job"), scopes: [], master: master)
+                try callers.set(.init(caller, proof: .token(SHA256Digest(of: "a"), previous: nil)))
+                try PrivateFile(path: folder + "/callers.json").update { _ in callers.text }
+                let outcome = await run([
+                    "serve", "--credentials-file", folder + "/credentials.json", "--callers-file",
+                    folder + "/callers.json", "--http-port", "0", "--ops-port", "0",
+                ])
+                #expect(outcome.status == 78)
+                return outcome.errors
+            }
+            let two = [CredentialsDocument.Master(.test()), .init(.test(name: "second"))]
+            let path = folder + "/credentials.json"
+            for (masters, master, line) in [
+                (two, nil, "callers.file: the \"master\" of job must be one of main, second"),
+                (two, Name("third"), "callers.file: the \"master\" of job must be one of main, second"),
+                ([], nil, "credentials.file: \(path): there is no master account in it"),
+                ([.init(.test(), plan: "gold")], nil, "\(path): the \"plan\" of main is none of free, pro, business"),
+                (
+                    [.init(.test(), apiHost: "a:b")], nil,
+                    "\(path): the \"api_host\" of main: \"https://a:b/v2\" is not an"
+                ),
+            ] as [([CredentialsDocument.Master], Name?, String)] {
+                let errors = try await serve(masters, master)
+                #expect(errors.contains(line), "\(errors)")
+            }
+        }
+    }
+
     @Test("has help for every command, and wrong usage ends with 64")
     func usage() async throws {
-        for arguments in [["--help"], ["serve", "--help"], ["sandbox", "--help"], ["help", "serve"]] {
+        for arguments in [
+            ["--help"], ["serve", "--help"], ["sandbox", "--help"], ["help", "serve"], ["credentials", "--help"],
+            ["credentials", "verify", "--help"], ["callers", "add", "--help"], ["health", "--help"],
+        ] {
             let outcome = await run(arguments)
             #expect(outcome.status == 0 && outcome.output.contains("USAGE: billing-service"))
         }

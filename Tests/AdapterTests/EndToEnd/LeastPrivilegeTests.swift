@@ -1,0 +1,168 @@
+import Adapters
+import Domain
+import DomainFakes
+import Foundation
+import NIOCore
+import Testing
+
+/// Nobody gets more than is theirs: every operation with every way of lacking the right to it, on a running service with
+/// real files.
+@Suite("Least privilege", .fewAtATime, .timeLimit(.minutes(5)))
+struct LeastPrivilegeTests {
+    enum Operation: String, CaseIterable {
+        case getBilling = "GET /v2/accounts/{accountId}/billing"
+        case streamBilling = "GET /v2/billing/stream"
+
+        var scope: Caller.Scope {
+            switch self {
+            case .getBilling: .billingRead
+            case .streamBilling: .billingExport
+            }
+        }
+    }
+
+    enum Standing: CaseIterable {
+        case noToken
+        case otherScheme
+        case neverGivenOut
+        case foreign
+        case damaged
+        case expired
+        case revoked
+        case wrongScope
+        case wrongAccount
+        case wrongMaster
+        case right
+    }
+
+    private static let scopes = Caller.Scope.allCases.map(\.rawValue)
+
+    /// What each caller shows.
+    private static func authorizations(
+        _ service: FiledService, _ operation: Operation
+    ) async throws -> [Standing: String] {
+        let all = scopes.joined(separator: ",")
+        let others = scopes.filter { $0 != operation.scope.rawValue }.joined(separator: ",")
+        let expired = CallerToken.make()
+        let callers = CallersFile(PrivateFile(path: service.callersPath))
+        try callers.update { document throws(FileProblem) in
+            let caller = Caller(
+                name: Name(literal: "expired"), scopes: Set(Caller.Scope.allCases), master: Name(literal: "main"))
+            let entry = CallersDocument.Entry(
+                caller, proof: .token(SHA256Digest(of: expired), previous: nil),
+                expires: Timestamp(secondsSinceEpoch: SystemTime().timestamp.secondsSinceEpoch - 1))
+            do throws(DocumentProblem) { try document.set(entry) } catch { preconditionFailure("\(error)") }
+        }
+        let revoked = try await service.token(of: "revoked", "--scopes", all, "--master", "main")
+        let right = try await service.token(of: "right", "--scopes", all, "--master", "main")
+        try await service.wait(for: 200, service.account(of: service.main), token: revoked)
+        try await service.callers("revoke", "--name", "revoked")
+        try await service.wait(for: 401, service.account(of: service.main), token: revoked)
+        let own = service.main.accounts.id(of: 1)
+        return [
+            .otherScheme: "Basic dXNlcjpwYXNzd29yZA==",
+            .neverGivenOut: "Bearer " + CallerToken.make(),
+            .foreign: "Bearer eyJhbGciOiJub25lIn0.e30.", .damaged: "Bearer " + right.dropLast(),
+            .expired: "Bearer " + expired, .revoked: "Bearer " + revoked,
+            .wrongScope: "Bearer "
+                + (try await service.token(of: "scope", "--scopes", others, "--master", "main")),
+            .wrongAccount: "Bearer "
+                + (try await service.token(of: "account", "--scopes", all, "--master", "main", "--accounts", own)),
+            .wrongMaster: "Bearer "
+                + (try await service.token(of: "master", "--scopes", all, "--master", "second")),
+            .right: "Bearer " + right,
+        ]
+    }
+
+    @Test("holds for every operation there is, however the right to it is lacking", arguments: Operation.allCases)
+    func table(operation: Operation) async throws {
+        try await FiledService.with { service in
+            let authorizations = try await Self.authorizations(service, operation)
+            let account = service.main.accounts.id(of: 0)
+            let target = String(operation.rawValue.dropFirst("GET ".count)).replacing("{accountId}", with: account)
+            // All of them are in use once the last one is.
+            let right = try #require(authorizations[.right])
+            while try await service.send(target, authorization: right).status != 200 { try Task.checkCancellation() }
+            for standing in Standing.allCases {
+                let authorization = authorizations[standing]
+                #expect((authorization == nil) == (standing == .noToken))
+                let response = try await service.send(target, authorization: authorization)
+                try Self.check(response, operation, standing, service)
+                let head = try await service.send(target, authorization: authorization, method: "HEAD")
+                #expect(head.status == response.status && head.body.readableBytes == 0)
+            }
+        }
+    }
+
+    private static func check(
+        _ response: ClientResponse, _ operation: Operation, _ standing: Standing, _ service: FiledService
+    ) throws {
+        let (status, code): (Int, Int?) =
+            switch (standing, operation) {
+            case (.noToken, _), (.otherScheme, _), (.neverGivenOut, _), (.foreign, _), (.damaged, _), (.expired, _),
+                (.revoked, _):
+                (401, 124)
+            case (.wrongScope, _): (403, 4711)
+            case (.wrongAccount, .getBilling), (.wrongMaster, .getBilling): (404, 2001)
+            case (.wrongAccount, .streamBilling), (.wrongMaster, .streamBilling), (.right, _): (200, nil)
+            }
+        #expect(response.status == status, "\(operation) \(standing)")
+        let lines = response.lines
+        if let code {
+            #expect(lines.count == 1 && lines[0]["code"]?.integer == code, "\(operation) \(standing)")
+            return
+        }
+        let ids = lines.compactMap { $0["account_id"]?.string }
+        switch (operation, standing) {
+        case (.getBilling, _): #expect(lines.count == 1 && lines[0]["email"] != nil)
+        // Only what is its own, of which the service knows: nothing of anybody else's, not even its number.
+        case (.streamBilling, .wrongAccount):
+            #expect(ids == [service.main.accounts.id(of: 1)])
+            #expect(lines.first?["accounts"] == .number("1") && lines.last?["type"] == .string("end"))
+        case (.streamBilling, .wrongMaster): #expect(ids == all(service.second))
+        case (.streamBilling, _): #expect(ids == all(service.main))
+        }
+    }
+
+    private static func all(_ zoom: SandboxZoom) -> [String] {
+        (0..<zoom.accounts.count).map { zoom.accounts.id(of: $0) }.sorted()
+    }
+
+    @Test("is held against every operation of the contract")
+    func complete() throws {
+        let text = try String(contentsOf: TestProcess.root.appending(path: "openapi.yaml"), encoding: .utf8)
+        var path = ""
+        var operations: Set<String> = []
+        for line in text.split(separator: "\n") {
+            if let match = line.wholeMatch(of: /\ \ (\/v2\/\S+):/) { path = String(match.output.1) }
+            if line.wholeMatch(of: /\ \ \/(?!v2\/)\S+:/) != nil { path = "" }
+            if !path.isEmpty, let match = line.wholeMatch(of: /\ {4}(get|put|post|patch|delete):/) {
+                operations.insert("\(match.output.1.uppercased()) \(path)")
+            }
+        }
+        #expect(operations == Set(Operation.allCases.map(\.rawValue)))
+    }
+
+    @Test("answers about another's account as about one that does not exist, and asks nobody to be able to say so")
+    func foreignAccount() async throws {
+        try await FiledService.with(accounts: 50) { service in
+            let own = service.main.accounts.id(of: 1)
+            let token = try await service.token(
+                of: "job", "--scopes", "billing:read", "--master", "main", "--accounts", own)
+            try await service.wait(for: 200, service.account(of: service.main, 1), token: token)
+            let asked = service.main.requestCounts
+            func body(_ id: String) async throws -> String {
+                let response = try await service.send("/v2/accounts/\(id)/billing", token: token)
+                #expect(response.status == 404)
+                return String(buffer: response.body).replacing(" \(id).", with: " ID.")
+            }
+            let existing = try await body(service.main.accounts.id(of: 0))
+            let unknown = try await body("no-such-account")
+            let selfPay = try #require((0..<50).first(where: service.main.accounts.isSelfPay))
+            #expect(existing == unknown)
+            #expect(try await body(service.main.accounts.id(of: selfPay)) == unknown)
+            #expect(try await body("me") == unknown)
+            #expect(service.main.requestCounts == asked)
+        }
+    }
+}
