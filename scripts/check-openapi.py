@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 
 import jsonschema
@@ -89,7 +90,14 @@ class Service:
     """The service with a sandbox, and what it says of how to try it."""
 
     def __init__(self, binary):
+        # Deleted with the service.
+        self.folder = tempfile.TemporaryDirectory()
+        callers = f"{self.folder.name}/callers.json"
+        self.scopeless = self.add_caller(binary, callers, "scopeless", "--scopes", "plans:read")
+        self.limited = self.add_caller(
+            binary, callers, "limited", "--scopes", "billing:read,billing:export", "--accounts", "one,two")
         command = [binary, "serve", "--sandbox", "--http-port", "0", "--ops-port", "0", "--sandbox-accounts", str(ACCOUNTS)]
+        command += ["--callers-file", callers]
         self.process = subprocess.Popen(command + ["--log-level", "error"], stdout=subprocess.PIPE, text=True)
         timer = threading.Timer(TIMEOUT, self.process.kill)
         timer.start()
@@ -108,6 +116,12 @@ class Service:
             sys.exit(f"the service did not say how to try it, but:\n{text}")
         finally:
             timer.cancel()
+
+    @staticmethod
+    def add_caller(binary, callers, name, *rights):
+        """The token of a new caller."""
+        command = [binary, "callers", "add", "--callers-file", callers, "--name", name, *rights]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def request(self, method, target, token=None, field=None, version="--http2-prior-knowledge", operations=False):
         """The answer as (status, header fields, body). An empty token sends none; `field` is one more to send."""
@@ -152,6 +166,10 @@ class Streams:
     def records(self, body):
         types, ids = self.read(body)
         require(set(types) <= {"contact", "failure"} and ids == self.ids, "not the records of the whole stream")
+
+    def limited(self, body):
+        types, ids = self.read(body)
+        require(types == ["begin", "failure", "failure", "end"] and ids == ["one", "two"], "not the caller's accounts")
 
     def rest(self, body):
         require(self.read(body)[1] == self.ids[101:], "not the accounts after the one named")
@@ -208,6 +226,9 @@ def cases(service, streams):
     yield BILLING, "GET", "/v2/accounts/no%20id/billing", 400, 300, {}, None
     yield BILLING, "GET", one, 401, 124, {"token": ""}, None
     yield BILLING, "GET", one, 401, 124, {"token": "wrong"}, None
+    yield BILLING, "GET", one, 401, 124, {"token": service.token[:-1]}, None
+    yield BILLING, "GET", one, 403, 4711, {"token": service.scopeless}, None
+    yield BILLING, "GET", one, 404, 2001, {"token": service.limited}, None
     yield BILLING, "GET", one, 406, 406, html, None
     yield BILLING, "GET", f"{one}?{'x' * 8000}", 414, 414, {}, None
     yield BILLING, "GET", one, 431, 431, large, None
@@ -228,6 +249,8 @@ def cases(service, streams):
     yield STREAM, "GET", f"{STREAM}?after={'x' * 8000}", 414, 414, {}, None
     yield STREAM, "GET", STREAM, 401, 124, {"token": ""}, None
     yield STREAM, "GET", STREAM, 401, 124, {"token": "wrong"}, None
+    yield STREAM, "GET", STREAM, 403, 4711, {"token": service.scopeless}, None
+    yield STREAM, "GET", STREAM, 200, None, {"token": service.limited}, streams.limited
     yield STREAM, "GET", STREAM, 406, 406, html, None
     yield STREAM, "HEAD", STREAM, 200, None, {}, None
     yield STREAM, "HEAD", f"{STREAM}?before=x", 400, 300, {}, None

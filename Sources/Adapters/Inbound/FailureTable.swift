@@ -15,7 +15,10 @@ enum FailureTable {
         case .scopeMissing(let scope):
             ProblemDetails(
                 status: 403, code: 4711, slug: "scope-missing", title: "Not permitted",
-                message: "The caller does not have the scope \(scope.rawValue).")
+                message: "The caller does not have the scope \(scope.rawValue).",
+                extraFields: [
+                    (.wwwAuthenticate, "Bearer error=\"insufficient_scope\", scope=\"\(scope.rawValue)\"")
+                ])
         case .budgetSpent(let retryAfter):
             ProblemDetails(
                 status: 429, code: 429, slug: "rate-limit", title: "Too many requests",

@@ -1,3 +1,5 @@
+import Adapters
+import Domain
 import Foundation
 import Testing
 
@@ -10,11 +12,7 @@ struct ReadmeTests {
         text = try String(contentsOf: TestProcess.root.appending(path: "README.md"), encoding: .utf8)
     }
 
-    private func blocks(_ language: String) -> [String] {
-        text.components(separatedBy: "```\(language)\n").dropFirst().compactMap {
-            $0.components(separatedBy: "\n```").first
-        }
-    }
+    private func blocks(_ language: String) -> [String] { text.blocks(language) }
 
     @Test("has curl lines that work")
     func curl() async throws {
@@ -61,23 +59,24 @@ struct ReadmeTests {
         }
     }
 
-    @Test("shows the two files, and the line that runs the service with them")
+    @Test("shows how the two files are made, and the line that runs the service with them")
     func files() async throws {
         try await withTemporaryFolder { folder in
-            let files = blocks("json")
-            #expect(files.count == 2)
             let zoom = TestProcess(
                 TestProcess.billingService,
                 ["sandbox", "--sandbox-port", "0", "--sandbox-credentials-file", folder + "/made.json"])
             let output = try await zoom.output(containing: "Listening on ")
             let zoomBase = String(try #require(output.firstMatch(of: /http:\/\/[0-9.:]+/)).output)
-            // The file shown is the one the sandbox writes, but for its values.
-            let made = try String(contentsOfFile: folder + "/made.json", encoding: .utf8)
-            func keys(_ text: String) -> [String] { text.matches(of: /"(\w+)":/).map { String($0.output.1) } }
-            #expect(keys(made) == keys(files[0]))
-            try write(made, to: folder + "/credentials.json")
-            let digest = await tokenDigest("my-token")
-            try write(files[1].replacing("DIGEST", with: digest), to: folder + "/callers.json")
+            let app = try #require(
+                try CredentialsFile(PrivateFile(path: folder + "/made.json")).read().masters.first?.credentials)
+            let making = try #require(blocks("sh").first { $0.hasPrefix("billing-service credentials add") })
+                .replacing("billing-service", with: TestProcess.billingService)
+                .replacing("ACCOUNT", with: app.accountID.rawValue).replacing("CLIENT", with: app.clientID)
+            let made = await TestProcess.run(
+                "sh", ["-ec", "cd \(folder)\n\(making)\necho \"$TOKEN\""],
+                input: String(decoding: app.clientSecret.bytes, as: UTF8.self))
+            let token = try #require(made.lines.last, "\(made.errors)")
+            #expect(made.status == 0 && token.hasPrefix(CallerToken.prefix))
 
             let command = try #require(blocks("sh").first { $0.hasPrefix("billing-service serve") })
                 .replacing(
@@ -91,7 +90,7 @@ struct ReadmeTests {
             let answer = await TestProcess.run(
                 "curl",
                 [
-                    "--silent", "--http2-prior-knowledge", "-H", "authorization: Bearer my-token",
+                    "--silent", "--http2-prior-knowledge", "-H", "authorization: Bearer \(token)",
                     base + "/v2/accounts/a/billing",
                 ])
             #expect(answer.output.contains(#""code":2001"#))
@@ -108,6 +107,18 @@ struct ReadmeTests {
         #expect(help.status == 0)
         for match in text.matches(of: /make ([a-z-]+)/) {
             #expect(help.output.contains("make \(match.output.1) "))
+        }
+    }
+}
+
+extension String {
+    /// What a text in Markdown has in its blocks of a language; "" for blocks of none.
+    func blocks(_ language: String) -> [String] {
+        // Every other part is within a block, and begins with its language.
+        components(separatedBy: "```").enumerated().filter { $0.offset % 2 == 1 }.compactMap { _, block in
+            let lines = block.split(separator: "\n", omittingEmptySubsequences: false)
+            guard lines.first.map(String.init) == language else { return nil }
+            return lines.dropFirst().dropLast().joined(separator: "\n")
         }
     }
 }

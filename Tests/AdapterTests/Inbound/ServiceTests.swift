@@ -121,8 +121,13 @@ struct ServiceTests {
             // Who shows no token is told of no error (RFC 6750, 3.1).
             let refused =
                 #"Bearer error="invalid_token", error_description="The token is not known, has expired or was revoked""#
-            let challenge = request.token == nil ? "Bearer" : refused
-            #expect(response.fields.string(.wwwAuthenticate) == (request.status == 401 ? challenge : nil))
+            let challenge: String? =
+                switch request.status {
+                case 401: request.token == nil ? "Bearer" : refused
+                case 403: #"Bearer error="insufficient_scope", scope="billing:export""#
+                default: nil
+                }
+            #expect(response.fields.string(.wwwAuthenticate) == challenge)
             #expect(response.fields.string(.allow) == (request.status == 405 ? "GET, HEAD" : nil))
         }
         #expect(source.calls.isEmpty)
