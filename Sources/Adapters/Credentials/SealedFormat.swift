@@ -13,8 +13,7 @@ package enum SealedFormat {
 
     package static func seal(_ message: [UInt8], with key: SealingKey) -> [UInt8] {
         let nonce = RandomToken.bytes(AES256GCM.nonceLength)
-        let digits = nonce.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        let header = mark + Array("\(version) key=\(key.id) nonce=\(digits)\n".utf8)
+        let header = mark + Array("\(version) key=\(key.id) nonce=\(Hexadecimal.encode(nonce))\n".utf8)
         return header + AES256GCM.seal(message, with: key.secret, nonce: nonce, header: header)
     }
 
@@ -54,14 +53,9 @@ package enum SealedFormat {
             words[3].hasPrefix("nonce=")
         else { throw damaged }
         let keyID = words[2].dropFirst("key=".count)
-        let digits = words[3].dropFirst("nonce=".count)
-        guard keyID.utf8.count == 16, keyID.allSatisfy(\.isHexDigit), digits.utf8.count == 2 * AES256GCM.nonceLength
+        guard Hexadecimal.decode(keyID)?.count == 8,
+            let nonce = Hexadecimal.decode(words[3].dropFirst("nonce=".count)), nonce.count == AES256GCM.nonceLength
         else { throw damaged }
-        let nonce = digits.compactMap(\.hexDigitValue)
-        guard nonce.count == 2 * AES256GCM.nonceLength else { throw damaged }
-        return (
-            Array(bytes[...end]), String(keyID),
-            stride(from: 0, to: nonce.count, by: 2).map { UInt8(nonce[$0] << 4 | nonce[$0 + 1]) }
-        )
+        return (Array(bytes[...end]), String(keyID), nonce)
     }
 }

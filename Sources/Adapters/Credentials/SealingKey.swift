@@ -9,16 +9,9 @@ package struct SealingKey: Sendable, Equatable {
 
     /// `nil` unless `text` is 64 hexadecimal digits: 256 bits, as from `openssl rand -hex 32`.
     package init?(hexadecimal text: String) {
-        guard text.utf8.count == 64 else { return nil }
-        var bytes: [UInt8] = []
+        var bytes = Hexadecimal.decode(text) ?? []
         defer { cleanse(&bytes) }
-        var digits = text.utf8.makeIterator()
-        while let high = digits.next(), let low = digits.next() {
-            guard let high = Character(Unicode.Scalar(high)).hexDigitValue,
-                let low = Character(Unicode.Scalar(low)).hexDigitValue
-            else { return nil }
-            bytes.append(UInt8(high << 4 | low))
-        }
+        guard bytes.count == AES256GCM.keyLength else { return nil }
         self.init(bytes)
     }
 
@@ -37,6 +30,6 @@ package struct SealingKey: Sendable, Equatable {
 
     /// As it stands in a key file.
     package var hexadecimal: String {
-        secret.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        Hexadecimal.encode(secret.bytes)
     }
 }

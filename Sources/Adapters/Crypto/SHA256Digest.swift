@@ -28,24 +28,13 @@ package struct SHA256Digest: Sendable, Hashable {
 
     /// A digest written as 64 hexadecimal digits; `nil` if `text` is something else.
     package init?(hexadecimal text: String) {
-        let digits = text.utf8.map { Character(UnicodeScalar($0)).hexDigitValue }
-        guard digits.count == 2 * Self.count else { return nil }
-        var bytes: [UInt8] = []
-        for index in 0..<Self.count {
-            guard let high = digits[2 * index], let low = digits[2 * index + 1] else { return nil }
-            bytes.append(UInt8(high << 4 | low))
-        }
+        guard let bytes = Hexadecimal.decode(text), bytes.count == Self.count else { return nil }
         withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes) }
     }
 
     /// As 64 lower-case hexadecimal digits.
     package var hexadecimal: String {
-        withUnsafeBytes(of: words) { bytes in
-            bytes.map { byte in
-                let digits = String(byte, radix: 16)
-                return digits.utf8.count == 1 ? "0" + digits : digits
-            }.joined()
-        }
+        withUnsafeBytes(of: words) { Hexadecimal.encode($0) }
     }
 
     /// The first 8 bytes as a number, most significant first.
