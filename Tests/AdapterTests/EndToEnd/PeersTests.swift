@@ -2,18 +2,25 @@ import Adapters
 import Foundation
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 /// Other people's programs, before and behind the service.
 @Suite("Among other people's programs", .fewAtATime, .timeLimit(.minutes(5)))
 struct PeersTests {
-    /// A port nobody listens on, for programs that cannot be told to choose one and say which.
+    private static let nextPort = Atomic(Int.random(in: 15_000..<25_000))
+
+    /// A port nobody listens on, for programs that cannot be told to choose one and say which. It is below those that the
+    /// system chooses for whoever lets it (ip(7)), so that no other test is given it meanwhile.
     private static func freePort() async throws -> Int {
-        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .bind(host: "127.0.0.1", port: 0).get()
-        let port = try #require(channel.localAddress?.port)
-        try await channel.close()
-        return port
+        while true {
+            let port = nextPort.add(1, ordering: .relaxed).newValue
+            let bound = try? await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .bind(host: "127.0.0.1", port: port).get()
+            guard let bound else { continue }
+            try await bound.close()
+            return port
+        }
     }
 
     /// Runs a program while `test` runs.

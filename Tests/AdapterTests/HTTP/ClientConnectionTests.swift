@@ -130,8 +130,8 @@ struct ClientConnectionTests {
 
     @Test("says that nobody listens, which leaves the request safe to repeat")
     func notConnected() async throws {
-        var origin = Origin(scheme: .http, host: "127.0.0.1", port: 0)
-        try await withServer(ScriptedHandler { _ in .now(.text("")) }) { origin = $0.origin }
+        // A port that the system chose and that is free again may be another test's by now; it never chooses this one.
+        let origin = Origin(scheme: .http, host: "127.0.0.1", port: 1)
         let client = HTTPClient(origin: origin, group: .singleton, configuration: .patient, logger: .silent)
         #expect(await failure(of: client) == .notConnected)
         #expect(HTTPFailure.notConnected.isUnprocessed)
@@ -139,23 +139,23 @@ struct ClientConnectionTests {
 
     @Test("makes another connection when the server has drained the one it had")
     func reconnects() async throws {
-        let port = Mutex(0)
+        // An address of its own, on which no other test takes the port between the two.
+        let host = "127.0.3.1"
         let handler = ScriptedHandler { _ in .now(.text("here")) }
-        var client: HTTPClient?
-        try await withServer(handler) { server in
-            port.withLock { $0 = server.port }
-            let first = HTTPClient(
-                origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
-            client = first
-            #expect(await failure(of: first) == nil)
+        func server(_ port: Int) async throws -> HTTPServer {
+            try await HTTPServer(
+                host: host, port: port, group: .singleton, handler: handler,
+                configuration: .test(grace: .seconds(10)), logger: .silent)
         }
-        let again = try await HTTPServer(
-            host: "127.0.0.1", port: port.withLock { $0 }, group: .singleton, handler: handler,
-            configuration: .test(grace: .seconds(10)), logger: .silent)
-        try await withServices([again]) {
-            let same = try #require(client)
-            #expect(await failure(of: same) == nil)
-            await same.close()
+        let first = try await server(0)
+        let port = first.port
+        let client = HTTPClient(
+            origin: Origin(scheme: .http, host: host, port: port), group: .singleton, configuration: .patient,
+            logger: .silent)
+        try await withServices([first]) { #expect(await failure(of: client) == nil) }
+        try await withServices([try await server(port)]) {
+            #expect(await failure(of: client) == nil)
+            await client.close()
         }
     }
 }
