@@ -87,6 +87,6 @@ extension ZoomMasters.Master {
             name: master.name, accountID: master.credentials.accountID,
             api: try of(master.apiHost, defaults.api, "api_host"),
             oauth: try of(master.oauthHost, defaults.oauth, "oauth_host"),
-            requestsPerSecond: plan.map { $0.mediumPerSecond * (master.rateShare ?? defaults.rateShare) })
+            rates: plan.map { $0.rates(share: master.rateShare ?? defaults.rateShare) } ?? [:])
     }
 }

@@ -219,7 +219,8 @@ extension Setting {
         "PEM file with the certificates that Zoom's must come from, instead of the system's.")
     static let zoomWait = Setting(
         "zoom.wait", default: "10s", "time",
-        "How long a single lookup may wait for its turn before it is answered 429, 0s to 5m.")
+        "How long a single lookup may wait for its turn if it does not say so itself (Prefer: wait=5), 0s to 5m; it is answered 429 at once if it would take longer."
+    )
     static let exportWindow = Setting(
         "export.window", default: "64", "count", "Lookups a stream has under way at a time, 1 to 1000.")
     static let credentialsFile = Setting(

@@ -9,6 +9,8 @@ package enum BillingFailure: Error, Sendable, Equatable {
     case scopeMissing(Caller.Scope)
     /// The source's request budget is spent for longer than the caller may wait.
     case budgetSpent(retryAfter: Duration)
+    /// The source's requests of the day are spent, but for those kept for who waits.
+    case dayBudgetSpent(retryAfter: Duration)
     /// The source refused our credentials, or they lack a permission, or there are none.
     case credentialsRefused
     /// The source failed, or its answer made no sense.
@@ -43,7 +45,7 @@ package enum BillingFailure: Error, Sendable, Equatable {
         switch self {
         case .invalid, .selfPay, .accountNotFound: .account
         case .budgetSpent, .sourceFailed, .timedOut: .moment
-        case .scopeMissing, .credentialsRefused, .cancelled: .everything
+        case .scopeMissing, .dayBudgetSpent, .credentialsRefused, .cancelled: .everything
         }
     }
 }

@@ -13,5 +13,9 @@ package struct Moment: Sendable, Hashable, Comparable {
         Moment(sinceOrigin: moment.sinceOrigin + duration)
     }
 
+    package static func - (moment: Moment, duration: Duration) -> Moment {
+        Moment(sinceOrigin: moment.sinceOrigin - duration)
+    }
+
     package static func - (left: Moment, right: Moment) -> Duration { left.sinceOrigin - right.sinceOrigin }
 }

@@ -44,6 +44,7 @@ package struct FieldName: Sendable {
     package static let acceptRanges = FieldName("accept-ranges")
     package static let forwarded = FieldName("forwarded")
     package static let xForwardedFor = FieldName("x-forwarded-for")
+    package static let prefer = FieldName("prefer")
     package static let retryAfter = FieldName("retry-after")
     package static let traceparent = FieldName("traceparent")
     package static let userAgent = FieldName("user-agent")

@@ -24,6 +24,11 @@ enum FailureTable {
                 status: 429, code: 429, slug: "rate-limit", title: "Too many requests",
                 message: "Zoom's rate limit leaves no room for this request now. Try again later.",
                 extraFields: [(.retryAfter, seconds(retryAfter))])
+        case .dayBudgetSpent(let retryAfter):
+            ProblemDetails(
+                status: 429, code: 429, slug: "daily-rate-limit", title: "Too many requests",
+                message: "Zoom's daily rate limit leaves no room for this request today. Try again later.",
+                extraFields: [(.retryAfter, seconds(retryAfter))])
         case .credentialsRefused: credentialsRefused
         case .sourceFailed: sourceFailed
         case .timedOut: timedOut

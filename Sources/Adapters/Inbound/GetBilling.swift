@@ -16,10 +16,11 @@ struct GetBilling: Sendable {
         guard AcceptField(of: request).first(of: ["application/json"]) != nil else {
             return .now(FailureTable.notAcceptable.response(requestID))
         }
+        let patience = PreferField.wait(of: request)
         let wantsNothing = request.fields[.ifNoneMatch]?.elementsEqual("*".utf8) ?? false
         return .eventually {
             do throws(BillingFailure) {
-                let dated = try await lookUpContact(account, for: caller)
+                let dated = try await lookUpContact(account, for: caller, patience: patience)
                 return wantsNothing ? Self.notModified(requestID) : Self.response(dated.contact, requestID)
             } catch {
                 return FailureTable.problem(for: error).response(requestID)

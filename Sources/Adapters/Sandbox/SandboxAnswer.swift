@@ -42,28 +42,37 @@ enum SandboxAnswer {
         }
     }
 
-    static func rateLimited(_ verdict: SandboxRateLimits.Verdict, _ label: SandboxRateLimits.Label) -> HTTPResponse? {
-        var response: HTTPResponse
-        let limit: Int
-        let type: String
+    /// The answer to a request that is over a limit; `nil` for one that is not.
+    static func refusal(_ verdict: SandboxRateLimits.Verdict) -> HTTPResponse? {
         switch verdict {
         case .goesOn: return nil
-        case .overPerSecond(let perSecond):
-            response = error(
+        case .overPerSecond:
+            return error(
                 429, 429, "You have reached the maximum per-second rate limit for this API. Try again later.")
-            (limit, type) = (perSecond, "QPS")
-        case .overPerDay(let perDay, let resets):
-            response = error(
+        case .overPerDay(_, let resets):
+            var response = error(
                 429, 429,
                 "You have reached the maximum daily rate limit for this API. Refer to the response header for details "
                     + "on when you can make another request.")
             response.fields.append(.retryAfter, resets.rfc3339)
-            (limit, type) = (perDay, "Daily-limit")
+            return response
+        }
+    }
+
+    /// Says in the fields of an answer what is left of a limit, as Zoom does.
+    static func tell(
+        _ verdict: SandboxRateLimits.Verdict, _ label: SandboxRateLimits.Label, in response: inout HTTPResponse
+    ) {
+        let (type, limit, left): (String, Int, Int)
+        switch verdict {
+        case .goesOn(let remaining?, let perSecond?): (type, limit, left) = ("QPS", perSecond, remaining)
+        case .goesOn: return
+        case .overPerSecond(let perSecond): (type, limit, left) = ("QPS", perSecond, 0)
+        case .overPerDay(let perDay, _): (type, limit, left) = ("Daily-limit", perDay, 0)
         }
         response.fields.append(FieldName("x-ratelimit-category"), label.rawValue)
         response.fields.append(FieldName("x-ratelimit-type"), type)
         response.fields.append(FieldName("x-ratelimit-limit"), limit)
-        response.fields.append(FieldName("x-ratelimit-remaining"), 0)
-        return response
+        response.fields.append(FieldName("x-ratelimit-remaining"), left)
     }
 }

@@ -11,7 +11,8 @@ final class SandboxRateLimits: Sendable {
     }
 
     enum Verdict: Equatable {
-        case goesOn
+        /// So many more go on in the same second; `nil` if there is no limit.
+        case goesOn(left: Int?, of: Int?)
         case overPerSecond(limit: Int)
         /// The day's requests are spent; a new day begins at that time.
         case overPerDay(limit: Int, resets: Timestamp)
@@ -63,7 +64,7 @@ final class SandboxRateLimits: Sendable {
 
     /// Counts a request, unless it is over a limit.
     func verdict(for label: Label) -> Verdict {
-        guard let allowance = allowances[label] else { return .goesOn }
+        guard let allowance = allowances[label] else { return .goesOn(left: nil, of: nil) }
         let now = time.now
         let day = time.timestamp.secondsSinceEpoch / Self.secondsADay
         return usages.withLock { usages in
@@ -83,7 +84,7 @@ final class SandboxRateLimits: Sendable {
             }
             usage.lastSecond.append(now)
             usage.today += 1
-            return .goesOn
+            return .goesOn(left: allowance.perSecond - usage.lastSecond.count, of: allowance.perSecond)
         }
     }
 }

@@ -99,11 +99,12 @@ package final class SandboxZoom: RequestHandler {
             case .freeMaster: return SandboxAnswer.error(400, 200, "Only available for paid account.")
             case .paidMaster: break
             }
-            if let refusal = SandboxAnswer.rateLimited(rateLimits.verdict(for: label), label) {
-                counts.withLock { $0.rateLimited += 1 }
-                return refusal
-            }
-            return operation(app)
+            let verdict = rateLimits.verdict(for: label)
+            let refusal = SandboxAnswer.refusal(verdict)
+            if refusal != nil { counts.withLock { $0.rateLimited += 1 } }
+            var response = refusal ?? operation(app)
+            SandboxAnswer.tell(verdict, label, in: &response)
+            return response
         }
     }
 

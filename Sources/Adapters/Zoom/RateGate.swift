@@ -1,107 +1,114 @@
-import DequeModule
 import Domain
 import Synchronization
 
-/// Lets requests to Zoom through at the pace the domain allows: those somebody waits for first, bulk after them, each
-/// kind in the order it came.
+/// Lets requests to Zoom through when the domain says so, and tells it what became of them.
 final class RateGate: Sendable {
-    private typealias Waiter = CheckedContinuation<Result<Void, ZoomFailure>, Never>
+    private typealias Waiter = CheckedContinuation<Result<Moment, ZoomFailure>, Never>
 
     private struct State {
-        var pace: Pace
-        var interactive: Deque<(id: UInt64, waiter: Waiter)> = []
-        var bulk: Deque<(id: UInt64, waiter: Waiter)> = []
-        var lastID: UInt64 = 0
+        var budget: RateBudget
+        var waiters: [RateBudget.Ticket: Waiter] = [:]
+        var lastTicket: RateBudget.Ticket = 0
         var isClosed = false
-        /// Lets one through at each slot while somebody waits.
-        var pump: Task<Void, Never>?
 
-        var isEmpty: Bool { interactive.isEmpty && bulk.isEmpty }
+        /// Lets one through at each slot while somebody waits, and sleeps until the next.
+        var pump: Task<Void, Never>?
     }
 
     private let state: Mutex<State>
     private let time: any TimeSource
-    private let waitMax: Duration
+    private let patience: Duration
 
-    /// - Parameters:
-    ///   - perSecond: The rate to keep.
-    ///   - waitMax: Who would wait longer than this for somebody's sake is turned away at once.
-    init(perSecond: Double, waitMax: Duration, time: any TimeSource) {
-        state = Mutex(State(pace: Pace(perSecond: perSecond)))
-        self.waitMax = waitMax
+    /// - Parameter patience: How long those wait who do not say it themselves.
+    init(rules: RateBudget.Rules, patience: Duration, time: any TimeSource) {
+        state = Mutex(State(budget: RateBudget(rules: rules)))
+        self.patience = patience
         self.time = time
     }
 
-    /// Returns when a request may go.
+    /// Returns when a request may go, and the moment to know it by in `answered`.
     ///
-    /// - Throws: `paced`, for interactive requests alone; `transport(.cancelled)`.
-    func pass(_ purpose: Purpose) async throws(ZoomFailure) {
-        let id = state.withLock { state in
-            state.lastID += 1
-            return state.lastID
+    /// - Throws: `paced` and `dayOver`; `transport(.cancelled)`.
+    func pass(_ purpose: Purpose) async throws(ZoomFailure) -> Moment {
+        let ticket = state.withLock { state in
+            state.lastTicket += 1
+            return state.lastTicket
         }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { waiter in
-                let answer = state.withLock { enter(waiter, id: id, purpose, &$0) }
+                let answer = state.withLock { enter(waiter, ticket, purpose, &$0) }
                 if let answer { waiter.resume(returning: answer) }
             }
         } onCancel: {
-            let waiter = state.withLock { state -> Waiter? in
-                if let index = state.interactive.firstIndex(where: { $0.id == id }) {
-                    return state.interactive.remove(at: index).waiter
-                }
-                if let index = state.bulk.firstIndex(where: { $0.id == id }) {
-                    return state.bulk.remove(at: index).waiter
-                }
-                return nil
+            let waiter = state.withLock { state in
+                state.budget.leave(ticket)
+                return state.waiters.removeValue(forKey: ticket)
             }
             waiter?.resume(returning: .failure(.transport(.cancelled)))
         }
-        try result.get()
+        return try result.get()
     }
 
     /// An answer at once, or `nil` when the request has joined the queue.
     private func enter(
-        _ waiter: Waiter, id: UInt64, _ purpose: Purpose, _ state: inout State
-    ) -> Result<Void, ZoomFailure>? {
+        _ waiter: Waiter, _ ticket: RateBudget.Ticket, _ purpose: Purpose, _ state: inout State
+    ) -> Result<Moment, ZoomFailure>? {
         // The cancellation handler may have run before this; the task then knows.
         if Task.isCancelled || state.isClosed { return .failure(.transport(.cancelled)) }
+        let patience = purpose.urgency == .interactive ? purpose.patience ?? self.patience : nil
         let now = time.now
-        if state.isEmpty, state.pace.nextSlot(at: now) <= now {
-            state.pace.spend(at: now)
-            return .success(())
+        switch state.budget.enter(ticket, for: purpose, patience: patience, at: now, time.timestamp) {
+        case .goes: return .success(now)
+        case .refused(let refusal): return .failure(ZoomFailure(refusal))
+        case .waits:
+            state.waiters[ticket] = waiter
+            if state.pump == nil { state.pump = Task { await pump() } }
+            return nil
         }
-        switch purpose {
-        case .interactive:
-            let wait = state.pace.wait(position: state.interactive.count, at: now)
-            if wait > waitMax { return .failure(.paced(wait: wait)) }
-            state.interactive.append((id, waiter))
-        case .bulk:
-            state.bulk.append((id, waiter))
-        }
-        if state.pump == nil {
-            state.pump = Task { await self.pump() }
-        }
-        return nil
+    }
+
+    private enum Next {
+        case ends
+        case sleeps(until: Moment)
+        case tells(Waiter?, Result<Moment, ZoomFailure>)
     }
 
     private func pump() async {
         while true {
-            let slot = state.withLock { state -> Moment? in
-                if state.isEmpty || Task.isCancelled {
+            let next = state.withLock { state -> Next in
+                if Task.isCancelled { return .ends }
+                let now = time.now
+                switch state.budget.step(at: now, time.timestamp) {
+                case .nobodyWaits:
                     state.pump = nil
-                    return nil
+                    return .ends
+                case .waits(let moment): return .sleeps(until: moment)
+                case .goes(let ticket): return .tells(state.waiters.removeValue(forKey: ticket), .success(now))
+                case .refused(let ticket, let refusal):
+                    return .tells(state.waiters.removeValue(forKey: ticket), .failure(ZoomFailure(refusal)))
                 }
-                return state.pace.nextSlot(at: time.now)
             }
-            guard let slot else { return }
-            try? await time.sleep(until: slot)
-            let waiter = state.withLock { state -> Waiter? in
-                guard let next = state.interactive.popFirst() ?? state.bulk.popFirst() else { return nil }
-                state.pace.spend(at: max(time.now, slot))
-                return next.waiter
+            switch next {
+            case .ends: return
+            case .sleeps(let moment): try? await time.sleep(until: moment)
+            case .tells(let waiter, let result): waiter?.resume(returning: result)
             }
-            waiter?.resume(returning: .success(()))
+        }
+    }
+
+    /// Tells the domain what became of a request, by what Zoom's answer says of the rate.
+    func answered(_ fields: ZoomRateFields, sent: Moment) {
+        let now = time.now
+        state.withLock { state in
+            switch fields.refusal {
+            case nil: state.budget.passed(left: fields.leftOfSecond, sent: sent, at: now)
+            case .perSecond(let retryAfter)?: state.budget.refused(retryAfter: retryAfter, sent: sent, at: now)
+            case .perDay(let retryAfter)?: state.budget.refusedForToday(retryAfter: retryAfter, at: time.timestamp)
+            }
+            // Who sleeps sleeps by what was known before.
+            guard let pump = state.pump else { return }
+            pump.cancel()
+            state.pump = Task { await self.pump() }
         }
     }
 
@@ -110,12 +117,20 @@ final class RateGate: Sendable {
         let waiters = state.withLock { state in
             state.isClosed = true
             state.pump?.cancel()
-            defer {
-                state.interactive.removeAll()
-                state.bulk.removeAll()
-            }
-            return state.interactive.map(\.waiter) + state.bulk.map(\.waiter)
+            state.pump = nil
+            for ticket in state.waiters.keys { state.budget.leave(ticket) }
+            defer { state.waiters.removeAll() }
+            return Array(state.waiters.values)
         }
         for waiter in waiters { waiter.resume(returning: .failure(.transport(.cancelled))) }
+    }
+}
+
+extension ZoomFailure {
+    fileprivate init(_ refusal: RateBudget.Refusal) {
+        switch refusal {
+        case .busy(let wait): self = .paced(wait: wait)
+        case .dayOver(let wait): self = .dayOver(wait: wait)
+        }
     }
 }

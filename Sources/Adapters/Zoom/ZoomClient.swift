@@ -13,7 +13,7 @@ package final class ZoomClient: Sendable {
     private let http: HTTPClient
     private let tokens: AccessTokens
     private let tokenEndpoint: TokenEndpoint
-    private let gate: RateGate?
+    private let gates: [ZoomRateLabel: RateGate]
     private let time: any TimeSource
     private let logger: Logger
     private let lastOutcome = Mutex(Standing.notAsked)
@@ -49,8 +49,8 @@ package final class ZoomClient: Sendable {
             origin: configuration.api.origin, group: group, configuration: configuration.http, logger: logger)
         let tokenEndpoint = TokenEndpoint(configuration: configuration, group: group, logger: logger)
         self.tokenEndpoint = tokenEndpoint
-        gate = configuration.requestsPerSecond.map { perSecond in
-            RateGate(perSecond: perSecond, waitMax: configuration.waitMax, time: time)
+        gates = configuration.rates.mapValues { rules in
+            RateGate(rules: rules, patience: configuration.waitMax, time: time)
         }
         tokens = AccessTokens(master: master, credentials: credentials, time: time, logger: logger) {
             credentials async throws(ZoomFailure) in try await tokenEndpoint.token(for: credentials)
@@ -59,7 +59,7 @@ package final class ZoomClient: Sendable {
 
     /// Ends the connections once the requests on them have ended, and makes no other.
     package func close() async {
-        gate?.close()
+        for gate in gates.values { gate.close() }
         await tokens.close()
         await http.close()
         await tokenEndpoint.close()
@@ -77,7 +77,8 @@ package final class ZoomClient: Sendable {
         do throws(ZoomFailure) {
             // An account id needs no escaping in a path segment: that is what makes it one.
             let object = try await get(
-                "/accounts/\(account)/billing", bodyBytesMax: configuration.bodyBytesMax, for: purpose)
+                .getBillingInformation, "/accounts/\(account)/billing", bodyBytesMax: configuration.bodyBytesMax,
+                for: purpose)
             let contact = try ZoomAnswer.contact(object)
             if !contact.missing.isEmpty {
                 logger.info(
@@ -96,7 +97,8 @@ package final class ZoomClient: Sendable {
             var accounts: [AccountID] = []
             var target = "/accounts?page_size=\(Self.pageSize)"
             for _ in 0..<Self.pagesMax {
-                let object = try await get(target, bodyBytesMax: configuration.listBodyBytesMax, for: .bulk)
+                let object = try await get(
+                    .listSubAccounts, target, bodyBytesMax: configuration.listBodyBytesMax, for: .bulk)
                 let page = try ZoomAnswer.accountPage(object)
                 accounts += page.accounts
                 guard let token = page.nextPageToken else { return accounts }
@@ -113,15 +115,20 @@ package final class ZoomClient: Sendable {
     /// A GET, repeated once with a new token if Zoom does not know the one it was given, and once on a new connection
     /// if the one at hand was lost: reading twice does no harm.
     private func get(
-        _ target: String, bodyBytesMax: Int, for purpose: Purpose
+        _ operation: ZoomOperation, _ target: String, bodyBytesMax: Int, for purpose: Purpose
     ) async throws(ZoomFailure) -> JSONObject {
+        let gate = gates[operation.label]
         var hasRenewed = false
         var hasReconnected = false
         while true {
-            try await gate?.pass(purpose)
+            // Before the gate: who has been let through goes at once, and does not wait for a token with others.
+            _ = try await tokens.token()
+            let sent = try await gate?.pass(purpose)
             let token = try await tokens.token()
             do throws(ZoomFailure) {
-                let object = try await send(target, token: token, bodyBytesMax: bodyBytesMax)
+                let object = try await send(target, token: token, bodyBytesMax: bodyBytesMax) { rate in
+                    if let sent { gate?.answered(rate, sent: sent) }
+                }
                 note(.good)
                 return object
             } catch {
@@ -137,7 +144,9 @@ package final class ZoomClient: Sendable {
         }
     }
 
-    private func send(_ target: String, token: Secret, bodyBytesMax: Int) async throws(ZoomFailure) -> JSONObject {
+    private func send(
+        _ target: String, token: Secret, bodyBytesMax: Int, answered: (ZoomRateFields) -> Void
+    ) async throws(ZoomFailure) -> JSONObject {
         var request = ClientRequest(
             method: "GET", scheme: http.origin.scheme.rawValue, authority: http.origin.authority,
             target: configuration.api.path + target)
@@ -153,6 +162,13 @@ package final class ZoomClient: Sendable {
                 request, bodyBytesMax: bodyBytesMax, timeout: configuration.timeout)
         } catch {
             throw .transport(error)
+        }
+        let rate = ZoomRateFields(response, now: time.timestamp)
+        answered(rate)
+        if case .perDay(let retryAfter)? = rate.refusal {
+            let now = time.timestamp
+            let left = DayAllowance.end(of: now).secondsSinceEpoch - now.secondsSinceEpoch
+            throw .dayOver(wait: retryAfter ?? .seconds(left))
         }
         return try ZoomAnswer.object(of: response, now: time.timestamp)
     }
@@ -172,7 +188,7 @@ package final class ZoomClient: Sendable {
             logger.debug("a call to Zoom failed", metadata: ["reason": "\(failure.reason)"])
         case .selfPay, .accountNotFound:
             note(.good)
-        case .invalid, .scopeMissing, .budgetSpent, .cancelled:
+        case .invalid, .scopeMissing, .budgetSpent, .dayBudgetSpent, .cancelled:
             break
         }
         return translated
@@ -184,7 +200,7 @@ extension ZoomFailure {
     var isConnectionFault: Bool {
         switch self {
         case .transport(let failure): failure.isUnprocessed || failure == .connectionLost
-        case .api, .unreadable, .paced, .credentials: false
+        case .api, .unreadable, .paced, .dayOver, .credentials: false
         }
     }
 
@@ -195,6 +211,7 @@ extension ZoomFailure {
         case .transport(let failure): "\(failure)"
         case .unreadable: "unreadable answer"
         case .paced: "own pace"
+        case .dayOver: "the day's requests are spent"
         case .credentials(let fault): "credentials: \(fault.rawValue)"
         }
     }

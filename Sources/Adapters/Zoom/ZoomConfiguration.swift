@@ -1,3 +1,4 @@
+package import Domain
 package import NIOCore
 
 /// Where Zoom is and how it is to be treated.
@@ -16,10 +17,10 @@ package struct ZoomConfiguration: Sendable {
     package var api: Endpoint
     package var oauth: Endpoint
 
-    /// Requests a second to keep under; `nil` for no limit.
-    package var requestsPerSecond: Double?
+    /// The limits to keep; none for operations of a class that is not here.
+    package var rates: [ZoomRateLabel: RateBudget.Rules] = [:]
 
-    /// How long a lookup somebody waits for may stand in the queue for its turn.
+    /// How long a lookup somebody waits for may stand in the queue for its turn, if they do not say it themselves.
     package var waitMax = Duration.seconds(10)
 
     /// From sending a request to the end of its answer.

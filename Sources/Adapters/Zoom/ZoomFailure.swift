@@ -10,6 +10,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     case unreadable
     /// Our own pace leaves no room soon enough.
     case paced(wait: Duration)
+    /// Nothing is left of the day; it ends after so long.
+    case dayOver(wait: Duration)
     /// There are no credentials to be used, or Zoom's token endpoint refuses them.
     case credentials(CredentialsFault)
 
@@ -18,6 +20,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         switch self {
         case .credentials: .credentialsRefused
         case .paced(let wait): .budgetSpent(retryAfter: wait)
+        case .dayOver(let wait): .dayBudgetSpent(retryAfter: wait)
         case .unreadable: .sourceFailed
         case .transport(.timedOut): .timedOut
         case .transport(.cancelled): .cancelled

@@ -14,18 +14,18 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         package let api: ZoomConfiguration.Endpoint
         package let oauth: ZoomConfiguration.Endpoint
 
-        /// `nil` for no limit.
-        package let requestsPerSecond: Double?
+        /// As in `ZoomConfiguration`.
+        package let rates: [ZoomRateLabel: RateBudget.Rules]
 
         package init(
             name: Name, accountID: AccountID, api: ZoomConfiguration.Endpoint, oauth: ZoomConfiguration.Endpoint,
-            requestsPerSecond: Double?
+            rates: [ZoomRateLabel: RateBudget.Rules]
         ) {
             self.name = name
             self.accountID = accountID
             self.api = api
             self.oauth = oauth
-            self.requestsPerSecond = requestsPerSecond
+            self.rates = rates
         }
     }
 
@@ -105,7 +105,7 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         var configuration = configuration
         configuration.api = master.api
         configuration.oauth = master.oauth
-        configuration.requestsPerSecond = master.requestsPerSecond
+        configuration.rates = master.rates
         return ZoomClient(
             master: master.name, configuration: configuration, credentials: credentials, group: group, time: time,
             logger: logger)

@@ -25,5 +25,12 @@ package enum ZoomOperation: Sendable, CaseIterable {
         }
     }
 
+    /// Under which rate limit it falls (Zoom: the page of the operation).
+    package var label: ZoomRateLabel {
+        switch self {
+        case .getBillingInformation, .listSubAccounts: .medium
+        }
+    }
+
     package func isPermitted(by granted: Set<String>) -> Bool { scopes.contains(where: granted.contains) }
 }

@@ -1,7 +1,7 @@
 /// Who is asked for the billing of one account.
 package protocol ContactSource: Sendable {
     /// - Parameter master: Whose sub account it is; `nil` for the only master there is.
-    /// - Throws: `accountNotFound`, `budgetSpent`, `credentialsRefused` also where there is no such master or more than
+    /// - Throws: `accountNotFound`, `budgetSpent`, `dayBudgetSpent`, `credentialsRefused` also where there is no such master or more than
     ///   one to choose from, `sourceFailed`, `timedOut`, `cancelled`. That an account pays for itself is an answer, not a
     ///   failure.
     func billing(
@@ -9,8 +9,32 @@ package protocol ContactSource: Sendable {
     ) async throws(BillingFailure) -> AccountBilling
 }
 
-/// What a request to the source is for: somebody who waits, or a job that takes what is left.
-package enum Purpose: Sendable, Equatable {
-    case interactive
-    case bulk
+/// What a request to the source is for, and how patient whoever waits for it is.
+package struct Purpose: Sendable, Equatable {
+    package enum Urgency: Sendable, Equatable {
+        /// Somebody waits for the answer.
+        case interactive
+        /// A job takes what is left.
+        case bulk
+    }
+
+    package let urgency: Urgency
+
+    /// Who waits.
+    package let caller: Name?
+
+    /// How long they care to wait for their turn; `nil` for as long as is usual.
+    package let patience: Duration?
+
+    private init(_ urgency: Urgency, caller: Name?, patience: Duration?) {
+        self.urgency = urgency
+        self.caller = caller
+        self.patience = patience
+    }
+
+    package static let bulk = Purpose(.bulk, caller: nil, patience: nil)
+
+    package static func interactive(for caller: Name?, patience: Duration? = nil) -> Purpose {
+        Purpose(.interactive, caller: caller, patience: patience)
+    }
 }

@@ -36,14 +36,14 @@ struct TestZoom {
     ///   - secret: What the client presents.
     static func with(
         app: SandboxConfiguration.App = app, secret: String = app.clientSecret, accounts: Int = 200,
-        limits: SandboxConfiguration.Limits = .none, requestsPerSecond: Double? = nil,
+        limits: SandboxConfiguration.Limits = .none, rate: RateBudget.Rules? = nil,
         waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(),
         _ test: (TestZoom) async throws -> Void
     ) async throws {
         let sandbox = SandboxZoom(
             configuration: SandboxConfiguration(apps: [app], accounts: accounts, limits: limits), time: time)
         try await with(
-            sandbox, secret: secret, requestsPerSecond: requestsPerSecond, waitMax: waitMax, time: time
+            sandbox, secret: secret, rate: rate, waitMax: waitMax, time: time
         ) { client in
             try await test(TestZoom(client: client, sandbox: sandbox))
         }
@@ -51,7 +51,7 @@ struct TestZoom {
 
     /// On any handler that plays Zoom.
     static func with(
-        _ handler: any RequestHandler, secret: String = app.clientSecret, requestsPerSecond: Double? = nil,
+        _ handler: any RequestHandler, secret: String = app.clientSecret, rate: RateBudget.Rules? = nil,
         waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(),
         _ test: (ZoomMasters) async throws -> Void
     ) async throws {
@@ -61,7 +61,7 @@ struct TestZoom {
         let credentials = FakeCredentials([.test(secret: secret)])
         try await withServices([server]) {
             try await with(
-                server, [.test(server, requestsPerSecond: requestsPerSecond)], credentials, waitMax: waitMax,
+                server, [.test(server, rate: rate)], credentials, waitMax: waitMax,
                 time: time, test)
         }
     }
@@ -101,12 +101,12 @@ extension MasterCredentials {
 
 extension ZoomMasters.Master {
     static func test(
-        _ server: HTTPServer, name: String = "main", requestsPerSecond: Double? = nil
+        _ server: HTTPServer, name: String = "main", rate: RateBudget.Rules? = nil
     ) -> ZoomMasters.Master {
         ZoomMasters.Master(
             name: Name(literal: name), accountID: AccountID(literal: TestZoom.app.accountID),
             api: .init(origin: server.origin, path: "/v2"), oauth: .init(origin: server.origin, path: "/oauth/token"),
-            requestsPerSecond: requestsPerSecond)
+            rates: rate.map { [.medium: $0] } ?? [:])
     }
 }
 

@@ -88,10 +88,14 @@ struct ZoomClientTests {
 
     // MARK: Pace
 
+    private static func spacing(perSecond: Double) -> Duration {
+        (.seconds(1) + Pace.guardTime) / perSecond
+    }
+
     @Test("spaces its calls evenly, and lets those that somebody waits for go first")
     func pace() async throws {
         let clock = TestClock()
-        try await TestZoom.with(requestsPerSecond: 10, time: clock) { zoom in
+        try await TestZoom.with(rate: .init(perSecond: 10), time: clock) { zoom in
             let done = Event<Purpose>()
             // Started at once, and so in the queue when this returns.
             func ask(_ purpose: Purpose) -> Task<Void, any Error> {
@@ -108,7 +112,7 @@ struct ZoomClientTests {
             for (slot, purpose) in [Purpose.interactive, .bulk, .bulk].enumerated() {
                 await clock.sleepers(1)
                 #expect(zoom.sandbox.requestCounts.billing == slot + 1)
-                clock.advance(by: .milliseconds(100))
+                clock.advance(by: Self.spacing(perSecond: 10))
                 #expect(await done.next() == purpose)
             }
             for task in others + [first, last] { try await task.value }
@@ -118,10 +122,12 @@ struct ZoomClientTests {
     @Test("turns away at once who would wait too long for a slot, and says how long")
     func tooLong() async throws {
         let clock = TestClock()
-        try await TestZoom.with(requestsPerSecond: 0.1, waitMax: .seconds(5), time: clock) { zoom in
+        try await TestZoom.with(rate: .init(perSecond: 1, share: 0.1), waitMax: .seconds(5), time: clock) { zoom in
             _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             clock.advance(by: .seconds(4))
-            await #expect(throws: BillingFailure.budgetSpent(retryAfter: .seconds(6))) {
+            await #expect(
+                throws: BillingFailure.budgetSpent(retryAfter: Self.spacing(perSecond: 0.1) - .milliseconds(4004))
+            ) {
                 try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             }
         }
@@ -130,7 +136,7 @@ struct ZoomClientTests {
     @Test("keeps within a plan's limits: no call is refused for its rate")
     func withinLimits() async throws {
         let clock = TestClock()
-        try await TestZoom.with(limits: .pro, requestsPerSecond: 20, time: clock) { zoom in
+        try await TestZoom.with(limits: .pro, rate: .init(perSecond: 20), time: clock) { zoom in
             let done = Event<Void>()
             let asking = (0..<100).map { _ in
                 Task.immediate {
@@ -141,13 +147,13 @@ struct ZoomClientTests {
             await done.next()
             for _ in 1..<100 {
                 await clock.sleepers(1)
-                clock.advance(by: .milliseconds(50))
+                clock.advance(by: Self.spacing(perSecond: 20))
                 await done.next()
             }
             for task in asking { try await task.value }
             #expect(zoom.sandbox.requestCounts.rateLimited == 0)
             #expect(zoom.sandbox.requestCounts.billing == 100)
-            #expect(clock.now.sinceOrigin == .milliseconds(50 * 99))
+            #expect(clock.now.sinceOrigin == Self.spacing(perSecond: 20) * 99)
         }
     }
 
@@ -159,6 +165,60 @@ struct ZoomClientTests {
             await #expect(throws: BillingFailure.budgetSpent(retryAfter: .seconds(1))) {
                 try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             }
+        }
+    }
+
+    @Test(
+        "says until when nothing is left of the day when Zoom says so, and asks no more",
+        arguments: [
+            (["x-ratelimit-type": "Daily-limit", "retry-after": "2026-02-01T00:00:00Z"], "Try again later.", 43_200),
+            ([:], "You have exceeded the daily rate limit (10) of this API.", 43_200),
+            (["retry-after": "60"], "You have reached the maximum daily rate limit for this API.", 60),
+        ] as [([String: String], String, Int)])
+    func dayOver(fields: [String: String], message: String, wait: Int) async throws {
+        let asked = Mutex(0)
+        let handler = ScriptedHandler { request in
+            if request.path.elementsEqual("/oauth/token".utf8) {
+                return .now(.text(#"{"access_token":"t","expires_in":3600}"#))
+            }
+            asked.withLock { $0 += 1 }
+            var response = HTTPResponse.text(#"{"code":429,"message":"\#(message)"}"#, status: 429)
+            if let type = fields["x-ratelimit-type"] { response.fields.append(FieldName("x-ratelimit-type"), type) }
+            if let after = fields["retry-after"] { response.fields.append(.retryAfter, after) }
+            return .now(response)
+        }
+        let noon = Timestamp(secondsSinceEpoch: 1_769_860_800)
+        try await TestZoom.with(handler, rate: .init(perSecond: 20), time: TestClock(start: noon)) { client in
+            for purpose in [Purpose.interactive, .bulk] {
+                await #expect(throws: BillingFailure.dayBudgetSpent(retryAfter: .seconds(wait))) {
+                    try await client.billing(of: Self.account, for: purpose)
+                }
+            }
+        }
+        #expect(asked.withLock { $0 } == 1)
+    }
+
+    @Test("uses what Zoom says is left beside others, and lets callers take turns", .timeLimit(.minutes(1)))
+    func turns() async throws {
+        let clock = TestClock()
+        try await TestZoom.with(rate: .init(perSecond: 10), time: clock) { zoom in
+            let done = Event<String>()
+            func ask(_ caller: String) -> Task<Void, any Error> {
+                Task.immediate {
+                    _ = try await zoom.client.billing(
+                        of: zoom.paidAccount, for: .interactive(for: Name(literal: caller)))
+                    done.fire(caller)
+                }
+            }
+            let first = ask("a")
+            #expect(await done.next() == "a")
+            let others = ["a", "a", "a", "b"].map(ask)
+            for caller in ["a", "b", "a", "a"] {
+                await clock.sleepers(1)
+                clock.advance(by: Self.spacing(perSecond: 10))
+                #expect(await done.next() == caller)
+            }
+            for task in others + [first] { try await task.value }
         }
     }
 

@@ -91,6 +91,11 @@ extension Caller {
     package static let nothing = Caller(name: Name(literal: "nothing"), scopes: [])
 }
 
+extension Purpose {
+    /// For somebody who is as patient as anybody.
+    package static let interactive = Purpose.interactive(for: nil)
+}
+
 extension ContactSource where Self: SubAccountDirectory {
     /// Of the only master there is.
     package func billing(

@@ -1,0 +1,180 @@
+/// Decides who may ask a source that counts requests, and when: a value that is told what happens and the time, and is asked
+/// for the next step.
+///
+/// - Never more than the rate in any one second, and less while others use it as well (`Pace`, `SharedSecond`).
+/// - Whoever waits for an answer goes before bulk, callers in turn (`FairQueue`), and is told at once if it would take longer
+///   than they care to wait.
+/// - Of a day's requests some are kept for those who wait (`DayAllowance`).
+package struct RateBudget: Sendable {
+    package typealias Ticket = FairQueue.Ticket
+
+    package struct Rules: Sendable, Equatable {
+        /// Requests in any one second, of everybody together.
+        package var perSecond: Int
+
+        /// Requests a day, of everybody together; `nil` for no limit.
+        package var perDay: Int?
+
+        /// How much of both is ours, above 0 to 1.
+        package var share: Double
+
+        /// How much of our day is kept for those who wait.
+        package var dayReserve = 0.1
+
+        /// One turn in so many is bulk's while others wait.
+        package var bulkEvery = 20
+
+        /// How many may wait for an answer at a time. More would wait longer than anybody does.
+        package var waitersMax = 2000
+
+        package init(perSecond: Int, perDay: Int? = nil, share: Double = 1) {
+            self.perSecond = perSecond
+            self.perDay = perDay
+            self.share = share
+        }
+    }
+
+    /// Why somebody may not ask.
+    package enum Refusal: Sendable, Equatable {
+        /// It would take longer than they care to wait; so long.
+        case busy(wait: Duration)
+        /// Nothing is left of the day for them; it ends after so long.
+        case dayOver(wait: Duration)
+    }
+
+    package enum Entry: Sendable, Equatable {
+        case goes
+        case waits
+        case refused(Refusal)
+    }
+
+    package enum Step: Sendable, Equatable {
+        case nobodyWaits
+        case waits(until: Moment)
+        case goes(Ticket)
+        case refused(Ticket, Refusal)
+    }
+
+    private let rules: Rules
+    private var pace: Pace
+    private var second: SharedSecond
+    private var day: DayAllowance
+    private var queue: FairQueue
+
+    /// Until when those wait who do not wait for ever.
+    private var deadlines: [Ticket: Moment] = [:]
+
+    /// Nothing goes before that, since the source said so.
+    private var blockedUntil: Moment?
+
+    /// Without being told what is left, only refusals say that others use the rate.
+    private var caution = Caution()
+
+    package init(rules: Rules) {
+        self.rules = rules
+        pace = Pace(perSecond: Double(rules.perSecond) * rules.share)
+        second = SharedSecond(limit: rules.perSecond, ourShare: rules.share)
+        let perDay = rules.perDay.map { Int(Double($0) * rules.share) }
+        day = DayAllowance(limit: perDay, reserve: perDay.map { Int(Double($0) * rules.dayReserve) } ?? 0)
+        queue = FairQueue(bulkEvery: rules.bulkEvery)
+    }
+
+    // MARK: Asking
+
+    /// Somebody wants to ask.
+    ///
+    /// - Parameters:
+    ///   - ticket: To know them by; unlike all others.
+    ///   - patience: How long they care to wait; `nil` for as long as it takes.
+    package mutating func enter(
+        _ ticket: Ticket, for purpose: Purpose, patience: Duration?, at now: Moment, _ timestamp: Timestamp
+    ) -> Entry {
+        if let wait = day.wait(for: purpose.urgency, at: timestamp) { return .refused(.dayOver(wait: wait)) }
+        let slot = nextSlot(at: now)
+        if queue.isEmpty, slot <= now {
+            spend(at: now, timestamp)
+            return .goes
+        }
+        if let patience {
+            let wait = slot - now + .seconds(Double(queue.turnsBefore(purpose)) / rate)
+            if wait > patience || queue.interactiveCount >= rules.waitersMax { return .refused(.busy(wait: wait)) }
+            deadlines[ticket] = now + patience
+        }
+        queue.enter(ticket, for: purpose)
+        return .waits
+    }
+
+    /// Whoever has this ticket does not wait any longer.
+    package mutating func leave(_ ticket: Ticket) {
+        queue.leave(ticket)
+        deadlines[ticket] = nil
+    }
+
+    /// What to do next. After each but the first two, ask again.
+    package mutating func step(at now: Moment, _ timestamp: Timestamp) -> Step {
+        guard !queue.isEmpty else { return .nobodyWaits }
+        let slot = nextSlot(at: now)
+        if let late = deadlines.min(by: { $0.value < $1.value }), late.value <= now, slot > now {
+            leave(late.key)
+            return .refused(late.key, .busy(wait: slot - now))
+        }
+        guard slot <= now else {
+            return .waits(until: min(slot, deadlines.values.min() ?? slot))
+        }
+        guard let ticket = queue.next() else { return .nobodyWaits }
+        let urgency: Purpose.Urgency = deadlines.removeValue(forKey: ticket) == nil ? .bulk : .interactive
+        if let wait = day.wait(for: urgency, at: timestamp) { return .refused(ticket, .dayOver(wait: wait)) }
+        spend(at: now, timestamp)
+        return .goes(ticket)
+    }
+
+    private mutating func spend(at now: Moment, _ timestamp: Timestamp) {
+        pace.spend(at: now)
+        second.sent(at: now)
+        caution.sent(at: now, rate: Double(rules.perSecond) * rules.share)
+        day.spend(at: timestamp)
+    }
+
+    private func nextSlot(at now: Moment) -> Moment {
+        // What others leave comes and goes: who would take it evenly would often be too late, or come at a bad moment. An
+        // answer says what is left now, and the next request uses it.
+        let allowed = max(blockedUntil ?? now, caution.nextSlot(at: now))
+        return second.isShared ? second.nextSlot(at: allowed) : max(pace.nextSlot(at: now), allowed)
+    }
+
+    /// How many of ours go in a second, as things are.
+    private var rate: Double {
+        min(Double(rules.perSecond) * rules.share * caution.factor, second.ourRate)
+    }
+
+    // MARK: Answers
+
+    /// A request went through.
+    ///
+    /// - Parameter left: How many more the source would take in the same second, if it says so.
+    package mutating func passed(left: Int?, sent: Moment, at now: Moment) {
+        if let left {
+            second.told(left: left, sent: sent, at: now)
+            caution.isTold()
+        }
+        caution.passed(at: now)
+    }
+
+    /// A request was refused, since there were too many in its second.
+    ///
+    /// - Parameter retryAfter: For how long the source does not want to be asked, if it says so.
+    package mutating func refused(retryAfter: Duration?, sent: Moment, at now: Moment) {
+        second.told(left: 0, isRefused: true, sent: sent, at: now)
+        caution.refused(at: now)
+        // Not all at the same moment again.
+        blockedUntil = now + (retryAfter ?? .seconds(1) / Double(rules.perSecond))
+    }
+
+    /// A request was refused, since there were too many in its day.
+    package mutating func refusedForToday(retryAfter: Duration?, at timestamp: Timestamp) {
+        let end =
+            retryAfter.map { Timestamp(secondsSinceEpoch: timestamp.secondsSinceEpoch + $0.components.seconds) }
+            ?? DayAllowance.end(of: timestamp)
+        day.exhausted(until: end, at: timestamp)
+    }
+}

@@ -1,0 +1,51 @@
+import Adapters
+import Domain
+import DomainFakes
+import Synchronization
+import Testing
+
+@Suite("What a client would like", .timeLimit(.minutes(1)))
+struct PreferTests {
+    /// Remembers for what it was asked.
+    private final class Source: ContactSource, SubAccountDirectory {
+        let purposes = Mutex<[Purpose]>([])
+
+        func billing(
+            of account: AccountID, under master: Name?, for purpose: Purpose
+        ) async throws(BillingFailure) -> AccountBilling {
+            purposes.withLock { $0.append(purpose) }
+            return .masterPays(.sample(account))
+        }
+
+        func subAccounts(of master: Name?) async throws(BillingFailure) -> [AccountID] { [AccountID(literal: "a")] }
+    }
+
+    @Test(
+        "is told to who decides about turns, with who asks",
+        arguments: [
+            ("wait=5", 5), ("WAIT = 7", 7), ("respond-async, wait=10", 10), ("wait=3;foo=bar, x", 3), ("wait=0", 0),
+            ("wait=301", 300), ("wait=99999999999999999999", 300), ("wait=1, wait=2", 1),
+            ("", nil), ("wait", nil), ("wait=", nil), ("wait=-1", nil), ("wait=1.5", nil), ("wait=\"5\"", nil),
+            ("await=5", nil), ("return=minimal", nil),
+        ] as [(String, Int?)])
+    func wait(field: String, seconds: Int?) async throws {
+        let source = Source()
+        try await TestService.with(source: source) { service in
+            let response = try await service.send(
+                "/v2/accounts/a/billing", token: TestService.readerToken, [(.prefer, field)])
+            #expect(response.status == 200)
+        }
+        let purpose = Purpose.interactive(
+            for: Name(literal: "reader"), patience: seconds.map { .seconds($0) })
+        #expect(source.purposes.withLock { $0 } == [purpose])
+    }
+
+    @Test("is not asked of a stream, which takes what is left")
+    func stream() async throws {
+        let source = Source()
+        try await TestService.with(source: source) { service in
+            _ = try await service.send("/v2/billing/stream", [(.prefer, "wait=5")])
+        }
+        #expect(source.purposes.withLock { $0 } == [.bulk])
+    }
+}

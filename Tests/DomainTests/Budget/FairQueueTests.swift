@@ -1,0 +1,125 @@
+import Domain
+import DomainFakes
+import Testing
+
+@Suite("A fair queue")
+struct FairQueueTests {
+    private static let (a, b, c) = (Name(literal: "a"), Name(literal: "b"), Name(literal: "c"))
+
+    private static func all(_ queue: FairQueue) -> [FairQueue.Ticket] {
+        var queue = queue
+        var tickets: [FairQueue.Ticket] = []
+        while let ticket = queue.next() { tickets.append(ticket) }
+        return tickets
+    }
+
+    @Test("gives each caller its turn, however many another has waiting")
+    func fair() {
+        var queue = FairQueue(bulkEvery: 20)
+        for ticket in 1...5 { queue.enter(FairQueue.Ticket(ticket), for: .interactive(for: Self.a)) }
+        queue.enter(6, for: .interactive(for: Self.b))
+        queue.enter(7, for: .interactive(for: Self.b))
+        queue.enter(8, for: .interactive(for: Self.c))
+        #expect(Self.all(queue) == [1, 6, 8, 2, 7, 3, 4, 5])
+        #expect(queue.interactiveCount == 8)
+    }
+
+    @Test("has bulk go after all others, but for a small part of the turns")
+    func bulk() {
+        var queue = FairQueue(bulkEvery: 4)
+        for ticket in 1...3 { queue.enter(FairQueue.Ticket(100 + ticket), for: .bulk) }
+        for ticket in 1...8 { queue.enter(FairQueue.Ticket(ticket), for: .interactive(for: Self.a)) }
+        #expect(Self.all(queue) == [1, 2, 3, 101, 4, 5, 6, 102, 7, 8, 103])
+    }
+
+    @Test(
+        "says how many turns there are before one's own, and lets whoever wants leave",
+        arguments: [UInt64.random(in: 0 ... .max)])
+    func turns(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        for _ in 0..<200 {
+            var queue = FairQueue(bulkEvery: 5)
+            var left: Set<FairQueue.Ticket> = []
+            for ticket in 1...FairQueue.Ticket.random(in: 1...30, using: &random) {
+                let caller = [Self.a, Self.b, Self.c].randomElement(using: &random) ?? Self.a
+                queue.enter(ticket, for: Bool.random(using: &random) ? .bulk : .interactive(for: caller))
+                if Int.random(in: 0..<4, using: &random) == 0 {
+                    queue.leave(ticket)
+                    left.insert(ticket)
+                }
+            }
+            let purpose = Purpose.interactive(for: Self.b)
+            let turns = queue.turnsBefore(purpose)
+            queue.enter(1000, for: purpose)
+            let order = Self.all(queue)
+            let position = try #require(order.firstIndex(of: 1000))
+            #expect(position == turns, "seed \(seed)")
+            #expect(left.isDisjoint(with: order) && Set(order).count == order.count, "seed \(seed)")
+            #expect(queue.isEmpty == order.isEmpty)
+        }
+    }
+}
+
+@Suite("A day's allowance")
+struct DayAllowanceTests {
+    private static let noon = Timestamp(secondsSinceEpoch: 1_769_860_800)
+    private static let midnight = Timestamp(secondsSinceEpoch: 1_769_904_000)
+
+    @Test("keeps a part for those who wait, and begins anew at midnight in UTC")
+    func reserve() {
+        var day = DayAllowance(limit: 10, reserve: 3)
+        for _ in 0..<7 { day.spend(at: Self.noon) }
+        #expect(day.wait(for: .bulk, at: Self.noon) == .seconds(43_200))
+        #expect(day.wait(for: .interactive, at: Self.noon) == nil)
+        for _ in 0..<3 { day.spend(at: Self.noon) }
+        #expect(day.wait(for: .interactive, at: Self.noon) == .seconds(43_200))
+        let last = Timestamp(secondsSinceEpoch: Self.midnight.secondsSinceEpoch - 1)
+        #expect(day.wait(for: .bulk, at: last) == .seconds(1))
+        #expect(day.wait(for: .bulk, at: Self.midnight) == nil)
+    }
+
+    @Test("believes the source that it is over, but not for longer than until the end of the next day")
+    func told() {
+        var day = DayAllowance(limit: nil)
+        #expect(day.wait(for: .bulk, at: Self.noon) == nil)
+        day.exhausted(until: Self.midnight, at: Self.noon)
+        #expect(day.wait(for: .interactive, at: Self.noon) == .seconds(43_200))
+        #expect(day.wait(for: .interactive, at: Self.midnight) == nil)
+        day.exhausted(until: Timestamp(secondsSinceEpoch: .max), at: Self.noon)
+        #expect(day.wait(for: .interactive, at: Self.noon) == .seconds(43_200 + 86_400))
+    }
+}
+
+@Suite("Caution")
+struct CautionTests {
+    private static func moment(_ seconds: Double) -> Moment { Moment(sinceOrigin: .seconds(seconds)) }
+
+    @Test("slows down at a refusal, once for those that come together, and grows fast again by and by")
+    func caution() {
+        var caution = Caution()
+        caution.refused(at: Self.moment(1))
+        caution.refused(at: Self.moment(1.1))
+        #expect(caution.factor == 0.7)
+        caution.refused(at: Self.moment(2))
+        #expect(abs(caution.factor - 0.49) < 0.001)
+        for tenth in 20..<40 { caution.passed(at: Self.moment(Double(tenth) / 10)) }
+        #expect(abs(caution.factor - 0.585) < 0.001)
+        for tenth in 40..<200 { caution.passed(at: Self.moment(Double(tenth) / 10)) }
+        #expect(caution.factor == 1)
+        // A pause says nothing of what others did meanwhile.
+        caution.refused(at: Self.moment(20))
+        caution.passed(at: Self.moment(1000))
+        #expect(abs(caution.factor - 0.75) < 0.001)
+    }
+
+    @Test("never comes to a stop, and is not needed where what is left is told")
+    func bounds() {
+        var caution = Caution()
+        for second in 0..<100 { caution.refused(at: Self.moment(Double(second))) }
+        #expect(caution.factor == 0.05)
+        caution.isTold()
+        #expect(caution.factor == 1)
+        caution.refused(at: Self.moment(200))
+        #expect(caution.factor == 1)
+    }
+}

@@ -1,0 +1,157 @@
+import Domain
+import DomainFakes
+import Testing
+
+@Suite("A budget of requests")
+struct RateBudgetTests {
+    private static let start = Moment(sinceOrigin: .zero)
+    private static let noon = Timestamp(secondsSinceEpoch: 1_769_860_800)
+    private static let callers = (0..<10).map { Name(literal: "caller-\($0)") }
+
+    // MARK: Figures
+
+    @Test(
+        "is used to 99 in 100 by bulk alone, without a refusal", arguments: [2, 20, 60], [UInt64.random(in: 0 ... .max)]
+    )
+    func bulkAlone(limit: Int, seed: UInt64) {
+        let simulation = RateSimulation(limit: limit)
+        let result = simulation.run(for: .seconds(180), rules: .init(perSecond: limit), seed: seed)
+        #expect(result.refused == 0, "seed \(seed)")
+        #expect(result.used(limit: limit) >= 0.985, "\(result.used(limit: limit)), seed \(seed)")
+    }
+
+    @Test(
+        "lets whoever waits go within two slots while bulk takes the rest", arguments: [20, 60],
+        [UInt64.random(in: 0 ... .max)])
+    func interactiveFirst(limit: Int, seed: UInt64) {
+        // Ten callers that use a twentieth of it together: seldom more than one at a time.
+        let every = Duration.seconds(200) / limit
+        let simulation = RateSimulation(
+            limit: limit, interactive: Self.callers.map { .init(caller: $0, every: every) })
+        let result = simulation.run(for: .seconds(600), rules: .init(perSecond: limit), seed: seed)
+        let waits = result.waits.sorted()
+        let slot = Duration.seconds(1) / limit
+        #expect(waits[waits.count * 99 / 100] <= slot * 2, "\(waits[waits.count * 99 / 100]), seed \(seed)")
+        #expect(result.refused == 0 && result.used(limit: limit) >= 0.98, "seed \(seed)")
+    }
+
+    @Test(
+        "is used to 9 in 10 of what a rival leaves, with fewer than 1 in 100 refused, give or take the luck of three minutes",
+        arguments: [(20, 0.88, 0.02), (60, 0.91, 0.01)],
+        [RateSimulation.Rival.atRandom, .everyOtherSlot, .inWaves])
+    func rival(figures: (limit: Int, used: Double, refused: Double), rival: RateSimulation.Rival) {
+        let seed = UInt64.random(in: 0 ... .max)
+        let simulation = RateSimulation(limit: figures.limit, rival: rival)
+        let result = simulation.run(for: .seconds(180), rules: .init(perSecond: figures.limit), seed: seed)
+        #expect(result.used(limit: figures.limit) >= figures.used, "seed \(seed)")
+        #expect(result.refusedShare < figures.refused, "seed \(seed)")
+    }
+
+    @Test("is shared with a rival also where nobody says what is left", arguments: [20, 60])
+    func untold(limit: Int) {
+        let seed = UInt64.random(in: 0 ... .max)
+        let simulation = RateSimulation(limit: limit, rival: .atRandom, tells: false)
+        let result = simulation.run(for: .seconds(180), rules: .init(perSecond: limit), seed: seed)
+        #expect(result.used(limit: limit) >= 0.5, "\(result.used(limit: limit)), seed \(seed)")
+        #expect(result.refusedShare < 0.1, "\(result.refusedShare), seed \(seed)")
+    }
+
+    @Test("gives no more than our share away, told of others or not", arguments: [0.5, 0.8], [true, false])
+    func share(share: Double, tells: Bool) {
+        let seed = UInt64.random(in: 0 ... .max)
+        for rival in RateSimulation.Rival.allCases {
+            let simulation = RateSimulation(limit: 20, rival: rival, tells: tells)
+            let result = simulation.run(for: .seconds(60), rules: .init(perSecond: 20, share: share), seed: seed)
+            #expect(Double(result.passed + result.refused) <= 20 * share * 60 + 1, "\(rival), seed \(seed)")
+        }
+    }
+
+    @Test("has bulk go on however busy the callers are, by a small part")
+    func bulkGoesOn() {
+        let seed = UInt64.random(in: 0 ... .max)
+        // Ten callers that want three times what there is.
+        let simulation = RateSimulation(
+            limit: 20, interactive: Self.callers.map { .init(caller: $0, every: .milliseconds(160)) })
+        let result = simulation.run(for: .seconds(60), rules: .init(perSecond: 20), seed: seed)
+        let part = Double(result.bulkPassed) / Double(result.passed)
+        #expect(part > 0.04 && part < 0.06, "\(part), seed \(seed)")
+    }
+
+    // MARK: Who goes
+
+    private static func budget(_ perSecond: Int, perDay: Int? = nil) -> RateBudget {
+        RateBudget(rules: .init(perSecond: perSecond, perDay: perDay))
+    }
+
+    @Test("turns away at once who would wait longer than they care to, and says how long it would be")
+    func patience() {
+        var budget = Self.budget(1)
+        func enter(_ ticket: RateBudget.Ticket, _ patience: Duration) -> RateBudget.Entry {
+            budget.enter(ticket, for: .interactive(for: Self.callers[0]), patience: patience, at: Self.start, Self.noon)
+        }
+        #expect(enter(1, .zero) == .goes)
+        #expect(enter(2, .zero) == .refused(.busy(wait: .milliseconds(1004))))
+        #expect(enter(3, .milliseconds(1004)) == .waits)
+        guard case .refused(.busy(let wait)) = enter(4, .seconds(2)) else {
+            Issue.record("it was not turned away")
+            return
+        }
+        #expect(wait > .seconds(2) && wait < .milliseconds(2100))
+        #expect(budget.step(at: Self.start, Self.noon) == .waits(until: Self.start + .milliseconds(1004)))
+        #expect(budget.step(at: Self.start + .milliseconds(1004), Self.noon) == .goes(3))
+        #expect(budget.step(at: Self.start + .milliseconds(1004), Self.noon) == .nobodyWaits)
+    }
+
+    @Test("turns away who has waited as long as they care to, when things turned out slower than they looked")
+    func late() {
+        var budget = Self.budget(1)
+        let purpose = Purpose.interactive(for: Self.callers[0])
+        #expect(budget.enter(1, for: purpose, patience: .zero, at: Self.start, Self.noon) == .goes)
+        #expect(budget.enter(2, for: purpose, patience: .seconds(2), at: Self.start, Self.noon) == .waits)
+        budget.refused(retryAfter: .seconds(10), sent: Self.start, at: Self.start)
+        #expect(budget.step(at: Self.start, Self.noon) == .waits(until: Self.start + .seconds(2)))
+        let late = Self.start + .seconds(2)
+        #expect(budget.step(at: late, Self.noon) == .refused(2, .busy(wait: .seconds(8))))
+    }
+
+    @Test("has no turn for who has left")
+    func leaves() {
+        var budget = Self.budget(1)
+        #expect(budget.enter(1, for: .bulk, patience: nil, at: Self.start, Self.noon) == .goes)
+        for ticket: RateBudget.Ticket in [2, 3] {
+            #expect(budget.enter(ticket, for: .bulk, patience: nil, at: Self.start, Self.noon) == .waits)
+        }
+        budget.leave(2)
+        #expect(budget.step(at: Self.start + .seconds(2), Self.noon) == .goes(3))
+    }
+
+    @Test("has bulk end for the day before its reserve is spent, and says until when; who waits uses that as well")
+    func day() {
+        var budget = Self.budget(100, perDay: 10)
+        var now = Self.start
+        func enter(_ ticket: RateBudget.Ticket, _ purpose: Purpose) -> RateBudget.Entry {
+            now = now + .seconds(1)
+            return budget.enter(ticket, for: purpose, patience: .seconds(1), at: now, Self.noon)
+        }
+        for ticket: RateBudget.Ticket in 1...9 { #expect(enter(ticket, .bulk) == .goes) }
+        #expect(enter(10, .bulk) == .refused(.dayOver(wait: .seconds(43_200))))
+        #expect(enter(11, .interactive(for: nil)) == .goes)
+        #expect(enter(12, .interactive(for: nil)) == .refused(.dayOver(wait: .seconds(43_200))))
+    }
+
+    @Test("lets nobody through for as long as the source says, for the second or for the day")
+    func told() {
+        var budget = Self.budget(20)
+        let purpose = Purpose.interactive(for: nil)
+        #expect(budget.enter(1, for: purpose, patience: .zero, at: Self.start, Self.noon) == .goes)
+        budget.refused(retryAfter: .seconds(3), sent: Self.start, at: Self.start)
+        #expect(
+            budget.enter(2, for: purpose, patience: .zero, at: Self.start, Self.noon)
+                == .refused(.busy(wait: .seconds(3))))
+        budget.refusedForToday(retryAfter: nil, at: Self.noon)
+        let later = Self.start + .seconds(60)
+        #expect(
+            budget.enter(3, for: purpose, patience: .zero, at: later, Self.noon)
+                == .refused(.dayOver(wait: .seconds(43_200))))
+    }
+}
