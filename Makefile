@@ -12,10 +12,10 @@ FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer -Xswiftc -sanitize=fu
 	-Xswiftc -O -Xswiftc -assert-config -Xswiftc Debug -Xswiftc -DFUZZING
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-asan test-tsan lint format fuzz bench clean setup setup-test
+.PHONY: help run test test-asan test-tsan lint format fuzz bench bench-budget clean setup setup-test
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup ## Build, and serve on 127.0.0.1:8080 with an embedded Zoom to try it against.
 	swift build --configuration release --product billing-service
@@ -60,6 +60,10 @@ bench: setup-test ## Measure CPU and memory beside nghttpd, and the cost of stre
 	Benchmarks/stream.py
 	Benchmarks/stalled-reader.py --accounts 300000 --seconds 10
 	Benchmarks/attacks.py
+
+bench-budget: setup-test ## Measure how much of Zoom's rate limit is used, alone, beside callers and beside a rival: ten minutes.
+	swift build --configuration release --product billing-service
+	Benchmarks/budget.py
 
 clean: ## Remove everything that was built.
 	rm -rf .build $(VENV)

@@ -65,8 +65,21 @@ package final class SandboxZoom: RequestHandler {
         case ("GET", _) where path.hasPrefix("/v2/accounts/") && path.hasSuffix("/billing"):
             let id = String(path.dropFirst("/v2/accounts/".count).dropLast("/billing".count))
             return .now(answer(request, .medium, scopes: Self.billingScopes) { _ in billing(of: id) })
+        case ("GET", "/sandbox/counts"):
+            return .now(countsAnswer)
         default:
             return .now(SandboxAnswer.error(404, 404, "There is no such operation in this sandbox."))
+        }
+    }
+
+    /// What was asked so far, for whoever tries something against the sandbox: no operation of Zoom's.
+    private var countsAnswer: HTTPResponse {
+        let counts = requestCounts
+        return SandboxAnswer.json(status: 200) { object in
+            object.member("tokens", counts.tokens)
+            object.member("billing", counts.billing)
+            object.member("account_pages", counts.accountPages)
+            object.member("rate_limited", counts.rateLimited)
         }
     }
 
