@@ -87,9 +87,13 @@ actor AccessTokens {
         }
     }
 
-    func close() {
-        if case .renewing(let renewal) = state { renewal.cancel() }
+    /// Returns when nothing of it is under way any more.
+    func close() async {
         replacement?.cancel()
+        await replacement?.value
+        guard case .renewing(let renewal) = state else { return }
+        renewal.cancel()
+        _ = await renewal.value
     }
 
     private func renew() async throws(ZoomFailure) -> Secret {

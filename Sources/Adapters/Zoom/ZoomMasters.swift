@@ -33,15 +33,24 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
     private final class Lease: Sendable {
         let master: Master
         let client: ZoomClient
+        private let unused: AsyncStream<ZoomClient>.Continuation
 
-        init(_ master: Master, _ client: ZoomClient) {
+        init(_ master: Master, _ client: ZoomClient, unused: AsyncStream<ZoomClient>.Continuation) {
             self.master = master
             self.client = client
+            self.unused = unused
         }
 
         deinit {
-            Task { [client] in await client.close() }
+            unused.yield(client)
         }
+    }
+
+    private struct State {
+        var leases: [Name: Lease] = [:]
+
+        /// All that have not been closed, those of masters that are gone as well.
+        var clients: [ZoomClient] = []
     }
 
     private let configuration: ZoomConfiguration
@@ -49,7 +58,11 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
     private let group: MultiThreadedEventLoopGroup
     private let time: any TimeSource
     private let logger: Logger
-    private let leases = Mutex<[Name: Lease]>([:])
+    private let state = Mutex(State())
+
+    /// The clients of masters that are gone, once nobody uses them: for `run` to close.
+    private let unused: AsyncStream<ZoomClient>
+    private let unusedContinuation: AsyncStream<ZoomClient>.Continuation
 
     /// - Parameter configuration: For all of them; where Zoom is and how often it may be asked each has of its own.
     package init(
@@ -61,17 +74,26 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         self.group = group
         self.time = time
         self.logger = logger
+        (unused, unusedContinuation) = AsyncStream.makeStream()
         replace(with: masters)
     }
 
     /// Until the service shuts down.
     package func run() async throws {
-        try? await gracefulShutdown()
-        let clients = leases.withLock { leases in
-            defer { leases = [:] }
-            return leases.values.map(\.client)
+        await cancelWhenGracefulShutdown { [self] in
+            for await client in unused {
+                await client.close()
+                state.withLock { state in state.clients.removeAll { $0 === client } }
+            }
+        }
+        // Nobody is left to close what is let go of from here on, and nothing is left to be closed.
+        unusedContinuation.finish()
+        let (leases, clients) = state.withLock { state in
+            defer { state = State() }
+            return (state.leases, state.clients)
         }
         for client in clients { await client.close() }
+        _ = consume leases
     }
 
     /// There are other master accounts, or other credentials of the same.
@@ -82,16 +104,18 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
     /// - Returns: Those that stay.
     @discardableResult
     private func replace(with masters: [Master]) -> [Lease] {
-        let (staying, gone) = leases.withLock { leases in
-            let old = leases
-            leases = [:]
+        let (staying, gone) = state.withLock { state in
+            let old = state.leases
+            state.leases = [:]
             var staying: [Lease] = []
             for master in masters {
                 if let lease = old[master.name], lease.master == master {
                     staying.append(lease)
-                    leases[master.name] = lease
+                    state.leases[master.name] = lease
                 } else {
-                    leases[master.name] = Lease(master, client(for: master))
+                    let client = client(for: master)
+                    state.clients.append(client)
+                    state.leases[master.name] = Lease(master, client, unused: unusedContinuation)
                 }
             }
             return (staying, old)
@@ -128,9 +152,9 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
     }
 
     private func lease(of master: Name?) throws(BillingFailure) -> Lease {
-        let lease = leases.withLock { leases -> Lease? in
-            guard let master else { return leases.count == 1 ? leases.values.first : nil }
-            return leases[master]
+        let lease = state.withLock { state -> Lease? in
+            guard let master else { return state.leases.count == 1 ? state.leases.values.first : nil }
+            return state.leases[master]
         }
         guard let lease else { throw .credentialsRefused }
         return lease
@@ -138,8 +162,8 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
 
     /// How the last call for each of them went, by name.
     package var standings: [(master: Name, standing: ZoomClient.Standing)] {
-        leases.withLock { leases in
-            leases.sorted { $0.key < $1.key }.map { ($0.key, $0.value.client.standing) }
+        state.withLock { state in
+            state.leases.sorted { $0.key < $1.key }.map { ($0.key, $0.value.client.standing) }
         }
     }
 }

@@ -3,6 +3,7 @@ import Domain
 import DomainFakes
 import Logging
 import NIOCore
+import NIOPosix
 import Synchronization
 import Testing
 
@@ -124,6 +125,32 @@ struct ZoomMastersTests {
             await zoom.client.update(zoom.masters)
             _ = try await zoom.ask()
             #expect(zoom.client.standings.map(\.standing) == [.good])
+        }
+    }
+
+    // MARK: The end
+
+    @Test("has nothing under way once it has ended: its event loops may end with it", .timeLimit(.minutes(2)))
+    func end() async {
+        // In a process of its own: whoever uses an event loop that is no more ends the process.
+        await #expect(processExitsWith: .success) {
+            for _ in 0..<300 {
+                let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+                let endpoint = ZoomConfiguration.Endpoint(
+                    origin: Origin(scheme: .http, host: "127.0.0.1", port: 1), path: "")
+                let masters = ["main", "second"].map { name in
+                    ZoomMasters.Master(
+                        name: Name(literal: name), accountID: AccountID(literal: "m"), api: endpoint, oauth: endpoint,
+                        rates: [:])
+                }
+                do {
+                    let zoom = ZoomMasters(
+                        masters, configuration: ZoomConfiguration(api: endpoint, oauth: endpoint),
+                        credentials: FakeCredentials([]), group: group, time: SystemTime(), logger: .silent)
+                    try await withServices([zoom]) { await zoom.update([masters[0]]) }
+                }
+                try await group.shutdownGracefully()
+            }
         }
     }
 
