@@ -221,6 +221,10 @@ extension Setting {
         "zoom.wait", default: "10s", "time",
         "How long a single lookup may wait for its turn if it does not say so itself (Prefer: wait=5), 0s to 5m; it is answered 429 at once if it would take longer."
     )
+    static let zoomRetryTime = Setting(
+        "zoom.retry-time", default: "15s", "time",
+        "How long a lookup that fails for a passing reason is tried again, 0s to 5m. One in ten of all calls may be such."
+    )
     static let exportWindow = Setting(
         "export.window", default: "64", "count", "Lookups a stream has under way at a time, 1 to 1000.")
     static let credentialsFile = Setting(

@@ -163,6 +163,7 @@ struct ZoomFlags: SettingFlags {
     @Option(.zoomResolveInterval) var resolveInterval
     @Option(.zoomCAFile) var caFile
     @Option(.zoomWait) var wait
+    @Option(.zoomRetryTime) var retryTime
 
     var values: [Setting: String] {
         let own: [Setting: String?] = [
@@ -170,6 +171,7 @@ struct ZoomFlags: SettingFlags {
             .zoomTimeout: timeout, .zoomResolveTimeout: resolveTimeout, .zoomConnectTimeout: connectTimeout,
             .zoomTLSTimeout: tlsTimeout, .zoomFirstByteTimeout: firstByteTimeout, .zoomConnectionAge: connectionAge,
             .zoomQuiet: quiet, .zoomResolveInterval: resolveInterval, .zoomCAFile: caFile, .zoomWait: wait,
+            .zoomRetryTime: retryTime,
         ]
         return own.compactMapValues { $0 }
     }

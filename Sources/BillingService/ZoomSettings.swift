@@ -20,11 +20,12 @@ struct ZoomSettings: Sendable {
     var caFile: String?
     var timeout: Duration
     var wait: Duration
+    var retryTime: Duration
 
     static let all: [Setting] = [
         .zoomAPIURL, .zoomOAuthURL, .zoomPlan, .zoomRateShare, .zoomTimeout, .zoomResolveTimeout, .zoomConnectTimeout,
         .zoomTLSTimeout, .zoomFirstByteTimeout, .zoomConnectionAge, .zoomQuiet, .zoomResolveInterval, .zoomCAFile,
-        .zoomWait,
+        .zoomWait, .zoomRetryTime,
     ]
 
     /// - Parameter environment: Where `HTTPS_PROXY` and `NO_PROXY` are looked for, in either case.
@@ -40,6 +41,7 @@ struct ZoomSettings: Sendable {
         caFile = reader.text(.zoomCAFile)
         timeout = reader.duration(.zoomTimeout, in: .milliseconds(100) ... .seconds(300))
         wait = reader.duration(.zoomWait, in: .zero ... .seconds(300))
+        retryTime = reader.duration(.zoomRetryTime, in: .zero ... .seconds(300))
         let api = Self.endpoint(.zoomAPIURL, &reader)
         let oauth = Self.endpoint(.zoomOAuthURL, &reader)
         defaults = Defaults(
@@ -78,6 +80,7 @@ struct ZoomSettings: Sendable {
     func configuration() throws(ConfigurationProblem) -> ZoomConfiguration {
         var configuration = ZoomConfiguration(api: defaults.api, oauth: defaults.oauth)
         configuration.waitMax = wait
+        configuration.retryTime = retryTime
         configuration.timeout = TimeAmount(timeout)
         configuration.http = http
         do throws(TLSFailure) {

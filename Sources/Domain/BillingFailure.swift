@@ -15,6 +15,8 @@ package enum BillingFailure: Error, Sendable, Equatable {
     case credentialsRefused
     /// The source failed, or its answer made no sense.
     case sourceFailed
+    /// The source has failed again and again of late, and is left alone for a while.
+    case sourceUnavailable(retryAfter: Duration)
     /// The source did not answer in time.
     case timedOut
     /// Whoever asked has gone, or we are.
@@ -44,7 +46,7 @@ package enum BillingFailure: Error, Sendable, Equatable {
     package var reach: Reach {
         switch self {
         case .invalid, .selfPay, .accountNotFound: .account
-        case .budgetSpent, .sourceFailed, .timedOut: .moment
+        case .budgetSpent, .sourceFailed, .sourceUnavailable, .timedOut: .moment
         case .scopeMissing, .dayBudgetSpent, .credentialsRefused, .cancelled: .everything
         }
     }

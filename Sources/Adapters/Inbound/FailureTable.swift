@@ -31,6 +31,11 @@ enum FailureTable {
                 extraFields: [(.retryAfter, seconds(retryAfter))])
         case .credentialsRefused: credentialsRefused
         case .sourceFailed: sourceFailed
+        case .sourceUnavailable(let retryAfter):
+            ProblemDetails(
+                status: 503, code: 503, slug: "zoom-unavailable", title: "Unavailable",
+                message: "Zoom fails again and again, and is not asked for a moment. Try again later.",
+                extraFields: [(.retryAfter, seconds(retryAfter))])
         case .timedOut: timedOut
         case .cancelled: shuttingDown
         }

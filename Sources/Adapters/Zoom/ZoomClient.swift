@@ -17,6 +17,13 @@ package final class ZoomClient: Sendable {
     private let time: any TimeSource
     private let logger: Logger
     private let lastOutcome = Mutex(Standing.notAsked)
+    private let trouble = Mutex(Trouble())
+
+    /// What of Zoom's failures is remembered.
+    private struct Trouble {
+        var circuit = Circuit()
+        var retries = RetryAllowance()
+    }
 
     /// How the last call to Zoom went, as far as it says something about all calls.
     package enum Standing: Sendable, Equatable {
@@ -112,35 +119,86 @@ package final class ZoomClient: Sendable {
 
     // MARK: Calls
 
-    /// A GET, repeated once with a new token if Zoom does not know the one it was given, and once on a new connection
-    /// if the one at hand was lost: reading twice does no harm.
+    /// A GET, tried again while that may help: at once with a new token if Zoom does not know the one it was given, and on a
+    /// new connection if the one at hand was lost, once each; and a while later after passing failures, as often as
+    /// `RetrySchedule` and `RetryAllowance` let it.
     private func get(
         _ operation: ZoomOperation, _ target: String, bodyBytesMax: Int, for purpose: Purpose
     ) async throws(ZoomFailure) -> JSONObject {
-        let gate = gates[operation.label]
+        var schedule = RetrySchedule(deadline: time.now + configuration.retryTime)
         var hasRenewed = false
         var hasReconnected = false
+        var last: ZoomFailure?
+        trouble.withLock { $0.retries.asked() }
         while true {
-            // Before the gate: who has been let through goes at once, and does not wait for a token with others.
-            _ = try await tokens.token()
-            let sent = try await gate?.pass(purpose)
-            let token = try await tokens.token()
             do throws(ZoomFailure) {
-                let object = try await send(target, token: token, bodyBytesMax: bodyBytesMax) { rate in
-                    if let sent { gate?.answered(rate, sent: sent) }
-                }
-                note(.good)
-                return object
+                return try await getOnce(operation, target, bodyBytesMax: bodyBytesMax, for: purpose, &hasRenewed)
             } catch {
-                if error.isTokenRefused, !hasRenewed {
-                    hasRenewed = true
-                    await tokens.refused(token)
-                } else if error.isConnectionFault, !hasReconnected {
+                // Who has met the fault itself is told of that, and not that it is known.
+                if case .unavailable = error, let last { throw last }
+                last = error
+                if error.isConnectionFault, !hasReconnected {
                     hasReconnected = true
-                } else {
-                    throw error
+                    continue
+                }
+                guard case .again(let retryAfter) = error.remedyForRead else { throw error }
+                var random = SystemRandomNumberGenerator()
+                guard let next = schedule.next(retryAfter: retryAfter, at: time.now, using: &random),
+                    trouble.withLock({ $0.retries.take() })
+                else { throw error }
+                logger.debug("a call to Zoom is tried again", metadata: ["reason": "\(error.reason)"])
+                do throws(CancellationError) {
+                    try await time.sleep(until: next)
+                } catch {
+                    throw .transport(.cancelled)
                 }
             }
+        }
+    }
+
+    /// Once, or twice if the first token was refused.
+    private func getOnce(
+        _ operation: ZoomOperation, _ target: String, bodyBytesMax: Int, for purpose: Purpose, _ hasRenewed: inout Bool
+    ) async throws(ZoomFailure) -> JSONObject {
+        let gate = gates[operation.label]
+        while true {
+            if case .refused(let wait) = trouble.withLock({ $0.circuit.enter(at: time.now) }) {
+                throw .unavailable(wait: wait)
+            }
+            do throws(ZoomFailure) {
+                // Before the gate: who has been let through goes at once, and does not wait for a token with others.
+                _ = try await tokens.token()
+                let sent = try await gate?.pass(purpose)
+                let token = try await tokens.token()
+                do throws(ZoomFailure) {
+                    let object = try await send(target, token: token, bodyBytesMax: bodyBytesMax) { rate in
+                        if let sent { gate?.answered(rate, sent: sent) }
+                    }
+                    remember(nil)
+                    note(.good)
+                    return object
+                } catch {
+                    guard error.isTokenRefused, !hasRenewed else { throw error }
+                    hasRenewed = true
+                    await tokens.refused(token)
+                }
+            } catch {
+                remember(error)
+                throw error
+            }
+        }
+    }
+
+    private func remember(_ failure: ZoomFailure?) {
+        let (wasClosed, isClosed) = trouble.withLock { trouble in
+            let wasClosed = trouble.circuit.isClosed
+            trouble.circuit.ended(failure?.outcome ?? .answered, at: time.now)
+            return (wasClosed, trouble.circuit.isClosed)
+        }
+        if wasClosed, !isClosed {
+            logger.warning("Zoom fails again and again: it is left alone, and asked once in a while whether it is back")
+        } else if !wasClosed, isClosed {
+            logger.info("Zoom answers again")
         }
     }
 
@@ -188,7 +246,7 @@ package final class ZoomClient: Sendable {
             logger.debug("a call to Zoom failed", metadata: ["reason": "\(failure.reason)"])
         case .selfPay, .accountNotFound:
             note(.good)
-        case .invalid, .scopeMissing, .budgetSpent, .dayBudgetSpent, .cancelled:
+        case .sourceUnavailable, .invalid, .scopeMissing, .budgetSpent, .dayBudgetSpent, .cancelled:
             break
         }
         return translated
@@ -200,7 +258,7 @@ extension ZoomFailure {
     var isConnectionFault: Bool {
         switch self {
         case .transport(let failure): failure.isUnprocessed || failure == .connectionLost
-        case .api, .unreadable, .paced, .dayOver, .credentials: false
+        case .api, .unreadable, .paced, .dayOver, .unavailable, .credentials: false
         }
     }
 
@@ -212,6 +270,7 @@ extension ZoomFailure {
         case .unreadable: "unreadable answer"
         case .paced: "own pace"
         case .dayOver: "the day's requests are spent"
+        case .unavailable: "not asked after many failures"
         case .credentials(let fault): "credentials: \(fault.rawValue)"
         }
     }

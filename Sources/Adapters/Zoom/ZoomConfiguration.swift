@@ -23,6 +23,9 @@ package struct ZoomConfiguration: Sendable {
     /// How long a lookup somebody waits for may stand in the queue for its turn, if they do not say it themselves.
     package var waitMax = Duration.seconds(10)
 
+    /// How long a read that fails for a passing reason is tried again.
+    package var retryTime = Duration.seconds(15)
+
     /// From sending a request to the end of its answer.
     package var timeout = TimeAmount.seconds(10)
 

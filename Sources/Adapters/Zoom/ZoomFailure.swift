@@ -12,6 +12,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     case paced(wait: Duration)
     /// Nothing is left of the day; it ends after so long.
     case dayOver(wait: Duration)
+    /// Zoom failed again and again, and is not asked for so long.
+    case unavailable(wait: Duration)
     /// There are no credentials to be used, or Zoom's token endpoint refuses them.
     case credentials(CredentialsFault)
 
@@ -21,6 +23,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .credentials: .credentialsRefused
         case .paced(let wait): .budgetSpent(retryAfter: wait)
         case .dayOver(let wait): .dayBudgetSpent(retryAfter: wait)
+        case .unavailable(let wait): .sourceUnavailable(retryAfter: wait)
         case .unreadable: .sourceFailed
         case .transport(.timedOut): .timedOut
         case .transport(.cancelled): .cancelled
@@ -56,5 +59,35 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     var isTokenRefused: Bool {
         guard case .api(401, let code, let message, _) = self else { return false }
         return !Self.deniesAccount(code: code, message: message)
+    }
+
+    /// What is to be done about it besides telling whoever asked.
+    enum Remedy: Sendable, Equatable {
+        /// Asking again may help, after so long if Zoom says so. Reading twice does no harm.
+        case again(after: Duration?)
+        case none
+    }
+
+    /// A read is tried again after a lost connection, too many requests, what gateways and busy servers answer, and an answer
+    /// nobody can read.
+    var remedyForRead: Remedy {
+        switch self {
+        case .api(429, _, _, let retryAfter), .api(503, _, _, let retryAfter): .again(after: retryAfter)
+        case .api(500, _, _, _), .api(502, _, _, _), .api(504, _, _, _): .again(after: nil)
+        case .unreadable: .again(after: nil)
+        case .transport(.cancelled), .transport(.timedOut): .none
+        case .transport: .again(after: nil)
+        case .api, .paced, .dayOver, .unavailable, .credentials: .none
+        }
+    }
+
+    /// What it says of Zoom itself, rather than of what was asked or how often.
+    var outcome: Circuit.Outcome {
+        switch self {
+        case .api(let status, _, _, _): status >= 500 ? .failed : .answered
+        case .unreadable: .failed
+        case .transport(let failure): failure == .cancelled ? .unknown : .failed
+        case .paced, .dayOver, .unavailable, .credentials: .unknown
+        }
     }
 }

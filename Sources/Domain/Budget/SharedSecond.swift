@@ -1,7 +1,8 @@
 /// What is left of a rate that others use as well: so many requests in any one second, ours and theirs together.
 ///
 /// Ours are known. Of theirs the source tells with each answer how many there were, by what it says is left; between two
-/// answers they are expected to go on as before. A request goes when there is room for it with a chance of 98 in 100.
+/// answers they are expected to go on as before. A request goes when there is room for it with a chance of 985 in 1000: with more,
+/// too little of what others leave would be used; with less, too much would be refused.
 package struct SharedSecond: Sendable, Equatable {
     private let limit: Int
 
@@ -99,12 +100,12 @@ package struct SharedSecond: Sendable, Equatable {
         theirs.removeAll { $0 < start }
     }
 
-    /// How many may be expected to come so that with a chance of 98 in 100 fewer than `room` do (the quantiles of
+    /// How many may be expected to come so that with a chance of 985 in 1000 fewer than `room` do (the quantiles of
     /// Poisson's distribution; beyond the table a bound that is a little low).
     private static func expectedMax(room: Int) -> Double {
-        let table = [0, 0.020, 0.214, 0.567, 1.016, 1.529, 2.089, 2.683, 3.304, 3.948, 4.610]
+        let table = [0, 0.015, 0.184, 0.508, 0.930, 1.419, 1.955, 2.529, 3.131, 3.758, 4.405]
         guard room >= table.count else { return table[room] }
-        return Double(room) - 2.054 * Double(room).squareRoot() + 0.8
+        return Double(room) - 2.17 * Double(room).squareRoot() + 1.25
     }
 }
 

@@ -232,9 +232,14 @@ package struct ExportContacts: Sendable {
                 guard error.reach == .moment else { return .failure(error) }
                 var pause = delay
                 var isBudget = false
-                if case .budgetSpent(let retryAfter) = error {
+                switch error {
+                case .budgetSpent(let retryAfter):
                     pause = max(pause, retryAfter)
                     isBudget = true
+                case .sourceUnavailable(let retryAfter): pause = max(pause, retryAfter)
+                case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dayBudgetSpent, .credentialsRefused,
+                    .sourceFailed, .timedOut, .cancelled:
+                    break
                 }
                 let next = time.now + pause
                 guard next < deadline else { return .failure(error) }

@@ -337,7 +337,7 @@ struct PeersTests {
                     "serve", "--http-port", "0", "--ops-port", "0", "--shutdown-delay", "0s", "--credentials-file",
                     credentials, "--callers-file", certificates.folder + "/callers.json", "--zoom-api-url",
                     url(port) + "/v2", "--zoom-oauth-url", url(port) + "/oauth/token", "--zoom-plan", "business",
-                    "--zoom-ca-file", ca ?? certificates.ca,
+                    "--zoom-ca-file", ca ?? certificates.ca, "--zoom-retry-time", "0s",
                 ], environment: environment)
             let output = try await service.output(containing: "Operations on ")
             let base = String(try #require(output.firstMatch(of: /http:\/\/[0-9.:]+/)).output)

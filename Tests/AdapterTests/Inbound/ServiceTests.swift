@@ -54,6 +54,12 @@ struct ServiceTests {
             Case(
                 failure: .credentialsRefused, status: 502, code: 4700,
                 message: "Zoom refused the credentials of this service, or they lack a permission."),
+            Case(
+                failure: .dayBudgetSpent(retryAfter: .milliseconds(1500)), status: 429, code: 429,
+                message: "Zoom's daily rate limit leaves no room for this request today. Try again later."),
+            Case(
+                failure: .sourceUnavailable(retryAfter: .milliseconds(1500)), status: 503, code: 503,
+                message: "Zoom fails again and again, and is not asked for a moment. Try again later."),
             Case(failure: .sourceFailed, status: 502, code: 502, message: "Zoom failed to answer this request."),
             Case(failure: .timedOut, status: 504, code: 504, message: "Zoom did not answer in time."),
         ])
@@ -66,7 +72,7 @@ struct ServiceTests {
             let json = try #require(response.json)
             #expect(json["status"]?.integer == row.status && json["code"]?.integer == row.code)
             #expect(json["message"] == .string(row.message) && json["detail"] == .string(row.message))
-            let waits = row.status == 429
+            let waits = row.status == 429 || row.status == 503
             #expect(response.fields.string(.retryAfter) == (waits ? "2" : nil))
         }
     }

@@ -69,13 +69,15 @@ struct TestZoom {
     /// On a server that plays Zoom.
     static func with(
         _ server: HTTPServer, _ masters: [ZoomMasters.Master], _ credentials: FakeCredentials,
-        waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(), logger: Logger = .silent,
+        waitMax: Duration = .seconds(10), retryTime: Duration = .zero, time: any TimeSource = SystemTime(),
+        logger: Logger = .silent,
         _ test: (ZoomMasters) async throws -> Void
     ) async throws {
         var configuration = ZoomConfiguration(
             api: .init(origin: server.origin, path: "/v2"),
             oauth: .init(origin: server.origin, path: "/oauth/token"))
         configuration.waitMax = waitMax
+        configuration.retryTime = retryTime
         configuration.timeout = .seconds(30)
         configuration.http.bePatient()
         let client = ZoomMasters(

@@ -213,6 +213,17 @@ struct ZoomClientTests {
             let first = ask("a")
             #expect(await done.next() == "a")
             let others = ["a", "a", "a", "b"].map(ask)
+            // All four are in the queue once somebody behind them would wait for four turns more than for the next slot.
+            func wait() async -> Duration {
+                let purpose = Purpose.interactive(for: Name(literal: "a"), patience: .zero)
+                do throws(BillingFailure) {
+                    _ = try await zoom.client.billing(of: zoom.paidAccount, for: purpose)
+                } catch {
+                    if case .budgetSpent(let wait) = error { return wait }
+                }
+                return .zero
+            }
+            while await wait() < .milliseconds(450) { try Task.checkCancellation() }
             for caller in ["a", "b", "a", "a"] {
                 await clock.sleepers(1)
                 clock.advance(by: Self.spacing(perSecond: 10))

@@ -1,0 +1,22 @@
+package import Domain
+import Synchronization
+
+/// Time that passes as soon as somebody waits for it: for what waits one after another, and nothing is decided by who waits
+/// at the same time.
+package final class HurriedClock: TimeSource {
+    private let elapsed = Mutex(Duration.zero)
+
+    package init() {}
+
+    package var now: Moment { Moment(sinceOrigin: elapsed.withLock { $0 }) }
+
+    package var timestamp: Timestamp {
+        Timestamp(secondsSinceEpoch: 1_769_860_800 + now.sinceOrigin.components.seconds)
+    }
+
+    package func sleep(until moment: Moment) async throws(CancellationError) {
+        guard !Task.isCancelled else { throw CancellationError() }
+        elapsed.withLock { $0 = max($0, moment.sinceOrigin) }
+        await Task.yield()
+    }
+}
