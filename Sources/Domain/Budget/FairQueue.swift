@@ -81,10 +81,4 @@ package struct FairQueue: Sendable, Equatable {
             return
         }
     }
-
-    /// Takes out all of bulk.
-    package mutating func leaveBulk() -> [Ticket] {
-        defer { bulk = [] }
-        return bulk
-    }
 }

@@ -30,9 +30,4 @@ package struct Pace: Sendable, Equatable {
     package mutating func spend(at moment: Moment) {
         due = max(due ?? moment, moment) + spacing
     }
-
-    /// How long whoever comes as number `position` (from 0) of those who wait has to wait.
-    package func wait(position: Int, at now: Moment) -> Duration {
-        nextSlot(at: now) - now + spacing * position
-    }
 }

@@ -28,14 +28,6 @@ struct PaceTests {
         #expect(rate > 20 * 0.99 && rate < 20)
     }
 
-    @Test("says how long those in the queue will wait")
-    func waiting() {
-        var pace = Pace(perSecond: 4)
-        pace.spend(at: Self.start)
-        #expect(pace.wait(position: 0, at: Self.start) == .milliseconds(248))
-        #expect(pace.wait(position: 3, at: Self.start) == .milliseconds(248 + 3 * 252))
-    }
-
     @Test(
         "never lets more than its rate through in any one second, however late clocks ring and however the way varies",
         arguments: [1, 2, 16, 48, 60], [UInt64.random(in: 0 ... .max)])

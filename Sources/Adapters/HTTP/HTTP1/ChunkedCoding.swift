@@ -65,7 +65,7 @@ package struct ChunkedCoding {
     private mutating func take(_ byte: UInt8) throws(Breach) {
         switch (state, byte) {
         case (.size(let digits), _):
-            if let digit = Self.value(of: byte) {
+            if let digit = Hexadecimal.value(of: byte) {
                 guard digits < Self.sizeDigitsMax else { throw .malformed }
                 size = size << 4 | UInt64(digit)
                 state = .size(digits: digits + 1)
@@ -92,15 +92,6 @@ package struct ChunkedCoding {
         case (.trailerLineFeed, UInt8(ascii: "\n")): state = .trailerStart
         case (.endLineFeed, UInt8(ascii: "\n")): state = .over
         default: throw .malformed
-        }
-    }
-
-    private static func value(of digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-        default: nil
         }
     }
 }
