@@ -179,6 +179,8 @@ package final class ZoomClient: Sendable {
                     return object
                 } catch {
                     guard error.isTokenRefused, !hasRenewed else { throw error }
+                    // It is an answer all the same: who asked whether Zoom is there may ask again.
+                    remember(error)
                     hasRenewed = true
                     await tokens.refused(token)
                 }

@@ -69,10 +69,10 @@ package struct SharedSecond: Sendable, Equatable {
         lastTold = sent
     }
 
-    /// The earliest moment from `now` on at which a request may go.
+    /// The earliest moment from `now` on at which a request may go beside the others'; for when it `isShared`.
     package func nextSlot(at now: Moment) -> Moment {
         // One after another, so that they come in the order they went: what an answer says is left is then of its moment.
-        let now = isShared ? max(now, ours.last.map { $0 + Self.way } ?? now) : now
+        let now = max(now, ours.last.map { $0 + Self.way } ?? now)
         var moments = [now]
         for moment in ours + theirs where moment + Self.window > now { moments.append(moment + Self.window) }
         moments.sort()
@@ -81,7 +81,7 @@ package struct SharedSecond: Sendable, Equatable {
             let room = room(at: moment)
             guard room > 0 else { continue }
             let unknown = Double(milliseconds: moment - known + Self.way) / 1000 * theirRate
-            if !isShared || unknown <= Self.expectedMax(room: room) || moment - known >= Self.silenceMax {
+            if unknown <= Self.expectedMax(room: room) || moment - known >= Self.silenceMax {
                 return moment
             }
         }

@@ -27,8 +27,8 @@ struct ZoomRetryTests {
 
         var asked: Int { state.withLock { $0.asked } }
 
-        func answers(_ answer: HTTPResponse) {
-            state.withLock { $0.answers = [answer] }
+        func answers(_ answers: HTTPResponse...) {
+            state.withLock { $0.answers = answers }
         }
 
         var handler: ScriptedHandler {
@@ -150,6 +150,21 @@ struct ZoomRetryTests {
             try await clock.sleep(until: clock.now + .seconds(10))
             for _ in 0..<3 { _ = try await client.billing(of: Self.account, for: .interactive) }
             #expect(zoom.asked == 14)
+        }
+    }
+
+    @Test("comes back also when the token is refused that it asks with whether Zoom is there")
+    func refusedProbe() async throws {
+        try await Self.with([Self.text(500)], retryTime: .zero) { client, zoom, clock in
+            for _ in 0..<10 {
+                await #expect(throws: BillingFailure.sourceFailed) {
+                    try await client.billing(of: Self.account, for: .interactive)
+                }
+            }
+            zoom.answers(Self.text(401, #"{"code":124,"message":"Invalid access token."}"#), Self.contact)
+            try await clock.sleep(until: clock.now + .seconds(5))
+            for _ in 0..<2 { _ = try await client.billing(of: Self.account, for: .interactive) }
+            #expect(zoom.asked == 13)
         }
     }
 
