@@ -20,6 +20,7 @@ struct Application {
     private let sandboxCredentials: TemporaryCredentials?
 
     private let health: Health
+    private let zoom: ZoomMasters
     private let signals: UnixSignalsSequence
 
     /// Where it listens.
@@ -103,8 +104,10 @@ struct Application {
         try Self.check(callers, masters, settings, logger)
 
         let zoom = ZoomMasters(
-            masters.file.value.masters, configuration: configuration, credentials: masters, group: group, time: time,
-            logger: logger)
+            masters.file.value.masters, configuration: configuration, credentials: masters,
+            sharedTokens: settings.tokens.map { TokensFile($0.file, keys: $0.keys, time: time, logger: logger) },
+            group: group, time: time, logger: logger)
+        self.zoom = zoom
         services += [zoom, masters.file, masters.follower(zoom)]
         if let callersFile { services.append(callersFile) }
 
@@ -200,6 +203,7 @@ struct Application {
                 sandboxCredentials?.remove()
                 Glibc.exit(1)
             }
+            tasks.addTask { await zoom.obtainTokens() }
             try await serviceGroup.run()
             tasks.cancelAll()
         }

@@ -19,10 +19,13 @@ struct EmbeddedSandbox {
     ) async throws {
         app = SandboxConfiguration.App(
             accountID: "sandbox-master", clientID: "sandbox-client", clientSecret: RandomToken.make())
-        zoom = SandboxZoom(
-            configuration: SandboxConfiguration(
-                apps: [app], accounts: settings.accounts, seed: settings.seed, limits: settings.limits),
-            time: time)
+        var configuration = SandboxConfiguration(
+            apps: [app], accounts: settings.accounts, seed: settings.seed, limits: settings.limits)
+        configuration.tokens = settings.tokens
+        configuration.latency = settings.latency
+        configuration.start = settings.start
+        configuration.faults = settings.faults
+        zoom = SandboxZoom(configuration: configuration, time: time)
         var listening = HTTPServer.Configuration()
         listening.shutdownGrace = .seconds(1)
         listening.tls = tls

@@ -6,10 +6,16 @@ struct FileSettings: Sendable {
     var credentials: CredentialsFile?
     var callers: CallersFile?
 
+    /// Where replicas share access tokens.
+    var tokens: PrivateFile?
+
+    /// What opens the files of credentials and of tokens.
+    var keys = SealingKeys.none
+
     /// The file of the keys of the credentials, if they are in one.
     var keyFile: PrivateFile?
 
-    static let all: [Setting] = [.credentialsFile, .credentialsKeyFile, .callersFile, .allowSharedFile]
+    static let all: [Setting] = [.credentialsFile, .credentialsKeyFile, .zoomTokenFile, .callersFile, .allowSharedFile]
 
     /// Holds a key itself, and so is no setting: settings are printed.
     private static let keyVariable = "BILLING_CREDENTIALS_KEY"
@@ -22,7 +28,8 @@ struct FileSettings: Sendable {
         let credentialsFile = file(.credentialsFile)
         keyFile = file(.credentialsKeyFile)
         callers = file(.callersFile).map { CallersFile($0) }
-        var keys = keyFile.map { SealingKeys.file($0) } ?? .none
+        tokens = file(.zoomTokenFile)
+        keys = keyFile.map { SealingKeys.file($0) } ?? .none
         if let text = environment[Self.keyVariable], !text.isEmpty {
             if keyFile != nil {
                 reader.report(.credentialsKeyFile, "has no meaning together with \(Self.keyVariable)")

@@ -4,21 +4,32 @@ import Domain
 /// What the adapters know of themselves, in the words of probes.
 extension ZoomMasters {
     var finding: Health.Finding {
-        let standings = standings
+        let reports = reports
         func names(_ standing: ZoomClient.Standing) -> String {
-            standings.filter { $0.standing == standing }.map(\.master.rawValue).joined(separator: ", ")
+            reports.filter { $0.standing == standing }.map(\.master.rawValue).joined(separator: ", ")
         }
         let (refused, unreachable) = (names(.refused), names(.unreachable))
         if !refused.isEmpty {
             return .degraded(
-                "Zoom refuses the credentials, or they lack a permission: \(refused)",
-                remedy: "check the app's account id, client id, secret and scopes, and that it is activated: "
+                "Zoom refuses the credentials: \(refused)",
+                remedy: "check the app's account id, client id and secret, and that it is activated: "
                     + "billing-service credentials verify")
         }
         if !unreachable.isEmpty {
             return .degraded(
                 "the last call to Zoom failed: \(unreachable)",
                 remedy: "look at the log for the reason; check the network, the proxy and zoom.ca-file")
+        }
+        let missing = reports.flatMap { report in
+            report.missing.map { operation in
+                "\(report.master): \(operation.title) needs one of \(operation.scopes.joined(separator: ", "))"
+            }
+        }
+        if !missing.isEmpty {
+            return .degraded(
+                "Zoom's app lacks scopes: \(missing.joined(separator: "; "))",
+                remedy: "add them to the app in Zoom's marketplace; tokens with them are taken within five minutes of "
+                    + "the next request that needs them")
         }
         return .good
     }

@@ -58,6 +58,7 @@ struct MasterAccounts: CredentialsStore {
                     guard now != version else { continue }
                     version = now
                     await zoom.update(content.masters)
+                    await zoom.obtainTokens()
                 }
             }
         }

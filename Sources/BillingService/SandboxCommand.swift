@@ -12,8 +12,29 @@ struct SandboxCommand: AsyncParsableCommand {
         commandName: "sandbox",
         abstract: "Serve a Zoom to try things against, alone.",
         discussion: """
-            Plays Zoom's token endpoint, List sub accounts and Get billing information over HTTP/2 and HTTP/1.1 on \
-            127.0.0.1, in clear text or over TLS, with Zoom's own checks and error codes.
+            Plays Zoom over HTTP/2 and HTTP/1.1 on 127.0.0.1, in clear text or over TLS, with Zoom's own checks, rate \
+            limits and error codes, for this service or any other client of Zoom's:
+
+              POST /oauth/token                          Server-to-Server OAuth
+              GET  /v2/accounts                          List sub accounts (Medium)
+              GET  /v2/accounts/{id}                     Get sub account details (Light)
+              GET  /v2/accounts/{id}/billing             Get billing information (Medium)
+              GET  /v2/accounts/{id}/plans/usage         Get plan usage (Heavy)
+              GET  /v2/accounts/{id}/billing/invoices    List billing invoices (Heavy)
+
+            The app's account id, client id and secret are written to --sandbox-credentials-file. Of a hundred sub \
+            accounts one pays for itself, one lacks members, one has null ones, and one has one more.
+
+            What goes wrong is told by --sandbox-faults-file, or while it runs:
+
+              POST   /sandbox/faults          adds {"fault": "html", "operation": "billing", "times": 3}
+              GET    /sandbox/faults          lists them, and how many requests each has met
+              DELETE /sandbox/faults          ends them all
+              POST   /sandbox/clock           {"advance_seconds": 3600}, or {"now": "2026-02-01T00:00:00Z"}
+              POST   /sandbox/tokens/revoke   ends every token
+              GET    /sandbox/counts          what was asked so far
+
+            docs/sandbox.md has all kinds of faults, and examples.
 
             Exit codes: 0 stopped by SIGTERM or SIGINT, 64 wrong usage, 78 wrong configuration, 1 anything else.
             """)
@@ -25,10 +46,9 @@ struct SandboxCommand: AsyncParsableCommand {
     @OptionGroup var sandboxFlags: SandboxFlags
     @OptionGroup var commonFlags: CommonFlags
 
-    private static let settings: [Setting] = [
-        .sandboxPort, .sandboxCredentialsFile, .sandboxTLSCertificate, .sandboxTLSKey, .sandboxAccounts,
-        .sandboxLimits, .sandboxSeed, .logLevel,
-    ]
+    private static let settings: [Setting] =
+        [.sandboxPort, .sandboxCredentialsFile, .sandboxTLSCertificate, .sandboxTLSKey, .logLevel]
+        + SandboxSettings.all
 
     func run() async throws {
         let own: [Setting: String?] = [

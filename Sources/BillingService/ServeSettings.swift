@@ -16,12 +16,13 @@ struct ServeSettings: Sendable {
     var zoom: ZoomSettings
     var exportWindow: Int
     var callers: CallersFile?
+    var tokens: (file: PrivateFile, keys: SealingKeys)?
     var logLevel: Logger.Level
 
     static let all: [Setting] =
         ListenerSettings.all + [.opsHost, .opsPort] + ZoomSettings.all + [.exportWindow] + FileSettings.all + [
-            .logLevel, .sandbox, .sandboxAccounts, .sandboxLimits, .sandboxSeed,
-        ]
+            .logLevel, .sandbox,
+        ] + SandboxSettings.all
 
     /// - Parameters:
     ///   - environment: Where `HTTPS_PROXY`, `NO_PROXY` and the key of the credentials are looked for.
@@ -38,6 +39,7 @@ struct ServeSettings: Sendable {
         exportWindow = reader.integer(.exportWindow, in: 1...1000)
         let files = FileSettings(&reader, environment: environment)
         callers = files.callers
+        tokens = files.tokens.map { ($0, files.keys) }
         logLevel = reader.choice(.logLevel) ?? .info
         let sandbox = SandboxSettings(&reader)
         if isSandbox {

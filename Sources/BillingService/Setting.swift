@@ -234,6 +234,10 @@ extension Setting {
         "credentials.key-file", default: nil, "path",
         "File with the keys, one a line, that the credentials are encrypted with. BILLING_CREDENTIALS_KEY may hold one instead."
     )
+    static let zoomTokenFile = Setting(
+        "zoom.token-file", default: nil, "path",
+        "File in which replicas share access tokens, encrypted if the credentials are: needed where Zoom lets only the newest token live."
+    )
     static let callersFile = Setting(
         "callers.file", default: nil, "path",
         "File with the programs that may call. Without any, only loopback is listened on.")
@@ -250,7 +254,19 @@ extension Setting {
         "sandbox.limits", default: "none", "plan",
         "Rate limits the sandbox keeps: none, free, pro or business. The service keeps to the same plan.")
     static let sandboxSeed = Setting(
-        "sandbox.seed", default: "1", "number", "The same seed makes the same sub accounts.")
+        "sandbox.seed", default: "1", "number", "The same seed makes the same sub accounts, latencies and chances.")
+    static let sandboxTokens = Setting(
+        "sandbox.tokens", default: "coexisting", "kind",
+        "What a new token does to older ones: coexisting lets them live, superseding ends them.")
+    static let sandboxLatency = Setting(
+        "sandbox.latency", default: "0s", "time",
+        "How long the sandbox takes to answer, 0s to 60s: half of the answers take longer, one in a hundred 3.2 times as long."
+    )
+    static let sandboxNow = Setting(
+        "sandbox.now", default: nil, "time", "What time it is in the sandbox at first, as 2026-01-31T23:59:00Z.")
+    static let sandboxFaultsFile = Setting(
+        "sandbox.faults-file", default: nil, "path",
+        "JSON file with what goes wrong in the sandbox: {\"faults\": [{\"fault\": \"html\", \"probability\": 0.1}]}.")
     static let sandboxTLSCertificate = Setting(
         "sandbox.tls.certificate", default: nil, "path", "PEM file; with it the sandbox speaks TLS alone.")
     static let sandboxTLSKey = Setting(

@@ -181,9 +181,12 @@ struct ZoomFlags: SettingFlags {
 struct CredentialsFlags: SettingFlags {
     @Option(.credentialsFile) var file
     @Option(.credentialsKeyFile) var keyFile
+    @Option(.zoomTokenFile) var tokenFile
 
     var values: [Setting: String] {
-        let own: [Setting: String?] = [.credentialsFile: file, .credentialsKeyFile: keyFile]
+        let own: [Setting: String?] = [
+            .credentialsFile: file, .credentialsKeyFile: keyFile, .zoomTokenFile: tokenFile,
+        ]
         return own.compactMapValues { $0 }
     }
 }
@@ -207,8 +210,16 @@ struct SandboxFlags: SettingFlags {
     @Option(.sandboxAccounts) var accounts
     @Option(.sandboxLimits) var limits
     @Option(.sandboxSeed) var seed
+    @Option(.sandboxTokens) var tokens
+    @Option(.sandboxLatency) var latency
+    @Option(.sandboxNow) var now
+    @Option(.sandboxFaultsFile) var faultsFile
 
     var values: [Setting: String] {
-        [.sandboxAccounts: accounts, .sandboxLimits: limits, .sandboxSeed: seed].compactMapValues { $0 }
+        let own: [Setting: String?] = [
+            .sandboxAccounts: accounts, .sandboxLimits: limits, .sandboxSeed: seed, .sandboxTokens: tokens,
+            .sandboxLatency: latency, .sandboxNow: now, .sandboxFaultsFile: faultsFile,
+        ]
+        return own.compactMapValues { $0 }
     }
 }

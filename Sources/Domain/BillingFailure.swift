@@ -11,8 +11,10 @@ package enum BillingFailure: Error, Sendable, Equatable {
     case budgetSpent(retryAfter: Duration)
     /// The source's requests of the day are spent, but for those kept for who waits.
     case dayBudgetSpent(retryAfter: Duration)
-    /// The source refused our credentials, or they lack a permission, or there are none.
+    /// The source refused our credentials, or there are none.
     case credentialsRefused
+    /// Our credentials lack a permission of the source's for that: any one of these would do.
+    case permissionMissing(anyOf: [String])
     /// The source failed, or its answer made no sense.
     case sourceFailed
     /// The source has failed again and again of late, and is left alone for a while.
@@ -47,7 +49,7 @@ package enum BillingFailure: Error, Sendable, Equatable {
         switch self {
         case .invalid, .selfPay, .accountNotFound: .account
         case .budgetSpent, .sourceFailed, .sourceUnavailable, .timedOut: .moment
-        case .scopeMissing, .dayBudgetSpent, .credentialsRefused, .cancelled: .everything
+        case .scopeMissing, .dayBudgetSpent, .credentialsRefused, .permissionMissing, .cancelled: .everything
         }
     }
 }

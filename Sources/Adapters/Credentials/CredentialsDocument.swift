@@ -2,7 +2,7 @@ package import Domain
 import NIOCore
 
 /// The master accounts, as the credentials file holds them; `docs/files.md` has its schema.
-package struct CredentialsDocument: Sendable, Equatable {
+package struct CredentialsDocument: FileDocument, Sendable, Equatable {
     package struct Master: Sendable, Equatable {
         package var credentials: MasterCredentials
 
@@ -35,7 +35,11 @@ package struct CredentialsDocument: Sendable, Equatable {
     /// No two of the same name.
     package var masters: [Master]
 
-    package init(masters: [Master] = []) {
+    package init() {
+        self.init(masters: [])
+    }
+
+    package init(masters: [Master]) {
         self.masters = masters
     }
 

@@ -30,6 +30,9 @@ protocol Connection: AnyObject {
     /// Sends the head of an answer whose body is made as it is sent. `false`: it cannot be streamed to this peer, and was
     /// answered otherwise.
     func beginStream(_ head: HTTPResponse, on exchange: Exchange) -> Bool
+
+    /// Ends an exchange without an answer.
+    func abandon(_ exchange: Exchange, by abandonment: Abandonment)
 }
 
 extension Connection {
@@ -89,6 +92,15 @@ extension Connection {
                 bound.eventLoop.runInLoop {
                     bound.value.endWork()
                     bound.value.connection?.respond(response, on: bound.value)
+                }
+            }
+        case .abandoned(let decide):
+            guard beginWork(on: exchange, handler) else { return }
+            exchange.task = Task.immediate(executorPreference: executor) {
+                let abandonment = await decide()
+                bound.eventLoop.runInLoop {
+                    bound.value.endWork()
+                    bound.value.connection?.abandon(bound.value, by: abandonment)
                 }
             }
         case .stream(let head, _) where exchange.isHead:

@@ -30,6 +30,11 @@ enum FailureTable {
                 message: "Zoom's daily rate limit leaves no room for this request today. Try again later.",
                 extraFields: [(.retryAfter, seconds(retryAfter))])
         case .credentialsRefused: credentialsRefused
+        case .permissionMissing(let scopes):
+            ProblemDetails(
+                status: 502, code: 4711, slug: "zoom-permission", title: "Zoom refuses the service this",
+                message: "Zoom's app of this service lacks the scope for this: any one of "
+                    + "\(scopes.joined(separator: ", ")) would do.")
         case .sourceFailed: sourceFailed
         case .sourceUnavailable(let retryAfter):
             ProblemDetails(
@@ -54,7 +59,7 @@ enum FailureTable {
         message: "This sub account is on self pay mode.")
     private static let credentialsRefused = ProblemDetails(
         status: 502, code: 4700, slug: "zoom-credentials", title: "Zoom refused the service",
-        message: "Zoom refused the credentials of this service, or they lack a permission.")
+        message: "Zoom refused the credentials of this service.")
     private static let sourceFailed = ProblemDetails(
         status: 502, code: 502, slug: "zoom-failed", title: "Zoom failed",
         message: "Zoom failed to answer this request.")

@@ -167,6 +167,7 @@ extension Reply {
             return .stream(head) { body in
                 await TraceContext.$traceparent.withValue(traceparent) { await write(body) }
             }
+        case .abandoned: return self
         }
     }
 }

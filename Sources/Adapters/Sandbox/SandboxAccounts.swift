@@ -16,6 +16,25 @@ package struct SandboxAccounts: Sendable {
     /// Of a hundred accounts one pays for itself.
     package func isSelfPay(_ number: Int) -> Bool { number % 100 == 42 }
 
+    /// What is odd about the billing object of an account: one in a hundred each.
+    enum Oddity {
+        /// Members that Zoom promises are not there.
+        case missing
+        /// They are there, and null.
+        case null
+        /// There is one that Zoom has added since.
+        case more
+    }
+
+    func oddity(of number: Int) -> Oddity? {
+        switch number % 100 {
+        case 7: .missing
+        case 17: .null
+        case 27: .more
+        default: nil
+        }
+    }
+
     package func id(of number: Int) -> String {
         let mixed = Self.mix(UInt64(number) ^ seed)
         let words = [mixed, checksum(of: mixed)]
@@ -41,7 +60,7 @@ package struct SandboxAccounts: Sendable {
 
     // The finalizer of MurmurHash3, a bijection of 64 bits, and its inverse.
 
-    private static func mix(_ number: UInt64) -> UInt64 {
+    static func mix(_ number: UInt64) -> UInt64 {
         var mixed = number
         mixed = (mixed ^ mixed >> 33) &* 0xFF51_AFD7_ED55_8CCD
         mixed = (mixed ^ mixed >> 33) &* 0xC4CE_B9FE_1A85_EC53

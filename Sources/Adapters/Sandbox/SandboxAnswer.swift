@@ -1,3 +1,4 @@
+import Domain
 import NIOCore
 
 /// Answers in Zoom's form.
@@ -27,35 +28,118 @@ enum SandboxAnswer {
         }
     }
 
-    static func contact(_ contact: SandboxAccounts.Contact) -> HTTPResponse {
+    static func contact(
+        _ contact: SandboxAccounts.Contact, _ oddity: SandboxAccounts.Oddity?
+    ) -> HTTPResponse {
         json(status: 200) { object in
             object.member("address", contact.address)
-            if let apartment = contact.apartment { object.member("apt", apartment) }
+            if oddity == .null {
+                object.member("apt") { $0.writeString("null") }
+            } else if let apartment = contact.apartment {
+                object.member("apt", apartment)
+            }
             object.member("city", contact.city)
             object.member("country", contact.country)
             object.member("email", contact.email)
             object.member("first_name", contact.firstName)
             object.member("last_name", contact.lastName)
-            object.member("phone_number", contact.phoneNumber)
-            object.member("state", contact.state)
+            switch oddity {
+            case .missing: break
+            case .null:
+                object.member("phone_number") { $0.writeString("null") }
+                object.member("state") { $0.writeString("null") }
+            case .more, nil:
+                object.member("phone_number", contact.phoneNumber)
+                object.member("state", contact.state)
+            }
             object.member("zip", contact.zip)
+            if oddity == .more { object.member("employee_count", "51-250") }
         }
+    }
+
+    /// *Get sub account details*.
+    static func details(_ id: String, _ number: Int, isSelfPay: Bool) -> HTTPResponse {
+        json(status: 200) { object in
+            object.member("id", id)
+            object.member("owner_id", "owner-\(number)")
+            object.member("owner_email", "owner-\(number)@example.com")
+            object.member("created_at", "2024-02-01T09:00:00Z")
+            object.member("vanity_url", "")
+            object.member("options") { buffer in
+                buffer.writeJSONObject { options in
+                    options.member("share_rc") { $0.writeString("false") }
+                    options.member("share_mc") { $0.writeString("false") }
+                    options.member("pay_mode", isSelfPay ? "sub" : "master")
+                    options.member("billing_auto_renew") { $0.writeString("true") }
+                }
+            }
+        }
+    }
+
+    /// *Get plan usage*.
+    static func planUsage(_ number: Int) -> HTTPResponse {
+        json(status: 200) { object in
+            object.member("plan_base") { buffer in
+                buffer.writeJSONObject { plan in
+                    plan.member("type", "business_yearly")
+                    plan.member("hosts", 10 + number % 40)
+                    plan.member("usage", number % 10)
+                    plan.member("pending", 0)
+                }
+            }
+        }
+    }
+
+    /// *List billing invoices*: one for each account.
+    static func invoices(_ number: Int) -> HTTPResponse {
+        json(status: 200) { object in
+            object.member("currency", "USD")
+            object.member("invoices") { buffer in
+                buffer.writeJSONArray([number]) { buffer, number in
+                    buffer.writeJSONObject { invoice in
+                        invoice.member("id", "2c92a0f9\(String(number, radix: 16))")
+                        invoice.member("invoice_number", "INV\(100_000_000 + number)")
+                        invoice.member("invoice_date", "2026-03-01")
+                        invoice.member("due_date", "2026-03-31")
+                        invoice.member("target_date", "2026-03-01")
+                        invoice.member("status", "Posted")
+                        invoice.member("total_amount") { $0.writeString("\(1000 + number % 1000).50") }
+                        invoice.member("tax_amount", 0)
+                        invoice.member("balance", 0)
+                    }
+                }
+            }
+        }
+    }
+
+    /// One operation was asked for one account too often.
+    static func tooManyOfOne(_ title: String, _ resumes: Timestamp) -> HTTPResponse {
+        var response = error(
+            429, 429,
+            "You have exceeded the daily rate limit (6) of \(title) API request for this account. This limit resets at "
+                + "GMT 00:00:00.")
+        response.fields.append(.retryAfter, resumes.rfc3339)
+        return response
+    }
+
+    static let tooManyASecond = error(
+        429, 429, "You have reached the maximum per-second rate limit for this API. Try again later.")
+
+    static func tooManyADay(until resets: Timestamp) -> HTTPResponse {
+        var response = error(
+            429, 429,
+            "You have reached the maximum daily rate limit for this API. Refer to the response header for details on "
+                + "when you can make another request.")
+        response.fields.append(.retryAfter, resets.rfc3339)
+        return response
     }
 
     /// The answer to a request that is over a limit; `nil` for one that is not.
     static func refusal(_ verdict: SandboxRateLimits.Verdict) -> HTTPResponse? {
         switch verdict {
-        case .goesOn: return nil
-        case .overPerSecond:
-            return error(
-                429, 429, "You have reached the maximum per-second rate limit for this API. Try again later.")
-        case .overPerDay(_, let resets):
-            var response = error(
-                429, 429,
-                "You have reached the maximum daily rate limit for this API. Refer to the response header for details "
-                    + "on when you can make another request.")
-            response.fields.append(.retryAfter, resets.rfc3339)
-            return response
+        case .goesOn: nil
+        case .overPerSecond: tooManyASecond
+        case .overPerDay(_, let resets): tooManyADay(until: resets)
         }
     }
 

@@ -1,3 +1,5 @@
+package import Domain
+
 /// What kind of Zoom the sandbox plays.
 package struct SandboxConfiguration: Sendable {
     /// An app of the marketplace with Server-to-Server OAuth, and the account that installed it.
@@ -49,6 +51,22 @@ package struct SandboxConfiguration: Sendable {
 
     /// How long a token lives (Zoom: one hour).
     package var tokenLifetime = Duration.seconds(3600)
+
+    /// What a new token does to the older ones of its app: what Zoom did before 2023, and has done since.
+    package enum Tokens: String, Sendable, CaseIterable {
+        case coexisting
+        case superseding
+    }
+
+    package var tokens = Tokens.coexisting
+
+    /// How long an answer takes as a median; none of them takes any time if it is zero.
+    package var latency = Duration.zero
+
+    package var faults: [SandboxFault] = []
+
+    /// What time it is to begin with, if not the machine's.
+    package var start: Timestamp?
 
     package init(apps: [App], accounts: Int = 1000, seed: UInt64 = 1, limits: Limits = .none) {
         self.apps = apps

@@ -30,7 +30,21 @@ final class SandboxRateLimits: Sendable {
         var today = 0
     }
 
+    /// Of one operation for one account: so many a day, and each so long after the one before it.
+    private struct Special {
+        let perDay: Int
+        let apart: Duration
+    }
+
+    private struct SpecialUsage {
+        var day: Int64 = 0
+        var today = 0
+        var last: Moment?
+    }
+
     private let allowances: [Label: Allowance]
+    private let specials: [SandboxOperation: Special]
+    private let specialUsages = Mutex<[String: SpecialUsage]>([:])
     private let usages = Mutex<[Label: Usage]>([:])
     private let time: any TimeSource
 
@@ -38,6 +52,7 @@ final class SandboxRateLimits: Sendable {
 
     init(plan: SandboxConfiguration.Limits, time: any TimeSource) {
         self.time = time
+        specials = plan == .none ? [:] : [.listInvoices: Special(perDay: 6, apart: .seconds(300))]
         allowances =
             switch plan {
             case .none: [:]
@@ -60,6 +75,32 @@ final class SandboxRateLimits: Sendable {
                     .heavy: Allowance(perSecond: 40, perDay: 60_000),
                 ]
             }
+    }
+
+    /// Counts a request for an account against the limit that its operation has besides that of its label, if it has one.
+    ///
+    /// - Returns: Until when no other is answered, if this one is not either.
+    func specialRefusal(of operation: SandboxOperation, for account: String) -> Timestamp? {
+        guard let special = specials[operation] else { return nil }
+        let (now, timestamp) = (time.now, time.timestamp.secondsSinceEpoch)
+        let day = timestamp / Self.secondsADay
+        return specialUsages.withLock { usages in
+            // Those of yesterday say nothing any more.
+            if usages.count > 10_000 { usages = usages.filter { $0.value.day == day } }
+            var usage = usages["\(operation.rawValue) \(account)"] ?? SpecialUsage()
+            if usage.day != day { usage = SpecialUsage(day: day, today: 0, last: usage.last) }
+            if usage.today >= special.perDay {
+                return Timestamp(secondsSinceEpoch: (day + 1) * Self.secondsADay)
+            }
+            if let last = usage.last, now - last < special.apart {
+                let wait = (special.apart - (now - last)).components.seconds + 1
+                return Timestamp(secondsSinceEpoch: timestamp + wait)
+            }
+            usage.today += 1
+            usage.last = now
+            usages["\(operation.rawValue) \(account)"] = usage
+            return nil
+        }
     }
 
     /// Counts a request, unless it is over a limit.

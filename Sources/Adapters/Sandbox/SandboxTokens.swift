@@ -1,7 +1,7 @@
 import Domain
 import Synchronization
 
-/// The access tokens the sandbox gave out. Several of one app are good at a time, as they are at Zoom since 2023.
+/// The access tokens the sandbox gave out.
 final class SandboxTokens: Sendable {
     private struct Grant {
         let app: SandboxConfiguration.App
@@ -10,10 +10,12 @@ final class SandboxTokens: Sendable {
 
     private let grants = Mutex<[String: Grant]>([:])
     private let lifetime: Duration
+    private let behaviour: SandboxConfiguration.Tokens
     private let time: any TimeSource
 
-    init(lifetime: Duration, time: any TimeSource) {
+    init(lifetime: Duration, behaviour: SandboxConfiguration.Tokens, time: any TimeSource) {
         self.lifetime = lifetime
+        self.behaviour = behaviour
         self.time = time
     }
 
@@ -21,7 +23,10 @@ final class SandboxTokens: Sendable {
         let token = RandomToken.make(prefix: "sandbox.")
         let now = time.now
         grants.withLock { grants in
-            grants = grants.filter { $0.value.expiresAt > now }
+            grants = grants.filter { grant in
+                let isEnded = behaviour == .superseding && grant.value.app.clientID == app.clientID
+                return grant.value.expiresAt > now && !isEnded
+            }
             grants[token] = Grant(app: app, expiresAt: now + lifetime)
         }
         return token
@@ -39,6 +44,10 @@ final class SandboxTokens: Sendable {
             guard let grant = grants[token] else { return .unknown }
             return grant.expiresAt > now ? .good(grant.app) : .expired
         }
+    }
+
+    func revoke(_ token: String) {
+        grants.withLock { _ = $0.removeValue(forKey: token) }
     }
 
     /// Ends every token, as deactivating an app does.

@@ -3,16 +3,17 @@ import FoundationEssentials
 import NIOCore
 import Synchronization
 
-/// A Zoom to try things against: the token endpoint, *List sub accounts* and *Get billing information*, with Zoom's own
-/// checks, in Zoom's order, answered in Zoom's words.
+/// A Zoom to try things against: its token endpoint and some of its operations, with Zoom's own checks, in Zoom's order,
+/// answered in Zoom's words; and everything that can go wrong with them, when it is told to.
 package final class SandboxZoom: RequestHandler {
     package let accounts: SandboxAccounts
+    let trouble: SandboxTrouble
+    let clock: SandboxClock
     private let configuration: SandboxConfiguration
     private let apps: Mutex<[SandboxConfiguration.App]>
     private let tokens: SandboxTokens
     private let rateLimits: SandboxRateLimits
     private let pageTokens: SandboxPageTokens
-    private let time: any TimeSource
     private let counts = Mutex(Counts())
 
     /// What was asked of the sandbox so far.
@@ -25,14 +26,19 @@ package final class SandboxZoom: RequestHandler {
 
     package var requestCounts: Counts { counts.withLock { $0 } }
 
+    /// - Parameter time: What the sandbox's own clock goes by.
     package init(configuration: SandboxConfiguration, time: any TimeSource) {
         self.configuration = configuration
         apps = Mutex(configuration.apps)
-        self.time = time
+        let clock = SandboxClock(time)
+        if let start = configuration.start { clock.set(start) }
+        self.clock = clock
+        trouble = SandboxTrouble(
+            faults: configuration.faults, latency: configuration.latency, seed: configuration.seed)
         accounts = SandboxAccounts(count: configuration.accounts, seed: configuration.seed)
-        tokens = SandboxTokens(lifetime: configuration.tokenLifetime, time: time)
-        rateLimits = SandboxRateLimits(plan: configuration.limits, time: time)
-        pageTokens = SandboxPageTokens(seed: configuration.seed, time: time)
+        tokens = SandboxTokens(lifetime: configuration.tokenLifetime, behaviour: configuration.tokens, time: clock)
+        rateLimits = SandboxRateLimits(plan: configuration.limits, time: clock)
+        pageTokens = SandboxPageTokens(seed: configuration.seed, time: clock)
     }
 
     /// Ends every token, as deactivating and reactivating an app does.
@@ -49,37 +55,49 @@ package final class SandboxZoom: RequestHandler {
         }
     }
 
+    /// Adds something that goes wrong from now on.
+    package func add(_ fault: SandboxFault) {
+        trouble.add(fault)
+    }
+
     // MARK: Requests
 
     package func reply(to request: HTTPRequest) -> Reply {
-        let path = String(decoding: request.path, as: UTF8.self)
-        let method = String(decoding: request.method, as: UTF8.self)
-        switch (method, path) {
-        case ("POST", "/oauth/token"):
-            return .eventually { [self] in await token(for: request) }
-        case ("GET", "/v2/accounts"):
-            return .now(
-                answer(request, .medium, scopes: Self.listScopes) { _ in
-                    listAccounts(query: Self.form(request.query ?? []))
-                })
-        case ("GET", _) where path.hasPrefix("/v2/accounts/") && path.hasSuffix("/billing"):
-            let id = String(path.dropFirst("/v2/accounts/".count).dropLast("/billing".count))
-            return .now(answer(request, .medium, scopes: Self.billingScopes) { _ in billing(of: id) })
-        case ("GET", "/sandbox/counts"):
-            return .now(countsAnswer)
-        default:
+        if let reply = adminReply(to: request) { return reply }
+        guard let (operation, account) = SandboxOperation.of(method: request.method, path: request.path) else {
             return .now(SandboxAnswer.error(404, 404, "There is no such operation in this sandbox."))
         }
+        guard let (delay, fault) = trouble.next(operation, account) else {
+            return reply(to: request, operation, account)
+        }
+        if fault?.kind == .tokenRevoked, let token = Self.bearer(of: request) { tokens.revoke(token) }
+        return spoil(fault, delay) { [self] in reply(to: request, operation, account) }
     }
 
-    /// What was asked so far, for whoever tries something against the sandbox: no operation of Zoom's.
-    private var countsAnswer: HTTPResponse {
-        let counts = requestCounts
-        return SandboxAnswer.json(status: 200) { object in
-            object.member("tokens", counts.tokens)
-            object.member("billing", counts.billing)
-            object.member("account_pages", counts.accountPages)
-            object.member("rate_limited", counts.rateLimited)
+    private func reply(to request: HTTPRequest, _ operation: SandboxOperation, _ account: String) -> Reply {
+        switch operation {
+        case .token: .eventually { [self] in await token(for: request) }
+        case .listSubAccounts:
+            .now(answer(request, operation) { listAccounts(query: Self.form(request.query ?? [])) })
+        case .getSubAccount: .now(answer(request, operation) { details(of: account) })
+        case .getBilling:
+            .now(
+                answer(request, operation) {
+                    counts.withLock { $0.billing += 1 }
+                    return billable(account) {
+                        SandboxAnswer.contact(accounts.contact(of: $0), accounts.oddity(of: $0))
+                    }
+                })
+        case .getPlanUsage: .now(answer(request, operation) { billable(account, SandboxAnswer.planUsage) })
+        case .listInvoices:
+            .now(
+                answer(request, operation) {
+                    if let resumes = rateLimits.specialRefusal(of: operation, for: account) {
+                        counts.withLock { $0.rateLimited += 1 }
+                        return SandboxAnswer.tooManyOfOne("List billing invoices", resumes)
+                    }
+                    return billable(account, SandboxAnswer.invoices)
+                })
         }
     }
 
@@ -87,49 +105,60 @@ package final class SandboxZoom: RequestHandler {
         SandboxAnswer.error(refusal.status, refusal.status, "The request was refused.")
     }
 
-    private static let billingScopes = ["billing:master", "billing:read:billing_information:master"]
-    private static let listScopes = ["account:master", "account:read:list_sub_accounts:master"]
+    private static func bearer(of request: HTTPRequest) -> String? {
+        guard let authorization = request.fields.string(.authorization), authorization.hasPrefix("Bearer ") else {
+            return nil
+        }
+        return String(authorization.dropFirst("Bearer ".count))
+    }
 
     /// The checks every operation begins with: token, scope, kind of account, rate.
     private func answer(
-        _ request: HTTPRequest, _ label: SandboxRateLimits.Label, scopes: [String],
-        _ operation: (SandboxConfiguration.App) -> HTTPResponse
+        _ request: HTTPRequest, _ operation: SandboxOperation, _ make: () -> HTTPResponse
     ) -> HTTPResponse {
-        guard let authorization = request.fields.string(.authorization), authorization.hasPrefix("Bearer ") else {
+        guard let token = Self.bearer(of: request) else {
             return SandboxAnswer.error(401, 124, "Invalid access token.")
         }
-        switch tokens.standing(of: String(authorization.dropFirst("Bearer ".count))) {
+        switch tokens.standing(of: token) {
         case .unknown: return SandboxAnswer.error(401, 124, "Invalid access token.")
         case .expired: return SandboxAnswer.error(401, 124, "Access token is expired.")
         case .good(let app):
-            guard app.scopes.contains(where: scopes.contains) else {
+            guard app.scopes.contains(where: operation.scopes.contains) else {
                 return SandboxAnswer.error(
                     400, 4711,
-                    "Invalid access token, does not contain scopes:[\(scopes.joined(separator: ", "))].")
+                    "Invalid access token, does not contain scopes:[\(operation.scopes.joined(separator: ", "))].")
             }
             switch app.account {
             case .ordinary: return SandboxAnswer.error(400, 200, "No permission.")
             case .freeMaster: return SandboxAnswer.error(400, 200, "Only available for paid account.")
             case .paidMaster: break
             }
+            guard let label = operation.label else { return make() }
             let verdict = rateLimits.verdict(for: label)
             let refusal = SandboxAnswer.refusal(verdict)
             if refusal != nil { counts.withLock { $0.rateLimited += 1 } }
-            var response = refusal ?? operation(app)
+            var response = refusal ?? make()
             SandboxAnswer.tell(verdict, label, in: &response)
             return response
         }
     }
 
-    private func billing(of id: String) -> HTTPResponse {
-        counts.withLock { $0.billing += 1 }
-        guard let number = accounts.number(of: id) else {
-            return SandboxAnswer.error(404, 2001, "Account does not exist: \(id).")
-        }
-        if accounts.isSelfPay(number) {
+    /// The answer about an account whose bills the master pays.
+    private func billable(_ id: String, _ make: (Int) -> HTTPResponse) -> HTTPResponse {
+        guard let number = accounts.number(of: id) else { return Self.unknown(id) }
+        guard !accounts.isSelfPay(number) else {
             return SandboxAnswer.error(400, 2100, "This sub account is on self pay mode.")
         }
-        return SandboxAnswer.contact(accounts.contact(of: number))
+        return make(number)
+    }
+
+    private func details(of id: String) -> HTTPResponse {
+        guard let number = accounts.number(of: id) else { return Self.unknown(id) }
+        return SandboxAnswer.details(id, number, isSelfPay: accounts.isSelfPay(number))
+    }
+
+    private static func unknown(_ id: String) -> HTTPResponse {
+        SandboxAnswer.error(404, 2001, "Account does not exist: \(id).")
     }
 
     private func listAccounts(query: [String: String]) -> HTTPResponse {

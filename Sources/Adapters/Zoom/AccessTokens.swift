@@ -1,119 +1,166 @@
 import Domain
 import Logging
+import Synchronization
 
-/// The access token of one master account: fetched when first needed, kept until shortly before it expires, and renewed
+/// The access token of one master account: fetched when first needed, renewed ahead of its end while it is in use, and
 /// once however many calls wait for it.
 actor AccessTokens {
     typealias Fetch = @Sendable (MasterCredentials) async throws(ZoomFailure) -> ZoomAnswer.TokenGrant
 
-    private struct Token {
-        let text: Secret
-        let renewAt: Moment
-    }
+    private var token: AccessToken?
+    private var pace = TokenRenewal()
+    private var renewal: Task<Result<AccessToken, ZoomFailure>, Never>?
 
-    private enum State {
-        case none
-        case valid(Token)
-        case renewing(Task<Result<Secret, ZoomFailure>, Never>)
-        /// The last renewal failed: its failure stands for a while, so that a fault does not turn into a storm.
-        case failed(ZoomFailure, until: Moment)
-    }
+    /// Wakes up when the token is to be renewed.
+    private var alarm: Task<Void, Never>?
 
-    private var state = State.none
+    /// Whether anybody has asked for the token at hand: one that nobody uses is let expire.
+    private var isInUse = false
+
+    /// The last renewal failed, and there is no token: its failure stands for a while, so that a fault does not turn into
+    /// a storm.
+    private var failure: (failure: ZoomFailure, until: Moment)?
 
     /// Those the last token was asked for with.
     private var presented: MasterCredentials?
 
-    /// Fetches a token with new credentials while the old one is in use.
-    private var replacement: Task<Void, Never>?
+    /// Zoom does not know this one any more, though others may still hand it on.
+    private var refusedText: Secret?
+
+    private let lastScopes = Mutex<Set<String>?>(nil)
 
     private let master: Name
     private let credentials: any CredentialsStore
+    private let shared: (any SharedTokens)?
     private let fetch: Fetch
     private let time: any TimeSource
     private let logger: Logger
 
-    /// How long before it expires a token is replaced, so that none expires on its way; a tenth of its life for those
-    /// that live shorter than usual.
-    private static let margin = Duration.seconds(300)
-
     private static let failureKept = Duration.seconds(2)
 
+    /// Whoever would have to wait longer until a token is asked for is told instead.
+    private static let pauseMax = Duration.seconds(2)
+
+    /// In so long another replica that was refused at the same time has its new token, or one of them is the first.
+    private static let headStart = Duration.milliseconds(500)
+
+    /// A scope may have been added to the app since. As often as this it is looked at.
+    private static let scopesAge = Duration.seconds(300)
+    private var scopesAskedAt: Moment?
+
     init(
-        master: Name, credentials: any CredentialsStore, time: any TimeSource, logger: Logger, fetch: @escaping Fetch
+        master: Name, credentials: any CredentialsStore, shared: (any SharedTokens)?, time: any TimeSource,
+        logger: Logger, fetch: @escaping Fetch
     ) {
         self.master = master
         self.credentials = credentials
+        self.shared = shared
         self.time = time
         self.logger = logger
         self.fetch = fetch
     }
 
+    /// What the last token permitted; `nil` if there was none or it did not say.
+    nonisolated var scopes: Set<String>? { lastScopes.withLock { $0 } }
+
     /// A token that is good for now.
-    func token() async throws(ZoomFailure) -> Secret {
-        switch state {
-        case .valid(let token) where time.now < token.renewAt: return token.text
-        case .failed(let failure, let until) where time.now < until: throw failure
-        case .renewing(let renewal): return try await renewal.value.get()
-        case .none, .valid, .failed: return try await renew()
-        }
+    ///
+    /// - Throws: also `unavailable` while Zoom's new tokens do not live.
+    func current() async throws(ZoomFailure) -> AccessToken {
+        isInUse = true
+        let now = time.now
+        if let token, let until = pace.usableUntil, now < until { return token }
+        if let renewal { return try await renewal.value.get() }
+        if let failure, now < failure.until { throw failure.failure }
+        let pause = pace.pause(at: now)
+        guard pause <= Self.pauseMax else { throw .unavailable(wait: pause) }
+        return try await renew(after: pause).value.get()
     }
 
-    /// Zoom refused this token: the next call fetches another, unless somebody already did.
+    /// Zoom refused this token: the next call takes another, unless somebody already did.
     func refused(_ text: Secret) {
-        if case .valid(let token) = state, token.text == text { state = .none }
+        guard let token, token.text == text else { return }
+        self.token = nil
+        refusedText = text
+        alarm?.cancel()
+        var random = SystemRandomNumberGenerator()
+        pace.refused(at: time.now, using: &random)
+    }
+
+    /// The token at hand does not permit something: another may, if the app does so by now.
+    func lacksScope() {
+        let now = time.now
+        if let asked = scopesAskedAt, now - asked < Self.scopesAge { return }
+        scopesAskedAt = now
+        if renewal == nil { renew() }
     }
 
     /// The store may have other credentials than those last presented. The token at hand is used until there is one for
     /// them: an app's tokens outlive its old secret, and nobody has to wait.
     func credentialsChanged() async {
-        switch state {
-        case .failed: state = .none
-        case .none, .renewing: break
-        case .valid:
-            guard replacement == nil, let now = try? await credentials.credentials(of: master), now != presented else {
-                return
-            }
-            replacement = Task {
-                do throws(ZoomFailure) {
-                    try await obtain()
-                } catch {
-                    logger.warning(
-                        "Zoom gives no access token for the new credentials: the old token stays in use",
-                        metadata: ["reason": "\(error.reason)"])
-                }
-                replacement = nil
-            }
-        }
+        failure = nil
+        guard token != nil, renewal == nil, let now = try? await credentials.credentials(of: master), now != presented,
+            renewal == nil
+        else { return }
+        renew()
     }
 
     /// Returns when nothing of it is under way any more.
     func close() async {
-        replacement?.cancel()
-        await replacement?.value
-        guard case .renewing(let renewal) = state else { return }
-        renewal.cancel()
-        _ = await renewal.value
+        alarm?.cancel()
+        await alarm?.value
+        renewal?.cancel()
+        _ = await renewal?.value
     }
 
-    private func renew() async throws(ZoomFailure) -> Secret {
-        // Not a child of the caller's task: a caller that gives up must not take the token from the others.
-        let renewal = Task { () -> Result<Secret, ZoomFailure> in
+    // MARK: Renewing
+
+    /// Not a child of the caller's task: a caller that gives up must not take the token from the others.
+    @discardableResult
+    private func renew(after pause: Duration = .zero) -> Task<Result<AccessToken, ZoomFailure>, Never> {
+        let renewal = Task { () -> Result<AccessToken, ZoomFailure> in
+            defer { self.renewal = nil }
             do throws(ZoomFailure) {
+                if pause > .zero { try await sleep(pause) }
                 return .success(try await obtain())
             } catch {
-                state = .failed(error, until: time.now + Self.failureKept)
-                logger.warning("could not obtain an access token from Zoom", metadata: ["reason": "\(error.reason)"])
+                failed(error)
                 return .failure(error)
             }
         }
-        state = .renewing(renewal)
-        return try await renewal.value.get()
+        self.renewal = renewal
+        return renewal
     }
 
-    /// Asks for a token with the credentials as they are, and once more if Zoom refuses them and there are others by then.
-    @discardableResult
-    private func obtain() async throws(ZoomFailure) -> Secret {
+    private func failed(_ failure: ZoomFailure) {
+        pace.failed(at: time.now)
+        let metadata: Logger.Metadata = ["reason": "\(failure.reason)"]
+        if token != nil, pace.due != nil {
+            logger.warning("Zoom gives no new access token: the old one stays in use", metadata: metadata)
+            setAlarm()
+        } else {
+            token = nil
+            self.failure = (failure, until: time.now + Self.failureKept)
+            logger.warning("could not obtain an access token from Zoom", metadata: metadata)
+        }
+    }
+
+    private func setAlarm() {
+        alarm?.cancel()
+        guard let due = pace.due else { return }
+        alarm = Task {
+            do throws(CancellationError) {
+                try await time.sleep(until: due)
+            } catch {
+                return
+            }
+            if !Task.isCancelled, isInUse, renewal == nil { renew() }
+        }
+    }
+
+    /// A token of another replica's, or one that is asked for with the credentials as they are, and once more if Zoom
+    /// refuses them and there are others by then.
+    private func obtain() async throws(ZoomFailure) -> AccessToken {
         var refused: (credentials: MasterCredentials, failure: ZoomFailure)?
         while true {
             let current: MasterCredentials
@@ -123,17 +170,75 @@ actor AccessTokens {
                 throw .credentials(.missing)
             }
             if let refused, current == refused.credentials { throw refused.failure }
+            let isRotation = presented.map { $0 != current } ?? false
             presented = current
+            if !isRotation, let token = try await sharedToken(for: current) { return token }
             do throws(ZoomFailure) {
                 let grant = try await fetch(current)
-                let margin = min(Self.margin, grant.lifetime / 10)
-                state = .valid(Token(text: grant.accessToken, renewAt: time.now + (grant.lifetime - margin)))
+                let seconds = grant.lifetime.components.seconds
+                let expires = Timestamp(secondsSinceEpoch: time.timestamp.secondsSinceEpoch + seconds)
+                let token = AccessToken(text: grant.accessToken, scopes: grant.scopes, expires: expires)
+                shared?.put(token, for: current)
                 logger.debug("obtained an access token", metadata: ["lifetime": "\(grant.lifetime)"])
-                return grant.accessToken
+                adopt(token, lifetime: grant.lifetime, isOurs: true)
+                return token
             } catch {
                 guard case .credentials = error, refused == nil else { throw error }
                 refused = (current, error)
             }
+        }
+    }
+
+    /// What another replica has obtained since: at once, or in the moment that others are given after a refusal that they
+    /// may have met as well.
+    private func sharedToken(for credentials: MasterCredentials) async throws(ZoomFailure) -> AccessToken? {
+        guard let shared else { return nil }
+        if let token = adoptShared(shared, credentials) { return token }
+        guard refusedText != nil else { return nil }
+        try await sleep(Self.headStart * Double.random(in: 0...1))
+        return adoptShared(shared, credentials)
+    }
+
+    private func adoptShared(_ shared: any SharedTokens, _ credentials: MasterCredentials) -> AccessToken? {
+        guard let found = shared.token(for: credentials), found.text != refusedText else { return nil }
+        let now = time.timestamp.secondsSinceEpoch
+        let lifetime = Duration.seconds(found.expires.secondsSinceEpoch - now)
+        // Not the one at hand, nor one that has as little left.
+        let atHand = token.map { Duration.seconds($0.expires.secondsSinceEpoch - now) } ?? .seconds(60)
+        guard lifetime > atHand else { return nil }
+        logger.debug("took over the access token of another replica", metadata: ["lifetime": "\(lifetime)"])
+        adopt(found, lifetime: lifetime, isOurs: false)
+        return found
+    }
+
+    private func adopt(_ token: AccessToken, lifetime: Duration, isOurs: Bool) {
+        self.token = token
+        failure = nil
+        refusedText = nil
+        isInUse = false
+        var random = SystemRandomNumberGenerator()
+        pace.obtained(lifetime: lifetime, isOurs: isOurs, at: time.now, using: &random)
+        setAlarm()
+        let before = lastScopes.withLock { scopes in
+            defer { scopes = token.scopes }
+            return scopes
+        }
+        if before != token.scopes { sayWhatIsMissing(token) }
+    }
+
+    private func sayWhatIsMissing(_ token: AccessToken) {
+        for operation in ZoomOperation.missing(in: token.scopes) {
+            logger.warning(
+                "Zoom's app lacks a scope: whoever needs this operation is refused",
+                metadata: ["operation": "\(operation.title)", "any_of": "\(operation.scopes.joined(separator: ", "))"])
+        }
+    }
+
+    private func sleep(_ duration: Duration) async throws(ZoomFailure) {
+        do throws(CancellationError) {
+            try await time.sleep(until: time.now + duration)
+        } catch {
+            throw .transport(.cancelled)
         }
     }
 }

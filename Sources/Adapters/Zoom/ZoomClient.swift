@@ -36,6 +36,9 @@ package final class ZoomClient: Sendable {
 
     package var standing: Standing { lastOutcome.withLock { $0 } }
 
+    /// What the app lacks the scopes for, as far as Zoom says what it has.
+    package var missingOperations: [ZoomOperation] { ZoomOperation.missing(in: tokens.scopes) }
+
     /// The most that Zoom gives out at a time (Zoom: List sub accounts).
     private static let pageSize = 300
 
@@ -44,7 +47,7 @@ package final class ZoomClient: Sendable {
 
     package init(
         master: Name, configuration: ZoomConfiguration, credentials: any CredentialsStore,
-        group: MultiThreadedEventLoopGroup, time: any TimeSource, logger: Logger
+        sharedTokens: (any SharedTokens)?, group: MultiThreadedEventLoopGroup, time: any TimeSource, logger: Logger
     ) {
         self.master = master
         self.configuration = configuration
@@ -59,8 +62,9 @@ package final class ZoomClient: Sendable {
         gates = configuration.rates.mapValues { rules in
             RateGate(rules: rules, patience: configuration.waitMax, time: time)
         }
-        tokens = AccessTokens(master: master, credentials: credentials, time: time, logger: logger) {
-            credentials async throws(ZoomFailure) in try await tokenEndpoint.token(for: credentials)
+        tokens = AccessTokens(
+            master: master, credentials: credentials, shared: sharedTokens, time: time, logger: logger
+        ) { credentials async throws(ZoomFailure) in try await tokenEndpoint.token(for: credentials)
         }
     }
 
@@ -76,6 +80,15 @@ package final class ZoomClient: Sendable {
     /// with the new ones while the one at hand goes on being used.
     func credentialsChanged() async {
         await tokens.credentialsChanged()
+    }
+
+    /// Obtains a token ahead of the first call, and finds out what it permits.
+    func obtainToken() async {
+        do throws(ZoomFailure) {
+            _ = try await tokens.current()
+        } catch {
+            if case .credentials = error { note(.refused) }
+        }
     }
 
     // MARK: Operations
@@ -126,13 +139,12 @@ package final class ZoomClient: Sendable {
         _ operation: ZoomOperation, _ target: String, bodyBytesMax: Int, for purpose: Purpose
     ) async throws(ZoomFailure) -> JSONObject {
         var schedule = RetrySchedule(deadline: time.now + configuration.retryTime)
-        var hasRenewed = false
         var hasReconnected = false
         var last: ZoomFailure?
         trouble.withLock { $0.retries.asked() }
         while true {
             do throws(ZoomFailure) {
-                return try await getOnce(operation, target, bodyBytesMax: bodyBytesMax, for: purpose, &hasRenewed)
+                return try await getOnce(operation, target, bodyBytesMax: bodyBytesMax, for: purpose)
             } catch {
                 // Who has met the fault itself is told of that, and not that it is known.
                 if case .unavailable = error, let last { throw last }
@@ -158,8 +170,9 @@ package final class ZoomClient: Sendable {
 
     /// Once, or twice if the first token was refused.
     private func getOnce(
-        _ operation: ZoomOperation, _ target: String, bodyBytesMax: Int, for purpose: Purpose, _ hasRenewed: inout Bool
+        _ operation: ZoomOperation, _ target: String, bodyBytesMax: Int, for purpose: Purpose
     ) async throws(ZoomFailure) -> JSONObject {
+        var hasRenewed = false
         let gate = gates[operation.label]
         while true {
             if case .refused(let wait) = trouble.withLock({ $0.circuit.enter(at: time.now) }) {
@@ -167,9 +180,13 @@ package final class ZoomClient: Sendable {
             }
             do throws(ZoomFailure) {
                 // Before the gate: who has been let through goes at once, and does not wait for a token with others.
-                _ = try await tokens.token()
+                let permit = try await tokens.current()
+                guard permit.scopes.map(operation.isPermitted(by:)) ?? true else {
+                    await tokens.lacksScope()
+                    throw .scopesMissing(operation.scopes)
+                }
                 let sent = try await gate?.pass(purpose)
-                let token = try await tokens.token()
+                let token = try await tokens.current().text
                 do throws(ZoomFailure) {
                     let object = try await send(target, token: token, bodyBytesMax: bodyBytesMax) { rate in
                         if let sent { gate?.answered(rate, sent: sent) }
@@ -178,11 +195,16 @@ package final class ZoomClient: Sendable {
                     note(.good)
                     return object
                 } catch {
-                    guard error.isTokenRefused, !hasRenewed else { throw error }
+                    if error.isScopeMissing {
+                        await tokens.lacksScope()
+                        throw .scopesMissing(operation.scopes)
+                    }
+                    guard error.isTokenRefused else { throw error }
+                    await tokens.refused(token)
+                    guard !hasRenewed else { throw error }
                     // It is an answer all the same: who asked whether Zoom is there may ask again.
                     remember(error)
                     hasRenewed = true
-                    await tokens.refused(token)
                 }
             } catch {
                 remember(error)
@@ -248,6 +270,9 @@ package final class ZoomClient: Sendable {
             logger.debug("a call to Zoom failed", metadata: ["reason": "\(failure.reason)"])
         case .selfPay, .accountNotFound:
             note(.good)
+        case .permissionMissing:
+            note(.good)
+            logger.debug("a call needs a scope that Zoom's app lacks", metadata: ["reason": "\(failure.reason)"])
         case .sourceUnavailable, .invalid, .scopeMissing, .budgetSpent, .dayBudgetSpent, .cancelled:
             break
         }
@@ -260,7 +285,7 @@ extension ZoomFailure {
     var isConnectionFault: Bool {
         switch self {
         case .transport(let failure): failure.isUnprocessed || failure == .connectionLost
-        case .api, .unreadable, .paced, .dayOver, .unavailable, .credentials: false
+        case .api, .unreadable, .paced, .dayOver, .unavailable, .credentials, .scopesMissing: false
         }
     }
 
@@ -274,6 +299,7 @@ extension ZoomFailure {
         case .dayOver: "the day's requests are spent"
         case .unavailable: "not asked after many failures"
         case .credentials(let fault): "credentials: \(fault.rawValue)"
+        case .scopesMissing(let scopes): "none of the scopes \(scopes.joined(separator: ", "))"
         }
     }
 }

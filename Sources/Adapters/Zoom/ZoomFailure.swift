@@ -16,11 +16,14 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     case unavailable(wait: Duration)
     /// There are no credentials to be used, or Zoom's token endpoint refuses them.
     case credentials(CredentialsFault)
+    /// The token permits none of these scopes, any one of which is needed.
+    case scopesMissing([String])
 
     /// What the failure means for whoever asked about `account`.
     func billingFailure(account: AccountID?) -> BillingFailure {
         switch self {
         case .credentials: .credentialsRefused
+        case .scopesMissing(let scopes): .permissionMissing(anyOf: scopes)
         case .paced(let wait): .budgetSpent(retryAfter: wait)
         case .dayOver(let wait): .dayBudgetSpent(retryAfter: wait)
         case .unavailable(let wait): .sourceUnavailable(retryAfter: wait)
@@ -32,7 +35,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
             account.map { .accountNotFound($0) } ?? .sourceFailed
         case .api(429, _, _, let retryAfter): .budgetSpent(retryAfter: retryAfter ?? .seconds(1))
         case .api(401, _, _, _), .api(403, _, _, _): .credentialsRefused
-        // The token lacks a scope, or the master account may not use the Billing API (Zoom: general error codes).
+        // The master account may not use the Billing API (Zoom: general error codes).
         case .api(_, 4700, _, _), .api(_, 4711, _, _), .api(_, 200, _, _): .credentialsRefused
         case .api: .sourceFailed
         }
@@ -61,6 +64,15 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         return !Self.deniesAccount(code: code, message: message)
     }
 
+    /// Zoom says that the token lacks a scope (Zoom: general error codes).
+    var isScopeMissing: Bool {
+        switch self {
+        case .api(_, 4711, _, _): true
+        case .api(_, 4700, let message, _): message.lowercased().contains("does not contain scopes")
+        case .api, .transport, .unreadable, .paced, .dayOver, .unavailable, .credentials, .scopesMissing: false
+        }
+    }
+
     /// What is to be done about it besides telling whoever asked.
     enum Remedy: Sendable, Equatable {
         /// Asking again may help, after so long if Zoom says so. Reading twice does no harm.
@@ -77,7 +89,9 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .unreadable: .again(after: nil)
         case .transport(.cancelled), .transport(.timedOut): .none
         case .transport: .again(after: nil)
-        case .api, .paced, .dayOver, .unavailable, .credentials: .none
+        // A new one was refused as well: another replica's may have ended it.
+        case .api where isTokenRefused: .again(after: nil)
+        case .api, .paced, .dayOver, .unavailable, .credentials, .scopesMissing: .none
         }
     }
 
@@ -87,7 +101,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .api(let status, _, _, _): status >= 500 ? .failed : .answered
         case .unreadable: .failed
         case .transport(let failure): failure == .cancelled ? .unknown : .failed
-        case .paced, .dayOver, .unavailable, .credentials: .unknown
+        case .paced, .dayOver, .unavailable, .credentials, .scopesMissing: .unknown
         }
     }
 }

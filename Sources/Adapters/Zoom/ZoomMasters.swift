@@ -55,6 +55,7 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
 
     private let configuration: ZoomConfiguration
     private let credentials: any CredentialsStore
+    private let sharedTokens: (any SharedTokens)?
     private let group: MultiThreadedEventLoopGroup
     private let time: any TimeSource
     private let logger: Logger
@@ -67,10 +68,12 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
     /// - Parameter configuration: For all of them; where Zoom is and how often it may be asked each has of its own.
     package init(
         _ masters: [Master], configuration: ZoomConfiguration, credentials: any CredentialsStore,
-        group: MultiThreadedEventLoopGroup, time: any TimeSource, logger: Logger
+        sharedTokens: (any SharedTokens)? = nil, group: MultiThreadedEventLoopGroup, time: any TimeSource,
+        logger: Logger
     ) {
         self.configuration = configuration
         self.credentials = credentials
+        self.sharedTokens = sharedTokens
         self.group = group
         self.time = time
         self.logger = logger
@@ -131,8 +134,8 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         configuration.oauth = master.oauth
         configuration.rates = master.rates
         return ZoomClient(
-            master: master.name, configuration: configuration, credentials: credentials, group: group, time: time,
-            logger: logger)
+            master: master.name, configuration: configuration, credentials: credentials, sharedTokens: sharedTokens,
+            group: group, time: time, logger: logger)
     }
 
     // MARK: Ports
@@ -160,10 +163,32 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         return lease
     }
 
-    /// How the last call for each of them went, by name.
-    package var standings: [(master: Name, standing: ZoomClient.Standing)] {
+    /// Obtains a token for each that has none, before anybody waits for it: what is wrong with their credentials, or
+    /// missing from their scopes, is said now.
+    package func obtainTokens() async {
+        let leases = state.withLock { Array($0.leases.values) }
+        await withTaskGroup { group in
+            for lease in leases { group.addTask { await lease.client.obtainToken() } }
+        }
+    }
+
+    /// What is known of one of them.
+    package struct Report: Sendable {
+        package let master: Name
+
+        /// How the last call went.
+        package let standing: ZoomClient.Standing
+
+        /// What its app lacks the scopes for.
+        package let missing: [ZoomOperation]
+    }
+
+    /// By name.
+    package var reports: [Report] {
         state.withLock { state in
-            state.leases.sorted { $0.key < $1.key }.map { ($0.key, $0.value.client.standing) }
+            state.leases.sorted { $0.key < $1.key }.map { name, lease in
+                Report(master: name, standing: lease.client.standing, missing: lease.client.missingOperations)
+            }
         }
     }
 }

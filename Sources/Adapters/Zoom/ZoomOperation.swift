@@ -33,4 +33,9 @@ package enum ZoomOperation: Sendable, CaseIterable {
     }
 
     package func isPermitted(by granted: Set<String>) -> Bool { scopes.contains(where: granted.contains) }
+
+    /// Those that are not permitted; none if it is not said what is.
+    static func missing(in granted: Set<String>?) -> [ZoomOperation] {
+        granted.map { granted in allCases.filter { !$0.isPermitted(by: granted) } } ?? []
+    }
 }

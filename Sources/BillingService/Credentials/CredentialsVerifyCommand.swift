@@ -119,7 +119,7 @@ extension ZoomFailure {
         case .transport(let failure):
             "\(authority) could not be asked (\(failure)): check the network, HTTPS_PROXY, zoom.oauth-url and zoom.ca-file"
         case .unreadable: "\(authority) answers with something that is no token: check zoom.oauth-url"
-        case .paced, .dayOver, .unavailable: "Try again later"
+        case .paced, .dayOver, .unavailable, .scopesMissing: "Try again later"
         }
     }
 }

@@ -1,8 +1,9 @@
 /// Who is asked for the billing of one account.
 package protocol ContactSource: Sendable {
     /// - Parameter master: Whose sub account it is; `nil` for the only master there is.
-    /// - Throws: `accountNotFound`, `budgetSpent`, `dayBudgetSpent`, `sourceUnavailable`, `credentialsRefused` also where there is no such master or more than
-    ///   one to choose from, `sourceFailed`, `timedOut`, `cancelled`. That an account pays for itself is an answer, not a
+    /// - Throws: `accountNotFound`, `budgetSpent`, `dayBudgetSpent`, `sourceUnavailable`, `permissionMissing`,
+    ///   `credentialsRefused` also where there is no such master or more than one to choose from, `sourceFailed`,
+    ///   `timedOut`, `cancelled`. That an account pays for itself is an answer, not a
     ///   failure.
     func billing(
         of account: AccountID, under master: Name?, for purpose: Purpose

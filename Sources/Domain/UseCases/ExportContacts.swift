@@ -238,6 +238,7 @@ package struct ExportContacts: Sendable {
                     isBudget = true
                 case .sourceUnavailable(let retryAfter): pause = max(pause, retryAfter)
                 case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dayBudgetSpent, .credentialsRefused,
+                    .permissionMissing,
                     .sourceFailed, .timedOut, .cancelled:
                     break
                 }

@@ -69,7 +69,8 @@ struct TestZoom {
     /// On a server that plays Zoom.
     static func with(
         _ server: HTTPServer, _ masters: [ZoomMasters.Master], _ credentials: FakeCredentials,
-        waitMax: Duration = .seconds(10), retryTime: Duration = .zero, time: any TimeSource = SystemTime(),
+        sharedTokens: (any SharedTokens)? = nil, waitMax: Duration = .seconds(10), retryTime: Duration = .zero,
+        time: any TimeSource = SystemTime(),
         logger: Logger = .silent,
         _ test: (ZoomMasters) async throws -> Void
     ) async throws {
@@ -81,8 +82,8 @@ struct TestZoom {
         configuration.timeout = .seconds(30)
         configuration.http.bePatient()
         let client = ZoomMasters(
-            masters, configuration: configuration, credentials: credentials, group: .singleton, time: time,
-            logger: logger)
+            masters, configuration: configuration, credentials: credentials, sharedTokens: sharedTokens,
+            group: .singleton, time: time, logger: logger)
         try await withServices([client]) { try await test(client) }
     }
 

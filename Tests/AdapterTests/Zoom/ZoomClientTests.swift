@@ -24,15 +24,31 @@ struct ZoomClientTests {
         }
     }
 
-    @Test("renews the token shortly before it expires, and not sooner")
+    @Test("renews a token that is in use ahead of its end, at a moment of its own, while calls go on with the old one")
     func renewal() async throws {
         let clock = TestClock()
         try await TestZoom.with(time: clock) { zoom in
             _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
-            clock.advance(by: .seconds(3600 - 301))
+            await clock.sleepers(1)
+            clock.advance(by: .seconds(3600 - 601))
             _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             #expect(zoom.sandbox.requestCounts.tokens == 1)
-            clock.advance(by: .seconds(2))
+            clock.advance(by: .seconds(302))
+            // Nobody has asked for it: it happens all the same, and sleeps until the next one is due.
+            await clock.sleepers(1)
+            #expect(zoom.sandbox.requestCounts.tokens == 2)
+            _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+            #expect(zoom.sandbox.requestCounts.tokens == 2)
+        }
+    }
+
+    @Test("lets a token expire that nobody uses, and takes another for the next call")
+    func unused() async throws {
+        let clock = TestClock()
+        try await TestZoom.with(time: clock) { zoom in
+            await zoom.client.obtainTokens()
+            clock.advance(by: .seconds(3599))
+            #expect(zoom.sandbox.requestCounts.tokens == 1)
             _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             #expect(zoom.sandbox.requestCounts.tokens == 2)
         }
@@ -72,18 +88,50 @@ struct ZoomClientTests {
     @Test(
         "says that Zoom refuses an app that may not use the Billing API",
         arguments: [
-            (SandboxConfiguration.App.Account.paidMaster, ["account:master"]), (.ordinary, ["billing:master"]),
-            (.freeMaster, ["billing:master"]),
-        ])
-    func notPermitted(account: SandboxConfiguration.App.Account, scopes: [String]) async throws {
+            (.ordinary, ["billing:master"], .credentialsRefused),
+            (.freeMaster, ["billing:master"], .credentialsRefused),
+            (
+                .paidMaster, ["account:master"],
+                .permissionMissing(anyOf: ZoomOperation.getBillingInformation.scopes)
+            ),
+        ] as [(SandboxConfiguration.App.Account, [String], BillingFailure)])
+    func notPermitted(
+        account: SandboxConfiguration.App.Account, scopes: [String], failure: BillingFailure
+    ) async throws {
         var app = TestZoom.app
         app.account = account
         app.scopes = scopes
         try await TestZoom.with(app: app) { zoom in
-            await #expect(throws: BillingFailure.credentialsRefused) {
+            await #expect(throws: failure) {
                 try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             }
         }
+    }
+
+    @Test("does not ask for what its token does not permit, and asks again once the app has the scope")
+    func scopes() async throws {
+        var app = TestZoom.app
+        app.scopes = ["account:master"]
+        try await TestZoom.with(app: app) { zoom in
+            await zoom.client.obtainTokens()
+            #expect(zoom.client.reports.map(\.missing) == [[.getBillingInformation]])
+            let failure = BillingFailure.permissionMissing(anyOf: ZoomOperation.getBillingInformation.scopes)
+            app.scopes.append("billing:master")
+            zoom.sandbox.replace(app)
+            await #expect(throws: failure) {
+                try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+            }
+            #expect(zoom.sandbox.requestCounts.billing == 0)
+            // That call has had another token fetched.
+            while !zoom.client.reports.allSatisfy(\.missing.isEmpty) { try await Self.yield() }
+            _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+            #expect(zoom.sandbox.requestCounts.tokens == 2)
+        }
+    }
+
+    private static func yield() async throws {
+        try Task.checkCancellation()
+        await Task.yield()
     }
 
     // MARK: Pace
@@ -110,7 +158,7 @@ struct ZoomClientTests {
             let others = [ask(.bulk), ask(.bulk)]
             let last = ask(.interactive)
             for (slot, purpose) in [Purpose.interactive, .bulk, .bulk].enumerated() {
-                await clock.sleepers(1)
+                await clock.sleepers(2)
                 #expect(zoom.sandbox.requestCounts.billing == slot + 1)
                 clock.advance(by: Self.spacing(perSecond: 10))
                 #expect(await done.next() == purpose)
@@ -146,7 +194,8 @@ struct ZoomClientTests {
             }
             await done.next()
             for _ in 1..<100 {
-                await clock.sleepers(1)
+                // One more waits until the token is due.
+                await clock.sleepers(2)
                 clock.advance(by: Self.spacing(perSecond: 20))
                 await done.next()
             }
@@ -225,7 +274,8 @@ struct ZoomClientTests {
             }
             while await wait() < .milliseconds(450) { try Task.checkCancellation() }
             for caller in ["a", "b", "a", "a"] {
-                await clock.sleepers(1)
+                // One more waits until the token is due.
+                await clock.sleepers(2)
                 clock.advance(by: Self.spacing(perSecond: 10))
                 #expect(await done.next() == caller)
             }
@@ -277,7 +327,7 @@ struct ZoomClientTests {
             Refusal(401, #"{"code":124,"message":"Invalid access token."}"#, .credentialsRefused),
             Refusal(
                 400, #"{"code":4711,"message":"Invalid access token, does not contain scopes:[a, b]."}"#,
-                .credentialsRefused),
+                .permissionMissing(anyOf: ZoomOperation.getBillingInformation.scopes)),
             Refusal(400, #"{"code":2100,"message":"Cannot process account."}"#, .sourceFailed),
             Refusal(429, #"{"code":429,"message":"Too Many Requests"}"#, .budgetSpent(retryAfter: .seconds(1))),
             Refusal(500, "", .sourceFailed),

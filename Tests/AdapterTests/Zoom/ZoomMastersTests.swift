@@ -76,7 +76,7 @@ struct ZoomMastersTests {
     @Test("goes on with the old token when the new secret is wrong, and says so")
     func wrongRotation() async throws {
         let warned = Event<Void>()
-        let warning = "Zoom gives no access token for the new credentials: the old token stays in use"
+        let warning = "Zoom gives no new access token: the old one stays in use"
         try await Self.with(logger: .announcing(warning, warned)) { zoom in
             _ = try await zoom.ask()
             zoom.credentials.set(.test(secret: "wrong"))
@@ -120,11 +120,11 @@ struct ZoomMastersTests {
     func recovered() async throws {
         try await Self.with(FakeCredentials([.test(secret: "wrong")])) { zoom in
             await #expect(throws: BillingFailure.credentialsRefused) { try await zoom.ask() }
-            #expect(zoom.client.standings.map(\.standing) == [.refused])
+            #expect(zoom.client.reports.map(\.standing) == [.refused])
             zoom.credentials.set(.test())
             await zoom.client.update(zoom.masters)
             _ = try await zoom.ask()
-            #expect(zoom.client.standings.map(\.standing) == [.good])
+            #expect(zoom.client.reports.map(\.standing) == [.good])
         }
     }
 
@@ -175,7 +175,7 @@ struct ZoomMastersTests {
                 }
                 // Who stays is not disturbed: its token is still the first.
                 #expect(zoom.sandbox.requestCounts.tokens == 1 && other.requestCounts.tokens == 1)
-                #expect(zoom.client.standings.map(\.master.rawValue) == ["main", "second"])
+                #expect(zoom.client.reports.map(\.master.rawValue) == ["main", "second"])
             }
         }
     }

@@ -92,7 +92,11 @@ struct ZoomRetryTests {
         "asks only once about what will not pass",
         arguments: [
             (unknown, .accountNotFound(account)), (text(400, #"{"code":2100,"message":"No."}"#), .sourceFailed),
-            (text(400, #"{"code":4711,"message":"x"}"#), .credentialsRefused), (text(404, "{}"), .sourceFailed),
+            (
+                text(400, #"{"code":4711,"message":"Invalid access token, does not contain scopes:[a, b]."}"#),
+                .permissionMissing(anyOf: ZoomOperation.getBillingInformation.scopes)
+            ),
+            (text(404, "{}"), .sourceFailed),
         ] as [(HTTPResponse, BillingFailure)])
     func lasting(answer: HTTPResponse, failure: BillingFailure) async throws {
         try await Self.with([answer]) { client, zoom, _ in

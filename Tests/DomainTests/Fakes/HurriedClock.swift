@@ -2,7 +2,7 @@ package import Domain
 import Synchronization
 
 /// Time that passes as soon as somebody waits for it: for what waits one after another, and nothing is decided by who waits
-/// at the same time.
+/// at the same time. Who waits for longer than five minutes waits in vain, until it is cancelled.
 package final class HurriedClock: TimeSource {
     private let elapsed = Mutex(Duration.zero)
 
@@ -16,6 +16,12 @@ package final class HurriedClock: TimeSource {
 
     package func sleep(until moment: Moment) async throws(CancellationError) {
         guard !Task.isCancelled else { throw CancellationError() }
+        guard moment - now <= .seconds(300) else {
+            let (never, continuation) = AsyncStream<Never>.makeStream()
+            for await _ in never {}
+            _ = continuation
+            throw CancellationError()
+        }
         elapsed.withLock { $0 = max($0, moment.sinceOrigin) }
         await Task.yield()
     }

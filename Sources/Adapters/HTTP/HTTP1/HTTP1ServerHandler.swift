@@ -319,6 +319,13 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         return true
     }
 
+    func abandon(_ exchange: Exchange, by abandonment: Abandonment) {
+        guard current?.exchange === exchange, !exchange.hasResponded else { return }
+        // Not from inside a read.
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.execute { bound.value.close() }
+    }
+
     /// How the end of a body is told (RFC 9112, 6).
     private enum Framing {
         case whole(bytes: Int)

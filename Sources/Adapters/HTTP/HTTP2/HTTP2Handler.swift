@@ -442,6 +442,22 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         return true
     }
 
+    func abandon(_ exchange: Exchange, by abandonment: Abandonment) {
+        guard !exchange.hasResponded else { return }
+        switch abandonment {
+        case .reset:
+            session?.reset(exchange, .internalError)
+            setNeedsFlush()
+        case .goAway:
+            session?.terminate(.noError)
+            closeAfterFlush()
+        case .disconnect:
+            // Not from inside a read.
+            let bound = NIOLoopBound(self, eventLoop: eventLoop)
+            eventLoop.execute { bound.value.close() }
+        }
+    }
+
     func outboundChanged(on exchange: Exchange) {
         if exchange.outbound.takeDeferral() { session?.resume(exchange) }
         setNeedsFlush()

@@ -66,6 +66,19 @@ package enum Reply: Sendable {
 
     /// A field section now and a body as it is made, likewise.
     case stream(HTTPResponse, @Sendable (BodyWriter) async -> StreamEnding)
+
+    /// Not at all: for servers that play one that fails. Runs as `eventually` does.
+    case abandoned(@Sendable () async -> Abandonment)
+}
+
+/// How a request ends that is not answered.
+package enum Abandonment: Sendable {
+    /// By RST_STREAM(INTERNAL_ERROR); on HTTP/1.1 as `disconnect`.
+    case reset
+    /// By GOAWAY, after which the connection is closed; on HTTP/1.1 as `disconnect`.
+    case goAway
+    /// By closing the connection without a word.
+    case disconnect
 }
 
 /// How a streamed body ends.

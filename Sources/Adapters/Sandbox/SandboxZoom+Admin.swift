@@ -1,0 +1,91 @@
+import Domain
+import NIOCore
+
+/// What is no operation of Zoom's: how a test tells the sandbox what to do next, and hears what was asked of it.
+extension SandboxZoom {
+    private static let bodyBytesMax = 65_536
+
+    /// `nil` for what is Zoom's.
+    func adminReply(to request: HTTPRequest) -> Reply? {
+        guard request.path.starts(with: "/sandbox/".utf8) else { return nil }
+        let path = String(decoding: request.path.dropFirst("/sandbox/".utf8.count), as: UTF8.self)
+        switch (String(decoding: request.method, as: UTF8.self), path) {
+        case ("GET", "counts"): return .now(countsAnswer)
+        case ("GET", "faults"): return .now(faultsAnswer)
+        case ("POST", "faults"):
+            return changing(request) { value throws(DocumentProblem) in
+                self.add(try SandboxFault(value, at: "the fault"))
+            }
+        case ("DELETE", "faults"):
+            trouble.removeAll()
+            return .now(HTTPResponse(status: 204))
+        case ("GET", "clock"): return .now(clockAnswer)
+        case ("POST", "clock"): return changing(request) { value throws(DocumentProblem) in try self.move(value) }
+        case ("POST", "tokens/revoke"):
+            revokeTokens()
+            return .now(HTTPResponse(status: 204))
+        default: return .now(SandboxAnswer.error(404, 404, "There is no such call of the sandbox."))
+        }
+    }
+
+    /// Does what a body of JSON says.
+    private func changing(
+        _ request: HTTPRequest, _ change: @escaping @Sendable (JSONValue) throws(DocumentProblem) -> Void
+    ) -> Reply {
+        .eventually {
+            guard let body = try? await request.body.collect(bytesMax: Self.bodyBytesMax),
+                let value = try? JSONValue(parsing: Array(body.readableBytesView))
+            else { return SandboxAnswer.error(400, 300, "Request Body should be a valid JSON object.") }
+            do throws(DocumentProblem) {
+                try change(value)
+                return HTTPResponse(status: 204)
+            } catch {
+                return SandboxAnswer.error(400, 300, error.description)
+            }
+        }
+    }
+
+    private func move(_ value: JSONValue) throws(DocumentProblem) {
+        let object = try StrictObject(value, at: "the clock", members: ["now", "advance_seconds"])
+        let now = try object.member("now", as: "a time like 2026-01-31T12:00:00Z") { value in
+            value.string.flatMap(Timestamp.init(rfc3339:))
+        }
+        let seconds = try object.member("advance_seconds", as: "a number from 0 to 1000000000") { (value) -> Int64? in
+            guard case .number(let text) = value, let seconds = Int64(text) else { return nil }
+            return (0...1_000_000_000).contains(seconds) ? seconds : nil
+        }
+        switch (now, seconds) {
+        case (let now?, nil): clock.set(now)
+        case (nil, let seconds?): clock.advance(bySeconds: seconds)
+        case (nil, nil), (_?, _?): throw object.problem("it takes \"now\" or \"advance_seconds\"")
+        }
+    }
+
+    private var clockAnswer: HTTPResponse {
+        SandboxAnswer.json(status: 200) { $0.member("now", clock.timestamp.rfc3339) }
+    }
+
+    private var countsAnswer: HTTPResponse {
+        let counts = requestCounts
+        return SandboxAnswer.json(status: 200) { object in
+            object.member("tokens", counts.tokens)
+            object.member("billing", counts.billing)
+            object.member("account_pages", counts.accountPages)
+            object.member("rate_limited", counts.rateLimited)
+        }
+    }
+
+    private var faultsAnswer: HTTPResponse {
+        SandboxAnswer.json(status: 200) { object in
+            object.member("faults") { buffer in
+                buffer.writeJSONArray(trouble.entries) { buffer, entry in
+                    buffer.writeJSONObject { object in
+                        entry.fault.write(to: &object)
+                        object.member("seen", entry.seen)
+                        object.member("spoiled", entry.spoiled)
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+import Domain
+import NIOCore
+
+extension SandboxZoom {
+    /// What becomes of the answer to a request that goes wrong, or only takes its time.
+    ///
+    /// - Parameter answer: Makes the answer as it would have been. It is not made where a gateway answers in its place, and
+    ///   made and lost where the connection fails: that Zoom has done its part.
+    func spoil(
+        _ fault: SandboxFault?, _ delay: Duration, _ answer: @escaping @Sendable () -> Reply
+    ) -> Reply {
+        guard let fault else { return later(delay, answer) }
+        switch fault.kind {
+        case .latency, .tokenRevoked: return later(delay, answer)
+        case .tooManyASecond, .tooManyUntilSeconds, .tooManyUntilDate, .tooManyADay, .tooManyForUser, .tooManyBare,
+            .status, .html, .empty, .wrongTypes:
+            let response = SandboxAnswer.spoiled(by: fault, at: clock.timestamp)
+            return later(delay) { .now(response) }
+        case .huge:
+            return .stream(Self.head) { [self] body in
+                await wait(delay)
+                let line = ByteBuffer(repeating: UInt8(ascii: " "), count: 64 * 1024)
+                for _ in 0..<160 where (try? await body.write(line)) == nil { return .broken }
+                return .complete
+            }
+        case .reset: return abandoned(.reset, delay, answer)
+        case .goAway: return abandoned(.goAway, delay, answer)
+        case .close: return abandoned(.disconnect, delay, answer)
+        case .stall: return abandoned(.disconnect, .seconds(3600), answer)
+        case .truncation, .resetHalfway:
+            let isClean = fault.kind == .truncation
+            return .stream(Self.head) { [self] body in
+                await wait(delay)
+                var bytes = await made(answer()).body
+                _ = try? await body.write(bytes.readSlice(length: bytes.readableBytes / 2) ?? ByteBuffer())
+                return isClean ? .complete : .broken
+            }
+        case .slowDrip:
+            return .stream(Self.head) { [self] body in
+                await wait(delay)
+                var bytes = await made(answer()).body
+                while let byte = bytes.readSlice(length: 1) {
+                    guard (try? await body.write(byte)) != nil else { return .broken }
+                    await wait(fault.delay)
+                }
+                return .complete
+            }
+        }
+    }
+
+    /// Without a length, since more or less than it was going to say is sent.
+    private static var head: HTTPResponse {
+        var response = HTTPResponse(status: 200)
+        response.fields.append(.contentType, "application/json;charset=UTF-8")
+        return response
+    }
+
+    private func later(_ delay: Duration, _ answer: @escaping @Sendable () -> Reply) -> Reply {
+        guard delay > .zero else { return answer() }
+        return .eventually { [self] in
+            await wait(delay)
+            return await made(answer())
+        }
+    }
+
+    private func abandoned(
+        _ abandonment: Abandonment, _ delay: Duration, _ answer: @escaping @Sendable () -> Reply
+    ) -> Reply {
+        .abandoned { [self] in
+            _ = await made(answer())
+            await wait(delay)
+            return abandonment
+        }
+    }
+
+    private func made(_ reply: Reply) async -> HTTPResponse {
+        switch reply {
+        case .now(let response): return response
+        case .eventually(let make): return await make()
+        case .stream, .abandoned: preconditionFailure("no operation of the sandbox answers like that")
+        }
+    }
+
+    /// Whoever asked may have gone meanwhile: then it is over at once.
+    private func wait(_ delay: Duration) async {
+        guard delay > .zero else { return }
+        try? await clock.sleep(until: clock.now + delay)
+    }
+}
+
+extension SandboxAnswer {
+    /// What is answered in the place of Zoom's answer.
+    static func spoiled(by fault: SandboxFault, at now: Timestamp) -> HTTPResponse {
+        switch fault.kind {
+        case .tooManyASecond:
+            var response = tooManyASecond
+            response.fields.append(FieldName("x-ratelimit-category"), "Medium")
+            response.fields.append(FieldName("x-ratelimit-type"), "QPS")
+            response.fields.append(FieldName("x-ratelimit-limit"), 20)
+            response.fields.append(FieldName("x-ratelimit-remaining"), 0)
+            return response
+        case .tooManyUntilSeconds:
+            var response = tooManyASecond
+            response.fields.append(.retryAfter, fault.retryAfterSeconds)
+            return response
+        case .tooManyUntilDate:
+            var response = tooManyASecond
+            let seconds = now.secondsSinceEpoch + Int64(fault.retryAfterSeconds)
+            response.fields.append(.retryAfter, HTTPDate.text(secondsSinceEpoch: seconds))
+            return response
+        case .tooManyADay:
+            let seconds = now.secondsSinceEpoch + Int64(fault.retryAfterSeconds)
+            var response = tooManyADay(until: Timestamp(secondsSinceEpoch: seconds))
+            response.fields.append(FieldName("x-ratelimit-category"), "Medium")
+            response.fields.append(FieldName("x-ratelimit-type"), "Daily-limit")
+            return response
+        case .tooManyForUser:
+            var response = error(
+                429, 429,
+                "You have exceeded the daily rate limit (100) of this API requests permitted for this particular user. "
+                    + "You may resume these requests at GMT 00:00:00.")
+            response.fields.append(FieldName("x-ratelimit-category"), "Light")
+            response.fields.append(FieldName("x-ratelimit-remaining"), 79)
+            return response
+        case .tooManyBare: return HTTPResponse(status: 429)
+        case .html:
+            let page = "<html><head><title>\(fault.status)</title></head><body>The gateway has no answer.</body></html>"
+            var response = HTTPResponse(status: fault.status, body: ByteBuffer(string: page))
+            response.fields.append(.contentType, "text/html")
+            return response
+        case .empty: return HTTPResponse(status: 200)
+        case .wrongTypes:
+            return json(status: 200) { object in
+                object.member("city", 94607)
+                object.member("zip") { $0.writeString("{\"code\":94607}") }
+                object.member("accounts", "none")
+                object.member("access_token", 1)
+                object.member("code", "300")
+                object.member("message", "The code of this error is a text.")
+            }
+        case .status, .latency, .truncation, .huge, .reset, .resetHalfway, .goAway, .close, .stall, .slowDrip,
+            .tokenRevoked:
+            return error(fault.status, fault.status, "The sandbox was told to fail.")
+        }
+    }
+}

@@ -1,0 +1,102 @@
+import Adapters
+import Domain
+import DomainFakes
+import Foundation
+import Synchronization
+import Testing
+
+@Suite("The file of access tokens")
+struct TokensFileTests {
+    private let clock = TestClock()
+
+    private func token(_ text: String, scopes: Set<String>? = ["a", "b"], lives: Int64 = 3600) -> AccessToken {
+        AccessToken(
+            text: Secret(text), scopes: scopes,
+            expires: Timestamp(secondsSinceEpoch: clock.timestamp.secondsSinceEpoch + lives))
+    }
+
+    @Test("gives each app's token to whoever has that app's credentials, and to nobody else")
+    func shared() async throws {
+        try await withTemporaryFolder { folder in
+            let ours = TokensFile(PrivateFile(path: folder + "/tokens"), time: clock, logger: .silent)
+            let theirs = TokensFile(PrivateFile(path: folder + "/tokens"), time: clock, logger: .silent)
+            let other = MasterCredentials(
+                name: Name(literal: "main"), accountID: AccountID(literal: "another"), clientID: "test-client",
+                clientSecret: Secret("s"))
+            #expect(ours.token(for: .test()) == nil)
+            ours.put(token("one"), for: .test())
+            #expect(theirs.token(for: .test()) == token("one"))
+            #expect(theirs.token(for: other) == nil)
+            theirs.put(token("two", scopes: nil), for: other)
+            theirs.put(token("three"), for: .test(name: "renamed", secret: "rotated"))
+            #expect(ours.token(for: .test()) == token("three"))
+            #expect(ours.token(for: other) == token("two", scopes: nil))
+            #expect(PrivateFile(path: folder + "/tokens").stamp != nil)
+        }
+    }
+
+    @Test("forgets those that have expired")
+    func expired() async throws {
+        try await withTemporaryFolder { folder in
+            let file = TokensFile(PrivateFile(path: folder + "/tokens"), time: clock, logger: .silent)
+            file.put(token("one", lives: 10), for: .test())
+            clock.advance(by: .seconds(11))
+            let other = MasterCredentials(
+                name: Name(literal: "x"), accountID: AccountID(literal: "x"), clientID: "x", clientSecret: Secret("s"))
+            file.put(token("two"), for: other)
+            #expect(file.token(for: .test()) == nil && file.token(for: other) != nil)
+        }
+    }
+
+    @Test("is sealed if there is a key, and opened with it alone")
+    func sealed() async throws {
+        try await withTemporaryFolder { folder in
+            let private_ = PrivateFile(path: folder + "/tokens")
+            let key = SealingKey.random()
+            let file = TokensFile(private_, keys: .given(key), time: clock, logger: .silent)
+            file.put(token("hunter2-token"), for: .test())
+            let bytes = try private_.read()
+            #expect(SealedFormat.isSealed(bytes))
+            #expect(!String(decoding: bytes, as: UTF8.self).contains("hunter2"))
+            #expect(file.token(for: .test()) == token("hunter2-token"))
+            let without = TokensFile(private_, keys: .given(.random()), time: clock, logger: .silent)
+            #expect(without.token(for: .test()) == nil)
+        }
+    }
+
+    @Test(
+        "is begun anew when it cannot be read: nothing is lost that cannot be obtained again",
+        arguments: [
+            "", "{", #"{"tokens":[{"account_id":"master"}]}"#,
+            #"{"tokens":[{"account_id":"m","client_id":"c","access_token":"a b","expires_at":"2026-01-31T12:00:00Z"}]}"#,
+            #"{"tokens":[{"account_id":"m","client_id":"c","access_token":"a","expires_at":"soon"}]}"#,
+        ])
+    func damaged(text: String) async throws {
+        try await withTemporaryFolder { folder in
+            let said = Event<Void>()
+            let file = TokensFile(
+                PrivateFile(path: folder + "/tokens"), time: clock,
+                logger: .announcing("access tokens are not shared with other replicas", said))
+            try write(text, to: folder + "/tokens")
+            #expect(file.token(for: .test()) == nil)
+            await said.next()
+            file.put(token("one"), for: .test())
+            #expect(file.token(for: .test()) == token("one"))
+        }
+    }
+
+    @Test("is refused when others may read it, and that is said")
+    func open() async throws {
+        try await withTemporaryFolder { folder in
+            let said = Event<Void>()
+            let path = folder + "/tokens"
+            let file = TokensFile(
+                PrivateFile(path: path), time: clock,
+                logger: .announcing("access tokens are not shared with other replicas", said))
+            file.put(token("one"), for: .test())
+            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+            #expect(file.token(for: .test()) == nil)
+            await said.next()
+        }
+    }
+}
