@@ -61,9 +61,10 @@ bench: setup-test ## Measure CPU and memory beside nghttpd, and the cost of stre
 	Benchmarks/stalled-reader.py --accounts 300000 --seconds 10
 	Benchmarks/attacks.py
 
-bench-budget: setup-test ## Measure how much of Zoom's rate limit is used, alone, beside callers and beside a rival: ten minutes.
+bench-budget: setup-test ## Measure how much of Zoom's rate limit is used, alone, beside callers and beside a rival, and how many tokens replicas take: a quarter of an hour.
 	swift build --configuration release --product billing-service
 	Benchmarks/budget.py
+	Benchmarks/tokens.py
 
 clean: ## Remove everything that was built.
 	rm -rf .build $(VENV)

@@ -69,6 +69,12 @@ def zoom_token(zoom, credentials):
     return json.loads(connection.getresponse().read())["access_token"]
 
 
+def add_caller(callers, name):
+    return subprocess.run(
+        [BINARY, "callers", "add", "--callers-file", callers, "--name", name, "--scopes", "billing:read,billing:export"],
+        check=True, capture_output=True, text=True).stdout.strip()
+
+
 def ask(service, token, account, every, end, waits, failures):
     client = Client(service.port, token)
     while time.monotonic() < end:
@@ -103,13 +109,8 @@ def measure(options, scenario):
         accounts = json.loads(Client(zoom.port, zoom_token(zoom, credentials)).get("/v2/accounts?page_size=1")[1])
         account = accounts["accounts"][0]["id"]
 
-        def add(name):
-            return subprocess.run(
-                [BINARY, "callers", "add", "--callers-file", callers, "--name", name, "--scopes",
-                 "billing:read,billing:export"], check=True, capture_output=True, text=True).stdout.strip()
-
-        tokens = [add(f"caller-{number}") for number in range(10)]
-        bulk = add("bulk")
+        tokens = [add_caller(callers, f"caller-{number}") for number in range(10)]
+        bulk = add_caller(callers, "bulk")
         base = f"http://127.0.0.1:{zoom.port}"
         service = Program(
             "serve", "--http-port", "0", "--ops-port", "0", "--shutdown-delay", "0s", "--shutdown-grace", "0s",

@@ -118,7 +118,8 @@ package final class ZoomClient: Sendable {
             var target = "/accounts?page_size=\(Self.pageSize)"
             for _ in 0..<Self.pagesMax {
                 let object = try await get(
-                    .listSubAccounts, target, bodyBytesMax: configuration.listBodyBytesMax, for: .bulk)
+                    .listSubAccounts, target, bodyBytesMax: configuration.listBodyBytesMax,
+                    for: .bulk(patience: configuration.listRetryTime))
                 let page = try ZoomAnswer.accountPage(object)
                 accounts += page.accounts
                 guard let token = page.nextPageToken else { return accounts }
@@ -138,7 +139,9 @@ package final class ZoomClient: Sendable {
     private func get(
         _ operation: ZoomOperation, _ target: String, bodyBytesMax: Int, for purpose: Purpose
     ) async throws(ZoomFailure) -> JSONObject {
-        var schedule = RetrySchedule(deadline: time.now + configuration.retryTime)
+        let isBulk = purpose.urgency == .bulk
+        let patience = isBulk ? purpose.patience : nil
+        var schedule = RetrySchedule(deadline: time.now + (patience ?? configuration.retryTime))
         var hasReconnected = false
         var last: ZoomFailure?
         trouble.withLock { $0.retries.asked() }
@@ -146,24 +149,30 @@ package final class ZoomClient: Sendable {
             do throws(ZoomFailure) {
                 return try await getOnce(operation, target, bodyBytesMax: bodyBytesMax, for: purpose)
             } catch {
-                // Who has met the fault itself is told of that, and not that it is known.
-                if case .unavailable = error, let last { throw last }
+                // Who has met the fault itself is told of that, and not that it is known; a job waits until it is over.
+                if case .unavailable = error, let last, !isBulk { throw last }
                 last = error
                 if error.isConnectionFault, !hasReconnected {
                     hasReconnected = true
                     continue
                 }
-                guard case .again(let retryAfter) = error.remedyForRead else { throw error }
+                guard case .again(let retryAfter) = error.remedyForRead(isPatient: isBulk) else { throw error }
                 var random = SystemRandomNumberGenerator()
-                guard let next = schedule.next(retryAfter: retryAfter, at: time.now, using: &random),
-                    trouble.withLock({ $0.retries.take() })
-                else { throw error }
+                var isAllowed = false
+                // A job waits until something may be asked once more.
+                repeat {
+                    guard let next = schedule.next(retryAfter: retryAfter, at: time.now, using: &random) else {
+                        throw error
+                    }
+                    isAllowed = trouble.withLock { $0.retries.take() }
+                    guard isAllowed || isBulk else { throw error }
+                    do throws(CancellationError) {
+                        try await time.sleep(until: next)
+                    } catch {
+                        throw .transport(.cancelled)
+                    }
+                } while !isAllowed
                 logger.debug("a call to Zoom is tried again", metadata: ["reason": "\(error.reason)"])
-                do throws(CancellationError) {
-                    try await time.sleep(until: next)
-                } catch {
-                    throw .transport(.cancelled)
-                }
             }
         }
     }

@@ -82,8 +82,11 @@ package enum ZoomFailure: Error, Sendable, Equatable {
 
     /// A read is tried again after a lost connection, too many requests, what gateways and busy servers answer, and an answer
     /// nobody can read.
-    var remedyForRead: Remedy {
+    ///
+    /// - Parameter isPatient: Whoever asked has time even for what has taken all the time that a call may.
+    func remedyForRead(isPatient: Bool) -> Remedy {
         switch self {
+        case .transport(.timedOut) where isPatient: .again(after: nil)
         case .api(429, _, _, let retryAfter), .api(503, _, _, let retryAfter): .again(after: retryAfter)
         case .api(500, _, _, _), .api(502, _, _, _), .api(504, _, _, _): .again(after: nil)
         case .unreadable: .again(after: nil)

@@ -24,7 +24,7 @@ package struct Purpose: Sendable, Equatable {
     /// Who waits.
     package let caller: Name?
 
-    /// How long they care to wait for their turn; `nil` for as long as is usual.
+    /// How long they care to wait, who waits for an answer for their turn; `nil` for as long as is usual.
     package let patience: Duration?
 
     private init(_ urgency: Urgency, caller: Name?, patience: Duration?) {
@@ -33,7 +33,12 @@ package struct Purpose: Sendable, Equatable {
         self.patience = patience
     }
 
-    package static let bulk = Purpose(.bulk, caller: nil, patience: nil)
+    package static let bulk = bulk(patience: nil)
+
+    /// - Parameter patience: How long the job tries to get an answer; for its turn it waits without an end.
+    package static func bulk(patience: Duration?) -> Purpose {
+        Purpose(.bulk, caller: nil, patience: patience)
+    }
 
     package static func interactive(for caller: Name?, patience: Duration? = nil) -> Purpose {
         Purpose(.interactive, caller: caller, patience: patience)

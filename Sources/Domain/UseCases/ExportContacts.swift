@@ -23,7 +23,7 @@ package struct ExportContacts: Sendable {
         /// list of all of them is tried before the export fails.
         package var accountDeadline = Duration.seconds(60)
 
-        /// The wait before an account is tried again, doubled each time.
+        /// The wait before a source that is not to be asked now is asked again, doubled each time.
         package var retryDelay = Duration.milliseconds(500)
 
         /// Silence after which a heartbeat says that the export is alive.
@@ -214,12 +214,14 @@ package struct ExportContacts: Sendable {
     ) async -> Result<DatedContact, BillingFailure> {
         await persisting(budgetWaiters) { () async throws(BillingFailure) in
             try caller.requireAccess(to: account)
-            let billing = try await source.billing(of: account, under: caller.master, for: .bulk)
+            let billing = try await source.billing(
+                of: account, under: caller.master, for: .bulk(patience: rules.accountDeadline))
             return DatedContact(contact: try billing.visibleContact(), asOf: time.timestamp)
         }
     }
 
-    /// Tries again while that may help and the deadline allows, at growing distances.
+    /// Asks again while the source is not to be asked yet, at growing distances, as long as the deadline allows. What has
+    /// failed when it was asked has been tried again by the source.
     private func persisting<Value: Sendable>(
         _ budgetWaiters: BudgetWaiters, _ attempt: () async throws(BillingFailure) -> Value
     ) async -> Result<Value, BillingFailure> {
@@ -229,18 +231,16 @@ package struct ExportContacts: Sendable {
             do throws(BillingFailure) {
                 return .success(try await attempt())
             } catch {
-                guard error.reach == .moment else { return .failure(error) }
-                var pause = delay
+                let pause: Duration
                 var isBudget = false
                 switch error {
                 case .budgetSpent(let retryAfter):
-                    pause = max(pause, retryAfter)
+                    pause = max(delay, retryAfter)
                     isBudget = true
-                case .sourceUnavailable(let retryAfter): pause = max(pause, retryAfter)
+                case .sourceUnavailable(let retryAfter): pause = max(delay, retryAfter)
                 case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dayBudgetSpent, .credentialsRefused,
-                    .permissionMissing,
-                    .sourceFailed, .timedOut, .cancelled:
-                    break
+                    .permissionMissing, .sourceFailed, .timedOut, .cancelled:
+                    return .failure(error)
                 }
                 let next = time.now + pause
                 guard next < deadline else { return .failure(error) }

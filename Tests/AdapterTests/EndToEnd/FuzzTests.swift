@@ -15,9 +15,11 @@ struct FuzzTests {
     }
 
     @Test(
-        "reads no file of an operator's into a trap: at least 100,000 changed copies of each seed's kind",
+        "leads into no trap, whether an operator has written it or Zoom: at least 100,000 changed copies of each kind",
         .timeLimit(.minutes(10)),
-        arguments: [("credentials-file", 20_000), ("callers-file", 20_000)])
+        arguments: [
+            ("credentials-file", 20_000), ("callers-file", 20_000), ("zoom-answer", 10_000), ("token-answer", 35_000),
+        ])
     func files(target: String, mutations: Int) async throws {
         try await withTemporaryFolder { folder in
             // It names each before it is run, which is too much to be kept: the last one is what counts.

@@ -53,7 +53,10 @@ struct ServiceTests {
                 message: "Zoom's rate limit leaves no room for this request now. Try again later."),
             Case(
                 failure: .credentialsRefused, status: 502, code: 4700,
-                message: "Zoom refused the credentials of this service, or they lack a permission."),
+                message: "Zoom refused the credentials of this service."),
+            Case(
+                failure: .permissionMissing(anyOf: ["a:b", "c:d"]), status: 502, code: 4711,
+                message: "Zoom's app of this service lacks the scope for this: any one of a:b, c:d would do."),
             Case(
                 failure: .dayBudgetSpent(retryAfter: .milliseconds(1500)), status: 429, code: 429,
                 message: "Zoom's daily rate limit leaves no room for this request today. Try again later."),

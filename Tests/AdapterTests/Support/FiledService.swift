@@ -28,12 +28,15 @@ struct FiledService {
 
     /// - Parameter prepare: Gets the folder in which the files will be.
     static func with(
-        _ arguments: [String] = [], accounts: Int = 20, prepare: (String) throws -> Void = { _ in },
+        _ arguments: [String] = [], accounts: Int = 20, scopes: [String] = TestZoom.app.scopes,
+        prepare: (String) throws -> Void = { _ in },
         _ test: (FiledService) async throws -> Void
     ) async throws {
+        var app = app()
+        app.scopes = scopes
         let zooms = [1, 2].map { seed in
             SandboxZoom(
-                configuration: SandboxConfiguration(apps: [app()], accounts: accounts, seed: UInt64(seed)),
+                configuration: SandboxConfiguration(apps: [app], accounts: accounts, seed: UInt64(seed)),
                 time: SystemTime())
         }
         try await withServer(zooms[0]) { first in

@@ -70,7 +70,7 @@ struct TestZoom {
     static func with(
         _ server: HTTPServer, _ masters: [ZoomMasters.Master], _ credentials: FakeCredentials,
         sharedTokens: (any SharedTokens)? = nil, waitMax: Duration = .seconds(10), retryTime: Duration = .zero,
-        time: any TimeSource = SystemTime(),
+        timeout: TimeAmount = .seconds(30), time: any TimeSource = SystemTime(),
         logger: Logger = .silent,
         _ test: (ZoomMasters) async throws -> Void
     ) async throws {
@@ -79,7 +79,7 @@ struct TestZoom {
             oauth: .init(origin: server.origin, path: "/oauth/token"))
         configuration.waitMax = waitMax
         configuration.retryTime = retryTime
-        configuration.timeout = .seconds(30)
+        configuration.timeout = timeout
         configuration.http.bePatient()
         let client = ZoomMasters(
             masters, configuration: configuration, credentials: credentials, sharedTokens: sharedTokens,

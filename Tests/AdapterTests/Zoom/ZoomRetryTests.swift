@@ -115,16 +115,31 @@ struct ZoomRetryTests {
         }
     }
 
-    @Test("asks at most one more time in ten, however much fails")
-    func allowance() async throws {
+    @Test(
+        "asks at most one more time in ten, however much fails and however patient a job is",
+        arguments: [Purpose.interactive, .bulk(patience: .seconds(60))])
+    func allowance(purpose: Purpose) async throws {
         // Refusals for the rate do not open the circuit.
         try await Self.with([Self.text(429, "{}")]) { client, zoom, _ in
             for _ in 0..<300 {
                 await #expect(throws: BillingFailure.budgetSpent(retryAfter: .seconds(1))) {
-                    try await client.billing(of: Self.account, for: .interactive)
+                    try await client.billing(of: Self.account, for: purpose)
                 }
             }
             #expect(zoom.asked > 300 && zoom.asked <= 300 + 30 + 10)
+        }
+    }
+
+    @Test("has a job wait until something may be asked once more, and only for as long as it cares to")
+    func patientJob() async throws {
+        try await Self.with([Self.text(429, "{}")]) { client, zoom, clock in
+            // What may be asked again is spent by others.
+            for _ in 0..<20 {
+                _ = try? await client.billing(of: Self.account, for: .interactive)
+            }
+            let start = clock.now
+            _ = try? await client.billing(of: Self.account, for: .bulk(patience: .seconds(40)))
+            #expect(clock.now - start > .seconds(30) && clock.now - start <= .seconds(40))
         }
     }
 

@@ -116,11 +116,11 @@ struct ExportContactsTests {
         #expect(try await running.value.accounts.count == 100)
     }
 
-    @Test("tries an account again while that may help, at growing distances")
+    @Test("asks again while the source is left alone, at growing distances")
     func retry() async throws {
         let clock = TestClock()
         let source = FakeSource(listed: Self.ids("a")) { account, attempt async throws(BillingFailure) in
-            if attempt < 3 { throw .sourceFailed }
+            if attempt < 3 { throw .sourceUnavailable(retryAfter: .zero) }
             return .masterPays(.sample(account))
         }
         let running = Task { try await export(source, clock: clock) }
@@ -132,11 +132,27 @@ struct ExportContactsTests {
         #expect(try await running.value.last == .end(.init(contacts: 1, failures: 0, elapsed: .milliseconds(1500))))
     }
 
+    @Test(
+        "takes what has failed for failed: the source has tried it again itself",
+        arguments: [
+            BillingFailure.sourceFailed, .timedOut,
+        ])
+    func failed(failure: BillingFailure) async throws {
+        let source = FakeSource(listed: Self.ids("a", "b")) { account, _ async throws(BillingFailure) in
+            if account.rawValue == "a" { throw failure }
+            return .masterPays(.sample(account))
+        }
+        let events = try await export(source)
+        #expect(events[1] == .failure(AccountID(literal: "a"), failure))
+        #expect(source.calls.count == 2)
+    }
+
     @Test("tries the list of accounts again, too")
     func retryList() async throws {
         let clock = TestClock()
         let source = FakeSource(
-            listed: Self.ids("a"), listingFailures: [.sourceFailed, .budgetSpent(retryAfter: .seconds(3))])
+            listed: Self.ids("a"),
+            listingFailures: [.sourceUnavailable(retryAfter: .zero), .budgetSpent(retryAfter: .seconds(3))])
         let running = Task { try await export(source, clock: clock) }
         await clock.sleepers(2)
         clock.advance(by: .milliseconds(500))
@@ -174,14 +190,14 @@ struct ExportContactsTests {
         var rules = ExportContacts.Rules()
         rules.accountDeadline = .seconds(1)
         let source = FakeSource(listed: Self.ids("a", "b")) { account, _ async throws(BillingFailure) in
-            if account.rawValue == "a" { throw .timedOut }
+            if account.rawValue == "a" { throw .sourceUnavailable(retryAfter: .zero) }
             return .masterPays(.sample(account))
         }
         let running = Task { try await export(source, rules: rules, clock: clock) }
         await clock.sleepers(2)
         clock.advance(by: .milliseconds(500))
         let events = try await running.value
-        #expect(events[1] == .failure(AccountID(literal: "a"), .timedOut))
+        #expect(events[1] == .failure(AccountID(literal: "a"), .sourceUnavailable(retryAfter: .zero)))
         #expect(events.last == .end(.init(contacts: 1, failures: 1, elapsed: .milliseconds(500))))
     }
 

@@ -1,0 +1,53 @@
+import Foundation
+import Testing
+
+/// What `docs/sandbox.md` says works.
+@Suite("The page of the sandbox", .fewAtATime, .timeLimit(.minutes(5)))
+struct SandboxPageTests {
+    private let text: String
+
+    init() throws {
+        text = try String(contentsOf: TestProcess.root.appending(path: "docs/sandbox.md"), encoding: .utf8)
+    }
+
+    @Test("has lines that work, one after another")
+    func lines() async throws {
+        try await withTemporaryFolder { folder in
+            let blocks = text.blocks("sh")
+            // The first one starts it, on a port of its own and not of its choice.
+            #expect(blocks[0].contains("--sandbox-port 8090"))
+            let sandbox = TestProcess(
+                TestProcess.billingService,
+                ["sandbox", "--sandbox-port", "0", "--sandbox-credentials-file", folder + "/credentials.json"])
+            let output = try await sandbox.output(containing: "Listening on ")
+            let base = try #require(output.firstMatch(of: /http:\/\/[0-9.]+:[0-9]+/)).output
+            let lines = blocks.dropFirst().joined(separator: "\n").replacing("http://127.0.0.1:8090", with: base)
+            let outcome = await TestProcess.run("sh", ["-ec", "cd \(folder)\n\(lines)"])
+            #expect(outcome.status == 0, "\(outcome.output) \(outcome.errors)")
+            #expect(outcome.output.contains(#""country":"#) && outcome.output.contains(#""rate_limited":0"#))
+            sandbox.signal(SIGTERM)
+            #expect(await sandbox.outcome().status == 0)
+        }
+    }
+
+    @Test("names every fault, every operation and every flag there is")
+    func whole() async throws {
+        let help = await TestProcess.run(TestProcess.billingService, ["sandbox", "--help"])
+        for flag in help.output.matches(of: /--sandbox-(?:limits|tokens|latency|now|faults-file)/) {
+            #expect(text.contains(flag.output))
+        }
+        let wrong = await TestProcess.run(
+            "sh",
+            [
+                "-c",
+                "printf '{\"faults\":[{\"fault\":\"x\"}]}' > $0.json; \(TestProcess.billingService) sandbox "
+                    + "--sandbox-faults-file $0.json; code=$?; rm $0.json; exit $code",
+                FileManager.default.temporaryDirectory.appending(path: "faults-\(UUID().uuidString)").path(),
+            ])
+        #expect(wrong.status == 78)
+        let list = try #require(wrong.errors.firstMatch(of: /"fault" must be one of ([a-z0-9, -]+)/)).output.1
+        let kinds = list.split(separator: ", ")
+        #expect(kinds.count == 20)
+        for kind in kinds { #expect(text.contains("`\(kind)`"), "\(kind) is not on the page") }
+    }
+}
