@@ -88,10 +88,10 @@ def start_nghttpd(folder, port, tls=None):
     return server, f"{'https' if tls else 'http'}://127.0.0.1:{port}"
 
 
-def load(url, headers, options, requests):
+def load(url, headers, options, requests, *flags):
     output = subprocess.run(
         ["taskset", "-c", "1", "h2load", "-n", str(requests), "-c", str(options.connections),
-         "-m", str(options.streams), *headers, url], capture_output=True, text=True, check=True).stdout
+         "-m", str(options.streams), *flags, *headers, url], capture_output=True, text=True, check=True).stdout
     done = int(re.search(r"(\d+) done", output).group(1))
     if done != requests or int(re.search(r"(\d+) errored", output).group(1)):
         sys.exit(f"h2load did not finish cleanly against {url}:\n{output}")
@@ -101,11 +101,22 @@ def load(url, headers, options, requests):
     return rate, statuses + (f"; {cipher.group(1)}" if cipher else "")
 
 
+def percentiles(log):
+    """The 50th and the 99th of the times in a log of h2load's, in microseconds."""
+    times = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
+    return times[len(times) // 2], times[len(times) * 99 // 100]
+
+
 def measure(server, url, headers, options, requests):
     load(url, headers, options, max(1000, requests // 20))
     before = cpu_seconds(server.process.pid)
     rate, statuses = load(url, headers, options, requests)
-    return (cpu_seconds(server.process.pid) - before) / requests * 1e6, rate, statuses
+    cpu = (cpu_seconds(server.process.pid) - before) / requests * 1e6
+    with tempfile.TemporaryDirectory() as folder:
+        # Not in the same breath: writing them down costs the load more than the request does.
+        log = pathlib.Path(folder) / "times"
+        load(url, headers, options, max(1000, requests // 10), f"--log-file={log}")
+        return cpu, rate, statuses, percentiles(log)
 
 
 def main():
@@ -140,7 +151,7 @@ def main():
             ours.stop()
             peer.stop()
 
-    yardstick = [cpu for cpu, _, _ in figures["nghttpd, file of 200 bytes"]]
+    yardstick = [cpu for cpu, *_ in figures["nghttpd, file of 200 bytes"]]
     print(f"{options.connections} connections x {options.streams} streams, {options.rounds} alternating rounds\n")
     print("| server and request | CPU us/request, median (min-max) | ratio to nghttpd, median (min-max) | requests/s |")
     print("|---|---|---|---|")

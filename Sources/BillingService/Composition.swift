@@ -21,6 +21,7 @@ struct Application {
 
     private let health: Health
     private let zoom: ZoomMasters
+    private let cache: BillingCache<BillingAnswer>
     private let signals: UnixSignalsSequence
 
     /// Where it listens.
@@ -108,18 +109,22 @@ struct Application {
             sharedTokens: settings.tokens.map { TokensFile($0.file, keys: $0.keys, time: time, logger: logger) },
             group: group, time: time, logger: logger)
         self.zoom = zoom
-        services += [zoom, masters.file, masters.follower(zoom)]
+        let cache = BillingCache<BillingAnswer>(source: zoom, time: time, rules: settings.cache)
+        self.cache = cache
+        services += [zoom, masters.file, masters.follower(zoom, cache)]
         if let callersFile { services.append(callersFile) }
 
         var rules = ExportContacts.Rules()
         rules.windowMax = settings.exportWindow
         let defences = DefenceLog(logger: logger)
         let router = Router(
-            lookUpContact: LookUpContact(source: zoom, time: time),
+            lookUpContact: LookUpContact(cache: cache),
             exportContacts: ExportContacts(directory: zoom, source: zoom, time: time, rules: rules),
             callers: callers, audit: AuditLog(logger: Output.auditLogger()),
+            accessLog: AccessLog(share: settings.accessSample, logger: logger),
             trustedProxies: settings.listener.trustedProxies, forwardedField: settings.listener.forwardedField,
-            guesses: settings.listener.callersFailures, defences: defences, logger: logger)
+            guesses: settings.listener.callersFailures, defences: defences, time: time,
+            logger: logger)
 
         var checks = [
             Health.Check("zoom") { zoom.finding },
@@ -205,6 +210,7 @@ struct Application {
             }
             tasks.addTask { await zoom.obtainTokens() }
             try await serviceGroup.run()
+            await cache.close()
             tasks.cancelAll()
         }
         try await group.shutdownGracefully()

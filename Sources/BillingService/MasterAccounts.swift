@@ -39,25 +39,29 @@ struct MasterAccounts: CredentialsStore {
 
     var names: Set<Name> { Set(file.value.document.masters.map(\.name)) }
 
-    /// Tells `zoom` of every change, until the service shuts down.
-    func follower(_ zoom: ZoomMasters) -> some Service {
-        Follower(file: file, zoom: zoom)
+    /// Tells `zoom` of every change, until the service shuts down. What `cache` holds is of the masters as they were.
+    func follower(_ zoom: ZoomMasters, _ cache: BillingCache<BillingAnswer>) -> some Service {
+        Follower(file: file, zoom: zoom, cache: cache)
     }
 
     private struct Follower: Service {
         let file: ReloadedFile<Content>
         let zoom: ZoomMasters
+        let cache: BillingCache<BillingAnswer>
 
         func run() async throws {
             await cancelWhenGracefulShutdown {
                 // It was made with the first.
                 var version = 0
+                var masters = file.value.masters
                 while !Task.isCancelled {
                     await file.change(since: version)
                     let (content, now) = file.versioned
                     guard now != version else { continue }
                     version = now
                     await zoom.update(content.masters)
+                    if content.masters != masters { cache.removeAll() }
+                    masters = content.masters
                     await zoom.obtainTokens()
                 }
             }

@@ -27,7 +27,9 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(.shutdownDelay) var shutdownDelay
     @Option(.shutdownGrace) var shutdownGrace
     @OptionGroup var zoomFlags: ZoomFlags
+    @OptionGroup var cacheFlags: CacheFlags
     @Option(.exportWindow) var exportWindow
+    @Option(.logAccessSample) var accessSample
     @OptionGroup var credentialsFlags: CredentialsFlags
     @OptionGroup var callersFlags: CallersFlags
     @OptionGroup var sharedFileFlag: SharedFileFlag
@@ -36,10 +38,12 @@ struct ServeCommand: AsyncParsableCommand {
     private var flags: [Setting: String] {
         let own: [Setting: String?] = [
             .shutdownDelay: shutdownDelay, .shutdownGrace: shutdownGrace, .exportWindow: exportWindow,
+            .logAccessSample: accessSample,
             .sandbox: isSandbox ? "true" : nil,
         ]
         let groups: [any SettingFlags] = [
-            httpFlags, limitFlags, opsFlags, zoomFlags, credentialsFlags, callersFlags, sharedFileFlag, sandboxFlags,
+            httpFlags, limitFlags, opsFlags, zoomFlags, cacheFlags, credentialsFlags, callersFlags, sharedFileFlag,
+            sandboxFlags,
             commonFlags,
         ]
         return own.compactMapValues { $0 }.merging(groups.values) { first, _ in first }

@@ -1,4 +1,5 @@
 import Adapters
+import Domain
 import Logging
 
 /// What `serve` needs to know, every value checked.
@@ -14,14 +15,17 @@ struct ServeSettings: Sendable {
     var opsPort: Int
     var source: ZoomSource
     var zoom: ZoomSettings
+    var cache: CacheRules
     var exportWindow: Int
     var callers: CallersFile?
     var tokens: (file: PrivateFile, keys: SealingKeys)?
     var logLevel: Logger.Level
+    var accessSample: Double
 
     static let all: [Setting] =
-        ListenerSettings.all + [.opsHost, .opsPort] + ZoomSettings.all + [.exportWindow] + FileSettings.all + [
-            .logLevel, .sandbox,
+        ListenerSettings.all + [.opsHost, .opsPort] + ZoomSettings.all + CacheSettings.all + [.exportWindow]
+        + FileSettings.all + [
+            .logLevel, .logAccessSample, .sandbox,
         ] + SandboxSettings.all
 
     /// - Parameters:
@@ -36,11 +40,13 @@ struct ServeSettings: Sendable {
         opsHost = reader.text(.opsHost) ?? ""
         opsPort = reader.integer(.opsPort, in: 0...65_535)
         zoom = ZoomSettings(&reader, environment: environment)
+        cache = CacheSettings.rules(&reader, machine: machine)
         exportWindow = reader.integer(.exportWindow, in: 1...1000)
         let files = FileSettings(&reader, environment: environment)
         callers = files.callers
         tokens = files.tokens.map { ($0, files.keys) }
         logLevel = reader.choice(.logLevel) ?? .info
+        accessSample = reader.share(.logAccessSample)
         let sandbox = SandboxSettings(&reader)
         if isSandbox {
             for setting in [

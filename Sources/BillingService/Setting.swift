@@ -225,6 +225,26 @@ extension Setting {
         "zoom.retry-time", default: "15s", "time",
         "How long a lookup that fails for a passing reason is tried again, 0s to 5m. One in ten of all calls may be such."
     )
+    static let cacheTTL = Setting(
+        "cache.ttl", default: "5m", "time",
+        "How long an answer of Zoom's is fresh, less up to a tenth at random, 0s to 1d. With 0s nothing is kept.")
+    static let cacheMaxBytes = Setting(
+        "cache.max-bytes", default: "", "size",
+        "Memory for answers that are kept, 1MiB to half of what is at hand. 256MiB, or a quarter of the memory if that is less, if not given."
+    )
+    static let cacheStaleWhileRevalidate = Setting(
+        "cache.stale-while-revalidate", default: "1m", "time",
+        "How long an answer that is no longer fresh is given out while another is fetched, 0s to 1d.")
+    static let cacheStaleIfError = Setting(
+        "cache.stale-if-error", default: "1h", "time",
+        "How long an answer that is no longer fresh stands in when Zoom fails, 0s to 7d.")
+    static let cacheFailureTTL = Setting(
+        "cache.failure-ttl", default: "30s", "time",
+        "How long it is remembered that an account does not exist or pays for itself, 0s to 1h.")
+    static let cacheRefreshAhead = Setting(
+        "cache.refresh-ahead", default: "0.8", "share",
+        "From which part of its time on an answer that is in demand is renewed, above 0 to 1, when Zoom's rate leaves room."
+    )
     static let exportWindow = Setting(
         "export.window", default: "64", "count", "Lookups a stream has under way at a time, 1 to 1000.")
     static let credentialsFile = Setting(
@@ -246,6 +266,9 @@ extension Setting {
         "Take these files though others than their owner may use them, as in mounts of Kubernetes.")
     static let logLevel = Setting(
         "log.level", default: "info", "level", "trace, debug, info, notice, warning, error or critical.")
+    static let logAccessSample = Setting(
+        "log.access-sample", default: "0.01", "share",
+        "Of all requests so many leave a line in the log, above 0 to 1; at the level debug all of them do.")
     static let sandbox = Setting(
         "sandbox", default: "false", "", "Serve an embedded Zoom instead of the real one: nothing else is needed.")
     static let sandboxAccounts = Setting(

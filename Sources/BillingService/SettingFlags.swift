@@ -177,6 +177,24 @@ struct ZoomFlags: SettingFlags {
     }
 }
 
+/// The flags that say what is kept of Zoom's answers.
+struct CacheFlags: SettingFlags {
+    @Option(.cacheTTL) var ttl
+    @Option(.cacheMaxBytes) var maxBytes
+    @Option(.cacheStaleWhileRevalidate) var staleWhileRevalidate
+    @Option(.cacheStaleIfError) var staleIfError
+    @Option(.cacheFailureTTL) var failureTTL
+    @Option(.cacheRefreshAhead) var refreshAhead
+
+    var values: [Setting: String] {
+        let own: [Setting: String?] = [
+            .cacheTTL: ttl, .cacheMaxBytes: maxBytes, .cacheStaleWhileRevalidate: staleWhileRevalidate,
+            .cacheStaleIfError: staleIfError, .cacheFailureTTL: failureTTL, .cacheRefreshAhead: refreshAhead,
+        ]
+        return own.compactMapValues { $0 }
+    }
+}
+
 /// The flags that say where the credentials are, and what opens them.
 struct CredentialsFlags: SettingFlags {
     @Option(.credentialsFile) var file

@@ -21,6 +21,8 @@ package enum BillingFailure: Error, Sendable, Equatable {
     case sourceUnavailable(retryAfter: Duration)
     /// The source did not answer in time.
     case timedOut
+    /// There is no answer that is kept, and the source was not to be asked.
+    case notKept
     /// Whoever asked has gone, or we are.
     case cancelled
 
@@ -47,7 +49,7 @@ package enum BillingFailure: Error, Sendable, Equatable {
 
     package var reach: Reach {
         switch self {
-        case .invalid, .selfPay, .accountNotFound: .account
+        case .invalid, .selfPay, .accountNotFound, .notKept: .account
         case .budgetSpent, .sourceFailed, .sourceUnavailable, .timedOut: .moment
         case .scopeMissing, .dayBudgetSpent, .credentialsRefused, .permissionMissing, .cancelled: .everything
         }

@@ -87,9 +87,11 @@ enum FuzzTarget: String, CaseIterable {
     private static let router: Router = {
         let source = FakeSource()
         return Router(
-            lookUpContact: LookUpContact(source: source, time: TestClock()),
+            lookUpContact: LookUpContact(
+                cache: BillingCache<BillingAnswer>(source: source, time: TestClock(), rules: CacheRules(), parts: 1)),
             exportContacts: ExportContacts(directory: source, source: source, time: TestClock()),
-            callers: Everybody(), audit: AuditLog(logger: silent), logger: silent)
+            callers: Everybody(), audit: AuditLog(logger: silent), accessLog: AccessLog(share: 1, logger: silent),
+            time: TestClock(), logger: silent)
     }()
 
     private static let silent = Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() }

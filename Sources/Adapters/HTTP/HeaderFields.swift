@@ -26,6 +26,17 @@ package struct HeaderFields: Sendable, Equatable {
         count = prepared.count
     }
 
+    /// What both hold, one after the other, with room for `capacity` bytes more.
+    package init(_ prepared: HeaderFields, _ more: HeaderFields, reservingBytes capacity: Int) {
+        storage.reserveCapacity(prepared.storage.count + more.storage.count + capacity)
+        storage.append(contentsOf: prepared.storage)
+        storage.append(contentsOf: more.storage)
+        count = prepared.count + more.count
+    }
+
+    /// What it takes in memory.
+    package var bytes: Int { storage.capacity }
+
     /// For sections written in the source, such as the fixed part of a response.
     package init(_ fields: [(FieldName, String)]) {
         for (name, value) in fields { append(name, value) }

@@ -42,6 +42,7 @@ enum FailureTable {
                 message: "Zoom fails again and again, and is not asked for a moment. Try again later.",
                 extraFields: [(.retryAfter, seconds(retryAfter))])
         case .timedOut: timedOut
+        case .notKept: notCached
         case .cancelled: shuttingDown
         }
     }
@@ -66,6 +67,9 @@ enum FailureTable {
     private static let timedOut = ProblemDetails(
         status: 504, code: 504, slug: "zoom-timed-out", title: "Zoom timed out",
         message: "Zoom did not answer in time.")
+    private static let notCached = ProblemDetails(
+        status: 504, code: 504, slug: "not-cached", title: "Not cached",
+        message: "There is no answer at hand that is as new as was asked for, and Zoom was not to be asked.")
     private static let shuttingDown = ProblemDetails(
         status: 503, code: 503, slug: "shutting-down", title: "Unavailable",
         message: "The service is shutting down. Try again.", extraFields: [(.retryAfter, "1")])

@@ -3,10 +3,12 @@ import NIOCore
 
 /// `GET /v2/accounts/{accountId}/billing`: Zoom's *Get billing information*.
 struct GetBilling: Sendable {
-    private let lookUpContact: LookUpContact
+    private let lookUpContact: LookUpContact<BillingAnswer>
+    private let time: any TimeSource
 
-    init(lookUpContact: LookUpContact) {
+    init(lookUpContact: LookUpContact<BillingAnswer>, time: any TimeSource) {
         self.lookUpContact = lookUpContact
+        self.time = time
     }
 
     func reply(to request: HTTPRequest, account: ArraySlice<UInt8>, caller: Caller, _ requestID: RequestID) -> Reply {
@@ -16,45 +18,55 @@ struct GetBilling: Sendable {
         guard AcceptField(of: request).first(of: ["application/json"]) != nil else {
             return .now(FailureTable.notAcceptable.response(requestID))
         }
+        let demand = CacheControlField.demand(of: request)
+        let conditions = Conditions(of: request)
+        do throws(BillingFailure) {
+            let now = time.now
+            if let entry = try lookUpContact.kept(account, for: caller, demand, at: now) {
+                return .now(Self.response(entry, conditions, at: now, requestID))
+            }
+        } catch {
+            return .now(FailureTable.problem(for: error).response(requestID))
+        }
         let patience = PreferField.wait(of: request)
-        let wantsNothing = request.fields[.ifNoneMatch]?.elementsEqual("*".utf8) ?? false
-        return .eventually {
+        return .eventually { [lookUpContact, time] in
             do throws(BillingFailure) {
-                let dated = try await lookUpContact(account, for: caller, patience: patience)
-                return wantsNothing ? Self.notModified(requestID) : Self.response(dated.contact, requestID)
+                let entry = try await lookUpContact(account, for: caller, patience: patience, demand)
+                return Self.response(entry, conditions, at: time.now, requestID)
             } catch {
                 return FailureTable.problem(for: error).response(requestID)
             }
         }
     }
 
+    /// What is the same for every account. Whose answer it is depends on who asks, and whether there is one on what is
+    /// accepted.
     private static let fields = HeaderFields([
         (.status, "200"),
         (.contentType, "application/json"),
-        (.cacheControl, "private, no-store"),
         (.contentTypeOptions, "nosniff"),
         (.acceptRanges, "none"),
+        (.vary, "accept, authorization"),
     ])
 
     private static let notModifiedFields = HeaderFields([
         (.status, "304"),
-        (.cacheControl, "private, no-store"),
         (.contentTypeOptions, "nosniff"),
+        (.vary, "accept, authorization"),
     ])
 
-    /// What is there was asked for only if there is nothing (RFC 9110, 13.1.2).
-    private static func notModified(_ requestID: RequestID) -> HTTPResponse {
-        var fields = notModifiedFields
-        requestID.append(to: &fields)
-        return HTTPResponse(fields: fields)
-    }
-
-    private static func response(_ contact: BillingContact, _ requestID: RequestID) -> HTTPResponse {
-        var body = ByteBuffer()
-        body.writeContact(contact)
-        var fields = HeaderFields(fields, reservingBytes: requestID.count + 64)
-        fields.append(.contentLength, body.readableBytes)
-        requestID.append(to: &fields)
-        return HTTPResponse(fields: fields, body: body)
+    private static func response(
+        _ entry: CacheEntry<BillingAnswer>, _ conditions: Conditions, at now: Moment, _ requestID: RequestID
+    ) -> HTTPResponse {
+        let answer = entry.answer
+        switch answer.content {
+        case .failure(let problem): return problem.response(requestID)
+        case .contact(let own, let body):
+            let isKnown = !conditions.isEmpty && conditions.isMet(by: answer)
+            var fields = HeaderFields(isKnown ? notModifiedFields : fields, own, reservingBytes: requestID.count + 48)
+            fields.append(.age, Int(entry.age(at: now).components.seconds))
+            requestID.append(to: &fields)
+            return HTTPResponse(fields: fields, body: isKnown ? ByteBuffer() : body)
+        }
     }
 }

@@ -44,6 +44,20 @@ struct RequestID: Sendable {
         }
     }
 
+    /// A number below 65,536, each as likely as the others: for what is done for some requests alone.
+    var lot: Int {
+        switch origin {
+        case .sent(let text):
+            // FNV-1a; an id that a caller has chosen need not be evenly spread.
+            Int(text.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 } >> 48)
+        case .made(let digits): (0..<4).reduce(0) { $0 << 4 | Self.value(of: digits[$1]) }
+        }
+    }
+
+    private static func value(of digit: UInt8) -> Int {
+        Int(digit < UInt8(ascii: "a") ? digit - UInt8(ascii: "0") : digit - UInt8(ascii: "a") + 10)
+    }
+
     func append(to fields: inout HeaderFields) {
         switch origin {
         case .sent(let text): fields.append(.requestID, text)

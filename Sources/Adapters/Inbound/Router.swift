@@ -7,6 +7,14 @@ package final class Router: RequestHandler {
     private enum Route {
         case billing(account: ArraySlice<UInt8>)
         case billingStream
+
+        /// Without what differs from request to request.
+        var template: String {
+            switch self {
+            case .billing: "/v2/accounts/{accountId}/billing"
+            case .billingStream: "/v2/billing/stream"
+            }
+        }
     }
 
     private let callerCheck: CallerCheck
@@ -16,10 +24,7 @@ package final class Router: RequestHandler {
     private let forwardedField: ForwardedField.Name
     private let tokenGuesses: TokenGuesses
     private let callerRates = CallerRates()
-    private let logger: Logger
-
-    /// Asked of the logger once and not for every request.
-    private let logsRequests: Bool
+    private let accessLog: AccessLog
 
     /// - Parameters:
     ///   - callers: Who may call.
@@ -28,33 +33,51 @@ package final class Router: RequestHandler {
     ///   - forwardedField: Where they say it.
     ///   - guesses: Wrong tokens that one address may show.
     package init(
-        lookUpContact: LookUpContact, exportContacts: ExportContacts,
-        callers: any CallerDirectory, audit: AuditLog, trustedProxies: [AddressRange] = [],
+        lookUpContact: LookUpContact<BillingAnswer>, exportContacts: ExportContacts,
+        callers: any CallerDirectory, audit: AuditLog, accessLog: AccessLog, trustedProxies: [AddressRange] = [],
         forwardedField: ForwardedField.Name = .xForwardedFor,
-        guesses: Limits.Rate = Limits.Rate(atOnce: 50, perSecond: 1), defences: DefenceLog? = nil, logger: Logger
+        guesses: Limits.Rate = Limits.Rate(atOnce: 50, perSecond: 1), defences: DefenceLog? = nil, time: any TimeSource,
+        logger: Logger
     ) {
         callerCheck = CallerCheck(directory: callers)
-        getBilling = GetBilling(lookUpContact: lookUpContact)
+        getBilling = GetBilling(lookUpContact: lookUpContact, time: time)
         streamBilling = StreamBilling(exportContacts: exportContacts, callers: callers, audit: audit)
         self.trustedProxies = trustedProxies
         self.forwardedField = forwardedField
         tokenGuesses = TokenGuesses(rate: guesses, defences: defences ?? DefenceLog(logger: logger))
-        self.logger = logger
-        logsRequests = logger.logLevel <= .debug
+        self.accessLog = accessLog
     }
 
     package func reply(to request: HTTPRequest) -> Reply {
         let requestID = RequestID(of: request)
-        if logsRequests {
-            logger.debug(
-                "request",
-                metadata: [
-                    "request-id": "\(requestID.text)",
-                    "method": "\(String(decoding: request.method, as: UTF8.self))",
-                    "client": "\(client(of: request)?.ipAddress ?? "unknown")",
-                ])
+        let reply = reply(to: request, requestID).inTrace(of: request)
+        return accessLog.takes(requestID) ? logged(reply, to: request, requestID) : reply
+    }
+
+    /// The same, and a line in the log once it is known what is answered.
+    private func logged(_ reply: Reply, to request: HTTPRequest, _ requestID: RequestID) -> Reply {
+        let line = AccessLog.Line(
+            method: String(decoding: request.method, as: UTF8.self),
+            route: Self.route(for: request.path)?.template ?? "none",
+            client: client(of: request)?.ipAddress ?? "unknown")
+        func note(_ response: HTTPResponse) {
+            accessLog.note(line, requestID, status: response.fields.string(.status) ?? "none")
         }
-        return reply(to: request, requestID).inTrace(of: request)
+        switch reply {
+        case .now(let response):
+            note(response)
+            return reply
+        case .eventually(let make):
+            return .eventually { [accessLog] in
+                let response = await make()
+                accessLog.note(line, requestID, status: response.fields.string(.status) ?? "none")
+                return response
+            }
+        case .stream(let head, _):
+            note(head)
+            return reply
+        case .abandoned: return reply
+        }
     }
 
     /// Whom the request is from, through however many proxies of ours.

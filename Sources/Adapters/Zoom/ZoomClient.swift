@@ -42,6 +42,9 @@ package final class ZoomClient: Sendable {
     /// The most that Zoom gives out at a time (Zoom: List sub accounts).
     private static let pageSize = 300
 
+    /// How many tokens a call is made with besides the first: `TokenRenewal` sees to it that they are not taken in a rush.
+    private static let renewalsMax = 3
+
     /// Ten million accounts; a list that is longer does not end.
     private static let pagesMax = 33_334
 
@@ -177,11 +180,12 @@ package final class ZoomClient: Sendable {
         }
     }
 
-    /// Once, or twice if the first token was refused.
+    /// Once, or once more with another token if the first was refused. Where new tokens end older ones, the next may be
+    /// another replica's and be ended in its turn.
     private func getOnce(
         _ operation: ZoomOperation, _ target: String, bodyBytesMax: Int, for purpose: Purpose
     ) async throws(ZoomFailure) -> JSONObject {
-        var hasRenewed = false
+        var renewals = 0
         let gate = gates[operation.label]
         while true {
             if case .refused(let wait) = trouble.withLock({ $0.circuit.enter(at: time.now) }) {
@@ -210,10 +214,10 @@ package final class ZoomClient: Sendable {
                     }
                     guard error.isTokenRefused else { throw error }
                     await tokens.refused(token)
-                    guard !hasRenewed else { throw error }
+                    guard renewals < Self.renewalsMax else { throw error }
                     // It is an answer all the same: who asked whether Zoom is there may ask again.
                     remember(error)
-                    hasRenewed = true
+                    renewals += 1
                 }
             } catch {
                 remember(error)
@@ -282,7 +286,7 @@ package final class ZoomClient: Sendable {
         case .permissionMissing:
             note(.good)
             logger.debug("a call needs a scope that Zoom's app lacks", metadata: ["reason": "\(failure.reason)"])
-        case .sourceUnavailable, .invalid, .scopeMissing, .budgetSpent, .dayBudgetSpent, .cancelled:
+        case .sourceUnavailable, .invalid, .scopeMissing, .budgetSpent, .dayBudgetSpent, .notKept, .cancelled:
             break
         }
         return translated

@@ -239,7 +239,7 @@ package struct ExportContacts: Sendable {
                     isBudget = true
                 case .sourceUnavailable(let retryAfter): pause = max(delay, retryAfter)
                 case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dayBudgetSpent, .credentialsRefused,
-                    .permissionMissing, .sourceFailed, .timedOut, .cancelled:
+                    .permissionMissing, .sourceFailed, .timedOut, .notKept, .cancelled:
                     return .failure(error)
                 }
                 let next = time.now + pause

@@ -1,23 +1,35 @@
 /// Looks up the billing contact of one account for a caller.
-package struct LookUpContact: Sendable {
-    private let source: any ContactSource
-    private let time: any TimeSource
+package struct LookUpContact<Answer: KeptAnswer>: Sendable {
+    private let cache: BillingCache<Answer>
 
-    package init(source: any ContactSource, time: any TimeSource) {
-        self.source = source
-        self.time = time
+    package init(cache: BillingCache<Answer>) {
+        self.cache = cache
+    }
+
+    /// What is kept of the account, if that will do: for those who would rather not wait. `nil` if the source has to be
+    /// asked.
+    ///
+    /// - Throws: `scopeMissing`, `accountNotFound` also for what is not the caller's to ask about.
+    package func kept(
+        _ account: AccountID, for caller: Caller, _ demand: CacheDemand = .none, at now: Moment
+    ) throws(BillingFailure) -> CacheEntry<Answer>? {
+        try Self.check(account, caller)
+        return cache.kept(account, under: caller.master, demand, at: now)
     }
 
     /// - Parameter patience: How long the caller cares to wait for its turn; `nil` for as long as is usual.
-    /// - Throws: `scopeMissing`, `selfPay`, `accountNotFound` also for what is not the caller's to ask about, and what
-    ///   `ContactSource` throws.
+    /// - Throws: `scopeMissing`, `accountNotFound` for what is not the caller's to ask about, `notKept`, and what
+    ///   `ContactSource` throws. That an account pays for itself or does not exist is an answer.
     package func callAsFunction(
-        _ account: AccountID, for caller: Caller, patience: Duration? = nil
-    ) async throws(BillingFailure) -> DatedContact {
+        _ account: AccountID, for caller: Caller, patience: Duration? = nil, _ demand: CacheDemand = .none
+    ) async throws(BillingFailure) -> CacheEntry<Answer> {
+        try Self.check(account, caller)
+        return try await cache.answer(
+            account, under: caller.master, for: .interactive(for: caller.name, patience: patience), demand)
+    }
+
+    private static func check(_ account: AccountID, _ caller: Caller) throws(BillingFailure) {
         try caller.require(.billingRead)
         try caller.requireAccess(to: account)
-        let billing = try await source.billing(
-            of: account, under: caller.master, for: .interactive(for: caller.name, patience: patience))
-        return DatedContact(contact: try billing.visibleContact(), asOf: time.timestamp)
     }
 }

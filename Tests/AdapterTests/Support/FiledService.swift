@@ -68,6 +68,8 @@ struct FiledService {
             [
                 "serve", "--http-port", "0", "--ops-port", "0", "--shutdown-delay", "0s", "--credentials-file",
                 folder + "/credentials.json", "--callers-file", folder + "/callers.json", "--zoom-plan", "business",
+                // What changes at Zoom is to be seen at once.
+                "--cache-ttl", "0s",
                 "--zoom-api-url", "http://127.0.0.1:\(zoom.port)/v2", "--zoom-oauth-url",
                 "http://127.0.0.1:\(zoom.port)/oauth/token",
             ] + arguments)

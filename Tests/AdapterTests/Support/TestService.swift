@@ -174,6 +174,7 @@ struct TestService {
     static func with(
         source: any ContactSource & SubAccountDirectory, over transport: Transport = .h2c,
         time: any TimeSource = SystemTime(), callers: FakeCallers? = nil, audit: Logger = .silent,
+        cacheRules: CacheRules = CacheRules(),
         _ test: (TestService) async throws -> Void
     ) async throws {
         let callers =
@@ -181,10 +182,12 @@ struct TestService {
             ?? FakeCallers([
                 token: .everything, readerToken: Caller(name: Name(literal: "reader"), scopes: [.billingRead]),
             ])
+        let cache = BillingCache<BillingAnswer>(source: source, time: time, rules: cacheRules)
         let router = Router(
-            lookUpContact: LookUpContact(source: source, time: time),
+            lookUpContact: LookUpContact(cache: cache),
             exportContacts: ExportContacts(directory: source, source: source, time: time),
-            callers: callers, audit: AuditLog(logger: audit), logger: .silent)
+            callers: callers, audit: AuditLog(logger: audit),
+            accessLog: AccessLog(share: 1, logger: .silent), time: time, logger: .silent)
         let server = try await HTTPServer(
             host: "127.0.0.1", port: 0, group: .singleton, handler: router,
             configuration: .test(grace: .seconds(10), tls: try await transport.certificate()), logger: .silent)
@@ -193,6 +196,7 @@ struct TestService {
             try await test(TestService(server: server, client: client))
             await client.close()
         }
+        await cache.close()
     }
 
     func send(

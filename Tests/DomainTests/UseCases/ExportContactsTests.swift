@@ -271,30 +271,6 @@ extension [ExportContacts.Event] {
     }
 }
 
-/// Something that happens once, and can be waited for.
-private final class Signal: Sendable {
-    private let state = Mutex<(isFired: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
-
-    func fire() {
-        let waiters = state.withLock { state in
-            state.isFired = true
-            defer { state.waiters = [] }
-            return state.waiters
-        }
-        for waiter in waiters { waiter.resume() }
-    }
-
-    func wait() async {
-        await withCheckedContinuation { continuation in
-            let isFired = state.withLock { state in
-                if !state.isFired { state.waiters.append(continuation) }
-                return state.isFired
-            }
-            if isFired { continuation.resume() }
-        }
-    }
-}
-
 /// Keeps what it is told; can be held, and announces.
 private final class Collector: ExportContacts.Consumer {
     private let state = Mutex<[ExportContacts.Event]>([])

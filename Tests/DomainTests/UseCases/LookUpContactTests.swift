@@ -6,18 +6,42 @@ import Testing
 struct LookUpContactTests {
     let account = AccountID(literal: "a")
 
+    private func lookUp(_ source: FakeSource, clock: TestClock = TestClock()) -> LookUpContact<FakeAnswer> {
+        LookUpContact(cache: BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1))
+    }
+
     @Test("gives the contact and when it was read")
     func found() async throws {
         let clock = TestClock(start: Timestamp(secondsSinceEpoch: 5))
-        let dated = try await LookUpContact(source: FakeSource(), time: clock)(account, for: .everything)
-        #expect(dated == DatedContact(contact: .sample(account), asOf: Timestamp(secondsSinceEpoch: 5)))
+        let entry = try await lookUp(FakeSource(), clock: clock)(account, for: .everything)
+        #expect(entry.answer.contact == .sample(account) && entry.asOf == Timestamp(secondsSinceEpoch: 5))
+        #expect(entry.failure == nil)
+    }
+
+    @Test("gives what is kept without asking, to those who may")
+    func kept() async throws {
+        let source = FakeSource()
+        let lookUp = lookUp(source)
+        let now = Moment(sinceOrigin: .zero)
+        #expect(try lookUp.kept(account, for: .everything, at: now) == nil)
+        _ = try await lookUp(account, for: .everything)
+        #expect(try lookUp.kept(account, for: .everything, at: now)?.answer.contact == .sample(account))
+        #expect(throws: BillingFailure.scopeMissing(.billingRead)) {
+            try lookUp.kept(account, for: .nothing, at: now)
+        }
+        let stranger = Caller(name: Name(literal: "job"), scopes: [.billingRead], accounts: [AccountID(literal: "b")])
+        #expect(throws: BillingFailure.accountNotFound(account)) { try lookUp.kept(account, for: stranger, at: now) }
+        // Another master's account of the same id is another account.
+        let other = Caller(name: Name(literal: "job"), scopes: [.billingRead], master: Name(literal: "second"))
+        #expect(try lookUp.kept(account, for: other, at: now) == nil)
+        #expect(source.calls.count == 1)
     }
 
     @Test("asks nobody for a caller who may not")
     func scope() async {
         let source = FakeSource()
         await #expect(throws: BillingFailure.scopeMissing(.billingRead)) {
-            try await LookUpContact(source: source, time: TestClock())(account, for: .nothing)
+            try await lookUp(source)(account, for: .nothing)
         }
         #expect(source.calls.isEmpty)
     }
@@ -28,7 +52,7 @@ struct LookUpContactTests {
         let caller = Caller(
             name: Name(literal: "job"), scopes: [.billingRead], accounts: [AccountID(literal: "b")])
         await #expect(throws: BillingFailure.accountNotFound(account)) {
-            try await LookUpContact(source: source, time: TestClock())(account, for: caller)
+            try await lookUp(source)(account, for: caller)
         }
         #expect(source.calls.isEmpty)
     }
@@ -37,7 +61,7 @@ struct LookUpContactTests {
     func master() async throws {
         let source = FakeSource()
         let caller = Caller(name: Name(literal: "job"), scopes: [.billingRead], master: Name(literal: "second"))
-        _ = try await LookUpContact(source: source, time: TestClock())(account, for: caller)
+        _ = try await lookUp(source)(account, for: caller)
         #expect(source.masters == [Name(literal: "second")])
     }
 
@@ -46,29 +70,34 @@ struct LookUpContactTests {
         let source = FakeSource()
         let me = AccountID(literal: "me")
         await #expect(throws: BillingFailure.accountNotFound(me)) {
-            try await LookUpContact(source: source, time: TestClock())(me, for: .everything)
+            try await lookUp(source)(me, for: .everything)
         }
         #expect(source.calls.isEmpty)
     }
 
-    @Test("keeps the billing of an account that pays for itself to itself")
-    func selfPay() async {
+    @Test("keeps the billing of an account that pays for itself to itself, and that it does so")
+    func selfPay() async throws {
         let source = FakeSource(answer: { _, _ async throws(BillingFailure) in .selfPay })
-        await #expect(throws: BillingFailure.selfPay) {
-            try await LookUpContact(source: source, time: TestClock())(account, for: .everything)
+        let lookUp = lookUp(source)
+        for _ in 0..<2 {
+            let entry = try await lookUp(account, for: .everything)
+            #expect(entry.failure == .selfPay && entry.answer.contact == nil)
         }
+        #expect(source.calls.count == 1)
     }
 
     @Test(
-        "passes on why the source failed",
+        "passes on why the source failed, and keeps nothing of it",
         arguments: [
-            BillingFailure.accountNotFound(AccountID(literal: "a")), .budgetSpent(retryAfter: .seconds(3)),
-            .credentialsRefused, .sourceFailed, .timedOut,
+            BillingFailure.budgetSpent(retryAfter: .seconds(3)), .credentialsRefused, .sourceFailed, .timedOut,
+            .permissionMissing(anyOf: ["a"]), .dayBudgetSpent(retryAfter: .seconds(3)),
         ])
     func failed(failure: BillingFailure) async {
         let source = FakeSource(answer: { _, _ async throws(BillingFailure) in throw failure })
-        await #expect(throws: failure) {
-            try await LookUpContact(source: source, time: TestClock())(account, for: .everything)
+        let lookUp = lookUp(source)
+        for _ in 0..<2 {
+            await #expect(throws: failure) { try await lookUp(account, for: .everything) }
         }
+        #expect(source.calls.count == 2)
     }
 }

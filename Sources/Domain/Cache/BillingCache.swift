@@ -1,0 +1,284 @@
+import Synchronization
+
+/// The billing of accounts as the source has said it, kept for a while, and asked for once however many want it.
+///
+/// What is decided is decided elsewhere: `Freshness` says what an answer is good for, `EvictionOrder` which one goes. It is
+/// held in parts, each with a lock for the time of one look into a dictionary, so that event loops that look at the same
+/// moment seldom meet.
+package final class BillingCache<Answer: KeptAnswer>: Sendable {
+    package typealias Entry = CacheEntry<Answer>
+
+    struct Key: Hashable, Sendable {
+        let account: AccountID
+        let master: Name?
+        let hash: Int
+
+        init(_ account: AccountID, _ master: Name?) {
+            self.account = account
+            self.master = master
+            var hasher = Hasher()
+            hasher.combine(account)
+            hasher.combine(master)
+            hash = hasher.finalize()
+        }
+
+        func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+    }
+
+    /// An account's place. Guarded by the lock of its part.
+    private final class Slot: EvictionMember {
+        let key: Key
+        var entry: Entry
+        var visits: UInt8 = 0
+        var place = EvictionPlace.none
+
+        /// Another answer is being fetched, or one could not be: before then none is asked for.
+        var isBeingRenewed = false
+        var renewable: Moment?
+
+        init(_ key: Key, _ entry: Entry) {
+            self.key = key
+            self.entry = entry
+        }
+
+        var identity: Int { key.hash }
+        var bytes: Int { Self.overhead + entry.answer.bytes + key.account.rawValue.utf8.count }
+
+        /// Slot, entry, its place in the dictionary and in a queue, as measured with a million of them.
+        private static var overhead: Int { 480 }
+    }
+
+    private struct Part {
+        var slots: [Key: Slot] = [:]
+        var order = EvictionOrder<Slot>()
+        var counts = Counts()
+    }
+
+    private final class LockedPart: Sendable {
+        let part = Mutex(Part())
+    }
+
+    /// What became of those who asked.
+    package struct Counts: Sendable, Equatable {
+        package var fresh = 0
+        package var stale = 0
+        package var missed = 0
+        package var evicted = 0
+
+        /// Answers that the source was asked for without anybody waiting.
+        package var renewed = 0
+
+        /// Failures of the source for which an older answer stood in.
+        package var stoodIn = 0
+    }
+
+    private let source: any ContactSource
+    private let time: any TimeSource
+    private let rules: CacheRules
+    private let parts: [LockedPart]
+    private let flights = Flights<Key, Entry>()
+
+    /// Grows when all that is kept is thrown away: what is under way then is not kept.
+    private let generation = Atomic<Int>(0)
+
+    /// - Parameter parts: A power of two. Each has its share of the bytes: few for a small cache.
+    package init(source: any ContactSource, time: any TimeSource, rules: CacheRules, parts: Int = 64) {
+        precondition(parts > 0 && parts & (parts - 1) == 0, "parts are chosen by bits")
+        self.source = source
+        self.time = time
+        self.rules = rules
+        self.parts = (0..<parts).map { _ in LockedPart() }
+    }
+
+    private func part(of key: Key) -> LockedPart { parts[key.hash & (parts.count - 1)] }
+
+    private var bytesMaxOfPart: Int { rules.bytesMax / parts.count }
+
+    // MARK: Asking
+
+    /// The answer that is kept, if that will do: nothing is waited for.
+    package func kept(_ account: AccountID, under master: Name?, _ demand: CacheDemand, at now: Moment) -> Entry? {
+        let key = Key(account, master)
+        let (found, renews) = look(key, demand, now)
+        if renews { renew(key) }
+        guard case .kept(let entry) = found else { return nil }
+        return entry
+    }
+
+    /// The answer that is kept, or the source's.
+    ///
+    /// - Throws: what `ContactSource` throws, but for what is kept as an answer; `notKept`.
+    package func answer(
+        _ account: AccountID, under master: Name?, for purpose: Purpose, _ demand: CacheDemand
+    ) async throws(BillingFailure) -> Entry {
+        let key = Key(account, master)
+        let (found, renews) = look(key, demand, time.now)
+        if renews { renew(key) }
+        let fallback: Entry?
+        switch found {
+        case .kept(let entry): return entry
+        case .absent(let older): fallback = older
+        }
+        if demand.isKept { throw .notKept }
+        do throws(BillingFailure) {
+            // Who wants something new does not want what was asked for before; nor can one wait by another's patience.
+            let joins =
+                !demand.isNew && (flights.purpose(of: key).map { Flights<Key, Entry>.serves($0, purpose) } ?? true)
+            guard joins else { return try await ask(key, for: purpose).get() }
+            return try await flights.join(key, purpose) { [self] purpose in await ask(key, for: purpose) }
+        } catch {
+            guard let fallback, Freshness.standsIn(for: error) else { throw error }
+            part(of: key).part.withLock { $0.counts.stoodIn += 1 }
+            return fallback
+        }
+    }
+
+    private enum Found {
+        case kept(Entry)
+        /// Or one that stands in if the source fails.
+        case absent(Entry?)
+    }
+
+    private func look(_ key: Key, _ demand: CacheDemand, _ now: Moment) -> (Found, renews: Bool) {
+        part(of: key).part.withLock { part in
+            guard let slot = part.slots[key] else {
+                part.counts.missed += 1
+                return (.absent(nil), false)
+            }
+            let entry = slot.entry
+            let wasInDemand = slot.visits > 0
+            if slot.visits < 3 { slot.visits += 1 }
+            switch Freshness(age: entry.age(at: now), lifetime: entry.lifetime, rules: rules, demand: demand) {
+            case .good:
+                part.counts.fresh += 1
+                return (.kept(entry), false)
+            case .aging:
+                part.counts.fresh += 1
+                return (.kept(entry), wasInDemand && Self.beginsRenewal(slot, now, &part))
+            case .stale:
+                part.counts.stale += 1
+                return (.kept(entry), Self.beginsRenewal(slot, now, &part))
+            case .fallback:
+                part.counts.missed += 1
+                return (.absent(entry), false)
+            case .useless:
+                part.counts.missed += 1
+                return (.absent(nil), false)
+            }
+        }
+    }
+
+    private static func beginsRenewal(_ slot: Slot, _ now: Moment, _ part: inout Part) -> Bool {
+        guard !slot.isBeingRenewed, slot.renewable.map({ now >= $0 }) ?? true else { return false }
+        slot.isBeingRenewed = true
+        part.counts.renewed += 1
+        return true
+    }
+
+    /// Fetches another answer when there is room for it: nobody waits.
+    private func renew(_ key: Key) {
+        flights.launch(key, .bulk(patience: .zero)) { [self] purpose in
+            let outcome = await ask(key, for: purpose)
+            part(of: key).part.withLock { part in
+                part.slots[key]?.isBeingRenewed = false
+                if case .failure = outcome { part.slots[key]?.renewable = time.now + rules.refreshPause }
+            }
+            return outcome
+        }
+    }
+
+    private func ask(_ key: Key, for purpose: Purpose) async -> Result<Entry, BillingFailure> {
+        let generation = generation.load(ordering: .acquiring)
+        let outcome: Result<BillingContact, BillingFailure>
+        do throws(BillingFailure) {
+            let billing = try await source.billing(of: key.account, under: key.master, for: purpose)
+            outcome = .success(try billing.visibleContact())
+        } catch {
+            switch error {
+            case .selfPay, .accountNotFound: outcome = .failure(error)
+            case .invalid, .scopeMissing, .budgetSpent, .dayBudgetSpent, .credentialsRefused, .permissionMissing,
+                .sourceFailed, .sourceUnavailable, .timedOut, .notKept, .cancelled:
+                return .failure(error)
+            }
+        }
+        return .success(keep(outcome, key, generation))
+    }
+
+    // MARK: Keeping
+
+    private func keep(_ outcome: Result<BillingContact, BillingFailure>, _ key: Key, _ generation: Int) -> Entry {
+        var random = SystemRandomNumberGenerator()
+        var isFailure = false
+        if case .failure = outcome { isFailure = true }
+        let lifetime = rules.lifetime(ofFailure: isFailure, using: &random)
+        let last = part(of: key).part.withLock { $0.slots[key]?.entry.answer }
+        let entry = Entry(outcome, asOf: time.timestamp, obtained: time.now, lifetime: lifetime, after: last)
+        guard lifetime > .zero else { return entry }
+        let gone = part(of: key).part.withLock { part -> [Entry] in
+            guard generation == self.generation.load(ordering: .acquiring) else { return [] }
+            var gone: [Entry] = []
+            if let slot = part.slots[key] {
+                let bytes = slot.bytes
+                gone.append(slot.entry)
+                slot.entry = entry
+                slot.renewable = nil
+                part.order.resized(slot, from: bytes)
+            } else {
+                let slot = Slot(key, entry)
+                part.slots[key] = slot
+                part.order.add(slot)
+            }
+            while part.order.bytes > bytesMaxOfPart, let slot = part.order.evict(bytesMax: bytesMaxOfPart) {
+                part.slots[slot.key] = nil
+                part.counts.evicted += 1
+                gone.append(slot.entry)
+            }
+            return gone
+        }
+        // What is let go of is freed without the lock.
+        _ = consume gone
+        return entry
+    }
+
+    /// Forgets everything, what is being asked for as well.
+    package func removeAll() {
+        generation.add(1, ordering: .acquiringAndReleasing)
+        for part in parts {
+            let counts = part.part.withLock { part in
+                let counts = part.counts
+                defer { part = Part() }
+                return (counts, part.slots.values.map(\.entry))
+            }
+            part.part.withLock { $0.counts = counts.0 }
+        }
+    }
+
+    /// Ends what is under way.
+    package func close() async {
+        await flights.close()
+    }
+
+    /// Whether anything is being asked for.
+    package var isAsking: Bool { !flights.isEmpty }
+
+    package var counts: Counts {
+        parts.reduce(into: Counts()) { sum, part in
+            let counts = part.part.withLock { $0.counts }
+            sum.fresh += counts.fresh
+            sum.stale += counts.stale
+            sum.missed += counts.missed
+            sum.evicted += counts.evicted
+            sum.renewed += counts.renewed
+            sum.stoodIn += counts.stoodIn
+        }
+    }
+
+    /// What is held.
+    package var size: (entries: Int, bytes: Int) {
+        parts.reduce(into: (0, 0)) { sum, part in
+            let (entries, bytes) = part.part.withLock { ($0.order.count, $0.order.bytes) }
+            sum.0 += entries
+            sum.1 += bytes
+        }
+    }
+}

@@ -1,0 +1,409 @@
+import Domain
+import DomainFakes
+import Synchronization
+import Testing
+
+@Suite("The cache", .timeLimit(.minutes(1)))
+struct BillingCacheTests {
+    private typealias Cache = BillingCache<FakeAnswer>
+
+    private let a = AccountID(literal: "a")
+    private let clock = TestClock()
+
+    private func cache(_ source: FakeSource, _ change: (inout CacheRules) -> Void = { _ in }) -> Cache {
+        var rules = CacheRules()
+        rules.jitter = 0
+        rules.ttl = .seconds(100)
+        rules.staleWhileRevalidate = .seconds(10)
+        rules.staleIfError = .seconds(1000)
+        change(&rules)
+        return Cache(source: source, time: clock, rules: rules, parts: 1)
+    }
+
+    private func get(
+        _ cache: Cache, _ demand: CacheDemand = .none, for purpose: Purpose = .interactive
+    ) async throws(BillingFailure) -> CacheEntry<FakeAnswer> {
+        try await cache.answer(a, under: nil, for: purpose, demand)
+    }
+
+    @Test("asks once in the time that an answer is fresh, for months on end")
+    func months() async throws {
+        let source = FakeSource()
+        let cache = cache(source) { $0.refreshAhead = 1 }
+        var asked = 0
+        // Every 30 s for 90 days.
+        for step in 0..<(90 * 86_400 / 30) {
+            let entry = try await get(cache)
+            if entry.age(at: clock.now) == .zero { asked += 1 }
+            #expect(entry.age(at: clock.now) < .seconds(110), "\(step)")
+            clock.advance(by: .seconds(30))
+            await settle(cache)
+        }
+        // Fresh at 0, 30, 60 and 90 s; stale at 120 s, which is too old to be given out.
+        #expect(source.calls.count == asked && asked == 90 * 86_400 / 120)
+    }
+
+    /// Returns when nothing is renewed any more.
+    private func settle(_ cache: Cache) async {
+        while cache.isAsking { await Task.yield() }
+    }
+
+    @Test("takes off up to the tenth of the time, by chance")
+    func jitter() async throws {
+        let source = FakeSource()
+        let cache = cache(source) { $0.jitter = 0.1 }
+        var lifetimes: Set<Duration> = []
+        for number in 0..<50 {
+            let entry = try await cache.answer(
+                AccountID(literal: "\(number)"), under: nil, for: .interactive, .none)
+            lifetimes.insert(entry.answer.lifetime)
+            #expect(entry.answer.lifetime > .seconds(89.9) && entry.answer.lifetime <= .seconds(100))
+        }
+        #expect(lifetimes.count > 40)
+    }
+
+    @Test("keeps nothing where nothing is to be kept")
+    func off() async throws {
+        let source = FakeSource()
+        let cache = cache(source) { $0.ttl = .zero }
+        for _ in 0..<3 { _ = try await get(cache) }
+        #expect(source.calls.count == 3 && cache.size.entries == 0)
+    }
+
+    @Test("gives out what is a little too old, and has it renewed meanwhile, once")
+    func staleWhileRevalidate() async throws {
+        let source = FakeSource()
+        let cache = cache(source)
+        _ = try await get(cache)
+        clock.advance(by: .seconds(105))
+        for _ in 0..<5 { #expect(try await get(cache).answer.place == 0) }
+        await settle(cache)
+        #expect(source.calls.count == 2)
+        #expect(try await get(cache).answer.place == 1)
+        #expect(cache.counts.renewed == 1 && cache.counts.stale == 5)
+    }
+
+    @Test("renews ahead of its end what is in demand, and nothing else")
+    func refreshAhead() async throws {
+        let source = FakeSource()
+        let cache = cache(source)
+        _ = try await get(cache)
+        clock.advance(by: .seconds(85))
+        // Once in all its time is no demand.
+        _ = try await get(cache)
+        await settle(cache)
+        #expect(source.calls.count == 1)
+        _ = try await get(cache)
+        await settle(cache)
+        #expect(source.calls.count == 2)
+        clock.advance(by: .seconds(50))
+        #expect(try await get(cache).answer.place == 1)
+    }
+
+    @Test("does not try again at once to renew what could not be renewed")
+    func failedRenewal() async throws {
+        let source = FakeSource { account, attempt async throws(BillingFailure) in
+            if attempt > 1 { throw .sourceFailed }
+            return .masterPays(.sample(account))
+        }
+        let cache = cache(source)
+        _ = try await get(cache)
+        clock.advance(by: .seconds(101))
+        for _ in 0..<3 {
+            _ = try await get(cache)
+            await settle(cache)
+        }
+        #expect(source.calls.count == 2)
+        clock.advance(by: .seconds(5))
+        _ = try await get(cache)
+        await settle(cache)
+        #expect(source.calls.count == 3)
+    }
+
+    @Test(
+        "lets an old answer stand in for a failure that may pass, and for no other",
+        arguments: [
+            (BillingFailure.sourceFailed, true), (.timedOut, true), (.budgetSpent(retryAfter: .seconds(1)), true),
+            (.dayBudgetSpent(retryAfter: .seconds(1)), true), (.sourceUnavailable(retryAfter: .seconds(1)), true),
+            (.credentialsRefused, false), (.permissionMissing(anyOf: []), false), (.cancelled, false),
+        ])
+    func staleIfError(failure: BillingFailure, standsIn: Bool) async throws {
+        let source = FakeSource { account, attempt async throws(BillingFailure) in
+            if attempt > 1 { throw failure }
+            return .masterPays(.sample(account))
+        }
+        let cache = cache(source)
+        _ = try await get(cache)
+        clock.advance(by: .seconds(1099))
+        if standsIn {
+            #expect(try await get(cache).answer.place == 0)
+            #expect(cache.counts.stoodIn == 1)
+        } else {
+            await #expect(throws: failure) { try await get(cache) }
+        }
+        clock.advance(by: .seconds(1))
+        await #expect(throws: failure) { try await get(cache) }
+    }
+
+    @Test("keeps for a short while that there is nothing to see, whatever was there before")
+    func failures() async throws {
+        let source = FakeSource { account, attempt async throws(BillingFailure) in
+            if attempt == 2 { throw .accountNotFound(account) }
+            return .masterPays(.sample(account))
+        }
+        let cache = cache(source)
+        #expect(try await get(cache).failure == nil)
+        clock.advance(by: .seconds(200))
+        #expect(try await get(cache).failure == .accountNotFound(a))
+        clock.advance(by: .seconds(29))
+        #expect(try await get(cache).failure == .accountNotFound(a))
+        clock.advance(by: .seconds(20))
+        #expect(try await get(cache).failure == nil)
+    }
+
+    @Test("asks nobody for those who want what is kept alone")
+    func onlyKept() async throws {
+        let source = FakeSource()
+        let cache = cache(source)
+        var demand = CacheDemand()
+        demand.isKept = true
+        await #expect(throws: BillingFailure.notKept) { try await get(cache, demand) }
+        #expect(source.calls.isEmpty)
+        _ = try await get(cache)
+        #expect(try await get(cache, demand).answer.place == 0)
+    }
+
+    @Test("forgets everything, what is being asked for as well")
+    func removed() async throws {
+        let release = Signal()
+        let source = FakeSource { account, attempt async throws(BillingFailure) in
+            if attempt == 1 { await release.wait() }
+            return .masterPays(.sample(account))
+        }
+        let cache = cache(source)
+        let asking = Task { try await get(cache) }
+        while source.calls.isEmpty { await Task.yield() }
+        cache.removeAll()
+        release.fire()
+        _ = try await asking.value
+        #expect(cache.size.entries == 0)
+        _ = try await get(cache)
+        #expect(source.calls.count == 2 && cache.size.entries == 1)
+        cache.removeAll()
+        #expect(cache.size == (0, 0))
+    }
+
+    // MARK: Calls that are under way
+
+    @Test("is one call, however many ask, and goes on when those who began it have gone")
+    func oneCall() async throws {
+        let release = Signal()
+        let source = FakeSource { account, _ async throws(BillingFailure) in
+            await release.wait()
+            return .masterPays(.sample(account))
+        }
+        let cache = cache(source)
+        let first = Task { try await get(cache) }
+        while source.calls.isEmpty { await Task.yield() }
+        let others = (0..<100).map { _ in Task.immediate { try await get(cache) } }
+        first.cancel()
+        await #expect(throws: BillingFailure.cancelled) { try await first.value }
+        release.fire()
+        for other in others { #expect(try await other.value.failure == nil) }
+        #expect(source.calls.count == 1)
+    }
+
+    @Test("is cancelled when nobody waits for it any more")
+    func abandoned() async throws {
+        let cancelled = Signal()
+        let source = FakeSource { _, _ async throws(BillingFailure) in
+            await withTaskCancellationHandler {
+                while !Task.isCancelled { await Task.yield() }
+            } onCancel: {
+                cancelled.fire()
+            }
+            throw .cancelled
+        }
+        let cache = cache(source)
+        let asking = (0..<3).map { _ in Task.immediate { try await get(cache) } }
+        while source.calls.isEmpty { await Task.yield() }
+        for task in asking { task.cancel() }
+        await cancelled.wait()
+        #expect(source.calls.count == 1)
+    }
+
+    @Test("is made anew for who waits when it was a job's, and the job gets its answer as well")
+    func overtaken() async throws {
+        let purposes = Mutex<[Purpose]>([])
+        let source = PurposefulSource { purpose in
+            purposes.withLock { $0.append(purpose) }
+            guard purpose.urgency == .bulk else { return }
+            while !Task.isCancelled { await Task.yield() }
+        }
+        var rules = CacheRules()
+        rules.jitter = 0
+        let cache = Cache(source: source, time: clock, rules: rules, parts: 1)
+        let job = Task { try await get(cache, for: .bulk) }
+        while purposes.withLock({ $0.isEmpty }) { await Task.yield() }
+        let entry = try await get(cache)
+        #expect(try await job.value === entry)
+        #expect(purposes.withLock { $0 } == [.bulk, .interactive])
+    }
+
+    @Test("is not waited for by those who want something new, or have another patience")
+    func alone() async throws {
+        let release = Signal()
+        let source = FakeSource { account, attempt async throws(BillingFailure) in
+            if attempt == 1 { await release.wait() }
+            return .masterPays(.sample(account))
+        }
+        let cache = cache(source)
+        let first = Task { try await get(cache) }
+        while source.calls.isEmpty { await Task.yield() }
+        var demand = CacheDemand()
+        demand.isNew = true
+        _ = try await get(cache, demand)
+        #expect(source.calls.count == 2)
+        cache.removeAll()
+        _ = try await get(cache, for: .interactive(for: nil, patience: .zero))
+        #expect(source.calls.count == 3)
+        release.fire()
+        _ = try await first.value
+    }
+
+    @Test("ends with the cache")
+    func closed() async throws {
+        let source = FakeSource { _, _ async throws(BillingFailure) in
+            while !Task.isCancelled { await Task.yield() }
+            throw .cancelled
+        }
+        let cache = cache(source)
+        let asking = Task { try await get(cache) }
+        while source.calls.isEmpty { await Task.yield() }
+        await cache.close()
+        await #expect(throws: BillingFailure.cancelled) { try await asking.value }
+        await #expect(throws: BillingFailure.cancelled) { try await get(cache) }
+    }
+
+    // MARK: Against a model
+
+    /// Random operations; the model knows what has to be given out, and when the source has to be asked.
+    @Test("does what a simple model does", arguments: 1...20)
+    func model(seed: UInt64) async throws {
+        struct Known {
+            var obtained: Moment
+            var isFailure: Bool
+        }
+        let isFailing = Mutex(false)
+        let isGone = Mutex<Set<AccountID>>([])
+        let source = FakeSource { account, _ async throws(BillingFailure) in
+            if isFailing.withLock({ $0 }) { throw .sourceFailed }
+            if isGone.withLock({ $0.contains(account) }) { throw .accountNotFound(account) }
+            return .masterPays(.sample(account))
+        }
+        // Nothing happens in the background.
+        let cache = cache(source) {
+            $0.refreshAhead = 1
+            $0.staleWhileRevalidate = .zero
+        }
+        var random = SeededRandom(seed: seed)
+        var model: [AccountID: Known] = [:]
+        for _ in 0..<2000 {
+            let account = AccountID(literal: "\(Int.random(in: 0..<8, using: &random))")
+            switch Int.random(in: 0..<20, using: &random) {
+            case 0: isFailing.withLock { $0.toggle() }
+            case 1:
+                isGone.withLock { gone in
+                    if gone.remove(account) == nil { gone.insert(account) }
+                }
+            case 2: if Int.random(in: 0..<10, using: &random) == 0 { model = [:]; cache.removeAll() }
+            case 3..<8: clock.advance(by: .seconds(Int.random(in: 0..<60, using: &random)))
+            case 8: clock.advance(by: .seconds(Int.random(in: 0..<1500, using: &random)))
+            default:
+                var demand = CacheDemand()
+                switch Int.random(in: 0..<8, using: &random) {
+                case 0: demand.isNew = true
+                case 1: demand.ageMax = .seconds(Int.random(in: 0..<150, using: &random))
+                case 2: demand.isKept = true
+                default: break
+                }
+                try await check(account, demand)
+            }
+        }
+        func check(_ account: AccountID, _ demand: CacheDemand) async throws {
+            let now = clock.now
+            let known = model[account]
+            let age = known.map { now - $0.obtained }
+            let lifetime = known.map { $0.isFailure ? Duration.seconds(30) : .seconds(100) }
+            var (isGood, isFallback) = (false, false)
+            if let age, let lifetime, !demand.isNew, age <= demand.ageMax ?? age {
+                isGood = age < lifetime
+                isFallback = age - lifetime < .seconds(1000)
+            }
+            let before = source.calls.count
+            let outcome: Result<CacheEntry<FakeAnswer>, BillingFailure>
+            do throws(BillingFailure) {
+                outcome = .success(try await cache.answer(account, under: nil, for: .interactive, demand))
+            } catch {
+                outcome = .failure(error)
+            }
+            let asked = source.calls.count - before
+            #expect(asked == (isGood || demand.isKept ? 0 : 1))
+            switch outcome {
+            case .success(let entry):
+                #expect(isGood || !demand.isKept)
+                if isGood || isFailing.withLock({ $0 }) {
+                    #expect(isGood || isFallback)
+                    #expect(entry.age(at: now) == age)
+                } else {
+                    #expect(entry.age(at: now) == .zero)
+                    let isGone = isGone.withLock { $0.contains(account) }
+                    #expect((entry.failure != nil) == isGone)
+                    model[account] = Known(obtained: now, isFailure: isGone)
+                }
+            case .failure(.notKept): #expect(demand.isKept && !isGood)
+            case .failure(let failure):
+                #expect(failure == .sourceFailed && isFailing.withLock { $0 } && !isGood && !isFallback)
+            }
+        }
+    }
+
+    // MARK: Room
+
+    @Test("holds no more than it may, and what is asked for again and again stays while a report walks all accounts")
+    func room() async throws {
+        let source = FakeSource()
+        let cache = cache(source) { $0.bytesMax = 200 * 600 }
+        let popular = (0..<50).map { AccountID(literal: "popular-\($0)") }
+        func ask(_ account: AccountID) async throws {
+            _ = try await cache.answer(account, under: nil, for: .interactive, .none)
+        }
+        for _ in 0..<3 { for account in popular { try await ask(account) } }
+        for number in 0..<5000 {
+            try await ask(AccountID(literal: "walked-\(number)"))
+            #expect(cache.size.bytes <= 200 * 600)
+            if number.isMultiple(of: 20) { try await ask(popular[number / 20 % 50]) }
+        }
+        let before = source.calls.count
+        for account in popular { try await ask(account) }
+        #expect(source.calls.count - before <= 2)
+        #expect(cache.size.entries > 150 && cache.counts.evicted > 4500)
+    }
+}
+
+/// A source that says for what it was asked.
+private final class PurposefulSource: ContactSource {
+    private let ask: @Sendable (Purpose) async -> Void
+
+    init(_ ask: @escaping @Sendable (Purpose) async -> Void) {
+        self.ask = ask
+    }
+
+    func billing(
+        of account: AccountID, under master: Name?, for purpose: Purpose
+    ) async throws(BillingFailure) -> AccountBilling {
+        await ask(purpose)
+        if Task.isCancelled { throw .cancelled }
+        return .masterPays(.sample(account))
+    }
+}
