@@ -233,6 +233,8 @@ def cases(service, streams):
     yield BILLING, "GET", f"{one}?{'x' * 8000}", 414, 414, {}, None
     yield BILLING, "GET", one, 431, 431, large, None
     yield BILLING, "GET", one, 304, None, {"field": "if-none-match: *"}, None
+    yield BILLING, "GET", one, 304, None, {"field": "if-modified-since: Fri, 31 Dec 9999 23:59:59 GMT"}, None
+    yield BILLING, "GET", one, 504, 504, {"field": "cache-control: only-if-cached, no-cache"}, None
     yield BILLING, "GET", one, 200, None, {"field": "range: bytes=0-3"}, None
     yield BILLING, "GET", unknown, 404, 2001, {"field": "if-none-match: *"}, None
     yield BILLING, "HEAD", one, 200, None, {}, None

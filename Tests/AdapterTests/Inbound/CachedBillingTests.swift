@@ -1,0 +1,201 @@
+import Adapters
+import Domain
+import DomainFakes
+import NIOCore
+import Testing
+
+/// What HTTP says of answers that are kept (RFC 9110, 9111).
+@Suite("A cached answer", .timeLimit(.minutes(1)))
+struct CachedBillingTests {
+    private static let target = "/v2/accounts/a/billing"
+
+    /// A service on a test clock, with nothing taken off the time that answers are fresh.
+    private func with(
+        _ source: FakeSource = FakeSource(), over transport: Transport = .h2c,
+        _ test: (TestService, TestClock, FakeSource) async throws -> Void
+    ) async throws {
+        let clock = TestClock()
+        var rules = CacheRules()
+        rules.jitter = 0
+        try await TestService.with(source: source, over: transport, time: clock, cacheRules: rules) { service in
+            try await test(service, clock, source)
+        }
+    }
+
+    @Test("says how old it is, how long it is good for, and what it is", arguments: Transport.allCases)
+    func fields(transport: Transport) async throws {
+        try await with(over: transport) { service, clock, source in
+            let first = try await service.send(Self.target)
+            #expect(first.status == 200)
+            #expect(first.fields.string(.age) == "0")
+            #expect(first.fields.string(.cacheControl) == "private, max-age=300")
+            #expect(first.fields.string(.lastModified) == "Sat, 31 Jan 2026 12:00:00 GMT")
+            #expect(first.fields.string(.vary) == "accept, authorization")
+            #expect(first.fields.string(.contentLength) == "\(first.body.readableBytes)")
+            let etag = try #require(first.fields.string(.etag))
+            #expect(etag.wholeMatch(of: /"[0-9a-f]{20}"/) != nil)
+            clock.advance(by: .seconds(17))
+            let second = try await service.send(Self.target)
+            #expect(second.fields.string(.age) == "17" && second.fields.string(.etag) == etag)
+            #expect(second.body == first.body && source.calls.count == 1)
+            #expect(first.fields.string(.requestID) != second.fields.string(.requestID))
+            let head = try await service.send(Self.target, method: "HEAD")
+            #expect(head.status == 200 && head.body.readableBytes == 0)
+            #expect(head.fields.string(.contentLength) == first.fields.string(.contentLength))
+            #expect(head.fields.string(.etag) == etag)
+        }
+    }
+
+    @Test("is not sent again to whoever has it", arguments: Transport.allCases)
+    func conditions(transport: Transport) async throws {
+        try await with(over: transport) { service, clock, source in
+            let etag = try #require(try await service.send(Self.target).fields.string(.etag))
+            clock.advance(by: .seconds(5))
+            let known: [(FieldName, String)] = [
+                (.ifNoneMatch, etag), (.ifNoneMatch, "W/\(etag)"), (.ifNoneMatch, "\"x\", \(etag)"),
+                (.ifNoneMatch, "W/\"y\" ,W/\(etag)"), (.ifNoneMatch, "*"),
+                (.ifModifiedSince, "Sat, 31 Jan 2026 12:00:00 GMT"),
+                (.ifModifiedSince, "Sat, 31 Jan 2026 12:00:01 GMT"),
+            ]
+            for field in known {
+                let answer = try await service.send(Self.target, [field])
+                #expect(answer.status == 304 && answer.body.readableBytes == 0, "\(field)")
+                #expect(answer.fields.string(.etag) == etag && answer.fields.string(.age) == "5")
+                #expect(answer.fields.string(.cacheControl) == "private, max-age=300")
+                #expect(answer.fields.string(.vary) == "accept, authorization")
+            }
+            let unknown: [[(FieldName, String)]] = [
+                [(.ifNoneMatch, "\"x\"")], [(.ifNoneMatch, String(etag.dropLast()))], [(.ifNoneMatch, "")],
+                [(.ifModifiedSince, "Sat, 31 Jan 2026 11:59:59 GMT")], [(.ifModifiedSince, "yesterday")],
+                // The date does not count beside a tag.
+                [(.ifNoneMatch, "\"x\""), (.ifModifiedSince, "Sat, 31 Jan 2026 12:00:01 GMT")],
+            ]
+            for fields in unknown {
+                let answer = try await service.send(Self.target, fields)
+                #expect(answer.status == 200, "\(fields)")
+            }
+            #expect(source.calls.count == 1)
+        }
+    }
+
+    @Test("keeps its tag and date while it is the same, and has others when it changes")
+    func changed() async throws {
+        let source = FakeSource { account, attempt async throws(BillingFailure) in
+            .masterPays(.sample(attempt < 3 ? account : AccountID(literal: "another")))
+        }
+        try await with(source) { service, clock, _ in
+            let first = try await service.send(Self.target)
+            var answers: [ClientResponse] = []
+            for _ in 0..<2 {
+                clock.advance(by: .seconds(1000))
+                answers.append(try await service.send(Self.target))
+            }
+            let (same, other) = (answers[0], answers[1])
+            #expect(source.calls.count == 3)
+            #expect(same.fields.string(.etag) == first.fields.string(.etag))
+            #expect(same.fields.string(.lastModified) == first.fields.string(.lastModified))
+            #expect(same.fields.string(.age) == "0")
+            #expect(other.fields.string(.etag) != first.fields.string(.etag))
+            #expect(other.fields.string(.lastModified) == "Sat, 31 Jan 2026 12:33:20 GMT")
+        }
+    }
+
+    struct Ask: CustomTestStringConvertible, Sendable {
+        let field: String
+        /// Of an answer that is 100 s old, and of one that is 330 s old: whether the source is asked, or the status.
+        let fresh: Outcome
+        let stale: Outcome
+        var testDescription: String { field }
+    }
+
+    enum Outcome: Sendable, Equatable {
+        case kept
+        case new
+        case refused
+    }
+
+    @Test(
+        "is what the client's Cache-Control asks for",
+        arguments: [
+            Ask(field: "", fresh: .kept, stale: .kept),
+            Ask(field: "no-cache", fresh: .new, stale: .new),
+            Ask(field: "No-Cache", fresh: .new, stale: .new),
+            Ask(field: "max-age=0", fresh: .new, stale: .new),
+            Ask(field: "max-age=99", fresh: .new, stale: .new),
+            Ask(field: "max-age=100", fresh: .kept, stale: .new),
+            Ask(field: "max-age=\"100\"", fresh: .kept, stale: .new),
+            Ask(field: "max-age=400", fresh: .kept, stale: .kept),
+            Ask(field: "max-age=never, x, =", fresh: .kept, stale: .kept),
+            Ask(field: "only-if-cached", fresh: .kept, stale: .kept),
+            Ask(field: "only-if-cached, no-cache", fresh: .refused, stale: .refused),
+            Ask(field: "only-if-cached,max-age=10", fresh: .refused, stale: .refused),
+            Ask(field: "max-stale", fresh: .kept, stale: .kept),
+            Ask(field: "max-age=99999999999999999999", fresh: .kept, stale: .kept),
+        ])
+    func demands(ask: Ask) async throws {
+        for (age, outcome) in [(100, ask.fresh), (330, ask.stale)] {
+            try await with { service, clock, source in
+                _ = try await service.send(Self.target)
+                clock.advance(by: .seconds(age))
+                let answer = try await service.send(Self.target, [(.cacheControl, ask.field)])
+                switch outcome {
+                case .kept: #expect(answer.status == 200 && answer.fields.string(.age) == "\(age)")
+                case .new: #expect(answer.status == 200 && answer.fields.string(.age) == "0")
+                case .refused:
+                    #expect(answer.status == 504 && answer.json?["code"] == .number("504"))
+                    #expect(source.calls.count == 1)
+                }
+            }
+        }
+    }
+
+    @Test("is older than it should be where the client puts up with it, and where Zoom fails")
+    func stale() async throws {
+        let source = FakeSource { account, attempt async throws(BillingFailure) in
+            if attempt > 1 { throw .sourceFailed }
+            return .masterPays(.sample(account))
+        }
+        try await with(source) { service, clock, _ in
+            _ = try await service.send(Self.target)
+            clock.advance(by: .seconds(400))
+            let patient = try await service.send(Self.target, [(.cacheControl, "max-stale=200")])
+            #expect(patient.status == 200 && patient.fields.string(.age) == "400")
+            let usual = try await service.send(Self.target)
+            #expect(usual.status == 200 && usual.fields.string(.age) == "400")
+            let particular = try await service.send(Self.target, [(.cacheControl, "no-cache")])
+            #expect(particular.status == 502)
+            clock.advance(by: .seconds(3600))
+            let late = try await service.send(Self.target)
+            #expect(late.status == 502)
+        }
+    }
+
+    @Test("says also that there is no account, without asking again")
+    func failure() async throws {
+        let source = FakeSource { account, _ async throws(BillingFailure) in throw .accountNotFound(account) }
+        try await with(source) { service, _, _ in
+            for _ in 0..<3 {
+                let answer = try await service.send(Self.target)
+                #expect(answer.status == 404 && answer.json?["code"] == .number("2001"))
+                #expect(answer.fields.string(.cacheControl) == "private, no-store")
+            }
+            #expect(source.calls.count == 1)
+        }
+    }
+
+    @Test("is given to nobody who may not see it")
+    func rights() async throws {
+        let callers = FakeCallers([
+            "all": .everything,
+            "some": Caller(
+                name: Name(literal: "some"), scopes: [.billingRead], accounts: [AccountID(literal: "b")]),
+            "none": .nothing,
+        ])
+        try await TestService.with(source: FakeSource(), callers: callers) { service in
+            for (token, status) in [("all", 200), ("some", 404), ("none", 403), ("other", 401)] {
+                let answer = try await service.send(Self.target, token: token)
+                #expect(answer.status == status, "\(token)")
+            }
+        }
+    }
+}
