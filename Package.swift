@@ -92,6 +92,19 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .executableTarget(
+            name: "RequestCost",
+            dependencies: [
+                "Adapters",
+                "Domain",
+                "DomainFakes",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
+            path: "Tests/RequestCost",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
             name: "Writer",
             dependencies: ["Adapters"],
             path: "Tests/Writer",

@@ -21,7 +21,7 @@ struct Application {
 
     private let health: Health
     private let zoom: ZoomMasters
-    private let cache: BillingCache<BillingAnswer>
+    private let cache: BillingCache
     private let signals: UnixSignalsSequence
 
     /// Where it listens.
@@ -109,7 +109,7 @@ struct Application {
             sharedTokens: settings.tokens.map { TokensFile($0.file, keys: $0.keys, time: time, logger: logger) },
             group: group, time: time, logger: logger)
         self.zoom = zoom
-        let cache = BillingCache<BillingAnswer>(source: zoom, time: time, rules: settings.cache)
+        let cache = BillingCache(source: zoom, time: time, rules: settings.cache) { BillingAnswer($0) }
         self.cache = cache
         services += [zoom, masters.file, masters.follower(zoom, cache)]
         if let callersFile { services.append(callersFile) }

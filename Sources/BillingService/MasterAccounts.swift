@@ -40,14 +40,14 @@ struct MasterAccounts: CredentialsStore {
     var names: Set<Name> { Set(file.value.document.masters.map(\.name)) }
 
     /// Tells `zoom` of every change, until the service shuts down. What `cache` holds is of the masters as they were.
-    func follower(_ zoom: ZoomMasters, _ cache: BillingCache<BillingAnswer>) -> some Service {
+    func follower(_ zoom: ZoomMasters, _ cache: BillingCache) -> some Service {
         Follower(file: file, zoom: zoom, cache: cache)
     }
 
     private struct Follower: Service {
         let file: ReloadedFile<Content>
         let zoom: ZoomMasters
-        let cache: BillingCache<BillingAnswer>
+        let cache: BillingCache
 
         func run() async throws {
             await cancelWhenGracefulShutdown {

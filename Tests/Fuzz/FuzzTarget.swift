@@ -88,7 +88,9 @@ enum FuzzTarget: String, CaseIterable {
         let source = FakeSource()
         return Router(
             lookUpContact: LookUpContact(
-                cache: BillingCache<BillingAnswer>(source: source, time: TestClock(), rules: CacheRules(), parts: 1)),
+                cache: BillingCache(source: source, time: TestClock(), rules: CacheRules(), parts: 1) {
+                    BillingAnswer($0)
+                }),
             exportContacts: ExportContacts(directory: source, source: source, time: TestClock()),
             callers: Everybody(), audit: AuditLog(logger: silent), accessLog: AccessLog(share: 1, logger: silent),
             time: TestClock(), logger: silent)

@@ -10,6 +10,10 @@ package struct HeaderFields: Sendable, Equatable {
     /// How many fields there are.
     package private(set) var count = 0
 
+    /// A bit for each kind of name, by its length and its first byte. Where a name's bit is not set it is not there: most
+    /// fields that are looked for are not.
+    private var kinds: UInt64 = 0
+
     static let prefixBytes = 6
     private static let neverIndexedBit = 0x8000
 
@@ -24,6 +28,7 @@ package struct HeaderFields: Sendable, Equatable {
         storage.reserveCapacity(prepared.storage.count + capacity)
         storage.append(contentsOf: prepared.storage)
         count = prepared.count
+        kinds = prepared.kinds
     }
 
     /// What both hold, one after the other, with room for `capacity` bytes more.
@@ -32,6 +37,7 @@ package struct HeaderFields: Sendable, Equatable {
         storage.append(contentsOf: prepared.storage)
         storage.append(contentsOf: more.storage)
         count = prepared.count + more.count
+        kinds = prepared.kinds | more.kinds
     }
 
     /// What it takes in memory.
@@ -43,9 +49,16 @@ package struct HeaderFields: Sendable, Equatable {
     }
 
     /// A copy of `count` records as they are laid out in here.
-    init(records: UnsafeRawBufferPointer, count: Int) {
+    init(records: UnsafeRawBufferPointer, count: Int, kinds: UInt64) {
         storage = Array(records)
         self.count = count
+        self.kinds = kinds
+    }
+
+    /// The bit of a name's kind.
+    static func kind(of name: UnsafeBufferPointer<UInt8>) -> UInt64 {
+        guard let first = name.first else { return 1 }
+        return 1 << UInt64((name.count &+ Int(first) &* 7) & 63)
     }
 
     package mutating func append(_ name: FieldName, _ value: String) {
@@ -87,6 +100,7 @@ package struct HeaderFields: Sendable, Equatable {
             storage.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<Self.prefixBytes]))
         }
         storage.append(contentsOf: nameBytes)
+        kinds |= Self.kind(of: nameBytes)
         count += 1
     }
 
@@ -102,6 +116,7 @@ package struct HeaderFields: Sendable, Equatable {
 
     /// Where the value of the first field with that name lies, for `value(at:)`.
     func range(of name: FieldName) -> Range<Int>? {
+        guard kinds & Self.kind(of: name.utf8) != 0 else { return nil }
         let wanted = UnsafeRawBufferPointer(name.utf8)
         return storage.withUnsafeBytes { bytes in
             for record in RecordSequence(bytes: bytes)
@@ -143,6 +158,7 @@ package struct HeaderFields: Sendable, Equatable {
 
     /// The values of all fields with that name as one list (RFC 9110, 5.3); `nil` where there is none.
     package func list(_ name: FieldName) -> String? {
+        guard range(of: name) != nil else { return nil }
         var list: String?
         forEach { other, value in
             guard other.elementsEqual(name.utf8) else { return }

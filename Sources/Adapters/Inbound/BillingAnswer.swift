@@ -23,19 +23,18 @@ package final class BillingAnswer: KeptAnswer {
     private static let overhead = 240
     private static let failureBytes = 1400
 
-    package init(
-        _ outcome: Result<BillingContact, BillingFailure>, asOf: Timestamp, lifetime: Duration,
-        after last: BillingAnswer?
-    ) {
-        switch outcome {
+    package init(_ answer: SourceAnswer) {
+        let asOf = answer.asOf
+        switch answer.outcome {
         case .success(let contact):
             var body = ByteBuffer()
             body.writeContact(contact)
             let digest = SHA256Digest(of: Array(body.readableBytesView)[...]).hexadecimal
             etag = Array("\"\(digest.prefix(20))\"".utf8)
+            let last = answer.last as? BillingAnswer
             lastModified = last.flatMap { [etag] in $0.etag == etag ? $0.lastModified : nil } ?? asOf.secondsSinceEpoch
             var fields = HeaderFields(reservingBytes: 160)
-            fields.append(.cacheControl, "private, max-age=\(lifetime.components.seconds)")
+            fields.append(.cacheControl, "private, max-age=\(answer.lifetime.components.seconds)")
             fields.append(.contentLength, body.readableBytes)
             fields.append(.etag, etag)
             fields.append(.lastModified, HTTPDate.text(secondsSinceEpoch: lastModified))

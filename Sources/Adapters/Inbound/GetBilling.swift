@@ -3,10 +3,10 @@ import NIOCore
 
 /// `GET /v2/accounts/{accountId}/billing`: Zoom's *Get billing information*.
 struct GetBilling: Sendable {
-    private let lookUpContact: LookUpContact<BillingAnswer>
+    private let lookUpContact: LookUpContact
     private let time: any TimeSource
 
-    init(lookUpContact: LookUpContact<BillingAnswer>, time: any TimeSource) {
+    init(lookUpContact: LookUpContact, time: any TimeSource) {
         self.lookUpContact = lookUpContact
         self.time = time
     }
@@ -56,9 +56,11 @@ struct GetBilling: Sendable {
     ])
 
     private static func response(
-        _ entry: CacheEntry<BillingAnswer>, _ conditions: Conditions, at now: Moment, _ requestID: RequestID
+        _ entry: CacheEntry, _ conditions: Conditions, at now: Moment, _ requestID: RequestID
     ) -> HTTPResponse {
-        let answer = entry.answer
+        guard let answer = entry.answer as? BillingAnswer else {
+            preconditionFailure("the cache was made to keep something else")
+        }
         switch answer.content {
         case .failure(let problem): return problem.response(requestID)
         case .contact(let own, let body):

@@ -33,7 +33,7 @@ package final class Router: RequestHandler {
     ///   - forwardedField: Where they say it.
     ///   - guesses: Wrong tokens that one address may show.
     package init(
-        lookUpContact: LookUpContact<BillingAnswer>, exportContacts: ExportContacts,
+        lookUpContact: LookUpContact, exportContacts: ExportContacts,
         callers: any CallerDirectory, audit: AuditLog, accessLog: AccessLog, trustedProxies: [AddressRange] = [],
         forwardedField: ForwardedField.Name = .xForwardedFor,
         guesses: Limits.Rate = Limits.Rate(atOnce: 50, perSecond: 1), defences: DefenceLog? = nil, time: any TimeSource,

@@ -5,8 +5,11 @@ import Synchronization
 /// What is decided is decided elsewhere: `Freshness` says what an answer is good for, `EvictionOrder` which one goes. It is
 /// held in parts, each with a lock for the time of one look into a dictionary, so that event loops that look at the same
 /// moment seldom meet.
-package final class BillingCache<Answer: KeptAnswer>: Sendable {
-    package typealias Entry = CacheEntry<Answer>
+package final class BillingCache: Sendable {
+    package typealias Entry = CacheEntry
+
+    /// Makes of an answer what is kept of it.
+    package typealias Keep = @Sendable (SourceAnswer) -> any KeptAnswer
 
     struct Key: Hashable, Sendable {
         let account: AccountID
@@ -75,6 +78,7 @@ package final class BillingCache<Answer: KeptAnswer>: Sendable {
     private let source: any ContactSource
     private let time: any TimeSource
     private let rules: CacheRules
+    private let makeKept: Keep
     private let parts: [LockedPart]
     private let flights = Flights<Key, Entry>()
 
@@ -82,11 +86,14 @@ package final class BillingCache<Answer: KeptAnswer>: Sendable {
     private let generation = Atomic<Int>(0)
 
     /// - Parameter parts: A power of two. Each has its share of the bytes: few for a small cache.
-    package init(source: any ContactSource, time: any TimeSource, rules: CacheRules, parts: Int = 64) {
+    package init(
+        source: any ContactSource, time: any TimeSource, rules: CacheRules, parts: Int = 64, keep: @escaping Keep
+    ) {
         precondition(parts > 0 && parts & (parts - 1) == 0, "parts are chosen by bits")
         self.source = source
         self.time = time
         self.rules = rules
+        makeKept = keep
         self.parts = (0..<parts).map { _ in LockedPart() }
     }
 
@@ -212,7 +219,8 @@ package final class BillingCache<Answer: KeptAnswer>: Sendable {
         if case .failure = outcome { isFailure = true }
         let lifetime = rules.lifetime(ofFailure: isFailure, using: &random)
         let last = part(of: key).part.withLock { $0.slots[key]?.entry.answer }
-        let entry = Entry(outcome, asOf: time.timestamp, obtained: time.now, lifetime: lifetime, after: last)
+        let answer = SourceAnswer(outcome: outcome, asOf: time.timestamp, lifetime: lifetime, last: last)
+        let entry = Entry(makeKept(answer), answer, obtained: time.now)
         guard lifetime > .zero else { return entry }
         let gone = part(of: key).part.withLock { part -> [Entry] in
             guard generation == self.generation.load(ordering: .acquiring) else { return [] }

@@ -1,19 +1,30 @@
 /// An answer as an adapter keeps it: whatever it makes of it is made once, and given out as often as it is asked for.
 package protocol KeptAnswer: AnyObject, Sendable {
-    /// - Parameters:
-    ///   - outcome: What the source has said.
-    ///   - asOf: When it did.
-    ///   - lifetime: For how long that is fresh.
-    ///   - last: What was kept of the same account.
-    init(_ outcome: Result<BillingContact, BillingFailure>, asOf: Timestamp, lifetime: Duration, after last: Self?)
-
     /// What it holds, all in all.
     var bytes: Int { get }
 }
 
+/// What there is to be kept.
+package struct SourceAnswer: Sendable {
+    /// What the source has said.
+    package let outcome: Result<BillingContact, BillingFailure>
+
+    /// When it did.
+    package let asOf: Timestamp
+
+    /// For how long that is fresh.
+    package let lifetime: Duration
+
+    /// What was kept of the same account.
+    package let last: (any KeptAnswer)?
+}
+
 /// An answer, and when it was given.
-package final class CacheEntry<Answer: KeptAnswer>: Sendable {
-    package let answer: Answer
+///
+/// What an adapter has made of it is known to that adapter alone: were everything here generic over it instead, each look into
+/// the cache would cost more than twice as much, since generics do not specialize from one module to another.
+package final class CacheEntry: Sendable {
+    package let answer: any KeptAnswer
     package let asOf: Timestamp
 
     /// Whose answer it is, if it is that there is nothing to see.
@@ -22,16 +33,13 @@ package final class CacheEntry<Answer: KeptAnswer>: Sendable {
     let obtained: Moment
     let lifetime: Duration
 
-    init(
-        _ outcome: Result<BillingContact, BillingFailure>, asOf: Timestamp, obtained: Moment, lifetime: Duration,
-        after last: Answer?
-    ) {
-        answer = Answer(outcome, asOf: asOf, lifetime: lifetime, after: last)
-        self.asOf = asOf
+    init(_ answer: any KeptAnswer, _ source: SourceAnswer, obtained: Moment) {
+        self.answer = answer
+        asOf = source.asOf
+        lifetime = source.lifetime
         self.obtained = obtained
-        self.lifetime = lifetime
         failure =
-            switch outcome {
+            switch source.outcome {
             case .success: nil
             case .failure(let failure): failure
             }

@@ -1,8 +1,8 @@
 /// Looks up the billing contact of one account for a caller.
-package struct LookUpContact<Answer: KeptAnswer>: Sendable {
-    private let cache: BillingCache<Answer>
+package struct LookUpContact: Sendable {
+    private let cache: BillingCache
 
-    package init(cache: BillingCache<Answer>) {
+    package init(cache: BillingCache) {
         self.cache = cache
     }
 
@@ -12,7 +12,7 @@ package struct LookUpContact<Answer: KeptAnswer>: Sendable {
     /// - Throws: `scopeMissing`, `accountNotFound` also for what is not the caller's to ask about.
     package func kept(
         _ account: AccountID, for caller: Caller, _ demand: CacheDemand = .none, at now: Moment
-    ) throws(BillingFailure) -> CacheEntry<Answer>? {
+    ) throws(BillingFailure) -> CacheEntry? {
         try Self.check(account, caller)
         return cache.kept(account, under: caller.master, demand, at: now)
     }
@@ -22,7 +22,7 @@ package struct LookUpContact<Answer: KeptAnswer>: Sendable {
     ///   `ContactSource` throws. That an account pays for itself or does not exist is an answer.
     package func callAsFunction(
         _ account: AccountID, for caller: Caller, patience: Duration? = nil, _ demand: CacheDemand = .none
-    ) async throws(BillingFailure) -> CacheEntry<Answer> {
+    ) async throws(BillingFailure) -> CacheEntry {
         try Self.check(account, caller)
         return try await cache.answer(
             account, under: caller.master, for: .interactive(for: caller.name, patience: patience), demand)

@@ -182,7 +182,7 @@ struct TestService {
             ?? FakeCallers([
                 token: .everything, readerToken: Caller(name: Name(literal: "reader"), scopes: [.billingRead]),
             ])
-        let cache = BillingCache<BillingAnswer>(source: source, time: time, rules: cacheRules)
+        let cache = BillingCache(source: source, time: time, rules: cacheRules) { BillingAnswer($0) }
         let router = Router(
             lookUpContact: LookUpContact(cache: cache),
             exportContacts: ExportContacts(directory: source, source: source, time: time),

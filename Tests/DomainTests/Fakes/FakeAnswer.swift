@@ -2,8 +2,7 @@ package import Domain
 
 /// An answer that is kept as it was given.
 package final class FakeAnswer: KeptAnswer {
-    package let outcome: Result<BillingContact, BillingFailure>
-    package let asOf: Timestamp
+    package let contact: BillingContact?
     package let lifetime: Duration
 
     /// How many answers of the same account it has followed.
@@ -11,14 +10,17 @@ package final class FakeAnswer: KeptAnswer {
 
     package var bytes: Int { 100 }
 
-    package init(
-        _ outcome: Result<BillingContact, BillingFailure>, asOf: Timestamp, lifetime: Duration, after last: FakeAnswer?
-    ) {
-        self.outcome = outcome
-        self.asOf = asOf
-        self.lifetime = lifetime
-        place = last.map { $0.place + 1 } ?? 0
+    package init(_ answer: SourceAnswer) {
+        contact = try? answer.outcome.get()
+        lifetime = answer.lifetime
+        place = (answer.last as? FakeAnswer).map { $0.place + 1 } ?? 0
     }
+}
 
-    package var contact: BillingContact? { try? outcome.get() }
+extension CacheEntry {
+    /// Its answer, in a cache of such.
+    package var fake: FakeAnswer {
+        guard let answer = answer as? FakeAnswer else { preconditionFailure("the cache keeps something else") }
+        return answer
+    }
 }

@@ -6,15 +6,16 @@ import Testing
 struct LookUpContactTests {
     let account = AccountID(literal: "a")
 
-    private func lookUp(_ source: FakeSource, clock: TestClock = TestClock()) -> LookUpContact<FakeAnswer> {
-        LookUpContact(cache: BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1))
+    private func lookUp(_ source: FakeSource, clock: TestClock = TestClock()) -> LookUpContact {
+        LookUpContact(
+            cache: BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeAnswer($0) })
     }
 
     @Test("gives the contact and when it was read")
     func found() async throws {
         let clock = TestClock(start: Timestamp(secondsSinceEpoch: 5))
         let entry = try await lookUp(FakeSource(), clock: clock)(account, for: .everything)
-        #expect(entry.answer.contact == .sample(account) && entry.asOf == Timestamp(secondsSinceEpoch: 5))
+        #expect(entry.fake.contact == .sample(account) && entry.asOf == Timestamp(secondsSinceEpoch: 5))
         #expect(entry.failure == nil)
     }
 
@@ -25,7 +26,7 @@ struct LookUpContactTests {
         let now = Moment(sinceOrigin: .zero)
         #expect(try lookUp.kept(account, for: .everything, at: now) == nil)
         _ = try await lookUp(account, for: .everything)
-        #expect(try lookUp.kept(account, for: .everything, at: now)?.answer.contact == .sample(account))
+        #expect(try lookUp.kept(account, for: .everything, at: now)?.fake.contact == .sample(account))
         #expect(throws: BillingFailure.scopeMissing(.billingRead)) {
             try lookUp.kept(account, for: .nothing, at: now)
         }
@@ -81,7 +82,7 @@ struct LookUpContactTests {
         let lookUp = lookUp(source)
         for _ in 0..<2 {
             let entry = try await lookUp(account, for: .everything)
-            #expect(entry.failure == .selfPay && entry.answer.contact == nil)
+            #expect(entry.failure == .selfPay && entry.fake.contact == nil)
         }
         #expect(source.calls.count == 1)
     }

@@ -5,6 +5,7 @@ final class FieldSectionBuffer {
     private var storage: UnsafeMutableRawBufferPointer
     private var used = 0
     private var count = 0
+    private var kinds: UInt64 = 0
 
     /// The size of the section as RFC 9113, 6.5.2 counts it, fields that were not kept included.
     private(set) var listBytes = 0
@@ -24,6 +25,7 @@ final class FieldSectionBuffer {
     func begin() {
         used = 0
         count = 0
+        kinds = 0
         listBytes = 0
         isExcessive = false
     }
@@ -48,6 +50,7 @@ final class FieldSectionBuffer {
         }
         used = end
         count += 1
+        kinds |= HeaderFields.kind(of: name)
         return true
     }
 
@@ -59,6 +62,6 @@ final class FieldSectionBuffer {
     }
 
     func makeFields() -> HeaderFields {
-        HeaderFields(records: UnsafeRawBufferPointer(rebasing: storage[..<used]), count: count)
+        HeaderFields(records: UnsafeRawBufferPointer(rebasing: storage[..<used]), count: count, kinds: kinds)
     }
 }

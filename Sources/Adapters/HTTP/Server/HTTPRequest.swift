@@ -9,6 +9,9 @@ package struct HTTPRequest: Sendable {
     private let methodRange: Range<Int>
     private let targetRange: Range<Int>
 
+    /// Of the target, what is before its query.
+    private let pathEnd: Int
+
     /// Whether the peer sends its body only when it is told to (RFC 9110, 10.1.1).
     let awaitsContinue: Bool
 
@@ -48,6 +51,7 @@ package struct HTTPRequest: Sendable {
         self.peer = peer
         self.methodRange = methodRange
         self.targetRange = targetRange
+        pathEnd = target.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
     }
 
     private static let known: InlineArray<7, FieldName> = [
@@ -98,13 +102,11 @@ package struct HTTPRequest: Sendable {
 
     /// The target up to its query.
     package var path: ArraySlice<UInt8> {
-        let target = target
-        return target[..<(target.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex)]
+        fields.value(at: targetRange.lowerBound..<pathEnd)
     }
 
     /// What follows the first question mark, if there is one.
     package var query: ArraySlice<UInt8>? {
-        let target = target
-        return target.firstIndex(of: UInt8(ascii: "?")).map { target[($0 + 1)...] }
+        pathEnd < targetRange.upperBound ? fields.value(at: pathEnd + 1..<targetRange.upperBound) : nil
     }
 }

@@ -1,0 +1,123 @@
+import Adapters
+import Domain
+import DomainFakes
+import Foundation
+import Logging
+import NIOCore
+import NIOEmbedded
+
+/// Serves a cached answer so many times over one HTTP/2 connection without a socket, for tools that count what that takes:
+///
+///     RequestCost BATCHES STREAMS
+///
+/// Of two runs the difference is what the requests take that one has more. It exits with 1 if any is not answered.
+@main
+enum RequestCost {
+    private static let token = CallerToken.make()
+    private static let account = AccountID(literal: "Qx7Zk2mPTfGh0aB1cD2eFg")
+
+    /// Who may call, by the digest of a token.
+    private struct Callers: CallerDirectory {
+        let registry: [SHA256Digest: Caller]
+
+        func caller(for proof: CallerProof) -> Caller? {
+            guard case .token(let digest) = proof else { return nil }
+            return registry[digest]
+        }
+
+        func endOfExport(for proof: CallerProof, begunAs caller: Caller) async {}
+    }
+
+    static func main() throws {
+        let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
+        guard arguments.count == 2 else { fatalError("how many batches, of how many streams?") }
+        let (batches, streams) = (arguments[0], arguments[1])
+
+        let source = FakeSource()
+        let clock = TestClock()
+        let cache = BillingCache(source: source, time: clock, rules: CacheRules()) { BillingAnswer($0) }
+        let logger = Logger(label: "cost") { _ in SwiftLogNoOpLogHandler() }
+        let router = Router(
+            lookUpContact: LookUpContact(cache: cache),
+            exportContacts: ExportContacts(directory: source, source: source, time: clock),
+            callers: Callers(registry: [SHA256Digest(of: token): .everything]), audit: AuditLog(logger: logger),
+            accessLog: AccessLog(share: 0.001, logger: logger), time: clock, logger: logger)
+        fill(cache)
+
+        let channel = EmbeddedChannel()
+        let load = ServerLoad(limits: Limits(), sharedAddresses: [], defences: DefenceLog(logger: logger))
+        let handler = HTTP2Handler(
+            role: .server(router, load), limits: Limits(), timeouts: Timeouts(),
+            executor: EventLoopExecutor(channel.eventLoop), peer: .unknown)
+        try channel.pipeline.syncOperations.addHandler(handler)
+        try channel.connect(to: SocketAddress(ipAddress: "10.0.0.1", port: 1)).wait()
+        try channel.writeInbound(
+            ByteBuffer(bytes: Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]))
+        // Made beforehand, but for the numbers of its streams: what it takes to make it is not to be counted.
+        var batch = ByteBuffer()
+        var places: [Int] = []
+        for _ in 0..<streams {
+            places.append(batch.writerIndex + 5)
+            writeRequest(0, to: &batch)
+        }
+        // As much again as the answers take of the connection's window.
+        batch.writeBytes([0, 0, 4, 8, 0, 0, 0, 0, 0])
+        batch.writeInteger(UInt32(streams * 1000))
+        var answered = 0
+        var stream: UInt32 = 1
+        for _ in 0..<batches {
+            for place in places {
+                batch.setInteger(stream, at: place)
+                stream += 2
+            }
+            try channel.writeInbound(batch)
+            while case .byteBuffer(let bytes)? = try channel.readOutbound(as: IOData.self) {
+                answered += ends(in: bytes)
+            }
+        }
+        guard answered == batches * streams else {
+            print("\(answered) of \(batches * streams) were answered")
+            exit(1)
+        }
+    }
+
+    /// How many frames of DATA end a stream.
+    private static func ends(in bytes: ByteBuffer) -> Int {
+        var (bytes, ends) = (bytes, 0)
+        while let head = bytes.readBytes(length: 9) {
+            let length = Int(head[0]) << 16 | Int(head[1]) << 8 | Int(head[2])
+            if head[3] == 0, head[4] & 1 == 1 { ends += 1 }
+            bytes.moveReaderIndex(forwardBy: length)
+        }
+        return ends
+    }
+
+    private static func fill(_ cache: BillingCache) {
+        let filled = DispatchSemaphore(value: 0)
+        Task {
+            _ = try? await cache.answer(account, under: nil, for: .interactive, .none)
+            filled.signal()
+        }
+        filled.wait()
+    }
+
+    /// A request as load generators send it, each field in full.
+    private static func writeRequest(_ stream: UInt32, to buffer: inout ByteBuffer) {
+        // :method and :scheme are in the static table (RFC 7541, A).
+        var section = ByteBuffer(bytes: [0x82, 0x86])
+        for (name, value) in [
+            (":path", "/v2/accounts/\(account)/billing"), (":authority", "127.0.0.1:8080"),
+            ("user-agent", "load/1.0"), ("authorization", "Bearer \(token)"),
+        ] {
+            // A literal that is never indexed (RFC 7541, 6.2.3), its strings as they are.
+            section.writeInteger(UInt8(0x10))
+            for text in [name, value] {
+                section.writeInteger(UInt8(text.utf8.count))
+                section.writeString(text)
+            }
+        }
+        buffer.writeBytes([0, UInt8(section.readableBytes >> 8), UInt8(section.readableBytes & 0xFF), 1, 5])
+        buffer.writeInteger(stream)
+        buffer.writeBuffer(&section)
+    }
+}
