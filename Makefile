@@ -12,13 +12,13 @@ FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer -Xswiftc -sanitize=fu
 	-Xswiftc -O -Xswiftc -assert-config -Xswiftc Debug -Xswiftc -DFUZZING
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-asan test-tsan lint format fuzz bench bench-budget clean setup setup-test
+.PHONY: help run test test-asan test-tsan lint format fuzz bench bench-budget bench-guards clean setup setup-bench setup-test
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup ## Build, and serve on 127.0.0.1:8080 with an embedded Zoom to try it against.
-	swift build --configuration release --product billing-service
+	swift build --configuration release --static-swift-stdlib --product billing-service
 	exec $(BINARY) serve --sandbox
 
 test: setup-test lint ## Run every test, and check openapi.yaml against the running service.
@@ -52,8 +52,9 @@ fuzz: setup ## Feed made-up bytes to all that reads what others send, for SECOND
 	    || { echo "Put the file it names into Tests/Fuzz/Corpus/$$target: it is then a test."; exit 1; }; \
 	done
 
-bench: setup-test ## Measure CPU and memory beside nghttpd, and the cost of streams, of readers that stall and of attacks.
-	swift build --configuration release --product billing-service
+bench: setup-bench ## Measure CPU and memory beside nghttpd, nginx, Go and node, and the cost of streams, of readers that stall and of attacks.
+	swift build --configuration release --static-swift-stdlib --product billing-service
+	Benchmarks/cached.py --output .build/bench
 	Benchmarks/cpu-per-request.py
 	Benchmarks/cpu-per-request.py --tls
 	Benchmarks/idle-connections.py
@@ -61,8 +62,13 @@ bench: setup-test ## Measure CPU and memory beside nghttpd, and the cost of stre
 	Benchmarks/stalled-reader.py --accounts 300000 --seconds 10
 	Benchmarks/attacks.py
 
+bench-guards: setup-bench ## Hold instructions, allocations and system calls per cached request to what they were.
+	swift build --configuration release --static-swift-stdlib --product billing-service
+	swift build --configuration release --static-swift-stdlib --product RequestCost
+	Benchmarks/guards.py
+
 bench-budget: setup-test ## Measure how much of Zoom's rate limit is used, alone, beside callers and beside a rival, and how many tokens replicas take: a quarter of an hour.
-	swift build --configuration release --product billing-service
+	swift build --configuration release --static-swift-stdlib --product billing-service
 	Benchmarks/budget.py
 	Benchmarks/tokens.py
 
@@ -76,3 +82,6 @@ setup-test: setup
 	@scripts/install-packages.sh curl haproxy nghttp2-client nghttp2-server nginx-light openssl python3-venv tinyproxy-bin
 	@test -x $(VENV)/bin/python || python3 -m venv $(VENV)
 	@$(VENV)/bin/pip --quiet install --requirement scripts/requirements.txt
+
+setup-bench: setup-test
+	@scripts/install-packages.sh binutils golang-go golang-golang-x-net-dev nodejs strace valgrind

@@ -92,6 +92,12 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .executableTarget(
+            name: "CacheLoad",
+            dependencies: ["Adapters", "Domain"],
+            path: "Tests/CacheLoad",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
             name: "RequestCost",
             dependencies: [
                 "Adapters",

@@ -7,19 +7,13 @@ package struct SHA256Digest: Sendable, Hashable {
 
     private static let count = 32
 
-    /// SHA-256 as libcrypto provides it, looked up once: the lookup costs more than the digest.
-    // Safe: set once before first use, and libcrypto's method objects are immutable and may be shared.
-    private nonisolated(unsafe) static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
-
     package init(of message: ArraySlice<UInt8>) {
         let result = withUnsafeMutableBytes(of: &words) { digest in
             message.withUnsafeBytes {
-                EVP_Digest(
-                    $0.baseAddress, $0.count, digest.bindMemory(to: UInt8.self).baseAddress, nil, Self.algorithm, nil)
+                shim_SHA256($0.baseAddress, $0.count, digest.bindMemory(to: UInt8.self).baseAddress)
             }
         }
-        // Fails for want of memory alone.
-        precondition(result == 1, "libcrypto could not make a digest")
+        precondition(result == 1, "libcrypto has no SHA-256")
     }
 
     package init(of text: String) {

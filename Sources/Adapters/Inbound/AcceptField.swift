@@ -3,7 +3,7 @@ struct AcceptField {
     private let ranges: [(type: String, isRefused: Bool)]
 
     /// No field accepts everything.
-    init(of request: HTTPRequest) {
+    init(of request: borrowing HTTPRequest) {
         guard let list = request.fields.list(.accept), list != "*/*" else {
             ranges = []
             return

@@ -5,7 +5,7 @@ struct Conditions: Sendable {
     private let ifNoneMatch: [UInt8]?
     private let ifModifiedSince: Int64?
 
-    init(of request: HTTPRequest) {
+    init(of request: borrowing HTTPRequest) {
         // A copy, since a slice would keep all fields for as long as the answer takes.
         ifNoneMatch =
             request.fields[.ifNoneMatch] == nil ? nil : request.fields.list(.ifNoneMatch).map { Array($0.utf8) }

@@ -65,7 +65,7 @@ struct GetBilling: Sendable {
         case .failure(let problem): return problem.response(requestID)
         case .contact(let own, let body):
             let isKnown = !conditions.isEmpty && conditions.isMet(by: answer)
-            var fields = HeaderFields(isKnown ? notModifiedFields : fields, own, reservingBytes: requestID.count + 48)
+            var fields = HeaderFields(isKnown ? notModifiedFields : fields, own, reservingBytes: requestID.count + 96)
             fields.append(.age, Int(entry.age(at: now).components.seconds))
             requestID.append(to: &fields)
             return HTTPResponse(fields: fields, body: isKnown ? ByteBuffer() : body)

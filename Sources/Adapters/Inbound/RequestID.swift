@@ -16,7 +16,7 @@ struct RequestID: Sendable {
     private static let seed = UInt64.random(in: .min ... .max)
     private static let counter = Atomic<UInt64>(0)
 
-    init(of request: HTTPRequest) {
+    init(of request: borrowing HTTPRequest) {
         self.init(sent: request.fields[.requestID])
     }
 

@@ -29,7 +29,7 @@ package struct HTTPRequest: Sendable {
         guard let targetRange = known[1] else { throw .malformed }
         let target = fields.value(at: targetRange)
         guard target.count <= targetBytesMax else { throw .excessiveTarget }
-        guard Self.isTarget(target, method) else { throw .malformed }
+        pathEnd = try Self.pathEnd(of: target, method)
 
         let authority = known[2].map { fields.value(at: $0) }
         let host = known[3].map { fields.value(at: $0) }
@@ -51,7 +51,6 @@ package struct HTTPRequest: Sendable {
         self.peer = peer
         self.methodRange = methodRange
         self.targetRange = targetRange
-        pathEnd = target.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
     }
 
     private static let known: InlineArray<7, FieldName> = [
@@ -62,26 +61,52 @@ package struct HTTPRequest: Sendable {
     private static let asterisk = Array("*".utf8)
 
     /// Origin form, or the asterisk of OPTIONS (RFC 9112, 3.2).
-    private static func isTarget(_ target: ArraySlice<UInt8>, _ method: ArraySlice<UInt8>) -> Bool {
+    ///
+    /// - Returns: Where its path ends.
+    private static func pathEnd(of target: ArraySlice<UInt8>, _ method: ArraySlice<UInt8>) throws(Refusal) -> Int {
         guard target.first == UInt8(ascii: "/") else {
-            return target.elementsEqual(asterisk) && method.elementsEqual(options)
+            guard target.elementsEqual(asterisk), method.elementsEqual(options) else { throw .malformed }
+            return target.endIndex
         }
-        var isPath = true
-        return target.allSatisfy { byte in
-            if isPath {
-                if byte == UInt8(ascii: "?") { isPath = false }
-                return byte < 0x80 && pathBytes >> byte & 1 == 1
-            }
+        let pathBytes = pathBytes
+        let end = target.withUnsafeBufferPointer { bytes -> Int? in
+            var index = 0
+            while index < bytes.count, pathBytes.contains(bytes[index]) { index += 1 }
+            guard index < bytes.count else { return index }
+            let end = index
+            guard bytes[index] == UInt8(ascii: "?") else { return nil }
             // Queries are written with less care, and nothing is found by them.
-            return (0x21...0x7E).contains(byte) && byte != UInt8(ascii: "#")
+            while index < bytes.count {
+                guard (0x21...0x7E).contains(bytes[index]), bytes[index] != UInt8(ascii: "#") else { return nil }
+                index += 1
+            }
+            return end
+        }
+        guard let end else { throw .malformed }
+        return target.startIndex + end
+    }
+
+    /// Bytes of ASCII, a bit for each.
+    private struct ByteSet {
+        private var low: UInt64 = 0
+        private var high: UInt64 = 0
+
+        init(_ text: String) {
+            for byte in text.utf8 {
+                if byte < 64 { low |= 1 << UInt64(byte) } else if byte < 128 { high |= 1 << UInt64(byte - 64) }
+            }
+        }
+
+        @inline(__always)
+        func contains(_ byte: UInt8) -> Bool {
+            guard byte < 128 else { return false }
+            return (byte < 64 ? low : high) &>> UInt64(byte & 63) & 1 == 1
         }
     }
 
-    /// What can stand in a path (RFC 3986, 3.3), and the question mark behind it: a bit for each byte.
-    private static let pathBytes: UInt128 = {
-        let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-        return (letters + "-._~!$&'()*+,;=:@%/?").utf8.reduce(0) { $0 | 1 << UInt128($1) }
-    }()
+    /// What can stand in a path (RFC 3986, 3.3).
+    private static let pathBytes = ByteSet(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=:@%/")
 
     /// What can stand in an authority: no user, no path, no blanks. Which hosts there are is not known here.
     static func isAuthority(_ byte: UInt8) -> Bool {

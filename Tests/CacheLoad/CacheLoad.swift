@@ -1,0 +1,118 @@
+import Adapters
+import Domain
+import Foundation
+import Synchronization
+
+/// Fills the cache with so many answers, reads all of them, and has all of them pushed out by as many others, while somebody else
+/// looks at one of them all the time:
+///
+///     CacheLoad COUNT
+///
+/// Says what an entry takes in memory, and how long the longest look took in each part.
+@main
+enum CacheLoad {
+    /// A contact as Zoom has them, about 230 bytes of JSON.
+    private struct Source: ContactSource {
+        func billing(
+            of account: AccountID, under master: Name?, for purpose: Purpose
+        ) async throws(BillingFailure) -> AccountBilling {
+            .masterPays(
+                BillingContact(reading: { field in
+                    switch field {
+                    case .address: "12 Example Street"
+                    case .apartment: "4b"
+                    case .city: "Oakland"
+                    case .country: "US"
+                    case .email: "billing-\(account.rawValue.suffix(7))@example.com"
+                    case .firstName: "Billing"
+                    case .lastName: "Contact \(account.rawValue.suffix(7))"
+                    case .phoneNumber: "+1 555 0100 200"
+                    case .state: "CA"
+                    case .zip: "94607"
+                    }
+                }))
+        }
+    }
+
+    static func main() async throws {
+        guard let count = CommandLine.arguments.dropFirst().first.flatMap({ Int($0) }), count > 0 else {
+            fatalError("how many?")
+        }
+        // Room for as many and not for twice as many.
+        let before = try memory()
+        var rules = CacheRules()
+        rules.ttl = .seconds(86_400)
+        let perEntry = try await entryBytes(rules)
+        rules.bytesMax = perEntry * count * 21 / 20
+        let cache = BillingCache(source: Source(), time: SystemTime(), rules: rules) { BillingAnswer($0) }
+        try await measure("fill", cache) { for number in 0..<count { try await look(cache, number) } }
+        let (entries, bytes) = cache.size
+        let body = 232
+        let held = try memory() - before
+        print(
+            "entries \(entries)  counted \(bytes / entries) B each  resident \(held / entries) B each  body about \(body) B"
+        )
+        try await measure("read", cache) { for number in 0..<count { try await look(cache, number) } }
+        try await measure("evict", cache) { for number in count..<2 * count { try await look(cache, number) } }
+        print("entries \(cache.size.entries)  counts \(cache.counts)")
+    }
+
+    private static func account(_ number: Int) -> AccountID {
+        let digits = String(number)
+        guard let id = AccountID("Qx7Zk2mPTfGh0a" + String(repeating: "0", count: 8 - digits.count) + digits) else {
+            preconditionFailure("no id")
+        }
+        return id
+    }
+
+    private static func look(_ cache: BillingCache, _ number: Int) async throws(BillingFailure) {
+        _ = try await cache.answer(account(number), under: nil, for: .bulk, .none)
+    }
+
+    private static func entryBytes(_ rules: CacheRules) async throws -> Int {
+        let cache = BillingCache(source: Source(), time: SystemTime(), rules: rules, parts: 1) { BillingAnswer($0) }
+        try await look(cache, 1)
+        return cache.size.bytes
+    }
+
+    /// Runs `work`, and says how long the longest look of another thread took meanwhile.
+    private static func measure(_ name: String, _ cache: BillingCache, _ work: () async throws -> Void) async throws {
+        let time = SystemTime()
+        let isOver = Flag()
+        let start = time.now
+        async let longest = watch(cache, time, isOver)
+        try await work()
+        isOver.raise()
+        let (looks, most) = await longest
+        print(
+            "\(name): \((time.now - start) / .milliseconds(1)) ms, looks meanwhile \(looks), the longest \(most / .microseconds(1)) us"
+        )
+    }
+
+    @concurrent
+    private static func watch(
+        _ cache: BillingCache, _ time: SystemTime, _ isOver: Flag
+    ) async -> (Int, Duration) {
+        var (looks, most) = (0, Duration.zero)
+        while !isOver.isRaised {
+            let start = time.now
+            // One of every part in its turn.
+            _ = cache.kept(account(looks & 1023), under: nil, .none, at: start)
+            most = max(most, time.now - start)
+            looks += 1
+        }
+        return (looks, most)
+    }
+
+    private static func memory() throws -> Int {
+        let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        return (line.flatMap { Int($0.filter(\.isNumber)) } ?? 0) * 1024
+    }
+
+    private final class Flag: Sendable {
+        private let value = Atomic(false)
+        var isRaised: Bool { value.load(ordering: .relaxed) }
+        func raise() { value.store(true, ordering: .relaxed) }
+    }
+}
