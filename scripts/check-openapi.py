@@ -123,7 +123,8 @@ class Service:
         command = [binary, "callers", "add", "--callers-file", callers, "--name", name, *rights]
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
-    def request(self, method, target, token=None, field=None, version="--http2-prior-knowledge", operations=False):
+    def request(
+            self, method, target, token=None, field=None, version="--http2-prior-knowledge", operations=False, body=None):
         """The answer as (status, header fields, body). An empty token sends none; `field` is one more to send."""
         command = ["curl", "--silent", "--show-error", "--max-time", str(TIMEOUT), version]
         # For HEAD curl itself checks that no body comes, and writes the header fields once more to its output.
@@ -132,6 +133,7 @@ class Service:
         token = self.token if token is None else token
         command += ["-H", f"authorization: Bearer {token}"] if token else []
         command += ["-H", field] if field else []
+        command += ["--data-binary", body] if body is not None else []
         command += ["--request-target", target] if target == "*" else []
         url = (self.operations if operations else self.base) + ("/" if target == "*" else target)
         result = subprocess.run(command + [url], capture_output=True, timeout=TIMEOUT + 5)
@@ -170,6 +172,19 @@ class Streams:
     def limited(self, body):
         types, ids = self.read(body)
         require(types == ["begin", "failure", "failure", "end"] and ids == ["one", "two"], "not the caller's accounts")
+
+    def limit(self, body):
+        lines = [json.loads(line) for line in body.split("\n")[:-1]]
+        require(self.read(body)[1] == self.ids[:3] and lines[-1]["more"] is True, "not the first three")
+        require(all(set(line["billing"]) == {"country", "zip"} for line in lines if "billing" in line), "other fields")
+
+    def arrival(self, body):
+        require(sorted(self.read(body)[1]) == self.ids, "not every account once")
+
+    def chosen(self, body):
+        types, ids = self.read(body)
+        require(types[0] == "begin" and types[-1] == "end" and types[-2] == "failure", "not from begin to end")
+        require(ids == self.ids[2::-1] and '"line":4' in body, "not what was chosen")
 
     def rest(self, body):
         require(self.read(body)[1] == self.ids[101:], "not the accounts after the one named")
@@ -257,7 +272,17 @@ def cases(service, streams):
     yield STREAM, "HEAD", STREAM, 200, None, {}, None
     yield STREAM, "HEAD", f"{STREAM}?before=x", 400, 300, {}, None
     yield "MethodNotAllowed", "POST", one, 405, 405, {}, None
-    yield "MethodNotAllowed", "POST", STREAM, 405, 405, {}, None
+    yield "StreamMethodNotAllowed", "PUT", STREAM, 405, 405, {}, None
+    yield STREAM, "GET", f"{STREAM}?limit=3&fields=country,zip", 200, None, {}, streams.limit
+    yield STREAM, "GET", f"{STREAM}?order=arrival&max_age=0", 200, None, {}, streams.arrival
+    yield STREAM, "GET", f"{STREAM}?order=arrival&after={after}", 400, 300, {}, None
+    chosen = "".join(f'{{"account_id":"{account}"}}\n' for account in reversed(streams.ids[:3])) + "{}\n"
+    ndjson = {"field": "content-type: application/x-ndjson", "body": chosen}
+    yield STREAM, "POST", STREAM, 200, None, ndjson, streams.chosen
+    yield STREAM, "POST", f"{STREAM}?limit=3", 400, 300, ndjson, None
+    yield STREAM, "POST", STREAM, 401, 124, {**ndjson, "token": "wrong"}, None
+    yield STREAM, "POST", STREAM, 403, 4711, {**ndjson, "token": service.scopeless}, None
+    yield STREAM, "POST", STREAM, 415, 415, {"field": "content-type: text/csv", "body": chosen}, None
     yield "UnknownMethod", "BREW", STREAM, 501, 501, {}, None
     yield "UnknownPath", "GET", "/nothing/here", 404, 404, {}, None
     yield "UnknownPath", "GET", "/readyz", 404, 404, {}, None

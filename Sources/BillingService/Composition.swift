@@ -22,6 +22,7 @@ struct Application {
     private let health: Health
     private let zoom: ZoomMasters
     private let cache: BillingCache
+    private let lists: AccountLists
     private let signals: UnixSignalsSequence
 
     /// Where it listens.
@@ -111,7 +112,9 @@ struct Application {
         self.zoom = zoom
         let cache = BillingCache(source: zoom, time: time, rules: settings.cache) { BillingAnswer($0) }
         self.cache = cache
-        services += [zoom, masters.file, masters.follower(zoom, cache)]
+        let lists = AccountLists(directory: zoom, time: time)
+        self.lists = lists
+        services += [zoom, masters.file, masters.follower(zoom, cache, lists)]
         if let callersFile { services.append(callersFile) }
 
         var rules = ExportContacts.Rules()
@@ -119,7 +122,7 @@ struct Application {
         let defences = DefenceLog(logger: logger)
         let router = Router(
             lookUpContact: LookUpContact(cache: cache),
-            exportContacts: ExportContacts(directory: zoom, source: zoom, time: time, rules: rules),
+            exportContacts: ExportContacts(lists: lists, cache: cache, source: zoom, time: time, rules: rules),
             callers: callers, audit: AuditLog(logger: Output.auditLogger()),
             accessLog: AccessLog(share: settings.accessSample, logger: logger),
             trustedProxies: settings.listener.trustedProxies, forwardedField: settings.listener.forwardedField,
@@ -211,6 +214,7 @@ struct Application {
             tasks.addTask { await zoom.obtainTokens() }
             try await serviceGroup.run()
             await cache.close()
+            await lists.close()
             tasks.cancelAll()
         }
         try await group.shutdownGracefully()

@@ -39,15 +39,16 @@ struct MasterAccounts: CredentialsStore {
 
     var names: Set<Name> { Set(file.value.document.masters.map(\.name)) }
 
-    /// Tells `zoom` of every change, until the service shuts down. What `cache` holds is of the masters as they were.
-    func follower(_ zoom: ZoomMasters, _ cache: BillingCache) -> some Service {
-        Follower(file: file, zoom: zoom, cache: cache)
+    /// Tells `zoom` of every change, until the service shuts down. What `cache` and `lists` hold is of the masters as they were.
+    func follower(_ zoom: ZoomMasters, _ cache: BillingCache, _ lists: AccountLists) -> some Service {
+        Follower(file: file, zoom: zoom, cache: cache, lists: lists)
     }
 
     private struct Follower: Service {
         let file: ReloadedFile<Content>
         let zoom: ZoomMasters
         let cache: BillingCache
+        let lists: AccountLists
 
         func run() async throws {
             await cancelWhenGracefulShutdown {
@@ -60,7 +61,10 @@ struct MasterAccounts: CredentialsStore {
                     guard now != version else { continue }
                     version = now
                     await zoom.update(content.masters)
-                    if content.masters != masters { cache.removeAll() }
+                    if content.masters != masters {
+                        cache.removeAll()
+                        lists.removeAll()
+                    }
                     masters = content.masters
                     await zoom.obtainTokens()
                 }

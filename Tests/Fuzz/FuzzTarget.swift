@@ -86,12 +86,12 @@ enum FuzzTarget: String, CaseIterable {
 
     private static let router: Router = {
         let source = FakeSource()
+        let cache = BillingCache(source: source, time: TestClock(), rules: CacheRules(), parts: 1) { BillingAnswer($0) }
         return Router(
-            lookUpContact: LookUpContact(
-                cache: BillingCache(source: source, time: TestClock(), rules: CacheRules(), parts: 1) {
-                    BillingAnswer($0)
-                }),
-            exportContacts: ExportContacts(directory: source, source: source, time: TestClock()),
+            lookUpContact: LookUpContact(cache: cache),
+            exportContacts: ExportContacts(
+                lists: AccountLists(directory: source, time: TestClock()), cache: cache, source: source,
+                time: TestClock()),
             callers: Everybody(), audit: AuditLog(logger: silent), accessLog: AccessLog(share: 1, logger: silent),
             time: TestClock(), logger: silent)
     }()

@@ -39,7 +39,8 @@ enum RequestCost {
         let logger = Logger(label: "cost") { _ in SwiftLogNoOpLogHandler() }
         let router = Router(
             lookUpContact: LookUpContact(cache: cache),
-            exportContacts: ExportContacts(directory: source, source: source, time: clock),
+            exportContacts: ExportContacts(
+                lists: AccountLists(directory: source, time: clock), cache: cache, source: source, time: clock),
             callers: Callers(registry: [SHA256Digest(of: token): .everything]), audit: AuditLog(logger: logger),
             accessLog: AccessLog(share: 0.001, logger: logger), time: clock, logger: logger)
         fill(cache)

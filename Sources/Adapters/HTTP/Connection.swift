@@ -116,8 +116,12 @@ extension Connection {
                 let ending = await writeBody(BodyWriter(bound))
                 bound.eventLoop.runInLoop {
                     bound.value.endWork()
-                    bound.value.outbound.end(OutboundBody.Ending(ending))
-                    bound.value.connection?.outboundChanged(on: bound.value)
+                    switch ending {
+                    case .complete: bound.value.endBody(.complete)
+                    case .broken:
+                        let wait = bound.value.connection?.limits.lastWordsWait ?? .zero
+                        bound.eventLoop.scheduleTask(in: wait) { bound.value.endBody(.broken) }
+                    }
                 }
             }
         }
@@ -141,15 +145,6 @@ extension Connection {
             return false
         }
         return true
-    }
-}
-
-extension OutboundBody.Ending {
-    fileprivate init(_ ending: StreamEnding) {
-        switch ending {
-        case .complete: self = .complete
-        case .broken: self = .broken
-        }
     }
 }
 

@@ -102,6 +102,12 @@ final class Exchange {
         work.ended()
     }
 
+    /// Our body has all that there will be.
+    func endBody(_ ending: OutboundBody.Ending) {
+        outbound.end(ending)
+        connection?.outboundChanged(on: self)
+    }
+
     /// Bytes that wait to be read or sent.
     var bufferedBytes: Int { inbound.uncreditedBytes + outbound.readyBytes }
 

@@ -53,6 +53,10 @@ package struct Limits: Sendable {
         package var atOnce: Int
         package var perSecond: Int
 
+        /// How long what was written last of a body that breaks off is given to be read before it does: some clients throw away
+        /// what comes together with the news (curl 7.88).
+        package var lastWordsWait: TimeAmount = .milliseconds(100)
+
         package init(atOnce: Int, perSecond: Int) {
             self.atOnce = atOnce
             self.perSecond = perSecond
@@ -127,6 +131,10 @@ package struct Limits: Sendable {
     /// How long a draining connection waits for the answer to its PING before the final GOAWAY goes out anyway. A
     /// round trip across the world is a third of it.
     package var drainNoticeMax: TimeAmount = .seconds(1)
+
+    /// How long what was written last of a body that breaks off is given to be read before it does: some clients throw away
+    /// what comes together with the news (curl 7.88).
+    package var lastWordsWait: TimeAmount = .milliseconds(100)
 
     /// How long a connection whose session has ended waits for the peer to close its half, and a stream whose answer is
     /// complete for the end of the request. Their input is thrown away.

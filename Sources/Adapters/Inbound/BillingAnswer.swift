@@ -14,17 +14,20 @@ package final class BillingAnswer: KeptAnswer {
     /// A strong validator (RFC 9110, 8.8.3), quotes and all; empty for a failure.
     let etag: [UInt8]
 
+    /// When Zoom said it, as RFC 3339 writes it.
+    let asOf: [UInt8]
+
     /// Seconds since 1970; when it was first seen as it is now.
     let lastModified: Int64
 
     package let bytes: Int
 
     /// This object, its arrays and buffers besides what is in them.
-    private static let overhead = 240
+    private static let overhead = 300
     private static let failureBytes = 1400
 
     package init(_ answer: SourceAnswer) {
-        let asOf = answer.asOf
+        asOf = Array(answer.asOf.rfc3339.utf8)
         switch answer.outcome {
         case .success(let contact):
             var body = ByteBuffer()
@@ -32,7 +35,8 @@ package final class BillingAnswer: KeptAnswer {
             let digest = SHA256Digest(of: Array(body.readableBytesView)[...]).hexadecimal
             etag = Array("\"\(digest.prefix(20))\"".utf8)
             let last = answer.last as? BillingAnswer
-            lastModified = last.flatMap { [etag] in $0.etag == etag ? $0.lastModified : nil } ?? asOf.secondsSinceEpoch
+            lastModified =
+                last.flatMap { [etag] in $0.etag == etag ? $0.lastModified : nil } ?? answer.asOf.secondsSinceEpoch
             var fields = HeaderFields(reservingBytes: 160)
             fields.append(.cacheControl, "private, max-age=\(answer.lifetime.components.seconds)")
             fields.append(.contentLength, body.readableBytes)
@@ -44,7 +48,7 @@ package final class BillingAnswer: KeptAnswer {
             content = .contact(fields: fields, body: kept)
         case .failure(let failure):
             etag = []
-            lastModified = asOf.secondsSinceEpoch
+            lastModified = answer.asOf.secondsSinceEpoch
             bytes = Self.failureBytes
             content = .failure(FailureTable.problem(for: failure))
         }

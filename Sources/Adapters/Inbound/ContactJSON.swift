@@ -19,3 +19,10 @@ extension ByteBuffer {
         }
     }
 }
+
+/// The names of the ten fields as they stand in answers.
+enum ZoomFieldNames {
+    static let all: Set<String> = [
+        "address", "apt", "city", "country", "email", "first_name", "last_name", "phone_number", "state", "zip",
+    ]
+}

@@ -115,6 +115,13 @@ enum FailureTable {
     static let readOnly = ProblemDetails(
         status: 405, code: 405, slug: "method-not-allowed", title: "Method not allowed",
         message: "This path answers GET and HEAD.", extraFields: [(.allow, "GET, HEAD")])
+    static let unsupportedMediaType = ProblemDetails(
+        status: 415, code: 415, slug: "unsupported-media-type", title: "Unsupported media type",
+        message: "This path takes a body of application/x-ndjson.",
+        extraFields: [(.accept, "application/x-ndjson, application/jsonl, application/json")])
+    static let streamMethods = ProblemDetails(
+        status: 405, code: 405, slug: "method-not-allowed", title: "Method not allowed",
+        message: "This path answers GET, HEAD and POST.", extraFields: [(.allow, "GET, HEAD, POST")])
     static let notAcceptable = ProblemDetails(
         status: 406, code: 406, slug: "not-acceptable", title: "Not acceptable",
         message: "This path cannot answer with any of the media types that are accepted.")

@@ -11,32 +11,57 @@ final class NDJSONLines: ExportContacts.Consumer {
     }
 
     private let selection: Selection
+
+    /// Members of the billing object that are wanted; all of them if it is `nil`.
+    private let members: Set<String>?
     private let body: BodyWriter
 
-    private struct Counts {
+    private struct State {
         var contacts = 0
         /// By code, for the `end` line.
         var failures: [Int: Int] = [:]
+
+        /// Lines that wait to be written together.
+        var lines = ByteBuffer()
     }
 
-    private let counts = Mutex(Counts())
+    /// For one writer at a time; shared only with who counts.
+    private let state = Mutex(State())
+
+    /// So much is gathered before it is written: a line by itself costs more to send than to make.
+    private static let linesBytesMax = 16 * 1024
 
     /// What was told of so far.
     var told: (contacts: Int, failures: Int) {
-        counts.withLock { ($0.contacts, $0.failures.values.reduce(0, +)) }
+        state.withLock { ($0.contacts, $0.failures.values.reduce(0, +)) }
     }
 
-    init(selection: Selection, body: BodyWriter) {
+    init(selection: Selection, members: Set<String>? = nil, body: BodyWriter) {
         self.selection = selection
+        self.members = members
         self.body = body
     }
 
     func take(_ event: ExportContacts.Event) async throws(BillingFailure) {
+        let isFull = state.withLock { state in
+            write(event, &state)
+            return state.lines.readableBytes >= Self.linesBytesMax
+        }
+        if isFull { try await flush() }
+    }
+
+    func flush() async throws(BillingFailure) {
         // A producer that was held by its reader may have been told to stop meanwhile.
         guard !Task.isCancelled else { throw .cancelled }
-        guard let line = line(for: event) else { return }
+        let lines = state.withLock { state -> ByteBuffer? in
+            guard state.lines.readableBytes > 0 else { return nil }
+            let lines = state.lines
+            state.lines = ByteBufferAllocator().buffer(capacity: Self.linesBytesMax + 2048)
+            return lines
+        }
+        guard let lines else { return }
         do throws(BodyWriter.Closed) {
-            try await body.write(line)
+            try await body.write(lines)
         } catch {
             throw .cancelled
         }
@@ -44,55 +69,83 @@ final class NDJSONLines: ExportContacts.Consumer {
 
     /// The last line of a stream that could not go on.
     func end(with problem: ProblemDetails) async {
-        guard selection == .all else { return }
-        let line = Self.line("error") { object in
-            object.member("status", problem.status)
-            object.member("code", problem.code)
-            object.member("message", problem.message)
+        let lines = state.withLock { state in
+            if selection == .all {
+                Self.line("error", to: &state.lines) { object in
+                    object.member("status", problem.status)
+                    object.member("code", problem.code)
+                    object.member("message", problem.message)
+                }
+            }
+            return state.lines
         }
-        try? await body.write(line)
+        if lines.readableBytes > 0 { try? await body.write(lines) }
     }
 
-    private func line(for event: ExportContacts.Event) -> ByteBuffer? {
+    private func write(_ event: ExportContacts.Event, _ state: inout State) {
         switch event {
-        case .contact(let account, let dated):
-            counts.withLock { $0.contacts += 1 }
-            return Self.line("contact") { object in
-                object.member("account_id", account.rawValue)
-                object.member("as_of", dated.asOf.rfc3339)
-                object.member("billing") { $0.writeContact(dated.contact) }
-            }
+        case .contact(let account, let entry):
+            state.contacts += 1
+            writeContact(account, entry, to: &state.lines)
         case .failure(let account, let failure):
             let problem = FailureTable.problem(for: failure)
-            counts.withLock { $0.failures[problem.code, default: 0] += 1 }
-            return Self.line("failure") { object in
+            state.failures[problem.code, default: 0] += 1
+            Self.line("failure", to: &state.lines) { object in
                 object.member("account_id", account.rawValue)
                 object.member("status", problem.status)
                 object.member("code", problem.code)
                 object.member("message", problem.message)
             }
+        case .malformed(let line, let problem):
+            state.failures[300, default: 0] += 1
+            Self.line("failure", to: &state.lines) { object in
+                object.member("line", line)
+                object.member("status", 400)
+                object.member("code", 300)
+                object.member("message", problem)
+            }
         case .begin, .heartbeat, .end:
-            return selection == .all ? frame(for: event) : nil
+            if selection == .all { writeFrame(event, &state) }
         }
     }
 
-    private func frame(for event: ExportContacts.Event) -> ByteBuffer? {
+    /// What is kept of an answer is the object as it stands in the line.
+    private func writeContact(_ account: AccountID, _ entry: CacheEntry, to lines: inout ByteBuffer) {
+        guard let answer = entry.answer as? BillingAnswer, case .contact(_, let billing) = answer.content else {
+            preconditionFailure("the cache was made to keep something else")
+        }
+        // No character of an id or a time is one that JSON escapes.
+        lines.writeStaticString("{\"type\":\"contact\",\"account_id\":\"")
+        lines.writeString(account.rawValue)
+        lines.writeStaticString("\",\"as_of\":\"")
+        lines.writeBytes(answer.asOf)
+        lines.writeStaticString("\",\"billing\":")
+        if let members {
+            lines.writeObject(billing, only: members)
+        } else {
+            lines.writeImmutableBuffer(billing)
+        }
+        lines.writeStaticString("}\n")
+    }
+
+    private func writeFrame(_ event: ExportContacts.Event, _ state: inout State) {
         switch event {
         case .begin(let accounts, let after):
-            return Self.line("begin") { object in
+            Self.line("begin", to: &state.lines) { object in
                 object.member("accounts", accounts)
                 object.member("after", after?.rawValue)
             }
         case .heartbeat(let done, let accounts, let wait):
-            return Self.line("heartbeat") { object in
+            Self.line("heartbeat", to: &state.lines) { object in
                 object.member("done", done)
                 object.member("accounts", accounts)
                 object.member("waiting", Self.name(of: wait))
             }
         case .end(let summary):
-            let byCode = counts.withLock { $0.failures }.sorted { $0.key < $1.key }
-            return Self.line("end") { object in
-                object.member("complete", true)
+            let byCode = state.failures.sorted { $0.key < $1.key }
+            Self.line("end", to: &state.lines) { object in
+                object.member("complete") { $0.writeStaticString("true") }
+                if summary.isCut { object.member("more") { $0.writeStaticString("true") } }
                 object.member("contacts", summary.contacts)
                 object.member("failures", summary.failures)
                 object.member("by_code") { buffer in
@@ -104,8 +157,7 @@ final class NDJSONLines: ExportContacts.Consumer {
                 }
                 object.member("elapsed_ms", Int(summary.elapsed / .milliseconds(1)))
             }
-        case .contact, .failure:
-            return nil
+        case .contact, .failure, .malformed: break
         }
     }
 
@@ -114,16 +166,29 @@ final class NDJSONLines: ExportContacts.Consumer {
         case .accountList: "zoom-account-list"
         case .rateLimit: "zoom-rate-limit"
         case .lookup: "zoom"
+        case .input: "input"
         }
     }
 
-    private static func line(_ type: String, _ members: (inout JSONMemberWriter) -> Void) -> ByteBuffer {
-        var line = ByteBuffer()
-        line.writeJSONObject { object in
+    private static func line(
+        _ type: String, to lines: inout ByteBuffer, _ members: (inout JSONMemberWriter) -> Void
+    ) {
+        lines.writeJSONObject { object in
             object.member("type", type)
             members(&object)
         }
-        line.writeInteger(UInt8(ascii: "\n"))
-        return line
+        lines.writeInteger(UInt8(ascii: "\n"))
+    }
+}
+
+extension ByteBuffer {
+    /// Writes an object of ours with some of its members alone.
+    fileprivate mutating func writeObject(_ object: ByteBuffer, only members: Set<String>) {
+        let whole = (try? JSONValue(parsing: Array(object.readableBytesView)))?.object
+        writeJSONObject { part in
+            for member in whole?.members ?? [] where members.contains(member.name) {
+                part.member(named: member.name, text: member.text)
+            }
+        }
     }
 }

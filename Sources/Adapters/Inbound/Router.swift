@@ -108,10 +108,12 @@ package final class Router: RequestHandler {
             let isEscaped = path.contains(UInt8(ascii: "%"))
             return refuse(isEscaped ? FailureTable.problem(for: .malformed) : FailureTable.unknownPath)
         }
-        switch Self.kind(of: request.method) {
-        case .reading: break
-        case .other: return refuse(FailureTable.readOnly)
-        case .unknown: return refuse(FailureTable.unknownMethod)
+        let kind = Self.kind(of: request.method)
+        switch (route, kind) {
+        case (_, .reading), (.billingStream, .post): break
+        case (.billingStream, .other): return refuse(FailureTable.streamMethods)
+        case (.billing, .post), (.billing, .other): return refuse(FailureTable.readOnly)
+        case (_, .unknown): return refuse(FailureTable.unknownMethod)
         }
         let (caller, proof): (Caller, CallerProof)
         switch callerCheck.verdict(on: request) {
@@ -126,7 +128,8 @@ package final class Router: RequestHandler {
         case .billing(let account):
             return getBilling.reply(to: request, account: account, caller: caller, requestID)
         case .billingStream:
-            return streamBilling.reply(to: request, caller: caller, proof, requestID)
+            return streamBilling.reply(
+                to: request, isChosen: kind == .post, caller: caller, proof, requestID)
         }
     }
 
@@ -155,23 +158,26 @@ package final class Router: RequestHandler {
     /// What is said of the service as a whole (RFC 9110, 9.3.7).
     private static func options(_ requestID: RequestID) -> HTTPResponse {
         var response = HTTPResponse(status: 204)
-        response.fields.append(.allow, "GET, HEAD")
+        response.fields.append(.allow, "GET, HEAD, POST")
         requestID.append(to: &response.fields)
         return response
     }
 
     private enum MethodKind {
         case reading
+        case post
         case other
         case unknown
     }
 
     private static let get = Array("GET".utf8)
     private static let head = Array("HEAD".utf8)
-    private static let other = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"].map { Array($0.utf8) }
+    private static let post = Array("POST".utf8)
+    private static let other = ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"].map { Array($0.utf8) }
 
     private static func kind(of method: ArraySlice<UInt8>) -> MethodKind {
         if method.elementsEqual(get) || method.elementsEqual(head) { return .reading }
+        if method.elementsEqual(post) { return .post }
         return other.contains { method.elementsEqual($0) } ? .other : .unknown
     }
 }

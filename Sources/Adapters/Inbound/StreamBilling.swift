@@ -1,7 +1,8 @@
 import Domain
 import NIOCore
 
-/// `GET /v2/billing/stream`: the billing contacts of all sub accounts, or of the caller's, as NDJSON.
+/// `/v2/billing/stream`: billing contacts as NDJSON. GET has all sub accounts, or the caller's; POST those that are named in its
+/// body, and answers while it still comes.
 struct StreamBilling: Sendable {
     private let exportContacts: ExportContacts
     private let callers: any CallerDirectory
@@ -15,7 +16,12 @@ struct StreamBilling: Sendable {
 
     private static let mediaTypes = ["application/x-ndjson", "application/jsonl"]
 
-    func reply(to request: HTTPRequest, caller: Caller, _ proof: CallerProof, _ requestID: RequestID) -> Reply {
+    /// What chooses accounts.
+    private static let bodyTypes = ["application/x-ndjson", "application/jsonl", "application/json"]
+
+    func reply(to request: HTTPRequest, isChosen: Bool, caller: Caller, _ proof: CallerProof, _ requestID: RequestID)
+        -> Reply
+    {
         func refuse(_ problem: ProblemDetails) -> Reply {
             audit.export(by: caller, requestID, outcome: .refused, code: problem.code)
             return .now(problem.response(requestID))
@@ -23,11 +29,17 @@ struct StreamBilling: Sendable {
         guard let mediaType = AcceptField(of: request).first(of: Self.mediaTypes) else {
             return refuse(FailureTable.notAcceptable)
         }
+        if isChosen, let type = request.fields.string(.contentType)?.prefix(while: { $0 != ";" }).lowercased(),
+            !Self.bodyTypes.contains(type.filter { $0 != " " })
+        {
+            return refuse(FailureTable.unsupportedMediaType)
+        }
         do throws(BillingFailure) {
-            let (options, lines) = try Self.parameters(of: request)
-            let export = try exportContacts(options, for: caller)
+            let (options, selection, members) = try Self.parameters(of: request, isChosen: isChosen)
+            let chosen = isChosen ? NDJSONInput(request.body) : nil
+            let export = try exportContacts(options, of: chosen, for: caller)
             return .stream(Self.head(mediaType, requestID)) { [self] body in
-                let lines = NDJSONLines(selection: lines, body: body)
+                let lines = NDJSONLines(selection: selection, members: members, body: body)
                 let ending = await end(of: export, to: lines, for: caller, proof)
                 return await close(lines, ending, for: caller, requestID)
             }
@@ -37,25 +49,51 @@ struct StreamBilling: Sendable {
     }
 
     private static func parameters(
-        of request: HTTPRequest
-    ) throws(BillingFailure) -> (ExportContacts.Options, NDJSONLines.Selection) {
-        let query = try Query(request.query, allowed: ["after", "only"])
+        of request: HTTPRequest, isChosen: Bool
+    ) throws(BillingFailure) -> (ExportContacts.Options, NDJSONLines.Selection, members: Set<String>?) {
+        let query = try Query(
+            request.query,
+            allowed: isChosen
+                ? ["only", "max_age", "fields", "order"]
+                : ["after", "limit", "only", "max_age", "fields", "order", "sub_reseller_id"])
         var violations: [BillingFailure.Violation] = []
-        var options = ExportContacts.Options()
-        if let after = query["after"] {
-            options.after = AccountID(after)
-            if options.after == nil { violations.append(.init(field: "after", message: "Invalid field.")) }
+        func read<Value>(_ name: String, _ message: String, _ read: (String) -> Value?) -> Value? {
+            guard let text = query[name] else { return nil }
+            let value = read(text)
+            if value == nil { violations.append(.init(field: name, message: message)) }
+            return value
         }
-        var selection = NDJSONLines.Selection.all
-        if let only = query["only"] {
-            if only == "records" {
-                selection = .records
-            } else {
-                violations.append(.init(field: "only", message: "Must be \"records\"."))
+        func number(_ text: String, _ range: ClosedRange<Int>) -> Int? {
+            guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+            return Int(text).flatMap { range.contains($0) ? $0 : nil }
+        }
+        var options = ExportContacts.Options()
+        options.after = read("after", "Invalid field.") { AccountID($0) }
+        options.limit = read("limit", "Must be a number from 1 to 10000000.") { number($0, 1...10_000_000) }
+        options.ageMax = read("max_age", "Must be seconds, from 0 to 1000000000.") { text in
+            number(text, 0...1_000_000_000).map { .seconds($0) }
+        }
+        let order: ExportContacts.Order? = read("order", "Must be \"arrival\".") { $0 == "arrival" ? .arrival : nil }
+        options.order = order ?? .given
+        if let reseller = read(
+            "sub_reseller_id", "Must be 1 to 64 visible characters.",
+            { text in (1...64).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } ? text : nil
             }
+        ) {
+            options.filter = SubAccountFilter(reseller: reseller)
+        }
+        let selection: NDJSONLines.Selection? = read("only", "Must be \"records\".") {
+            $0 == "records" ? .records : nil
+        }
+        let members = read("fields", "Must be names of billing fields with commas between them.") { text in
+            let names = Set(text.split(separator: ",", omittingEmptySubsequences: false).map(String.init))
+            return names.isSubset(of: ZoomFieldNames.all) ? names : nil
+        }
+        if options.after != nil, options.order == .arrival {
+            violations.append(.init(field: "after", message: "Has no meaning where no line is a checkpoint."))
         }
         guard violations.isEmpty else { throw .invalid(violations) }
-        return (options, selection)
+        return (options, selection ?? .all, members)
     }
 
     private static func head(_ mediaType: String, _ requestID: RequestID) -> HTTPResponse {

@@ -112,6 +112,9 @@ final class RateGate: Sendable {
         }
     }
 
+    /// Whether somebody waits.
+    var isBusy: Bool { state.withLock { !$0.waiters.isEmpty } }
+
     /// Turns everybody away.
     func close() {
         let waiters = state.withLock { state in

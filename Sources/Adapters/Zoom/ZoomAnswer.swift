@@ -52,14 +52,9 @@ package enum ZoomAnswer {
         return BillingContact(reading: { texts[name(of: $0)] }, unread: unread)
     }
 
-    package struct AccountPage {
-        package let accounts: [AccountID]
-        package let nextPageToken: String?
-    }
-
     /// *List sub accounts*. An account without an id that could be one fails the page: leaving it out unsaid would make
     /// an export that lacks it look complete.
-    package static func accountPage(_ object: JSONObject) throws(ZoomFailure) -> AccountPage {
+    package static func accountPage(_ object: JSONObject) throws(ZoomFailure) -> SubAccountPage {
         guard let entries = object["accounts"]?.array else { throw .unreadable }
         var accounts: [AccountID] = []
         accounts.reserveCapacity(entries.count)
@@ -68,7 +63,8 @@ package enum ZoomAnswer {
             accounts.append(id)
         }
         let token = object["next_page_token"]?.string
-        return AccountPage(accounts: accounts, nextPageToken: token.flatMap { $0.isEmpty ? nil : $0 })
+        return SubAccountPage(
+            accounts: accounts, next: token.flatMap { $0.isEmpty ? nil : $0 }, total: object["total_records"]?.integer)
     }
 
     package struct TokenGrant {

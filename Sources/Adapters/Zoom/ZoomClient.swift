@@ -45,9 +45,6 @@ package final class ZoomClient: Sendable {
     /// How many tokens a call is made with besides the first: `TokenRenewal` sees to it that they are not taken in a rush.
     private static let renewalsMax = 3
 
-    /// Ten million accounts; a list that is longer does not end.
-    private static let pagesMax = 33_334
-
     package init(
         master: Name, configuration: ZoomConfiguration, credentials: any CredentialsStore,
         sharedTokens: (any SharedTokens)?, group: MultiThreadedEventLoopGroup, time: any TimeSource, logger: Logger
@@ -115,24 +112,25 @@ package final class ZoomClient: Sendable {
         }
     }
 
-    package func subAccounts() async throws(BillingFailure) -> [AccountID] {
+    package func page(
+        _ filter: SubAccountFilter, token: String?, for purpose: Purpose
+    ) async throws(BillingFailure) -> SubAccountPage {
+        var target = "/accounts?page_size=\(Self.pageSize)"
+        if let reseller = filter.reseller { target += "&sub_reseller_id=\(PercentEncoding.encode(reseller))" }
+        if let token { target += "&next_page_token=\(PercentEncoding.encode(token))" }
         do throws(ZoomFailure) {
-            var accounts: [AccountID] = []
-            var target = "/accounts?page_size=\(Self.pageSize)"
-            for _ in 0..<Self.pagesMax {
-                let object = try await get(
-                    .listSubAccounts, target, bodyBytesMax: configuration.listBodyBytesMax,
-                    for: .bulk(patience: configuration.listRetryTime))
-                let page = try ZoomAnswer.accountPage(object)
-                accounts += page.accounts
-                guard let token = page.nextPageToken else { return accounts }
-                target = "/accounts?page_size=\(Self.pageSize)&next_page_token=\(PercentEncoding.encode(token))"
-            }
-            throw .unreadable
+            let object = try await get(
+                .listSubAccounts, target, bodyBytesMax: configuration.listBodyBytesMax, for: purpose)
+            return try ZoomAnswer.accountPage(object)
         } catch {
+            // What Zoom says of a token that is too old (Zoom: pagination); nothing else of the request could be wrong.
+            if case .api(_, 300, _, _) = error, token != nil { throw .invalid([]) }
             throw translate(error, account: nil)
         }
     }
+
+    /// Whether requests wait for their turn at this moment.
+    package var isPaced: Bool { gates[.medium]?.isBusy ?? false }
 
     // MARK: Calls
 

@@ -26,9 +26,6 @@ package struct ZoomConfiguration: Sendable {
     /// How long a read that fails for a passing reason is tried again.
     package var retryTime = Duration.seconds(15)
 
-    /// The same for a page of the list of accounts, without which an export does not begin.
-    package var listRetryTime = Duration.seconds(60)
-
     /// From sending a request to the end of its answer.
     package var timeout = TimeAmount.seconds(10)
 

@@ -148,10 +148,16 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         return try await lease.client.billing(of: account, for: purpose)
     }
 
-    package func subAccounts(of master: Name?) async throws(BillingFailure) -> [AccountID] {
+    package func page(
+        of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose
+    ) async throws(BillingFailure) -> SubAccountPage {
         let lease = try lease(of: master)
         defer { withExtendedLifetime(lease) {} }
-        return try await lease.client.subAccounts()
+        return try await lease.client.page(filter, token: token, for: purpose)
+    }
+
+    package func isPaced(under master: Name?) -> Bool {
+        (try? lease(of: master))?.client.isPaced ?? false
     }
 
     private func lease(of master: Name?) throws(BillingFailure) -> Lease {

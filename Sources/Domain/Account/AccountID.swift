@@ -13,6 +13,11 @@ package struct AccountID: Sendable, Hashable, Comparable, CustomStringConvertibl
         rawValue = String(decoding: text, as: UTF8.self)
     }
 
+    /// From bytes that were those of one before.
+    init(known text: ArraySlice<UInt8>) {
+        rawValue = String(decoding: text, as: UTF8.self)
+    }
+
     /// As `init(_:)` for bytes.
     package init?(_ text: String) {
         self.init(Array(text.utf8)[...])

@@ -8,6 +8,9 @@ package protocol ContactSource: Sendable {
     func billing(
         of account: AccountID, under master: Name?, for purpose: Purpose
     ) async throws(BillingFailure) -> AccountBilling
+
+    /// Whether requests wait for their turn at this moment, and not for an answer.
+    func isPaced(under master: Name?) -> Bool
 }
 
 /// What a request to the source is for, and how patient whoever waits for it is.

@@ -1,14 +1,29 @@
 import Synchronization
 
 /// Exports the billing contacts of all sub accounts of the caller's master, or of those of them that are the caller's, in
-/// ascending order of their ids.
+/// ascending order of their ids; or of chosen accounts in the order they were chosen in.
 ///
 /// Because of that order every line is a checkpoint: an export that broke off goes on after the last id received. A
 /// bounded window of lookups is under way at a time; when the consumer does not take what is ready, no new ones start.
 package struct ExportContacts: Sendable {
+    package enum Order: Sendable, Equatable {
+        /// That of the accounts.
+        case given
+        /// As the answers come: no line is a checkpoint then.
+        case arrival
+    }
+
     package struct Options: Sendable, Equatable {
         /// Only accounts after this one.
         package var after: AccountID?
+
+        /// So many at most.
+        package var limit: Int?
+
+        /// How old what is told may be; `nil` for as old as the cache gives out.
+        package var ageMax: Duration?
+        package var order = Order.given
+        package var filter = SubAccountFilter.all
 
         package init(after: AccountID? = nil) {
             self.after = after
@@ -19,12 +34,8 @@ package struct ExportContacts: Sendable {
         /// Lookups under way at a time. Enough to hide the way to Zoom and back at the highest rate it allows.
         package var windowMax = 64
 
-        /// How long one account is tried before it becomes a failure and the export goes on without it; and how long the
-        /// list of all of them is tried before the export fails.
+        /// How long one account is tried before it becomes a failure and the export goes on without it.
         package var accountDeadline = Duration.seconds(60)
-
-        /// The wait before a source that is not to be asked now is asked again, doubled each time.
-        package var retryDelay = Duration.milliseconds(500)
 
         /// Silence after which a heartbeat says that the export is alive.
         package var heartbeat = Duration.seconds(10)
@@ -33,11 +44,13 @@ package struct ExportContacts: Sendable {
     }
 
     /// What the export tells its consumer.
-    package enum Event: Sendable, Equatable {
-        /// The accounts are known; so many follow.
-        case begin(accounts: Int, after: AccountID?)
-        case contact(AccountID, DatedContact)
+    package enum Event: Sendable {
+        /// The accounts are known; so many follow. `nil` if nobody knows how many.
+        case begin(accounts: Int?, after: AccountID?)
+        case contact(AccountID, CacheEntry)
         case failure(AccountID, BillingFailure)
+        /// A line of what the accounts were chosen with is none.
+        case malformed(line: Int, String)
         /// Nothing new for a while. `accounts` is `nil` while they are still being listed.
         case heartbeat(done: Int, accounts: Int?, waiting: Wait)
         /// Every account has been told of.
@@ -49,16 +62,22 @@ package struct ExportContacts: Sendable {
         case accountList
         case rateLimit
         case lookup
+        /// Whoever chooses the accounts.
+        case input
     }
 
     package struct Summary: Sendable, Equatable {
         package var contacts = 0
         package var failures = 0
+
+        /// Whether there are accounts behind the last one, which were not asked for.
+        package var isCut = false
         package var elapsed = Duration.zero
 
-        package init(contacts: Int = 0, failures: Int = 0, elapsed: Duration = .zero) {
+        package init(contacts: Int = 0, failures: Int = 0, isCut: Bool = false, elapsed: Duration = .zero) {
             self.contacts = contacts
             self.failures = failures
+            self.isCut = isCut
             self.elapsed = elapsed
         }
     }
@@ -67,17 +86,24 @@ package struct ExportContacts: Sendable {
     package protocol Consumer: Sendable {
         /// - Throws: `cancelled` if nobody reads any more.
         func take(_ event: Event) async throws(BillingFailure)
+
+        /// Nothing else comes for now: what was taken is to be passed on.
+        func flush() async throws(BillingFailure)
     }
 
-    private let directory: any SubAccountDirectory
+    private let lists: AccountLists
+    private let cache: BillingCache
     private let source: any ContactSource
     private let time: any TimeSource
     private let rules: Rules
 
+    /// - Parameter source: What stands behind the cache.
     package init(
-        directory: any SubAccountDirectory, source: any ContactSource, time: any TimeSource, rules: Rules = Rules()
+        lists: AccountLists, cache: BillingCache, source: any ContactSource, time: any TimeSource,
+        rules: Rules = Rules()
     ) {
-        self.directory = directory
+        self.lists = lists
+        self.cache = cache
         self.source = source
         self.time = time
         self.rules = rules
@@ -86,16 +112,20 @@ package struct ExportContacts: Sendable {
     /// What the caller may have, still to be run: whatever is wrong with the request itself is said before anything of
     /// the answer has left.
     ///
+    /// - Parameter chosen: The accounts; without it those that there are.
     /// - Throws: `scopeMissing`.
-    package func callAsFunction(_ options: Options, for caller: Caller) throws(BillingFailure) -> Export {
+    package func callAsFunction(
+        _ options: Options, of chosen: (any AccountFeed)? = nil, for caller: Caller
+    ) throws(BillingFailure) -> Export {
         try caller.require(.billingExport)
-        return Export(contacts: self, options: options, caller: caller)
+        return Export(contacts: self, options: options, chosen: chosen, caller: caller)
     }
 
     /// An export a caller may have.
     package struct Export: Sendable {
         fileprivate let contacts: ExportContacts
         fileprivate let options: Options
+        fileprivate let chosen: (any AccountFeed)?
         fileprivate let caller: Caller
 
         /// Runs to the end, or as far as it gets: only an export that returns was complete.
@@ -112,7 +142,8 @@ package struct ExportContacts: Sendable {
             // The children end at once when cancelled, so leaving the group does not wait for Zoom.
             defer { group.cancelAll() }
             do throws(BillingFailure) {
-                try await run(export, consumer, in: &group)
+                var running = Running(contacts: self, export: export)
+                try await running.run(to: consumer, in: &group)
                 return .success(())
             } catch {
                 return .failure(error)
@@ -121,190 +152,208 @@ package struct ExportContacts: Sendable {
         try result.get()
     }
 
-    private enum Step: Sendable {
-        case listed(Result<[AccountID], BillingFailure>)
-        case lookedUp(position: Int, Result<DatedContact, BillingFailure>)
+    fileprivate enum Step: Sendable {
+        case listed(Result<AccountList, BillingFailure>)
+        case lookedUp(position: Int, ExportWindow.Outcome)
+        case filled
         case silence
     }
 
-    private func run(
-        _ export: Export, _ consumer: some Consumer, in group: inout TaskGroup<Step>
-    ) async throws(BillingFailure) {
-        let (options, caller) = (export.options, export.caller)
-        let start = time.now
+    /// An export that runs.
+    private struct Running {
+        let contacts: ExportContacts
+        let export: Export
+        let start: Moment
         let budgetWaiters = BudgetWaiters()
-        var window: Window?
-        var lastEvent = start
+        var window: ExportWindow
+        var feed: (any AccountFeed)?
+        var isFeedOver = false
+        var isFilling = false
+        var isCut = false
+        var lastEvent: Moment
 
-        // Sorting a million ids takes its time: not on the thread that also answers everybody else.
-        group.addTask(executorPreference: globalConcurrentExecutor) {
-            .listed(await self.orderedAccounts(of: caller, after: options.after, budgetWaiters))
+        init(contacts: ExportContacts, export: Export) {
+            self.contacts = contacts
+            self.export = export
+            start = contacts.time.now
+            lastEvent = start
+            window = ExportWindow(size: contacts.rules.windowMax, isOrdered: export.options.order == .given)
         }
-        addSilence(after: lastEvent, to: &group)
 
-        while let step = await group.next() {
-            if Task.isCancelled { throw .cancelled }
-            switch step {
-            case .listed(let result):
-                let accounts = try result.get()
-                window = Window(accounts: accounts, size: rules.windowMax)
-                try await consumer.take(.begin(accounts: accounts.count, after: options.after))
-                lastEvent = time.now
-            case .lookedUp(let position, let result):
-                if case .failure(let failure) = result, failure.reach == .everything { throw failure }
-                window?.finished(position, result)
-            case .silence:
-                if time.now - lastEvent >= rules.heartbeat {
-                    let wait: Wait = window == nil ? .accountList : budgetWaiters.isEmpty ? .lookup : .rateLimit
-                    try await consumer.take(
-                        .heartbeat(done: window?.done ?? 0, accounts: window?.accounts.count, waiting: wait))
-                    lastEvent = time.now
-                }
-                addSilence(after: lastEvent, to: &group)
-            }
+        private var time: any TimeSource { contacts.time }
+        private var rules: Rules { contacts.rules }
 
-            while let (account, result) = window?.next() {
-                switch result {
-                case .success(let contact): try await consumer.take(.contact(account, contact))
-                case .failure(let failure): try await consumer.take(.failure(account, failure))
+        mutating func run(
+            to consumer: some Consumer, in group: inout TaskGroup<Step>
+        ) async throws(BillingFailure) {
+            if let chosen = export.chosen {
+                try await begin(with: chosen, consumer)
+            } else {
+                group.addTask { [contacts, export, budgetWaiters] in
+                    .listed(await contacts.accounts(for: export, budgetWaiters))
                 }
-                lastEvent = time.now
             }
-            if let window, window.isDone {
-                let summary = Summary(
-                    contacts: window.contacts, failures: window.failures, elapsed: time.now - start)
-                return try await consumer.take(.end(summary))
+            addSilence(to: &group)
+            while true {
+                try await advance(consumer, &group)
+                if isFeedOver, window.isEmpty {
+                    let summary = Summary(
+                        contacts: window.contacts, failures: window.failures, isCut: isCut, elapsed: time.now - start)
+                    try await consumer.take(.end(summary))
+                    return try await consumer.flush()
+                }
+                try await consumer.flush()
+                guard let step = await group.next() else { throw .cancelled }
+                if Task.isCancelled { throw .cancelled }
+                switch step {
+                case .listed(let result):
+                    let feed = ListFeed(try result.get(), after: export.options.after, limit: export.options.limit)
+                    isCut = feed.isCut
+                    try await begin(with: feed, consumer)
+                case .lookedUp(let position, let outcome):
+                    if case .failure(let failure) = outcome, failure.reach == .everything { throw failure }
+                    window.finished(position, outcome)
+                case .filled: isFilling = false
+                case .silence:
+                    if time.now - lastEvent >= rules.heartbeat {
+                        try await consumer.take(
+                            .heartbeat(done: window.done, accounts: feed?.count, waiting: waiting))
+                        lastEvent = time.now
+                    }
+                    addSilence(to: &group)
+                }
             }
-            while let (position, account) = window?.start() {
-                group.addTask { .lookedUp(position: position, await self.lookUp(account, for: caller, budgetWaiters)) }
+        }
+
+        private mutating func begin(with feed: any AccountFeed, _ consumer: some Consumer) async throws(BillingFailure)
+        {
+            self.feed = feed
+            try await consumer.take(.begin(accounts: feed.count, after: export.options.after))
+            lastEvent = time.now
+        }
+
+        private var waiting: Wait {
+            guard feed != nil else { return .accountList }
+            if window.isEmpty { return .input }
+            let isPaced = !budgetWaiters.isEmpty || contacts.source.isPaced(under: export.caller.master)
+            return isPaced ? .rateLimit : .lookup
+        }
+
+        private func addSilence(to group: inout TaskGroup<Step>) {
+            group.addTask { [time, rules, lastEvent] in
+                try? await time.sleep(until: lastEvent + rules.heartbeat)
+                return .silence
             }
+        }
+
+        /// Takes in as many accounts as there is room for, and tells of those whose answer is there: what is kept is told of
+        /// without anybody being asked, or any task begun.
+        private mutating func advance(
+            _ consumer: some Consumer, _ group: inout TaskGroup<Step>
+        ) async throws(BillingFailure) {
+            try await tell(consumer)
+            var now = time.now
+            var taken = 0
+            while let feed, !isFeedOver, !isFilling, window.hasRoom {
+                switch feed.next() {
+                case .account(let account):
+                    let position = window.add(.account(account))
+                    if let outcome = contacts.kept(account, for: export, at: now) {
+                        window.finished(position, outcome)
+                    } else {
+                        group.addTask { [contacts, export, budgetWaiters] in
+                            .lookedUp(position: position, await contacts.lookUp(account, for: export, budgetWaiters))
+                        }
+                    }
+                case .malformed(let line, let problem):
+                    window.finished(window.add(.line(line, problem)), .failure(.invalid([])))
+                case .notYet:
+                    isFilling = true
+                    group.addTask {
+                        await feed.fill()
+                        return .filled
+                    }
+                case .end: isFeedOver = true
+                case .broken(let failure): throw failure
+                }
+                try await tell(consumer)
+                taken += 1
+                // Now and then: what is kept could be told of for a long time.
+                if taken.isMultiple(of: 256) {
+                    if Task.isCancelled { throw .cancelled }
+                    now = time.now
+                }
+            }
+        }
+
+        private mutating func tell(_ consumer: some Consumer) async throws(BillingFailure) {
+            var hasTold = false
+            while let (item, outcome) = window.next() {
+                hasTold = true
+                switch (item, outcome) {
+                case (.line(let line, let problem), _): try await consumer.take(.malformed(line: line, problem))
+                case (.account(let account), .failure(let failure)):
+                    try await consumer.take(.failure(account, failure))
+                case (.account(let account), .success(let entry)):
+                    if let failure = entry.failure {
+                        try await consumer.take(.failure(account, failure))
+                    } else {
+                        try await consumer.take(.contact(account, entry))
+                    }
+                }
+            }
+            if hasTold { lastEvent = time.now }
         }
     }
 
-    private func addSilence(after lastEvent: Moment, to group: inout TaskGroup<Step>) {
-        group.addTask { [time, rules] in
-            try? await time.sleep(until: lastEvent + rules.heartbeat)
-            return .silence
+    private func accounts(
+        for export: Export, _ budgetWaiters: BudgetWaiters
+    ) async -> Result<AccountList, BillingFailure> {
+        // Whoever may have some of them has named them: the directory, which holds all, need not be asked.
+        if let own = export.caller.accounts { return .success(AccountList(own)) }
+        do throws(BillingFailure) {
+            return .success(
+                try await lists.accounts(
+                    of: export.caller.master, export.options.filter, ageMax: export.options.ageMax))
+        } catch {
+            return .failure(error)
         }
     }
 
-    private func orderedAccounts(
-        of caller: Caller, after: AccountID?, _ budgetWaiters: BudgetWaiters
-    ) async -> Result<[AccountID], BillingFailure> {
-        await persisting(budgetWaiters) { () async throws(BillingFailure) in
-            // Whoever may have some of them has named them: the directory, which holds all, need not be asked.
-            var accounts =
-                if let own = caller.accounts { Array(own) } else {
-                    try await directory.subAccounts(of: caller.master)
-                }
-            accounts.sort()
-            var last = after
-            accounts.removeAll { account in
-                // Neither what was received before nor what the directory names twice.
-                if let last, account <= last { return true }
-                last = account
-                return false
-            }
-            return accounts
+    private func demand(of export: Export) -> CacheDemand {
+        var demand = CacheDemand()
+        demand.ageMax = export.options.ageMax
+        return demand
+    }
+
+    /// What can be said of an account at once.
+    private func kept(_ account: AccountID, for export: Export, at now: Moment) -> ExportWindow.Outcome? {
+        do throws(BillingFailure) {
+            try export.caller.requireAccess(to: account)
+        } catch {
+            return .failure(error)
         }
+        return cache.kept(account, under: export.caller.master, demand(of: export), at: now).map { .success($0) }
     }
 
     private func lookUp(
-        _ account: AccountID, for caller: Caller, _ budgetWaiters: BudgetWaiters
-    ) async -> Result<DatedContact, BillingFailure> {
-        await persisting(budgetWaiters) { () async throws(BillingFailure) in
-            try caller.requireAccess(to: account)
-            let billing = try await source.billing(
-                of: account, under: caller.master, for: .bulk(patience: rules.accountDeadline))
-            return DatedContact(contact: try billing.visibleContact(), asOf: time.timestamp)
-        }
-    }
-
-    /// Asks again while the source is not to be asked yet, at growing distances, as long as the deadline allows. What has
-    /// failed when it was asked has been tried again by the source.
-    private func persisting<Value: Sendable>(
-        _ budgetWaiters: BudgetWaiters, _ attempt: () async throws(BillingFailure) -> Value
-    ) async -> Result<Value, BillingFailure> {
-        let deadline = time.now + rules.accountDeadline
-        var delay = rules.retryDelay
-        while true {
-            do throws(BillingFailure) {
-                return .success(try await attempt())
-            } catch {
-                let pause: Duration
-                var isBudget = false
-                switch error {
-                case .budgetSpent(let retryAfter):
-                    pause = max(delay, retryAfter)
-                    isBudget = true
-                case .sourceUnavailable(let retryAfter): pause = max(delay, retryAfter)
-                case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dayBudgetSpent, .credentialsRefused,
-                    .permissionMissing, .sourceFailed, .timedOut, .notKept, .cancelled:
-                    return .failure(error)
-                }
-                let next = time.now + pause
-                guard next < deadline else { return .failure(error) }
-                if isBudget { budgetWaiters.enter() }
-                defer { if isBudget { budgetWaiters.leave() } }
-                do {
-                    try await time.sleep(until: next)
-                } catch {
-                    return .failure(.cancelled)
-                }
-                delay *= 2
-            }
+        _ account: AccountID, for export: Export, _ budgetWaiters: BudgetWaiters
+    ) async -> ExportWindow.Outcome {
+        let persistence = Persistence(time: time, deadline: rules.accountDeadline)
+        return await persistence.attempt(waiting: { budgetWaiters.count($0) }) { () async throws(BillingFailure) in
+            try await cache.answer(
+                account, under: export.caller.master, for: .bulk(patience: rules.accountDeadline), demand(of: export))
         }
     }
 }
 
 /// How many lookups of an export wait for the source's budget.
 private final class BudgetWaiters: Sendable {
-    private let count = Atomic<Int>(0)
+    private let waiting = Atomic<Int>(0)
 
-    var isEmpty: Bool { count.load(ordering: .relaxed) == 0 }
-    func enter() { count.add(1, ordering: .relaxed) }
-    func leave() { count.subtract(1, ordering: .relaxed) }
-}
+    var isEmpty: Bool { waiting.load(ordering: .relaxed) == 0 }
 
-/// The accounts of an export and how far it has come with them: which lookup starts next, which result is told next.
-private struct Window {
-    let accounts: [AccountID]
-    private(set) var done = 0
-    private(set) var contacts = 0
-    private(set) var failures = 0
-    private var started = 0
-
-    /// Results that wait for those before them, each at its position modulo the size.
-    private var results: [Result<DatedContact, BillingFailure>?]
-
-    init(accounts: [AccountID], size: Int) {
-        self.accounts = accounts
-        results = Array(repeating: nil, count: size)
-    }
-
-    var isDone: Bool { done == accounts.count }
-
-    /// The next lookup, while there is room in the window.
-    mutating func start() -> (position: Int, account: AccountID)? {
-        guard started < accounts.count, started - done < results.count else { return nil }
-        defer { started += 1 }
-        return (started, accounts[started])
-    }
-
-    mutating func finished(_ position: Int, _ result: Result<DatedContact, BillingFailure>) {
-        results[position % results.count] = result
-    }
-
-    /// The next result in order, if it is there.
-    mutating func next() -> (AccountID, Result<DatedContact, BillingFailure>)? {
-        let slot = done % results.count
-        guard done < accounts.count, let result = results[slot] else { return nil }
-        results[slot] = nil
-        defer { done += 1 }
-        switch result {
-        case .success: contacts += 1
-        case .failure: failures += 1
-        }
-        return (accounts[done], result)
+    func count(_ begins: Bool) {
+        waiting.add(begins ? 1 : -1, ordering: .relaxed)
     }
 }

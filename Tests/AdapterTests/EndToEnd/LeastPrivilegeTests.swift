@@ -12,11 +12,15 @@ struct LeastPrivilegeTests {
     enum Operation: String, CaseIterable {
         case getBilling = "GET /v2/accounts/{accountId}/billing"
         case streamBilling = "GET /v2/billing/stream"
+        case streamChosenBilling = "POST /v2/billing/stream"
+
+        var method: String { String(rawValue.prefix { $0 != " " }) }
+        var path: String { String(rawValue.drop { $0 != " " }.dropFirst()) }
 
         var scope: Caller.Scope {
             switch self {
             case .getBilling: .billingRead
-            case .streamBilling: .billingExport
+            case .streamBilling, .streamChosenBilling: .billingExport
             }
         }
     }
@@ -79,15 +83,24 @@ struct LeastPrivilegeTests {
         try await FiledService.with { service in
             let authorizations = try await Self.authorizations(service, operation)
             let account = service.main.accounts.id(of: 0)
-            let target = String(operation.rawValue.dropFirst("GET ".count)).replacing("{accountId}", with: account)
+            let target = operation.path.replacing("{accountId}", with: account)
+            // Those that it chooses: one that is anybody's of the master, and one that nobody has.
+            let body =
+                operation == .streamChosenBilling
+                ? [account, service.main.accounts.id(of: 1), "nobody"].map { "{\"account_id\":\"\($0)\"}\n" }.joined()
+                : nil
             // All of them are in use once the last one is.
             let right = try #require(authorizations[.right])
-            while try await service.send(target, authorization: right).status != 200 { try Task.checkCancellation() }
+            func send(_ authorization: String?) async throws -> ClientResponse {
+                try await service.send(target, authorization: authorization, method: operation.method, body: body)
+            }
+            while try await send(right).status != 200 { try Task.checkCancellation() }
             for standing in Standing.allCases {
                 let authorization = authorizations[standing]
                 #expect((authorization == nil) == (standing == .noToken))
-                let response = try await service.send(target, authorization: authorization)
+                let response = try await send(authorization)
                 try Self.check(response, operation, standing, service)
+                guard body == nil else { continue }
                 let head = try await service.send(target, authorization: authorization, method: "HEAD")
                 #expect(head.status == response.status && head.body.readableBytes == 0)
             }
@@ -104,7 +117,7 @@ struct LeastPrivilegeTests {
                 (401, 124)
             case (.wrongScope, _): (403, 4711)
             case (.wrongAccount, .getBilling), (.wrongMaster, .getBilling): (404, 2001)
-            case (.wrongAccount, .streamBilling), (.wrongMaster, .streamBilling), (.right, _): (200, nil)
+            case (.wrongAccount, _), (.wrongMaster, _), (.right, _): (200, nil)
             }
         #expect(response.status == status, "\(operation) \(standing)")
         let lines = response.lines
@@ -119,6 +132,12 @@ struct LeastPrivilegeTests {
         case (.streamBilling, .wrongAccount):
             #expect(ids == [service.main.accounts.id(of: 1)])
             #expect(lines.first?["accounts"] == .number("1") && lines.last?["type"] == .string("end"))
+        // What is not its own does not exist.
+        case (.streamChosenBilling, .wrongAccount):
+            #expect(lines[1...3].map { $0["code"]?.integer } == [2001, nil, 2001])
+        case (.streamChosenBilling, .wrongMaster):
+            #expect(lines[1...3].map { $0["code"]?.integer } == [2001, 2001, 2001])
+        case (.streamChosenBilling, _): #expect(lines[1...3].map { $0["code"]?.integer } == [nil, nil, 2001])
         case (.streamBilling, .wrongMaster): #expect(ids == all(service.second))
         case (.streamBilling, _): #expect(ids == all(service.main))
         }

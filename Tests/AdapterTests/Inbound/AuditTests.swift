@@ -97,10 +97,11 @@ struct AuditTests {
     @Test("has a line for each whose caller lost the right to it, which ends at once; those of others go on")
     func revoked() async throws {
         let (first, second) = (CallerToken.make(), CallerToken.make())
-        let callers = FakeCallers([
-            first: Caller(name: Name(literal: "first"), scopes: [.billingExport]),
-            second: Caller(name: Name(literal: "second"), scopes: [.billingExport]),
-        ])
+        // Each has an account of its own, or they would wait for one lookup.
+        func caller(_ name: String, _ account: String, _ scopes: Set<Caller.Scope> = [.billingExport]) -> Caller {
+            Caller(name: Name(literal: name), scopes: scopes, accounts: [AccountID(literal: account)])
+        }
+        let callers = FakeCallers([first: caller("first", "a"), second: caller("second", "b")])
         let started = Event<Void>()
         let (releases, release) = AsyncStream<Void>.makeStream()
         let source = FakeSource(listed: [AccountID(literal: "a")]) { account, _ async throws(BillingFailure) in
@@ -115,7 +116,7 @@ struct AuditTests {
             }
             for _ in streams { await started.next() }
             // Other rights that do not concern it leave it alone.
-            callers.set(first, to: Caller(name: Name(literal: "first"), scopes: [.billingExport, .billingRead]))
+            callers.set(first, to: caller("first", "a", [.billingExport, .billingRead]))
             callers.set(first, to: nil)
             #expect(await lines.next() == Self.line("revoked", caller: "first", code: "124"))
             await #expect(throws: HTTPFailure.self) { try await streams[0].value }

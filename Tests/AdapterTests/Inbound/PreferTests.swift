@@ -17,7 +17,13 @@ struct PreferTests {
             return .masterPays(.sample(account))
         }
 
-        func subAccounts(of master: Name?) async throws(BillingFailure) -> [AccountID] { [AccountID(literal: "a")] }
+        func isPaced(under master: Name?) -> Bool { false }
+
+        func page(
+            of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose
+        ) async throws(BillingFailure) -> SubAccountPage {
+            SubAccountPage(accounts: [AccountID(literal: "a")], next: nil, total: nil)
+        }
     }
 
     @Test(

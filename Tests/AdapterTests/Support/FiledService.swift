@@ -111,9 +111,13 @@ struct FiledService {
         return try #require(outcome.lines.last, "\(outcome.errors)")
     }
 
-    func send(_ target: String, authorization: String?, method: String = "GET") async throws -> ClientResponse {
+    func send(
+        _ target: String, authorization: String?, method: String = "GET", body: String? = nil
+    ) async throws -> ClientResponse {
         var request = ClientRequest(
-            method: method, scheme: "http", authority: client.origin.authority, target: target)
+            method: method, scheme: "http", authority: client.origin.authority, target: target,
+            body: ByteBuffer(string: body ?? ""))
+        if let body { request.fields.append(.contentLength, body.utf8.count) }
         if let authorization { request.fields.append(.authorization, authorization) }
         request.fields.append(.requestID, "same")
         return try await client.exchange(request, bodyBytesMax: 10_000_000, timeout: .minutes(5))

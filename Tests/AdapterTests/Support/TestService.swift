@@ -185,7 +185,8 @@ struct TestService {
         let cache = BillingCache(source: source, time: time, rules: cacheRules) { BillingAnswer($0) }
         let router = Router(
             lookUpContact: LookUpContact(cache: cache),
-            exportContacts: ExportContacts(directory: source, source: source, time: time),
+            exportContacts: ExportContacts(
+                lists: AccountLists(directory: source, time: time), cache: cache, source: source, time: time),
             callers: callers, audit: AuditLog(logger: audit),
             accessLog: AccessLog(share: 1, logger: .silent), time: time, logger: .silent)
         let server = try await HTTPServer(
@@ -205,6 +206,21 @@ struct TestService {
         var request = ClientRequest(
             method: method, scheme: client.origin.scheme.rawValue, authority: client.origin.authority, target: target)
         if let token { request.fields.append(.authorization, "Bearer \(token)") }
+        for (name, value) in fields { request.fields.append(name, value) }
+        return try await client.exchange(request, bodyBytesMax: 10_000_000, timeout: .minutes(5))
+    }
+}
+
+extension TestService {
+    /// With a body, in one piece.
+    func post(
+        _ target: String, _ body: String, _ fields: [(FieldName, String)] = []
+    ) async throws(HTTPFailure) -> ClientResponse {
+        var request = ClientRequest(
+            method: "POST", scheme: client.origin.scheme.rawValue, authority: client.origin.authority, target: target,
+            body: ByteBuffer(string: body))
+        request.fields.append(.authorization, "Bearer \(Self.token)")
+        request.fields.append(.contentLength, body.utf8.count)
         for (name, value) in fields { request.fields.append(name, value) }
         return try await client.exchange(request, bodyBytesMax: 10_000_000, timeout: .minutes(5))
     }

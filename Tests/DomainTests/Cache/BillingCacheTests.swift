@@ -399,6 +399,8 @@ private final class PurposefulSource: ContactSource {
         self.ask = ask
     }
 
+    func isPaced(under master: Name?) -> Bool { false }
+
     func billing(
         of account: AccountID, under master: Name?, for purpose: Purpose
     ) async throws(BillingFailure) -> AccountBilling {

@@ -17,9 +17,10 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
     private let listed: [AccountID]
     private let listingFailures: Mutex<[BillingFailure]>
     private let answer: Answer
+    private let paced = Mutex(false)
 
     /// - Parameters:
-    ///   - listed: What `subAccounts` answers,
+    ///   - listed: What the one page of the list has,
     ///   - listingFailures: after having failed like this, once each.
     ///   - answer: By default every account has a contact named after it.
     package init(
@@ -55,11 +56,17 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
         return try await answer(account, attempt)
     }
 
-    package func subAccounts(of master: Name?) async throws(BillingFailure) -> [AccountID] {
+    package func isPaced(under master: Name?) -> Bool { paced.withLock { $0 } }
+
+    package func setPaced(_ isPaced: Bool) { paced.withLock { $0 = isPaced } }
+
+    package func page(
+        of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose
+    ) async throws(BillingFailure) -> SubAccountPage {
         state.withLock { $0.masters.append(master) }
         let failure = listingFailures.withLock { $0.isEmpty ? nil : $0.removeFirst() }
         if let failure { throw failure }
-        return listed
+        return SubAccountPage(accounts: listed, next: nil, total: Set(listed).count)
     }
 }
 
@@ -104,8 +111,10 @@ extension ContactSource where Self: SubAccountDirectory {
         try await billing(of: account, under: nil, for: purpose)
     }
 
-    /// Likewise.
+    /// Likewise, all of them in order.
     package func subAccounts() async throws(BillingFailure) -> [AccountID] {
-        try await subAccounts(of: nil)
+        let lists = AccountLists(directory: self, time: TestClock())
+        let list = try await lists.accounts(of: nil, .all, ageMax: .zero)
+        return (0..<list.count).map { list[$0] }
     }
 }

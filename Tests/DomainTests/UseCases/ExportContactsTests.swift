@@ -11,11 +11,29 @@ struct ExportContactsTests {
         _ source: FakeSource, after: String? = nil, rules: ExportContacts.Rules = .init(),
         clock: TestClock = TestClock(),
         for caller: Caller = .everything, to consumer: Collector = Collector()
-    ) async throws -> [ExportContacts.Event] {
-        let contacts = ExportContacts(directory: source, source: source, time: clock, rules: rules)
-        let options = ExportContacts.Options(after: after.map { AccountID(literal: $0) })
-        try await contacts(options, for: caller).run(to: consumer)
+    ) async throws -> [Told] {
+        var options = ExportContacts.Options()
+        options.after = after.map { AccountID(literal: $0) }
+        return try await export(source, options, rules: rules, clock: clock, for: caller, to: consumer)
+    }
+
+    private func export(
+        _ source: FakeSource, _ options: ExportContacts.Options, of chosen: (any AccountFeed)? = nil,
+        rules: ExportContacts.Rules = .init(), clock: TestClock = TestClock(),
+        for caller: Caller = .everything, to consumer: Collector = Collector()
+    ) async throws -> [Told] {
+        let contacts = Self.contacts(source, clock, rules)
+        try await contacts(options, of: chosen, for: caller).run(to: consumer)
         return consumer.events
+    }
+
+    private static func contacts(
+        _ source: FakeSource, _ clock: TestClock, _ rules: ExportContacts.Rules = .init()
+    ) -> ExportContacts {
+        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeAnswer($0) }
+        return ExportContacts(
+            lists: AccountLists(directory: source, time: clock), cache: cache, source: source, time: clock, rules: rules
+        )
     }
 
     @Test("tells of every account once, in ascending order, whatever order and repetition they are listed in")
@@ -216,8 +234,153 @@ struct ExportContactsTests {
         clock.advance(by: .seconds(10))
         await consumer.announced()
         #expect(consumer.events.last == .heartbeat(done: 1, accounts: 2, waiting: .lookup))
+        source.setPaced(true)
+        await clock.sleepers(1)
+        clock.advance(by: .seconds(10))
+        await consumer.contains { $0.last == .heartbeat(done: 1, accounts: 2, waiting: .rateLimit) }
         release.fire()
         _ = try await running.value
+    }
+
+    @Test("tells of as many as were asked for, and that there are more")
+    func limited() async throws {
+        let source = FakeSource(listed: Self.ids("d", "a", "b", "c"))
+        var options = ExportContacts.Options(after: AccountID(literal: "a"))
+        options.limit = 2
+        let events = try await export(source, options)
+        #expect(events.first == .begin(accounts: 2, after: AccountID(literal: "a")))
+        #expect(events.accounts == Self.ids("b", "c"))
+        #expect(events.last == .end(.init(contacts: 2, failures: 0, isCut: true)))
+        options.limit = 3
+        #expect(try await export(source, options).last == .end(.init(contacts: 3, failures: 0)))
+    }
+
+    @Test("tells of accounts as their answers come, if that will do, and a slow one holds up nobody")
+    func arrival() async throws {
+        var rules = ExportContacts.Rules()
+        rules.windowMax = 2
+        let release = Signal()
+        let source = FakeSource(listed: Self.ids("a", "b", "c", "d", "e")) { account, _ async throws(BillingFailure) in
+            if account.rawValue == "a" { await release.wait() }
+            return .masterPays(.sample(account))
+        }
+        var options = ExportContacts.Options()
+        options.order = .arrival
+        let consumer = Collector()
+        let running = Task { try await export(source, options, rules: rules, to: consumer) }
+        await consumer.contains { $0.accounts.count == 4 }
+        release.fire()
+        let events = try await running.value
+        #expect(events.accounts.last == AccountID(literal: "a") && Set(events.accounts).count == 5)
+        #expect(events.last == .end(.init(contacts: 5, failures: 0)))
+    }
+
+    /// Chosen accounts, some lines of which are none, in portions.
+    private final class Chosen: AccountFeed {
+        private let portions: Mutex<[[FeedStep]]>
+        private let pauses: Bool
+
+        init(_ portions: [[FeedStep]], pauses: Bool = false) {
+            self.portions = Mutex(portions)
+            self.pauses = pauses
+        }
+
+        var count: Int? { nil }
+
+        func next() -> FeedStep {
+            portions.withLock { portions in
+                guard !portions.isEmpty else { return .end }
+                return portions[0].isEmpty ? .notYet : portions[0].removeFirst()
+            }
+        }
+
+        func fill() async {
+            if pauses {
+                let (never, end) = AsyncStream<Never>.makeStream()
+                await withTaskCancellationHandler {
+                    for await _ in never {}
+                } onCancel: {
+                    end.finish()
+                }
+            }
+            portions.withLock { _ = $0.removeFirst() }
+        }
+    }
+
+    private static func account(_ text: String) -> FeedStep { .account(AccountID(literal: text)) }
+
+    @Test("tells of chosen accounts in the order they were chosen in, twice if they were chosen twice")
+    func chosen() async throws {
+        let source = FakeSource()
+        let feed = Chosen([
+            [Self.account("c"), .malformed(line: 2, "no"), Self.account("a")], [], [Self.account("c")],
+        ])
+        let events = try await export(source, .init(), of: feed)
+        let (c, a) = (AccountID(literal: "c"), AccountID(literal: "a"))
+        #expect(
+            events == [
+                .begin(accounts: nil, after: nil), .contact(c), .malformed(2), .contact(a), .contact(c),
+                .end(.init(contacts: 3, failures: 1)),
+            ])
+        #expect(source.calls.count == 2)
+    }
+
+    @Test("tells of the first chosen accounts before the last ones have come, and says what it waits for")
+    func duplex() async throws {
+        let clock = TestClock()
+        let consumer = Collector(announcing: { if case .heartbeat = $0 { true } else { false } })
+        let feed = Chosen([[Self.account("a")], [Self.account("b")]], pauses: true)
+        let running = Task { try await export(FakeSource(), .init(), of: feed, clock: clock, to: consumer) }
+        await consumer.contains { $0.accounts == Self.ids("a") }
+        clock.advance(by: .seconds(10))
+        await consumer.announced()
+        #expect(consumer.events.last == .heartbeat(done: 1, accounts: nil, waiting: .input))
+        running.cancel()
+        await #expect(throws: BillingFailure.cancelled) { try await running.value }
+    }
+
+    @Test("is not complete when the choosing breaks off")
+    func brokenFeed() async {
+        let consumer = Collector()
+        let feed = Chosen([[Self.account("a"), .broken(.timedOut)]])
+        await #expect(throws: BillingFailure.timedOut) {
+            try await export(FakeSource(), .init(), of: feed, to: consumer)
+        }
+        #expect(!consumer.events.contains { if case .end = $0 { true } else { false } })
+    }
+
+    @Test("asks the source little more than once for ten exports at a time")
+    func shared() async throws {
+        let source = FakeSource(listed: (0..<500).map { AccountID(literal: "account-\($0)") })
+        let clock = TestClock()
+        let contacts = Self.contacts(source, clock)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<10 {
+                group.addTask {
+                    let consumer = Collector()
+                    try await contacts(.init(), for: .everything).run(to: consumer)
+                    #expect(consumer.events.accounts.count == 500)
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(source.calls.count == 500)
+        // One walk, which is one page.
+        #expect(source.masters.count == 501)
+    }
+
+    @Test("asks for every account anew where nothing may be old")
+    func anew() async throws {
+        let source = FakeSource(listed: Self.ids("a", "b"))
+        let clock = TestClock()
+        let contacts = Self.contacts(source, clock)
+        var options = ExportContacts.Options()
+        for (ageMax, calls) in [(nil, 2), (nil, 2), (Duration.seconds(60), 2), (.zero, 4)] as [(Duration?, Int)] {
+            options.ageMax = ageMax
+            try await contacts(options, for: .everything).run(to: Collector())
+            #expect(source.calls.count == calls)
+            clock.advance(by: .seconds(1))
+        }
     }
 
     @Test("stops, without an end, at what reaches further than one account")
@@ -252,20 +415,45 @@ struct ExportContactsTests {
     @Test("is not begun for a caller who may not")
     func scope() {
         let source = FakeSource(listed: Self.ids("a"))
-        let contacts = ExportContacts(directory: source, source: source, time: TestClock())
+        let contacts = Self.contacts(source, TestClock())
         #expect(throws: BillingFailure.scopeMissing(.billingExport)) {
             try contacts(.init(), for: .nothing)
         }
     }
 }
 
-extension [ExportContacts.Event] {
+/// An event that can be compared.
+private enum Told: Equatable, Sendable {
+    case begin(accounts: Int?, after: AccountID?)
+    case contact(AccountID)
+    case failure(AccountID, BillingFailure)
+    case malformed(Int)
+    case heartbeat(done: Int, accounts: Int?, waiting: ExportContacts.Wait)
+    case end(ExportContacts.Summary)
+
+    init(_ event: ExportContacts.Event) {
+        switch event {
+        case .begin(let accounts, let after): self = .begin(accounts: accounts, after: after)
+        case .contact(let account, let entry):
+            // The contact is that of the account.
+            #expect(entry.fake.contact == .sample(account))
+            self = .contact(account)
+        case .failure(let account, let failure): self = .failure(account, failure)
+        case .malformed(let line, _): self = .malformed(line)
+        case .heartbeat(let done, let accounts, let waiting):
+            self = .heartbeat(done: done, accounts: accounts, waiting: waiting)
+        case .end(let summary): self = .end(summary)
+        }
+    }
+}
+
+extension [Told] {
     /// The accounts told of, in order.
     fileprivate var accounts: [AccountID] {
         compactMap { event in
             switch event {
-            case .contact(let account, _), .failure(let account, _): account
-            case .begin, .heartbeat, .end: nil
+            case .contact(let account), .failure(let account, _): account
+            case .begin, .malformed, .heartbeat, .end: nil
             }
         }
     }
@@ -273,22 +461,25 @@ extension [ExportContacts.Event] {
 
 /// Keeps what it is told; can be held, and announces.
 private final class Collector: ExportContacts.Consumer {
-    private let state = Mutex<[ExportContacts.Event]>([])
-    private let watchers = Mutex<[(@Sendable ([ExportContacts.Event]) -> Bool, Signal)]>([])
+    private let state = Mutex<[Told]>([])
+    private let watchers = Mutex<[(@Sendable ([Told]) -> Bool, Signal)]>([])
     private let holdsAt: Int?
-    private let isAnnounced: @Sendable (ExportContacts.Event) -> Bool
+    private let isAnnounced: @Sendable (Told) -> Bool
     private let holding = Signal()
     private let releasing = Signal()
     private let announcing = Signal()
 
-    init(holdsAt: Int? = nil, announcing: @escaping @Sendable (ExportContacts.Event) -> Bool = { _ in false }) {
+    init(holdsAt: Int? = nil, announcing: @escaping @Sendable (Told) -> Bool = { _ in false }) {
         self.holdsAt = holdsAt
         isAnnounced = announcing
     }
 
-    var events: [ExportContacts.Event] { state.withLock { $0 } }
+    var events: [Told] { state.withLock { $0 } }
+
+    func flush() async throws(BillingFailure) {}
 
     func take(_ event: ExportContacts.Event) async throws(BillingFailure) {
+        let event = Told(event)
         let events = state.withLock { events in
             events.append(event)
             return events
@@ -306,7 +497,7 @@ private final class Collector: ExportContacts.Consumer {
     func announced() async { await announcing.wait() }
 
     /// Returns when what was told so far meets the condition.
-    func contains(_ condition: @escaping @Sendable ([ExportContacts.Event]) -> Bool) async {
+    func contains(_ condition: @escaping @Sendable ([Told]) -> Bool) async {
         let signal = Signal()
         watchers.withLock { $0.append((condition, signal)) }
         if condition(events) { signal.fire() }

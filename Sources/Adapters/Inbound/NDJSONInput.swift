@@ -1,0 +1,90 @@
+import Domain
+import NIOCore
+import Synchronization
+
+/// The accounts that a client chooses, a line each: `{"account_id":"…"}`, whatever else is in the object. Read as they are wanted,
+/// so that what waits to be read is the client's affair.
+final class NDJSONInput: AccountFeed {
+    private struct State {
+        /// What has come and was not looked at, from the beginning of a line.
+        var bytes = ByteBuffer()
+        var line = 0
+
+        /// The line under way is too long: the rest of it is passed over.
+        var isSkipping = false
+        var isOver = false
+        var failure: BillingFailure?
+    }
+
+    /// Far above any line that names an account; the lines of a stream like ours may be sent back as well.
+    private static let lineBytesMax = 64 * 1024
+
+    private let body: BodyReader
+    private let state = Mutex(State())
+
+    init(_ body: BodyReader) {
+        self.body = body
+    }
+
+    var count: Int? { nil }
+
+    func next() -> FeedStep {
+        state.withLock { state in
+            while true {
+                if let failure = state.failure { return .broken(failure) }
+                let view = state.bytes.readableBytesView
+                let end = view.firstIndex(of: UInt8(ascii: "\n"))
+                if end == nil, !state.isOver {
+                    guard view.count > Self.lineBytesMax else { return .notYet }
+                    state.bytes.clear()
+                    let isFirst = !state.isSkipping
+                    state.isSkipping = true
+                    guard isFirst else { continue }
+                    return .malformed(line: state.line + 1, "The line is longer than \(Self.lineBytesMax) bytes.")
+                }
+                guard end != nil || !view.isEmpty else { return .end }
+                let line = Array(view[..<(end ?? view.endIndex)])
+                state.bytes.moveReaderIndex(forwardBy: line.count + (end == nil ? 0 : 1))
+                state.line += 1
+                if state.isSkipping {
+                    state.isSkipping = false
+                    continue
+                }
+                if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
+                return Self.step(line, number: state.line)
+            }
+        }
+    }
+
+    private static func step(_ line: [UInt8], number: Int) -> FeedStep {
+        let value: JSONValue
+        do throws(JSONSyntaxError) {
+            value = try JSONValue(parsing: line)
+        } catch {
+            return .malformed(line: number, "Line \(number) is not JSON: \(error).")
+        }
+        guard let object = value.object else { return .malformed(line: number, "Line \(number) is not an object.") }
+        guard let text = object["account_id"]?.string, let account = AccountID(text) else {
+            return .malformed(line: number, "Line \(number) has no \"account_id\" that could be one.")
+        }
+        return .account(account)
+    }
+
+    func fill() async {
+        do throws(HTTPFailure) {
+            let bytes = try await body.next()
+            state.withLock { state in
+                guard let bytes else {
+                    state.isOver = true
+                    return
+                }
+                state.bytes.discardReadBytes()
+                state.bytes.writeImmutableBuffer(bytes)
+            }
+        } catch {
+            state.withLock { state in
+                state.failure = error == .timedOut ? .timedOut : error == .cancelled ? .cancelled : .cancelled
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+/// Ids of accounts in ascending order, each once: about 26 bytes for each, since a million of them are held for as long as
+/// anybody may want them.
+package struct AccountList: Sendable, Equatable {
+    private let text: [UInt8]
+
+    /// Where each id ends.
+    private let ends: [UInt32]
+
+    package var count: Int { ends.count }
+
+    private init(text: [UInt8], ends: [UInt32]) {
+        self.text = text
+        self.ends = ends
+    }
+
+    package init(_ accounts: some Sequence<AccountID>) {
+        var builder = Builder()
+        for account in accounts { builder.add(account) }
+        self = builder.list()
+    }
+
+    package subscript(_ index: Int) -> AccountID {
+        AccountID(known: text[range(index)])
+    }
+
+    private func range(_ index: Int) -> Range<Int> {
+        (index == 0 ? 0 : Int(ends[index - 1]))..<Int(ends[index])
+    }
+
+    /// Where the first one after `account` is, be it there or not.
+    package func index(after account: AccountID) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle] <= account { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// Gathers ids in any order, and more than once each.
+    struct Builder: Sendable {
+        private var text: [UInt8] = []
+        private var ends: [UInt32] = []
+
+        mutating func add(_ account: AccountID) {
+            text.append(contentsOf: account.rawValue.utf8)
+            ends.append(UInt32(text.count))
+        }
+
+        /// The first bytes of an id as a number that is in the order of the ids.
+        private struct Key {
+            let first: UInt128
+            let index: UInt32
+        }
+
+        func list() -> AccountList {
+            func range(_ index: UInt32) -> Range<Int> {
+                (index == 0 ? 0 : Int(ends[Int(index) - 1]))..<Int(ends[Int(index)])
+            }
+            var keys = ends.indices.map { index in
+                var first: UInt128 = 0
+                let bytes = text[range(UInt32(index))]
+                for offset in 0..<16 {
+                    let byte = offset < bytes.count ? bytes[bytes.startIndex + offset] : 0
+                    first = first << 8 | UInt128(byte)
+                }
+                return Key(first: first, index: UInt32(index))
+            }
+            // No id has a byte of zero, so one that ends sooner comes first.
+            keys.sort { left, right in
+                if left.first != right.first { return left.first < right.first }
+                return text[range(left.index)].lexicographicallyPrecedes(text[range(right.index)])
+            }
+            var sorted: [UInt8] = []
+            sorted.reserveCapacity(text.count)
+            var sortedEnds: [UInt32] = []
+            sortedEnds.reserveCapacity(ends.count)
+            var last: Range<Int>?
+            for key in keys {
+                let place = range(key.index)
+                if let last, text[last].elementsEqual(text[place]) { continue }
+                last = place
+                sorted.append(contentsOf: text[place])
+                sortedEnds.append(UInt32(sorted.count))
+            }
+            return AccountList(text: sorted, ends: sortedEnds)
+        }
+    }
+}

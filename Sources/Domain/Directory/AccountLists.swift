@@ -1,0 +1,95 @@
+import Synchronization
+
+/// The accounts of each master, found by one walk for all who want them at a time, and kept for a while.
+package final class AccountLists: Sendable {
+    package struct Rules: Sendable, Equatable {
+        /// How old a list may be for those who do not say.
+        package var ageMax = Duration.seconds(300)
+
+        /// How long one page is tried.
+        package var pageDeadline = Duration.seconds(60)
+
+        package init() {}
+    }
+
+    package struct Snapshot: Sendable {
+        package let list: AccountList
+
+        /// When the walk began.
+        let began: Moment
+    }
+
+    private struct Key: Hashable {
+        let master: Name?
+        let filter: SubAccountFilter
+    }
+
+    /// Lists of other filters are walked again when there are more.
+    private static let keptMax = 8
+
+    private let directory: any SubAccountDirectory
+    private let time: any TimeSource
+    private let rules: Rules
+    private let kept = Mutex<[Key: Snapshot]>([:])
+    private let walks = Flights<Key, Snapshot>()
+
+    package init(directory: any SubAccountDirectory, time: any TimeSource, rules: Rules = Rules()) {
+        self.directory = directory
+        self.time = time
+        self.rules = rules
+    }
+
+    /// - Parameter ageMax: How long ago its walk may have begun; `nil` for as long as is usual.
+    /// - Throws: what the directory throws; `sourceFailed` if the list does not hold still.
+    package func accounts(
+        of master: Name?, _ filter: SubAccountFilter, ageMax: Duration? = nil
+    ) async throws(BillingFailure) -> AccountList {
+        let key = Key(master: master, filter: filter)
+        if let snapshot = kept.withLock({ $0[key] }), time.now - snapshot.began <= ageMax ?? rules.ageMax {
+            return snapshot.list
+        }
+        return try await walks.join(key, .bulk) { [self] _ in await walk(key) }.list
+    }
+
+    package func removeAll() {
+        kept.withLock { $0.removeAll() }
+    }
+
+    package func close() async {
+        await walks.close()
+    }
+
+    private func walk(_ key: Key) async -> Result<Snapshot, BillingFailure> {
+        let began = time.now
+        var walk = AccountWalk()
+        let persistence = Persistence(time: time, deadline: rules.pageDeadline)
+        while true {
+            switch walk.step {
+            case .found(let list):
+                let snapshot = Snapshot(list: list, began: began)
+                keep(snapshot, key)
+                return .success(snapshot)
+            case .givesUp: return .failure(.sourceFailed)
+            case .ask(let token):
+                let page = await persistence.attempt { [directory, rules] () async throws(BillingFailure) in
+                    try await directory.page(
+                        of: key.master, key.filter, token: token, for: .bulk(patience: rules.pageDeadline))
+                }
+                switch page {
+                case .success(let page): walk.took(page)
+                case .failure(.invalid) where token != nil: walk.tokenExpired()
+                case .failure(let failure): return .failure(failure)
+                }
+            }
+        }
+    }
+
+    private func keep(_ snapshot: Snapshot, _ key: Key) {
+        kept.withLock { kept in
+            kept[key] = snapshot
+            while kept.count > Self.keptMax, let oldest = kept.min(by: { $0.value.began < $1.value.began }) {
+                kept[oldest.key] = nil
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+import Adapters
+import Domain
+import DomainFakes
+import Foundation
+import NIOCore
+import Testing
+
+/// What a stream is asked for, and with what it is chosen.
+@Suite("A stream", .timeLimit(.minutes(1)))
+struct StreamTests {
+    private static let accounts = (0..<20).map { AccountID(literal: "account-\(String(format: "%02d", $0))") }
+
+    private func with(
+        _ source: FakeSource? = nil, over transport: Transport = .h2c,
+        _ test: (TestService, FakeSource) async throws -> Void
+    ) async throws {
+        let source = source ?? FakeSource(listed: Self.accounts.shuffled())
+        try await TestService.with(source: source, over: transport) { try await test($0, source) }
+    }
+
+    private static func ids(_ lines: [JSONObject]) -> [String] { lines.compactMap { $0["account_id"]?.string } }
+
+    @Test("has as many accounts as are asked for, and says whether there are more", arguments: Transport.allCases)
+    func limit(transport: Transport) async throws {
+        try await with(over: transport) { service, _ in
+            let part = try await service.send("/v2/billing/stream?after=account-04&limit=3").lines
+            #expect(part.first?["accounts"] == .number("3"))
+            #expect(Self.ids(part) == ["account-05", "account-06", "account-07"])
+            #expect(part.last?["more"] == .bool(true) && part.last?["complete"] == .bool(true))
+            let rest = try await service.send("/v2/billing/stream?after=account-16&limit=3").lines
+            #expect(Self.ids(rest).count == 3 && rest.last?["more"] == nil)
+        }
+    }
+
+    @Test("leaves out the fields that are not asked for")
+    func fields() async throws {
+        try await with { service, _ in
+            let lines = try await service.send("/v2/billing/stream?fields=country,zip&only=records").lines
+            #expect(lines.count == 20)
+            for line in lines {
+                let billing = try #require(line["billing"]?.object)
+                #expect(billing.members.map(\.name) == ["country", "zip"])
+            }
+        }
+    }
+
+    @Test("says of each line how old it is, and has none that is older than is asked for")
+    func age() async throws {
+        try await with { service, source in
+            for (query, calls) in [("", 20), ("", 20), ("?max_age=60", 20), ("?max_age=0", 40)] {
+                let lines = try await service.send("/v2/billing/stream\(query)").lines
+                #expect(lines.dropFirst().dropLast().allSatisfy { $0["as_of"]?.string != nil } && lines.count == 22)
+                #expect(source.calls.count == calls)
+            }
+        }
+    }
+
+    @Test(
+        "is refused with what it cannot be asked for",
+        arguments: [
+            "limit=0", "limit=x", "limit=-1", "max_age=-1", "max_age=1.5", "fields=", "fields=country,name",
+            "order=descending", "order=arrival&after=account-04", "sub_reseller_id=", "only=contacts", "before=a",
+        ])
+    func refused(query: String) async throws {
+        try await with { service, source in
+            let answer = try await service.send("/v2/billing/stream?\(query)")
+            #expect(answer.status == 400 && answer.json?["code"] == .number("300"))
+            #expect(source.calls.isEmpty)
+        }
+    }
+
+    // MARK: Chosen accounts
+
+    @Test(
+        "is of the accounts that are chosen, in that order, and tells of lines that choose none",
+        arguments: Transport.allCases)
+    func chosen(transport: Transport) async throws {
+        try await with(over: transport) { service, source in
+            let body = """
+                {"account_id":"account-07"}
+                {"type":"contact","account_id":"account-03","billing":{}}
+
+                {"account_id":
+                {"account_id":"account-07"}
+                ["account-01"]
+                {"account":"account-01"}
+                {"account_id":"no id"}
+                {"account_id":"me"}
+                {"account_id":"account-01"}
+                """
+            let answer = try await service.post("/v2/billing/stream", body)
+            #expect(answer.status == 200)
+            let lines = answer.lines
+            #expect(lines.first?["accounts"] == .null)
+            #expect(Self.ids(lines) == ["account-07", "account-03", "account-07", "me", "account-01"])
+            #expect(lines.compactMap { $0["line"]?.integer } == [4, 6, 7, 8])
+            for line in lines where line["line"] != nil {
+                #expect(line["type"] == .string("failure") && line["code"] == .number("300"))
+                #expect(line["message"]?.string?.contains("Line \(line["line"]?.integer ?? 0)") == true)
+            }
+            let end = try #require(lines.last)
+            #expect(end["type"] == .string("end") && end["contacts"] == .number("4"))
+            #expect(end["failures"] == .number("5"))
+            #expect(source.calls.count == 3)
+        }
+    }
+
+    @Test("of no accounts, of blank lines, and of one line that never ends")
+    func oddBodies() async throws {
+        try await with { service, _ in
+            for body in ["", "\n\n \r\n"] {
+                let lines = try await service.post("/v2/billing/stream", body).lines
+                #expect(lines.count == 2 && lines.last?["contacts"] == .number("0"))
+            }
+            let long = #"{"account_id":""# + String(repeating: "a", count: 300_000) + "\"}\n"
+            let lines = try await service.post("/v2/billing/stream", long + #"{"account_id":"account-01"}"#).lines
+            #expect(lines.compactMap { $0["line"]?.integer } == [1])
+            #expect(Self.ids(lines) == ["account-01"] && lines.last?["type"] == .string("end"))
+        }
+    }
+
+    @Test("takes no body of another type, and none of the parameters that have no meaning there")
+    func refusedChoice() async throws {
+        try await with { service, source in
+            let form = try await service.post("/v2/billing/stream", "a=b", [(.contentType, "text/csv")])
+            #expect(form.status == 415)
+            for query in ["after=a", "limit=1", "sub_reseller_id=a"] {
+                let answer = try await service.post("/v2/billing/stream?\(query)", "")
+                #expect(answer.status == 400)
+            }
+            #expect(source.calls.isEmpty)
+        }
+    }
+
+    @Test(
+        "answers the first account before the last one has been chosen", .fewAtATime,
+        arguments: ["--http2-prior-knowledge", "--http1.1"])
+    func duplex(how: String) async throws {
+        try await with { service, _ in
+            try await withTemporaryFolder { folder in
+                // Whoever chooses waits for the answer to what it has chosen before it goes on.
+                let script = """
+                    mkfifo input; : > output
+                    curl --silent --no-buffer \(how) -T . -X POST -H 'expect:' \
+                      -H 'authorization: Bearer \(TestService.token)' -H 'content-type: application/x-ndjson' \
+                      http://127.0.0.1:\(service.server.port)/v2/billing/stream < input > output & curl=$!
+                    exec 3> input
+                    for number in 01 02 03; do
+                      echo "{\\"account_id\\":\\"account-$number\\"}" >&3
+                      until grep -q "account-$number" output; do sleep 0.01; done
+                    done
+                    exec 3>&-
+                    wait $curl
+                    cat output
+                    """
+                let outcome = await TestProcess.run("sh", ["-ec", "cd \(folder)\n" + script])
+                #expect(outcome.status == 0, "\(outcome)")
+                #expect(outcome.output.contains(#""type":"end","complete":true,"contacts":3"#))
+            }
+        }
+    }
+}
