@@ -32,8 +32,8 @@ struct Application {
     /// Where probes are answered.
     let opsAddress: SocketAddress
 
-    /// The embedded Zoom, if there is one, and the token to call the service with.
-    let sandbox: (accounts: SandboxAccounts, callerToken: String)?
+    /// The embedded Zoom, if there is one, the token to call the service with, and where the Zoom is.
+    let sandbox: (accounts: SandboxAccounts, callerToken: String, zoom: String)?
 
     /// Builds everything and binds the ports: settings and files first, so that what is wrong with them is known before
     /// anybody can connect.
@@ -84,7 +84,7 @@ struct Application {
             sandboxCaller = (
                 SHA256Digest(of: token), Caller(name: name, scopes: Set(Caller.Scope.allCases))
             )
-            sandbox = (embedded.zoom.accounts, token)
+            sandbox = (embedded.zoom.accounts, token, "http://\(Output.authority(of: embedded.server.address))")
         }
 
         let masters = try Self.naming(.credentialsFile) { () throws(FileProblem) in
@@ -134,6 +134,12 @@ struct Application {
             Health.Check("credentials") { masters.file.finding },
             Health.Check("callers") { callers.finding(masters: masters.names) },
         ]
+        if settings.refreshInterval > .zero {
+            let refresh = RefreshAccounts(
+                lists: lists, cache: cache, source: zoom, time: time, interval: settings.refreshInterval)
+            checks.append(Health.Check("refresh") { refresh.finding })
+            services.append(Refresher(refresh: refresh, masters: masters))
+        }
         if let certificate { checks.append(Health.Check("certificate") { certificate.finding }) }
         let health = Health(
             checks: checks, loops: Array(group.makeIterator()), clock: opsGroup.next(), time: time)
@@ -219,5 +225,18 @@ struct Application {
         }
         try await group.shutdownGracefully()
         try await opsGroup.shutdownGracefully()
+    }
+}
+
+/// Keeps accounts fresh until the service shuts down.
+private struct Refresher: Service {
+    let refresh: RefreshAccounts
+    let masters: MasterAccounts
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            // Callers do not name the only one there is, and what is kept is kept under the name that is asked with.
+            await refresh.run { [masters] in masters.names.count == 1 ? [nil] : masters.names.sorted() }
+        }
     }
 }

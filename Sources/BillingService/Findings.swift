@@ -1,5 +1,6 @@
 import Adapters
 import Domain
+import Metrics
 
 /// What the adapters know of themselves, in the words of probes.
 extension ZoomMasters {
@@ -74,5 +75,19 @@ extension ServerCertificate {
                 "the certificate expires in \(days) days", remedy: "put a new one in the place of its file")
         }
         return .good
+    }
+}
+
+extension RefreshAccounts {
+    /// Recorded as gauges as well, each time that somebody looks.
+    var finding: Health.Finding {
+        let progress = progress
+        Gauge(label: "billing_refresh_accounts").record(progress.accounts)
+        Gauge(label: "billing_refresh_done").record(progress.done)
+        Gauge(label: "billing_refresh_failures").record(progress.failures)
+        let since = progress.began.map { " since \($0.rfc3339)" } ?? ""
+        return .coming(
+            "round \(progress.rounds + 1)\(since): \(progress.done) of \(progress.accounts) accounts, \(progress.failures) "
+                + "failures")
     }
 }

@@ -28,6 +28,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(.shutdownGrace) var shutdownGrace
     @OptionGroup var zoomFlags: ZoomFlags
     @OptionGroup var cacheFlags: CacheFlags
+    @Option(.refreshInterval) var refreshInterval
     @Option(.exportWindow) var exportWindow
     @Option(.logAccessSample) var accessSample
     @OptionGroup var credentialsFlags: CredentialsFlags
@@ -37,7 +38,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     private var flags: [Setting: String] {
         let own: [Setting: String?] = [
-            .shutdownDelay: shutdownDelay, .shutdownGrace: shutdownGrace, .exportWindow: exportWindow,
+            .shutdownDelay: shutdownDelay, .shutdownGrace: shutdownGrace, .exportWindow: exportWindow, .refreshInterval: refreshInterval,
             .logAccessSample: accessSample,
             .sandbox: isSandbox ? "true" : nil,
         ]
@@ -69,13 +70,14 @@ struct ServeCommand: AsyncParsableCommand {
     private func announce(_ application: Application) {
         let base = "\(application.isEncrypted ? "https" : "http")://\(Output.authority(of: application.address))"
         Output.write("Listening on \(base)\nOperations on http://\(Output.authority(of: application.opsAddress))\n")
-        guard let (accounts, token) = application.sandbox else { return }
+        guard let (accounts, token, zoom) = application.sandbox else { return }
         func curl(_ path: String, _ options: String = "") -> String {
             // Nobody knows who signed a certificate that is tried out.
             let how = application.isEncrypted ? "--insecure" : "--http2-prior-knowledge"
             return "curl \(how) \(options)-H 'authorization: Bearer \(token)' \(base)\(path)\n"
         }
-        var text = "\nAn embedded Zoom with \(accounts.count) sub accounts is behind it. To try it:\n\n"
+        var text =
+            "\nAn embedded Zoom with \(accounts.count) sub accounts is behind it, at \(zoom) (docs/sandbox.md). To try it:\n\n"
         if let number = (0..<accounts.count).first(where: { !accounts.isSelfPay($0) }) {
             text += curl("/v2/accounts/\(accounts.id(of: number))/billing")
         }

@@ -16,6 +16,7 @@ struct ServeSettings: Sendable {
     var source: ZoomSource
     var zoom: ZoomSettings
     var cache: CacheRules
+    var refreshInterval: Duration
     var exportWindow: Int
     var callers: CallersFile?
     var tokens: (file: PrivateFile, keys: SealingKeys)?
@@ -23,7 +24,7 @@ struct ServeSettings: Sendable {
     var accessSample: Double
 
     static let all: [Setting] =
-        ListenerSettings.all + [.opsHost, .opsPort] + ZoomSettings.all + CacheSettings.all + [.exportWindow]
+        ListenerSettings.all + [.opsHost, .opsPort] + ZoomSettings.all + CacheSettings.all + [.refreshInterval, .exportWindow]
         + FileSettings.all + [
             .logLevel, .logAccessSample, .sandbox,
         ] + SandboxSettings.all
@@ -41,6 +42,12 @@ struct ServeSettings: Sendable {
         opsPort = reader.integer(.opsPort, in: 0...65_535)
         zoom = ZoomSettings(&reader, environment: environment)
         cache = CacheSettings.rules(&reader, machine: machine)
+        refreshInterval = reader.duration(.refreshInterval, in: .zero ... .seconds(7 * 86_400))
+        if refreshInterval > .zero, refreshInterval < .seconds(60) {
+            reader.report(.refreshInterval, "must be 0s or at least 1m")
+        } else if refreshInterval > cache.ttl {
+            reader.report(.refreshInterval, "is longer than cache.ttl: what it asks for would be old before it is asked for again")
+        }
         exportWindow = reader.integer(.exportWindow, in: 1...1000)
         let files = FileSettings(&reader, environment: environment)
         callers = files.callers

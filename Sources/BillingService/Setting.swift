@@ -245,6 +245,10 @@ extension Setting {
         "cache.refresh-ahead", default: "0.8", "share",
         "From which part of its time on an answer that is in demand is renewed, above 0 to 1, when Zoom's rate leaves room."
     )
+    static let refreshInterval = Setting(
+        "refresh.interval", default: "0s", "time",
+        "How often all accounts are asked for in the background, on what is left of Zoom's rate, 1m to 7d; never with 0s. Not longer than cache.ttl."
+    )
     static let exportWindow = Setting(
         "export.window", default: "64", "count", "Lookups a stream has under way at a time, 1 to 1000.")
     static let credentialsFile = Setting(

@@ -8,6 +8,8 @@ import Synchronization
 package final class Health: Service {
     package enum Finding: Sendable, Equatable {
         case good
+        /// Good, and how far something has come.
+        case coming(String)
         /// Worth an operator's while, but other replicas would be no better: the service stays ready.
         case degraded(String, remedy: String)
         /// No requests should be sent here.
@@ -21,7 +23,7 @@ package final class Health: Service {
 
         var status: Status {
             switch self {
-            case .good: .good
+            case .good, .coming: .good
             case .degraded: .degraded
             case .failing: .failing
             }

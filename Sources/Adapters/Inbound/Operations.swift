@@ -55,6 +55,7 @@ package final class Operations: RequestHandler {
         object.member("since", report.since.rfc3339)
         switch report.finding {
         case .good: break
+        case .coming(let detail): object.member("detail", detail)
         case .degraded(let detail, let remedy), .failing(let detail, let remedy):
             object.member("detail", detail)
             object.member("remedy", remedy)

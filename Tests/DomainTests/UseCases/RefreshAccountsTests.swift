@@ -1,0 +1,81 @@
+import Domain
+import DomainFakes
+import Testing
+
+@Suite("Keeping accounts fresh", .timeLimit(.minutes(1)))
+struct RefreshAccountsTests {
+    private let clock = TestClock()
+    private let accounts = (0..<30).map { AccountID(literal: "account-\($0)") }
+
+    private func with(
+        _ source: FakeSource, _ test: (RefreshAccounts, BillingCache) async throws -> Void
+    ) async throws {
+        var rules = CacheRules()
+        rules.ttl = .seconds(2000)
+        rules.jitter = 0
+        let cache = BillingCache(source: source, time: clock, rules: rules, parts: 1) { FakeAnswer($0) }
+        let refresh = RefreshAccounts(
+            lists: AccountLists(directory: source, time: clock), cache: cache, source: source, time: clock,
+            interval: .seconds(1000))
+        let running = Task { await refresh.run { [nil] } }
+        try await test(refresh, cache)
+        running.cancel()
+        await running.value
+    }
+
+    @Test("asks for all of them once in each interval, and not for what others have asked for")
+    func rounds() async throws {
+        let source = FakeSource(listed: accounts)
+        try await with(source) { refresh, cache in
+            await clock.sleepers(1)
+            #expect(source.calls.count == 30)
+            #expect(refresh.progress.done == 30 && refresh.progress.accounts == 30 && refresh.progress.rounds == 1)
+            clock.advance(by: .seconds(900))
+            _ = try await cache.answer(accounts[3], under: nil, for: .interactive, .none)
+            var demand = CacheDemand()
+            demand.ageMax = .zero
+            _ = try await cache.answer(accounts[4], under: nil, for: .interactive, demand)
+            #expect(source.calls.count == 31)
+            clock.advance(by: .seconds(100))
+            await clock.sleepers(1)
+            #expect(refresh.progress.rounds == 2 && refresh.progress.done == 30)
+            // All but the one that somebody has asked for a moment ago.
+            #expect(source.calls.count == 31 + 29)
+        }
+    }
+
+    @Test("asks for nothing while others wait for their turn")
+    func yields() async throws {
+        let source = FakeSource(listed: accounts)
+        source.setPaced(true)
+        try await with(source) { refresh, _ in
+            for _ in 0..<5 {
+                await clock.sleepers(1)
+                #expect(source.calls.isEmpty && refresh.progress.accounts == 30)
+                clock.advance(by: .milliseconds(100))
+            }
+            await clock.sleepers(1)
+            source.setPaced(false)
+            clock.advance(by: .milliseconds(100))
+            await clock.sleepers(1)
+            #expect(refresh.progress.done == 30)
+        }
+    }
+
+    @Test("goes on past accounts that fail, and not when nothing fares better")
+    func failures() async throws {
+        let source = FakeSource(listed: accounts) { account, _ async throws(BillingFailure) in
+            if account.rawValue.hasSuffix("7") { throw .sourceFailed }
+            return .masterPays(.sample(account))
+        }
+        try await with(source) { refresh, _ in
+            await clock.sleepers(1)
+            #expect(refresh.progress.done == 30 && refresh.progress.failures == 3)
+        }
+        let refused = FakeSource(listed: accounts) { _, _ async throws(BillingFailure) in throw .credentialsRefused }
+        try await with(refused) { refresh, _ in
+            await clock.sleepers(1)
+            #expect(refused.calls.count == 8 && refresh.progress.rounds == 1)
+        }
+    }
+}
