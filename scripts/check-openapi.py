@@ -175,7 +175,7 @@ class Streams:
 
     def limit(self, body):
         lines = [json.loads(line) for line in body.split("\n")[:-1]]
-        require(self.read(body)[1] == self.ids[:3] and lines[-1]["more"] is True, "not the first three")
+        require(self.read(body)[1] == self.ids[:3] and lines[-1]["more"] == ACCOUNTS - 3, "not the first three")
         require(all(set(line["billing"]) == {"country", "zip"} for line in lines if "billing" in line), "other fields")
 
     def arrival(self, body):

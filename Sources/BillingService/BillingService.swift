@@ -12,7 +12,8 @@ struct BillingService: AsyncParsableCommand {
         commandName: "billing-service",
         abstract: "A billing front for Zoom master accounts: plain JSON over HTTP/2, and NDJSON for all sub accounts.",
         subcommands: [
-            ServeCommand.self, SandboxCommand.self, CredentialsCommand.self, CallersCommand.self, HealthCommand.self,
+            ServeCommand.self, SandboxCommand.self, ExportCommand.self, CredentialsCommand.self, CallersCommand.self,
+            HealthCommand.self,
         ])
 
     /// `EX_CONFIG` of sysexits.h.

@@ -38,8 +38,11 @@ struct Application {
     /// Builds everything and binds the ports: settings and files first, so that what is wrong with them is known before
     /// anybody can connect.
     ///
+    /// - Parameter guest: Somebody who may call besides those of the file.
     /// - Throws: `ConfigurationProblem` for files; what the system says of the port.
-    init(_ settings: ServeSettings, logger: Logger) async throws {
+    init(
+        _ settings: ServeSettings, guest: (digest: SHA256Digest, caller: Caller)? = nil, logger: Logger
+    ) async throws {
         // First of all: whoever is told where it listens may want to stop it at once.
         signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let time = SystemTime()
@@ -63,11 +66,11 @@ struct Application {
         let configuration = try settings.zoom.configuration()
         var defaults = settings.zoom.defaults
         let credentials: CredentialsFile
-        let sandboxCaller: (digest: SHA256Digest, caller: Caller)?
+        let guestCaller: (digest: SHA256Digest, caller: Caller)?
         switch settings.source {
         case .real(let file):
             credentials = file
-            sandboxCaller = nil
+            guestCaller = guest
             sandbox = nil
         case .sandbox(let sandboxSettings):
             let embedded = try await EmbeddedSandbox(
@@ -81,9 +84,8 @@ struct Application {
             temporary = made
             let token = CallerToken.make()
             guard let name = Name("sandbox") else { preconditionFailure("the sandbox has chosen no good name") }
-            sandboxCaller = (
-                SHA256Digest(of: token), Caller(name: name, scopes: Set(Caller.Scope.allCases))
-            )
+            guestCaller =
+                guest ?? (SHA256Digest(of: token), Caller(name: name, scopes: Set(Caller.Scope.allCases)))
             sandbox = (embedded.zoom.accounts, token, "http://\(Output.authority(of: embedded.server.address))")
         }
 
@@ -102,7 +104,7 @@ struct Application {
                 }
             }
         }
-        let callers = KnownCallers(file: callersFile, sandboxCaller: sandboxCaller, time: time)
+        let callers = KnownCallers(file: callersFile, guest: guestCaller, time: time)
         try Self.check(callers, masters, settings, logger)
 
         let zoom = ZoomMasters(
@@ -123,7 +125,9 @@ struct Application {
         let router = Router(
             lookUpContact: LookUpContact(cache: cache),
             exportContacts: ExportContacts(lists: lists, cache: cache, source: zoom, time: time, rules: rules),
-            callers: callers, audit: AuditLog(logger: Output.auditLogger()),
+            callers: callers,
+            // Who exports by themselves are the only ones there are.
+            audit: AuditLog(logger: guest == nil ? Output.auditLogger() : Output.logger(.critical)),
             accessLog: AccessLog(share: settings.accessSample, logger: logger),
             trustedProxies: settings.listener.trustedProxies, forwardedField: settings.listener.forwardedField,
             guesses: settings.listener.callersFailures, defences: defences, time: time,

@@ -1,23 +1,23 @@
 import Adapters
 import Domain
 
-/// The callers of a file as they are now, and the sandbox's own.
+/// The callers of a file as they are now, and one more.
 struct KnownCallers: CallerDirectory {
     let file: ReloadedFile<CallerRegistry>?
 
-    /// May call while the service has a sandbox.
-    let sandboxCaller: (digest: SHA256Digest, caller: Caller)?
+    /// May call though it is in no file: whoever tries a sandbox, or an export by itself.
+    let guest: (digest: SHA256Digest, caller: Caller)?
 
     let time: any TimeSource
 
     func caller(for proof: CallerProof) -> Caller? {
-        if isSandbox(proof) { return sandboxCaller?.caller }
+        if isGuest(proof) { return guest?.caller }
         return file.flatMap { entry(for: proof, in: $0.value) }?.caller
     }
 
-    private func isSandbox(_ proof: CallerProof) -> Bool {
-        guard case .token(let digest) = proof, let sandboxCaller else { return false }
-        return digest == sandboxCaller.digest
+    private func isGuest(_ proof: CallerProof) -> Bool {
+        guard case .token(let digest) = proof, let guest else { return false }
+        return digest == guest.digest
     }
 
     private func entry(for proof: CallerProof, in registry: CallerRegistry) -> CallersDocument.Entry? {
@@ -31,7 +31,7 @@ struct KnownCallers: CallerDirectory {
     }
 
     func endOfExport(for proof: CallerProof, begunAs caller: Caller) async {
-        guard !isSandbox(proof), let file else { return await untilCancelled() }
+        guard !isGuest(proof), let file else { return await untilCancelled() }
         while !Task.isCancelled {
             let (registry, version) = file.versioned
             guard let entry = entry(for: proof, in: registry), entry.caller.mayGoOnExporting(since: caller) else {
@@ -61,7 +61,7 @@ struct KnownCallers: CallerDirectory {
     }
 
     /// Whether there is anybody who may call.
-    var isEmpty: Bool { sandboxCaller == nil && (file?.value.document.entries.isEmpty ?? true) }
+    var isEmpty: Bool { guest == nil && (file?.value.document.entries.isEmpty ?? true) }
 
     /// Callers with whom nothing can be done, since there is no such master or more than one to choose from.
     func astray(among masters: Set<Name>) -> [Name] {

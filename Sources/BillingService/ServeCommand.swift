@@ -38,7 +38,8 @@ struct ServeCommand: AsyncParsableCommand {
 
     private var flags: [Setting: String] {
         let own: [Setting: String?] = [
-            .shutdownDelay: shutdownDelay, .shutdownGrace: shutdownGrace, .exportWindow: exportWindow, .refreshInterval: refreshInterval,
+            .shutdownDelay: shutdownDelay, .shutdownGrace: shutdownGrace, .exportWindow: exportWindow,
+            .refreshInterval: refreshInterval,
             .logAccessSample: accessSample,
             .sandbox: isSandbox ? "true" : nil,
         ]

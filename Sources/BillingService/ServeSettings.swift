@@ -24,7 +24,9 @@ struct ServeSettings: Sendable {
     var accessSample: Double
 
     static let all: [Setting] =
-        ListenerSettings.all + [.opsHost, .opsPort] + ZoomSettings.all + CacheSettings.all + [.refreshInterval, .exportWindow]
+        ListenerSettings.all + [.opsHost, .opsPort] + ZoomSettings.all + CacheSettings.all + [
+            .refreshInterval, .exportWindow,
+        ]
         + FileSettings.all + [
             .logLevel, .logAccessSample, .sandbox,
         ] + SandboxSettings.all
@@ -46,7 +48,9 @@ struct ServeSettings: Sendable {
         if refreshInterval > .zero, refreshInterval < .seconds(60) {
             reader.report(.refreshInterval, "must be 0s or at least 1m")
         } else if refreshInterval > cache.ttl {
-            reader.report(.refreshInterval, "is longer than cache.ttl: what it asks for would be old before it is asked for again")
+            reader.report(
+                .refreshInterval, "is longer than cache.ttl: what it asks for would be old before it is asked for again"
+            )
         }
         exportWindow = reader.integer(.exportWindow, in: 1...1000)
         let files = FileSettings(&reader, environment: environment)

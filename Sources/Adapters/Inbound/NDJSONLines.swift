@@ -130,10 +130,11 @@ final class NDJSONLines: ExportContacts.Consumer {
 
     private func writeFrame(_ event: ExportContacts.Event, _ state: inout State) {
         switch event {
-        case .begin(let accounts, let after):
+        case .begin(let accounts, let after, let behind):
             Self.line("begin", to: &state.lines) { object in
                 object.member("accounts", accounts)
                 object.member("after", after?.rawValue)
+                if behind > 0 { object.member("more", behind) }
             }
         case .heartbeat(let done, let accounts, let wait):
             Self.line("heartbeat", to: &state.lines) { object in
@@ -145,7 +146,7 @@ final class NDJSONLines: ExportContacts.Consumer {
             let byCode = state.failures.sorted { $0.key < $1.key }
             Self.line("end", to: &state.lines) { object in
                 object.member("complete") { $0.writeStaticString("true") }
-                if summary.isCut { object.member("more") { $0.writeStaticString("true") } }
+                if summary.behind > 0 { object.member("more", summary.behind) }
                 object.member("contacts", summary.contacts)
                 object.member("failures", summary.failures)
                 object.member("by_code") { buffer in

@@ -132,7 +132,11 @@ package final class BillingCache: Sendable {
             let joins =
                 !demand.isNew && (flights.purpose(of: key).map { Flights<Key, Entry>.serves($0, purpose) } ?? true)
             guard joins else { return try await ask(key, for: purpose).get() }
-            return try await flights.join(key, purpose) { [self] purpose in await ask(key, for: purpose) }
+            return try await flights.join(key, purpose) { [self] purpose in
+                // A call that was under way a moment ago may have ended since it was looked for.
+                if case .kept(let entry) = look(key, demand, time.now, isAgain: true).0 { return .success(entry) }
+                return await ask(key, for: purpose)
+            }
         } catch {
             guard let fallback, Freshness.standsIn(for: error) else { throw error }
             part(of: key).part.withLock { $0.counts.stoodIn += 1 }
@@ -146,8 +150,13 @@ package final class BillingCache: Sendable {
         case absent(Entry?)
     }
 
-    private func look(_ key: Key, _ demand: CacheDemand, _ now: Moment) -> (Found, renews: Bool) {
+    /// - Parameter isAgain: It was looked for a moment ago, and counted then.
+    private func look(
+        _ key: Key, _ demand: CacheDemand, _ now: Moment, isAgain: Bool = false
+    ) -> (Found, renews: Bool) {
         part(of: key).part.withLock { part in
+            let counts = part.counts
+            defer { if isAgain { part.counts = counts } }
             guard let slot = part.slots[key] else {
                 part.counts.missed += 1
                 return (.absent(nil), false)
@@ -161,10 +170,10 @@ package final class BillingCache: Sendable {
                 return (.kept(entry), false)
             case .aging:
                 part.counts.fresh += 1
-                return (.kept(entry), wasInDemand && Self.beginsRenewal(slot, now, &part))
+                return (.kept(entry), wasInDemand && !isAgain && Self.beginsRenewal(slot, now, &part))
             case .stale:
                 part.counts.stale += 1
-                return (.kept(entry), Self.beginsRenewal(slot, now, &part))
+                return (.kept(entry), !isAgain && Self.beginsRenewal(slot, now, &part))
             case .fallback:
                 part.counts.missed += 1
                 return (.absent(entry), false)

@@ -3,7 +3,8 @@ import Synchronization
 /// The accounts of each master, found by one walk for all who want them at a time, and kept for a while.
 package final class AccountLists: Sendable {
     package struct Rules: Sendable, Equatable {
-        /// How old a list may be for those who do not say.
+        /// How old a list may be for those who do not say; or ten times as old as the walk took, if that is more: no more
+        /// than a tenth of the rate is to go there.
         package var ageMax = Duration.seconds(300)
 
         /// How long one page is tried.
@@ -17,6 +18,9 @@ package final class AccountLists: Sendable {
 
         /// When the walk began.
         let began: Moment
+
+        /// How long it took.
+        let took: Duration
     }
 
     private struct Key: Hashable {
@@ -45,7 +49,9 @@ package final class AccountLists: Sendable {
         of master: Name?, _ filter: SubAccountFilter, ageMax: Duration? = nil
     ) async throws(BillingFailure) -> AccountList {
         let key = Key(master: master, filter: filter)
-        if let snapshot = kept.withLock({ $0[key] }), time.now - snapshot.began <= ageMax ?? rules.ageMax {
+        if let snapshot = kept.withLock({ $0[key] }),
+            time.now - snapshot.began <= ageMax ?? max(rules.ageMax, snapshot.took * 10)
+        {
             return snapshot.list
         }
         return try await walks.join(key, .bulk) { [self] _ in await walk(key) }.list
@@ -66,7 +72,7 @@ package final class AccountLists: Sendable {
         while true {
             switch walk.step {
             case .found(let list):
-                let snapshot = Snapshot(list: list, began: began)
+                let snapshot = Snapshot(list: list, began: began, took: time.now - began)
                 keep(snapshot, key)
                 return .success(snapshot)
             case .givesUp: return .failure(.sourceFailed)

@@ -28,8 +28,8 @@ final class ListFeed: AccountFeed {
     private let end: Int
     private let place: Mutex<Int>
 
-    /// Whether the list goes on behind the last of them.
-    let isCut: Bool
+    /// How many of the list are behind the last of them.
+    let behind: Int
 
     let count: Int?
 
@@ -37,7 +37,7 @@ final class ListFeed: AccountFeed {
         self.list = list
         let start = after.map { list.index(after: $0) } ?? 0
         end = limit.map { min(start + $0, list.count) } ?? list.count
-        isCut = end < list.count
+        behind = list.count - end
         count = end - start
         place = Mutex(start)
     }

@@ -45,8 +45,8 @@ package struct ExportContacts: Sendable {
 
     /// What the export tells its consumer.
     package enum Event: Sendable {
-        /// The accounts are known; so many follow. `nil` if nobody knows how many.
-        case begin(accounts: Int?, after: AccountID?)
+        /// The accounts are known; so many follow. `nil` if nobody knows how many. `behind` are those that were not asked for.
+        case begin(accounts: Int?, after: AccountID?, behind: Int)
         case contact(AccountID, CacheEntry)
         case failure(AccountID, BillingFailure)
         /// A line of what the accounts were chosen with is none.
@@ -70,14 +70,14 @@ package struct ExportContacts: Sendable {
         package var contacts = 0
         package var failures = 0
 
-        /// Whether there are accounts behind the last one, which were not asked for.
-        package var isCut = false
+        /// How many accounts are behind the last one, which were not asked for.
+        package var behind = 0
         package var elapsed = Duration.zero
 
-        package init(contacts: Int = 0, failures: Int = 0, isCut: Bool = false, elapsed: Duration = .zero) {
+        package init(contacts: Int = 0, failures: Int = 0, behind: Int = 0, elapsed: Duration = .zero) {
             self.contacts = contacts
             self.failures = failures
-            self.isCut = isCut
+            self.behind = behind
             self.elapsed = elapsed
         }
     }
@@ -169,7 +169,7 @@ package struct ExportContacts: Sendable {
         var feed: (any AccountFeed)?
         var isFeedOver = false
         var isFilling = false
-        var isCut = false
+        var behind = 0
         var lastEvent: Moment
 
         init(contacts: ExportContacts, export: Export) {
@@ -198,7 +198,7 @@ package struct ExportContacts: Sendable {
                 try await advance(consumer, &group)
                 if isFeedOver, window.isEmpty {
                     let summary = Summary(
-                        contacts: window.contacts, failures: window.failures, isCut: isCut, elapsed: time.now - start)
+                        contacts: window.contacts, failures: window.failures, behind: behind, elapsed: time.now - start)
                     try await consumer.take(.end(summary))
                     return try await consumer.flush()
                 }
@@ -208,7 +208,7 @@ package struct ExportContacts: Sendable {
                 switch step {
                 case .listed(let result):
                     let feed = ListFeed(try result.get(), after: export.options.after, limit: export.options.limit)
-                    isCut = feed.isCut
+                    behind = feed.behind
                     try await begin(with: feed, consumer)
                 case .lookedUp(let position, let outcome):
                     if case .failure(let failure) = outcome, failure.reach == .everything { throw failure }
@@ -228,7 +228,7 @@ package struct ExportContacts: Sendable {
         private mutating func begin(with feed: any AccountFeed, _ consumer: some Consumer) async throws(BillingFailure)
         {
             self.feed = feed
-            try await consumer.take(.begin(accounts: feed.count, after: export.options.after))
+            try await consumer.take(.begin(accounts: feed.count, after: export.options.after, behind: behind))
             lastEvent = time.now
         }
 

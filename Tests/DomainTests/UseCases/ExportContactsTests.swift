@@ -250,7 +250,7 @@ struct ExportContactsTests {
         let events = try await export(source, options)
         #expect(events.first == .begin(accounts: 2, after: AccountID(literal: "a")))
         #expect(events.accounts == Self.ids("b", "c"))
-        #expect(events.last == .end(.init(contacts: 2, failures: 0, isCut: true)))
+        #expect(events.last == .end(.init(contacts: 2, failures: 0, behind: 1)))
         options.limit = 3
         #expect(try await export(source, options).last == .end(.init(contacts: 3, failures: 0)))
     }
@@ -433,7 +433,7 @@ private enum Told: Equatable, Sendable {
 
     init(_ event: ExportContacts.Event) {
         switch event {
-        case .begin(let accounts, let after): self = .begin(accounts: accounts, after: after)
+        case .begin(let accounts, let after, _): self = .begin(accounts: accounts, after: after)
         case .contact(let account, let entry):
             // The contact is that of the account.
             #expect(entry.fake.contact == .sample(account))

@@ -1,0 +1,176 @@
+import Adapters
+import Foundation
+import Testing
+
+@Suite("The command export", .fewAtATime, .timeLimit(.minutes(5)))
+struct ExportCommandTests {
+    private static let program = TestProcess.billingService
+
+    private func with(
+        accounts: Int, _ test: (FiledService, _ url: String, _ token: String, _ ids: [String]) async throws -> Void
+    ) async throws {
+        try await FiledService.with(accounts: accounts) { service in
+            let token = try await service.token(
+                of: "job", "--scopes", "billing:export,billing:read", "--master", "main")
+            try await service.wait(for: 200, service.account(of: service.main), token: token)
+            let ids = (0..<accounts).map { service.main.accounts.id(of: $0) }.sorted()
+            try await test(service, service.base, token, ids)
+        }
+    }
+
+    private func export(_ service: FiledService, _ token: String, _ arguments: String...) async -> TestProcess.Outcome {
+        await TestProcess.run(
+            Self.program, ["export", "--url", service.base] + arguments, environment: ["BILLING_TOKEN": token])
+    }
+
+    private func ids(_ path: String) throws -> [String] {
+        try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map { line in
+            let object = try #require((try? JSONValue(parsing: Array(line.utf8)))?.object)
+            return try #require(object["account_id"]?.string)
+        }
+    }
+
+    @Test("writes a file of all accounts in order, says what failed, and leaves nothing else behind")
+    func whole() async throws {
+        try await with(accounts: 300) { service, _, token, ids in
+            let path = service.folder + "/all.ndjson"
+            let outcome = await export(service, token, "--output", path)
+            #expect(outcome.status == 3, "\(outcome)")
+            let found = try self.ids(path)
+            #expect(found == ids)
+            #expect(outcome.errors.contains("contacts          297") && outcome.errors.contains("with code 2100  3"))
+            let left = try FileManager.default.contentsOfDirectory(atPath: service.folder)
+            #expect(!left.contains { $0.contains("partial") })
+            // What is there is not written over.
+            let again = await export(service, token, "--output", path)
+            #expect(again.status == 1 && again.errors.contains("there already"))
+        }
+    }
+
+    @Test("writes CSV, gzip, chosen accounts and chosen fields")
+    func forms() async throws {
+        try await with(accounts: 60) { service, _, token, ids in
+            let wanted = [ids[7], ids[3], "nobody", ids[7]]
+            try write(
+                wanted[0] + "\n{\"account_id\":\"\(wanted[1])\"}\n\n" + wanted[2...].joined(separator: "\n"),
+                to: service.folder + "/wanted")
+            let chosen = await export(
+                service, token, "--output", "-", "--accounts-from", service.folder + "/wanted", "--fields", "country")
+            #expect(chosen.status == 3)
+            #expect(
+                chosen.lines.compactMap { $0.firstMatch(of: /"account_id":"([^"]+)"/).map { String($0.output.1) } }
+                    == wanted)
+            #expect(!chosen.output.contains("email"))
+            let path = service.folder + "/all.csv.gz"
+            let csv = await export(service, token, "--output", path, "--format", "csv", "--compress")
+            #expect(csv.status == 0 || csv.status == 3)
+            let check = await TestProcess.run(
+                "python3",
+                [
+                    "-c",
+                    """
+                    import csv, gzip, sys
+                    rows = list(csv.DictReader(gzip.open(sys.argv[1], "rt", newline="")))
+                    print(len(rows), [row["account_id"] for row in rows] == sorted(row["account_id"] for row in rows))
+                    print(sum(row["code"] == "2100" for row in rows), all(row["as_of"] for row in rows if not row["code"]))
+                    """, path,
+                ])
+            #expect(check.output == "60 True\n1 True\n", "\(check)")
+        }
+    }
+
+    @Test("goes on after kill -9 at a hundred instants by chance: nothing is lost, nothing comes twice")
+    func killed() async throws {
+        try await with(accounts: 4000) { service, url, token, ids in
+            let script = """
+                kills=0; finished=0
+                while [ $kills -lt 100 ]; do
+                  \(Self.program) export --url \(url) --output out --resume > /dev/null 2>&1 & pid=$!
+                  sleep 0.$(printf %02d $(( $(od -An -N1 -tu1 /dev/urandom) % 25 )))
+                  if kill -9 $pid 2> /dev/null; then kills=$((kills + 1)); fi
+                  wait $pid 2> /dev/null || true
+                  if [ -e out ]; then
+                    mv out "finished-$finished"; finished=$((finished + 1)); rm -f out.partial.state
+                  fi
+                done
+                \(Self.program) export --url \(url) --output out --resume > /dev/null 2>&1 || [ $? = 3 ]
+                mv out "finished-$finished"
+                echo $kills
+                """
+            let outcome = await TestProcess.run(
+                "sh", ["-ec", "mkdir \(service.folder)/k; cd \(service.folder)/k\n" + script],
+                environment: ["BILLING_TOKEN": token])
+            #expect(outcome.status == 0 && outcome.output == "100\n", "\(outcome)")
+            let files = try FileManager.default.contentsOfDirectory(atPath: service.folder + "/k")
+            #expect(files.contains("finished-0"))
+            for file in files where file.hasPrefix("finished") {
+                #expect(try self.ids("\(service.folder)/k/\(file)") == ids, "\(file)")
+            }
+        }
+    }
+
+    @Test("goes on after there was no room left, and after the service was gone")
+    func full() async throws {
+        try await with(accounts: 2000) { service, url, token, ids in
+            let path = service.folder + "/out"
+            // A file may not grow beyond 100 KiB.
+            let full = await TestProcess.run(
+                "bash",
+                ["-c", "trap '' XFSZ; ulimit -f 100; \(Self.program) export --url \(url) --output \(path)"],
+                environment: ["BILLING_TOKEN": token])
+            #expect(full.status == 1 && full.errors.contains("go on with --resume"), "\(full)")
+            #expect(!FileManager.default.fileExists(atPath: path))
+            let gone = await TestProcess.run(
+                Self.program,
+                ["export", "--url", "http://127.0.0.1:1", "--output", path, "--resume", "--retry-seconds", "1"],
+                environment: ["BILLING_TOKEN": token])
+            #expect(gone.status == 1 && gone.errors.contains("given up"))
+            let other = await export(service, token, "--output", path, "--resume", "--format", "csv")
+            #expect(other.status == 1 && other.errors.contains("begun with other options"))
+            let rest = await export(service, token, "--output", path, "--resume")
+            #expect(rest.status == 3, "\(rest)")
+            let found = try self.ids(path)
+            #expect(found == ids)
+        }
+    }
+
+    @Test("says what it is refused for, without asking again")
+    func refused() async throws {
+        try await with(accounts: 10) { service, _, token, _ in
+            let path = service.folder + "/out"
+            let wrong = await export(service, CallerToken.make(), "--output", path)
+            #expect(wrong.status == 1 && wrong.errors.contains("refused with status 401"))
+            let fields = await export(service, token, "--output", path + "2", "--fields", "name")
+            #expect(fields.status == 1 && fields.errors.contains("refused with status 400"))
+            let usage = await export(service, token, "--output", "-", "--resume")
+            #expect(usage.status == 64)
+        }
+    }
+
+    @Test("asks by itself, with a sandbox or with credentials")
+    func byItself() async throws {
+        try await with(accounts: 30) { service, _, _, ids in
+            let sandbox = await TestProcess.run(
+                Self.program, ["export", "--sandbox", "--sandbox-accounts", "30", "--output", "-"])
+            #expect(sandbox.status == 0 && sandbox.lines.count == 30, "\(sandbox)")
+            let path = service.folder + "/own"
+            let document = try CredentialsFile(PrivateFile(path: service.credentialsPath)).read()
+            #expect(document.masters.count == 2)
+            // With one master account there is no question whose accounts are meant.
+            try CredentialsFile(PrivateFile(path: service.folder + "/one.json")).update { one in
+                one.masters = [document.masters[1]]
+            }
+            let own = await TestProcess.run(
+                Self.program,
+                [
+                    "export", "--credentials-file", service.folder + "/one.json", "--zoom-api-url",
+                    "http://127.0.0.1:1/v2", "--zoom-oauth-url", "http://127.0.0.1:1/oauth/token", "--zoom-plan",
+                    "business", "--output", path,
+                ])
+            #expect(own.status == 0 || own.status == 3, "\(own)")
+            let found = try self.ids(path)
+            #expect(found == (0..<30).map { service.second.accounts.id(of: $0) }.sorted())
+            #expect(!ids.isEmpty)
+        }
+    }
+}
