@@ -79,7 +79,7 @@ setup:
 	@scripts/install-packages.sh ca-certificates libnghttp2-dev libssl-dev pkg-config zlib1g-dev
 
 setup-test: setup
-	@scripts/install-packages.sh curl haproxy nghttp2-client nghttp2-server nginx-light openssl python3-venv tinyproxy-bin
+	@scripts/install-packages.sh curl haproxy jq nghttp2-client nghttp2-server nginx-light openssl python3-venv sqlite3 tinyproxy-bin
 	@test -x $(VENV)/bin/python || python3 -m venv $(VENV)
 	@$(VENV)/bin/pip --quiet install --requirement scripts/requirements.txt
 

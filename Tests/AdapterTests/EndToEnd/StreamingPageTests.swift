@@ -1,0 +1,37 @@
+import Foundation
+import Testing
+
+/// What `docs/streaming.md` says works.
+@Suite("The page of streams", .fewAtATime, .timeLimit(.minutes(5)))
+struct StreamingPageTests {
+    private let text: String
+
+    init() throws {
+        text = try String(contentsOf: TestProcess.root.appending(path: "docs/streaming.md"), encoding: .utf8)
+    }
+
+    @Test("has consumers that work: curl and jq, Python, sqlite")
+    func consumers() async throws {
+        try await RunningService.with(["--sandbox-accounts", "300"]) { service in
+            try await withTemporaryFolder { folder in
+                let program = URL(filePath: TestProcess.billingService).deletingLastPathComponent().path()
+                let environment = ["BASE": service.base, "TOKEN": service.token]
+                let lines = text.blocks("sh").joined(separator: "\n")
+                let shell = await TestProcess.run(
+                    "sh",
+                    [
+                        "-ec",
+                        "cd \(folder)\nPATH=\(program):$PATH\n\(lines)\nwc -l < countries.tsv; wc -l < failures.tsv",
+                    ],
+                    environment: environment)
+                #expect(shell.status == 0, "\(shell)")
+                #expect(shell.output.contains("US,") && shell.output.hasSuffix("297\n3\n"), "\(shell.output)")
+                let python = try #require(text.blocks("python").first)
+                let outcome = await TestProcess.run(
+                    TestProcess.root.appending(path: ".venv/bin/python").path(), ["-c", python],
+                    environment: environment)
+                #expect(outcome.output == "300 3\n", "\(outcome)")
+            }
+        }
+    }
+}
