@@ -11,8 +11,8 @@ enum CacheControlField {
         var demand = CacheDemand()
         for directive in field.split(separator: ",") {
             let parts = directive.split(separator: "=", maxSplits: 1)
-            let name = trimmed(parts.first ?? "").lowercased()
-            let argument = parts.count == 2 ? seconds(trimmed(parts[1])) : nil
+            let name = (parts.first ?? "").trimmed.lowercased()
+            let argument = parts.count == 2 ? seconds(parts[1].trimmed) : nil
             switch name {
             case "no-cache": demand.isNew = true
             case "max-age": if let argument { demand.ageMax = argument }
@@ -30,12 +30,5 @@ enum CacheControlField {
         let digits = text.hasPrefix("\"") && text.hasSuffix("\"") && text.count > 2 ? text.dropFirst().dropLast() : text
         guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return .seconds(min(Int(digits) ?? secondsMax, secondsMax))
-    }
-
-    private static func trimmed(_ text: Substring) -> Substring {
-        var text = text
-        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return text
     }
 }

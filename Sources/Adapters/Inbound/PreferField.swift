@@ -9,19 +9,12 @@ enum PreferField {
         guard let field = request.fields.list(.prefer) else { return nil }
         for preference in field.split(separator: ",") {
             let parts = preference.prefix { $0 != ";" }.split(separator: "=", maxSplits: 1)
-            guard parts.count == 2, trimmed(parts[0]).lowercased() == "wait" else { continue }
-            let digits = trimmed(parts[1])
+            guard parts.count == 2, parts[0].trimmed.lowercased() == "wait" else { continue }
+            let digits = parts[1].trimmed
             guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
             // More digits than fit are more than the most.
             return .seconds(min(Int(digits) ?? waitMax, waitMax))
         }
         return nil
-    }
-
-    private static func trimmed(_ text: Substring) -> Substring {
-        var text = text
-        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return text
     }
 }
