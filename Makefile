@@ -54,11 +54,14 @@ fuzz: setup ## Feed made-up bytes to all that reads what others send, for SECOND
 
 bench: setup-bench ## Measure CPU and memory beside nghttpd, nginx, Go and node, and the cost of streams, of readers that stall and of attacks.
 	swift build --configuration release --static-swift-stdlib --product billing-service
+	swift build --configuration release --static-swift-stdlib --product CacheLoad
+	.build/release/CacheLoad 1000000
 	Benchmarks/cached.py --output .build/bench
 	Benchmarks/cpu-per-request.py
 	Benchmarks/cpu-per-request.py --tls
 	Benchmarks/idle-connections.py
 	Benchmarks/stream.py
+	Benchmarks/bulk.py --accounts 300000
 	Benchmarks/stalled-reader.py --accounts 300000 --seconds 10
 	Benchmarks/attacks.py
 

@@ -51,15 +51,15 @@ struct TokensFileTests {
     @Test("is sealed if there is a key, and opened with it alone")
     func sealed() async throws {
         try await withTemporaryFolder { folder in
-            let private_ = PrivateFile(path: folder + "/tokens")
+            let privateFile = PrivateFile(path: folder + "/tokens")
             let key = SealingKey.random()
-            let file = TokensFile(private_, keys: .given(key), time: clock, logger: .silent)
+            let file = TokensFile(privateFile, keys: .given(key), time: clock, logger: .silent)
             file.put(token("hunter2-token"), for: .test())
-            let bytes = try private_.read()
+            let bytes = try privateFile.read()
             #expect(SealedFormat.isSealed(bytes))
             #expect(!String(decoding: bytes, as: UTF8.self).contains("hunter2"))
             #expect(file.token(for: .test()) == token("hunter2-token"))
-            let without = TokensFile(private_, keys: .given(.random()), time: clock, logger: .silent)
+            let without = TokensFile(privateFile, keys: .given(.random()), time: clock, logger: .silent)
             #expect(without.token(for: .test()) == nil)
         }
     }
