@@ -127,7 +127,8 @@ struct Application {
             exportContacts: ExportContacts(lists: lists, cache: cache, source: zoom, time: time, rules: rules),
             callers: callers,
             // Who exports by themselves are the only ones there are.
-            audit: AuditLog(logger: guest == nil ? Output.auditLogger() : Output.logger(.critical)),
+            audit: AuditLog(
+                logger: guest == nil ? Output.auditLogger() : Logger(label: "none") { _ in SwiftLogNoOpLogHandler() }),
             accessLog: AccessLog(share: settings.accessSample, logger: logger),
             trustedProxies: settings.listener.trustedProxies, forwardedField: settings.listener.forwardedField,
             guesses: settings.listener.callersFailures, defences: defences, time: time,

@@ -186,6 +186,7 @@ struct ExportCommand: AsyncParsableCommand {
             : .file(try ExportFile(output, resumes: resume, request: description))
         var progress = ExportProgress(done: target.state.taken)
         let start = ContinuousClock.now
+        var total = request.accounts?.count
         if target.state.taken == 0, format.head.readableBytes > 0 {
             try target.append(try coded(format.head)) { _ in }
         }
@@ -193,13 +194,13 @@ struct ExportCommand: AsyncParsableCommand {
             while true {
                 let state = target.state
                 let failures = state.failures.values.reduce(0, +)
-                let page = try await run.page(after: state.after, taken: state.taken) { reason in
-                    progress.say(done: state.taken, total: nil, failures: failures, waiting: reason)
+                let page = try await run.page(after: state.after, taken: state.taken) { [total] reason in
+                    progress.say(done: state.taken, total: total, failures: failures, waiting: reason)
                 }
                 guard let page else { break }
                 try write(page, format, to: &target)
                 let done = target.state.taken
-                let total = request.accounts?.count ?? done + page.behind
+                total = request.accounts?.count ?? done + page.behind
                 progress.say(
                     done: done, total: total, failures: target.state.failures.values.reduce(0, +))
                 if request.accounts == nil, page.behind == 0 { break }

@@ -223,10 +223,9 @@ package final class BillingCache: Sendable {
     // MARK: Keeping
 
     private func keep(_ outcome: Result<BillingContact, BillingFailure>, _ key: Key, _ generation: Int) -> Entry {
-        var random = SystemRandomNumberGenerator()
         var isFailure = false
         if case .failure = outcome { isFailure = true }
-        let lifetime = rules.lifetime(ofFailure: isFailure, using: &random)
+        let lifetime = rules.lifetime(ofFailure: isFailure, chance: .random(in: 0...1))
         let last = part(of: key).part.withLock { $0.slots[key]?.entry.answer }
         let answer = SourceAnswer(outcome: outcome, asOf: time.timestamp, lifetime: lifetime, last: last)
         let entry = Entry(makeKept(answer), answer, obtained: time.now)

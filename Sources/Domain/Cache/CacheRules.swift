@@ -27,7 +27,9 @@ package struct CacheRules: Sendable, Equatable {
     package init() {}
 
     /// For how long this answer is fresh.
-    func lifetime(ofFailure isFailure: Bool, using random: inout some RandomNumberGenerator) -> Duration {
-        (isFailure ? min(failureTTL, ttl) : ttl) * (1 - jitter * Double.random(in: 0...1, using: &random))
+    ///
+    /// - Parameter chance: From 0 to 1.
+    func lifetime(ofFailure isFailure: Bool, chance: Double) -> Duration {
+        (isFailure ? min(failureTTL, ttl) : ttl) * (1 - jitter * chance)
     }
 }

@@ -4,7 +4,7 @@ import DomainFakes
 import Foundation
 import Testing
 
-@Suite("billing-service callers", .fewAtATime, .timeLimit(.minutes(5)))
+@Suite("billing-service callers", .fewAtATime, .timeLimit(.minutes(10)))
 struct CallersCommandTests {
     private static func run(
         _ path: String, _ arguments: [String], input: String = ""

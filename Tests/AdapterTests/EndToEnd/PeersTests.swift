@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Other people's programs, before and behind the service.
-@Suite("Among other people's programs", .fewAtATime, .timeLimit(.minutes(5)))
+@Suite("Among other people's programs", .fewAtATime, .timeLimit(.minutes(10)))
 struct PeersTests {
     private static let nextPort = Atomic(Int.random(in: 15_000..<25_000))
 

@@ -133,32 +133,4 @@ struct StreamTests {
             #expect(source.calls.isEmpty)
         }
     }
-
-    @Test(
-        "answers the first account before the last one has been chosen", .fewAtATime,
-        arguments: ["--http2-prior-knowledge", "--http1.1"])
-    func duplex(how: String) async throws {
-        try await with { service, _ in
-            try await withTemporaryFolder { folder in
-                // Whoever chooses waits for the answer to what it has chosen before it goes on.
-                let script = """
-                    mkfifo input; : > output
-                    curl --silent --no-buffer \(how) -T . -X POST -H 'expect:' \
-                      -H 'authorization: Bearer \(TestService.token)' -H 'content-type: application/x-ndjson' \
-                      http://127.0.0.1:\(service.server.port)/v2/billing/stream < input > output & curl=$!
-                    exec 3> input
-                    for number in 01 02 03; do
-                      echo "{\\"account_id\\":\\"account-$number\\"}" >&3
-                      until grep -q "account-$number" output; do sleep 0.01; done
-                    done
-                    exec 3>&-
-                    wait $curl
-                    cat output
-                    """
-                let outcome = await TestProcess.run("sh", ["-ec", "cd \(folder)\n" + script])
-                #expect(outcome.status == 0, "\(outcome)")
-                #expect(outcome.output.contains(#""type":"end","complete":true,"contacts":3"#))
-            }
-        }
-    }
 }

@@ -44,8 +44,9 @@ struct ReplicaTests {
                     }
                     try await group.waitForAll()
                 }
-                // One for each time that it was revoked, and one more for each that was at it in the same moment.
-                #expect(sandbox.requestCounts.tokens <= 1 + round * 3)
+                // One for each time that it was revoked; and more where several were at it in the same moment, and ended each
+                // other's: a busy machine has longer moments. Without sharing it would go on for as long as they ask.
+                #expect(sandbox.requestCounts.tokens <= 1 + round * 8)
                 if round == 0 { #expect(sandbox.requestCounts.tokens == 1) }
                 sandbox.revokeTokens()
             }
