@@ -18,12 +18,12 @@ package struct AccessLog: Sendable {
         sample > 0 && (sample == 65_536 || requestID.lot < sample)
     }
 
-    func note(_ request: Line, _ requestID: RequestID, status: String) {
+    func note(_ request: Line, _ requestID: RequestID, _ response: HTTPResponse) {
         logger.info(
             "request",
             metadata: [
                 "request-id": "\(requestID.text)", "method": "\(request.method)", "route": "\(request.route)",
-                "client": "\(request.client)", "status": "\(status)",
+                "client": "\(request.client)", "status": "\(response.fields.string(.status) ?? "none")",
             ])
     }
 

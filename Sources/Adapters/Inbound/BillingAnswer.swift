@@ -1,6 +1,16 @@
 package import Domain
 import NIOCore
 
+extension CacheEntry {
+    /// What is kept, in a cache that was made to keep such.
+    var billing: BillingAnswer {
+        guard let answer = answer as? BillingAnswer else {
+            preconditionFailure("the cache was made to keep something else")
+        }
+        return answer
+    }
+}
+
 /// What is answered about an account's billing, made once and given out as often as it is asked for: the body, and what of
 /// its header fields is its own.
 package final class BillingAnswer: KeptAnswer {

@@ -21,8 +21,9 @@ extension ByteBuffer {
 }
 
 /// The names of the ten fields as they stand in answers.
-enum ZoomFieldNames {
-    static let all: Set<String> = [
+package enum ContactFieldNames {
+    package static let inOrder = [
         "address", "apt", "city", "country", "email", "first_name", "last_name", "phone_number", "state", "zip",
     ]
+    static let all = Set(inOrder)
 }

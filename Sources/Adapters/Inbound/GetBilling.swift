@@ -58,9 +58,7 @@ struct GetBilling: Sendable {
     private static func response(
         _ entry: CacheEntry, _ conditions: Conditions, at now: Moment, _ requestID: RequestID
     ) -> HTTPResponse {
-        guard let answer = entry.answer as? BillingAnswer else {
-            preconditionFailure("the cache was made to keep something else")
-        }
+        let answer = entry.billing
         switch answer.content {
         case .failure(let problem): return problem.response(requestID)
         case .contact(let own, let body):

@@ -83,7 +83,7 @@ final class NDJSONInput: AccountFeed {
             }
         } catch {
             state.withLock { state in
-                state.failure = error == .timedOut ? .timedOut : error == .cancelled ? .cancelled : .cancelled
+                state.failure = error == .timedOut ? .timedOut : .cancelled
             }
         }
     }

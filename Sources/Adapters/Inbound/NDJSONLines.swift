@@ -111,8 +111,9 @@ final class NDJSONLines: ExportContacts.Consumer {
 
     /// What is kept of an answer is the object as it stands in the line.
     private func writeContact(_ account: AccountID, _ entry: CacheEntry, to lines: inout ByteBuffer) {
-        guard let answer = entry.answer as? BillingAnswer, case .contact(_, let billing) = answer.content else {
-            preconditionFailure("the cache was made to keep something else")
+        let answer = entry.billing
+        guard case .contact(_, let billing) = answer.content else {
+            preconditionFailure("a failure is told of as one")
         }
         // No character of an id or a time is one that JSON escapes.
         lines.writeStaticString("{\"type\":\"contact\",\"account_id\":\"")

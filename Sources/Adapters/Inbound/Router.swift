@@ -60,21 +60,18 @@ package final class Router: RequestHandler {
             method: String(decoding: request.method, as: UTF8.self),
             route: Self.route(for: request.path)?.template ?? "none",
             client: client(of: request)?.ipAddress ?? "unknown")
-        func note(_ response: HTTPResponse) {
-            accessLog.note(line, requestID, status: response.fields.string(.status) ?? "none")
-        }
         switch reply {
         case .now(let response):
-            note(response)
+            accessLog.note(line, requestID, response)
             return reply
         case .eventually(let make):
             return .eventually { [accessLog] in
                 let response = await make()
-                accessLog.note(line, requestID, status: response.fields.string(.status) ?? "none")
+                accessLog.note(line, requestID, response)
                 return response
             }
         case .stream(let head, _):
-            note(head)
+            accessLog.note(line, requestID, head)
             return reply
         case .abandoned: return reply
         }

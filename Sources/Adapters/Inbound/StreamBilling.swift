@@ -87,7 +87,7 @@ struct StreamBilling: Sendable {
         }
         let members = read("fields", "Must be names of billing fields with commas between them.") { text in
             let names = Set(text.split(separator: ",", omittingEmptySubsequences: false).map(String.init))
-            return names.isSubset(of: ZoomFieldNames.all) ? names : nil
+            return names.isSubset(of: ContactFieldNames.all) ? names : nil
         }
         if options.after != nil, options.order == .arrival {
             violations.append(.init(field: "after", message: "Has no meaning where no line is a checkpoint."))

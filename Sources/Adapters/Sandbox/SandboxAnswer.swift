@@ -114,23 +114,23 @@ enum SandboxAnswer {
 
     /// One operation was asked for one account too often.
     static func tooManyOfOne(_ title: String, _ resumes: Timestamp) -> HTTPResponse {
-        var response = error(
-            429, 429,
+        tooMany(
             "You have exceeded the daily rate limit (6) of \(title) API request for this account. This limit resets at "
-                + "GMT 00:00:00.")
-        response.fields.append(.retryAfter, resumes.rfc3339)
-        return response
+                + "GMT 00:00:00.", until: resumes)
     }
 
     static let tooManyASecond = error(
         429, 429, "You have reached the maximum per-second rate limit for this API. Try again later.")
 
     static func tooManyADay(until resets: Timestamp) -> HTTPResponse {
-        var response = error(
-            429, 429,
+        tooMany(
             "You have reached the maximum daily rate limit for this API. Refer to the response header for details on "
-                + "when you can make another request.")
-        response.fields.append(.retryAfter, resets.rfc3339)
+                + "when you can make another request.", until: resets)
+    }
+
+    private static func tooMany(_ message: String, until resumes: Timestamp) -> HTTPResponse {
+        var response = error(429, 429, message)
+        response.fields.append(.retryAfter, resumes.rfc3339)
         return response
     }
 

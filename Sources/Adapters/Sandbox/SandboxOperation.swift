@@ -35,7 +35,7 @@ package enum SandboxOperation: String, Sendable, CaseIterable {
         if method.elementsEqual("POST".utf8) { return path == "/oauth/token" ? (.token, "") : nil }
         guard method.elementsEqual("GET".utf8), path.hasPrefix("/v2/accounts") else { return nil }
         let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst(3)
-        guard let account = parts.dropFirst(0).first.map(String.init) else { return (.listSubAccounts, "") }
+        guard let account = parts.first.map(String.init) else { return (.listSubAccounts, "") }
         return switch parts.dropFirst() {
         case []: (.getSubAccount, account)
         case ["billing"]: (.getBilling, account)

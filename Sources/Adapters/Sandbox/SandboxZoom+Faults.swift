@@ -94,10 +94,7 @@ extension SandboxAnswer {
         switch fault.kind {
         case .tooManyASecond:
             var response = tooManyASecond
-            response.fields.append(FieldName("x-ratelimit-category"), "Medium")
-            response.fields.append(FieldName("x-ratelimit-type"), "QPS")
-            response.fields.append(FieldName("x-ratelimit-limit"), 20)
-            response.fields.append(FieldName("x-ratelimit-remaining"), 0)
+            tell(.overPerSecond(limit: 20), .medium, in: &response)
             return response
         case .tooManyUntilSeconds:
             var response = tooManyASecond

@@ -71,8 +71,7 @@ struct ExportCommand: AsyncParsableCommand {
     func run() async throws {
         let request = ExportRun.Request(fields: fields, maxAge: maxAge, accounts: try accounts())
         if output != "-", resume, ExportFile.isFinished(output) { return }
-        var logger = Output.logger(.warning)
-        logger.logLevel = .warning
+        let logger = Output.logger(.warning)
         let code: Int32
         if let url {
             let token = try Self.token(tokenFile)

@@ -6,17 +6,14 @@ enum ExportFormat: String, CaseIterable, Sendable {
     case ndjson
     case csv
 
-    private static let fields = [
-        "address", "apt", "city", "country", "email", "first_name", "last_name", "phone_number", "state", "zip",
-    ]
-
     /// What stands before all records.
     var head: ByteBuffer {
         switch self {
         case .ndjson: ByteBuffer()
         case .csv:
             ByteBuffer(
-                string: (["account_id", "as_of"] + Self.fields + ["status", "code", "message"]).joined(separator: ",")
+                string: (["account_id", "as_of"] + ContactFieldNames.inOrder + ["status", "code", "message"]).joined(
+                    separator: ",")
                     + "\r\n")
         }
     }
@@ -36,7 +33,7 @@ enum ExportFormat: String, CaseIterable, Sendable {
     private func writeRow(_ object: JSONObject, to buffer: inout ByteBuffer) {
         let billing = object["billing"]?.object
         let values =
-            [object["account_id"]?.text, object["as_of"]?.text] + Self.fields.map { billing?[$0]?.text }
+            [object["account_id"]?.text, object["as_of"]?.text] + ContactFieldNames.inOrder.map { billing?[$0]?.text }
             + [object["status"]?.text, object["code"]?.text, object["message"]?.text]
         for (index, value) in values.enumerated() {
             if index > 0 { buffer.writeInteger(UInt8(ascii: ",")) }

@@ -124,7 +124,10 @@ package final class BillingCache: Sendable {
         let fallback: Entry?
         switch found {
         case .kept(let entry): return entry
-        case .absent(let older): fallback = older
+        case .absent(let older):
+            fallback = older
+            // Not where it is looked for, since whoever does not find it there asks here next.
+            part(of: key).part.withLock { $0.counts.missed += 1 }
         }
         if demand.isKept { throw .notKept }
         do throws(BillingFailure) {
@@ -158,7 +161,6 @@ package final class BillingCache: Sendable {
             let counts = part.counts
             defer { if isAgain { part.counts = counts } }
             guard let slot = part.slots[key] else {
-                part.counts.missed += 1
                 return (.absent(nil), false)
             }
             let entry = slot.entry
@@ -175,10 +177,8 @@ package final class BillingCache: Sendable {
                 part.counts.stale += 1
                 return (.kept(entry), !isAgain && Self.beginsRenewal(slot, now, &part))
             case .fallback:
-                part.counts.missed += 1
                 return (.absent(entry), false)
             case .useless:
-                part.counts.missed += 1
                 return (.absent(nil), false)
             }
         }
@@ -260,12 +260,13 @@ package final class BillingCache: Sendable {
     package func removeAll() {
         generation.add(1, ordering: .acquiringAndReleasing)
         for part in parts {
-            let counts = part.part.withLock { part in
-                let counts = part.counts
-                defer { part = Part() }
-                return (counts, part.slots.values.map(\.entry))
+            let gone = part.part.withLock { part in
+                let gone = part.slots.values.map(\.entry)
+                part = Part(counts: part.counts)
+                return gone
             }
-            part.part.withLock { $0.counts = counts.0 }
+            // Freed without the lock.
+            _ = consume gone
         }
     }
 
