@@ -2,15 +2,12 @@ import Adapters
 import ArgumentParser
 import NIOCore
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 @main
 struct BillingService: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "billing-service",
         abstract: "A billing front for Zoom master accounts: plain JSON over HTTP/2, and NDJSON for all sub accounts.",
+        version: BuildInfo.version,
         subcommands: [
             ServeCommand.self, SandboxCommand.self, ExportCommand.self, CredentialsCommand.self, CallersCommand.self,
             HealthCommand.self,
@@ -27,19 +24,21 @@ struct BillingService: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            Output.log.flush()
         } catch let problem as ConfigurationProblem {
             for line in problem.lines { Output.writeError("billing-service: \(line)\n") }
-            Glibc.exit(wrongConfiguration)
+            Output.exit(wrongConfiguration)
         } catch let failure as CommandFailure {
             Output.writeError("billing-service: \(failure)\n")
-            Glibc.exit(1)
+            Output.exit(1)
         } catch let problem as FileProblem {
             Output.writeError("billing-service: \(problem)\n")
-            Glibc.exit(1)
+            Output.exit(1)
         } catch let error as IOError {
             Output.writeError("billing-service: \(error)\n")
-            Glibc.exit(1)
+            Output.exit(1)
         } catch {
+            Output.log.flush()
             exit(withError: error)
         }
     }

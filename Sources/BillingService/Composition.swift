@@ -24,6 +24,7 @@ struct Application {
     private let cache: BillingCache
     private let lists: AccountLists
     private let signals: UnixSignalsSequence
+    private let systemd: SystemdNotifier?
 
     /// Where it listens.
     let address: SocketAddress
@@ -38,17 +39,21 @@ struct Application {
     /// Builds everything and binds the ports: settings and files first, so that what is wrong with them is known before
     /// anybody can connect.
     ///
-    /// - Parameter guest: Somebody who may call besides those of the file.
+    /// - Parameters:
+    ///   - guest: Somebody who may call besides those of the file.
+    ///   - levelInFile: What the log's level is to follow.
     /// - Throws: `ConfigurationProblem` for files; what the system says of the port.
     init(
-        _ settings: ServeSettings, guest: (digest: SHA256Digest, caller: Caller)? = nil, logger: Logger
+        _ settings: ServeSettings, guest: (digest: SHA256Digest, caller: Caller)? = nil,
+        levelInFile: LogLevelControl.File? = nil, logger: Logger
     ) async throws {
         // First of all: whoever is told where it listens may want to stop it at once.
         signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let time = SystemTime()
+        let metrics = MetricsRegistry()
         let eventLoops = settings.listener.eventLoops
         let group = MultiThreadedEventLoopGroup(
-            numberOfThreads: eventLoops > 0 ? eventLoops : NIOCore.System.coreCount)
+            numberOfThreads: eventLoops)
         self.group = group
         // Probes are answered when all other loops are busy.
         let opsGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -56,7 +61,7 @@ struct Application {
         self.logger = logger
 
         let certificate = try settings.listener.tls.map { files throws(ConfigurationProblem) in
-            try ServerCertificate.read(files, naming: .httpTLSCertificate, opsGroup, logger)
+            try ServerCertificate.read(files, naming: .httpTLSCertificate, opsGroup, metrics, logger)
         }
 
         var services: [any Service] = []
@@ -91,7 +96,7 @@ struct Application {
 
         let masters = try Self.naming(.credentialsFile) { () throws(FileProblem) in
             let masters = try MasterAccounts(
-                credentials, defaults: defaults, eventLoop: opsGroup.next(), logger: logger)
+                credentials, defaults: defaults, eventLoop: opsGroup.next(), metrics: metrics, logger: logger)
             guard !masters.names.isEmpty else {
                 throw FileProblem(path: credentials.file.path, reason: "there is no master account in it")
             }
@@ -99,18 +104,21 @@ struct Application {
         }
         let callersFile = try Self.naming(.callersFile) { () throws(FileProblem) in
             try settings.callers.map { callers throws(FileProblem) in
-                try ReloadedFile("callers", files: [callers.file], eventLoop: opsGroup.next(), logger: logger) {
-                    () throws(FileProblem) in CallerRegistry(try callers.read())
-                }
+                try ReloadedFile(
+                    "callers", files: [callers.file], eventLoop: opsGroup.next(), metrics: metrics, logger: logger
+                ) { () throws(FileProblem) in CallerRegistry(try callers.read()) }
             }
         }
         let callers = KnownCallers(file: callersFile, guest: guestCaller, time: time)
         try Self.check(callers, masters, settings, logger)
 
+        let spans = try Self.spans(settings.trace, opsGroup, time, metrics, logger)
+        if let spans { services.append(spans.exporter) }
+        let tracer = ServiceTracer(queue: spans?.queue, share: settings.trace.share)
         let zoom = ZoomMasters(
             masters.file.value.masters, configuration: configuration, credentials: masters,
             sharedTokens: settings.tokens.map { TokensFile($0.file, keys: $0.keys, time: time, logger: logger) },
-            group: group, time: time, logger: logger)
+            group: group, time: time, metrics: metrics, tracer: tracer, logger: logger)
         self.zoom = zoom
         let cache = BillingCache(source: zoom, time: time, rules: settings.cache) { BillingAnswer($0) }
         self.cache = cache
@@ -121,7 +129,7 @@ struct Application {
 
         var rules = ExportContacts.Rules()
         rules.windowMax = settings.exportWindow
-        let defences = DefenceLog(logger: logger)
+        let defences = DefenceLog(logger: logger, metrics: metrics)
         let router = Router(
             lookUpContact: LookUpContact(cache: cache),
             exportContacts: ExportContacts(lists: lists, cache: cache, source: zoom, time: time, rules: rules),
@@ -129,10 +137,11 @@ struct Application {
             // Who exports by themselves are the only ones there are.
             audit: AuditLog(
                 logger: guest == nil ? Output.auditLogger() : Logger(label: "none") { _ in SwiftLogNoOpLogHandler() }),
-            accessLog: AccessLog(share: settings.accessSample, logger: logger),
+            accessLog: AccessLog(share: settings.accessSample, logger: logger, metrics: metrics),
             trustedProxies: settings.listener.trustedProxies, forwardedField: settings.listener.forwardedField,
-            guesses: settings.listener.callersFailures, defences: defences, time: time,
-            logger: logger)
+            guesses: settings.listener.callersFailures, defences: defences,
+            answerTimeMax: settings.listener.configuration.timeouts.request, time: time, metrics: metrics,
+            tracer: tracer, logger: logger)
 
         var checks = [
             Health.Check("zoom") { zoom.finding },
@@ -144,17 +153,29 @@ struct Application {
                 lists: lists, cache: cache, source: zoom, time: time, interval: settings.refreshInterval)
             checks.append(Health.Check("refresh") { refresh.finding })
             services.append(Refresher(refresh: refresh, masters: masters))
+            metrics.collect(from: refresh)
         }
-        if let certificate { checks.append(Health.Check("certificate") { certificate.finding }) }
+        if let certificate {
+            checks.append(Health.Check("certificate") { certificate.finding })
+            metrics.collect(from: certificate)
+        }
         let health = Health(
             checks: checks, loops: Array(group.makeIterator()), clock: opsGroup.next(), time: time)
         self.health = health
         let ops = try await HTTPServer(
-            host: settings.opsHost, port: settings.opsPort, group: opsGroup, handler: Operations(health: health),
-            logger: logger)
+            host: settings.opsHost, port: settings.opsPort, group: opsGroup,
+            handler: Operations(health: health, metrics: metrics), logger: logger)
         opsAddress = ops.address
         // First, since they are stopped last: probes are answered to the end.
         services = [ops, health] + services
+        systemd = SystemdNotifier(
+            environment: settings.environment, processID: getpid(), group: opsGroup, logger: logger
+        ) { health.isAlive }
+        if let systemd { services.insert(systemd, at: 0) }
+        services.append(
+            LogLevelControl(
+                output: Output.log, configured: settings.log.level, configuration: levelInFile,
+                eventLoop: opsGroup.next(), metrics: metrics, logger: logger))
         if let certificate { services.append(certificate) }
         var listening = settings.listener.configuration
         listening.tls = certificate
@@ -162,6 +183,12 @@ struct Application {
             host: settings.listener.host, port: settings.listener.port, group: group, handler: router,
             configuration: listening, logger: logger, defences: defences, shutdownBegan: { health.shutdownBegan() })
         services.append(server)
+        metrics.collect(from: server.load)
+        metrics.collect(from: zoom)
+        metrics.collect(from: cache, bytesMax: settings.cache.bytesMax)
+        metrics.collect(from: health)
+        metrics.collect(from: Output.log)
+        metrics.collectProcess()
         address = server.address
         isEncrypted = certificate != nil
         sandboxCredentials = temporary
@@ -170,6 +197,23 @@ struct Application {
         self.services = services.map {
             .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
         }
+    }
+
+    /// Where spans go, if they are wanted, and what sends them on.
+    private static func spans(
+        _ settings: TraceSettings, _ group: MultiThreadedEventLoopGroup, _ time: SystemTime, _ metrics: MetricsRegistry,
+        _ logger: Logger
+    ) throws(ConfigurationProblem) -> (queue: SpanQueue, exporter: SpanExporter)? {
+        guard let configuration = try settings.exporter() else { return nil }
+        let queue = SpanQueue(metrics: metrics)
+        let resource = [
+            (name: "service.name", value: "billing-service"), (name: "service.version", value: BuildInfo.version),
+            (name: "service.instance.id", value: ProcessInfo.processInfo.hostName),
+            (name: "process.pid", value: "\(getpid())"),
+        ]
+        let exporter = SpanExporter(
+            queue, configuration, resource: resource, group: group, time: time, metrics: metrics, logger: logger)
+        return (queue, exporter)
     }
 
     /// Says which setting a file that cannot be used comes from.
@@ -216,11 +260,12 @@ struct Application {
                 logger.info("shutting down", metadata: ["signal": "\(signal)"])
                 // Before anything else: whoever probes now is told.
                 health.shutdownBegan()
+                await systemd?.stopping()
                 await serviceGroup.triggerGracefulShutdown()
                 guard await signals.next() != nil else { return }
                 logger.warning("a second signal: ending at once")
                 sandboxCredentials?.remove()
-                Glibc.exit(1)
+                Output.exit(1)
             }
             tasks.addTask { await zoom.obtainTokens() }
             try await serviceGroup.run()

@@ -1,6 +1,5 @@
 import Adapters
 import Domain
-import Metrics
 
 /// What the adapters know of themselves, in the words of probes.
 extension ZoomMasters {
@@ -79,12 +78,8 @@ extension ServerCertificate {
 }
 
 extension RefreshAccounts {
-    /// Recorded as gauges as well, each time that somebody looks.
     var finding: Health.Finding {
         let progress = progress
-        Gauge(label: "billing_refresh_accounts").record(progress.accounts)
-        Gauge(label: "billing_refresh_done").record(progress.done)
-        Gauge(label: "billing_refresh_failures").record(progress.failures)
         let since = progress.began.map { " since \($0.rfc3339)" } ?? ""
         return .coming(
             "round \(progress.rounds + 1)\(since): \(progress.done) of \(progress.accounts) accounts, \(progress.failures) "

@@ -37,7 +37,8 @@ struct ListenerSettings: Sendable {
         }
         tls?.clientCA = clientCA
         port = reader.integer(.httpPort, in: 0...65_535, default: tls == nil ? 8080 : 8443)
-        eventLoops = reader.integer(.httpEventLoops, in: 0...256)
+        let chosen = reader.integer(.httpEventLoops, in: 0...256)
+        eventLoops = chosen > 0 ? chosen : machine.processors
         trustedProxies = reader.ranges(.httpTrustedProxies)
 
         forwardedField = reader.choice(.httpForwardedField) ?? .xForwardedFor

@@ -1,4 +1,4 @@
-import FoundationEssentials
+import NIOCore
 
 #if canImport(Glibc)
     import Glibc
@@ -15,22 +15,17 @@ struct Machine: Sendable {
     /// Files that are open beside connections: the listeners, those to Zoom, logs, and what libraries open.
     static let otherFiles = 256
 
+    /// Processors whose time may be used, at least 1: a part of one counts as one.
+    var processors: Int
+
     /// The machine as it is. Raises the limit of open files as far as it may be raised.
-    static let this = Machine(memoryBytes: memoryAtHand(), openFilesMax: raisedOpenFiles())
+    static let this = Machine(
+        memoryBytes: memoryAtHand(ControlGroups()), openFilesMax: raisedOpenFiles(),
+        processors: min(NIOCore.System.coreCount, ControlGroups().processors ?? .max))
 
-    /// Linux: Control Group v2, `memory.max`; cgroup-v1/memory, `memory.limit_in_bytes`; proc(5), `meminfo`.
-    private static func memoryAtHand() -> Int {
-        let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-            .compactMap { text(at: $0) }
-            // "max" is no number, and means what is said: none.
-            .compactMap { Int($0.trimmingSuffix(while: \.isWhitespace)) }
-        let pages = sysconf(Int32(_SC_PHYS_PAGES))
-        let pageBytes = sysconf(Int32(_SC_PAGESIZE))
-        return (limits + [pages * pageBytes]).filter { $0 > 0 }.min() ?? 1 << 30
-    }
-
-    private static func text(at path: String) -> String? {
-        (try? Data(contentsOf: URL(filePath: path))).map { String(decoding: $0, as: UTF8.self) }
+    private static func memoryAtHand(_ groups: ControlGroups) -> Int {
+        let all = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+        return [groups.memoryBytes, all].compactMap { $0 }.filter { $0 > 0 }.min() ?? 1 << 30
     }
 
     private static func raisedOpenFiles() -> Int {
@@ -42,11 +37,5 @@ struct Machine: Sendable {
             if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised) == 0 { limit = raised }
         }
         return Int(clamping: limit.rlim_cur)
-    }
-}
-
-extension String {
-    fileprivate func trimmingSuffix(while isBlank: (Character) -> Bool) -> Substring {
-        self[..<(lastIndex { !isBlank($0) }.map { index(after: $0) } ?? startIndex)]
     }
 }

@@ -1,6 +1,7 @@
 import Adapters
 import Domain
 import Logging
+import Metrics
 import NIOCore
 import ServiceLifecycle
 
@@ -15,10 +16,12 @@ struct MasterAccounts: CredentialsStore {
 
     /// - Parameter defaults: For masters that say nothing else of themselves.
     init(
-        _ credentials: CredentialsFile, defaults: ZoomSettings.Defaults, eventLoop: any EventLoop, logger: Logger
+        _ credentials: CredentialsFile, defaults: ZoomSettings.Defaults, eventLoop: any EventLoop,
+        metrics: any MetricsFactory, logger: Logger
     ) throws(FileProblem) {
-        file = try ReloadedFile("credentials", files: credentials.files, eventLoop: eventLoop, logger: logger) {
-            () throws(FileProblem) in
+        file = try ReloadedFile(
+            "credentials", files: credentials.files, eventLoop: eventLoop, metrics: metrics, logger: logger
+        ) { () throws(FileProblem) in
             let document = try credentials.read()
             do throws(EndpointProblem) {
                 var masters: [ZoomMasters.Master] = []

@@ -47,7 +47,8 @@ struct SandboxCommand: AsyncParsableCommand {
     @OptionGroup var commonFlags: CommonFlags
 
     private static let settings: [Setting] =
-        [.sandboxPort, .sandboxCredentialsFile, .sandboxTLSCertificate, .sandboxTLSKey, .logLevel]
+        [.sandboxPort, .sandboxCredentialsFile, .sandboxTLSCertificate, .sandboxTLSKey]
+        + LogSettings.all
         + SandboxSettings.all
 
     func run() async throws {
@@ -64,17 +65,17 @@ struct SandboxCommand: AsyncParsableCommand {
         let port = reader.integer(.sandboxPort, in: 0...65_535)
         let credentialsFile = reader.text(.sandboxCredentialsFile)
         let tls = ListenerSettings.tls(certificate: .sandboxTLSCertificate, key: .sandboxTLSKey, &reader)
-        let level: Logger.Level = reader.choice(.logLevel) ?? .info
+        let log = LogSettings(&reader)
         try reader.finish()
         if commonFlags.printsConfiguration {
             Output.write(reader.description)
             return
         }
 
-        let logger = Output.logger(level)
+        let logger = Output.logger(log)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: NIOCore.System.coreCount)
         let certificate = try tls.map { files throws(ConfigurationProblem) in
-            try ServerCertificate.read(files, naming: .sandboxTLSCertificate, group, logger)
+            try ServerCertificate.read(files, naming: .sandboxTLSCertificate, group, .none, logger)
         }
         let sandbox = try await EmbeddedSandbox(
             settings, host: "127.0.0.1", port: port, tls: certificate, group: group, time: SystemTime(),

@@ -13,7 +13,8 @@ struct ServeCommand: AsyncParsableCommand {
 
             With --sandbox nothing else is needed: an embedded Zoom is served, and lines to try it are printed.
 
-            SIGTERM or SIGINT stops it once what is under way has ended, a second one at once.
+            SIGTERM or SIGINT stops it once what is under way has ended, a second one at once. SIGUSR1 makes the log \
+            say a step more, SIGUSR2 as much as is configured.
 
             Exit codes: 0 stopped by a signal, 64 wrong usage, 78 wrong configuration, 1 anything else.
             """)
@@ -31,6 +32,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(.refreshInterval) var refreshInterval
     @Option(.exportWindow) var exportWindow
     @Option(.logAccessSample) var accessSample
+    @OptionGroup var traceFlags: TraceFlags
     @OptionGroup var credentialsFlags: CredentialsFlags
     @OptionGroup var callersFlags: CallersFlags
     @OptionGroup var sharedFileFlag: SharedFileFlag
@@ -44,9 +46,8 @@ struct ServeCommand: AsyncParsableCommand {
             .sandbox: isSandbox ? "true" : nil,
         ]
         let groups: [any SettingFlags] = [
-            httpFlags, limitFlags, opsFlags, zoomFlags, cacheFlags, credentialsFlags, callersFlags, sharedFileFlag,
-            sandboxFlags,
-            commonFlags,
+            httpFlags, limitFlags, opsFlags, zoomFlags, cacheFlags, traceFlags, credentialsFlags, callersFlags,
+            sharedFileFlag, sandboxFlags, commonFlags,
         ]
         return own.compactMapValues { $0 }.merging(groups.values) { first, _ in first }
     }
@@ -61,11 +62,26 @@ struct ServeCommand: AsyncParsableCommand {
             return
         }
         CoreDumps.forbid()
-        let logger = Output.logger(settings.logLevel)
+        let logger = Output.logger(settings.log)
         for notice in reader.notices { logger.warning("\(notice)") }
-        let application = try await Application(settings, logger: logger)
+        let application = try await Application(settings, levelInFile: levelInFile, logger: logger)
         announce(application)
         try await application.run()
+    }
+
+    /// What the file of `--config` says of the log's level now, if there is such a file and nobody overrules it.
+    private var levelInFile: LogLevelControl.File? {
+        commonFlags.configuration.file.map { path in
+            let flags = flags
+            return LogLevelControl.File(path: path) {
+                var reader = try await SettingsReader(
+                    flags: flags, environment: ProcessInfo.processInfo.environment, file: path,
+                    known: ServeSettings.all)
+                let level = LogSettings(&reader).level
+                try reader.finish()
+                return level
+            }
+        }
     }
 
     private func announce(_ application: Application) {

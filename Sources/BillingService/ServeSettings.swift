@@ -1,6 +1,5 @@
 import Adapters
 import Domain
-import Logging
 
 /// What `serve` needs to know, every value checked.
 struct ServeSettings: Sendable {
@@ -20,16 +19,19 @@ struct ServeSettings: Sendable {
     var exportWindow: Int
     var callers: CallersFile?
     var tokens: (file: PrivateFile, keys: SealingKeys)?
-    var logLevel: Logger.Level
+    var log: LogSettings
+    var trace: TraceSettings
     var accessSample: Double
+
+    /// What the program was started with.
+    var environment: [String: String]
 
     static let all: [Setting] =
         ListenerSettings.all + [.opsHost, .opsPort] + ZoomSettings.all + CacheSettings.all + [
             .refreshInterval, .exportWindow,
         ]
-        + FileSettings.all + [
-            .logLevel, .logAccessSample, .sandbox,
-        ] + SandboxSettings.all
+        + FileSettings.all + LogSettings.all + [.logAccessSample] + TraceSettings.all + [.sandbox]
+        + SandboxSettings.all
 
     /// - Parameters:
     ///   - environment: Where `HTTPS_PROXY`, `NO_PROXY` and the key of the credentials are looked for.
@@ -38,6 +40,7 @@ struct ServeSettings: Sendable {
     init(
         _ reader: inout SettingsReader, environment: [String: String], machine: Machine = .this
     ) throws {
+        self.environment = environment
         let isSandbox = reader.flag(.sandbox)
         listener = ListenerSettings(&reader, isSandbox: isSandbox, machine: machine)
         opsHost = reader.text(.opsHost) ?? ""
@@ -56,8 +59,9 @@ struct ServeSettings: Sendable {
         let files = FileSettings(&reader, environment: environment)
         callers = files.callers
         tokens = files.tokens.map { ($0, files.keys) }
-        logLevel = reader.choice(.logLevel) ?? .info
+        log = LogSettings(&reader)
         accessSample = reader.share(.logAccessSample)
+        trace = TraceSettings(&reader)
         let sandbox = SandboxSettings(&reader)
         if isSandbox {
             for setting in [

@@ -57,7 +57,8 @@ extension Setting {
         "http.forwarded-field", default: "x-forwarded-for", "name",
         "The field they say it in, x-forwarded-for or forwarded; the other is anybody's word and not looked at.")
     static let opsHost = Setting(
-        "ops.host", default: "127.0.0.1", "address", "Address of the listener for probes: /livez and /readyz.")
+        "ops.host", default: "127.0.0.1", "address",
+        "Address of the listener for operators: /livez, /readyz and /metrics.")
     static let opsPort = Setting(
         "ops.port", default: "9090", "port", "Its port, 0 to 65535; 0 lets the system choose.")
 
@@ -169,7 +170,8 @@ extension Setting {
 
     static let httpEventLoops = Setting(
         "http.event-loops", default: "0", "count",
-        "Threads that serve connections, 1 to 256; 0 takes one for each core.")
+        "Threads that serve connections, 1 to 256; 0 takes one for each processor at hand, by the limits of control groups as well."
+    )
     static let shutdownDelay = Setting(
         "shutdown.delay", default: nil, "time",
         "How long connections are still taken after SIGTERM, 0s to 1h, so that balancers hear from /readyz first. 5s, or 0s with sandbox, if not given."
@@ -269,10 +271,22 @@ extension Setting {
         "allow-shared-file", default: "false", "",
         "Take these files though others than their owner may use them, as in mounts of Kubernetes.")
     static let logLevel = Setting(
-        "log.level", default: "info", "level", "trace, debug, info, notice, warning, error or critical.")
+        "log.level", default: "info", "level",
+        "trace, debug, info, notice, warning, error or critical. SIGUSR1 makes a running service say a step more, SIGUSR2 as much as is configured; a change in the file of --config is heeded."
+    )
+    static let logFormat = Setting(
+        "log.format", default: "auto", "format",
+        "text for people, json for programs, or auto: text if standard error is a terminal.")
     static let logAccessSample = Setting(
         "log.access-sample", default: "0.01", "share",
-        "Of all requests so many leave a line in the log, above 0 to 1; at the level debug all of them do.")
+        "Of all requests that go well so many leave a line in the log, above 0 to 1; at the level debug all do. Those that fail always do, up to 100 a second."
+    )
+    static let traceURL = Setting(
+        "trace.otlp-url", default: nil, "url",
+        "Where spans are sent, as JSON over HTTP: http://collector:4318/v1/traces. None are made if not given.")
+    static let traceSample = Setting(
+        "trace.sample", default: "0.01", "share",
+        "Of the traces that begin here so many are recorded, above 0 to 1. Of others, whoever began them decides.")
     static let sandbox = Setting(
         "sandbox", default: "false", "", "Serve an embedded Zoom instead of the real one: nothing else is needed.")
     static let sandboxAccounts = Setting(

@@ -48,9 +48,10 @@ struct CommonFlags: SettingFlags {
     var printsConfiguration = false
 
     @Option(.logLevel) var logLevel
+    @Option(.logFormat) var logFormat
 
     var values: [Setting: String] {
-        [.logLevel: logLevel].compactMapValues { $0 }
+        [.logLevel: logLevel, .logFormat: logFormat].compactMapValues { $0 }
     }
 }
 
@@ -221,6 +222,16 @@ struct SharedFileFlag: SettingFlags {
     @Flag(.allowSharedFile) var isAllowed = false
 
     var values: [Setting: String] { isAllowed ? [.allowSharedFile: "true"] : [:] }
+}
+
+/// The flags that say where spans go.
+struct TraceFlags: SettingFlags {
+    @Option(.traceURL) var url
+    @Option(.traceSample) var sample
+
+    var values: [Setting: String] {
+        [.traceURL: url, .traceSample: sample].compactMapValues { $0 }
+    }
 }
 
 /// The flags that shape a sandbox.

@@ -49,7 +49,7 @@ enum FuzzConnection {
             HTTPResponse(status: 200, body: ByteBuffer(string: text))
         }
 
-        func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse {
+        func refuse(_ refusal: Refusal, requestID: [UInt8]?, peer: PeerInfo) -> HTTPResponse {
             HTTPResponse(status: refusal.status)
         }
     }

@@ -92,7 +92,8 @@ enum FuzzTarget: String, CaseIterable {
             exportContacts: ExportContacts(
                 lists: AccountLists(directory: source, time: TestClock()), cache: cache, source: source,
                 time: TestClock()),
-            callers: Everybody(), audit: AuditLog(logger: silent), accessLog: AccessLog(share: 1, logger: silent),
+            callers: Everybody(), audit: AuditLog(logger: silent),
+            accessLog: AccessLog(share: 1, logger: silent, metrics: .none),
             time: TestClock(), logger: silent)
     }()
 
@@ -106,8 +107,8 @@ enum FuzzTarget: String, CaseIterable {
 
     /// The router, watched.
     private struct Watched: RequestHandler {
-        func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse {
-            router.refuse(refusal, requestID: requestID)
+        func refuse(_ refusal: Refusal, requestID: [UInt8]?, peer: PeerInfo) -> HTTPResponse {
+            router.refuse(refusal, requestID: requestID, peer: peer)
         }
 
         func reply(to request: HTTPRequest) -> Reply {

@@ -36,13 +36,15 @@ enum RequestCost {
         let source = FakeSource()
         let clock = TestClock()
         let cache = BillingCache(source: source, time: clock, rules: CacheRules()) { BillingAnswer($0) }
+        let metrics = MetricsRegistry()
         let logger = Logger(label: "cost") { _ in SwiftLogNoOpLogHandler() }
         let router = Router(
             lookUpContact: LookUpContact(cache: cache),
             exportContacts: ExportContacts(
                 lists: AccountLists(directory: source, time: clock), cache: cache, source: source, time: clock),
             callers: Callers(registry: [SHA256Digest(of: token): .everything]), audit: AuditLog(logger: logger),
-            accessLog: AccessLog(share: 0.001, logger: logger), time: clock, logger: logger)
+            accessLog: AccessLog(share: 0.001, logger: logger, metrics: metrics), time: clock,
+            metrics: metrics, logger: logger)
         fill(cache)
 
         let channel = EmbeddedChannel()

@@ -1,4 +1,5 @@
 package import Logging
+package import Metrics
 package import NIOCore
 import ServiceLifecycle
 import Synchronization
@@ -19,6 +20,8 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
     private let interval: TimeAmount
     private let eventLoop: any EventLoop
     private let logger: Logger
+    private let loaded: Counter
+    private let refused: Counter
 
     /// What the files were when they were read last; held while they are read.
     private let stamps: Mutex<[PrivateFile.Stamp?]>
@@ -31,13 +34,15 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
     /// - Throws: What `read` throws, the first time.
     package init(
         _ title: String, files: [PrivateFile], interval: TimeAmount = .milliseconds(500), eventLoop: any EventLoop,
-        logger: Logger, read: @escaping @Sendable () throws(FileProblem) -> Value
+        metrics: any MetricsFactory = .none, logger: Logger, read: @escaping @Sendable () throws(FileProblem) -> Value
     ) throws(FileProblem) {
         self.title = title
         self.files = files
         self.interval = interval
         self.eventLoop = eventLoop
         self.logger = logger
+        loaded = Counter(.reloads, [("file", title), ("outcome", "loaded")], in: metrics)
+        refused = Counter(.reloads, [("file", title), ("outcome", "refused")], in: metrics)
         readValue = read
         stamps = Mutex(files.map(\.stamp))
         state = Mutex(State(value: try read()))
@@ -86,6 +91,7 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
         }
         for waiter in waiters { waiter.resume() }
         if isNew {
+            loaded.increment()
             logger.info("reloaded the \(title)")
         } else if wasBroken {
             logger.info("the \(title) can be read again, and are what they were")
@@ -98,6 +104,7 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
             return state.problem != problem
         }
         guard isNew else { return }
+        refused.increment()
         logger.warning(
             "the \(title) as they are now cannot be used: the last good ones stay in use",
             metadata: ["reason": "\(problem)"])

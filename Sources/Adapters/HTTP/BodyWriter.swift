@@ -11,15 +11,19 @@ package struct BodyWriter: Sendable {
         self.exchange = exchange
     }
 
+    /// Bytes of the body that have left so far; 0 for whoever asks on another loop.
+    var takenBytes: Int { exchange.eventLoop.inEventLoop ? exchange.value.outbound.takenBytes : 0 }
+
+    /// Adds bytes to the body if nothing has to be waited for. Mostly there is room, and the writer is on the loop already.
+    func writeAtOnce(_ bytes: ByteBuffer) -> Bool {
+        guard exchange.eventLoop.inEventLoop, let connection = exchange.value.connection else { return false }
+        return connection.append(bytes, to: exchange.value)
+    }
+
     /// Adds bytes to the body, and waits while more than `Limits.streamWriteBytesMax` of it wait for the peer. For one
     /// writer at a time.
     package func write(_ bytes: ByteBuffer) async throws(Closed) {
-        // Mostly there is room, and the writer is on the loop already: nothing to wait for.
-        if exchange.eventLoop.inEventLoop, let connection = exchange.value.connection,
-            connection.append(bytes, to: exchange.value)
-        {
-            return
-        }
+        if writeAtOnce(bytes) { return }
         let goesOn = await withCheckedContinuation { continuation in
             exchange.eventLoop.runInLoop {
                 let exchange = self.exchange.value

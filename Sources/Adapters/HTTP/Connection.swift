@@ -128,7 +128,7 @@ extension Connection {
     }
 
     func refuse(_ refusal: Refusal, _ exchange: Exchange, _ handler: any RequestHandler) {
-        respond(handler.refuse(refusal, requestID: exchange.requestID), on: exchange)
+        respond(handler.refuse(refusal, requestID: exchange.requestID, peer: peer), on: exchange)
     }
 
     /// Answers a request whose body is too large, however far its work has come.

@@ -17,12 +17,11 @@ package final class DefenceLog: Sendable {
     private let entries = Mutex<[Defence: Entry]>([:])
     private static let interval = TimeAmount.seconds(1)
 
-    package init(logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory) {
+    package init(logger: Logger, metrics: any MetricsFactory = .none) {
         self.logger = logger
         counters = Dictionary(
             uniqueKeysWithValues: Defence.allCases.map { defence in
-                let dimensions = [("reason", defence.rawValue)]
-                return (defence, Counter(label: "http_server_defences", dimensions: dimensions, factory: metrics))
+                (defence, Counter(.serverDefences, [("reason", defence.rawValue)], in: metrics))
             })
     }
 

@@ -17,6 +17,20 @@ package enum HTTPFailure: Error, Sendable, Equatable {
     /// The peer's message breaks HTTP.
     case malformed
 
+    /// For metrics: the closed set of kinds.
+    var kind: String {
+        switch self {
+        case .notConnected: "not-connected"
+        case .connectionLost: "connection-lost"
+        case .resetByPeer: "reset"
+        case .unprocessed: "unprocessed"
+        case .timedOut: "timed-out"
+        case .cancelled: "cancelled"
+        case .tooLarge: "too-large"
+        case .malformed: "malformed"
+        }
+    }
+
     /// Whether sending the request again cannot make it happen twice.
     package var isUnprocessed: Bool {
         switch self {

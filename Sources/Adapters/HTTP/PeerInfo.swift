@@ -8,13 +8,20 @@ package final class PeerInfo: Sendable {
     /// Whether the connection is encrypted.
     package let isEncrypted: Bool
 
+    /// What is spoken on the connection.
+    package let applicationProtocol: ApplicationProtocol
+
     /// The subject alternative names of the certificate it showed, with their kinds in front: `DNS:`, `URI:`, `email:`,
     /// `IP:`. Empty without one. They were verified.
     package let certificateNames: [String]
 
-    package init(address: SocketAddress?, isEncrypted: Bool = false, certificateNames: [String] = []) {
+    package init(
+        address: SocketAddress?, isEncrypted: Bool = false, applicationProtocol: ApplicationProtocol = .http2,
+        certificateNames: [String] = []
+    ) {
         self.address = address
         self.isEncrypted = isEncrypted
+        self.applicationProtocol = applicationProtocol
         self.certificateNames = certificateNames
     }
 

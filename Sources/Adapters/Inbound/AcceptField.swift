@@ -1,6 +1,6 @@
 /// The media types a client takes (RFC 9110, 12.5.1).
 struct AcceptField {
-    private let ranges: [(type: String, isRefused: Bool)]
+    private let ranges: [(type: String, weight: Double)]
 
     /// No field accepts everything.
     init(of request: borrowing HTTPRequest) {
@@ -12,21 +12,29 @@ struct AcceptField {
             let parts = range.split(separator: ";").map { part in
                 part.filter { $0 != " " && $0 != "\t" }.lowercased()
             }
-            // Weights are told apart only as far as 0, which refuses.
-            let isRefused = parts.dropFirst().contains { $0.hasPrefix("q=0") && $0.allSatisfy { "q=0.".contains($0) } }
-            return (parts.first ?? "", isRefused)
+            let weight = parts.dropFirst().first { $0.hasPrefix("q=") }.map { Double($0.dropFirst(2)) ?? 0 } ?? 1
+            return (parts.first ?? "", weight)
         }
     }
 
     /// The first of `types` that is taken. What names a type itself counts before what takes it in with others.
     func first(of types: [String]) -> String? {
-        if ranges.isEmpty { return types.first }
-        return types.first { type in
-            let group = type.prefix { $0 != "/" } + "/*"
-            for range in [type, String(group), "*/*"] {
-                if let match = ranges.first(where: { $0.type == range }) { return !match.isRefused }
-            }
-            return false
+        types.first { weight(of: $0) > 0 }
+    }
+
+    /// The one of `types` that is wanted most; the first of those that are wanted alike.
+    func preferred(of types: [String]) -> String? {
+        let weights = types.map(weight)
+        guard let most = weights.max(), most > 0, let index = weights.firstIndex(of: most) else { return nil }
+        return types[index]
+    }
+
+    private func weight(of type: String) -> Double {
+        if ranges.isEmpty { return 1 }
+        let group = type.prefix { $0 != "/" } + "/*"
+        for range in [type, String(group), "*/*"] {
+            if let match = ranges.first(where: { $0.type == range }) { return match.weight }
         }
+        return 0
     }
 }

@@ -1,36 +1,77 @@
+import Domain
 package import Logging
+package import Metrics
+import NIOCore
+import Synchronization
 
-/// A line for each request, or for a part of them: what was asked and how it was answered. Never what is personal or secret: an
-/// account's id is, and so the route is named and not the path.
+/// A line for each request that failed, and for a part of the others: what was asked, by whom, and how it was answered. Never
+/// what is personal or secret: an account's id is, and so the route is named and not the path.
 package struct AccessLog: Sendable {
     private let logger: Logger
 
-    /// Of 65,536 requests so many.
+    /// Of 65,536 requests that went well so many.
     private let sample: Int
 
-    /// - Parameter share: Of all requests, from 0 to 1. At the level `debug` it is all of them.
-    package init(share: Double, logger: Logger) {
+    /// Whoever floods us with what fails is not to flood the log: so many lines a second, and somewhat more at once.
+    private final class Failures: Sendable {
+        private let bucket: Mutex<RateBucket>
+        private let leftOut: Counter
+
+        init(_ metrics: any MetricsFactory) {
+            bucket = Mutex(RateBucket(Limits.Rate(atOnce: 200, perSecond: 100), now: .now()))
+            leftOut = Counter(.accessLinesLeftOut, in: metrics)
+        }
+
+        func take() -> Bool {
+            let isTaken = bucket.withLock { $0.take(at: .now()) }
+            if !isTaken { leftOut.increment() }
+            return isTaken
+        }
+    }
+
+    private let failures: Failures
+
+    /// - Parameter share: Of all requests that went well, from 0 to 1. At the level `debug` it is all requests.
+    package init(share: Double, logger: Logger, metrics: any MetricsFactory) {
         self.logger = logger
-        sample = logger.logLevel <= .debug ? 65_536 : logger.logLevel <= .info ? Int(share * 65_536) : 0
+        sample = Int(share * 65_536)
+        failures = Failures(metrics)
     }
 
-    func takes(_ requestID: RequestID) -> Bool {
-        sample > 0 && (sample == 65_536 || requestID.lot < sample)
+    func takes(_ requestID: RequestID, status: Int) -> Bool {
+        let level = logger.logLevel
+        if level <= .debug { return true }
+        if status >= 400 { return level <= Self.level(of: status) && failures.take() }
+        return level <= .info && requestID.lot < sample
     }
 
-    func note(_ request: Line, _ requestID: RequestID, _ response: HTTPResponse) {
-        logger.info(
-            "request",
-            metadata: [
-                "request-id": "\(requestID.text)", "method": "\(request.method)", "route": "\(request.route)",
-                "client": "\(request.client)", "status": "\(response.fields.string(.status) ?? "none")",
-            ])
+    private static func level(of status: Int) -> Logger.Level { status >= 500 ? .warning : .info }
+
+    func note(_ line: Line) {
+        var metadata: Logger.Metadata = [
+            "request_id": "\(line.requestID.text)", "method": "\(line.method)", "route": "\(line.note.route.template)",
+            "client": "\(line.client?.ipAddress ?? "unknown")", "protocol": "\(line.version)",
+            "status": .stringConvertible(line.status),
+            "duration_ms": .stringConvertible(Double(line.duration.nanoseconds / 1000) / 1000),
+            "bytes": .stringConvertible(line.bytes), "upstream_calls": .stringConvertible(line.upstreamCalls),
+        ]
+        if let caller = line.note.caller { metadata["caller"] = "\(caller)" }
+        if let cache = line.note.cache { metadata["cache"] = "\(cache.rawValue)" }
+        if let trace = line.trace { metadata["trace_id"] = "\(trace.parent.traceID.text)" }
+        logger.log(level: Self.level(of: line.status), "request", metadata: metadata)
     }
 
-    /// What is known before there is an answer.
     struct Line: Sendable {
+        let requestID: RequestID
+        let note: RequestNote
+        /// As it was sent: `RequestNote` has those that are known.
         let method: String
-        let route: String
-        let client: String
+        let client: SocketAddress?
+        let version: String
+        let trace: TracePlace?
+        let status: Int
+        let duration: TimeAmount
+        let bytes: Int
+        let upstreamCalls: Int
     }
 }

@@ -4,7 +4,7 @@ package import Logging
 /// Who did what, when and with what outcome: a line for each export, and nothing personal in it.
 package struct AuditLog: Sendable {
     /// How an export ended.
-    enum Outcome: String, Sendable {
+    enum Outcome: String, Sendable, CaseIterable {
         case complete
         /// It was not begun.
         case refused
@@ -30,7 +30,7 @@ package struct AuditLog: Sendable {
     ) {
         var metadata: Logger.Metadata = [
             "caller": "\(caller.name)", "master": "\(caller.master?.rawValue ?? "only")",
-            "request-id": "\(requestID.text)", "outcome": "\(outcome.rawValue)", "contacts": "\(contacts)",
+            "request_id": "\(requestID.text)", "outcome": "\(outcome.rawValue)", "contacts": "\(contacts)",
             "failures": "\(failures)",
         ]
         if let code { metadata["code"] = "\(code)" }

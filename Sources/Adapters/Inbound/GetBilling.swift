@@ -1,17 +1,24 @@
 import Domain
 import NIOCore
+import Tracing
 
 /// `GET /v2/accounts/{accountId}/billing`: Zoom's *Get billing information*.
 struct GetBilling: Sendable {
     private let lookUpContact: LookUpContact
     private let time: any TimeSource
+    private let tracer: ServiceTracer
 
-    init(lookUpContact: LookUpContact, time: any TimeSource) {
+    init(lookUpContact: LookUpContact, time: any TimeSource, tracer: ServiceTracer) {
         self.lookUpContact = lookUpContact
         self.time = time
+        self.tracer = tracer
     }
 
-    func reply(to request: HTTPRequest, account: ArraySlice<UInt8>, caller: Caller, _ requestID: RequestID) -> Reply {
+    /// - Parameter cache: Is told where the answer comes from.
+    func reply(
+        to request: HTTPRequest, account: ArraySlice<UInt8>, caller: Caller, _ requestID: RequestID,
+        _ cache: inout RequestNote.Cache?
+    ) -> Reply {
         guard let account = AccountID(account) else {
             return .now(FailureTable.invalidAccountID.response(requestID))
         }
@@ -22,19 +29,25 @@ struct GetBilling: Sendable {
         let conditions = Conditions(of: request)
         do throws(BillingFailure) {
             let now = time.now
+            let span = tracer.isRecording ? tracer.startSpan("look up") : nil
+            defer { span?.end() }
             if let entry = try lookUpContact.kept(account, for: caller, demand, at: now) {
+                cache = entry.isFresh(at: now) ? .fresh : .stale
                 return .now(Self.response(entry, conditions, at: now, requestID))
             }
         } catch {
             return .now(FailureTable.problem(for: error).response(requestID))
         }
+        cache = .missed
         let patience = PreferField.wait(of: request)
-        return .eventually { [lookUpContact, time] in
-            do throws(BillingFailure) {
-                let entry = try await lookUpContact(account, for: caller, patience: patience, demand)
-                return Self.response(entry, conditions, at: time.now, requestID)
-            } catch {
-                return FailureTable.problem(for: error).response(requestID)
+        return .eventually { [lookUpContact, time, tracer] in
+            await tracer.withSpan("look up") { _ in
+                do throws(BillingFailure) {
+                    let entry = try await lookUpContact(account, for: caller, patience: patience, demand)
+                    return Self.response(entry, conditions, at: time.now, requestID)
+                } catch {
+                    return FailureTable.problem(for: error).response(requestID)
+                }
             }
         }
     }

@@ -107,6 +107,22 @@ package final class Health: Service {
         return state.withLock { state in state.beats.count { $0 < latest } }
     }
 
+    /// What each check says: 0 for good, 1 for degraded, 2 for failing.
+    package var statuses: [(check: String, status: Int)] {
+        reports().map { report in
+            let status: Int =
+                switch report.finding.status {
+                case .good: 0
+                case .degraded: 1
+                case .failing: 2
+                }
+            return (report.name, status)
+        }
+    }
+
+    /// Whether the loops that serve requests come round.
+    package var isAlive: Bool { stuckLoops == 0 }
+
     /// Looks at everything now.
     func reports() -> [Report] {
         let isShuttingDown = state.withLock { $0.isShuttingDown }

@@ -15,11 +15,15 @@ final class NDJSONLines: ExportContacts.Consumer {
     /// Members of the billing object that are wanted; all of them if it is `nil`.
     private let members: Set<String>?
     private let body: BodyWriter
+    private let metrics: StreamMetrics
 
     private struct State {
         var contacts = 0
         /// By code, for the `end` line.
         var failures: [Int: Int] = [:]
+
+        /// Not counted for all yet.
+        var uncounted = StreamMetrics.Lines()
 
         /// Lines that wait to be written together.
         var lines = ByteBuffer()
@@ -36,10 +40,11 @@ final class NDJSONLines: ExportContacts.Consumer {
         state.withLock { ($0.contacts, $0.failures.values.reduce(0, +)) }
     }
 
-    init(selection: Selection, members: Set<String>? = nil, body: BodyWriter) {
+    init(selection: Selection, members: Set<String>? = nil, body: BodyWriter, metrics: StreamMetrics) {
         self.selection = selection
         self.members = members
         self.body = body
+        self.metrics = metrics
     }
 
     func take(_ event: ExportContacts.Event) async throws(BillingFailure) {
@@ -53,15 +58,18 @@ final class NDJSONLines: ExportContacts.Consumer {
     func flush() async throws(BillingFailure) {
         // A producer that was held by its reader may have been told to stop meanwhile.
         guard !Task.isCancelled else { throw .cancelled }
-        let lines = state.withLock { state -> ByteBuffer? in
-            guard state.lines.readableBytes > 0 else { return nil }
+        let (lines, count) = state.withLock { state -> (ByteBuffer?, StreamMetrics.Lines) in
+            guard state.lines.readableBytes > 0 else { return (nil, StreamMetrics.Lines()) }
+            defer { state.uncounted = StreamMetrics.Lines() }
             let lines = state.lines
             state.lines = ByteBufferAllocator().buffer(capacity: Self.linesBytesMax + 2048)
-            return lines
+            return (lines, state.uncounted)
         }
         guard let lines else { return }
+        metrics.count(count)
+        if body.writeAtOnce(lines) { return }
         do throws(BodyWriter.Closed) {
-            try await body.write(lines)
+            try await metrics.pause { () async throws(BodyWriter.Closed) in try await body.write(lines) }
         } catch {
             throw .cancelled
         }
@@ -86,10 +94,12 @@ final class NDJSONLines: ExportContacts.Consumer {
         switch event {
         case .contact(let account, let entry):
             state.contacts += 1
+            state.uncounted.contacts += 1
             writeContact(account, entry, to: &state.lines)
         case .failure(let account, let failure):
             let problem = FailureTable.problem(for: failure)
             state.failures[problem.code, default: 0] += 1
+            state.uncounted.failures += 1
             Self.line("failure", to: &state.lines) { object in
                 object.member("account_id", account.rawValue)
                 object.member("status", problem.status)
@@ -98,6 +108,7 @@ final class NDJSONLines: ExportContacts.Consumer {
             }
         case .malformed(let line, let problem):
             state.failures[300, default: 0] += 1
+            state.uncounted.failures += 1
             Self.line("failure", to: &state.lines) { object in
                 object.member("line", line)
                 object.member("status", 400)
@@ -138,6 +149,7 @@ final class NDJSONLines: ExportContacts.Consumer {
                 if behind > 0 { object.member("more", behind) }
             }
         case .heartbeat(let done, let accounts, let wait):
+            state.uncounted.heartbeats += 1
             Self.line("heartbeat", to: &state.lines) { object in
                 object.member("done", done)
                 object.member("accounts", accounts)

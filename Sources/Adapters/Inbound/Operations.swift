@@ -1,28 +1,53 @@
 import NIOCore
 
-/// What the listener for probes answers: `/livez` and `/readyz`.
+/// What the listener for operators answers: `/livez`, `/readyz` and `/metrics`.
 package final class Operations: RequestHandler {
     private let health: Health
+    private let metrics: MetricsRegistry
 
-    package init(health: Health) {
+    package init(health: Health, metrics: MetricsRegistry) {
         self.health = health
+        self.metrics = metrics
     }
 
-    package func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse {
+    package func refuse(_ refusal: Refusal, requestID: [UInt8]?, peer: PeerInfo) -> HTTPResponse {
         FailureTable.problem(for: refusal).response(RequestID(sent: requestID?[...]))
     }
 
     package func reply(to request: HTTPRequest) -> Reply {
         let requestID = RequestID(of: request)
-        let isLive = request.path.elementsEqual("/livez".utf8)
-        guard isLive || request.path.elementsEqual("/readyz".utf8) else {
-            return .now(FailureTable.unknownPath.response(requestID))
-        }
+        let path = Path.allCases.first { request.path.elementsEqual($0.rawValue.utf8) }
+        guard let path else { return .now(FailureTable.unknownPath.response(requestID)) }
         let method = request.method
         guard method.elementsEqual("GET".utf8) || method.elementsEqual("HEAD".utf8) else {
             return .now(FailureTable.readOnly.response(requestID))
         }
-        return .now(isLive ? livez(requestID) : readyz(isVerbose: isVerbose(request), requestID))
+        switch path {
+        case .livez: return .now(livez(requestID))
+        case .readyz: return .now(readyz(isVerbose: isVerbose(request), requestID))
+        case .metrics: return .now(metrics(AcceptField(of: request), requestID))
+        }
+    }
+
+    private enum Path: String, CaseIterable {
+        case livez = "/livez"
+        case readyz = "/readyz"
+        case metrics = "/metrics"
+    }
+
+    /// Prometheus' own format for whoever names none.
+    private func metrics(_ accept: AcceptField, _ requestID: RequestID) -> HTTPResponse {
+        // A type that is asked for before others counts: Prometheus names OpenMetrics first.
+        let format: MetricSamples.Format? =
+            switch accept.preferred(of: ["text/plain", "application/openmetrics-text"]) {
+            case "application/openmetrics-text": .openMetrics
+            case "text/plain": .text
+            default: nil
+            }
+        guard let format else { return FailureTable.notAcceptable.response(requestID) }
+        var body = ByteBuffer()
+        metrics.samples().write(format, to: &body)
+        return response(200, format.mediaType, body, requestID)
     }
 
     /// `?verbose`, as Kubernetes' own probes take it.
@@ -68,8 +93,14 @@ package final class Operations: RequestHandler {
         var body = ByteBuffer()
         body.writeJSONObject(members)
         body.writeStaticString("\n")
+        return response(status, "application/json", body, requestID)
+    }
+
+    private func response(
+        _ status: Int, _ mediaType: String, _ body: ByteBuffer, _ requestID: RequestID
+    ) -> HTTPResponse {
         var response = HTTPResponse(status: status, body: body)
-        response.fields.append(.contentType, "application/json")
+        response.fields.append(.contentType, mediaType)
         response.fields.append(.cacheControl, "private, no-store")
         response.fields.append(.contentTypeOptions, "nosniff")
         response.fields.append(.contentLength, body.readableBytes)

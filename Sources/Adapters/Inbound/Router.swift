@@ -1,6 +1,7 @@
 package import Domain
 package import Logging
-import NIOCore
+package import Metrics
+package import NIOCore
 
 /// The way in: path, method, caller, then the route's own affair.
 package final class Router: RequestHandler {
@@ -8,11 +9,10 @@ package final class Router: RequestHandler {
         case billing(account: ArraySlice<UInt8>)
         case billingStream
 
-        /// Without what differs from request to request.
-        var template: String {
+        var name: RequestNote.Route {
             switch self {
-            case .billing: "/v2/accounts/{accountId}/billing"
-            case .billingStream: "/v2/billing/stream"
+            case .billing: .billing
+            case .billingStream: .billingStream
             }
         }
     }
@@ -24,11 +24,13 @@ package final class Router: RequestHandler {
     private let forwardedField: ForwardedField.Name
     private let tokenGuesses: TokenGuesses
     private let callerRates = CallerRates()
-    private let accessLog: AccessLog
+    private let observer: RequestObserver
 
     /// - Parameters:
     ///   - callers: Who may call.
     ///   - audit: Hears of every export.
+    ///   - tracer: Makes the spans of requests.
+    ///   - answerTimeMax: As `Timeouts.request` has it for the connections.
     ///   - trustedProxies: Whose word is taken for whom they forward for.
     ///   - forwardedField: Where they say it.
     ///   - guesses: Wrong tokens that one address may show.
@@ -36,45 +38,27 @@ package final class Router: RequestHandler {
         lookUpContact: LookUpContact, exportContacts: ExportContacts,
         callers: any CallerDirectory, audit: AuditLog, accessLog: AccessLog, trustedProxies: [AddressRange] = [],
         forwardedField: ForwardedField.Name = .xForwardedFor,
-        guesses: Limits.Rate = Limits.Rate(atOnce: 50, perSecond: 1), defences: DefenceLog? = nil, time: any TimeSource,
-        logger: Logger
+        guesses: Limits.Rate = Limits.Rate(atOnce: 50, perSecond: 1), defences: DefenceLog? = nil,
+        answerTimeMax: TimeAmount = Timeouts().request, time: any TimeSource, metrics: any MetricsFactory = .none,
+        tracer: ServiceTracer = ServiceTracer(), logger: Logger
     ) {
         callerCheck = CallerCheck(directory: callers)
-        getBilling = GetBilling(lookUpContact: lookUpContact, time: time)
-        streamBilling = StreamBilling(exportContacts: exportContacts, callers: callers, audit: audit)
+        getBilling = GetBilling(lookUpContact: lookUpContact, time: time, tracer: tracer)
+        streamBilling = StreamBilling(
+            exportContacts: exportContacts, callers: callers, audit: audit, metrics: StreamMetrics(metrics: metrics))
         self.trustedProxies = trustedProxies
         self.forwardedField = forwardedField
-        tokenGuesses = TokenGuesses(rate: guesses, defences: defences ?? DefenceLog(logger: logger))
-        self.accessLog = accessLog
+        tokenGuesses = TokenGuesses(rate: guesses, defences: defences ?? DefenceLog(logger: logger, metrics: metrics))
+        observer = RequestObserver(
+            metrics: RequestMetrics(metrics: metrics), accessLog: accessLog, tracer: tracer,
+            answerTimeMax: answerTimeMax)
     }
 
     package func reply(to request: HTTPRequest) -> Reply {
         let requestID = RequestID(of: request)
-        let reply = reply(to: request, requestID).inTrace(of: request)
-        return accessLog.takes(requestID) ? logged(reply, to: request, requestID) : reply
-    }
-
-    /// The same, and a line in the log once it is known what is answered.
-    private func logged(_ reply: Reply, to request: HTTPRequest, _ requestID: RequestID) -> Reply {
-        let line = AccessLog.Line(
-            method: String(decoding: request.method, as: UTF8.self),
-            route: Self.route(for: request.path)?.template ?? "none",
-            client: client(of: request)?.ipAddress ?? "unknown")
-        switch reply {
-        case .now(let response):
-            accessLog.note(line, requestID, response)
-            return reply
-        case .eventually(let make):
-            return .eventually { [accessLog] in
-                let response = await make()
-                accessLog.note(line, requestID, response)
-                return response
-            }
-        case .stream(let head, _):
-            accessLog.note(line, requestID, head)
-            return reply
-        case .abandoned: return reply
-        }
+        var observation = observer.begin(request, requestID)
+        let reply = observer.inContext(of: &observation) { note in self.reply(to: request, requestID, &note) }
+        return observer.observed(reply, to: request, observation, client: client)
     }
 
     /// Whom the request is from, through however many proxies of ours.
@@ -92,22 +76,25 @@ package final class Router: RequestHandler {
         }
     }
 
-    package func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse {
-        FailureTable.problem(for: refusal).response(RequestID(sent: requestID?[...]))
+    package func refuse(_ refusal: Refusal, requestID: [UInt8]?, peer: PeerInfo) -> HTTPResponse {
+        observer.refused(refusal, peer)
+        return FailureTable.problem(for: refusal).response(RequestID(sent: requestID?[...]))
     }
 
-    private func reply(to request: HTTPRequest, _ requestID: RequestID) -> Reply {
+    private func reply(to request: HTTPRequest, _ requestID: RequestID, _ note: inout RequestNote) -> Reply {
         func refuse(_ problem: ProblemDetails) -> Reply { .now(problem.response(requestID)) }
         let path = request.path
+        let kind = Self.kind(of: request.method)
+        note.method = kind.note
         guard let route = Self.route(for: path) else {
             if path.elementsEqual(Self.asterisk) { return .now(Self.options(requestID)) }
             // Whoever escapes what need not be wants it to be taken for something else.
             let isEscaped = path.contains(UInt8(ascii: "%"))
             return refuse(isEscaped ? FailureTable.problem(for: .malformed) : FailureTable.unknownPath)
         }
-        let kind = Self.kind(of: request.method)
+        note.route = route.name
         switch (route, kind) {
-        case (_, .reading), (.billingStream, .post): break
+        case (_, .get), (_, .head), (.billingStream, .post): break
         case (.billingStream, .other): return refuse(FailureTable.streamMethods)
         case (.billing, .post), (.billing, .other): return refuse(FailureTable.readOnly)
         case (_, .unknown): return refuse(FailureTable.unknownMethod)
@@ -120,10 +107,11 @@ package final class Router: RequestHandler {
         case .unknown: return refuse(wrongToken(from: request) ?? FailureTable.unknownToken)
         case .damagedToken: return refuse(wrongToken(from: request) ?? FailureTable.damagedToken)
         }
+        note.caller = caller.name
         guard callerRates.mayAsk(caller) else { return refuse(FailureTable.callerRate) }
         switch route {
         case .billing(let account):
-            return getBilling.reply(to: request, account: account, caller: caller, requestID)
+            return getBilling.reply(to: request, account: account, caller: caller, requestID, &note.cache)
         case .billingStream:
             return streamBilling.reply(
                 to: request, isChosen: kind == .post, caller: caller, proof, requestID)
@@ -161,10 +149,20 @@ package final class Router: RequestHandler {
     }
 
     private enum MethodKind {
-        case reading
+        case get
+        case head
         case post
         case other
         case unknown
+
+        var note: RequestNote.Method {
+            switch self {
+            case .get: .get
+            case .head: .head
+            case .post: .post
+            case .other, .unknown: .other
+            }
+        }
     }
 
     private static let get = Array("GET".utf8)
@@ -173,27 +171,9 @@ package final class Router: RequestHandler {
     private static let other = ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"].map { Array($0.utf8) }
 
     private static func kind(of method: ArraySlice<UInt8>) -> MethodKind {
-        if method.elementsEqual(get) || method.elementsEqual(head) { return .reading }
+        if method.elementsEqual(get) { return .get }
+        if method.elementsEqual(head) { return .head }
         if method.elementsEqual(post) { return .post }
         return other.contains { method.elementsEqual($0) } ? .other : .unknown
-    }
-}
-
-extension Reply {
-    /// The same, its work done in the trace of the request.
-    fileprivate func inTrace(of request: HTTPRequest) -> Reply {
-        if case .now = self { return self }
-        // Taken out now, so that the request's fields are not kept for as long as the work goes on.
-        guard let traceparent = request.fields.string(.traceparent) else { return self }
-        switch self {
-        case .now: return self
-        case .eventually(let make):
-            return .eventually { await TraceContext.$traceparent.withValue(traceparent) { await make() } }
-        case .stream(let head, let write):
-            return .stream(head) { body in
-                await TraceContext.$traceparent.withValue(traceparent) { await write(body) }
-            }
-        case .abandoned: return self
-        }
     }
 }

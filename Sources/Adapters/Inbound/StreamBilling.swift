@@ -7,11 +7,15 @@ struct StreamBilling: Sendable {
     private let exportContacts: ExportContacts
     private let callers: any CallerDirectory
     private let audit: AuditLog
+    private let metrics: StreamMetrics
 
-    init(exportContacts: ExportContacts, callers: any CallerDirectory, audit: AuditLog) {
+    init(
+        exportContacts: ExportContacts, callers: any CallerDirectory, audit: AuditLog, metrics: StreamMetrics
+    ) {
         self.exportContacts = exportContacts
         self.callers = callers
         self.audit = audit
+        self.metrics = metrics
     }
 
     private static let mediaTypes = ["application/x-ndjson", "application/jsonl"]
@@ -24,6 +28,7 @@ struct StreamBilling: Sendable {
     {
         func refuse(_ problem: ProblemDetails) -> Reply {
             audit.export(by: caller, requestID, outcome: .refused, code: problem.code)
+            metrics.count(.refused)
             return .now(problem.response(requestID))
         }
         guard let mediaType = AcceptField(of: request).first(of: Self.mediaTypes) else {
@@ -39,7 +44,9 @@ struct StreamBilling: Sendable {
             let chosen = isChosen ? NDJSONInput(request.body) : nil
             let export = try exportContacts(options, of: chosen, for: caller)
             return .stream(Self.head(mediaType, requestID)) { [self] body in
-                let lines = NDJSONLines(selection: selection, members: members, body: body)
+                metrics.began()
+                defer { metrics.ended() }
+                let lines = NDJSONLines(selection: selection, members: members, body: body, metrics: metrics)
                 let ending = await end(of: export, to: lines, for: caller, proof)
                 return await close(lines, ending, for: caller, requestID)
             }
@@ -153,6 +160,7 @@ struct StreamBilling: Sendable {
             case .exported(.failure(let failure)): (.failed, FailureTable.problem(for: failure))
             case .revoked: (.revoked, FailureTable.unknownToken)
             }
+        metrics.count(outcome)
         let told = lines.told
         audit.export(
             by: caller, requestID, outcome: outcome, code: problem?.code, contacts: told.contacts,

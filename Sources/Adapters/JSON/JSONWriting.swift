@@ -92,10 +92,15 @@ package struct JSONMemberWriter {
 
     /// A member that is passed on as it came.
     package mutating func member(named name: String, text: [UInt8]) {
+        member(named: name) { $0.writeBytes(text) }
+    }
+
+    /// A member whose value `write` writes, under a name that may be anything.
+    package mutating func member(named name: String, write: (inout ByteBuffer) -> Void) {
         if !isFirst { buffer.writeInteger(UInt8(ascii: ",")) }
         isFirst = false
         buffer.writeJSONString(name)
         buffer.writeInteger(UInt8(ascii: ":"))
-        buffer.writeBytes(text)
+        write(&buffer)
     }
 }

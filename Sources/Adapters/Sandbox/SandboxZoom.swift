@@ -101,7 +101,7 @@ package final class SandboxZoom: RequestHandler {
         }
     }
 
-    package func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse {
+    package func refuse(_ refusal: Refusal, requestID: [UInt8]?, peer: PeerInfo) -> HTTPResponse {
         SandboxAnswer.error(refusal.status, refusal.status, "The request was refused.")
     }
 

@@ -1,5 +1,6 @@
 import FoundationEssentials
 package import Logging
+package import Metrics
 package import NIOCore
 import ServiceLifecycle
 import Synchronization
@@ -40,11 +41,17 @@ package final class ServerCertificate: Service {
     private let files: Files
     private let eventLoop: any EventLoop
     private let logger: Logger
+    private let loaded: Counter
+    private let refused: Counter
     private let ticketKeys = TicketKeys()
     private let state: Mutex<State>
 
     /// - Throws: `TLSFailure` for files that cannot be used.
-    package init(_ files: Files, eventLoop: any EventLoop, logger: Logger) throws(TLSFailure) {
+    package init(
+        _ files: Files, eventLoop: any EventLoop, metrics: any MetricsFactory = .none, logger: Logger
+    ) throws(TLSFailure) {
+        loaded = Counter(.reloads, [("file", "certificate"), ("outcome", "loaded")], in: metrics)
+        refused = Counter(.reloads, [("file", "certificate"), ("outcome", "refused")], in: metrics)
         self.files = files
         self.eventLoop = eventLoop
         self.logger = logger
@@ -91,9 +98,11 @@ package final class ServerCertificate: Service {
         do throws(TLSFailure) {
             let context = try Self.context(files, ticketKeys)
             state.withLock { $0 = State(context: context, contents: contents) }
+            loaded.increment()
             logger.info("reloaded the TLS certificate")
         } catch {
             state.withLock { $0.problem = error }
+            refused.increment()
             logger.warning(
                 "the TLS certificate could not be reloaded: the last one stays in use",
                 metadata: ["reason": "\(error)"])

@@ -1,4 +1,5 @@
 import Domain
+import Instrumentation
 import Logging
 import Synchronization
 
@@ -27,13 +28,20 @@ actor AccessTokens {
     /// Zoom does not know this one any more, though others may still hand it on.
     private var refusedText: Secret?
 
-    private let lastScopes = Mutex<Set<String>?>(nil)
+    /// What others may know of the token without waiting for us.
+    private struct Seen {
+        var scopes: Set<String>?
+        var times: (obtained: Moment, ends: Moment)?
+    }
+
+    private let seen = Mutex(Seen())
 
     private let master: Name
     private let credentials: any CredentialsStore
     private let shared: (any SharedTokens)?
     private let fetch: Fetch
     private let time: any TimeSource
+    private let metrics: ZoomMetrics
     private let logger: Logger
 
     private static let failureKept = Duration.seconds(2)
@@ -50,18 +58,25 @@ actor AccessTokens {
 
     init(
         master: Name, credentials: any CredentialsStore, shared: (any SharedTokens)?, time: any TimeSource,
-        logger: Logger, fetch: @escaping Fetch
+        metrics: ZoomMetrics, logger: Logger, fetch: @escaping Fetch
     ) {
         self.master = master
         self.credentials = credentials
         self.shared = shared
         self.time = time
+        self.metrics = metrics
         self.logger = logger
         self.fetch = fetch
     }
 
     /// What the last token permitted; `nil` if there was none or it did not say.
-    nonisolated var scopes: Set<String>? { lastScopes.withLock { $0 } }
+    nonisolated var scopes: Set<String>? { seen.withLock { $0.scopes } }
+
+    /// Since when the token in use is here, and how long it is good for; `nil` without one.
+    nonisolated var times: (age: Duration, left: Duration)? {
+        let now = time.now
+        return seen.withLock { seen in seen.times.map { (now - $0.obtained, $0.ends - now) } }
+    }
 
     /// A token that is good for now.
     ///
@@ -80,7 +95,7 @@ actor AccessTokens {
     /// Zoom refused this token: the next call takes another, unless somebody already did.
     func refused(_ text: Secret) {
         guard let token, token.text == text else { return }
-        self.token = nil
+        forget()
         refusedText = text
         alarm?.cancel()
         var random = SystemRandomNumberGenerator()
@@ -132,14 +147,20 @@ actor AccessTokens {
         return renewal
     }
 
+    private func forget() {
+        token = nil
+        seen.withLock { $0.times = nil }
+    }
+
     private func failed(_ failure: ZoomFailure) {
         pace.failed(at: time.now)
+        metrics.renewed(.failed)
         let metadata: Logger.Metadata = ["reason": "\(failure.reason)"]
         if token != nil, pace.due != nil {
             logger.warning("Zoom gives no new access token: the old one stays in use", metadata: metadata)
             setAlarm()
         } else {
-            token = nil
+            forget()
             self.failure = (failure, until: time.now + Self.failureKept)
             logger.warning("could not obtain an access token from Zoom", metadata: metadata)
         }
@@ -148,7 +169,12 @@ actor AccessTokens {
     private func setAlarm() {
         alarm?.cancel()
         guard let due = pace.due else { return }
-        alarm = Task {
+        // Whoever asked first has nothing to do with what is asked for in an hour.
+        alarm = InstrumentationContext.$current.withValue(nil) { makeAlarm(due) }
+    }
+
+    private func makeAlarm(_ due: Moment) -> Task<Void, Never> {
+        Task {
             do throws(CancellationError) {
                 try await time.sleep(until: due)
             } catch {
@@ -217,11 +243,13 @@ actor AccessTokens {
         refusedText = nil
         isInUse = false
         var random = SystemRandomNumberGenerator()
-        pace.obtained(lifetime: lifetime, isOurs: isOurs, at: time.now, using: &random)
+        let now = time.now
+        pace.obtained(lifetime: lifetime, isOurs: isOurs, at: now, using: &random)
+        metrics.renewed(isOurs ? .obtained : .shared)
         setAlarm()
-        let before = lastScopes.withLock { scopes in
-            defer { scopes = token.scopes }
-            return scopes
+        let before = seen.withLock { seen in
+            defer { seen = Seen(scopes: token.scopes, times: (now, now + lifetime)) }
+            return seen.scopes
         }
         if before != token.scopes { sayWhatIsMissing(token) }
     }

@@ -18,9 +18,15 @@ final class RateGate: Sendable {
     private let state: Mutex<State>
     private let time: any TimeSource
     private let patience: Duration
+    private let label: ZoomRateLabel
+    private let metrics: ZoomMetrics
 
     /// - Parameter patience: How long those wait who do not say it themselves.
-    init(rules: RateBudget.Rules, patience: Duration, time: any TimeSource) {
+    init(
+        _ label: ZoomRateLabel, rules: RateBudget.Rules, patience: Duration, time: any TimeSource, metrics: ZoomMetrics
+    ) {
+        self.label = label
+        self.metrics = metrics
         state = Mutex(State(budget: RateBudget(rules: rules)))
         self.patience = patience
         self.time = time
@@ -30,6 +36,7 @@ final class RateGate: Sendable {
     ///
     /// - Throws: `paced` and `dayOver`; `transport(.cancelled)`.
     func pass(_ purpose: Purpose) async throws(ZoomFailure) -> Moment {
+        let began = time.now
         let ticket = state.withLock { state in
             state.lastTicket += 1
             return state.lastTicket
@@ -46,7 +53,15 @@ final class RateGate: Sendable {
             }
             waiter?.resume(returning: .failure(.transport(.cancelled)))
         }
-        return try result.get()
+        switch result {
+        case .success(let sent):
+            metrics.waited(label, purpose.urgency, sent - began)
+            metrics.sent(label)
+            return sent
+        case .failure(let failure):
+            metrics.turnedAway(label, failure)
+            throw failure
+        }
     }
 
     /// An answer at once, or `nil` when the request has joined the queue.
@@ -114,6 +129,8 @@ final class RateGate: Sendable {
 
     /// Whether somebody waits.
     var isBusy: Bool { state.withLock { !$0.waiters.isEmpty } }
+
+    var standing: RateBudget.Standing { state.withLock { $0.budget.standing(at: time.timestamp) } }
 
     /// Turns everybody away.
     func close() {

@@ -15,6 +15,8 @@ package struct TokenEndpoint: Sendable {
             origin: configuration.oauth.origin, group: group, configuration: configuration.http, logger: logger)
     }
 
+    var origin: Origin { http.origin }
+
     package func close() async {
         await http.close()
     }

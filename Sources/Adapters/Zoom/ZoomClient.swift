@@ -1,10 +1,13 @@
 package import Domain
 import FoundationEssentials
-package import Logging
+import Instrumentation
+import Logging
+import Metrics
 import NIOCore
-package import NIOPosix
+import NIOPosix
 import ServiceLifecycle
 import Synchronization
+import Tracing
 
 /// Zoom's Billing API for one master account: one connection, one pace.
 package final class ZoomClient: Sendable {
@@ -16,6 +19,8 @@ package final class ZoomClient: Sendable {
     private let gates: [ZoomRateLabel: RateGate]
     private let time: any TimeSource
     private let logger: Logger
+    private let metrics: ZoomMetrics
+    private let tracer: ServiceTracer
     private let lastOutcome = Mutex(Standing.notAsked)
     private let trouble = Mutex(Trouble())
 
@@ -45,10 +50,14 @@ package final class ZoomClient: Sendable {
     /// How many tokens a call is made with besides the first: `TokenRenewal` sees to it that they are not taken in a rush.
     private static let renewalsMax = 3
 
-    package init(
+    init(
         master: Name, configuration: ZoomConfiguration, credentials: any CredentialsStore,
-        sharedTokens: (any SharedTokens)?, group: MultiThreadedEventLoopGroup, time: any TimeSource, logger: Logger
+        sharedTokens: (any SharedTokens)?, group: MultiThreadedEventLoopGroup, time: any TimeSource,
+        metrics factory: any MetricsFactory, tracer: ServiceTracer, logger: Logger
     ) {
+        let metrics = ZoomMetrics(master: master, metrics: factory)
+        self.metrics = metrics
+        self.tracer = tracer
         self.master = master
         self.configuration = configuration
         self.time = time
@@ -59,14 +68,56 @@ package final class ZoomClient: Sendable {
             origin: configuration.api.origin, group: group, configuration: configuration.http, logger: logger)
         let tokenEndpoint = TokenEndpoint(configuration: configuration, group: group, logger: logger)
         self.tokenEndpoint = tokenEndpoint
-        gates = configuration.rates.mapValues { rules in
-            RateGate(rules: rules, patience: configuration.waitMax, time: time)
+        var gates: [ZoomRateLabel: RateGate] = [:]
+        for (label, rules) in configuration.rates {
+            gates[label] = RateGate(
+                label, rules: rules, patience: configuration.waitMax, time: time, metrics: metrics)
         }
+        self.gates = gates
         tokens = AccessTokens(
-            master: master, credentials: credentials, shared: sharedTokens, time: time, logger: logger
-        ) { credentials async throws(ZoomFailure) in try await tokenEndpoint.token(for: credentials)
+            master: master, credentials: credentials, shared: sharedTokens, time: time, metrics: metrics, logger: logger
+        ) { credentials async throws(ZoomFailure) in
+            try await Self.token(for: credentials, of: tokenEndpoint, metrics, tracer)
         }
     }
+
+    private static func token(
+        for credentials: MasterCredentials, of endpoint: TokenEndpoint, _ metrics: ZoomMetrics, _ tracer: ServiceTracer
+    ) async throws(ZoomFailure) -> ZoomAnswer.TokenGrant {
+        let began = NIODeadline.now()
+        let span = tracer.startSpan("token", ofKind: .client)
+        defer { span.end() }
+        let exchanged = { (result: Result<Int, HTTPFailure>) in
+            metrics.exchanged("POST", "token", endpoint.origin, result, after: NIODeadline.now() - began)
+        }
+        do throws(ZoomFailure) {
+            let grant = try await endpoint.token(for: credentials)
+            exchanged(.success(200))
+            metrics.called(ZoomMetrics.tokenOperation, .ok)
+            return grant
+        } catch {
+            switch error {
+            case .transport(let failure): exchanged(.failure(failure))
+            case .api(let status, _, _, _): exchanged(.success(status))
+            case .credentials: exchanged(.success(400))
+            case .unreadable, .paced, .dayOver, .unavailable, .scopesMissing: break
+            }
+            let isRefused = if case .credentials = error { true } else { false }
+            metrics.called(ZoomMetrics.tokenOperation, isRefused ? .refused : error.metricsOutcome)
+            span.recordError(error)
+            throw error
+        }
+    }
+
+    /// How it stands with each class of operations, and with the token.
+    package var standings: [(label: ZoomRateLabel, budget: RateBudget.Standing)] {
+        gates.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key, $0.value.standing) }
+    }
+
+    package var isLeftAlone: Bool { trouble.withLock { !$0.circuit.isClosed } }
+
+    /// The age of the token in use and how long it is good for; `nil` without one.
+    package var tokenTimes: (age: Duration, left: Duration)? { tokens.times }
 
     /// Ends the connections once the requests on them have ended, and makes no other.
     package func close() async {
@@ -101,9 +152,9 @@ package final class ZoomClient: Sendable {
                 for: purpose)
             let contact = try ZoomAnswer.contact(object)
             if !contact.missing.isEmpty {
-                logger.info(
+                logger.debug(
                     "Zoom left out fields of a billing contact",
-                    metadata: ["account": "\(account)", "fields": "\(contact.missing.count)"])
+                    metadata: ["fields": "\(contact.missing.map { "\($0)" }.sorted().joined(separator: ", "))"])
             }
             return .masterPays(contact)
         } catch {
@@ -187,6 +238,7 @@ package final class ZoomClient: Sendable {
         let gate = gates[operation.label]
         while true {
             if case .refused(let wait) = trouble.withLock({ $0.circuit.enter(at: time.now) }) {
+                metrics.called(operation.title, .notSent)
                 throw .unavailable(wait: wait)
             }
             do throws(ZoomFailure) {
@@ -199,7 +251,9 @@ package final class ZoomClient: Sendable {
                 let sent = try await gate?.pass(purpose)
                 let token = try await tokens.current().text
                 do throws(ZoomFailure) {
-                    let object = try await send(target, token: token, bodyBytesMax: bodyBytesMax) { rate in
+                    let object = try await send(
+                        operation, target, token: token, bodyBytesMax: bodyBytesMax, for: purpose
+                    ) { rate in
                         if let sent { gate?.answered(rate, sent: sent) }
                     }
                     remember(nil)
@@ -218,6 +272,8 @@ package final class ZoomClient: Sendable {
                     renewals += 1
                 }
             } catch {
+                // What was sent has been counted.
+                if error.metricsOutcome == .notSent { metrics.called(operation.title, .notSent) }
                 remember(error)
                 throw error
             }
@@ -238,8 +294,46 @@ package final class ZoomClient: Sendable {
     }
 
     private func send(
-        _ target: String, token: Secret, bodyBytesMax: Int, answered: (ZoomRateFields) -> Void
+        _ operation: ZoomOperation, _ target: String, token: Secret, bodyBytesMax: Int, for purpose: Purpose,
+        answered: (ZoomRateFields) -> Void
     ) async throws(ZoomFailure) -> JSONObject {
+        // A stream of a million accounts is one piece of work, and not a million.
+        let span = purpose.urgency == .interactive ? tracer.startSpan(operation.title, ofKind: .client) : nil
+        defer { span?.end() }
+        UpstreamCalls.current?.add()
+        let began = NIODeadline.now()
+        func ended(_ result: Result<Int, HTTPFailure>) {
+            metrics.exchanged(
+                "GET", operation.template, http.origin, result, after: NIODeadline.now() - began)
+            guard let span, span.isRecording else { return }
+            span.attributes["http.request.method"] = "GET"
+            span.attributes["url.template"] = operation.template
+            span.attributes["server.address"] = http.origin.host
+            switch result {
+            case .success(let status):
+                span.attributes["http.response.status_code"] = status
+                if status >= 400 { span.setStatus(SpanStatus(code: .error)) }
+            case .failure(let failure):
+                span.attributes["error.type"] = failure.kind
+                span.setStatus(SpanStatus(code: .error))
+            }
+        }
+        do throws(ZoomFailure) {
+            let response = try await response(
+                to: target, token: token, bodyBytesMax: bodyBytesMax, span?.context ?? .current, ended: ended)
+            let object = try read(response, answered: answered)
+            metrics.called(operation.title, .ok)
+            return object
+        } catch {
+            metrics.called(operation.title, error.metricsOutcome)
+            throw error
+        }
+    }
+
+    private func response(
+        to target: String, token: Secret, bodyBytesMax: Int, _ context: InstrumentationContext?,
+        ended: (Result<Int, HTTPFailure>) -> Void
+    ) async throws(ZoomFailure) -> ClientResponse {
         var request = ClientRequest(
             method: "GET", scheme: http.origin.scheme.rawValue, authority: http.origin.authority,
             target: configuration.api.path + target)
@@ -248,14 +342,21 @@ package final class ZoomClient: Sendable {
         request.fields.append(.accept, "application/json")
         request.fields.append(.acceptEncoding, "gzip")
         request.fields.append(.userAgent, ZoomConfiguration.userAgent)
-        if let traceparent = TraceContext.traceparent { request.fields.append(.traceparent, traceparent) }
-        let response: ClientResponse
+        if let trace = context?.trace { request.append(trace) }
         do throws(HTTPFailure) {
-            response = try await http.exchange(
+            let response = try await http.exchange(
                 request, bodyBytesMax: bodyBytesMax, timeout: configuration.timeout)
+            ended(.success(response.status))
+            return response
         } catch {
+            ended(.failure(error))
             throw .transport(error)
         }
+    }
+
+    private func read(
+        _ response: ClientResponse, answered: (ZoomRateFields) -> Void
+    ) throws(ZoomFailure) -> JSONObject {
         let rate = ZoomRateFields(response, now: time.timestamp)
         answered(rate)
         if case .perDay(let retryAfter)? = rate.refusal {

@@ -1,5 +1,6 @@
 package import Domain
 package import Logging
+package import Metrics
 package import NIOPosix
 import ServiceLifecycle
 import Synchronization
@@ -58,6 +59,8 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
     private let sharedTokens: (any SharedTokens)?
     private let group: MultiThreadedEventLoopGroup
     private let time: any TimeSource
+    private let metrics: any MetricsFactory
+    private let tracer: ServiceTracer
     private let logger: Logger
     private let state = Mutex(State())
 
@@ -69,13 +72,15 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
     package init(
         _ masters: [Master], configuration: ZoomConfiguration, credentials: any CredentialsStore,
         sharedTokens: (any SharedTokens)? = nil, group: MultiThreadedEventLoopGroup, time: any TimeSource,
-        logger: Logger
+        metrics: any MetricsFactory = .none, tracer: ServiceTracer = ServiceTracer(), logger: Logger
     ) {
         self.configuration = configuration
         self.credentials = credentials
         self.sharedTokens = sharedTokens
         self.group = group
         self.time = time
+        self.metrics = metrics
+        self.tracer = tracer
         self.logger = logger
         (unused, unusedContinuation) = AsyncStream.makeStream()
         replace(with: masters)
@@ -135,7 +140,7 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         configuration.rates = master.rates
         return ZoomClient(
             master: master.name, configuration: configuration, credentials: credentials, sharedTokens: sharedTokens,
-            group: group, time: time, logger: logger)
+            group: group, time: time, metrics: metrics, tracer: tracer, logger: logger)
     }
 
     // MARK: Ports
@@ -187,13 +192,25 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
 
         /// What its app lacks the scopes for.
         package let missing: [ZoomOperation]
+
+        /// How it stands with each class of operations that has a limit.
+        package let budgets: [(label: ZoomRateLabel, budget: RateBudget.Standing)]
+
+        /// The age of the token in use and how long it is good for; `nil` without one.
+        package let token: (age: Duration, left: Duration)?
+
+        /// Whether Zoom is left alone after many failures.
+        package let isLeftAlone: Bool
     }
 
     /// By name.
     package var reports: [Report] {
         state.withLock { state in
             state.leases.sorted { $0.key < $1.key }.map { name, lease in
-                Report(master: name, standing: lease.client.standing, missing: lease.client.missingOperations)
+                Report(
+                    master: name, standing: lease.client.standing, missing: lease.client.missingOperations,
+                    budgets: lease.client.standings, token: lease.client.tokenTimes,
+                    isLeftAlone: lease.client.isLeftAlone)
             }
         }
     }

@@ -11,6 +11,14 @@ package enum ZoomOperation: Sendable, CaseIterable {
         }
     }
 
+    /// Its path, without what differs from call to call.
+    var template: String {
+        switch self {
+        case .getBillingInformation: "/accounts/{accountId}/billing"
+        case .listSubAccounts: "/accounts"
+        }
+    }
+
     /// Any one of them is enough: classic ones first, of which an app has either those or granular ones (Zoom: OAuth
     /// scopes, and the page of the operation).
     package var scopes: [String] {

@@ -3,7 +3,7 @@ package struct DayAllowance: Sendable, Equatable {
     private static let secondsADay: Int64 = 86_400
 
     /// `nil` for no limit.
-    private let limit: Int?
+    let limit: Int?
 
     /// Of the limit, what is kept for requests that somebody waits for.
     private let reserve: Int
@@ -16,6 +16,11 @@ package struct DayAllowance: Sendable, Equatable {
     package init(limit: Int?, reserve: Int = 0) {
         self.limit = limit
         self.reserve = reserve
+    }
+
+    /// How many of the day's were spent, as far as is known.
+    func spent(at timestamp: Timestamp) -> Int {
+        timestamp.secondsSinceEpoch / Self.secondsADay == day ? spent : 0
     }
 
     package mutating func spend(at timestamp: Timestamp) {

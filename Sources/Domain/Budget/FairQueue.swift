@@ -28,6 +28,9 @@ package struct FairQueue: Sendable, Equatable {
         self.bulkEvery = bulkEvery
     }
 
+    /// How many wait, of either kind.
+    var count: Int { interactiveCount + bulk.count }
+
     package var isEmpty: Bool { lanes.isEmpty && bulk.isEmpty }
 
     package mutating func enter(_ ticket: Ticket, for purpose: Purpose) {

@@ -79,6 +79,22 @@ package struct RateBudget: Sendable {
         queue = FairQueue(bulkEvery: rules.bulkEvery)
     }
 
+    /// How it stands.
+    package struct Standing: Sendable, Equatable {
+        /// Requests in any one second that are ours.
+        package let perSecond: Double
+        package let waiting: Int
+        /// Requests a day that are ours; `nil` for no limit.
+        package let dayLimit: Int?
+        package let dayUsed: Int
+    }
+
+    package func standing(at timestamp: Timestamp) -> Standing {
+        Standing(
+            perSecond: Double(rules.perSecond) * rules.share, waiting: queue.count, dayLimit: day.limit,
+            dayUsed: day.spent(at: timestamp))
+    }
+
     // MARK: Asking
 
     /// Somebody wants to ask.

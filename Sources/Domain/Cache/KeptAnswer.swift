@@ -45,6 +45,9 @@ package final class CacheEntry: Sendable {
             }
     }
 
+    /// Whether it is still what it was kept as, or only good until there is another.
+    package func isFresh(at now: Moment) -> Bool { age(at: now) < lifetime }
+
     /// Since the source said it.
     package func age(at now: Moment) -> Duration { max(now - obtained, .zero) }
 }

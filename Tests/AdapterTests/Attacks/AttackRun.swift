@@ -44,7 +44,7 @@ struct AttackRun {
                     try await carryOut(attack, on: service, tls: tls)
                     run.memory.append(try service.process.memory())
                 }
-                try await service.process.errors(containing: "reason=\(attack.reason.rawValue) ")
+                try await service.process.errors(containing: #""reason":"\#(attack.reason.rawValue)""#)
             }
             result.withLock { $0 = run }
         }

@@ -181,9 +181,9 @@ struct AttackTests {
             settings: [(4, 0x7FFF_FFFF)]
         ) { peer, service in
             let fields = FramePeer.get("/v2/billing/stream", ("authorization", "Bearer \(service.token)"))
-            let before = service.process.count(of: "reason=slow-reader")
+            let before = service.process.count(of: #""reason":"slow-reader""#)
             try await peer.send(.windowUpdate(0, 0x7FFF_0000), .headers(1, fields))
-            try await service.process.errors(containing: "reason=slow-reader", times: before + 1)
+            try await service.process.errors(containing: #""reason":"slow-reader""#, times: before + 1)
         },
     ]
 

@@ -203,10 +203,14 @@ struct LiveFilesTests {
             #expect(asked.failures.isEmpty, "of \(asked.count)")
             let whole = await kept.outcome()
             #expect(whole.status == 0 && whole.lines.last?.contains(#""type":"end","complete":true"#) == true)
-            let errors = try await service.process.errors(containing: "caller=second")
+            let errors = try await service.process.errors(containing: #""caller":"second""#)
             let audit = errors.split(separator: "\n").filter { $0.contains("billing-service.audit") }
-            #expect(audit.contains { $0.contains("caller=first") && $0.contains("outcome=revoked") }, "\(audit)")
-            #expect(audit.contains { $0.contains("caller=second") && $0.contains("outcome=complete") }, "\(audit)")
+            #expect(
+                audit.contains { $0.contains(#""caller":"first""#) && $0.contains(#""outcome":"revoked""#) }, "\(audit)"
+            )
+            #expect(
+                audit.contains { $0.contains(#""caller":"second""#) && $0.contains(#""outcome":"complete""#) },
+                "\(audit)")
         }
     }
 

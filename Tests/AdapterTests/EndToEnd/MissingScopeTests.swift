@@ -10,7 +10,7 @@ struct MissingScopeTests {
     func missing() async throws {
         try await FiledService.with(["--log-level", "info"], scopes: ["account:master"]) { service in
             let log = try await service.process.errors(containing: "Zoom's app lacks a scope", times: 2)
-            #expect(log.contains("any_of=billing:master"))
+            #expect(log.contains(#""any_of":"billing:master"#))
             let probes = await TestProcess.run("curl", ["--silent", service.ops + "/readyz?verbose"])
             #expect(probes.output.contains("Get billing information needs one of billing:master"))
             let token = try await service.token(

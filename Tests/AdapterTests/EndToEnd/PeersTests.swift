@@ -249,8 +249,8 @@ struct PeersTests {
                                 let all = await Self.curl("http://127.0.0.1:\(port)/v2/billing/stream", options)
                                 #expect(all.lines.count == 1003)
                             }
-                            try await clear.process.errors(containing: "client=127.0.0.9")
-                            try await proxied.process.errors(containing: "client=127.0.0.9")
+                            try await clear.process.errors(containing: #""client":"127.0.0.9""#)
+                            try await proxied.process.errors(containing: #""client":"127.0.0.9""#)
                         }
                         // Without the header nobody gets in from there.
                         let bare = await proxied.curl(proxied.accountPath)

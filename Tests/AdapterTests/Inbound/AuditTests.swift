@@ -28,7 +28,7 @@ struct AuditTests {
         _ outcome: String, caller: String = "everything", code: String? = nil, contacts: Int = 0, failures: Int = 0
     ) -> String {
         "export caller=\(caller)\(code.map { " code=\($0)" } ?? "") contacts=\(contacts) failures=\(failures) master=only "
-            + "outcome=\(outcome) request-id=job-1"
+            + "outcome=\(outcome) request_id=job-1"
     }
 
     private static let fields = [(FieldName.requestID, "job-1")]
@@ -74,7 +74,7 @@ struct AuditTests {
         try await Self.with(source) { service, lines in
             _ = try? await service.send("/v2/billing/stream", Self.fields)
             let line = await lines.next()
-            #expect(line.contains("code=4700") && line.contains("outcome=failed request-id=job-1"))
+            #expect(line.contains("code=4700") && line.contains("outcome=failed request_id=job-1"))
         }
     }
 

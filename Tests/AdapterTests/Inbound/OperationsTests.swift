@@ -11,11 +11,12 @@ import Testing
 struct OperationsTests {
     private static func withOperations(
         checks: [Health.Check] = [], loops: [any EventLoop] = [], time: TestClock = TestClock(),
-        stuckAfter: TimeAmount = .seconds(10), _ test: (HTTPClient, Health) async throws -> Void
+        metrics: MetricsRegistry = MetricsRegistry(), stuckAfter: TimeAmount = .seconds(10),
+        _ test: (HTTPClient, Health) async throws -> Void
     ) async throws {
         let health = Health(
             checks: checks, loops: loops, clock: testEventLoop, time: time, stuckAfter: stuckAfter)
-        try await withServer(Operations(health: health)) { server in
+        try await withServer(Operations(health: health, metrics: metrics)) { server in
             try await withServices([health]) {
                 let client = HTTPClient(
                     origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
@@ -26,10 +27,11 @@ struct OperationsTests {
     }
 
     private static func get(
-        _ client: HTTPClient, _ target: String, method: String = "GET"
+        _ client: HTTPClient, _ target: String, method: String = "GET", accept: String? = nil
     ) async throws -> ClientResponse {
-        let request = ClientRequest(method: method, scheme: "http", authority: "localhost", target: target)
-        return try await client.exchange(request, bodyBytesMax: 10_000, timeout: .minutes(5))
+        var request = ClientRequest(method: method, scheme: "http", authority: "localhost", target: target)
+        if let accept { request.fields.append(.accept, accept) }
+        return try await client.exchange(request, bodyBytesMax: 100_000, timeout: .minutes(5))
     }
 
     @Test("says that the service is ready, until it is shutting down")
@@ -75,6 +77,34 @@ struct OperationsTests {
             finding.withLock { $0 = .failing("gone", remedy: "mend") }
             let failing = try await zoom()
             #expect(failing.status == 503 && failing.check["since"] == .string("2026-01-31T12:02:00Z"))
+        }
+    }
+
+    @Test(
+        "gives the metrics in the format that is asked for",
+        arguments: [
+            (nil, "text/plain; version=0.0.4; charset=utf-8"), ("*/*", "text/plain; version=0.0.4; charset=utf-8"),
+            ("text/plain", "text/plain; version=0.0.4; charset=utf-8"),
+            (
+                "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+                    + "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            ),
+            ("application/openmetrics-text;q=0.1, text/plain;q=0.2", "text/plain; version=0.0.4; charset=utf-8"),
+            ("application/openmetrics-text;q=0, */*", "text/plain; version=0.0.4; charset=utf-8"),
+            ("application/json", nil),
+        ] as [(String?, String?)])
+    func metrics(accept: String?, type: String?) async throws {
+        let metrics = MetricsRegistry()
+        DefenceLog(logger: .silent, metrics: metrics).acted(.resets)
+        try await Self.withOperations(metrics: metrics) { client, _ in
+            let response = try await Self.get(client, "/metrics", accept: accept)
+            #expect(response.status == (type == nil ? 406 : 200))
+            guard let type else { return }
+            #expect(response.fields.string(.contentType) == type)
+            let lines = String(buffer: response.body).split(separator: "\n")
+            #expect(lines.contains(#"http_server_defences_total{reason="resets"} 1"#))
+            #expect((lines.last == "# EOF") == type.hasPrefix("application/openmetrics-text"))
         }
     }
 

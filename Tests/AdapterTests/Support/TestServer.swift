@@ -1,5 +1,6 @@
 import Adapters
 import Domain
+import Instrumentation
 import Logging
 import NIOCore
 import NIOPosix
@@ -44,7 +45,7 @@ struct ScriptedHandler: RequestHandler {
 
     func reply(to request: HTTPRequest) -> Reply { script(request) }
 
-    func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse {
+    func refuse(_ refusal: Refusal, requestID: [UInt8]?, peer: PeerInfo) -> HTTPResponse {
         .text("\(refusal.status)", status: refusal.status)
     }
 }
@@ -274,4 +275,9 @@ func untilCancelled() async {
     } onCancel: {
         continuation.finish()
     }
+}
+
+/// Fields of a request in which a trace is told of.
+struct DictionaryExtractor: Extractor {
+    func extract(key: String, from carrier: [String: String]) -> String? { carrier[key] }
 }

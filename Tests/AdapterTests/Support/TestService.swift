@@ -188,7 +188,7 @@ struct TestService {
             exportContacts: ExportContacts(
                 lists: AccountLists(directory: source, time: time), cache: cache, source: source, time: time),
             callers: callers, audit: AuditLog(logger: audit),
-            accessLog: AccessLog(share: 1, logger: .silent), time: time, logger: .silent)
+            accessLog: AccessLog(share: 1, logger: .silent, metrics: .none), time: time, logger: .silent)
         let server = try await HTTPServer(
             host: "127.0.0.1", port: 0, group: .singleton, handler: router,
             configuration: .test(grace: .seconds(10), tls: try await transport.certificate()), logger: .silent)

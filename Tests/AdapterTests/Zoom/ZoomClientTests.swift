@@ -1,6 +1,7 @@
 import Adapters
 import Domain
 import DomainFakes
+import Instrumentation
 import NIOCore
 import Synchronization
 import Testing
@@ -425,8 +426,10 @@ struct ZoomClientTests {
             return .now(.text(#"{"city":"Oakland"}"#))
         }
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        var context = InstrumentationContext.topLevel
+        ServiceTracer().extract(["traceparent": trace], into: &context, using: DictionaryExtractor())
         try await TestZoom.with(handler) { client in
-            _ = try await TraceContext.$traceparent.withValue(trace) {
+            _ = try await InstrumentationContext.withValue(context) {
                 try await client.billing(of: Self.account, for: .interactive)
             }
         }

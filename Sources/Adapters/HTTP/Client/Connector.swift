@@ -71,8 +71,7 @@ struct Connector {
                     guard isClear else { return }
                     // Before it connects: what the server sends first must find its reader.
                     let (connector, events) = context.value
-                    let handler = connector.http2Handler(events)
-                    try channel.pipeline.syncOperations.addHandler(handler)
+                    _ = try connector.speak(connector.configuration.clearProtocol, on: channel, events)
                 }
             }
             .connect(host: host, port: port)
@@ -97,11 +96,31 @@ struct Connector {
             timeouts: configuration.timeouts, executor: EventLoopExecutor(eventLoop), peer: .unknown)
     }
 
+    /// Leaves the connection to the handler for what is spoken on it.
+    private func speak(
+        _ applicationProtocol: ApplicationProtocol, on channel: any Channel, _ events: ConnectionEvents
+    ) throws -> any ClientConnection {
+        switch applicationProtocol {
+        case .http2:
+            let handler = http2Handler(events)
+            try channel.pipeline.syncOperations.addHandler(handler)
+            return handler
+        case .http1:
+            let handler = HTTP1ClientHandler(configuration: configuration, eventLoop: eventLoop, events: events)
+            try HTTP1ClientHandler.add(handler, to: channel)
+            return handler
+        }
+    }
+
     private func connectedInClear(_ channel: any Channel) -> EventLoopFuture<Connected> {
         eventLoop.makeCompletedFuture {
-            guard let handler = try? channel.pipeline.syncOperations.handler(type: HTTP2Handler.self) else {
-                throw ConnectFailure.lost
-            }
+            let pipeline = channel.pipeline.syncOperations
+            let handler: (any ClientConnection)? =
+                switch configuration.clearProtocol {
+                case .http2: try? pipeline.handler(type: HTTP2Handler.self)
+                case .http1: try? pipeline.handler(type: HTTP1ClientHandler.self)
+                }
+            guard let handler else { throw ConnectFailure.lost }
             return Connected(connection: NIOLoopBound(handler, eventLoop: eventLoop), channel: channel)
         }
     }
@@ -145,17 +164,7 @@ struct Connector {
         let promise = eventLoop.makePromise(of: Connected.self)
         guard let tls = configuration.tls else { preconditionFailure("https needs a context for TLS") }
         let greeter = ClientGreeter(promise: promise, eventLoop: eventLoop) { applicationProtocol in
-            switch applicationProtocol {
-            case .http2:
-                let handler = http2Handler(events)
-                try channel.pipeline.syncOperations.addHandler(handler)
-                return handler
-            case .http1:
-                let handler = HTTP1ClientHandler(
-                    configuration: configuration, eventLoop: eventLoop, events: events)
-                try HTTP1ClientHandler.add(handler, to: channel)
-                return handler
-            }
+            try speak(applicationProtocol, on: channel, events)
         }
         let deadline = eventLoop.scheduleTask(in: configuration.tlsHandshake) {
             promise.fail(ConnectFailure.tlsTimedOut)

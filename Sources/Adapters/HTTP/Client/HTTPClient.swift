@@ -35,6 +35,9 @@ package final class HTTPClient: Sendable {
         /// Connections of HTTP/1.1 at a time, each of which carries one request.
         package var http1ConnectionsMax = 16
 
+        /// What is spoken in clear text, where nothing is agreed on.
+        package var clearProtocol = ApplicationProtocol.http2
+
         /// Requests that may wait for a connection.
         package var waitingMax = 1024
 

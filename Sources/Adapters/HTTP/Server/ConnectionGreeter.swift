@@ -184,7 +184,9 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
         phase = .over
         deadline?.cancel()
         let peer = PeerInfo(
-            address: address, isEncrypted: configuration.tls != nil, certificateNames: certificateNames)
+            address: address, isEncrypted: configuration.tls != nil, applicationProtocol: applicationProtocol,
+            certificateNames: certificateNames)
+        load.connectionSpeaks(applicationProtocol, isEncrypted: peer.isEncrypted, until: context.channel.closeFuture)
         let limits = configuration.limits
         do {
             let connection: any ServedConnection

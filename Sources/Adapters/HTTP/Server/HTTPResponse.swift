@@ -12,6 +12,11 @@ package struct HTTPResponse: Sendable {
         self.body = body
     }
 
+    /// `:status`; 0 if there is none that is one.
+    package var status: Int {
+        fields[.status]?.reduce(0) { $0 &* 10 &+ Int($1) &- 0x30 } ?? 0
+    }
+
     package init(status: Int, body: ByteBuffer = ByteBuffer()) {
         fields = HeaderFields(reservingBytes: 256)
         fields.append(.status, status)

@@ -7,8 +7,10 @@ package protocol RequestHandler: Sendable {
 
     /// The answer to a request that the connection refuses.
     ///
-    /// - Parameter requestID: The `x-request-id` of the request, as far as it is known.
-    func refuse(_ refusal: Refusal, requestID: [UInt8]?) -> HTTPResponse
+    /// - Parameters:
+    ///   - requestID: The `x-request-id` of the request, as far as it is known.
+    ///   - peer: Whom it is from.
+    func refuse(_ refusal: Refusal, requestID: [UInt8]?, peer: PeerInfo) -> HTTPResponse
 }
 
 /// Why a request is refused by the connection, before anybody looks at what it asks for.

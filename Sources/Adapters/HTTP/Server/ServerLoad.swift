@@ -71,6 +71,43 @@ package final class ServerLoad: Sendable {
         sharedAddresses.contains { $0.contains(address) } ? nil : PeerKey(address)
     }
 
+    /// Connections by what is spoken on them: open now, and taken so far.
+    private final class Spoken: Sendable {
+        let open = Atomic(0)
+        let taken = Atomic(0)
+    }
+
+    private static let kinds: [(applicationProtocol: ApplicationProtocol, isEncrypted: Bool)] = [
+        (.http1, false), (.http1, true), (.http2, false), (.http2, true),
+    ]
+    private let spoken = kinds.map { _ in Spoken() }
+
+    /// It is known now what a connection is.
+    func connectionSpeaks(
+        _ applicationProtocol: ApplicationProtocol, isEncrypted: Bool, until closed: EventLoopFuture<Void>
+    ) {
+        let spoken = spoken[(applicationProtocol == .http2 ? 2 : 0) + (isEncrypted ? 1 : 0)]
+        spoken.open.add(1, ordering: .relaxed)
+        spoken.taken.add(1, ordering: .relaxed)
+        closed.whenComplete { _ in spoken.open.subtract(1, ordering: .relaxed) }
+    }
+
+    package struct Connections: Sendable {
+        package let applicationProtocol: ApplicationProtocol
+        package let isEncrypted: Bool
+        package let open: Int
+        package let taken: Int
+    }
+
+    /// A value for each kind, those of which there are none among them.
+    package var connectionsByKind: [Connections] {
+        zip(Self.kinds, spoken).map { kind, spoken in
+            Connections(
+                applicationProtocol: kind.applicationProtocol, isEncrypted: kind.isEncrypted,
+                open: spoken.open.load(ordering: .relaxed), taken: spoken.taken.load(ordering: .relaxed))
+        }
+    }
+
     package var openConnections: Int { connections.load(ordering: .relaxed) }
 
     // MARK: Handshakes

@@ -1,0 +1,48 @@
+/// Keeps text that somebody else may have chosen on one line, and no longer than anybody reads.
+enum LogText {
+    /// UTF-8 bytes of a message, and of each field beside it.
+    static let messageBytesMax = 1024
+    static let fieldBytesMax = 256
+
+    /// Cut off where it is too long.
+    static func bounded(_ text: String, bytesMax: Int) -> String {
+        guard text.utf8.count > bytesMax else { return text }
+        var bounded = ""
+        for scalar in text.unicodeScalars {
+            guard bounded.utf8.count + UTF8.width(scalar) <= bytesMax else { break }
+            bounded.unicodeScalars.append(scalar)
+        }
+        return bounded + "…"
+    }
+
+    /// The same, and what would end a line, colour a terminal or turn its direction is shown instead of done.
+    static func shown(_ text: String, bytesMax: Int) -> String {
+        guard text.utf8.count > bytesMax || text.unicodeScalars.contains(where: isHidden) else { return text }
+        var shown = ""
+        for scalar in text.unicodeScalars {
+            let next = isHidden(scalar) ? "\\u{" + String(scalar.value, radix: 16) + "}" : String(scalar)
+            guard shown.utf8.count + next.utf8.count <= bytesMax else { return shown + "…" }
+            shown += next
+        }
+        return shown
+    }
+
+    /// Control characters, and what ends a line or turns its direction (Unicode, UAX #9 and UAX #14).
+    private static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case ..<0x20, 0x7F..<0xA0, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+        default: false
+        }
+    }
+}
+
+extension UTF8 {
+    fileprivate static func width(_ scalar: Unicode.Scalar) -> Int {
+        switch scalar.value {
+        case ..<0x80: 1
+        case ..<0x800: 2
+        case ..<0x1_0000: 3
+        default: 4
+        }
+    }
+}

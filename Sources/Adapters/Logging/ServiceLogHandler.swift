@@ -1,0 +1,102 @@
+import FoundationEssentials
+import Logging
+import NIOCore
+
+/// Writes records of the log, a line each, for people or for programs.
+struct ServiceLogHandler: LogHandler {
+    private let label: String
+    private let output: LogOutput
+
+    /// A level of this logger's own, if it was given one; else that of the output holds.
+    private var ownLevel: Logger.Level?
+
+    var metadata: Logger.Metadata = [:]
+    var metadataProvider: Logger.MetadataProvider?
+
+    init(label: String, output: LogOutput) {
+        self.label = label
+        self.output = output
+    }
+
+    var logLevel: Logger.Level {
+        get { ownLevel ?? output.level }
+        set { ownLevel = newValue }
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        var fields = metadata
+        if let provided = metadataProvider?.get() { fields.merge(provided) { $1 } }
+        if let own = event.metadata { fields.merge(own) { $1 } }
+        let sorted = fields.sorted { $0.key < $1.key }
+        let time = Date.now.formatted(Self.time)
+        var line = ByteBuffer()
+        switch output.format {
+        case .text: write(event, sorted, time, asTextTo: &line)
+        case .json: write(event, sorted, time, asJSONTo: &line)
+        }
+        line.writeInteger(UInt8(ascii: "\n"))
+        output.write(line, event.level)
+    }
+
+    /// RFC 3339, in UTC and to the millisecond.
+    private static let time = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+
+    private func write(
+        _ event: LogEvent, _ fields: [(key: String, value: Logger.Metadata.Value)], _ time: String,
+        asTextTo line: inout ByteBuffer
+    ) {
+        let level = event.level.rawValue.uppercased()
+        line.writeString("\(time) \(level)\(String(repeating: " ", count: max(0, 8 - level.utf8.count))) \(label): ")
+        line.writeString(LogText.shown("\(event.message)", bytesMax: LogText.messageBytesMax))
+        for (key, value) in fields {
+            line.writeString(" \(key)=\(LogText.shown("\(value)", bytesMax: LogText.fieldBytesMax))")
+        }
+    }
+
+    private func write(
+        _ event: LogEvent, _ fields: [(key: String, value: Logger.Metadata.Value)], _ time: String,
+        asJSONTo line: inout ByteBuffer
+    ) {
+        line.writeJSONObject { object in
+            object.member("time", time)
+            object.member("level", event.level.rawValue)
+            object.member("logger", label)
+            object.member("message", LogText.bounded("\(event.message)", bytesMax: LogText.messageBytesMax))
+            for (key, value) in fields {
+                object.member(named: Self.name(of: key)) { Self.write(value, to: &$0) }
+            }
+        }
+    }
+
+    /// What is not taken already.
+    private static func name(of key: String) -> String {
+        switch key {
+        case "time", "level", "logger", "message": key + "_"
+        default: key
+        }
+    }
+
+    /// Numbers as numbers; everything else as text.
+    private static func write(_ value: Logger.Metadata.Value, to line: inout ByteBuffer) {
+        if case .stringConvertible(let number) = value {
+            switch number {
+            case let number as Int:
+                line.writeString("\(number)")
+                return
+            case let number as Double where number.isFinite:
+                line.writeString("\(number)")
+                return
+            case let flag as Bool:
+                line.writeString("\(flag)")
+                return
+            default: break
+            }
+        }
+        line.writeJSONString(LogText.bounded("\(value)", bytesMax: LogText.fieldBytesMax))
+    }
+}

@@ -1,0 +1,152 @@
+package import NIOCore
+
+/// The metrics of one moment, on their way to whoever asked, in either of Prometheus' text formats.
+package struct MetricSamples: Sendable {
+    package enum Format: Sendable {
+        /// Prometheus' own, version 0.0.4.
+        case text
+        /// OpenMetrics 1.0.
+        case openMetrics
+
+        package var mediaType: String {
+            switch self {
+            case .text: "text/plain; version=0.0.4; charset=utf-8"
+            case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            }
+        }
+    }
+
+    enum Kind: String, Sendable {
+        case counter
+        case gauge
+        case histogram
+    }
+
+    private struct Family: Sendable {
+        var kind: Kind
+        var help: String
+
+        /// The rest of each line: what stands behind the family's name.
+        var lines: [String] = []
+    }
+
+    private var families: [String: Family] = [:]
+
+    init(_ definitions: [String: MetricDefinition]) {
+        for definition in definitions.values {
+            let kind: Kind
+            switch definition.kind {
+            case .counter: kind = .counter
+            case .gauge: kind = .gauge
+            case .histogram: kind = .histogram
+            }
+            families[definition.name] = Family(kind: kind, help: definition.help)
+        }
+    }
+
+    package mutating func add(_ definition: MetricDefinition, _ value: Double, _ labels: [MetricLabel] = []) {
+        switch definition.kind {
+        case .counter: add(definition.name, .counter, labels, value)
+        case .gauge: add(definition.name, .gauge, labels, value)
+        case .histogram: preconditionFailure("a histogram is more than a value")
+        }
+    }
+
+    package mutating func add(_ definition: MetricDefinition, _ value: Int, _ labels: [MetricLabel] = []) {
+        add(definition, Double(value), labels)
+    }
+
+    mutating func add(_ name: String, _ kind: Kind, _ labels: [MetricLabel], _ value: Double) {
+        add(name, kind, ["\(Self.text(of: labels)) \(Self.text(of: value))"])
+    }
+
+    mutating func add(_ name: String, _ labels: [MetricLabel], bounds: [Double], counts: [Int], sum: Double) {
+        var lines: [String] = []
+        var count = 0
+        for (bound, within) in zip(bounds + [.infinity], counts) {
+            count += within
+            lines.append(
+                "_bucket\(Self.text(of: labels + [("le", bound == .infinity ? "+Inf" : "\(bound)")])) \(count)")
+        }
+        let text = Self.text(of: labels)
+        lines.append("_count\(text) \(count)")
+        lines.append("_sum\(text) \(Self.text(of: sum))")
+        add(name, .histogram, lines)
+    }
+
+    private mutating func add(_ name: String, _ kind: Kind, _ lines: [String]) {
+        families[name, default: Family(kind: kind, help: "")].lines += lines
+    }
+
+    // MARK: Writing
+
+    package func write(_ format: Format, to buffer: inout ByteBuffer) {
+        for (name, family) in families.sorted(by: { $0.key < $1.key }) {
+            write(Self.exposed(name), family, format, to: &buffer)
+        }
+        if case .openMetrics = format { buffer.writeStaticString("# EOF\n") }
+    }
+
+    private func write(_ name: String, _ family: Family, _ format: Format, to buffer: inout ByteBuffer) {
+        let suffix = "_total"
+        let isCounter = family.kind == .counter
+        let stem = isCounter && name.hasSuffix(suffix) ? String(name.dropLast(suffix.count)) : name
+        // OpenMetrics names a family without the suffix that each of its counters has.
+        let (title, sample): (String, String) =
+            switch format {
+            case .text: (name, name)
+            case .openMetrics: (stem, isCounter ? stem + suffix : name)
+            }
+        if !family.help.isEmpty {
+            let help = Self.escaped(family.help, quotes: format == .openMetrics)
+            buffer.writeString("# HELP \(title) \(help)\n")
+        }
+        buffer.writeString("# TYPE \(title) \(family.kind.rawValue)\n")
+        // In an order that does not change from one time to the next; that of the bounds of a histogram is kept.
+        for line in family.kind == .histogram ? family.lines : family.lines.sorted() {
+            buffer.writeString(sample)
+            buffer.writeString(line)
+            buffer.writeStaticString("\n")
+        }
+    }
+
+    /// `{name="value"}`, or nothing without labels.
+    static func text(of labels: [MetricLabel]) -> String {
+        guard !labels.isEmpty else { return "" }
+        let pairs = labels.map { "\(exposed($0.name))=\"\(escaped($0.value, quotes: true))\"" }
+        return "{\(pairs.joined(separator: ","))}"
+    }
+
+    static func text(of value: Double) -> String {
+        if value == .infinity { return "+Inf" }
+        if value == -.infinity { return "-Inf" }
+        if value.isNaN { return "NaN" }
+        return Int(exactly: value).map { "\($0)" } ?? "\(value)"
+    }
+
+    /// What is no letter, digit or underscore in a name becomes an underscore: libraries name theirs as they like.
+    private static func exposed(_ name: String) -> String {
+        var exposed = String(
+            name.unicodeScalars.map { scalar -> Character in
+                switch scalar {
+                case "a"..."z", "A"..."Z", "0"..."9", "_": Character(scalar)
+                default: "_"
+                }
+            })
+        if exposed.first.map({ ("0"..."9").contains($0) }) ?? true { exposed = "_" + exposed }
+        return exposed
+    }
+
+    private static func escaped(_ text: String, quotes: Bool) -> String {
+        var escaped = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\": escaped += "\\\\"
+            case "\n": escaped += "\\n"
+            case "\"" where quotes: escaped += "\\\""
+            default: escaped.unicodeScalars.append(scalar)
+            }
+        }
+        return escaped
+    }
+}

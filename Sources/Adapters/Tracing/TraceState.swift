@@ -1,0 +1,37 @@
+/// What other tracing systems have to say to themselves: the `tracestate` field, passed on as it came (W3C Trace Context, 3.3).
+package struct TraceState: Sendable, Hashable {
+    package let text: String
+
+    private static let membersMax = 32
+    private static let bytesMax = 512
+
+    /// `nil` for what is not one, or is longer than has to be passed on.
+    package init?(_ field: String) {
+        guard !field.isEmpty, field.utf8.count <= Self.bytesMax else { return nil }
+        let members = field.split(separator: ",", omittingEmptySubsequences: false)
+        guard members.count <= Self.membersMax, members.allSatisfy(Self.isMember) else { return nil }
+        text = field
+    }
+
+    private static func isMember(_ member: Substring) -> Bool {
+        let trimmed = member.drop { $0 == " " || $0 == "\t" }
+        // Empty members are allowed.
+        guard let first = trimmed.utf8.first else { return true }
+        guard let sign = trimmed.firstIndex(of: "=") else { return false }
+        let key = trimmed[..<sign].utf8
+        let isLetterOrDigit =
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first)
+            || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
+        let isKey = key.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"),
+                UInt8(ascii: "-"), UInt8(ascii: "*"), UInt8(ascii: "/"), UInt8(ascii: "@"):
+                true
+            default: false
+            }
+        }
+        let value = trimmed[trimmed.index(after: sign)...].utf8
+        return isLetterOrDigit && isKey && key.count <= 256
+            && value.allSatisfy { (0x20...0x7E).contains($0) && $0 != UInt8(ascii: "=") }
+    }
+}

@@ -1,0 +1,106 @@
+import Domain
+import Metrics
+import NIOCore
+import Synchronization
+
+/// What is asked of Zoom for one master account, and what becomes of it. Tens of calls a second: instruments are looked up.
+struct ZoomMetrics: Sendable {
+    /// How a call ended: the closed set that is a label.
+    enum Outcome: String, Sendable {
+        case ok
+        case selfPay = "self-pay"
+        case noAccount = "no-account"
+        case rateLimited = "rate-limited"
+        case refused
+        case failed
+        case timedOut = "timed-out"
+        case cancelled
+        /// Nothing was sent: for lack of a turn, a token or a scope, or since Zoom is left alone.
+        case notSent = "not-sent"
+    }
+
+    enum Renewal: String, Sendable {
+        case obtained
+        /// Taken over from another replica.
+        case shared
+        case failed
+    }
+
+    static let tokenOperation = "Token"
+
+    private let master: String
+    private let metrics: any MetricsFactory
+
+    init(master: Name, metrics: any MetricsFactory) {
+        self.master = master.rawValue
+        self.metrics = metrics
+    }
+
+    func called(_ operation: String, _ outcome: Outcome) {
+        Counter(
+            .zoomCalls, [("master", master), ("operation", operation), ("outcome", outcome.rawValue)], in: metrics
+        ).increment()
+    }
+
+    func renewed(_ renewal: Renewal) {
+        Counter(.zoomTokenRenewals, [("master", master), ("outcome", renewal.rawValue)], in: metrics).increment()
+    }
+
+    /// - Parameter result: The status, or the kind of failure in place of one.
+    func exchanged(
+        _ method: String, _ template: String, _ origin: Origin, _ result: Result<Int, HTTPFailure>,
+        after time: TimeAmount
+    ) {
+        var labels: [MetricLabel] = [
+            ("http_request_method", method), ("server_address", origin.host), ("url_template", template),
+        ]
+        switch result {
+        case .success(let status): labels.append(("http_response_status_code", "\(status)"))
+        case .failure(let failure): labels.append(("error_type", failure.kind))
+        }
+        Metrics.Timer(.clientRequestDuration, labels, in: metrics).recordNanoseconds(time.nanoseconds)
+    }
+
+    func waited(_ label: ZoomRateLabel, _ urgency: Purpose.Urgency, _ time: Duration) {
+        let name: String =
+            switch urgency {
+            case .interactive: "interactive"
+            case .bulk: "bulk"
+            }
+        Metrics.Timer(
+            .zoomBudgetWait, [("master", master), ("label", label.rawValue), ("urgency", name)], in: metrics
+        ).recordNanoseconds(Int64(time / .nanoseconds(1)))
+    }
+
+    func sent(_ label: ZoomRateLabel) {
+        Counter(.zoomBudgetSent, [("master", master), ("label", label.rawValue)], in: metrics).increment()
+    }
+
+    func turnedAway(_ label: ZoomRateLabel, _ failure: ZoomFailure) {
+        let reason: String
+        switch failure {
+        case .paced: reason = "busy"
+        case .dayOver: reason = "day-over"
+        case .api, .transport, .unreadable, .unavailable, .credentials, .scopesMissing: return
+        }
+        Counter(
+            .zoomBudgetRefused, [("master", master), ("label", label.rawValue), ("reason", reason)], in: metrics
+        ).increment()
+    }
+}
+
+extension ZoomFailure {
+    var metricsOutcome: ZoomMetrics.Outcome {
+        switch self {
+        case .transport(.cancelled): .cancelled
+        case .transport(.timedOut): .timedOut
+        case .transport, .unreadable: .failed
+        case .paced, .unavailable, .credentials, .scopesMissing: .notSent
+        case .dayOver: .rateLimited
+        case .api where isSelfPay: .selfPay
+        case .api(_, let code, let message, _) where Self.deniesAccount(code: code, message: message): .noAccount
+        case .api(429, _, _, _): .rateLimited
+        case .api(let status, _, _, _): status >= 500 ? .failed : .refused
+        }
+    }
+}

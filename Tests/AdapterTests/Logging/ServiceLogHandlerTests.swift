@@ -1,0 +1,147 @@
+import Adapters
+import Foundation
+import Logging
+import NIOCore
+import Synchronization
+import Testing
+
+@Suite("A record of the log", .timeLimit(.minutes(1)))
+struct ServiceLogHandlerTests {
+    /// What is written of what `log` logs, a line each.
+    private static func written(
+        _ format: LogOutput.Format, level: Logger.Level = .info, _ log: (Logger, LogOutput) -> Void
+    ) -> [String] {
+        let lines = Mutex<[String]>([])
+        let output = LogOutput { line in lines.withLock { $0.append(String(buffer: line)) } }
+        output.format = format
+        output.level = level
+        log(output.logger(label: "test"), output)
+        output.flush()
+        return lines.withLock { $0 }
+    }
+
+    private static func record(_ message: String, _ fields: [String: String]) -> String {
+        written(.text) { logger, _ in logger.info("\(message)", metadata: fields.mapValues { "\($0)" }) }.joined()
+    }
+
+    @Test(
+        "shows what would end its line, colour a terminal or turn its direction",
+        arguments: [
+            ("a\nb", "a\\u{a}b"), ("a\r\nb", "a\\u{d}\\u{a}b"), ("a\u{1B}[31mb", "a\\u{1b}[31mb"), ("\u{0}", "\\u{0}"),
+            ("\u{7F}", "\\u{7f}"), ("\u{85}", "\\u{85}"), ("\u{2028}\u{2029}", "\\u{2028}\\u{2029}"),
+            ("\u{202E}", "\\u{202e}"), ("ä%0a é", "ä%0a é"),
+            (String(decoding: [0xFF, 0x61], as: UTF8.self), "\u{FFFD}a"),
+        ])
+    func escapes(text: String, shown: String) throws {
+        let line = Self.record(text, ["field": text])
+        #expect(line.hasSuffix(" INFO     test: \(shown) field=\(shown)\n"), "\(line)")
+        // As an object it is one line as well, and read back as what it was.
+        let object = try #require(
+            Self.written(.json) { logger, _ in logger.info("\(text)", metadata: ["field": "\(text)"]) }.first)
+        #expect(object.unicodeScalars.filter { $0.value < 0x20 || (0x2028...0x2029).contains($0.value) } == ["\n"])
+        let read = try #require(
+            try JSONSerialization.jsonObject(with: Data(object.utf8)) as? [String: String])
+        #expect(read["message"] == text && read["field"] == text)
+    }
+
+    @Test("is no longer than anybody reads")
+    func length() {
+        let field = Self.record("", ["field": String(repeating: "ä", count: 8000)])
+        #expect(field.hasSuffix(" field=" + String(repeating: "ä", count: 128) + "…\n"))
+        #expect(Self.record(String(repeating: "a", count: 8000), [:]).utf8.count <= 1024 + 60)
+        let object = Self.written(.json) { logger, _ in
+            logger.info(
+                "\(String(repeating: "\u{1}", count: 8000))",
+                metadata: ["field": "\(String(repeating: "ä", count: 8000))"])
+        }
+        #expect(object.joined().utf8.count < 6 * 1024 + 6 * 256 + 200)
+    }
+
+    @Test("says when, how bad, from where and what, numbers as numbers")
+    func object() throws {
+        let lines = Self.written(.json) { logger, _ in
+            var logger = logger
+            logger[metadataKey: "master"] = "main"
+            logger.warning(
+                "request",
+                metadata: [
+                    "status": .stringConvertible(503), "duration_ms": .stringConvertible(0.25), "time": "now",
+                    "level": "high", "caller": "app",
+                ])
+        }
+        let read = try #require(
+            try JSONSerialization.jsonObject(with: Data(lines.joined().utf8)) as? [String: Any])
+        #expect(read["level"] as? String == "warning" && read["logger"] as? String == "test")
+        #expect(read["status"] as? Int == 503 && read["duration_ms"] as? Double == 0.25)
+        #expect(read["time_"] as? String == "now" && read["level_"] as? String == "high")
+        #expect(read["master"] as? String == "main" && read["caller"] as? String == "app")
+        let time = try #require(read["time"] as? String)
+        #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil, "\(time)")
+    }
+
+    @Test("is written by the level of the moment, but for loggers with one of their own")
+    func level() {
+        let lines = Self.written(.text) { logger, output in
+            var strict = logger
+            strict.logLevel = .error
+            logger.debug("one")
+            output.level = .debug
+            logger.debug("two")
+            strict.info("three")
+            output.level = .error
+            logger.info("four")
+        }
+        #expect(lines.count == 1 && lines[0].hasSuffix("test: two\n"))
+    }
+
+    @Test("is given up, and counted, when nobody takes what is written; whoever logs does not wait")
+    func dropped() {
+        let release = DispatchSemaphore(value: 0)
+        let count = Atomic(0)
+        let output = LogOutput(waitingBytesMax: 10_000) { _ in
+            release.wait()
+            release.signal()
+            count.add(1, ordering: .relaxed)
+        }
+        let logger = output.logger(label: "test")
+        for _ in 0..<1000 { logger.info("\(String(repeating: "a", count: 100))") }
+        #expect(output.linesDropped > 900 && output.linesDropped < 1000)
+        release.signal()
+        output.flush()
+        #expect(count.load(ordering: .relaxed) + output.linesDropped == 1000)
+        #expect(output.lines.map(\.count).reduce(0, +) + output.linesDropped == 1000)
+    }
+
+    @Test("stays one line in a service that is sent what is meant for its log", arguments: ["text", "json"])
+    func service(format: String) async throws {
+        try await RunningService.with(["--log-level", "debug", "--log-format", format]) { service in
+            let long = String(repeating: "M", count: 8000)
+            let fields = [
+                ("x-request-id", "a%0a2026-01-01 error"), ("authorization", "Bearer %0a"),
+                ("forwarded", "for=\"\\\"\";a"),
+                ("x-forwarded-for", "%0d%0a"),
+            ]
+            try await FramePeer.connected(to: service.port) { peer in
+                try await peer.send(
+                    .headers(1, FramePeer.request(long, "/%0aerror") + fields),
+                    // Refused before anybody could log it.
+                    .headers(3, FramePeer.get("/", ("user-agent", "\u{1B}[31m"))))
+                _ = try await peer.settle()
+            }
+            try await TextPeer.connected(to: service.port) { peer in
+                try await peer.request("GET", "/%0aerror", "X-Request-ID: %0a\u{2028}")
+                _ = try await peer.response()
+                try await peer.request("GET", "/", "X-Request-ID: \u{1B}[31m")
+                _ = try await peer.untilClosed()
+            }
+            let log = try await service.process.errors(
+                containing: format == "json" ? #""method":"# : "method=", times: 2)
+            for line in log.split(whereSeparator: \.isNewline) {
+                #expect(
+                    line.firstMatch(of: format == "json" ? /^{"time":"\d{4}-/ : /^\d{4}-\d\d-\d\dT/) != nil, "\(line)")
+                #expect(line.utf8.count < 1000)
+                #expect(line.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F })
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+import Adapters
+import Metrics
+import NIOCore
+import Testing
+
+@Suite("Metrics")
+struct MetricsRegistryTests {
+    private static func text(_ registry: MetricsRegistry, _ format: MetricSamples.Format = .text) -> String {
+        var buffer = ByteBuffer()
+        registry.samples().write(format, to: &buffer)
+        return String(buffer: buffer)
+    }
+
+    @Test("are written as Prometheus reads them, whatever is in a label")
+    func escapes() {
+        let registry = MetricsRegistry(definitions: [])
+        Counter(label: "calls_total", dimensions: [("name", "a\"b\\c\nd"), ("other", "ä")], factory: registry)
+            .increment(by: 3)
+        Meter(label: "9 lives", dimensions: [("a-b", "")], factory: registry).set(0.5)
+        #expect(
+            Self.text(registry) == #"""
+                # TYPE _9_lives gauge
+                _9_lives{a_b=""} 0.5
+                # TYPE calls_total counter
+                calls_total{name="a\"b\\c\nd",other="ä"} 3
+
+                """#)
+        #expect(
+            Self.text(registry, .openMetrics) == #"""
+                # TYPE _9_lives gauge
+                _9_lives{a_b=""} 0.5
+                # TYPE calls counter
+                calls_total{name="a\"b\\c\nd",other="ä"} 3
+                # EOF
+
+                """#)
+    }
+
+    @Test("describe everything there is, also what has not happened yet")
+    func described() {
+        let text = Self.text(MetricsRegistry())
+        for definition in MetricDefinition.all {
+            #expect(text.contains("# HELP \(definition.name) ") && text.contains("# TYPE \(definition.name) "))
+            if case .counter = definition.kind {
+                #expect(definition.name.hasSuffix("_total"))
+            } else {
+                #expect(!definition.name.hasSuffix("_total"))
+            }
+        }
+        #expect(Set(MetricDefinition.all.map(\.name)).count == MetricDefinition.all.count)
+    }
+
+    @Test("of time are counted up to each bound, a time that is a bound's among them")
+    func histogram() {
+        let registry = MetricsRegistry()
+        let timer = Metrics.Timer(.zoomBudgetWait, [("master", "a")], in: registry)
+        for seconds in [0.0, 0.0001, 0.00011, 1, 29, 31] { timer.recordNanoseconds(Int64(seconds * 1e9)) }
+        let lines = Self.text(registry).split(separator: "\n").filter { $0.hasPrefix("zoom_budget_wait_seconds") }
+        #expect(lines.count == 19)
+        #expect(lines.first == #"zoom_budget_wait_seconds_bucket{master="a",le="0.0001"} 2"#)
+        #expect(lines[1] == #"zoom_budget_wait_seconds_bucket{master="a",le="0.00025"} 3"#)
+        #expect(lines.contains(#"zoom_budget_wait_seconds_bucket{master="a",le="1.0"} 4"#))
+        #expect(lines.contains(#"zoom_budget_wait_seconds_bucket{master="a",le="30.0"} 5"#))
+        #expect(lines.contains(#"zoom_budget_wait_seconds_bucket{master="a",le="+Inf"} 6"#))
+        #expect(lines.contains(#"zoom_budget_wait_seconds_count{master="a"} 6"#))
+        #expect(lines.last == #"zoom_budget_wait_seconds_sum{master="a"} 61.00021"#)
+    }
+
+    @Test("lose no count however many count at the same moment")
+    func concurrent() async {
+        let registry = MetricsRegistry()
+        await withTaskGroup { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    // Found anew each time: it is one and the same.
+                    for _ in 0..<5000 {
+                        Counter(.zoomCalls, [("outcome", "ok")], in: registry).increment()
+                        Meter(.streamsOpen, in: registry).increment()
+                        FloatingPointCounter(.streamPausedTime, in: registry).increment(by: 0.25)
+                        Metrics.Timer(.zoomBudgetWait, in: registry).recordNanoseconds(500_000_000)
+                    }
+                }
+            }
+        }
+        let text = Self.text(registry)
+        #expect(text.contains("zoom_calls_total{outcome=\"ok\"} 40000\n"))
+        #expect(text.contains("billing_streams_open 40000\n"))
+        #expect(text.contains("billing_stream_paused_seconds_total 10000\n"))
+        #expect(text.contains("zoom_budget_wait_seconds_count 40000\n"))
+        #expect(text.contains("zoom_budget_wait_seconds_sum 20000\n"))
+    }
+
+    @Test("of libraries are taken as well, and one that is of two kinds does no harm")
+    func others() {
+        let registry = MetricsRegistry(definitions: [])
+        registry.makeRecorder(label: "sizes", dimensions: [], aggregate: true).record(5 as Int64)
+        Meter(label: "sizes", factory: registry).set(7)
+        Counter(label: "sizes", factory: registry).increment()
+        let text = Self.text(registry)
+        #expect(text.contains("sizes_count 1\n") && !text.contains("sizes 7"))
+    }
+}
