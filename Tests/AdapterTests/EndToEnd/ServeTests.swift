@@ -133,6 +133,29 @@ struct ServeTests {
         }
     }
 
+    @Test("needs no rights: it serves as a user who has none")
+    func unprivileged() async throws {
+        // Where nobody else may look, nobody else may run a program either.
+        let folder = await TestProcess.run("mktemp", ["--directory"]).lines[0]
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let program = folder + "/billing-service"
+        let copied = await TestProcess.run(
+            "sh", ["-c", "chmod 755 \(folder); cp \(TestProcess.billingService) \(program); id -u"])
+        let dropping =
+            copied.output == "0\n"
+            ? ["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"] : []
+        let service = TestProcess(
+            "setpriv",
+            dropping + ["--no-new-privs", program, "serve", "--sandbox", "--http-port", "0", "--ops-port", "0"])
+        let output = try await service.output(containing: "/v2/billing/stream\n")
+        for line in output.split(separator: "\n") where line.hasPrefix("curl ") {
+            let answer = await TestProcess.run("sh", ["-c", "\(line) --silent --show-error"])
+            #expect(answer.status == 0 && !answer.output.isEmpty, "\(answer.errors)")
+        }
+        service.signal(SIGTERM)
+        #expect(await service.outcome().status == 0)
+    }
+
     @Test("works against a Zoom elsewhere, with files for credentials and callers")
     func elsewhere() async throws {
         try await withTemporaryFolder { folder in

@@ -64,7 +64,7 @@ struct Connector {
         return ClientBootstrap(group: eventLoop)
             .resolver(FoundAddresses(addresses: addresses, eventLoop: eventLoop))
             .connectTimeout(configuration.connect)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.writeBufferWaterMark, value: .init(low: bytesMax / 4, high: bytesMax))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
