@@ -82,7 +82,8 @@ setup:
 	@scripts/install-packages.sh ca-certificates libnghttp2-dev libssl-dev pkg-config zlib1g-dev
 
 setup-test: setup
-	@scripts/install-packages.sh curl haproxy jq nghttp2-client nghttp2-server nginx-light openssl python3-venv sqlite3 tinyproxy-bin
+	@scripts/install-packages.sh \
+		curl haproxy jq nghttp2-client nghttp2-server nginx-light openssl prometheus python3-venv sqlite3 systemd tinyproxy-bin
 	@test -x $(VENV)/bin/python || python3 -m venv $(VENV)
 	@$(VENV)/bin/pip --quiet install --requirement scripts/requirements.txt
 

@@ -1,17 +1,17 @@
 import FoundationEssentials
 
 /// The limits of the control groups that this process is in: of its own and of all above it, the smallest counts.
-struct ControlGroups: Sendable {
+package struct ControlGroups: Sendable {
     /// Bytes; `nil` for no limit.
-    let memoryBytes: Int?
+    package let memoryBytes: Int?
 
     /// Whole processors, at least 1; `nil` for no limit.
-    let processors: Int?
+    package let processors: Int?
 
     /// - Parameters:
     ///   - root: Where the file systems of control groups are mounted.
     ///   - membership: cgroups(7), `/proc/[pid]/cgroup`.
-    init(root: String = "/sys/fs/cgroup", membership: String = "/proc/self/cgroup") {
+    package init(root: String = "/sys/fs/cgroup", membership: String = "/proc/self/cgroup") {
         // Within a container the root is its own group, whatever its path says.
         var folders = [root]
         let own = Self.text(at: membership)?.split(separator: "\n").first { $0.hasPrefix("0::/") }?.dropFirst(4) ?? ""

@@ -22,7 +22,10 @@ package final class SpanExporter: Service {
 
         /// How often a batch is sent that the collector could not take for a passing reason.
         package var attemptsMax = 4
-        package var timeout = TimeAmount.seconds(10)
+
+        /// How long it waits before the second time; twice as long before each that follows, give or take a half.
+        package var retryPause = Duration.seconds(1)
+        package var timeout = TimeAmount.seconds(5)
         package var http: HTTPClient.Configuration
 
         package init(origin: Origin, path: String, http: HTTPClient.Configuration) {
@@ -58,29 +61,35 @@ package final class SpanExporter: Service {
 
     /// Until the service shuts down; what waits then is sent once.
     package func run() async throws {
-        await cancelWhenGracefulShutdown { [self] in
-            while !Task.isCancelled {
-                await withTaskGroup { group in
-                    group.addTask { [queue] in await queue.many() }
-                    group.addTask { [time, configuration] in
-                        try? await time.sleep(until: time.now + configuration.interval)
-                    }
-                    await group.next()
-                    group.cancelAll()
-                }
-                while !Task.isCancelled, await sendBatch(attemptsMax: configuration.attemptsMax) {}
-            }
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            await untilDue()
+            while await sendBatch() {}
         }
-        while await sendBatch(attemptsMax: 1) {}
         await http.close()
     }
 
+    /// Returns when there are many, when they have waited long enough, or when the service shuts down.
+    private func untilDue() async {
+        await cancelWhenGracefulShutdown { [self] in
+            await withTaskGroup { group in
+                group.addTask { [queue] in await queue.many() }
+                group.addTask { [self] in await pause(configuration.interval) }
+                await group.next()
+                group.cancelAll()
+            }
+        }
+    }
+
+    private func pause(_ duration: Duration) async {
+        try? await time.sleep(until: time.now + duration)
+    }
+
     /// Sends some; `false` when there are no more, or the collector takes none.
-    private func sendBatch(attemptsMax: Int) async -> Bool {
+    private func sendBatch() async -> Bool {
         let spans = queue.take(configuration.batchMax)
         guard !spans.isEmpty else { return false }
         let body = OTLPTraces.body(of: spans, resource: resource)
-        for attempt in 1...attemptsMax {
+        attempts: for attempt in 1...configuration.attemptsMax {
             switch await send(body) {
             case .taken:
                 exported.increment(by: spans.count)
@@ -92,10 +101,11 @@ package final class SpanExporter: Service {
                 return false
             case .failed(let reason):
                 note(reason)
-                guard attempt < attemptsMax else { break }
+                guard attempt < configuration.attemptsMax, !Task.isShuttingDownGracefully else { break attempts }
                 // Spans that end meanwhile wait in the queue, or are counted as dropped.
-                let pause = Duration.seconds(1 << (attempt - 1)) * Double.random(in: 0.5...1.5)
-                guard (try? await time.sleep(until: time.now + pause)) != nil else { break }
+                await cancelWhenGracefulShutdown { [self] in
+                    await pause(configuration.retryPause * (1 << (attempt - 1)) * Double.random(in: 0.5...1.5))
+                }
             }
         }
         queue.drop(spans.count)

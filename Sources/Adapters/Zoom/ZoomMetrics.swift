@@ -6,7 +6,7 @@ import Synchronization
 /// What is asked of Zoom for one master account, and what becomes of it. Tens of calls a second: instruments are looked up.
 struct ZoomMetrics: Sendable {
     /// How a call ended: the closed set that is a label.
-    enum Outcome: String, Sendable {
+    enum Outcome: String, Sendable, CaseIterable {
         case ok
         case selfPay = "self-pay"
         case noAccount = "no-account"
@@ -19,7 +19,7 @@ struct ZoomMetrics: Sendable {
         case notSent = "not-sent"
     }
 
-    enum Renewal: String, Sendable {
+    enum Renewal: String, Sendable, CaseIterable {
         case obtained
         /// Taken over from another replica.
         case shared
@@ -34,16 +34,46 @@ struct ZoomMetrics: Sendable {
     init(master: Name, metrics: any MetricsFactory) {
         self.master = master.rawValue
         self.metrics = metrics
+        begin()
+    }
+
+    /// What has not happened is 0, so that the first time is seen as one more.
+    private func begin() {
+        let operations = ZoomOperation.allCases.map(\.title) + [Self.tokenOperation]
+        for operation in operations {
+            for outcome in Outcome.allCases { _ = calls(operation, outcome) }
+        }
+        for renewal in Renewal.allCases { _ = renewals(renewal) }
+        for label in Set(ZoomOperation.allCases.map(\.label)) {
+            _ = sent(under: label)
+            for reason in ["busy", "day-over"] { _ = refusals(under: label, reason) }
+        }
+    }
+
+    private func calls(_ operation: String, _ outcome: Outcome) -> Counter {
+        Counter(
+            .zoomCalls, [("master", master), ("operation", operation), ("outcome", outcome.rawValue)], in: metrics)
+    }
+
+    private func renewals(_ renewal: Renewal) -> Counter {
+        Counter(.zoomTokenRenewals, [("master", master), ("outcome", renewal.rawValue)], in: metrics)
+    }
+
+    private func sent(under label: ZoomRateLabel) -> Counter {
+        Counter(.zoomBudgetSent, [("master", master), ("label", label.rawValue)], in: metrics)
+    }
+
+    private func refusals(under label: ZoomRateLabel, _ reason: String) -> Counter {
+        Counter(
+            .zoomBudgetRefused, [("master", master), ("label", label.rawValue), ("reason", reason)], in: metrics)
     }
 
     func called(_ operation: String, _ outcome: Outcome) {
-        Counter(
-            .zoomCalls, [("master", master), ("operation", operation), ("outcome", outcome.rawValue)], in: metrics
-        ).increment()
+        calls(operation, outcome).increment()
     }
 
     func renewed(_ renewal: Renewal) {
-        Counter(.zoomTokenRenewals, [("master", master), ("outcome", renewal.rawValue)], in: metrics).increment()
+        renewals(renewal).increment()
     }
 
     /// - Parameter result: The status, or the kind of failure in place of one.
@@ -73,7 +103,7 @@ struct ZoomMetrics: Sendable {
     }
 
     func sent(_ label: ZoomRateLabel) {
-        Counter(.zoomBudgetSent, [("master", master), ("label", label.rawValue)], in: metrics).increment()
+        sent(under: label).increment()
     }
 
     func turnedAway(_ label: ZoomRateLabel, _ failure: ZoomFailure) {
@@ -83,9 +113,7 @@ struct ZoomMetrics: Sendable {
         case .dayOver: reason = "day-over"
         case .api, .transport, .unreadable, .unavailable, .credentials, .scopesMissing: return
         }
-        Counter(
-            .zoomBudgetRefused, [("master", master), ("label", label.rawValue), ("reason", reason)], in: metrics
-        ).increment()
+        refusals(under: label, reason).increment()
     }
 }
 

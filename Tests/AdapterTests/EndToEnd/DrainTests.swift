@@ -49,7 +49,7 @@ struct DrainTests {
             let service = await service.process.outcome()
             #expect(service.status == 0)
             let answered = try #require(report.firstMatch(of: /0 2xx, 0 3xx, (\d+) 4xx, 0 5xx/)).output.1
-            let taken = service.errors.split(separator: "\n").filter { $0.contains("] request") }.count
+            let taken = service.errors.split(separator: "\n").filter { $0.contains(#""message":"request""#) }.count
             #expect(Int(answered) == taken && taken > 0 && taken < 60_000)
         }
     }

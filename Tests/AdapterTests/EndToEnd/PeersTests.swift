@@ -8,51 +8,6 @@ import Testing
 /// Other people's programs, before and behind the service.
 @Suite("Among other people's programs", .fewAtATime, .timeLimit(.minutes(10)))
 struct PeersTests {
-    private static let nextPort = Atomic(Int.random(in: 15_000..<25_000))
-
-    /// A port nobody listens on, for programs that cannot be told to choose one and say which. It is below those that the
-    /// system chooses for whoever lets it (ip(7)), so that no other test is given it meanwhile.
-    private static func freePort() async throws -> Int {
-        while true {
-            let port = nextPort.add(1, ordering: .relaxed).newValue
-            let bound = try? await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .bind(host: "127.0.0.1", port: port).get()
-            guard let bound else { continue }
-            try await bound.close()
-            return port
-        }
-    }
-
-    /// Runs a program while `test` runs.
-    private static func running(
-        _ program: String, _ arguments: [String], listeningOn port: Int, _ test: () async throws -> Void
-    ) async throws {
-        let process = TestProcess(program, arguments)
-        let result: Result<Void, any Error>
-        do {
-            try await waitForPort(port)
-            try await test()
-            result = .success(())
-        } catch {
-            result = .failure(error)
-        }
-        process.signal(SIGTERM)
-        let outcome = await process.outcome()
-        if case .failure = result { Issue.record("\(program) said \(outcome.errors) \(outcome.output)") }
-        try result.get()
-    }
-
-    private static func waitForPort(_ port: Int) async throws {
-        let outcome = await TestProcess.run(
-            "curl",
-            [
-                "--silent", "--retry", "20", "--retry-connrefused", "--retry-delay", "1", "--output", "/dev/null",
-                "http://127.0.0.1:\(port)/",
-            ])
-        // It is there, whatever it says to that.
-        try #require(outcome.status != 7, "nobody listens on \(port)")
-    }
-
     private static func curl(_ url: String, _ options: [String]) async -> TestProcess.Outcome {
         await TestProcess.run(
             "curl", ["--silent", "--show-error", "--write-out", "\n%{http_version} %{http_code}"] + options + [url])
@@ -217,7 +172,10 @@ struct PeersTests {
                 try await RunningService.with(["--log-level", "debug", "--http-trusted-proxies", "127.0.0.1"]) {
                     clear in
                     try await RunningService.with(flags) { proxied in
-                        let ports = [try await Self.freePort(), try await Self.freePort(), try await Self.freePort()]
+                        let ports = [
+                            try await PeerProgram.freePort(), try await PeerProgram.freePort(),
+                            try await PeerProgram.freePort(),
+                        ]
                         let configuration = """
                             global
                               maxconn 100
@@ -240,7 +198,7 @@ struct PeersTests {
                             """
                         let path = certificates.folder + "/haproxy.cfg"
                         try write(configuration, to: path)
-                        try await Self.running("haproxy", ["-db", "-f", path], listeningOn: ports[0]) {
+                        try await PeerProgram.running("haproxy", ["-db", "-f", path], listeningOn: ports[0]) {
                             for (port, service) in zip(ports, [clear, encrypted, proxied]) {
                                 // From an address of its own, so that it can be told from the balancer's.
                                 let options = ["-H", service.authorization, "--interface", "127.0.0.9"]
@@ -277,7 +235,7 @@ struct PeersTests {
     func nginx() async throws {
         try await withTemporaryFolder { folder in
             try await RunningService.with { service in
-                let port = try await Self.freePort()
+                let port = try await PeerProgram.freePort()
                 try Self.writeNginx(
                     """
                     upstream service { server 127.0.0.1:\(service.port); keepalive 8; }
@@ -290,7 +248,8 @@ struct PeersTests {
                       }
                     }
                     """, in: folder)
-                try await Self.running("nginx", ["-p", folder, "-c", folder + "/nginx.conf"], listeningOn: port) {
+                try await PeerProgram.running("nginx", ["-p", folder, "-c", folder + "/nginx.conf"], listeningOn: port)
+                {
                     let base = "http://127.0.0.1:\(port)"
                     for _ in 0..<20 {
                         let one = await Self.curl(base + service.accountPath, ["-H", service.authorization])
@@ -384,7 +343,7 @@ struct PeersTests {
     @Test("asks a Zoom behind nginx over HTTP/1.1, where there is no HTTP/2")
     func zoomOverHTTP1() async throws {
         try await TestCertificates.with { certificates in
-            let nginx = try await Self.freePort()
+            let nginx = try await PeerProgram.freePort()
             try await Self.withEncryptedZoom(certificates, url: { _ in "https://localhost:\(nginx)" }) { base, _ in
                 let all = await Self.stream(base)
                 #expect(all.output.contains(Self.complete), "\(all.output)")
@@ -403,7 +362,7 @@ struct PeersTests {
                       location / { proxy_pass https://127.0.0.1:\(sandboxPort); proxy_http_version 1.1; }
                     }
                     """, in: folder)
-                try await Self.running(
+                try await PeerProgram.running(
                     "nginx", ["-p", folder, "-c", folder + "/nginx.conf"], listeningOn: nginx, run)
             }
         }
@@ -412,7 +371,7 @@ struct PeersTests {
     @Test("goes through the proxy that HTTPS_PROXY names, encrypted all the way", arguments: [true, false])
     func proxy(isKnown: Bool) async throws {
         try await TestCertificates.with { certificates in
-            let proxy = try await Self.freePort()
+            let proxy = try await PeerProgram.freePort()
             let password = isKnown ? "pass%77ord" : "wrong"
             try await Self.withEncryptedZoom(
                 certificates, url: { "https://localhost:\($0)" },
@@ -442,7 +401,7 @@ struct PeersTests {
                     ConnectPort \(sandboxPort)
 
                     """, to: path)
-                try await Self.running("tinyproxy", ["-d", "-c", path], listeningOn: proxy, run)
+                try await PeerProgram.running("tinyproxy", ["-d", "-c", path], listeningOn: proxy, run)
                 let seen = try String(contentsOfFile: log, encoding: .utf8)
                 #expect(seen.contains("CONNECT localhost:\(sandboxPort)") || !isKnown)
             }

@@ -14,6 +14,8 @@ struct FiledService {
     let base: String
     let ops: String
     let client: HTTPClient
+    /// Of the Zoom of `main`.
+    let zoomPort: Int
     let main: SandboxZoom
     let second: SandboxZoom
 
@@ -79,8 +81,8 @@ struct FiledService {
             origin: Origin(scheme: .http, host: "127.0.0.1", port: bases[0].1), group: .singleton,
             configuration: .patient, logger: .silent)
         let service = FiledService(
-            process: process, folder: folder, base: bases[0].0, ops: bases[1].0, client: client, main: zooms[0],
-            second: zooms[1])
+            process: process, folder: folder, base: bases[0].0, ops: bases[1].0, client: client,
+            zoomPort: zoom.port, main: zooms[0], second: zooms[1])
         let result: Result<Void, any Error>
         do {
             result = .success(try await test(service))

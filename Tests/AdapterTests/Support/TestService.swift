@@ -52,7 +52,7 @@ struct TestZoom {
     /// On any handler that plays Zoom.
     static func with(
         _ handler: any RequestHandler, secret: String = app.clientSecret, rate: RateBudget.Rules? = nil,
-        waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(),
+        waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(), tracer: ServiceTracer = ServiceTracer(),
         _ test: (ZoomMasters) async throws -> Void
     ) async throws {
         let server = try await HTTPServer(
@@ -61,8 +61,7 @@ struct TestZoom {
         let credentials = FakeCredentials([.test(secret: secret)])
         try await withServices([server]) {
             try await with(
-                server, [.test(server, rate: rate)], credentials, waitMax: waitMax,
-                time: time, test)
+                server, [.test(server, rate: rate)], credentials, waitMax: waitMax, time: time, tracer: tracer, test)
         }
     }
 
@@ -71,7 +70,7 @@ struct TestZoom {
         _ server: HTTPServer, _ masters: [ZoomMasters.Master], _ credentials: FakeCredentials,
         sharedTokens: (any SharedTokens)? = nil, waitMax: Duration = .seconds(10), retryTime: Duration = .zero,
         timeout: TimeAmount = .seconds(30), time: any TimeSource = SystemTime(),
-        logger: Logger = .silent,
+        tracer: ServiceTracer = ServiceTracer(), logger: Logger = .silent,
         _ test: (ZoomMasters) async throws -> Void
     ) async throws {
         var configuration = ZoomConfiguration(
@@ -83,7 +82,7 @@ struct TestZoom {
         configuration.http.bePatient()
         let client = ZoomMasters(
             masters, configuration: configuration, credentials: credentials, sharedTokens: sharedTokens,
-            group: .singleton, time: time, logger: logger)
+            group: .singleton, time: time, tracer: tracer, logger: logger)
         try await withServices([client]) { try await test(client) }
     }
 

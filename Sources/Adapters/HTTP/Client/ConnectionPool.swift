@@ -153,7 +153,7 @@ final class ConnectionPool {
             serve()
         case .failure(let failure):
             logger.warning(
-                "could not connect", metadata: ["origin": "\(origin)", "reason": "\(failure)"])
+                "could not connect", metadata: ["origin": "\(origin.authority)", "reason": "\(failure)"])
             // What waits for a connection that is there goes on waiting for that.
             guard connections.isEmpty, connecting == 0 else { return }
             failWaiting()
@@ -210,7 +210,7 @@ final class ConnectionPool {
         // That nobody answers says nothing about the connections there are.
         guard case .success(let addresses) = result else { return }
         for pooled in connections where pooled.channel.remoteAddress.map({ !addresses.contains($0) }) ?? false {
-            logger.info("the origin has moved", metadata: ["origin": "\(origin)"])
+            logger.info("the origin has moved", metadata: ["origin": "\(origin.authority)"])
             retire(pooled.connection)
             pooled.connection.drain()
         }
