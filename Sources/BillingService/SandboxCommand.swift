@@ -12,7 +12,7 @@ struct SandboxCommand: AsyncParsableCommand {
         commandName: "sandbox",
         abstract: "Serve a Zoom to try things against, alone.",
         discussion: """
-            Plays Zoom over HTTP/2 and HTTP/1.1 on 127.0.0.1, in clear text or over TLS, with Zoom's own checks, rate \
+            Plays Zoom over HTTP/2 and HTTP/1.1, in clear text on 127.0.0.1 or over TLS, with Zoom's own checks, rate \
             limits and error codes, for this service or any other client of Zoom's:
 
               POST /oauth/token                          Server-to-Server OAuth
@@ -31,6 +31,7 @@ struct SandboxCommand: AsyncParsableCommand {
               GET    /sandbox/faults          lists them, and how many requests each has met
               DELETE /sandbox/faults          ends them all
               POST   /sandbox/clock           {"advance_seconds": 3600}, or {"now": "2026-02-01T00:00:00Z"}
+              POST   /sandbox/secret          {"client_id": "…", "client_secret": "…"}: another secret of the app
               POST   /sandbox/tokens/revoke   ends every token
               GET    /sandbox/counts          what was asked so far
 
@@ -39,6 +40,7 @@ struct SandboxCommand: AsyncParsableCommand {
             Exit codes: 0 stopped by SIGTERM or SIGINT, 64 wrong usage, 78 wrong configuration, 1 anything else.
             """)
 
+    @Option(.sandboxHost) var host
     @Option(.sandboxPort) var port
     @Option(.sandboxCredentialsFile) var credentialsFile
     @Option(.sandboxTLSCertificate) var tlsCertificate
@@ -46,15 +48,15 @@ struct SandboxCommand: AsyncParsableCommand {
     @OptionGroup var sandboxFlags: SandboxFlags
     @OptionGroup var commonFlags: CommonFlags
 
-    private static let settings: [Setting] =
-        [.sandboxPort, .sandboxCredentialsFile, .sandboxTLSCertificate, .sandboxTLSKey]
+    static let settings: [Setting] =
+        [.sandboxHost, .sandboxPort, .sandboxCredentialsFile, .sandboxTLSCertificate, .sandboxTLSKey]
         + LogSettings.all
         + SandboxSettings.all
 
     func run() async throws {
         let own: [Setting: String?] = [
-            .sandboxPort: port, .sandboxCredentialsFile: credentialsFile, .sandboxTLSCertificate: tlsCertificate,
-            .sandboxTLSKey: tlsKey,
+            .sandboxHost: host, .sandboxPort: port, .sandboxCredentialsFile: credentialsFile,
+            .sandboxTLSCertificate: tlsCertificate, .sandboxTLSKey: tlsKey,
         ]
         let groups: [any SettingFlags] = [sandboxFlags, commonFlags]
         let flags = own.compactMapValues { $0 }.merging(groups.values) { first, _ in first }
@@ -62,10 +64,14 @@ struct SandboxCommand: AsyncParsableCommand {
             flags: flags, environment: ProcessInfo.processInfo.environment, file: commonFlags.configuration.file,
             known: Self.settings)
         let settings = SandboxSettings(&reader)
+        let host = reader.text(.sandboxHost) ?? ""
         let port = reader.integer(.sandboxPort, in: 0...65_535)
         let credentialsFile = reader.text(.sandboxCredentialsFile)
         let tls = ListenerSettings.tls(certificate: .sandboxTLSCertificate, key: .sandboxTLSKey, &reader)
         let log = LogSettings(&reader)
+        if tls == nil, !Loopback.includes(host) {
+            reader.report(.sandboxHost, "\(host) is not loopback, and there is no sandbox.tls.certificate")
+        }
         try reader.finish()
         if commonFlags.printsConfiguration {
             Output.write(reader.description)
@@ -78,7 +84,7 @@ struct SandboxCommand: AsyncParsableCommand {
             try ServerCertificate.read(files, naming: .sandboxTLSCertificate, group, .none, logger)
         }
         let sandbox = try await EmbeddedSandbox(
-            settings, host: "127.0.0.1", port: port, tls: certificate, group: group, time: SystemTime(),
+            settings, host: host, port: port, tls: certificate, group: group, time: SystemTime(),
             logger: logger)
         if let credentialsFile {
             do throws(FileProblem) {

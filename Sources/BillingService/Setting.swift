@@ -312,6 +312,10 @@ extension Setting {
         "sandbox.tls.certificate", default: nil, "path", "PEM file; with it the sandbox speaks TLS alone.")
     static let sandboxTLSKey = Setting(
         "sandbox.tls.key", default: nil, "path", "PEM file with the certificate's key, not encrypted.")
+    static let sandboxHost = Setting(
+        "sandbox.host", default: "127.0.0.1", "address",
+        "Address that the sandbox listens on, to be reached from other machines. A service takes it in clear text on its own alone, so it needs a certificate then."
+    )
     static let sandboxPort = Setting(
         "sandbox.port", default: "8090", "port", "Port of the sandbox, 0 to 65535; 0 lets the system choose.")
     static let sandboxCredentialsFile = Setting(

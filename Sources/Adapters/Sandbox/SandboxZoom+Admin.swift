@@ -21,6 +21,8 @@ extension SandboxZoom {
             return .now(HTTPResponse(status: 204))
         case ("GET", "clock"): return .now(clockAnswer)
         case ("POST", "clock"): return changing(request) { value throws(DocumentProblem) in try self.move(value) }
+        case ("POST", "secret"):
+            return changing(request) { value throws(DocumentProblem) in try self.setSecret(value) }
         case ("POST", "tokens/revoke"):
             revokeTokens()
             return .now(HTTPResponse(status: 204))
@@ -43,6 +45,17 @@ extension SandboxZoom {
                 return SandboxAnswer.error(400, 300, error.description)
             }
         }
+    }
+
+    /// As making a new secret for the app does, in Zoom's marketplace.
+    private func setSecret(_ value: JSONValue) throws(DocumentProblem) {
+        let object = try StrictObject(value, at: "the app", members: ["client_id", "client_secret"])
+        let id = try object.member("client_id", as: "a text") { $0.string }
+        let secret = try object.member("client_secret", as: "a text of 1 to 256 bytes") { value in
+            value.string.flatMap { (1...256).contains($0.utf8.count) ? $0 : nil }
+        }
+        guard let id, let secret else { throw object.problem("it takes \"client_id\" and \"client_secret\"") }
+        guard replaceSecret(of: id, with: secret) else { throw object.problem("there is no such app") }
     }
 
     private func move(_ value: JSONValue) throws(DocumentProblem) {

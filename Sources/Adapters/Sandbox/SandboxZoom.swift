@@ -55,6 +55,15 @@ package final class SandboxZoom: RequestHandler {
         }
     }
 
+    /// - Returns: Whether there is such an app.
+    func replaceSecret(of clientID: String, with secret: String) -> Bool {
+        apps.withLock { apps in
+            guard let index = apps.firstIndex(where: { $0.clientID == clientID }) else { return false }
+            apps[index].clientSecret = secret
+            return true
+        }
+    }
+
     /// Adds something that goes wrong from now on.
     package func add(_ fault: SandboxFault) {
         trouble.add(fault)
