@@ -1,0 +1,608 @@
+#!/usr/bin/env python3
+"""Checks what is in deploy/: that the tools it is for take it, and that it fits the service and the runbook.
+
+    scripts/check-deploy.py --binary .build/debug/billing-service [--metrics FILE]
+
+FILE is what a replica has answered to GET /metrics; with it, names of metrics are held to those in it. The balancers'
+own folders have tests of their own; of them only what compose.yaml uses is looked at.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import kubernetes_validate
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DEPLOY = ROOT / "deploy"
+RUNBOOK = ROOT / "docs/runbook.md"
+COMPOSE = DEPLOY / "compose/compose.yaml"
+PROMETHEUS = DEPLOY / "prometheus/prometheus.yml"
+ALERTS = DEPLOY / "prometheus/alerts.yaml"
+ALERT_TESTS = DEPLOY / "prometheus/alerts.test.yaml"
+DASHBOARD = DEPLOY / "grafana/billing-service.json"
+FOLDERS = ("compose", "grafana", "kubernetes", "prometheus", "systemd")
+BALANCERS = (DEPLOY / "haproxy/haproxy.cfg",)
+KUSTOMIZATIONS = ("kubernetes/base", "kubernetes/overlays/sandbox")
+SYSTEMD = DEPLOY / "systemd"
+UNIT = SYSTEMD / "billing-service.service"
+INSTALLED = "/usr/local/bin/billing-service"
+
+# The oldest that has all fields that are used, and the newest there is a schema of.
+KUBERNETES_VERSIONS = ("1.30", "1.37")
+# systemd's measure, from 0 to 10; up to 2 it calls "OK".
+EXPOSURE_MAX = 2.0
+SEVERITIES = ("critical", "warning")
+TIMEOUT = 120
+# What the image sets; see Dockerfile.
+IMAGE_ENVIRONMENT = {"BILLING_HTTP_HOST": "0.0.0.0", "BILLING_OPS_HOST": "0.0.0.0"}
+# Settings that have no flag, since arguments are no place for them.
+VARIABLES_WITHOUT_FLAG = {"BILLING_CREDENTIALS_KEY"}
+# Made by Prometheus itself.
+PROMETHEUS_METRICS = {"up", "ALERTS"}
+FAILURES = (
+    AssertionError, AttributeError, KeyError, IndexError, OSError, TypeError, ValueError, subprocess.SubprocessError,
+    yaml.YAMLError, kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError)
+
+
+def require(condition, message):
+    if not condition:
+        raise AssertionError(message)
+
+
+def tool(name, package):
+    """Where a program is: beside this Python, as what pip installs, or in PATH."""
+    beside = pathlib.Path(sys.executable).parent / name
+    path = str(beside) if beside.exists() else shutil.which(name)
+    require(path, f"{name} is missing: install {package}")
+    return path
+
+
+def run(*command, environment=None):
+    """Standard output and errors together."""
+    result = subprocess.run(
+        [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT,
+        env={**os.environ, **(environment or {})})
+    require(result.returncode == 0, f"exit code {result.returncode}: {result.stdout.strip()}")
+    return result.stdout
+
+
+def load(path):
+    text = path.read_text(encoding="utf-8")
+    return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+
+
+def files():
+    return sorted(path for folder in FOLDERS for path in (DEPLOY / folder).rglob("*") if path.is_file())
+
+
+def seconds(text):
+    """Of `1m30s`, as Compose and systemd have it and the service's settings."""
+    parts = re.findall(r"(\d+)(ms|s|min|m|h|d)", text)
+    require(parts and "".join(map("".join, parts)) == text, f"{text} is no time")
+    return sum(int(number) * {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}[unit]
+               for number, unit in parts)
+
+
+def size(text):
+    """Of `1Gi`, `1G` and the like. All that is used here counts in powers of two but Kubernetes' own G and M."""
+    number, unit = re.fullmatch(r"(\d+)([KMG]?)i?B?", text).groups()
+    return int(number) * 1024 ** " KMG".index(unit or " ")
+
+
+class Binary:
+    """What the service says of itself."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path).resolve()
+        self.flags = {}
+        self.learn(())
+        self.variables = VARIABLES_WITHOUT_FLAG | {
+            "BILLING_" + flag.removeprefix("--").upper().replace("-", "_")
+            for flags in self.flags.values() for flag in flags}
+
+    def learn(self, command):
+        help_text = run(self.path, *command, "--help")
+        self.flags[command] = set(re.findall(r"^ {2}(?:-\w, )?(--[a-z-]+)", help_text, re.M))
+        _, _, listed = help_text.partition("SUBCOMMANDS:\n")
+        for name in re.findall(r"^ {2}([a-z]+)", listed, re.M):
+            self.learn(command + (name,))
+
+    def check(self, words):
+        """A command line without the program's name."""
+        words = [word.partition("=")[0] for word in words]
+        names = tuple(itertools.takewhile(lambda word: re.fullmatch("[a-z]+", word), words))
+        command = next((names[:count] for count in range(len(names), 0, -1) if names[:count] in self.flags), None)
+        require(command, f"there is no command {' '.join(names)}")
+        unknown = {word for word in words if word.startswith("--")} - self.flags[command]
+        require(not unknown, f"{' '.join(command)} knows no {', '.join(sorted(unknown))}")
+
+    def settings(self, command, arguments, environment):
+        """What results from these settings, by name. Raises if a value is wrong."""
+        text = run(self.path, command, *arguments, "--print-config", environment={**IMAGE_ENVIRONMENT, **environment})
+        return dict(re.findall(r"^([a-z.-]+) = (.*)$", text, re.M))
+
+
+# MARK: Kubernetes
+
+
+class Manifests:
+    """What a kustomization makes."""
+
+    def __init__(self, folder):
+        self.folder = DEPLOY / folder
+        kubectl = tool("kubectl", "the packages of scripts/requirements.txt")
+        self.objects = [one for one in yaml.safe_load_all(run(kubectl, "kustomize", self.folder)) if one]
+
+    def one(self, kind, name="billing-service"):
+        found = [one for one in self.objects if (one["kind"], one["metadata"]["name"]) == (kind, name)]
+        require(len(found) == 1, f"{len(found)} objects {kind}/{name}")
+        return found[0]
+
+    def settings_file(self):
+        return next(one["data"]["settings.json"] for one in self.objects if one["kind"] == "ConfigMap")
+
+    def validate(self):
+        for one in self.objects:
+            for version in KUBERNETES_VERSIONS:
+                kubernetes_validate.validate(one, version, strict=True)
+
+    def check_service(self, binary):
+        """The settings are ones that the service takes, and leave it the time that it needs."""
+        pod = self.one("Deployment")["spec"]["template"]["spec"]
+        container = pod["containers"][0]
+        arguments = container["args"]
+        binary.check(arguments)
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            file.write(self.settings_file())
+            file.flush()
+            mounted = "/etc/billing-service/settings.json"
+            arguments = [file.name if word == mounted else word for word in arguments]
+            require(file.name in arguments, f"{mounted} is not read")
+            environment = {one["name"]: one["value"] for one in container.get("env", [])}
+            settings = binary.settings(arguments[0], arguments[1:], environment)
+        needed = seconds(settings["shutdown.delay"]) + seconds(settings["shutdown.grace"])
+        require(pod["terminationGracePeriodSeconds"] > needed, f"{needed} s of shutdown do not fit")
+        ports = {one["name"]: one["containerPort"] for one in container["ports"]}
+        require(ports["http"] == int(settings["http.port"]), "the service listens on another port than http")
+        require(ports["ops"] == int(settings["ops.port"]), "the service listens on another port than ops")
+        for key in ("credentials.file", "callers.file"):
+            path = settings[key]
+            mounts = [one["mountPath"] for one in container["volumeMounts"] if "subPath" not in one]
+            require(not path or any(path.startswith(mount + "/") for mount in mounts), f"{key} is in no mount")
+        require(settings["allow-shared-file"] == "true", "files of Secrets are readable for a group")
+        if settings["sandbox"] == "false":
+            replicas = self.one("HorizontalPodAutoscaler")["spec"]["maxReplicas"]
+            share = float(settings["zoom.rate-share"])
+            require(replicas * share <= 1, f"{replicas} replicas with a share of {share} ask too much of Zoom")
+        limit = size(container["resources"]["limits"]["memory"])
+        require(limit == alerted_memory_limit(), "billing:memory_limit_bytes is another memory limit")
+
+    def check_hardening(self):
+        pod = self.one("Deployment")["spec"]["template"]["spec"]
+        require(pod["automountServiceAccountToken"] is False, "the pod gets a token of Kubernetes'")
+        require(self.one("ServiceAccount")["automountServiceAccountToken"] is False, "so does whoever uses the account")
+        require(pod["enableServiceLinks"] is False, "names of Services become BILLING_ variables")
+        context = pod["securityContext"]
+        require(context["runAsNonRoot"] and context["runAsUser"] == 65532, "it runs as somebody else")
+        require(context["seccompProfile"]["type"] == "RuntimeDefault", "any system call may be made")
+        for container in pod["containers"] + pod.get("initContainers", []):
+            context = container["securityContext"]
+            require(context["readOnlyRootFilesystem"] is True, "the root file system can be written to")
+            require(context["allowPrivilegeEscalation"] is False, "privileges can be gained")
+            require(context["capabilities"] == {"drop": ["ALL"]}, "there are capabilities")
+            require({"requests", "limits"} <= container["resources"].keys(), "there are no limits")
+            probes = {name: container[name]["httpGet"] for name in ("startupProbe", "readinessProbe", "livenessProbe")}
+            require(all(probe["port"] == "ops" for probe in probes.values()), "a probe asks another listener")
+            require(probes["readinessProbe"]["path"] == "/readyz", "readiness is told by /readyz")
+            require(probes["livenessProbe"]["path"] == "/livez", "liveness is told by /livez")
+        strategy = self.one("Deployment")["spec"]["strategy"]["rollingUpdate"]
+        require(strategy["maxUnavailable"] == 0, "a rollout takes replicas away before it brings others")
+
+    def check_references(self):
+        """Labels, ports and names that are written down in two places are the same in both."""
+        template = self.one("Deployment")["spec"]["template"]
+        labels, ports = template["metadata"]["labels"], template["spec"]["containers"][0]["ports"]
+        selectors = [self.one("Deployment")["spec"]["selector"]["matchLabels"]]
+        selectors += [self.one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"]]
+        selectors += [self.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"]]
+        selectors += [one["labelSelector"]["matchLabels"] for one in template["spec"]["topologySpreadConstraints"]]
+        names = {one["name"] for one in ports}
+        for service in (one for one in self.objects if one["kind"] == "Service"):
+            selectors.append(service["spec"]["selector"])
+            targets = {one["targetPort"] for one in service["spec"]["ports"]}
+            require(targets <= names, f"{service['metadata']['name']} leads to ports that are not there")
+        require(all(selector and selector.items() <= labels.items() for selector in selectors), "a selector misses")
+        target = self.one("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
+        require((target["kind"], target["name"]) == ("Deployment", "billing-service"), "the autoscaler misses")
+        admitted = {port["port"] for rule in self.one("NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]}
+        require(admitted == {one["containerPort"] for one in ports}, "the policy admits to other ports")
+        h2c = [one for one in self.one("Service")["spec"]["ports"] if one["name"] == "http"]
+        require(h2c[0]["appProtocol"] == "kubernetes.io/h2c", "nobody is told of HTTP/2")
+        mounted = {one["name"] for one in template["spec"]["containers"][0]["volumeMounts"]}
+        require(mounted == {one["name"] for one in template["spec"]["volumes"]}, "volumes and mounts differ")
+
+
+# MARK: Compose
+
+
+def compose_replicas(document):
+    return {name: one for name, one in document["services"].items() if re.fullmatch(r"billing-\d+", name)}
+
+
+def compose_environment(service):
+    return {name: str(value) for name, value in service.get("environment", {}).items()}
+
+
+def check_compose_schema():
+    run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE)
+
+
+def check_compose_hardening():
+    document = load(COMPOSE)
+    for name, service in document["services"].items():
+        require(service["read_only"] is True, f"{name} can write to its image")
+        require(service["cap_drop"] == ["ALL"] and "cap_add" not in service, f"{name} has capabilities")
+        require("no-new-privileges:true" in service["security_opt"], f"{name} can gain privileges")
+        require(int(service["user"].partition(":")[0]) > 0, f"{name} is root")
+        require({"cpus", "memory", "pids"} <= service["deploy"]["resources"]["limits"].keys(), f"{name} has no limits")
+        require("healthcheck" in service, f"{name} has no health check")
+        require("ports" not in service or name == "haproxy", f"{name} is published")
+        if service["image"] == "billing-service":
+            require(service["user"] == "65532:65532", f"{name} has another user than its image")
+            test = service["healthcheck"].get("test", ["CMD"])
+            require(test[0] == "CMD", f"{name} asks for a shell, which the image may not have")
+    networks = document["networks"]
+    require(networks["inside"]["internal"] and networks["zoom"]["internal"], "there is a way out")
+
+
+def check_compose_service(binary):
+    document = load(COMPOSE)
+    for name, service in document["services"].items():
+        if service["image"] != "billing-service":
+            continue
+        test = service["healthcheck"].get("test")
+        if test:
+            require(test[1] == INSTALLED, f"{name} asks {test[1]}")
+            binary.check(test[2:])
+        words = service.get("entrypoint", [INSTALLED])[1:] + service.get("command", ["serve"])
+        binary.check(words)
+        if words[0] == "sandbox":
+            binary.settings("sandbox", words[1:], compose_environment(service))
+    replicas = compose_replicas(document)
+    require(len(replicas) == 3, f"{len(replicas)} replicas")
+    for service in replicas.values():
+        settings = binary.settings("serve", [], compose_environment(service))
+        needed = seconds(settings["shutdown.delay"]) + seconds(settings["shutdown.grace"])
+        require(seconds(service["stop_grace_period"]) > needed, f"{needed} s of shutdown do not fit")
+        share = float(settings["zoom.rate-share"])
+        require(len(replicas) * share <= 1, f"{len(replicas)} replicas with a share of {share} ask too much of Zoom")
+        limit = size(service["deploy"]["resources"]["limits"]["memory"])
+        require(limit == alerted_memory_limit(), "billing:memory_limit_bytes is another memory limit")
+        balancer = document["services"]["haproxy"]["networks"]["inside"]["ipv4_address"]
+        require(settings["http.trusted-proxies"] == balancer, "the balancer is not believed")
+
+
+def check_compose_names():
+    """What is named elsewhere is there: files, replicas that are scraped, replicas that are balanced."""
+    document = load(COMPOSE)
+    made = (COMPOSE.parent / "callers", COMPOSE.parent / "secrets")  # By whoever tries it.
+    for name, service in document["services"].items():
+        for volume in service.get("volumes", []):
+            if volume["type"] == "bind":
+                path = (COMPOSE.parent / volume["source"]).resolve()
+                require(path in made or path.exists(), f"{name}: {volume['source']} is not there")
+    scraped = {
+        target for job in load(PROMETHEUS)["scrape_configs"] if job["job_name"] == "billing-service"
+        for config in job["static_configs"] for target in config["targets"]}
+    require(scraped == {f"{name}:9090" for name in compose_replicas(document)}, "other replicas are scraped")
+    balanced = re.findall(r"^ *presetenv REPLICA_\d+ (\S+)", (DEPLOY / "haproxy/haproxy.cfg").read_text(), re.M)
+    require(set(balanced) == set(compose_replicas(document)), "other replicas are balanced")
+
+
+def check_haproxy(path):
+    """Names that do not resolve here and a certificate that is not there are no fault of the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        pem, key = f"{folder}/certificate.pem", f"{folder}/key.pem"
+        run(tool("openssl", "the Debian package openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=localhost", "-keyout", key, "-out", pem)
+        with open(pem, "a", encoding="ascii") as file:
+            file.write(pathlib.Path(key).read_text(encoding="ascii"))
+        haproxy = shutil.which("haproxy", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        require(haproxy, "haproxy is missing: install the Debian package haproxy")
+        run(haproxy, "-c", "-f", path, environment={"CERTIFICATE": pem, "STATS_SOCKET": f"{folder}/admin.sock"})
+
+
+# MARK: systemd
+
+
+def unit_values(key):
+    return re.findall(rf"^{key}=(.*)$", UNIT.read_text(encoding="utf-8"), re.M)
+
+
+def unit_elsewhere(folder, binary):
+    """The unit with a program that is there."""
+    path = pathlib.Path(folder) / UNIT.name
+    path.write_text(UNIT.read_text(encoding="utf-8").replace(INSTALLED, str(binary.path)), encoding="utf-8")
+    return path
+
+
+def check_unit(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        path = unit_elsewhere(folder, binary)
+        said = run(tool("systemd-analyze", "the Debian package systemd"), "verify", "--man=no", path)
+    # Of units of this machine it says things as well.
+    lines = [line for line in said.splitlines() if "billing-service" in line]
+    require(not lines, "\n".join(lines))
+
+
+def check_unit_security(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        path = unit_elsewhere(folder, binary)
+        said = run(
+            tool("systemd-analyze", "the Debian package systemd"), "security", "--offline=true", "--no-pager", path)
+    exposure = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", said).group(1))
+    require(exposure < EXPOSURE_MAX, f"an exposure of {exposure}:\n{said}")
+
+
+def check_unit_service(binary):
+    words = unit_values("ExecStart")[0].split()
+    require(words[0] == INSTALLED, f"{words[0]} is another place than the text says")
+    binary.check(words[1:])
+    environment = dict(
+        word.split("=", 1) for line in unit_values("Environment") for word in shlex.split(line))
+    settings = binary.settings(words[1], words[2:], environment)
+    needed = seconds(settings["shutdown.delay"]) + seconds(settings["shutdown.grace"])
+    require(seconds(unit_values("TimeoutStopSec")[0]) > needed, f"{needed} s of shutdown do not fit")
+    require(size(unit_values("MemoryMax")[0]) == alerted_memory_limit(), "billing:memory_limit_bytes is another limit")
+    require(unit_values("Type") == ["notify"] and unit_values("WatchdogSec"), "nothing is waited for")
+
+
+def check_unit_files():
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "etc").mkdir()
+        run(tool("systemd-sysusers", "the Debian package systemd"), f"--root={folder}",
+            SYSTEMD / "billing-service.sysusers.conf")
+        users = (pathlib.Path(folder) / "etc/passwd").read_text(encoding="utf-8")
+        require(f"\n{unit_values('User')[0]}:" in "\n" + users, "the user of the unit is another one")
+
+
+# MARK: Prometheus and Grafana
+
+
+def rules():
+    return [rule for group in load(ALERTS)["groups"] for rule in group["rules"]]
+
+
+def alerts():
+    return {rule["alert"]: rule for rule in rules() if "alert" in rule}
+
+
+def alerted_memory_limit():
+    expression = next(rule["expr"] for rule in rules() if rule.get("record") == "billing:memory_limit_bytes")
+    return int(re.fullmatch(r"vector\((\d+)\)", expression).group(1))
+
+
+def promtool(*arguments):
+    return run(tool("promtool", "the Debian package prometheus"), *arguments)
+
+
+def check_alert(name, rule):
+    require(re.fullmatch("Billing[A-Za-z0-9]+", name), "another kind of name")
+    require(rule["labels"]["severity"] in SEVERITIES, f"the severity is none of {', '.join(SEVERITIES)}")
+    annotations = rule["annotations"]
+    require(set(annotations) == {"summary", "description", "runbook_url"}, "other annotations")
+    require(annotations["runbook_url"] == f"docs/runbook.md#{name.lower()}", "the runbook is somewhere else")
+    tests = [case for test in load(ALERT_TESTS)["tests"] for case in test["alert_rule_test"]]
+    cases = [case for case in tests if case["alertname"] == name]
+    require(any(case["exp_alerts"] for case in cases), "no case in which it fires")
+    require(any(not case["exp_alerts"] for case in cases), "no case in which it does not")
+    sections = runbook_sections()
+    require(name in sections, "no section in docs/runbook.md")
+    for part in ("**Look.**", "**Causes.**", "**Do.**"):
+        require(part in sections[name], f"its section has no {part}")
+    look = sections[name].partition("**Look.**")[2].partition("**Causes.**")[0]
+    require(re.search(r"\b(curl|metrics|logs|kubectl|billing-service) ", look), "its section has nothing to look with")
+
+
+def runbook_sections():
+    parts = re.split(r"^## (Billing\w+)$", RUNBOOK.read_text(encoding="utf-8"), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def check_runbook():
+    unknown = runbook_sections().keys() - alerts().keys()
+    require(not unknown, f"sections without an alert: {', '.join(sorted(unknown))}")
+
+
+def everything_called(key, node, kind=str):
+    """Values of the members of that name and kind, wherever they are."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == key and isinstance(value, kind):
+                yield value
+            yield from everything_called(key, value, kind)
+    elif isinstance(node, list):
+        for value in node:
+            yield from everything_called(key, value, kind)
+
+
+def without_variables(expression):
+    """An expression of Grafana's as one of PromQL."""
+    expression = re.sub(r"\$__(rate_)?interval|\$__range", "5m", expression)
+    return re.sub(r"\$\{?\w+\}?", ".*", expression)
+
+
+def dashboard_expressions():
+    document = load(DASHBOARD)
+    for expression in everything_called("expr", document):
+        yield without_variables(expression)
+    for variable in document["templating"]["list"]:
+        if variable["type"] == "query":
+            yield re.fullmatch(r"label_values\((.*), \w+\)", variable["definition"]).group(1)
+
+
+def check_dashboard_expressions():
+    listed = [{"record": f"dashboard:{number}", "expr": expression}
+              for number, expression in enumerate(dashboard_expressions())]
+    require(listed, "there are none")
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump({"groups": [{"name": "dashboard", "rules": listed}]}, file)
+        file.flush()
+        promtool("check", "rules", file.name)
+
+
+def check_dashboard():
+    document = load(DASHBOARD)
+    panels = document["panels"]
+    require(len({panel["id"] for panel in panels}) == len(panels), "two panels have one id")
+    taken = {}
+    for panel in panels:
+        place = panel["gridPos"]
+        require(place["x"] + place["w"] <= 24, f"{panel['title']} sticks out")
+        for cell in itertools.product(range(place["x"], place["x"] + place["w"]),
+                                      range(place["y"], place["y"] + place["h"])):
+            require(cell not in taken, f"{panel['title']} lies on {taken.get(cell)}")
+            taken[cell] = panel["title"]
+        if panel["type"] != "row":
+            require(panel["targets"] and panel["datasource"], f"{panel['title']} is empty")
+    sources = {json.dumps(source) for source in everything_called("datasource", document, dict)}
+    require(sources == {json.dumps({"type": "prometheus", "uid": "${datasource}"})}, "there are other data sources")
+    names = {variable["name"] for variable in document["templating"]["list"]}
+    used = set(re.findall(r"\$\{?([a-z]\w*)", " ".join(everything_called("expr", document))))
+    require(used <= names, f"unknown variables: {', '.join(sorted(used - names))}")
+    require({"datasource", "instance", "master"} <= names, "variables are missing")
+
+
+def metric_names(expression):
+    """The names of metrics in an expression of PromQL: words that are no label, no function and no keyword."""
+    expression = re.sub(r'"(?:[^"\\]|\\.)*"', "", expression)
+    expression = re.sub(r"\{[^}]*\}|\[[^\]]*\]", " ", expression)
+    expression = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", expression)
+    words = re.findall(r"(?<![\w:.])([a-zA-Z_:][\w:]*)(?!\s*\(|[\w:])", expression)
+    return set(words) - {"and", "or", "unless", "bool", "offset", "by", "without", "on", "ignoring"}
+
+
+def exposed_names(path):
+    """Of a text that /metrics has answered."""
+    names = set()
+    for name, kind in re.findall(r"^# TYPE (\S+) (\S+)", path.read_text(encoding="utf-8"), re.M):
+        names |= {f"{name}_{part}" for part in ("bucket", "sum", "count")} if kind == "histogram" else {name}
+    require(names, f"{path} has no metrics")
+    return names
+
+
+def check_metric_names(path, expressions):
+    known = exposed_names(path) | PROMETHEUS_METRICS | {rule["record"] for rule in rules() if "record" in rule}
+    unknown = {name for expression in expressions for name in metric_names(expression)} - known
+    require(not unknown, f"the service has no {', '.join(sorted(unknown))}")
+
+
+def check_runbook_metrics(path):
+    """Beginnings of names, by which lines are found."""
+    known = exposed_names(path)
+    beginnings = re.findall(r"grep '\^([a-z_]+)", RUNBOOK.read_text(encoding="utf-8"))
+    unknown = [one for one in beginnings if not any(name.startswith(one) for name in known)]
+    require(not unknown, f"the service has no {', '.join(unknown)}")
+
+
+# MARK: All of it
+
+
+def check_syntax(path):
+    if path.suffix == ".json":
+        load(path)
+    else:
+        require(list(yaml.safe_load_all(path.read_text(encoding="utf-8"))), "it is empty")
+
+
+def check_variables(binary, path):
+    used = set(re.findall(r"\bBILLING_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8")))
+    unknown = used - binary.variables
+    require(not unknown, f"the service has no {', '.join(sorted(unknown))}")
+
+
+def check_written_commands(binary, path):
+    """Those in comments and in blocks of code, which are there to be pasted."""
+    text = re.sub(r"\\\n\s*#?", " ", path.read_text(encoding="utf-8"))
+    for words in re.findall(r"\bbilling-service ((?:[a-z]+ )+--[^\n)|<`]*)", text):
+        binary.check(words.split())
+
+
+def check_lines(path):
+    """JSON has no way to break a string in two."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        require(len(line) <= 120 or path.suffix == ".json", f"line {number} is longer than 120 characters")
+        require(line == line.rstrip(), f"line {number} ends in blanks")
+
+
+def cases(binary, metrics):
+    for path in (*files(), RUNBOOK):
+        name = path.relative_to(ROOT)
+        if path.suffix in (".yaml", ".yml", ".json"):
+            yield f"{name} parses", lambda p=path: check_syntax(p)
+        yield f"{name} names variables that there are", lambda p=path: check_variables(binary, p)
+        yield f"{name} has commands that there are", lambda p=path: check_written_commands(binary, p)
+        yield f"{name} is within its margins", lambda p=path: check_lines(p)
+    for folder in KUSTOMIZATIONS:
+        name = f"deploy/{folder}"
+        yield f"{name} is what Kubernetes takes", lambda f=folder: Manifests(f).validate()
+        yield f"{name} is confined", lambda f=folder: Manifests(f).check_hardening()
+        yield f"{name} hangs together", lambda f=folder: Manifests(f).check_references()
+        yield f"{name} is what the service takes", lambda f=folder: Manifests(f).check_service(binary)
+    yield "compose.yaml is what Compose takes", check_compose_schema
+    yield "compose.yaml is confined", check_compose_hardening
+    yield "compose.yaml is what the service takes", lambda: check_compose_service(binary)
+    yield "compose.yaml names what is there", check_compose_names
+    for path in BALANCERS:
+        yield f"{path.relative_to(ROOT)} is what HAProxy takes", lambda p=path: check_haproxy(p)
+    yield "the unit is what systemd takes", lambda: check_unit(binary)
+    yield "the unit is confined", lambda: check_unit_security(binary)
+    yield "the unit is what the service takes", lambda: check_unit_service(binary)
+    yield "the unit has its user", check_unit_files
+    yield "prometheus.yml is what Prometheus takes", lambda: promtool("check", "config", PROMETHEUS)
+    yield "alerts.yaml is what Prometheus takes", lambda: promtool("check", "rules", "--lint-fatal", ALERTS)
+    yield "alerts.test.yaml holds", lambda: promtool("test", "rules", ALERT_TESTS)
+    for name, rule in alerts().items():
+        yield f"{name} is told of and tried", lambda n=name, r=rule: check_alert(n, r)
+    yield "docs/runbook.md is about alerts that there are", check_runbook
+    yield "the dashboard hangs together", check_dashboard
+    yield "the dashboard's expressions are PromQL", check_dashboard_expressions
+    if metrics:
+        yield "alerts.yaml is about metrics that there are", lambda: check_metric_names(
+            metrics, (rule["expr"] for rule in rules()))
+        yield "the dashboard is about metrics that there are", lambda: check_metric_names(
+            metrics, dashboard_expressions())
+        yield "docs/runbook.md is about metrics that there are", lambda: check_runbook_metrics(metrics)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--binary", required=True, help="the service")
+    parser.add_argument("--metrics", type=pathlib.Path, help="what a replica has answered to GET /metrics")
+    arguments = parser.parse_args()
+    passed = failed = 0
+    for name, check in cases(Binary(arguments.binary), arguments.metrics):
+        try:
+            check()
+            passed += 1
+            print(f"ok - {name}", flush=True)
+        except FAILURES as error:
+            failed += 1
+            text = f"{type(error).__name__}: {error}" if not isinstance(error, AssertionError) else str(error)
+            print(f"not ok - {name}: {text}", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
