@@ -1,0 +1,86 @@
+#!/bin/sh
+# Builds the image and tags it with its version and as latest, with docker, podman or buildah, whichever works here. Its
+# SBOM is put into .build/image as well.
+#
+#     scripts/image.sh            builds
+#     scripts/image.sh --engine   says what works here: docker, podman or buildah
+#
+# VERSION is what git says if it is not given, ENGINE what works. SWIFT_IMAGE and DEBIAN_IMAGE name other bases than
+# the Dockerfile does; with buildah, and without them, both are made of what is on this machine (local-bases.sh).
+set -eu
+cd "$(dirname "$0")/.."
+
+engine() {
+    # docker may be a client without an engine to talk to, podman an installation that was never set up.
+    for engine in docker podman; do
+        if command -v "$engine" >/dev/null && timeout 20 "$engine" info >/dev/null 2>&1; then
+            echo "$engine"
+            return
+        fi
+    done
+    echo buildah
+}
+
+ENGINE=${ENGINE:-$(engine)}
+if [ "${1:-}" = --engine ]; then
+    echo "$ENGINE"
+    exit
+fi
+
+VERSION=${VERSION:-$(git describe --tags --always --dirty)}
+revision=$(git rev-parse HEAD)
+# Of the commit, not of now: the same sources make the same labels.
+created=$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)
+name=billing-service
+output=.build/image
+mkdir -p "$output"
+
+if [ "$ENGINE" = buildah ]; then
+    scripts/install-packages.sh buildah
+    if [ -z "${SWIFT_IMAGE:-}${DEBIAN_IMAGE:-}" ]; then
+        # A day old they are made anew, for Debian's updates; on the same day what was built on them is still good.
+        today=$(date +%Y-%m-%d)
+        DEBIAN_IMAGE=localhost/$name-debian:$today
+        SWIFT_IMAGE=localhost/$name-swift:$today
+        volumes=$(scripts/local-bases.sh "$DEBIAN_IMAGE" "$SWIFT_IMAGE")
+    fi
+fi
+
+set -- --tag "$name:$VERSION" --tag "$name:latest" \
+    --build-arg "VERSION=$VERSION" --build-arg "REVISION=$revision" --build-arg "CREATED=$created"
+[ -z "${SWIFT_IMAGE:-}" ] || set -- "$@" --build-arg "SWIFT_IMAGE=$SWIFT_IMAGE"
+[ -z "${DEBIAN_IMAGE:-}" ] || set -- "$@" --build-arg "DEBIAN_IMAGE=$DEBIAN_IMAGE"
+for volume in ${volumes:-}; do
+    set -- "$@" --volume "$volume"
+done
+
+case $ENGINE in
+docker)
+    docker build "$@" .
+    container=$(docker create "$name:$VERSION")
+    docker cp "$container:/usr/share/doc/$name/sbom.spdx.json" "$output"
+    docker rm "$container" >/dev/null
+    size=$(docker image inspect --format '{{.Size}}' "$name:$VERSION" | numfmt --to=si --suffix=B)
+    ;;
+podman)
+    # OCI's own format has no place for the health check.
+    podman build --format docker --layers "$@" .
+    container=$(podman create "$name:$VERSION")
+    podman cp "$container:/usr/share/doc/$name/sbom.spdx.json" "$output"
+    podman rm "$container" >/dev/null
+    size=$(podman image inspect --format '{{.Size}}' "$name:$VERSION" | numfmt --to=si --suffix=B)
+    ;;
+buildah)
+    # Without a name space of its own the build works inside containers, and on machines without a container runtime.
+    buildah build --isolation chroot --format docker --layers "$@" .
+    container=$(buildah from --pull=never "$name:$VERSION")
+    cp "$(buildah mount "$container")/usr/share/doc/$name/sbom.spdx.json" "$output"
+    buildah rm "$container" >/dev/null
+    size=$(buildah images --json "$name:$VERSION" | tr -d '\n' | sed 's/.*"size": "\([^"]*\)".*/\1/')
+    ;;
+*)
+    echo "ENGINE is docker, podman or buildah, not $ENGINE." >&2
+    exit 64
+    ;;
+esac
+echo "$name:$VERSION: $size; $output/sbom.spdx.json says what is in it"
