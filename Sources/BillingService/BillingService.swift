@@ -10,7 +10,7 @@ struct BillingService: AsyncParsableCommand {
         version: BuildInfo.version,
         subcommands: [
             ServeCommand.self, SandboxCommand.self, ExportCommand.self, CredentialsCommand.self, CallersCommand.self,
-            HealthCommand.self,
+            HealthCommand.self, SettingsCommand.self,
         ])
 
     /// `EX_CONFIG` of sysexits.h.

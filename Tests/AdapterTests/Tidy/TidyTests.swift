@@ -151,8 +151,8 @@ struct TidyTests {
     @Test(
         "that the docs name are there",
         arguments: [
-            "README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/files.md",
-            "docs/threat-model.md",
+            "README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/balancers.md", "docs/files.md",
+            "docs/operations.md", "docs/runbook.md", "docs/sandbox.md", "docs/streaming.md", "docs/threat-model.md",
         ])
     func docs(path: String) throws {
         let text = try String(contentsOf: TestProcess.root.appending(path: path), encoding: .utf8)
