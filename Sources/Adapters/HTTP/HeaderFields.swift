@@ -109,6 +109,14 @@ package struct HeaderFields: Sendable, Equatable {
         (UInt64(nameCount) | UInt64(valueCount) << 16).littleEndian
     }
 
+    /// The number that `:status` has, where it is the first field; 0 otherwise.
+    var leadingStatus: Int {
+        // A name of 7 bytes and a value of 3, which no other pseudo-header field of an answer has.
+        let value = Self.prefixBytes + 7
+        guard storage.count >= value + 3, storage[0] == 7, storage[2] == 3 else { return 0 }
+        return (value..<value + 3).reduce(0) { $0 &* 10 &+ Int(storage[$1]) &- 0x30 }
+    }
+
     /// The value of the first field with that name.
     package subscript(_ name: FieldName) -> ArraySlice<UInt8>? {
         range(of: name).map { storage[$0] }

@@ -6,8 +6,24 @@ import Synchronization
 /// HTTP Metrics).
 final class RequestMetrics: Sendable {
     /// Made when the first of its kind has ended: most kinds never come.
+    ///
+    /// The standard library's lazy reference does the same, but costs more than all the rest of counting.
     private final class Slot: Sendable {
-        let timer = AtomicLazyReference<Metrics.Timer>()
+        private let isMade = Atomic(false)
+        private let making = Mutex(())
+
+        /// Safe because it is written once, within `making` and before `isMade` is set, and read only when that is seen to be.
+        nonisolated(unsafe) private var made: Metrics.Timer?
+
+        func timer(_ make: () -> Metrics.Timer) -> Metrics.Timer? {
+            if isMade.load(ordering: .acquiring) { return made }
+            making.withLock { _ in
+                guard !isMade.load(ordering: .relaxed) else { return }
+                made = make()
+                isMade.store(true, ordering: .releasing)
+            }
+            return made
+        }
     }
 
     private let slots: [Slot]
@@ -35,21 +51,16 @@ final class RequestMetrics: Sendable {
         var index = note.route.rawValue * RequestNote.Method.allCases.count + note.method.rawValue
         index = index * 2 + (applicationProtocol == .http2 ? 1 : 0)
         index = index * Self.statuses.count + place
-        timer(at: index, note, Self.statuses[place], applicationProtocol).recordNanoseconds(time.nanoseconds)
-    }
-
-    private func timer(
-        at index: Int, _ note: RequestNote, _ status: Int, _ applicationProtocol: ApplicationProtocol
-    ) -> Metrics.Timer {
-        let slot = slots[index]
-        if let timer = slot.timer.load() { return timer }
-        let timer = Metrics.Timer(
-            .serverRequestDuration,
-            [
-                ("http_request_method", note.method.name), ("http_route", note.route.template),
-                ("http_response_status_code", "\(status)"), ("network_protocol_version", applicationProtocol.version),
-            ], in: metrics)
-        return slot.timer.storeIfNil(timer)
+        let timer = slots[index].timer {
+            Metrics.Timer(
+                .serverRequestDuration,
+                [
+                    ("http_request_method", note.method.name), ("http_route", note.route.template),
+                    ("http_response_status_code", "\(Self.statuses[place])"),
+                    ("network_protocol_version", applicationProtocol.version),
+                ], in: metrics)
+        }
+        timer?.recordNanoseconds(time.nanoseconds)
     }
 }
 

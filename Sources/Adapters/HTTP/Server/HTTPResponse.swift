@@ -14,7 +14,7 @@ package struct HTTPResponse: Sendable {
 
     /// `:status`; 0 if there is none that is one.
     package var status: Int {
-        fields[.status]?.reduce(0) { $0 &* 10 &+ Int($1) &- 0x30 } ?? 0
+        fields.leadingStatus
     }
 
     package init(status: Int, body: ByteBuffer = ByteBuffer()) {
