@@ -12,7 +12,7 @@ FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer -Xswiftc -sanitize=fu
 	-Xswiftc -O -Xswiftc -assert-config -Xswiftc Debug -Xswiftc -DFUZZING
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-asan test-tsan lint format fuzz bench bench-budget bench-guards clean setup setup-bench setup-test
+.PHONY: help run test test-asan test-tsan lint format fuzz bench bench-budget bench-guards clean image test-image setup setup-bench setup-test
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,7 @@ bench: setup-bench ## Measure CPU and memory beside nghttpd, nginx, Go and node,
 	Benchmarks/bulk.py --accounts 300000
 	Benchmarks/stalled-reader.py --accounts 300000 --seconds 10
 	Benchmarks/attacks.py
+	Benchmarks/malloc.py
 
 bench-guards: setup-bench ## Hold instructions, allocations and system calls per cached request to what they were.
 	swift build --configuration release --static-swift-stdlib --product billing-service
@@ -74,6 +75,12 @@ bench-budget: setup-test ## Measure how much of Zoom's rate limit is used, alone
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	Benchmarks/budget.py
 	Benchmarks/tokens.py
+
+image: ## Build the image billing-service:VERSION, and its SBOM, with docker, podman or buildah.
+	scripts/image.sh
+
+test-image: image ## Run the image as an operator does: read-only root, no capabilities, no privileges.
+	scripts/test-image.sh
 
 clean: ## Remove everything that was built.
 	rm -rf .build $(VENV)
@@ -88,4 +95,4 @@ setup-test: setup
 	@$(VENV)/bin/pip --quiet install --requirement scripts/requirements.txt
 
 setup-bench: setup-test
-	@scripts/install-packages.sh binutils golang-go golang-golang-x-net-dev nodejs strace valgrind
+	@scripts/install-packages.sh binutils golang-go golang-golang-x-net-dev libjemalloc2 nodejs strace valgrind

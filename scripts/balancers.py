@@ -34,7 +34,7 @@ import hpack
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STREAM = "/v2/billing/stream"
-LOOKUP = re.compile(r"client=(\S+) .*route=/v2/accounts/\{accountId\}/billing status=(\d+)")
+LOOKUP = re.compile(r'"client":"([^"]+)".*"route":"/v2/accounts/\{accountId\}/billing","status":(\d+)')
 
 # Each replica has an address of its own, so that no connection that somebody makes is given its port while it is down:
 # those come from 127.0.0.1, or from where clients are.

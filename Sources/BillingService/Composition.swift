@@ -182,6 +182,7 @@ struct Application {
         let server = try await HTTPServer(
             host: settings.listener.host, port: settings.listener.port, group: group, handler: router,
             configuration: listening, logger: logger, defences: defences, shutdownBegan: { health.shutdownBegan() })
+        services.append(FreedMemory(load: server.load, eventLoop: opsGroup.next()))
         services.append(server)
         metrics.collect(from: server.load)
         metrics.collect(from: zoom)

@@ -3,6 +3,8 @@
 #ifndef BILLING_SERVICE_CHTTP2_SHIMS_H
 #define BILLING_SERVICE_CHTTP2_SHIMS_H
 
+// Which Swift's own module of the C library leaves out: malloc_trim.
+#include <malloc.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/bio.h>
 #include <openssl/core_names.h>

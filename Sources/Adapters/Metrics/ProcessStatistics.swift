@@ -6,6 +6,9 @@ package struct ProcessStatistics: Sendable {
     package let cpuSeconds: Double
     package let residentBytes: Int
     package let virtualBytes: Int
+
+    /// Of the resident memory, what is no part of a file.
+    package let anonymousBytes: Int
     package let openFiles: Int
     package let openFilesMax: Int
     package let threads: Int
@@ -17,6 +20,7 @@ package struct ProcessStatistics: Sendable {
     package static func now() -> ProcessStatistics? {
         // The name in the second field may hold anything; what comes behind its last parenthesis does not.
         guard let stat = text(at: "/proc/self/stat"), let end = stat.lastIndex(of: ")"),
+            let statm = text(at: "/proc/self/statm")?.split(separator: " ").compactMap({ Int($0) }), statm.count > 2,
             let boot = text(at: "/proc/stat")?.split(separator: "\n").first(where: { $0.hasPrefix("btime ") })
         else { return nil }
         let fields = stat[stat.index(after: end)...].split(separator: " ")
@@ -30,7 +34,8 @@ package struct ProcessStatistics: Sendable {
         let files = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? 0
         return ProcessStatistics(
             cpuSeconds: (field(14) + field(15)) / ticks, residentBytes: Int(field(24)) * pageBytes,
-            virtualBytes: Int(field(23)), openFiles: files, openFilesMax: Int(clamping: limit.rlim_cur),
+            virtualBytes: Int(field(23)), anonymousBytes: (statm[1] - statm[2]) * pageBytes, openFiles: files,
+            openFilesMax: Int(clamping: limit.rlim_cur),
             threads: Int(field(20)),
             startSeconds: (Double(boot.dropFirst("btime ".count)) ?? 0) + field(22) / ticks)
     }

@@ -1,3 +1,4 @@
+import Adapters
 import Foundation
 import NIOCore
 import Testing
@@ -50,6 +51,29 @@ struct BackPressureTests {
             #expect(during - before < 16_384, "\(before) KiB, then \(during) KiB")
             reader.signal(SIGKILL)
             _ = await reader.outcome()
+        }
+    }
+
+    @Test("costs nothing once it is gone: memory that nobody uses is given back")
+    func givenBack() async throws {
+        try await TestCertificates.with { certificates in
+            let flags = [
+                "--http-tls-certificate", certificates.server.certificate, "--http-tls-key", certificates.server.key,
+                "--http-limits-handshakes", "1000",
+            ]
+            try await RunningService.with(flags) { service in
+                let before = try service.process.memory()
+                let load = await TestProcess.run(
+                    "h2load",
+                    ["-n", "1000", "-c", "1000", "-H", service.authorization, service.base + service.accountPath])
+                #expect(load.output.contains("1000 succeeded"), "\(load.output)")
+                let most = try service.process.memory()
+                #expect(most > before + 16 * 1024)
+                while try service.process.memory() > before + (most - before) / 2 {
+                    try Task.checkCancellation()
+                    _ = await TestProcess.run("curl", ["--silent", service.ops + "/livez"])
+                }
+            }
         }
     }
 

@@ -17,7 +17,7 @@ struct ReadmeTests {
     @Test("has curl lines that work")
     func curl() async throws {
         let lines = blocks("sh").filter { $0.hasPrefix("curl ") && !$0.contains("https://") }
-        #expect(lines.count == 4)
+        #expect(lines.count == 5)
         try await RunningService.with { service in
             let account = String(try #require(service.curls[0].firstMatch(of: /accounts\/([^\/]+)\/billing/)).output.1)
             var outputs: [String] = []
@@ -35,6 +35,7 @@ struct ReadmeTests {
                 outputs[2].hasPrefix(#"{"type":"begin","accounts":"#) && outputs[2].contains("\"after\":\"\(account)\"")
             )
             #expect(outputs[3].hasPrefix(#"{"status":"ready","checks":["#))
+            #expect(outputs[4].contains("\nhttp_server_request_duration_seconds_count{"))
         }
     }
 
