@@ -53,10 +53,8 @@ struct RequestObserver: Sendable {
             let status = response.status
             let time = finish(observation, status)
             if accessLog.takes(observation.requestID, status: status) {
-                accessLog.note(
-                    line(
-                        observation, context(of: request, observation)?.trace, request, client(request), status, time,
-                        bytes: response.body.readableBytes, calls: 0))
+                let work = Work(self, observation, request, client(request), context(of: request, observation))
+                accessLog.note(work.line(status, time, bytes: response.body.readableBytes))
             }
             return reply
         case .abandoned: return reply
@@ -98,17 +96,6 @@ struct RequestObserver: Sendable {
         return context
     }
 
-    private func line(
-        _ observation: Observation, _ trace: TracePlace?, _ request: HTTPRequest, _ client: SocketAddress?,
-        _ status: Int, _ time: TimeAmount, bytes: Int, calls: Int
-    ) -> AccessLog.Line {
-        AccessLog.Line(
-            requestID: observation.requestID, note: observation.note,
-            method: String(decoding: request.method, as: UTF8.self), client: client,
-            version: observation.peer.applicationProtocol.version, trace: trace, status: status, duration: time,
-            bytes: bytes, upstreamCalls: calls)
-    }
-
     @discardableResult
     fileprivate func finish(_ observation: Observation, _ status: Int) -> TimeAmount {
         let time = NIODeadline.now() - observation.began
@@ -135,7 +122,7 @@ struct RequestObserver: Sendable {
         span.end()
     }
 
-    /// Work that an answer is waited for.
+    /// What is left to be said of a request when its answer is there.
     private struct Work: Sendable {
         private let observer: RequestObserver
         private let observation: Observation
@@ -150,7 +137,8 @@ struct RequestObserver: Sendable {
         ) {
             self.observer = observer
             self.observation = observation
-            method = observation.note.method == .other ? String(decoding: request.method, as: UTF8.self) : ""
+            let known = observation.note.method
+            method = known == .other ? String(decoding: request.method, as: UTF8.self) : known.name
             self.client = client
             self.context = context
         }
@@ -175,12 +163,14 @@ struct RequestObserver: Sendable {
         func end(status: Int, bytes: Int) {
             let time = observer.finish(observation, status)
             guard observer.accessLog.takes(observation.requestID, status: status) else { return }
-            observer.accessLog.note(
-                AccessLog.Line(
-                    requestID: observation.requestID, note: observation.note,
-                    method: method.isEmpty ? observation.note.method.name : method, client: client,
-                    version: observation.peer.applicationProtocol.version, trace: context?.trace, status: status,
-                    duration: time, bytes: bytes, upstreamCalls: calls.total))
+            observer.accessLog.note(line(status, time, bytes: bytes))
+        }
+
+        func line(_ status: Int, _ time: TimeAmount, bytes: Int) -> AccessLog.Line {
+            AccessLog.Line(
+                requestID: observation.requestID, note: observation.note, method: method, client: client,
+                version: observation.peer.applicationProtocol.version, trace: context?.trace, status: status,
+                duration: time, bytes: bytes, upstreamCalls: calls.total)
         }
     }
 

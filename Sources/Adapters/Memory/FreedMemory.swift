@@ -28,7 +28,7 @@ package struct FreedMemory: Service {
 
     package func run() async throws {
         var left = 0
-        while !Task.isShuttingDownGracefully {
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
             let alarm = eventLoop.scheduleTask(in: Self.interval) {}
             await cancelWhenGracefulShutdown {
                 await withTaskCancellationHandler {

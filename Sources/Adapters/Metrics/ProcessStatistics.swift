@@ -20,8 +20,7 @@ package struct ProcessStatistics: Sendable {
     package static func now() -> ProcessStatistics? {
         // The name in the second field may hold anything; what comes behind its last parenthesis does not.
         guard let stat = text(at: "/proc/self/stat"), let end = stat.lastIndex(of: ")"),
-            let statm = text(at: "/proc/self/statm")?.split(separator: " ").compactMap({ Int($0) }), statm.count > 2,
-            let boot = text(at: "/proc/stat")?.split(separator: "\n").first(where: { $0.hasPrefix("btime ") })
+            let statm = text(at: "/proc/self/statm")?.split(separator: " ").compactMap({ Int($0) }), statm.count > 2
         else { return nil }
         let fields = stat[stat.index(after: end)...].split(separator: " ")
         guard fields.count > 21 else { return nil }
@@ -29,6 +28,10 @@ package struct ProcessStatistics: Sendable {
         func field(_ number: Int) -> Double { Double(fields[number - 3]) ?? 0 }
         let ticks = Double(max(1, sysconf(Int32(_SC_CLK_TCK))))
         let pageBytes = Int(max(1, sysconf(Int32(_SC_PAGESIZE))))
+        // Of the system as a whole there may be nothing to be read: systemd's ProcSubset=pid.
+        var sinceBoot = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &sinceBoot)
+        let age = Double(sinceBoot.tv_sec) + Double(sinceBoot.tv_nsec) / 1e9 - field(22) / ticks
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         let files = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? 0
@@ -37,7 +40,7 @@ package struct ProcessStatistics: Sendable {
             virtualBytes: Int(field(23)), anonymousBytes: (statm[1] - statm[2]) * pageBytes, openFiles: files,
             openFilesMax: Int(clamping: limit.rlim_cur),
             threads: Int(field(20)),
-            startSeconds: (Double(boot.dropFirst("btime ".count)) ?? 0) + field(22) / ticks)
+            startSeconds: Date.now.timeIntervalSince1970 - age)
     }
 
     private static func text(at path: String) -> String? {

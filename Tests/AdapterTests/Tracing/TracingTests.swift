@@ -147,6 +147,7 @@ struct TracingTests {
             var configuration = SpanExporter.Configuration(origin: server.origin, path: "/v1/traces", http: http)
             configuration.interval = .milliseconds(10)
             configuration.retryPause = .milliseconds(10)
+            configuration.timeout = .minutes(5)
             let exporter = SpanExporter(
                 queue, configuration, resource: [], group: .singleton, time: SystemTime(), metrics: metrics,
                 logger: .silent)
