@@ -39,9 +39,7 @@ struct RequestObserver: Sendable {
     /// Runs what decides on the answer, where spans that it makes belong.
     func inContext<Result>(of observation: inout Observation, _ body: (inout RequestNote) -> Result) -> Result {
         guard let context = observation.context else { return body(&observation.note) }
-        var note = observation.note
-        defer { observation.note = note }
-        return InstrumentationContext.withValue(context) { body(&note) }
+        return InstrumentationContext.withValue(context) { body(&observation.note) }
     }
 
     /// - Parameter client: Whom the request is from; asked for only where it is needed.

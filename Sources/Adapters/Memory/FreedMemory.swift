@@ -38,17 +38,21 @@ package struct FreedMemory: Service {
                 }
             }
             // What could not be given back the last time cannot be this time.
-            if load.requestsInFlight == 0 { left = await Self.giveBack(above: left + Self.idleBytesMin) }
+            if load.requestsInFlight == 0, let rest = await Self.giveBack(above: left + Self.idleBytesMin) {
+                left = rest
+            }
         }
     }
 
     /// Gives back what is resident and not used, if it is so much.
     ///
-    /// - Returns: What is left of it. On a thread of its own: each arena is locked for as long as it is looked at.
-    private static func giveBack(above bytesMin: Int) async -> Int {
+    /// - Returns: What is left of it; `nil` if it is not so much. On a thread of its own: each arena is locked for as long as it is
+    ///   looked at.
+    private static func giveBack(above bytesMin: Int) async -> Int? {
         await withCheckedContinuation { continuation in
             DispatchQueue.global(qos: .background).async {
-                if idleBytes >= bytesMin { malloc_trim(0) }
+                guard idleBytes >= bytesMin else { return continuation.resume(returning: nil) }
+                malloc_trim(0)
                 continuation.resume(returning: idleBytes)
             }
         }
@@ -57,7 +61,6 @@ package struct FreedMemory: Service {
     /// Memory of the heap that is resident and that nobody uses (mallinfo(3)).
     private static var idleBytes: Int {
         let heap = mallinfo2()
-        let anonymous = ProcessStatistics.now()?.anonymousBytes ?? 0
-        return max(0, anonymous - Int(heap.uordblks) - Int(heap.hblkhd))
+        return max(0, ProcessStatistics.anonymousBytes - Int(heap.uordblks) - Int(heap.hblkhd))
     }
 }

@@ -6,9 +6,6 @@ package struct ProcessStatistics: Sendable {
     package let cpuSeconds: Double
     package let residentBytes: Int
     package let virtualBytes: Int
-
-    /// Of the resident memory, what is no part of a file.
-    package let anonymousBytes: Int
     package let openFiles: Int
     package let openFilesMax: Int
     package let threads: Int
@@ -19,8 +16,7 @@ package struct ProcessStatistics: Sendable {
     /// `nil` where there is no such file system.
     package static func now() -> ProcessStatistics? {
         // The name in the second field may hold anything; what comes behind its last parenthesis does not.
-        guard let stat = text(at: "/proc/self/stat"), let end = stat.lastIndex(of: ")"),
-            let statm = text(at: "/proc/self/statm")?.split(separator: " ").compactMap({ Int($0) }), statm.count > 2
+        guard let stat = text(at: "/proc/self/stat"), let end = stat.lastIndex(of: ")")
         else { return nil }
         let fields = stat[stat.index(after: end)...].split(separator: " ")
         guard fields.count > 21 else { return nil }
@@ -37,10 +33,16 @@ package struct ProcessStatistics: Sendable {
         let files = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? 0
         return ProcessStatistics(
             cpuSeconds: (field(14) + field(15)) / ticks, residentBytes: Int(field(24)) * pageBytes,
-            virtualBytes: Int(field(23)), anonymousBytes: (statm[1] - statm[2]) * pageBytes, openFiles: files,
+            virtualBytes: Int(field(23)), openFiles: files,
             openFilesMax: Int(clamping: limit.rlim_cur),
             threads: Int(field(20)),
             startSeconds: Date.now.timeIntervalSince1970 - age)
+    }
+
+    /// Of the resident memory, what is no part of a file; 0 where there is no such file system.
+    static var anonymousBytes: Int {
+        let pages = text(at: "/proc/self/statm")?.split(separator: " ").compactMap { Int($0) } ?? []
+        return pages.count > 2 ? (pages[1] - pages[2]) * Int(max(1, sysconf(Int32(_SC_PAGESIZE)))) : 0
     }
 
     private static func text(at path: String) -> String? {

@@ -4,6 +4,17 @@ package import Instrumentation
 package struct TracePlace: Sendable {
     package let parent: TraceParent
     package let state: TraceState?
+
+    init(parent: TraceParent, state: TraceState?) {
+        self.parent = parent
+        self.state = state
+    }
+
+    /// What two fields say that came in; `nil` if the first says nothing.
+    init?(traceparent: (some Collection<UInt8>)?, tracestate: @autoclosure () -> String?) {
+        guard let traceparent, let parent = TraceParent(traceparent) else { return nil }
+        self.init(parent: parent, state: tracestate().flatMap(TraceState.init))
+    }
 }
 
 extension InstrumentationContext {
@@ -20,10 +31,7 @@ extension InstrumentationContext {
 
 extension HTTPRequest {
     /// The trace that the request is part of.
-    var trace: TracePlace? {
-        guard let field = fields[.traceparent], let parent = TraceParent(field) else { return nil }
-        return TracePlace(parent: parent, state: fields.list(.tracestate).flatMap(TraceState.init))
-    }
+    var trace: TracePlace? { TracePlace(traceparent: fields[.traceparent], tracestate: fields.list(.tracestate)) }
 }
 
 extension ClientRequest {

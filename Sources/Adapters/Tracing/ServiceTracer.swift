@@ -60,10 +60,10 @@ package final class ServiceTracer: Tracer {
     package func extract<Carrier, Extract: Extractor>(
         _ carrier: Carrier, into context: inout InstrumentationContext, using extractor: Extract
     ) where Extract.Carrier == Carrier {
-        guard let field = extractor.extract(key: "traceparent", from: carrier), let parent = TraceParent(field.utf8)
-        else { return }
-        let state = extractor.extract(key: "tracestate", from: carrier).flatMap(TraceState.init)
-        context.trace = TracePlace(parent: parent, state: state)
+        let place = TracePlace(
+            traceparent: extractor.extract(key: "traceparent", from: carrier)?.utf8,
+            tracestate: extractor.extract(key: "tracestate", from: carrier))
+        if let place { context.trace = place }
     }
 
     package func inject<Carrier, Inject: Injector>(
