@@ -15,8 +15,9 @@ package struct Circuit: Sendable, Equatable {
         case refused(retryAfter: Duration)
     }
 
-    /// In a row: more than a source in passing trouble gives, few enough to be there in a moment.
-    private static let failuresMax = 10
+    /// Failures in a row that open the circuit. Of a source that fails half of its calls at random, one run in a million is
+    /// as long, so it is still asked; at a bulk rate a source that is down reaches it within a second.
+    private static let failuresMax = 20
 
     private static let shortest = Duration.seconds(5)
     private static let longest = Duration.seconds(60)
