@@ -31,7 +31,7 @@ final class Bystander: Sendable {
                     try await bystander.ask(peer: &peer, service, ready)
                 }
             }
-            await ready.next()
+            try await ready.next()
             let result: Result<Void, any Error>
             do {
                 result = .success(try await test())

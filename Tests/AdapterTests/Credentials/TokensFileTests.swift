@@ -79,7 +79,7 @@ struct TokensFileTests {
                 logger: .announcing("access tokens are not shared with other replicas", said))
             try write(text, to: folder + "/tokens")
             #expect(file.token(for: .test()) == nil)
-            await said.next()
+            try await said.next()
             file.put(token("one"), for: .test())
             #expect(file.token(for: .test()) == token("one"))
         }
@@ -96,7 +96,7 @@ struct TokensFileTests {
             file.put(token("one"), for: .test())
             try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
             #expect(file.token(for: .test()) == nil)
-            await said.next()
+            try await said.next()
         }
     }
 }

@@ -1,4 +1,5 @@
 import Adapters
+import DomainFakes
 import Foundation
 import NIOCore
 import NIOPosix
@@ -239,7 +240,7 @@ struct FileWatchTests {
                 await watch.run {}
             }
             cancelled.cancel()
-            await cancelled.value
+            await cancelled.joined
             let after = try open()
             #expect(after == before)
         }
@@ -262,7 +263,7 @@ struct FileWatchTests {
             let (notices, notice) = AsyncStream<Void>.makeStream()
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 tasks.addTask { await watch.run { notice.yield() } }
-                await warnings.next()
+                try await warnings.next()
                 var told = Notices(notices)
                 for _ in 0..<3 { try await told.next() }
                 tasks.cancelAll()

@@ -1,4 +1,5 @@
 import Adapters
+import DomainFakes
 import Foundation
 import Logging
 import NIOCore
@@ -84,17 +85,17 @@ struct ReloadedFileTests {
                     try PrivateFile(path: folder + "/file").update { _ in Array(text.utf8) }
                 }
                 try replace(with: "broken")
-                #expect(await lines.next() == warning + "it is broken")
+                #expect(try await lines.next() == warning + "it is broken")
                 #expect(reloaded.value == "one" && reloaded.problem?.reason == "it is broken")
                 reloaded.refresh()
                 try FileManager.default.removeItem(atPath: folder + "/file")
-                #expect(await lines.next() == warning + "no such file")
+                #expect(try await lines.next() == warning + "no such file")
                 #expect(reloaded.value == "one")
                 try replace(with: "one")
-                #expect(await lines.next() == "the texts can be read again, and are what they were")
+                #expect(try await lines.next() == "the texts can be read again, and are what they were")
                 #expect(reloaded.problem == nil && reloaded.versioned.version == 0)
                 try replace(with: "two")
-                #expect(await lines.next() == "reloaded the texts")
+                #expect(try await lines.next() == "reloaded the texts")
                 #expect(reloaded.value == "two")
             }
         }
@@ -135,12 +136,12 @@ struct ReloadedFileTests {
             try await Self.following(folder + "/file") { reloaded in
                 let waiting = Task.immediate { await reloaded.change(since: 0) }
                 waiting.cancel()
-                await waiting.value
+                await waiting.joined
                 let late = Task {
                     await untilCancelled(); await reloaded.change(since: 0)
                 }
                 late.cancel()
-                await late.value
+                await late.joined
                 // A change that has been is not waited for.
                 await reloaded.change(since: -1)
             }

@@ -1,4 +1,5 @@
 import Adapters
+import DomainFakes
 import Foundation
 import NIOCore
 import NIOPosix
@@ -184,10 +185,10 @@ struct ClientAnswerTests {
                 origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
                 configuration: .patient, logger: .silent)
             let asking = Task { await Self.ask(client) }
-            await asked.next()
+            try await asked.next()
             asking.cancel()
-            #expect(Self.failure(await asking.value) == .cancelled)
-            #expect(await reset.next() == HTTP2ErrorCode.cancel.rawValue)
+            #expect(Self.failure(await asking.joined) == .cancelled)
+            #expect(try await reset.next() == HTTP2ErrorCode.cancel.rawValue)
             await client.close()
         }
     }
@@ -217,9 +218,9 @@ struct ClientAnswerTests {
                 origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
                 configuration: .patient, logger: .silent)
             let asking = (0..<40).map { _ in Task { await Self.ask(client) } }
-            for _ in 0..<40 { await asked.next() }
+            for _ in 0..<40 { try await asked.next() }
             for task in asking { task.cancel() }
-            for task in asking { #expect(Self.failure(await task.value) == .cancelled) }
+            for task in asking { #expect(Self.failure(await task.joined) == .cancelled) }
             let last = try await Self.ask(client).get()
             // Twenty at once, and some more on a machine that takes its time.
             let resets = try #require(Int(String(buffer: last.body)))
@@ -240,7 +241,7 @@ struct ClientAnswerTests {
                 return await Self.ask(client)
             }
             asking.cancel()
-            #expect(Self.failure(await asking.value) == .cancelled)
+            #expect(Self.failure(await asking.joined) == .cancelled)
             await client.close()
         }
     }

@@ -61,7 +61,7 @@ struct ClientPoolTests {
             try await Self.withClient(port: port) { client in
                 async let one = Self.text(client)
                 async let other = Self.text(client)
-                await both.next()
+                try await both.next()
                 let answers = await [try one.get(), try other.get()]
                 #expect(Set(answers) == ["old", "new"])
             }
@@ -165,7 +165,7 @@ struct ClientPoolTests {
         try await PeerServer.with([serving, serving]) { port in
             try await Self.withClient(port: port, { $0.timeouts.connectionAge = .milliseconds(200) }) { client in
                 #expect(await Self.text(client) == .success("served"))
-                await closed.next()
+                try await closed.next()
                 #expect(await Self.text(client) == .success("served"))
             }
         }

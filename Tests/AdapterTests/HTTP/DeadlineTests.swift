@@ -355,7 +355,7 @@ struct DeadlineTests {
                     time.sleep(60)
                     """,
                 ])
-            await ended.next()
+            try await ended.next()
             client.signal(15)
             _ = await client.outcome()
         }

@@ -172,9 +172,9 @@ struct HTTP1ServerTests {
         let cancelled = Event<Void>()
         try await Self.withPeer(ScriptedHandler.waiting(started: started, cancelled: cancelled)) { peer in
             try await peer.request("GET", "/")
-            await started.next()
+            try await started.next()
             peer.leave()
-            await cancelled.next()
+            try await cancelled.next()
         }
     }
 }

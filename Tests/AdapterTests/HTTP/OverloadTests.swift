@@ -15,16 +15,16 @@ struct OverloadTests {
         try await withServer(handler, limits: limits, defences: defences) { server in
             try await FramePeer.connected(to: server.port) { peer in
                 try await peer.send(.headers(1, FramePeer.get("/")), .headers(3, FramePeer.get("/")))
-                await started.next()
-                await started.next()
+                try await started.next()
+                try await started.next()
                 try await TextPeer.connected(to: server.port) { other in
                     try await other.request("GET", "/")
                     #expect(try await other.read(through: "\r\n\r\n503").hasPrefix("HTTP/1.1 503 "))
                     #expect(defences.count(of: .requestsInFlight) == 1)
                     try await peer.send(.reset(1, 8))
-                    await cancelled.next()
+                    try await cancelled.next()
                     try await other.request("GET", "/")
-                    await started.next()
+                    try await started.next()
                 }
             }
         }

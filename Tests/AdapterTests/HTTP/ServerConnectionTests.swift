@@ -58,9 +58,9 @@ struct ServerConnectionTests {
         try await withServer(handler) { server in
             try await FramePeer.connected(to: server.port) { peer in
                 try await peer.send(.headers(1, FramePeer.get("/")))
-                await started.next()
+                try await started.next()
                 try await peer.send(.reset(1, 8))
-                await cancelled.next()
+                try await cancelled.next()
                 // The connection is none the worse for it.
                 #expect(try await !peer.settle().contains { $0.kind == .goAway })
             }
@@ -75,11 +75,11 @@ struct ServerConnectionTests {
         try await withServer(handler) { server in
             try await FramePeer.connected(to: server.port) { peer in
                 try await peer.send(.headers(1, FramePeer.get("/")), .headers(3, FramePeer.get("/")))
-                await started.next()
-                await started.next()
+                try await started.next()
+                try await started.next()
             }
-            await cancelled.next()
-            await cancelled.next()
+            try await cancelled.next()
+            try await cancelled.next()
         }
     }
 
@@ -211,7 +211,7 @@ struct ServerConnectionTests {
         let handler = ScriptedHandler { _ in
             .eventually {
                 started.fire()
-                await release.next()
+                try? await release.next()
                 return .text("done")
             }
         }
@@ -225,7 +225,7 @@ struct ServerConnectionTests {
         try await FramePeer.connected(to: port) { peer in
             try await withServices([server]) {
                 try await peer.send(.headers(1, FramePeer.get("/")))
-                await started.next()
+                try await started.next()
                 _ = try await peer.settle()
             } whileEnding: {
                 let notice = try await peer.next(.goAway)
@@ -233,7 +233,7 @@ struct ServerConnectionTests {
                 let ping = try await peer.next(.ping)
                 // A request that crossed the notice on its way.
                 try await peer.send(.headers(3, FramePeer.get("/")))
-                await started.next()
+                try await started.next()
                 try await peer.send(.ping(ping.payload, isAcknowledgement: true))
                 let goAway = try await peer.next(.goAway)
                 #expect(goAway.lastStream == 3 && goAway.errorCode == 0)

@@ -117,7 +117,7 @@ struct OperationsTests {
                 held.fire()
                 release.wait()
             }
-            await held.next()
+            try await held.next()
             var response = try await Self.get(client, "/livez")
             while response.status == 200 { response = try await Self.get(client, "/livez") }
             #expect(String(buffer: response.body) == "{\"status\":\"stuck\"}\n")

@@ -314,9 +314,9 @@ struct ServiceTests {
             try await FramePeer.connected(to: service.server.port) { peer in
                 let fields = FramePeer.get("/v2/billing/stream") + [("authorization", "Bearer \(TestService.token)")]
                 try await peer.send(.headers(1, fields))
-                for _ in 0..<3 { await started.next() }
+                for _ in 0..<3 { try await started.next() }
                 try await peer.send(.reset(1, 8))
-                for _ in 0..<3 { await cancelled.next() }
+                for _ in 0..<3 { try await cancelled.next() }
             }
         }
     }

@@ -1,3 +1,4 @@
+import DomainFakes
 import Synchronization
 import Testing
 
@@ -13,7 +14,7 @@ struct FewAtATime: SuiteTrait, TestTrait, TestScoping {
     ) async throws {
         // For each case; a suite, or a test as a whole, takes no place itself.
         guard testCase != nil else { return try await function() }
-        await Self.places.take()
+        try await Self.places.take()
         defer { Self.places.giveBack() }
         try await function()
     }
@@ -26,7 +27,7 @@ extension Trait where Self == FewAtATime {
 private final class Places: Sendable {
     private struct State {
         var free: Int
-        var waiting: [CheckedContinuation<Void, Never>] = []
+        var waits: [PendingWait<Void>] = []
     }
 
     private let state: Mutex<State>
@@ -35,28 +36,31 @@ private final class Places: Sendable {
         state = Mutex(State(free: count))
     }
 
-    func take() async {
-        await withCheckedContinuation { continuation in
+    func take() async throws(CancellationError) {
+        try await wait(for: "a place to run a program") { (pending: PendingWait<Void>) in
             let isFree = state.withLock { state in
                 guard state.free > 0 else {
-                    state.waiting.append(continuation)
+                    state.waits.append(pending)
                     return false
                 }
                 state.free -= 1
                 return true
             }
-            if isFree { continuation.resume() }
+            if isFree, !pending.resume(returning: ()) { giveBack() }
         }
     }
 
     func giveBack() {
-        let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            guard !state.waiting.isEmpty else {
-                state.free += 1
-                return nil
+        while true {
+            let next = state.withLock { state -> PendingWait<Void>? in
+                guard !state.waits.isEmpty else {
+                    state.free += 1
+                    return nil
+                }
+                return state.waits.removeFirst()
             }
-            return state.waiting.removeFirst()
+            // A test that was cancelled takes no place: it is the next one's.
+            guard let next, !next.resume(returning: ()) else { return }
         }
-        next?.resume()
     }
 }

@@ -1,3 +1,4 @@
+import DomainFakes
 import Foundation
 import Subprocess
 import Synchronization
@@ -18,9 +19,11 @@ final class TestProcess: Sendable {
         var output = Data()
         var errors = Data()
         var processID: Int32?
+        /// Sent before the program had begun.
+        var signalsEarly: [Int32] = []
         var status: Int32?
         var watchers: [Watcher] = []
-        var enders: [CheckedContinuation<Outcome, Never>] = []
+        var enders: [PendingWait<Outcome>] = []
 
         var isOver: Bool { status != nil }
         var outcome: Outcome {
@@ -34,7 +37,7 @@ final class TestProcess: Sendable {
         let text: String
         let times: Int
         let isError: Bool
-        let continuation: CheckedContinuation<Bool, Never>
+        let wait: PendingWait<Bool>
 
         func sees(_ state: State) -> Bool {
             let all = String(decoding: isError ? state.errors : state.output, as: UTF8.self)
@@ -43,6 +46,8 @@ final class TestProcess: Sendable {
     }
 
     private let state = Mutex(State())
+    /// For messages.
+    private let name: String
 
     /// The product under test, beside the test runner.
     static let billingService = product("billing-service")
@@ -60,19 +65,25 @@ final class TestProcess: Sendable {
     ///   - environment: Added to that of the tests.
     ///   - input: What it reads on standard input.
     init(_ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = "") {
+        name = ([program] + arguments.prefix(2)).map { $0.split(separator: "/").last.map(String.init) ?? $0 }
+            .joined(separator: " ")
         var added: [Environment.Key: String?] = [:]
         for (name, value) in environment { added[Environment.Key(stringLiteral: name)] = value }
+        // A session, and so a group, of its own: a test that is cancelled kills the program with all that it has started.
+        var options = PlatformOptions()
+        options.createSession = true
         let configuration = Configuration(
             executable: program.contains("/") ? .path(FilePath(program)) : .name(program),
             arguments: Arguments(arguments),
-            environment: .inherit.updating(added), workingDirectory: FilePath(Self.root.path()))
+            environment: .inherit.updating(added), workingDirectory: FilePath(Self.root.path()),
+            platformOptions: options)
         // Ends with the program, which every test sees to the end.
         Task {
             do {
                 let result = try await Subprocess.run(
                     configuration, input: .string(input), output: .sequence, error: .sequence
                 ) { execution in
-                    self.change { $0.processID = execution.processIdentifier.value }
+                    self.begun(execution.processIdentifier.value)
                     async let output: Void = self.keep(execution.standardOutput, isOutput: true)
                     async let errors: Void = self.keep(execution.standardError, isOutput: false)
                     _ = try await (output, errors)
@@ -92,6 +103,11 @@ final class TestProcess: Sendable {
         }
     }
 
+    private func begun(_ processID: Int32) {
+        change { $0.processID = processID }
+        for signal in state.withLock({ $0.signalsEarly }) { kill(processID, signal) }
+    }
+
     private func keep(_ sequence: SubprocessOutputSequence, isOutput: Bool) async throws {
         for try await buffer in sequence {
             let data = buffer.withUnsafeBytes { Data($0) }
@@ -106,26 +122,28 @@ final class TestProcess: Sendable {
             body(&state)
             let isOver = state.isOver
             let seen = state.watchers.map { ($0, $0.sees(state)) }.filter { isOver || $0.1 }
-                .map { ($0.0.continuation, $0.1) }
+                .map { ($0.0.wait, $0.1) }
             let current = state
             state.watchers.removeAll { isOver || $0.sees(current) }
             let over = isOver ? state.enders : []
             if isOver { state.enders = [] }
             return (seen, over, state.outcome)
         }
-        for (continuation, isThere) in seen { continuation.resume(returning: isThere) }
-        for continuation in over { continuation.resume(returning: outcome) }
+        for (wait, isThere) in seen { wait.resume(returning: isThere) }
+        for wait in over { wait.resume(returning: outcome) }
     }
 
     /// What it has printed, once that contains `text`.
-    func output(containing text: String) async throws -> String {
-        try await outcome(containing: text, times: 1, isError: false).output
+    func output(containing text: String, file: String = #fileID, line: Int = #line) async throws -> String {
+        try await outcome(containing: text, times: 1, isError: false, file, line).output
     }
 
     /// Likewise, of what it has printed as errors.
     @discardableResult
-    func errors(containing text: String, times: Int = 1) async throws -> String {
-        try await outcome(containing: text, times: times, isError: true).errors
+    func errors(
+        containing text: String, times: Int = 1, file: String = #fileID, line: Int = #line
+    ) async throws -> String {
+        try await outcome(containing: text, times: times, isError: true, file, line).errors
     }
 
     /// How often `text` was printed as an error so far.
@@ -133,15 +151,19 @@ final class TestProcess: Sendable {
         state.withLock { $0.outcome.errors.ranges(of: text).count }
     }
 
-    private func outcome(containing text: String, times: Int, isError: Bool) async throws -> Outcome {
-        let isThere = await withCheckedContinuation { continuation in
+    private func outcome(
+        containing text: String, times: Int, isError: Bool, _ file: String, _ line: Int
+    ) async throws -> Outcome {
+        let stream = isError ? "errors" : "output"
+        let isThere = try await wait(for: "\(name) to print \(text) (\(stream))", file: file, line: line) {
+            (pending: PendingWait<Bool>) in
             state.withLock {
-                $0.watchers.append(Watcher(text: text, times: times, isError: isError, continuation: continuation))
+                $0.watchers.append(Watcher(text: text, times: times, isError: isError, wait: pending))
             }
             change { _ in }
         }
         let outcome = state.withLock { $0.outcome }
-        try #require(isThere, "it ended with \(outcome.status) and said \(outcome.errors)")
+        try #require(isThere, "\(name) ended with \(outcome.status) and printed \(outcome.errors)")
         return outcome
     }
 
@@ -149,14 +171,28 @@ final class TestProcess: Sendable {
     var processID: Int32? { state.withLock { $0.processID } }
 
     func signal(_ signal: Int32) {
-        if let processID = state.withLock({ $0.processID }) { kill(processID, signal) }
+        let processID = state.withLock { state in
+            if state.processID == nil { state.signalsEarly.append(signal) }
+            return state.isOver ? nil : state.processID
+        }
+        if let processID { kill(processID, signal) }
     }
 
-    func outcome() async -> Outcome {
-        await withCheckedContinuation { continuation in
-            state.withLock { $0.enders.append(continuation) }
+    private func killGroup() {
+        signal(SIGKILL)
+        if let processID { kill(-processID, SIGKILL) }
+    }
+
+    /// How it ended. If the waiting task is cancelled, the program is killed, with everything it has started.
+    func outcome(file: String = #fileID, line: Int = #line) async -> Outcome {
+        let ended = try? await wait(for: "the end of \(name)", file: file, line: line) {
+            (pending: PendingWait<Outcome>) in
+            state.withLock { $0.enders.append(pending) }
             change { _ in }
         }
+        if let ended { return ended }
+        killGroup()
+        return await Task { await outcome(file: file, line: line) }.value
     }
 
     /// Anonymous memory, in KiB (proc(5), `status`).

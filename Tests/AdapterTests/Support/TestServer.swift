@@ -1,5 +1,6 @@
 import Adapters
 import Domain
+import DomainFakes
 import Instrumentation
 import Logging
 import NIOCore
@@ -205,47 +206,40 @@ extension HTTPResponse {
     }
 }
 
-/// Something that happens, with a value; each time it does, one who waits for it goes on.
+/// An event that may happen several times, each time with a value that one waiter gets.
 final class Event<Value: Sendable>: Sendable {
-    private enum State {
-        case happened([Value])
-        case awaited([CheckedContinuation<Value, Never>])
+    private struct State {
+        var values: [Value] = []
+        var waits: [PendingWait<Value>] = []
     }
 
-    private let state = Mutex(State.happened([]))
+    private let state = Mutex(State())
 
     func fire(_ value: Value) {
-        let waiter = state.withLock { state -> CheckedContinuation<Value, Never>? in
-            switch state {
-            case .happened(let values):
-                state = .happened(values + [value])
-                return nil
-            case .awaited(let waiters):
-                state = waiters.count > 1 ? .awaited(Array(waiters.dropFirst())) : .happened([])
-                return waiters.first
+        while true {
+            let wait = state.withLock { state -> PendingWait<Value>? in
+                guard !state.waits.isEmpty else {
+                    state.values.append(value)
+                    return nil
+                }
+                return state.waits.removeFirst()
             }
+            // A waiter that was cancelled takes nothing: the value is the next one's.
+            guard let wait, !wait.resume(returning: value) else { return }
         }
-        waiter?.resume(returning: value)
     }
 
     /// The next value that was fired and nobody had yet.
-    func next() async -> Value {
-        await withCheckedContinuation { waiter in
+    func next(file: String = #fileID, line: Int = #line) async throws(CancellationError) -> Value {
+        try await wait(for: "an event", file: file, line: line) { (pending: PendingWait<Value>) in
             let value = state.withLock { state -> Value? in
-                switch state {
-                case .happened(let values):
-                    guard let first = values.first else {
-                        state = .awaited([waiter])
-                        return nil
-                    }
-                    state = .happened(Array(values.dropFirst()))
-                    return first
-                case .awaited(let waiters):
-                    state = .awaited(waiters + [waiter])
+                guard !state.values.isEmpty else {
+                    state.waits.append(pending)
                     return nil
                 }
+                return state.values.removeFirst()
             }
-            if let value { waiter.resume(returning: value) }
+            if let value, !pending.resume(returning: value) { state.withLock { $0.values.insert(value, at: 0) } }
         }
     }
 }

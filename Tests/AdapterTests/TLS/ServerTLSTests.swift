@@ -223,7 +223,7 @@ struct ServerTLSTests {
                 .stream(HTTPResponse(status: 200)) { writer in
                     try? await writer.write(ByteBuffer(string: "before\n"))
                     body.fire()
-                    await release.next()
+                    try? await release.next()
                     try? await writer.write(ByteBuffer(string: "after\n"))
                     return .complete
                 }
@@ -235,10 +235,10 @@ struct ServerTLSTests {
                 let open = TestProcess(
                     "curl",
                     ["--silent", "--no-buffer", "--cacert", certificates.ca, "https://localhost:\(server.port)/"])
-                await body.next()
+                try await body.next()
                 #expect(await Self.subject(server.port) == "subject=CN = server")
                 try await certificates.renewServer()
-                await reloaded.next()
+                try await reloaded.next()
                 #expect(await Self.subject(server.port) == "subject=CN = renewed")
                 release.fire()
                 #expect(await open.outcome().output == "before\nafter\n")
@@ -273,7 +273,7 @@ struct ServerTLSTests {
                 #expect(await Self.subject(server.port) == "subject=CN = server")
                 _ = await TestProcess.run(
                     "sh", ["-c", "cd '\(folder)/mount' && ln -s ..2 ..data_tmp && mv -T ..data_tmp ..data"])
-                await reloaded.next()
+                try await reloaded.next()
                 #expect(await Self.subject(server.port) == "subject=CN = stranger")
             }
         }
@@ -319,7 +319,7 @@ struct ServerTLSTests {
                 configuration: .test(tls: certificate), logger: .silent)
             try await withServices([certificate, server]) {
                 try write("broken", to: certificates.server.certificate)
-                await failed.next()
+                try await failed.next()
                 #expect(certificate.problem != nil)
                 #expect(await Self.subject(server.port) == "subject=CN = server")
             }

@@ -152,7 +152,7 @@ struct TracingTests {
                 queue, configuration, resource: [], group: .singleton, time: SystemTime(), metrics: metrics,
                 logger: .silent)
             try await withServices([exporter]) {
-                while await collector.requests.next() < until {}
+                while try await collector.requests.next() < until {}
             }
             // What is under way when it is asked to stop comes to its end.
         }

@@ -30,13 +30,13 @@ struct ZoomClientTests {
         let clock = TestClock()
         try await TestZoom.with(time: clock) { zoom in
             _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
-            await clock.sleepers(1)
+            try await clock.sleepers(1)
             clock.advance(by: .seconds(3600 - 601))
             _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             #expect(zoom.sandbox.requestCounts.tokens == 1)
             clock.advance(by: .seconds(302))
             // Nobody has asked for it: it happens all the same, and sleeps until the next one is due.
-            await clock.sleepers(1)
+            try await clock.sleepers(1)
             #expect(zoom.sandbox.requestCounts.tokens == 2)
             _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             #expect(zoom.sandbox.requestCounts.tokens == 2)
@@ -155,16 +155,16 @@ struct ZoomClientTests {
             }
             // The first goes at once; the others wait for their slots.
             let first = ask(.interactive)
-            #expect(await done.next() == .interactive)
+            #expect(try await done.next() == .interactive)
             let others = [ask(.bulk), ask(.bulk)]
             let last = ask(.interactive)
             for (slot, purpose) in [Purpose.interactive, .bulk, .bulk].enumerated() {
-                await clock.sleepers(2)
+                try await clock.sleepers(2)
                 #expect(zoom.sandbox.requestCounts.billing == slot + 1)
                 clock.advance(by: Self.spacing(perSecond: 10))
-                #expect(await done.next() == purpose)
+                #expect(try await done.next() == purpose)
             }
-            for task in others + [first, last] { try await task.value }
+            for task in others + [first, last] { try await task.joined }
         }
     }
 
@@ -193,14 +193,14 @@ struct ZoomClientTests {
                     done.fire()
                 }
             }
-            await done.next()
+            try await done.next()
             for _ in 1..<100 {
                 // One more waits until the token is due.
-                await clock.sleepers(2)
+                try await clock.sleepers(2)
                 clock.advance(by: Self.spacing(perSecond: 20))
-                await done.next()
+                try await done.next()
             }
-            for task in asking { try await task.value }
+            for task in asking { try await task.joined }
             #expect(zoom.sandbox.requestCounts.rateLimited == 0)
             #expect(zoom.sandbox.requestCounts.billing == 100)
             #expect(clock.now.sinceOrigin == Self.spacing(perSecond: 20) * 99)
@@ -261,7 +261,7 @@ struct ZoomClientTests {
                 }
             }
             let first = ask("a")
-            #expect(await done.next() == "a")
+            #expect(try await done.next() == "a")
             let others = ["a", "a", "a", "b"].map(ask)
             // All four are in the queue once somebody behind them would wait for four turns more than for the next slot.
             func wait() async -> Duration {
@@ -276,11 +276,11 @@ struct ZoomClientTests {
             while await wait() < .milliseconds(450) { try Task.checkCancellation() }
             for caller in ["a", "b", "a", "a"] {
                 // One more waits until the token is due.
-                await clock.sleepers(2)
+                try await clock.sleepers(2)
                 clock.advance(by: Self.spacing(perSecond: 10))
-                #expect(await done.next() == caller)
+                #expect(try await done.next() == caller)
             }
-            for task in others + [first] { try await task.value }
+            for task in others + [first] { try await task.joined }
         }
     }
 

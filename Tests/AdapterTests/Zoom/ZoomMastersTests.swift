@@ -81,7 +81,7 @@ struct ZoomMastersTests {
             _ = try await zoom.ask()
             zoom.credentials.set(.test(secret: "wrong"))
             await zoom.client.update(zoom.masters)
-            await warned.next()
+            try await warned.next()
             _ = try await zoom.ask()
             // Nor is it tried again and again.
             await zoom.client.update(zoom.masters)
@@ -198,13 +198,13 @@ struct ZoomMastersTests {
             try await TestZoom.with(server, [.test(server)], FakeCredentials([.test()])) { client in
                 let account = AccountID(literal: "a")
                 let call = Task { try await client.billing(of: account, under: nil, for: .interactive) }
-                await asked.next()
+                try await asked.next()
                 await client.update([])
                 await #expect(throws: BillingFailure.credentialsRefused) {
                     try await client.billing(of: account, under: nil, for: .interactive)
                 }
                 release.yield()
-                let contact = try await call.value.visibleContact()
+                let contact = try await call.joined.visibleContact()
                 #expect(contact[.city] == "Oakland")
             }
         }

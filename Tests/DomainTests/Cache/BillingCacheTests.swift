@@ -37,15 +37,18 @@ struct BillingCacheTests {
             if entry.age(at: clock.now) == .zero { asked += 1 }
             #expect(entry.age(at: clock.now) < .seconds(110), "\(step)")
             clock.advance(by: .seconds(30))
-            await settle(cache)
+            try await settle(cache)
         }
         // Fresh at 0, 30, 60 and 90 s; stale at 120 s, which is too old to be given out.
         #expect(source.calls.count == asked && asked == 90 * 86_400 / 120)
     }
 
     /// Returns when nothing is renewed any more.
-    private func settle(_ cache: Cache) async {
-        while cache.isAsking { await Task.yield() }
+    private func settle(_ cache: Cache) async throws {
+        while cache.isAsking {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
     }
 
     @Test("takes off up to the tenth of the time, by chance")
@@ -77,7 +80,7 @@ struct BillingCacheTests {
         _ = try await get(cache)
         clock.advance(by: .seconds(105))
         for _ in 0..<5 { #expect(try await get(cache).fake.place == 0) }
-        await settle(cache)
+        try await settle(cache)
         #expect(source.calls.count == 2)
         #expect(try await get(cache).fake.place == 1)
         #expect(cache.counts.renewed == 1 && cache.counts.stale == 5)
@@ -91,10 +94,10 @@ struct BillingCacheTests {
         clock.advance(by: .seconds(85))
         // Once in all its time is no demand.
         _ = try await get(cache)
-        await settle(cache)
+        try await settle(cache)
         #expect(source.calls.count == 1)
         _ = try await get(cache)
-        await settle(cache)
+        try await settle(cache)
         #expect(source.calls.count == 2)
         clock.advance(by: .seconds(50))
         #expect(try await get(cache).fake.place == 1)
@@ -111,12 +114,12 @@ struct BillingCacheTests {
         clock.advance(by: .seconds(101))
         for _ in 0..<3 {
             _ = try await get(cache)
-            await settle(cache)
+            try await settle(cache)
         }
         #expect(source.calls.count == 2)
         clock.advance(by: .seconds(5))
         _ = try await get(cache)
-        await settle(cache)
+        try await settle(cache)
         #expect(source.calls.count == 3)
     }
 
@@ -177,15 +180,18 @@ struct BillingCacheTests {
     func removed() async throws {
         let release = Signal()
         let source = FakeSource { account, attempt async throws(BillingFailure) in
-            if attempt == 1 { await release.wait() }
+            if attempt == 1 { try await release.waitInSource() }
             return .masterPays(.sample(account))
         }
         let cache = cache(source)
         let asking = Task { try await get(cache) }
-        while source.calls.isEmpty { await Task.yield() }
+        while source.calls.isEmpty {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
         cache.removeAll()
         release.fire()
-        _ = try await asking.value
+        _ = try await asking.joined
         #expect(cache.size.entries == 0)
         _ = try await get(cache)
         #expect(source.calls.count == 2 && cache.size.entries == 1)
@@ -199,17 +205,20 @@ struct BillingCacheTests {
     func oneCall() async throws {
         let release = Signal()
         let source = FakeSource { account, _ async throws(BillingFailure) in
-            await release.wait()
+            try await release.waitInSource()
             return .masterPays(.sample(account))
         }
         let cache = cache(source)
         let first = Task { try await get(cache) }
-        while source.calls.isEmpty { await Task.yield() }
+        while source.calls.isEmpty {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
         let others = (0..<100).map { _ in Task.immediate { try await get(cache) } }
         first.cancel()
-        await #expect(throws: BillingFailure.cancelled) { try await first.value }
+        await #expect(throws: BillingFailure.cancelled) { try await first.joined }
         release.fire()
-        for other in others { #expect(try await other.value.failure == nil) }
+        for other in others { #expect(try await other.joined.failure == nil) }
         #expect(source.calls.count == 1)
     }
 
@@ -226,9 +235,12 @@ struct BillingCacheTests {
         }
         let cache = cache(source)
         let asking = (0..<3).map { _ in Task.immediate { try await get(cache) } }
-        while source.calls.isEmpty { await Task.yield() }
+        while source.calls.isEmpty {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
         for task in asking { task.cancel() }
-        await cancelled.wait()
+        try await cancelled.wait()
         #expect(source.calls.count == 1)
     }
 
@@ -244,9 +256,12 @@ struct BillingCacheTests {
         rules.jitter = 0
         let cache = Cache(source: source, time: clock, rules: rules, parts: 1) { FakeAnswer($0) }
         let job = Task { try await get(cache, for: .bulk) }
-        while purposes.withLock({ $0.isEmpty }) { await Task.yield() }
+        while purposes.withLock({ $0.isEmpty }) {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
         let entry = try await get(cache)
-        #expect(try await job.value === entry)
+        #expect(try await job.joined === entry)
         #expect(purposes.withLock { $0 } == [.bulk, .interactive])
     }
 
@@ -254,12 +269,15 @@ struct BillingCacheTests {
     func alone() async throws {
         let release = Signal()
         let source = FakeSource { account, attempt async throws(BillingFailure) in
-            if attempt == 1 { await release.wait() }
+            if attempt == 1 { try await release.waitInSource() }
             return .masterPays(.sample(account))
         }
         let cache = cache(source)
         let first = Task { try await get(cache) }
-        while source.calls.isEmpty { await Task.yield() }
+        while source.calls.isEmpty {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
         var demand = CacheDemand()
         demand.isNew = true
         _ = try await get(cache, demand)
@@ -268,7 +286,7 @@ struct BillingCacheTests {
         _ = try await get(cache, for: .interactive(for: nil, patience: .zero))
         #expect(source.calls.count == 3)
         release.fire()
-        _ = try await first.value
+        _ = try await first.joined
     }
 
     @Test("ends with the cache")
@@ -279,9 +297,12 @@ struct BillingCacheTests {
         }
         let cache = cache(source)
         let asking = Task { try await get(cache) }
-        while source.calls.isEmpty { await Task.yield() }
+        while source.calls.isEmpty {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
         await cache.close()
-        await #expect(throws: BillingFailure.cancelled) { try await asking.value }
+        await #expect(throws: BillingFailure.cancelled) { try await asking.joined }
         await #expect(throws: BillingFailure.cancelled) { try await get(cache) }
     }
 

@@ -1,27 +1,40 @@
+package import Domain
 import Synchronization
 
-/// Something that happens once, and can be waited for.
+/// An event that happens once and can be waited for.
 package final class Signal: Sendable {
-    private let state = Mutex<(isFired: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
+    private let state = Mutex<(isFired: Bool, waits: [PendingWait<Void>])>((false, []))
 
     package init() {}
 
     package func fire() {
-        let waiters = state.withLock { state in
+        let waits = state.withLock { state in
             state.isFired = true
-            defer { state.waiters = [] }
-            return state.waiters
+            defer { state.waits = [] }
+            return state.waits
         }
-        for waiter in waiters { waiter.resume() }
+        for wait in waits { wait.resume(returning: ()) }
     }
 
-    package func wait() async {
-        await withCheckedContinuation { continuation in
+    /// Returns once the event has happened.
+    package func wait(file: String = #fileID, line: Int = #line) async throws(CancellationError) {
+        try await DomainFakes.wait(for: "a signal", file: file, line: line) { (pending: PendingWait<Void>) in
             let isFired = state.withLock { state in
-                if !state.isFired { state.waiters.append(continuation) }
+                if !state.isFired { state.waits.append(pending) }
                 return state.isFired
             }
-            if isFired { continuation.resume() }
+            if isFired { pending.resume(returning: ()) }
+        }
+    }
+
+    /// Likewise, for a fake source.
+    ///
+    /// - Throws: `cancelled` when the task is cancelled.
+    package func waitInSource(file: String = #fileID, line: Int = #line) async throws(BillingFailure) {
+        do throws(CancellationError) {
+            try await wait(file: file, line: line)
+        } catch {
+            throw .cancelled
         }
     }
 }

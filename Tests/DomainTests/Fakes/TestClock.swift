@@ -13,7 +13,7 @@ package final class TestClock: TimeSource {
         var now = Duration.zero
         var lastID = 0
         var sleepers: [Sleeper] = []
-        var watchers: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+        var watchers: [(count: Int, wait: PendingWait<Void>)] = []
     }
 
     private let state = Mutex(State())
@@ -38,13 +38,13 @@ package final class TestClock: TimeSource {
             await withCheckedContinuation { continuation in
                 let (isPast, watchers) = state.withLock { state in
                     if Task.isCancelled || state.now >= moment.sinceOrigin {
-                        return (true, [CheckedContinuation<Void, Never>]())
+                        return (true, [PendingWait<Void>]())
                     }
                     state.sleepers.append(Sleeper(id: id, moment: moment, continuation: continuation))
                     return (false, Self.takeWatchers(&state))
                 }
                 if isPast { continuation.resume(returning: !Task.isCancelled) }
-                for watcher in watchers { watcher.resume() }
+                for watcher in watchers { watcher.resume(returning: ()) }
             }
         } onCancel: {
             let sleeper = state.withLock { state -> Sleeper? in
@@ -56,21 +56,23 @@ package final class TestClock: TimeSource {
         if !isWoken { throw CancellationError() }
     }
 
-    private static func takeWatchers(_ state: inout State) -> [CheckedContinuation<Void, Never>] {
+    private static func takeWatchers(_ state: inout State) -> [PendingWait<Void>] {
         let count = state.sleepers.count
         defer { state.watchers.removeAll { $0.count <= count } }
-        return state.watchers.filter { $0.count <= count }.map(\.continuation)
+        return state.watchers.filter { $0.count <= count }.map(\.wait)
     }
 
     /// Returns when at least so many tasks sleep.
-    package func sleepers(_ count: Int) async {
-        await withCheckedContinuation { continuation in
+    package func sleepers(
+        _ count: Int, file: String = #fileID, line: Int = #line
+    ) async throws(CancellationError) {
+        try await wait(for: "\(count) sleepers", file: file, line: line) { (pending: PendingWait<Void>) in
             let isThere = state.withLock { state in
                 if state.sleepers.count >= count { return true }
-                state.watchers.append((count, continuation))
+                state.watchers.append((count, pending))
                 return false
             }
-            if isThere { continuation.resume() }
+            if isThere { pending.resume(returning: ()) }
         }
     }
 

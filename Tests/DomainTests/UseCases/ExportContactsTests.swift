@@ -100,7 +100,7 @@ struct ExportContactsTests {
     func slowFirst() async throws {
         let release = Signal()
         let source = FakeSource(listed: Self.ids("a", "b", "c")) { account, _ async throws(BillingFailure) in
-            if account.rawValue == "a" { await release.wait() }
+            if account.rawValue == "a" { try await release.waitInSource() }
             if account.rawValue == "c" { release.fire() }
             return .masterPays(.sample(account))
         }
@@ -127,11 +127,11 @@ struct ExportContactsTests {
         let source = FakeSource(listed: (0..<100).map { AccountID(literal: "a\($0)") })
         let consumer = Collector(holdsAt: 2)
         let running = Task { try await export(source, rules: rules, to: consumer) }
-        await consumer.held()
+        try await consumer.held()
         // One was told of, the second is being held; those and the window behind them is all that was asked.
         #expect(source.calls.count <= 2 + 4)
         consumer.release()
-        #expect(try await running.value.accounts.count == 100)
+        #expect(try await running.joined.accounts.count == 100)
     }
 
     @Test("asks again while the source is left alone, at growing distances")
@@ -142,12 +142,12 @@ struct ExportContactsTests {
             return .masterPays(.sample(account))
         }
         let running = Task { try await export(source, clock: clock) }
-        await clock.sleepers(2)
+        try await clock.sleepers(2)
         clock.advance(by: .milliseconds(500))
-        await clock.sleepers(2)
+        try await clock.sleepers(2)
         #expect(source.calls.count == 2)
         clock.advance(by: .milliseconds(1000))
-        #expect(try await running.value.last == .end(.init(contacts: 1, failures: 0, elapsed: .milliseconds(1500))))
+        #expect(try await running.joined.last == .end(.init(contacts: 1, failures: 0, elapsed: .milliseconds(1500))))
     }
 
     @Test(
@@ -172,11 +172,11 @@ struct ExportContactsTests {
             listed: Self.ids("a"),
             listingFailures: [.sourceUnavailable(retryAfter: .zero), .budgetSpent(retryAfter: .seconds(3))])
         let running = Task { try await export(source, clock: clock) }
-        await clock.sleepers(2)
+        try await clock.sleepers(2)
         clock.advance(by: .milliseconds(500))
-        await clock.sleepers(2)
+        try await clock.sleepers(2)
         clock.advance(by: .seconds(3))
-        #expect(try await running.value.accounts == Self.ids("a"))
+        #expect(try await running.joined.accounts == Self.ids("a"))
     }
 
     @Test("fails when the accounts cannot be listed")
@@ -195,11 +195,11 @@ struct ExportContactsTests {
             return .masterPays(.sample(account))
         }
         let running = Task { try await export(source, clock: clock) }
-        await clock.sleepers(2)
+        try await clock.sleepers(2)
         clock.advance(by: .milliseconds(6999))
         #expect(source.calls.count == 1)
         clock.advance(by: .milliseconds(1))
-        #expect(try await running.value.accounts == Self.ids("a"))
+        #expect(try await running.joined.accounts == Self.ids("a"))
     }
 
     @Test("gives an account up at its deadline and goes on without it")
@@ -212,9 +212,9 @@ struct ExportContactsTests {
             return .masterPays(.sample(account))
         }
         let running = Task { try await export(source, rules: rules, clock: clock) }
-        await clock.sleepers(2)
+        try await clock.sleepers(2)
         clock.advance(by: .milliseconds(500))
-        let events = try await running.value
+        let events = try await running.joined
         #expect(events[1] == .failure(AccountID(literal: "a"), .sourceUnavailable(retryAfter: .zero)))
         #expect(events.last == .end(.init(contacts: 1, failures: 1, elapsed: .milliseconds(500))))
     }
@@ -224,22 +224,22 @@ struct ExportContactsTests {
         let clock = TestClock()
         let release = Signal()
         let source = FakeSource(listed: Self.ids("a", "b")) { account, _ async throws(BillingFailure) in
-            if account.rawValue == "b" { await release.wait() }
+            if account.rawValue == "b" { try await release.waitInSource() }
             return .masterPays(.sample(account))
         }
         let consumer = Collector(announcing: { if case .heartbeat = $0 { true } else { false } })
         let running = Task { try await export(source, clock: clock, to: consumer) }
-        await clock.sleepers(1)
-        await consumer.contains { $0.accounts.count == 1 }
+        try await clock.sleepers(1)
+        try await consumer.contains { $0.accounts.count == 1 }
         clock.advance(by: .seconds(10))
-        await consumer.announced()
+        try await consumer.announced()
         #expect(consumer.events.last == .heartbeat(done: 1, accounts: 2, waiting: .lookup))
         source.setPaced(true)
-        await clock.sleepers(1)
+        try await clock.sleepers(1)
         clock.advance(by: .seconds(10))
-        await consumer.contains { $0.last == .heartbeat(done: 1, accounts: 2, waiting: .rateLimit) }
+        try await consumer.contains { $0.last == .heartbeat(done: 1, accounts: 2, waiting: .rateLimit) }
         release.fire()
-        _ = try await running.value
+        _ = try await running.joined
     }
 
     @Test("tells of as many as were asked for, and that there are more")
@@ -261,16 +261,16 @@ struct ExportContactsTests {
         rules.windowMax = 2
         let release = Signal()
         let source = FakeSource(listed: Self.ids("a", "b", "c", "d", "e")) { account, _ async throws(BillingFailure) in
-            if account.rawValue == "a" { await release.wait() }
+            if account.rawValue == "a" { try await release.waitInSource() }
             return .masterPays(.sample(account))
         }
         var options = ExportContacts.Options()
         options.order = .arrival
         let consumer = Collector()
         let running = Task { try await export(source, options, rules: rules, to: consumer) }
-        await consumer.contains { $0.accounts.count == 4 }
+        try await consumer.contains { $0.accounts.count == 4 }
         release.fire()
-        let events = try await running.value
+        let events = try await running.joined
         #expect(events.accounts.last == AccountID(literal: "a") && Set(events.accounts).count == 5)
         #expect(events.last == .end(.init(contacts: 5, failures: 0)))
     }
@@ -331,12 +331,12 @@ struct ExportContactsTests {
         let consumer = Collector(announcing: { if case .heartbeat = $0 { true } else { false } })
         let feed = Chosen([[Self.account("a")], [Self.account("b")]], pauses: true)
         let running = Task { try await export(FakeSource(), .init(), of: feed, clock: clock, to: consumer) }
-        await consumer.contains { $0.accounts == Self.ids("a") }
+        try await consumer.contains { $0.accounts == Self.ids("a") }
         clock.advance(by: .seconds(10))
-        await consumer.announced()
+        try await consumer.announced()
         #expect(consumer.events.last == .heartbeat(done: 1, accounts: nil, waiting: .input))
         running.cancel()
-        await #expect(throws: BillingFailure.cancelled) { try await running.value }
+        await #expect(throws: BillingFailure.cancelled) { try await running.joined }
     }
 
     @Test("is not complete when the choosing breaks off")
@@ -395,7 +395,7 @@ struct ExportContactsTests {
     }
 
     @Test("stops at once when its task is cancelled")
-    func cancelled() async {
+    func cancelled() async throws {
         let started = Signal()
         let source = FakeSource(listed: Self.ids("a")) { account, _ async throws(BillingFailure) in
             started.fire()
@@ -407,9 +407,9 @@ struct ExportContactsTests {
             return .masterPays(.sample(account))
         }
         let running = Task { try await export(source) }
-        await started.wait()
+        try await started.wait()
         running.cancel()
-        await #expect(throws: BillingFailure.cancelled) { try await running.value }
+        await #expect(throws: BillingFailure.cancelled) { try await running.joined }
     }
 
     @Test("is not begun for a caller who may not")
@@ -488,19 +488,19 @@ private final class Collector: ExportContacts.Consumer {
         if isAnnounced(event) { announcing.fire() }
         if events.count == holdsAt {
             holding.fire()
-            await releasing.wait()
+            try await releasing.waitInSource()
         }
     }
 
-    func held() async { await holding.wait() }
+    func held() async throws { try await holding.wait() }
     func release() { releasing.fire() }
-    func announced() async { await announcing.wait() }
+    func announced() async throws { try await announcing.wait() }
 
     /// Returns when what was told so far meets the condition.
-    func contains(_ condition: @escaping @Sendable ([Told]) -> Bool) async {
+    func contains(_ condition: @escaping @Sendable ([Told]) -> Bool) async throws {
         let signal = Signal()
         watchers.withLock { $0.append((condition, signal)) }
         if condition(events) { signal.fire() }
-        await signal.wait()
+        try await signal.wait()
     }
 }

@@ -20,14 +20,14 @@ struct RefreshAccountsTests {
         let running = Task { await refresh.run { [nil] } }
         try await test(refresh, cache)
         running.cancel()
-        await running.value
+        await running.joined
     }
 
     @Test("asks for all of them once in each interval, and not for what others have asked for")
     func rounds() async throws {
         let source = FakeSource(listed: accounts)
         try await with(source) { refresh, cache in
-            await clock.sleepers(1)
+            try await clock.sleepers(1)
             #expect(source.calls.count == 30)
             #expect(refresh.progress.done == 30 && refresh.progress.accounts == 30 && refresh.progress.rounds == 1)
             clock.advance(by: .seconds(900))
@@ -37,7 +37,7 @@ struct RefreshAccountsTests {
             _ = try await cache.answer(accounts[4], under: nil, for: .interactive, demand)
             #expect(source.calls.count == 31)
             clock.advance(by: .seconds(100))
-            await clock.sleepers(1)
+            try await clock.sleepers(1)
             #expect(refresh.progress.rounds == 2 && refresh.progress.done == 30)
             // All but the one that somebody has asked for a moment ago.
             #expect(source.calls.count == 31 + 29)
@@ -50,14 +50,14 @@ struct RefreshAccountsTests {
         source.setPaced(true)
         try await with(source) { refresh, _ in
             for _ in 0..<5 {
-                await clock.sleepers(1)
+                try await clock.sleepers(1)
                 #expect(source.calls.isEmpty && refresh.progress.accounts == 30)
                 clock.advance(by: .milliseconds(100))
             }
-            await clock.sleepers(1)
+            try await clock.sleepers(1)
             source.setPaced(false)
             clock.advance(by: .milliseconds(100))
-            await clock.sleepers(1)
+            try await clock.sleepers(1)
             #expect(refresh.progress.done == 30)
         }
     }
@@ -69,12 +69,12 @@ struct RefreshAccountsTests {
             return .masterPays(.sample(account))
         }
         try await with(source) { refresh, _ in
-            await clock.sleepers(1)
+            try await clock.sleepers(1)
             #expect(refresh.progress.done == 30 && refresh.progress.failures == 3)
         }
         let refused = FakeSource(listed: accounts) { _, _ async throws(BillingFailure) in throw .credentialsRefused }
         try await with(refused) { refresh, _ in
-            await clock.sleepers(1)
+            try await clock.sleepers(1)
             #expect(refused.calls.count == 8 && refresh.progress.rounds == 1)
         }
     }
