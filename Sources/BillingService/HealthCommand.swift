@@ -60,7 +60,7 @@ struct HealthCommand: AsyncParsableCommand {
             await client.close()
             return response.status == 200
         } catch {
-            Output.writeError("billing-service: nobody answers at \(origin.authority): \(error)\n")
+            Output.writeError("billing-service: no answer from \(origin.authority): \(error)\n")
             return false
         }
     }

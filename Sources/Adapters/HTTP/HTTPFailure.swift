@@ -1,7 +1,7 @@
 /// Why an exchange did not come to its end.
-package enum HTTPFailure: Error, Sendable, Equatable {
+package enum HTTPFailure: Error, Sendable, Equatable, CustomStringConvertible {
     /// No connection could be made to the peer.
-    case notConnected
+    case notConnected(ConnectFailure)
     /// The connection ended, for whatever reason, while the exchange was under way.
     case connectionLost
     /// The peer ended the stream.
@@ -16,6 +16,19 @@ package enum HTTPFailure: Error, Sendable, Equatable {
     case tooLarge
     /// The peer's message breaks HTTP.
     case malformed
+
+    package var description: String {
+        switch self {
+        case .notConnected(let failure): "\(failure)"
+        case .connectionLost: "the connection was lost"
+        case .resetByPeer(let code): "the other side reset the stream (error code \(code.rawValue))"
+        case .unprocessed: "the other side did not take the request"
+        case .timedOut: "there was no answer in time"
+        case .cancelled: "the request was cancelled"
+        case .tooLarge: "the answer is too large"
+        case .malformed: "the answer breaks the rules of HTTP"
+        }
+    }
 
     /// For metrics: the closed set of kinds.
     var kind: String {

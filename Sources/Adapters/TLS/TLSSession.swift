@@ -87,17 +87,40 @@ final class TLSSession {
         guard status != 1 else { return .done }
         switch SSL_get_error(raw, status) {
         case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .goesOn
-        default: return .failed(.handshake(failureReason))
+        default: return .failed(handshakeFailure)
         }
     }
 
-    private var failureReason: String {
+    private var handshakeFailure: TLSFailure {
         let verification = SSL_get_verify_result(raw)
         if verification != Int(X509_V_OK), let text = X509_verify_cert_error_string(verification) {
             ERR_clear_error()
-            return String(cString: text)
+            return Self.failure(verification, String(cString: text))
         }
-        return OpenSSLError.take()
+        // What OpenSSL says of bytes that are no TLS record: its first two should have been a version.
+        let reason = ERR_peek_error()
+        if shim_ERR_GET_REASON(reason) == SSL_R_WRONG_VERSION_NUMBER
+            || shim_ERR_GET_REASON(reason) == SSL_R_HTTP_REQUEST
+        {
+            ERR_clear_error()
+            return .peerSpeaksNoTLS
+        }
+        return .handshake(OpenSSLError.take())
+    }
+
+    /// - Parameter text: What OpenSSL says for `verification`.
+    private static func failure(_ verification: Int, _ text: String) -> TLSFailure {
+        switch Int32(truncatingIfNeeded: verification) {
+        case X509_V_ERR_CERT_HAS_EXPIRED: .peerExpired
+        case X509_V_ERR_CERT_NOT_YET_VALID: .peerNotYetValid
+        case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH: .peerNameMismatch
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+            X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
+            X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_CERT_SIGNATURE_FAILURE, X509_V_ERR_CERT_UNTRUSTED,
+            X509_V_ERR_INVALID_CA:
+            .peerUntrusted(text)
+        default: .peerInvalid(text)
+        }
     }
 
     /// Decrypts what has come, as far as it goes.

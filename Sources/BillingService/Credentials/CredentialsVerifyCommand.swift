@@ -116,8 +116,10 @@ extension ZoomFailure {
                 + "activated, and has these credentials"
         case .api(429, _, _, _): "Zoom is asked for too many tokens: try again later"
         case .api(let status, _, _, _): "\(authority) answers with status \(status): try again later"
+        case .transport(.notConnected(let failure)):
+            "\(failure): \(failure.remedy(.init(address: "zoom.oauth-url", caFile: "zoom.ca-file", proxy: "HTTPS_PROXY")))"
         case .transport(let failure):
-            "\(authority) could not be asked (\(failure)): check the network, HTTPS_PROXY, zoom.oauth-url and zoom.ca-file"
+            "\(authority): \(failure): try again later; if it stays so, check the network, HTTPS_PROXY and zoom.oauth-url"
         case .unreadable: "\(authority) answers with something that is no token: check zoom.oauth-url"
         case .paced, .dayOver, .unavailable, .scopesMissing: "Try again later"
         }

@@ -134,8 +134,9 @@ struct ClientConnectionTests {
         // A port that the system chose and that is free again may be another test's by now; it never chooses this one.
         let origin = Origin(scheme: .http, host: "127.0.0.1", port: 1)
         let client = HTTPClient(origin: origin, group: .singleton, configuration: .patient, logger: .silent)
-        #expect(await failure(of: client) == .notConnected)
-        #expect(HTTPFailure.notConnected.isUnprocessed)
+        let refused = HTTPFailure.notConnected(ConnectFailure(.refused, origin: "127.0.0.1:1"))
+        #expect(await failure(of: client) == refused)
+        #expect(refused.isUnprocessed)
     }
 
     @Test("makes another connection when the server has drained the one it had")

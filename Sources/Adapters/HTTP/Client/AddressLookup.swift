@@ -10,8 +10,20 @@ package struct AddressLookup: Sendable {
     /// Nobody answered in time.
     package struct TimedOut: Error {}
 
-    /// There is no such host, for now or for good.
-    package struct Unknown: Error {}
+    /// There is no such host.
+    package struct Unknown: Error {
+        package init() {}
+    }
+
+    /// The name could not be looked up.
+    package struct Failed: Error {
+        package init() {}
+    }
+
+    /// The host has no address that may be connected to.
+    package struct Forbidden: Error {
+        package init() {}
+    }
 
     private let addresses: @Sendable (String, Int) throws -> [SocketAddress]
 
@@ -23,7 +35,10 @@ package struct AddressLookup: Sendable {
     /// The system's: files and DNS as `nsswitch.conf` has it. Link-local addresses are left out: that is where clouds keep
     /// what hands out their keys, and no name of Zoom's leads there.
     package static let system = AddressLookup { host, port in
-        try lookUp(host, port).filter { address in !AddressRange.linkLocal.contains { $0.contains(address) } }
+        let all = try lookUp(host, port)
+        let allowed = all.filter { address in !AddressRange.linkLocal.contains { $0.contains(address) } }
+        if allowed.isEmpty, !all.isEmpty { throw Forbidden() }
+        return allowed
     }
 
     func addresses(
@@ -46,12 +61,20 @@ package struct AddressLookup: Sendable {
         return promise.futureResult
     }
 
+    /// EAI_NODATA and EAI_ADDRFAMILY, which the C library keeps behind a macro: the name is known and has no address.
+    private static let eaiNoData: Int32 = -5
+    private static let eaiAddressFamily: Int32 = -9
+
     private static func lookUp(_ host: String, _ port: Int) throws -> [SocketAddress] {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_ADDRCONFIG
         var first: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host, String(port), &hints, &first) == 0 else { throw Unknown() }
+        switch getaddrinfo(host, String(port), &hints, &first) {
+        case 0: break
+        case EAI_NONAME, eaiNoData, eaiAddressFamily: throw Unknown()
+        default: throw Failed()
+        }
         // The list is the C library's, and given back when it has been read.
         defer { freeaddrinfo(first) }
         var found: [SocketAddress] = []

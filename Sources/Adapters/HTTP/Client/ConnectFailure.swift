@@ -1,24 +1,182 @@
-/// Why no connection was made. Its words go to the log: they hold no secret.
-enum ConnectFailure: Error, CustomStringConvertible {
-    case unknownHost
-    case resolvingTimedOut
-    case connectingTimedOut
-    case refused
-    case proxyRefused
-    case tlsTimedOut
-    case tls(TLSFailure)
-    case lost
+import NIOCore
+import NIOPosix
 
-    var description: String {
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Why no connection was made, and between whom. Its texts are for logs and terminals: they hold no secret.
+package struct ConnectFailure: Error, Sendable, Equatable, CustomStringConvertible {
+    package enum Cause: Sendable, Equatable {
+        /// The name has no address.
+        case unknownHost
+        /// The name could not be looked up; it may have an address.
+        case resolverFailed
+        case resolverTimedOut
+        /// The name leads to link-local addresses alone, which are never connected to.
+        case forbiddenAddress
+        case refused
+        case unreachable
+        case connectTimedOut
+        /// Another error of the socket, in the system's words.
+        case socket(String)
+        /// Status 407.
+        case proxyAuthentication(wasAttempted: Bool)
+        /// The proxy answered the CONNECT request with this status.
+        case proxyStatus(Int)
+        case proxyTimedOut
+        case proxyClosed
+        /// The proxy's answer is not HTTP.
+        case proxyMalformed
+        case tls(TLSFailure)
+        case tlsTimedOut
+        /// The peer closed the connection before the end of the TLS handshake.
+        case tlsClosed
+        /// The peer closed the connection at once.
+        case closed
+        /// More requests wait for a connection than may.
+        case tooManyWaiting
+        /// The client itself is being closed.
+        case shuttingDown
+    }
+
+    package let cause: Cause
+
+    /// The origin as `host:port`.
+    package let origin: String
+
+    /// The proxy as `host:port`, if the connection was to go through one.
+    package let proxy: String?
+
+    package init(_ cause: Cause, origin: String, proxy: String? = nil) {
+        self.cause = cause
+        self.origin = origin
+        self.proxy = proxy
+    }
+
+    init(_ cause: Cause, to origin: Origin, through proxy: ForwardProxy? = nil) {
+        self.init(cause, origin: origin.hostAndPort, proxy: proxy.map(\.hostAndPort))
+    }
+
+    /// The host that the socket leads to.
+    private var nextHop: String { proxy.map { "the proxy \($0)" } ?? origin }
+
+    package var description: String {
+        switch cause {
+        case .unknownHost: "\(nextHop): the host name is not known"
+        case .resolverFailed: "\(nextHop): the host name could not be looked up, the name server failed"
+        case .resolverTimedOut: "\(nextHop): the host name could not be looked up in time"
+        case .forbiddenAddress: "\(nextHop): the host has link-local addresses only, which are not connected to"
+        case .refused: "\(nextHop) refused the connection"
+        case .unreachable: "\(nextHop) cannot be reached, there is no route to it"
+        case .connectTimedOut: "\(nextHop) did not accept the connection in time"
+        case .socket(let reason): "\(nextHop): connecting failed (\(reason))"
+        case .proxyAuthentication(wasAttempted: false):
+            "\(nextHop) demands a user name and a password (status 407)"
+        case .proxyAuthentication(wasAttempted: true):
+            "\(nextHop) refused the user name and password (status 407)"
+        case .proxyStatus(let status): "\(nextHop) did not connect to \(origin), it answered with status \(status)"
+        case .proxyTimedOut: "\(nextHop) did not connect to \(origin) in time"
+        case .proxyClosed: "\(nextHop) closed the connection instead of connecting to \(origin)"
+        case .proxyMalformed: "\(nextHop) does not answer in HTTP"
+        case .tls(let failure): "\(origin): \(failure)"
+        case .tlsTimedOut: "\(origin) did not complete the TLS handshake in time"
+        case .tlsClosed: "\(origin) closed the connection during the TLS handshake"
+        case .closed: "\(origin) closed the connection at once"
+        case .tooManyWaiting: "\(origin): too many requests wait for a connection"
+        case .shuttingDown: "\(origin): no connection is made during the shutdown"
+        }
+    }
+
+    /// The names under which a user knows the settings that a connection is made with.
+    package struct SettingNames: Sendable {
+        package let address: String
+        package let caFile: String
+
+        /// `nil` where connections never go through a proxy.
+        package let proxy: String?
+
+        package init(address: String, caFile: String, proxy: String?) {
+            self.address = address
+            self.caFile = caFile
+            self.proxy = proxy
+        }
+    }
+
+    /// What a person can do about it.
+    package func remedy(_ names: SettingNames) -> String {
+        // A connection through a proxy has one.
+        let proxySetting = names.proxy ?? "HTTPS_PROXY"
+        let hopSetting = proxy == nil ? names.address : proxySetting
+        let proxyHint = proxy == nil && names.proxy != nil ? "; if a proxy leads there, name it in \(proxySetting)" : ""
+        switch cause {
+        case .unknownHost:
+            return "check the host name in \(hopSetting), and that the name server of this machine knows it\(proxyHint)"
+        case .resolverFailed, .resolverTimedOut:
+            return "check the name server of this machine (/etc/resolv.conf)\(proxyHint)"
+        case .forbiddenAddress:
+            return "check the host name in \(hopSetting), and what the name server answers for it"
+        case .refused: return "check the host and port in \(hopSetting), and that a server listens there\(proxyHint)"
+        case .unreachable, .connectTimedOut, .socket:
+            return "check the host and port in \(hopSetting), the network and the firewall\(proxyHint)"
+        case .proxyAuthentication(wasAttempted: false):
+            return "put the user name and password into \(proxySetting), as http://user:password@host:port"
+        case .proxyAuthentication(wasAttempted: true):
+            return "correct the user name and password in \(proxySetting); special characters are percent-encoded there"
+        case .proxyStatus(let status) where status >= 500:
+            return "check the host and port in \(names.address), and whether the proxy can reach it"
+        case .proxyStatus:
+            return "have the proxy permit connections to \(origin), or except the host from it in NO_PROXY"
+        case .proxyTimedOut, .proxyClosed:
+            return "check whether the proxy is well, can reach \(origin) and permits it"
+        case .proxyMalformed: return "check the host and port in \(proxySetting)"
+        case .tls(let failure): return failure.remedy(names)
+        case .tlsTimedOut, .tlsClosed:
+            return "check the port in \(names.address), and whether a firewall cuts off the connection\(proxyHint)"
+        case .closed: return "check the port in \(names.address)"
+        case .tooManyWaiting: return "send fewer requests at a time"
+        case .shuttingDown: return "try again"
+        }
+    }
+}
+
+extension TLSFailure {
+    fileprivate func remedy(_ names: ConnectFailure.SettingNames) -> String {
         switch self {
-        case .unknownHost: "the host has no address, or none that may be used"
-        case .resolvingTimedOut: "its address was not found in time"
-        case .connectingTimedOut: "it did not take the connection in time"
-        case .refused: "it refused the connection"
-        case .proxyRefused: "the proxy refused to connect, or did not answer in time"
-        case .tlsTimedOut: "the TLS handshake did not end in time"
-        case .tls(let failure): "\(failure)"
-        case .lost: "the connection was lost while it was made"
+        case .peerUntrusted:
+            "put the certificate of its issuer (PEM) into \(names.caFile); a firewall that decrypts TLS has an issuer of its "
+                + "own"
+        case .peerExpired: "the server needs a new certificate; check the clock of this machine, too"
+        case .peerNotYetValid: "check the clock of this machine"
+        case .peerNameMismatch: "check the host name in \(names.address): the certificate must be for it"
+        case .peerInvalid: "the server needs another certificate"
+        case .peerSpeaksNoTLS: "check the port in \(names.address): TLS is not spoken there"
+        case .handshake, .broken:
+            "the server must offer TLS 1.2 or 1.3; check the host and port in \(names.address), and whether a firewall stands "
+                + "between"
+        case .file, .keyMismatch, .certificateExpired, .certificateNotYetValid: "check the certificate files"
+        }
+    }
+}
+
+extension ConnectFailure.Cause {
+    /// From what NIO reports for one or several addresses: the error that says most.
+    init(connecting error: any Error) {
+        let errors = (error as? NIOConnectionError)?.connectionErrors.map(\.error) ?? [error]
+        let causes = errors.map(Self.cause(of:))
+        self =
+            causes.first { $0 == .refused } ?? causes.first { $0 == .connectTimedOut }
+            ?? causes.first { $0 == .unreachable } ?? causes.first ?? .unreachable
+    }
+
+    private static func cause(of error: any Error) -> Self {
+        if case ChannelError.connectTimeout = error { return .connectTimedOut }
+        guard let code = (error as? IOError)?.errnoCode else { return .socket("unknown error") }
+        switch code {
+        case ECONNREFUSED: return .refused
+        case ETIMEDOUT: return .connectTimedOut
+        case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN, EADDRNOTAVAIL, EAFNOSUPPORT: return .unreachable
+        default: return .socket(strerror(code).map { String(cString: $0) } ?? "error \(code)")
         }
     }
 }

@@ -50,7 +50,7 @@ final class ConnectionPool {
             return true
         }
         guard !isClosed, waiting.count < configuration.waitingMax else {
-            call.fail(.notConnected)
+            call.fail(.notConnected(ConnectFailure(isClosed ? .shuttingDown : .tooManyWaiting, to: origin)))
             return
         }
         call.withdraw = { [weak self] call in self?.waiting.removeAll { $0 === call } }
@@ -156,17 +156,17 @@ final class ConnectionPool {
                 "could not connect", metadata: ["origin": "\(origin.authority)", "reason": "\(failure)"])
             // What waits for a connection that is there goes on waiting for that.
             guard connections.isEmpty, connecting == 0 else { return }
-            failWaiting()
+            failWaiting(failure as? ConnectFailure ?? ConnectFailure(.closed, to: origin))
         }
         endIfClosed()
     }
 
-    private func failWaiting() {
+    private func failWaiting(_ failure: ConnectFailure) {
         let calls = waiting
         waiting.removeAll()
         for call in calls {
             call.withdraw = nil
-            call.fail(.notConnected)
+            call.fail(.notConnected(failure))
         }
     }
 
@@ -223,7 +223,7 @@ final class ConnectionPool {
         guard !isClosed else { return promise.futureResult }
         isClosed = true
         closed = promise
-        failWaiting()
+        failWaiting(ConnectFailure(.shuttingDown, to: origin))
         for pooled in connections {
             retire(pooled.connection)
             pooled.connection.drain()

@@ -25,6 +25,10 @@ struct Connector {
         return configuration.proxies.proxy(forHost: origin.host, port: origin.port)
     }
 
+    private func failure(_ cause: ConnectFailure.Cause) -> ConnectFailure {
+        ConnectFailure(cause, to: origin, through: Self.proxy(to: origin, configuration))
+    }
+
     /// For the loop, on the loop.
     ///
     /// - Returns: fails with `ConnectFailure` alone.
@@ -34,7 +38,14 @@ struct Connector {
         let context = NIOLoopBound((self, events), eventLoop: eventLoop)
         return configuration.lookup.addresses(of: host, port: port, on: eventLoop, within: configuration.resolve)
             .flatMapErrorThrowing { error in
-                throw error is AddressLookup.TimedOut ? ConnectFailure.resolvingTimedOut : .unknownHost
+                let cause: ConnectFailure.Cause =
+                    switch error {
+                    case is AddressLookup.TimedOut: .resolverTimedOut
+                    case is AddressLookup.Unknown: .unknownHost
+                    case is AddressLookup.Forbidden: .forbiddenAddress
+                    default: .resolverFailed
+                    }
+                throw context.value.0.failure(cause)
             }
             .flatMap { addresses in
                 let (connector, events) = context.value
@@ -57,7 +68,7 @@ struct Connector {
     private func openSocket(
         to addresses: [SocketAddress], _ host: String, _ port: Int, _ events: ConnectionEvents
     ) -> EventLoopFuture<any Channel> {
-        guard !addresses.isEmpty else { return eventLoop.makeFailedFuture(ConnectFailure.unknownHost) }
+        guard !addresses.isEmpty else { return eventLoop.makeFailedFuture(failure(.unknownHost)) }
         let bytesMax = configuration.limits.connectionWriteBytesMax
         let context = NIOLoopBound((self, events), eventLoop: eventLoop)
         let isClear = origin.scheme == .http
@@ -76,18 +87,8 @@ struct Connector {
             }
             .connect(host: host, port: port)
             .flatMapErrorThrowing { error in
-                switch error {
-                case ChannelError.connectTimeout: throw ConnectFailure.connectingTimedOut
-                case let error as NIOConnectionError
-                where error.connectionErrors.contains(where: { Self.isTimeout($0.error) }):
-                    throw ConnectFailure.connectingTimedOut
-                default: throw ConnectFailure.refused
-                }
+                throw context.value.0.failure(ConnectFailure.Cause(connecting: error))
             }
-    }
-
-    private static func isTimeout(_ error: any Error) -> Bool {
-        if case ChannelError.connectTimeout = error { true } else { false }
     }
 
     private func http2Handler(_ events: ConnectionEvents) -> HTTP2Handler {
@@ -120,7 +121,7 @@ struct Connector {
                 case .http2: try? pipeline.handler(type: HTTP2Handler.self)
                 case .http1: try? pipeline.handler(type: HTTP1ClientHandler.self)
                 }
-            guard let handler else { throw ConnectFailure.lost }
+            guard let handler else { throw failure(.closed) }
             return Connected(connection: NIOLoopBound(handler, eventLoop: eventLoop), channel: channel)
         }
     }
@@ -140,21 +141,33 @@ struct Connector {
         let connect = NIOHTTP1ProxyConnectHandler(
             targetHost: host, targetPort: origin.port, headers: headers, deadline: .now() + configuration.connect,
             promise: promise)
-        let handlers = NIOLoopBound((encoder, decoder), eventLoop: eventLoop)
+        let watch = ProxyAnswerWatch(promise)
+        let handlers = NIOLoopBound((encoder, decoder, watch), eventLoop: eventLoop)
         do {
-            try channel.pipeline.syncOperations.addHandlers([encoder, decoder, connect])
+            try channel.pipeline.syncOperations.addHandlers([encoder, decoder, watch, connect])
         } catch {
             promise.fail(error)
         }
         return promise.futureResult
             .flatMap {
-                let (encoder, decoder) = handlers.value
+                let (encoder, decoder, watch) = handlers.value
                 let pipeline = channel.pipeline.syncOperations
-                return pipeline.removeHandler(encoder).and(pipeline.removeHandler(decoder)).map { _ in channel }
+                return pipeline.removeHandler(encoder).and(pipeline.removeHandler(watch))
+                    .and(pipeline.removeHandler(decoder)).map { _ in channel }
             }
-            .flatMapErrorThrowing { _ in
+            .flatMapErrorThrowing { error in
                 channel.close(promise: nil)
-                throw ConnectFailure.proxyRefused
+                let status = handlers.value.2.status
+                let wasAttempted = proxy.authorization != nil
+                let cause: ConnectFailure.Cause =
+                    switch (status, error as? NIOHTTP1ProxyConnectHandler.Error) {
+                    case (407?, _): .proxyAuthentication(wasAttempted: wasAttempted)
+                    case (let status?, _): status >= 300 ? .proxyStatus(status) : .proxyMalformed
+                    case (nil, NIOHTTP1ProxyConnectHandler.Error.httpProxyHandshakeTimeout()?): .proxyTimedOut
+                    case (nil, _?): .proxyClosed
+                    case (nil, nil): error is HTTPParserError ? .proxyMalformed : .proxyClosed
+                    }
+                throw ConnectFailure(cause, to: origin, through: proxy)
             }
     }
 
@@ -163,20 +176,45 @@ struct Connector {
     private func shakeHands(_ channel: any Channel, _ events: ConnectionEvents) -> EventLoopFuture<Connected> {
         let promise = eventLoop.makePromise(of: Connected.self)
         guard let tls = configuration.tls else { preconditionFailure("https needs a context for TLS") }
-        let greeter = ClientGreeter(promise: promise, eventLoop: eventLoop) { applicationProtocol in
+        let greeter = ClientGreeter(promise: promise, eventLoop: eventLoop, failure: failure) { applicationProtocol in
             try speak(applicationProtocol, on: channel, events)
         }
+        let timedOut = failure(.tlsTimedOut)
         let deadline = eventLoop.scheduleTask(in: configuration.tlsHandshake) {
-            promise.fail(ConnectFailure.tlsTimedOut)
+            promise.fail(timedOut)
             channel.close(promise: nil)
         }
         promise.futureResult.whenComplete { _ in deadline.cancel() }
         do {
             try channel.pipeline.syncOperations.addHandlers([TLSHandler(client: tls, host: origin.host), greeter])
         } catch {
-            promise.fail(ConnectFailure.lost)
+            promise.fail(failure(.tlsClosed))
         }
         return promise.futureResult
+    }
+}
+
+/// Remembers the status of a proxy's answer, which the handler for CONNECT does not tell, and reports an answer that is not
+/// HTTP.
+private final class ProxyAnswerWatch: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPClientResponsePart
+    typealias InboundOut = HTTPClientResponsePart
+
+    private let promise: EventLoopPromise<Void>
+    private(set) var status: Int?
+
+    init(_ promise: EventLoopPromise<Void>) {
+        self.promise = promise
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .head(let head) = unwrapInboundIn(data) { status = Int(head.status.code) }
+        context.fireChannelRead(data)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        promise.fail(error)
+        context.close(promise: nil)
     }
 }
 
@@ -186,14 +224,17 @@ private final class ClientGreeter: ChannelInboundHandler, RemovableChannelHandle
 
     private let promise: EventLoopPromise<Connector.Connected>
     private let eventLoop: any EventLoop
+    private let failure: (ConnectFailure.Cause) -> ConnectFailure
     private let makeConnection: (ApplicationProtocol) throws -> any ClientConnection
 
     init(
         promise: EventLoopPromise<Connector.Connected>, eventLoop: any EventLoop,
+        failure: @escaping (ConnectFailure.Cause) -> ConnectFailure,
         makeConnection: @escaping (ApplicationProtocol) throws -> any ClientConnection
     ) {
         self.promise = promise
         self.eventLoop = eventLoop
+        self.failure = failure
         self.makeConnection = makeConnection
     }
 
@@ -210,21 +251,21 @@ private final class ClientGreeter: ChannelInboundHandler, RemovableChannelHandle
                 Connector.Connected(
                     connection: NIOLoopBound(connection, eventLoop: eventLoop), channel: context.channel))
         } catch {
-            fail(.lost, context)
+            fail(.tlsClosed, context)
         }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        fail((error as? TLSFailure).map(ConnectFailure.tls) ?? .lost, context)
+        fail((error as? TLSFailure).map(ConnectFailure.Cause.tls) ?? .tlsClosed, context)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        promise.fail(ConnectFailure.lost)
+        promise.fail(failure(.tlsClosed))
         context.fireChannelInactive()
     }
 
-    private func fail(_ failure: ConnectFailure, _ context: ChannelHandlerContext) {
-        promise.fail(failure)
+    private func fail(_ cause: ConnectFailure.Cause, _ context: ChannelHandlerContext) {
+        promise.fail(failure(cause))
         context.close(promise: nil)
     }
 }

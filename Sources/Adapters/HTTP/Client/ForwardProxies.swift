@@ -8,11 +8,13 @@ package struct ForwardProxy: Sendable, Equatable {
 
     /// The value of `Proxy-Authorization`, if the proxy wants to know who we are.
     package let authorization: String?
+
+    var hostAndPort: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
 /// Neither who we are to the proxy nor anything made of it.
 extension ForwardProxy: CustomStringConvertible, CustomReflectable {
-    package var description: String { "\(host):\(port)" }
+    package var description: String { hostAndPort }
     package var customMirror: Mirror { Mirror(self, children: []) }
 }
 

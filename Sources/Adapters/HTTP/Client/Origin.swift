@@ -12,6 +12,9 @@ package struct Origin: Sendable, Equatable {
         self.port = port
     }
 
+    /// With the port, whichever it is; an IPv6 address in brackets.
+    var hostAndPort: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
     /// As it stands in `:authority`: without the port that the scheme implies, an IPv6 address in brackets.
     package var authority: String {
         let host = host.contains(":") ? "[\(host)]" : host
