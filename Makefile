@@ -23,7 +23,7 @@ run: setup ## Build, and serve on 127.0.0.1:8080 with an embedded Zoom to try it
 
 test: setup-test lint ## Run every test, and check openapi.yaml against the running service.
 	swift build --build-tests
-	swift test --skip-build
+	scripts/run-tests.py
 	$(VENV)/bin/python scripts/check-openapi.py .build/debug/billing-service
 
 lint: ## Check the formatting of the Swift sources, strictly.
@@ -36,12 +36,12 @@ test-asan: export ASAN_OPTIONS := quarantine_size_mb=1
 test-asan: export LSAN_OPTIONS := suppressions=$(CURDIR)/scripts/leaks.txt:print_suppressions=0
 test-asan: setup-test ## Run every test, or those of FILTER, with AddressSanitizer, which finds leaks too.
 	swift build --build-tests --sanitize address --scratch-path .build/asan
-	swift test --skip-build --sanitize address --scratch-path .build/asan $(FILTER_FLAGS)
+	scripts/run-tests.py --log .build/asan/test-output.log --sanitize address --scratch-path .build/asan $(FILTER_FLAGS)
 
 test-tsan: export TSAN_OPTIONS := suppressions=$(CURDIR)/scripts/races.txt
 test-tsan: setup-test ## Run every test, or those of FILTER, with ThreadSanitizer, one after another.
 	swift build --build-tests --sanitize thread --scratch-path .build/tsan
-	swift test --skip-build --sanitize thread --scratch-path .build/tsan --no-parallel $(FILTER_FLAGS)
+	scripts/run-tests.py --log .build/tsan/test-output.log --sanitize thread --scratch-path .build/tsan --no-parallel $(FILTER_FLAGS)
 
 fuzz: setup ## Feed made-up bytes to all that reads what others send, for SECONDS (60) each.
 	swift build $(FUZZ_FLAGS) --product Fuzz

@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""Run the tests, a few at a time, and end the run if it hangs.
+
+Usage: scripts/run-tests.py [--width N] [--hang MINUTES] [--log FILE] [OPTION OF swift test ...]
+
+Prints a line of progress every half a minute, each failure with its cause when it happens, and all failures
+again at the end. The whole output of `swift test` goes to the log.
+
+Exit codes: that of `swift test`; 1 if the run hung and was ended.
+"""
+import argparse
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+PROGRESS_SECONDS = 30
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Run:
+    """What the tests have reported so far."""
+
+    def __init__(self):
+        self.names = {}
+        self.suites = {}
+        self.functions = 0
+        self.done = 0
+        self.running = {}
+        self.failures = []
+        self.last_progress = time.monotonic()
+
+    def read(self, line):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            return
+        payload = record.get("payload", {})
+        if record.get("kind") == "test":
+            name = payload.get("displayName") or payload.get("name", "")
+            self.names[payload["id"]] = name
+            if payload.get("kind") == "suite":
+                self.suites[payload["id"]] = name
+            else:
+                self.functions += 1
+            return
+        kind, test = payload.get("kind"), payload.get("testID")
+        case = (test, json.dumps(payload.get("_testCase", {}).get("id", "")))
+        if kind == "testCaseStarted":
+            self.running[case] = time.monotonic()
+        elif kind == "testCaseEnded":
+            self.running.pop(case, None)
+        elif kind == "testEnded" and test not in self.suites:
+            self.done += 1
+        elif kind == "issueRecorded" and not payload.get("issue", {}).get("isKnown"):
+            self.fail(test, payload)
+        else:
+            return
+        self.last_progress = time.monotonic()
+
+    def fail(self, test, payload):
+        place = payload.get("issue", {}).get("sourceLocation") or {}
+        case = payload.get("_testCase", {}).get("displayName")
+        lines = [f"FAILED {self.full_name(test)}" + (f" ({case})" if case else "")]
+        if place:
+            lines.append(f"    at {place.get('fileID')}:{place.get('line')}")
+        lines += ["    " + part for message in payload.get("messages", [])
+                  for part in message.get("text", "").strip().split("\n")]
+        failure = "\n".join(lines)
+        self.failures.append(failure)
+        say(failure)
+
+    def full_name(self, test):
+        if test is None:
+            return "outside of any test"
+        suite = test.split("/")[0]
+        parts = [self.names.get(suite, ""), self.names.get(test, test)]
+        return ": ".join(part for part in parts if part)
+
+    def running_lines(self):
+        now = time.monotonic()
+        tests = sorted(((now - began, test) for (test, _), began in self.running.items()), reverse=True,
+                       key=lambda row: row[0])
+        return [f"    {seconds:4.0f} s  {self.full_name(test)}" for seconds, test in tests]
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def descendants():
+    """The programs that tests have started and that are still there. They have sessions of their own, and orphans
+    are handed to this program."""
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", "rb") as file:
+                fields = file.read().rsplit(b")", 1)[1].split()
+        except (OSError, IndexError):
+            continue
+        parents.setdefault(int(fields[1]), []).append(int(entry))
+    found, queue = [], [os.getpid()]
+    while queue:
+        children = parents.get(queue.pop(), [])
+        found += children
+        queue += children
+    return found
+
+
+def kill_all():
+    # A program that is being started while others are killed is met in the next round.
+    for _ in range(10):
+        children = descendants()
+        if not children:
+            return
+        for child in children:
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        while reap():
+            pass
+        time.sleep(0.05)
+
+
+def reap():
+    try:
+        return os.waitpid(-1, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return False
+
+
+def copy_output(pipe, log, tail):
+    for line in pipe:
+        log.write(line)
+        log.flush()
+        text = line.decode(errors="replace").rstrip("\n")
+        if text.startswith("still waiting after "):
+            say(text)
+        if "Test run with " in text or text.startswith("error:") or "atal error" in text:
+            tail.append(text)
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--width", type=int, default=2 * len(os.sched_getaffinity(0)),
+                        help="tests that run at a time (twice the number of cores)")
+    parser.add_argument("--hang", type=float, default=15,
+                        help="minutes without a test that starts or ends, after which the run is ended (15)")
+    parser.add_argument("--log", default=".build/test-output.log", help="file for the whole output")
+    options, rest = parser.parse_known_args()
+    os.makedirs(os.path.dirname(options.log) or ".", exist_ok=True)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    with tempfile.TemporaryDirectory() as folder, open(options.log, "wb") as log:
+        events = os.path.join(folder, "events.jsonl")
+        open(events, "wb").close()
+        command = ["swift", "test", "--skip-build", "--event-stream-output-path", events,
+                   "--event-stream-version", "0"]
+        if "--no-parallel" not in rest:
+            command += ["--experimental-maximum-parallelization-width", str(options.width)]
+        process = subprocess.Popen(command + rest, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   stdin=subprocess.DEVNULL,
+                                   preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+        try:
+            return watch(process, events, options, log)
+        finally:
+            kill_all()
+
+
+def watch(process, events, options, log):
+    run, tail, began = Run(), [], time.monotonic()
+    copier = threading.Thread(target=copy_output, args=(process.stdout, log, tail), daemon=True)
+    copier.start()
+    next_report, hung = began + PROGRESS_SECONDS, False
+    with open(events, encoding="utf-8", errors="replace") as stream:
+        rest = ""
+        while True:
+            ended = process.poll() is not None
+            rest += stream.read()
+            lines = rest.split("\n")
+            rest = lines.pop()
+            for line in lines:
+                run.read(line)
+            if ended:
+                break
+            now = time.monotonic()
+            if now - run.last_progress > options.hang * 60:
+                hung = True
+                break
+            if now >= next_report:
+                next_report = now + PROGRESS_SECONDS
+                say(f"{now - began:4.0f} s: {run.done} of {run.functions} tests have ended, "
+                    f"{len(run.running)} are running, {len(run.failures)} failures")
+            time.sleep(0.2)
+    if hung:
+        say(f"HUNG: no test has started or ended for {options.hang:g} minutes. The run is ended; running were:")
+    elif process.returncode != 0 and not run.failures:
+        say(f"`swift test` ended with {process.returncode}; running were:")
+    if hung or (process.returncode != 0 and not run.failures):
+        for line in run.running_lines() or ["    no test"]:
+            say(line)
+    if hung:
+        kill_all()
+    # A program that a test left behind may hold the pipe open.
+    copier.join(timeout=10)
+    if run.failures:
+        say(f"\n{len(run.failures)} failures:\n")
+        for failure in run.failures:
+            say(failure)
+    for line in tail:
+        say(line)
+    say(f"{time.monotonic() - began:.0f} s, {options.width} tests at a time; the whole output is in {options.log}")
+    return 1 if hung else process.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
