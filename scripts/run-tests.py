@@ -12,12 +12,14 @@ import argparse
 import ctypes
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
+import tty
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -162,10 +164,12 @@ def main():
     options, rest = parser.parse_known_args()
     os.makedirs(os.path.dirname(options.log) or ".", exist_ok=True)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-    with tempfile.TemporaryDirectory() as folder, open(options.log, "wb") as log:
-        events = os.path.join(folder, "events.jsonl")
-        open(events, "wb").close()
-        command = ["swift", "test", "--skip-build", "--event-stream-output-path", events,
+    # The testing library buffers what it writes to a file, and would keep back the tests that run when it hangs.
+    # It writes to a terminal line by line.
+    reader, writer = pty.openpty()
+    tty.setraw(writer)
+    with open(options.log, "wb") as log:
+        command = ["swift", "test", "--skip-build", "--event-stream-output-path", os.ttyname(writer),
                    "--event-stream-version", "0"]
         if "--no-parallel" not in rest:
             command += ["--experimental-maximum-parallelization-width", str(options.width)]
@@ -173,7 +177,7 @@ def main():
                                    stdin=subprocess.DEVNULL,
                                    preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
         try:
-            return watch(process, events, options, log)
+            return watch(process, reader, options, log)
         finally:
             kill_all()
 
@@ -182,27 +186,27 @@ def watch(process, events, options, log):
     run, tail, began = Run(), [], time.monotonic()
     copier = threading.Thread(target=copy_output, args=(process.stdout, log, tail), daemon=True)
     copier.start()
-    next_report, hung = began + PROGRESS_SECONDS, False
-    with open(events, encoding="utf-8", errors="replace") as stream:
-        rest = ""
-        while True:
-            ended = process.poll() is not None
-            rest += stream.read()
-            lines = rest.split("\n")
-            rest = lines.pop()
+    next_report, hung, rest = began + PROGRESS_SECONDS, False, b""
+    while True:
+        ended = process.poll() is not None
+        # What a process that has ended wrote is read to its end.
+        while select.select([events], [], [], 0 if ended else 1)[0]:
+            rest += os.read(events, 65536)
+            *lines, rest = rest.split(b"\n")
             for line in lines:
                 run.read(line)
-            if ended:
+            if not ended and time.monotonic() >= next_report:
                 break
-            now = time.monotonic()
-            if now - run.last_progress > options.hang * 60:
-                hung = True
-                break
-            if now >= next_report:
-                next_report = now + PROGRESS_SECONDS
-                say(f"{now - began:4.0f} s: {run.done} of {run.functions} tests have ended, "
-                    f"{len(run.running)} are running, {len(run.failures)} failures")
-            time.sleep(0.2)
+        if ended:
+            break
+        now = time.monotonic()
+        if now - run.last_progress > options.hang * 60:
+            hung = True
+            break
+        if now >= next_report:
+            next_report = now + PROGRESS_SECONDS
+            say(f"{now - began:4.0f} s: {run.done} of {run.functions} tests have ended, "
+                f"{len(run.running)} are running, {len(run.failures)} failures")
     if hung:
         say(f"HUNG: no test has started or ended for {options.hang:g} minutes. The run is ended; running were:")
     elif process.returncode != 0 and not run.failures:

@@ -13,7 +13,7 @@ struct ClientPoolTests {
     }
 
     private static func text(
-        _ client: HTTPClient, _ target: String = "/", timeout: TimeAmount = .seconds(20), bytesMax: Int = 100_000
+        _ client: HTTPClient, _ target: String = "/", timeout: TimeAmount = .minutes(5), bytesMax: Int = 100_000
     ) async -> Result<String, HTTPFailure> {
         do throws(HTTPFailure) {
             let response = try await client.exchange(
