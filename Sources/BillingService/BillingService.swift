@@ -16,6 +16,9 @@ struct BillingService: AsyncParsableCommand {
     /// `EX_CONFIG` of sysexits.h.
     private static let wrongConfiguration: Int32 = 78
 
+    /// `EX_TEMPFAIL` of sysexits.h.
+    private static let temporaryFailure: Int32 = 75
+
     static func main() async {
         do {
             var command = try parseAsRoot()
@@ -28,6 +31,9 @@ struct BillingService: AsyncParsableCommand {
         } catch let problem as ConfigurationProblem {
             for line in problem.lines { Output.writeError("billing-service: \(line)\n") }
             Output.exit(wrongConfiguration)
+        } catch let conflict as ExportFile.InUse {
+            Output.writeError("billing-service: \(conflict)\n")
+            Output.exit(temporaryFailure)
         } catch let failure as CommandFailure {
             Output.writeError("billing-service: \(failure)\n")
             Output.exit(1)

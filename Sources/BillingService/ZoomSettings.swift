@@ -32,9 +32,7 @@ struct ZoomSettings: Sendable {
     init(_ reader: inout SettingsReader, environment: [String: String]) {
         http = Self.http(&reader)
         do throws(ForwardProxies.Problem) {
-            http.proxies = try ForwardProxies(
-                httpsProxy: environment["HTTPS_PROXY"] ?? environment["https_proxy"],
-                noProxy: environment["NO_PROXY"] ?? environment["no_proxy"])
+            http.proxies = try ForwardProxies(environment: environment)
         } catch {
             reader.report(.zoomAPIURL, "\(error)")
         }
@@ -83,11 +81,16 @@ struct ZoomSettings: Sendable {
         configuration.retryTime = retryTime
         configuration.timeout = TimeAmount(timeout)
         configuration.http = http
+        configuration.http.tls = try tls()
+        return configuration
+    }
+
+    /// - Throws: `ConfigurationProblem` if the certificates of `zoom.ca-file` cannot be used.
+    func tls() throws(ConfigurationProblem) -> TLSContext {
         do throws(TLSFailure) {
-            configuration.http.tls = try TLSContext(clientTrusting: caFile)
+            return try TLSContext(clientTrusting: caFile)
         } catch {
             throw ConfigurationProblem(lines: ["\(Setting.zoomCAFile.key): \(error)"])
         }
-        return configuration
     }
 }

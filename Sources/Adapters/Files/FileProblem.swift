@@ -13,7 +13,7 @@ package struct FileProblem: Error, Sendable, Equatable, CustomStringConvertible 
     }
 
     /// - Parameter code: `errno`, as the call that failed has left it.
-    init(path: String, code: CInt) {
+    package init(path: String, code: CInt) {
         let reason =
             switch code {
             case ENOENT: "no such file"

@@ -56,4 +56,5 @@ package struct FieldName: Sendable {
     package static let userAgent = FieldName("user-agent")
     package static let wwwAuthenticate = FieldName("www-authenticate")
     package static let accelBuffering = FieldName("x-accel-buffering")
+    package static let accountScope = FieldName("billing-account-scope")
 }

@@ -43,7 +43,7 @@ struct StreamBilling: Sendable {
             let (options, selection, members) = try Self.parameters(of: request, isChosen: isChosen)
             let chosen = isChosen ? NDJSONInput(request.body) : nil
             let export = try exportContacts(options, of: chosen, for: caller)
-            return .stream(Self.head(mediaType, requestID)) { [self] body in
+            return .stream(Self.head(mediaType, caller, requestID)) { [self] body in
                 metrics.began()
                 defer { metrics.ended() }
                 let lines = NDJSONLines(selection: selection, members: members, body: body, metrics: metrics)
@@ -103,7 +103,7 @@ struct StreamBilling: Sendable {
         return (options, selection ?? .all, members)
     }
 
-    private static func head(_ mediaType: String, _ requestID: RequestID) -> HTTPResponse {
+    private static func head(_ mediaType: String, _ caller: Caller, _ requestID: RequestID) -> HTTPResponse {
         var head = HTTPResponse(status: 200)
         head.fields.append(.contentType, mediaType)
         head.fields.append(.cacheControl, "private, no-store")
@@ -111,8 +111,15 @@ struct StreamBilling: Sendable {
         head.fields.append(.contentTypeOptions, "nosniff")
         // Proxies that gather an answer before they pass it on are asked not to.
         head.fields.append(.accelBuffering, "no")
+        head.fields.append(.accountScope, scope(of: caller))
         requestID.append(to: &head.fields)
         return head
+    }
+
+    /// An opaque value that is the same for all streams of one caller and master account. A job that continues an earlier
+    /// stream compares it, since the lines of two callers do not fit together.
+    private static func scope(of caller: Caller) -> String {
+        SHA256Digest(of: "\(caller.master?.rawValue ?? "")\n\(caller.name)").hexadecimal
     }
 
     private enum Ending: Sendable {

@@ -50,7 +50,7 @@ struct CallersAddCommand: AsyncParsableCommand {
 
     func run() async throws {
         let file = try await fileFlags.file()
-        let accounts = try allAccounts()
+        let accounts = try await allAccounts()
         let caller = Caller(name: name, scopes: scopes, master: master, accounts: accounts, rate: rate)
         let token = certificate == nil ? NewToken() : nil
         let proof = certificate ?? token.map { .token($0.digest, previous: nil) }
@@ -94,19 +94,13 @@ struct CallersAddCommand: AsyncParsableCommand {
             })
     }
 
-    private func allAccounts() throws -> Set<AccountID>? {
+    private func allAccounts() async throws -> Set<AccountID>? {
         guard let accountsFile else { return accounts }
-        let text: Data
-        do {
-            text =
-                accountsFile == "-"
-                ? try FileHandle.standardInput.readToEnd() ?? Data()
-                : try Data(contentsOf: URL(filePath: accountsFile))
-        } catch {
-            throw CommandFailure("\(accountsFile) cannot be read")
+        let named = try await AccountListInput.read(accountsFile)
+        if let alias = named.first(where: \.isMasterAlias) {
+            throw ValidationError("\"\(alias)\" is no id of a sub account.")
         }
-        let lines = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline)
-        return (accounts ?? []).union(try Self.accounts(lines))
+        return (accounts ?? []).union(named)
     }
 
     private static func rate(_ text: String) throws -> Caller.Rate {

@@ -11,14 +11,16 @@ struct ExportCommand: AsyncParsableCommand {
         commandName: "export",
         abstract: "Write the billing of all sub accounts, or of chosen ones, to a file.",
         discussion: """
-            Asks a running service (--url), or Zoom itself with the credentials of a file, or a sandbox. What has come is in \
-            OUTPUT.partial until all of it is there; with --resume an export that was broken off, in whatever way, goes on from \
-            there, and nothing is lost or comes twice.
+            Asks a running service (--url), or Zoom itself with the credentials of a file, or a sandbox. The lines are in \
+            OUTPUT.partial until all of them are there. An export that was interrupted, in whatever way, continues from \
+            there with --resume; no line is lost or written twice. It has to have the same list of accounts, the same \
+            options and the same service; over a complete file it does nothing.
 
             The token for --url is in the environment as BILLING_TOKEN, or in the file of --token-file: as an argument \
             everybody on this machine could see it.
 
-            Exit codes: 0 complete, 3 complete with failures of accounts, 1 incomplete, 64 wrong usage, 78 wrong configuration.
+            Exit codes: 0 complete, 3 complete with failures of accounts, 1 incomplete, 64 wrong usage, 75 another process \
+            writes this export, 78 wrong configuration.
             """)
 
     @Option(help: "File to write to; - for standard output.")
@@ -30,13 +32,19 @@ struct ExportCommand: AsyncParsableCommand {
     @Flag(help: "Write it as gzip.")
     var compress = false
 
-    @Flag(help: "Go on with an export that was broken off.")
+    @Flag(
+        help:
+            "Make CSV safe to open in a spreadsheet: a ' before values that would be formulas, quotes around each value, and a byte order mark."
+    )
+    var spreadsheet = false
+
+    @Flag(help: "Continue an export that was interrupted.")
     var resume = false
 
-    @Option(help: "A running service, as https://billing.example.com.")
+    @Option(help: "A running service, as https://billing.example.com, or with the path it is found under.")
     var url: String?
 
-    @Option(help: "File with the token for it.")
+    @Option(help: "File with the token for it; - for standard input.")
     var tokenFile: String?
 
     @Option(
@@ -48,10 +56,10 @@ struct ExportCommand: AsyncParsableCommand {
     @Option(help: "Fields of the billing that are wanted, with commas between them.")
     var fields: String?
 
-    @Option(help: "How many seconds old the billing may be.")
+    @Option(help: "How many seconds old the billing may be, 0 to 1000000000.")
     var maxAge: Int?
 
-    @Option(help: "Seconds for which it is tried without anything coming.")
+    @Option(help: "Seconds for which attempts go on without success, 0 to 1000000000.")
     var retrySeconds = 600
 
     @OptionGroup var zoomFlags: ZoomFlags
@@ -61,47 +69,145 @@ struct ExportCommand: AsyncParsableCommand {
     @OptionGroup var sandboxFlags: SandboxFlags
     @OptionGroup var commonFlags: CommonFlags
 
+    /// As the service has it for `max_age`; enough for `--retry-seconds` too.
+    private static let secondsRange = 0...1_000_000_000
+
     func validate() throws {
-        guard ExportFormat(rawValue: format) != nil else { throw ValidationError("--format is ndjson or csv") }
+        let texts = [
+            ("--output", output), ("--url", url), ("--token-file", tokenFile), ("--accounts-from", accountsFrom),
+        ]
+        for (flag, text) in texts where text?.isEmpty ?? false { throw ValidationError("\(flag) is empty") }
+        let encoding = try encoding()
+        if encoding.isForSpreadsheets, encoding.format != .csv {
+            throw ValidationError("--spreadsheet goes with --format csv")
+        }
         guard !resume || output != "-" else { throw ValidationError("what went to standard output cannot be resumed") }
-        guard retrySeconds >= 0, maxAge ?? 0 >= 0 else { throw ValidationError("seconds are not negative") }
-        if url != nil, isSandbox { throw ValidationError("--url and --sandbox exclude each other") }
+        for (flag, seconds) in [("--max-age", maxAge), ("--retry-seconds", retrySeconds)] {
+            guard Self.secondsRange.contains(seconds ?? 0) else {
+                throw ValidationError("\(flag) is from 0 to 1000000000")
+            }
+        }
+        _ = try fieldNames()
+        if url != nil {
+            if isSandbox { throw ValidationError("--url and --sandbox exclude each other") }
+            _ = try service()
+        } else if tokenFile != nil {
+            throw ValidationError("--token-file goes with --url")
+        }
+        if [accountsFrom, tokenFile].allSatisfy({ $0.map(Self.standardInput.contains) ?? false }) {
+            throw ValidationError("standard input cannot be both --accounts-from and --token-file")
+        }
+    }
+
+    private static let standardInput = ["-", "/dev/stdin"]
+
+    private func encoding() throws -> ExportEncoding {
+        guard let format = ExportFormat(rawValue: format) else { throw ValidationError("--format is ndjson or csv") }
+        return ExportEncoding(format: format, isCompressed: compress, isForSpreadsheets: spreadsheet)
+    }
+
+    /// Sorted, each once.
+    private func fieldNames() throws -> [String]? {
+        guard let fields else { return nil }
+        let names = fields.split(separator: ",", omittingEmptySubsequences: false).map {
+            $0.trimmingCharacters(in: .whitespaces)
+        }
+        guard let unknown = names.first(where: { !ContactFieldNames.inOrder.contains($0) }) else {
+            return Set(names).sorted()
+        }
+        throw ValidationError(
+            "--fields: \"\(unknown.withoutControlCharacters)\" is none of \(ContactFieldNames.inOrder.joined(separator: ", "))"
+        )
+    }
+
+    private func service() throws -> ZoomConfiguration.Endpoint? {
+        guard let url else { return nil }
+        do throws(EndpointProblem) {
+            return try ZoomConfiguration.Endpoint(parsing: url)
+        } catch {
+            throw ValidationError("--url: \(error)")
+        }
     }
 
     func run() async throws {
-        let request = ExportRun.Request(fields: fields, maxAge: maxAge, accounts: try accounts())
-        if output != "-", resume, ExportFile.isFinished(output) { return }
-        let logger = Output.logger(.warning)
-        let code: Int32
-        if let url {
-            let token = try Self.token(tokenFile)
-            code = try await exporting(request, from: try Self.origin(url), token, logger)
-        } else {
-            code = try await byItself(request, logger)
-        }
+        let environment = ProcessInfo.processInfo.environment
+        let accounts: [AccountID]? =
+            if let accountsFrom { try await AccountListInput.read(accountsFrom) } else { nil }
+        let job = ExportJob(
+            output: output, resumes: resume, encoding: try encoding(),
+            request: ExportRun.Request(fields: try fieldNames(), maxAge: maxAge, accounts: accounts),
+            retryTime: .seconds(retrySeconds), sharesOwners: sharedFileFlag.isAllowed,
+            terminal: environment["TERM"])
+        let code =
+            if let service = try service() {
+                try await ask(service, job, environment)
+            } else {
+                try await askZoom(job, environment)
+            }
+        guard let code else { return }
         if code != 0 { throw ExitCode(code) }
     }
 
-    // MARK: Where it comes from
+    // MARK: A running service
 
-    private static func origin(_ url: String) throws -> Origin {
-        do throws(EndpointProblem) {
-            return try ZoomConfiguration.Endpoint(parsing: url).origin
-        } catch {
-            throw CommandFailure("--url: \(error)")
+    /// - Returns: The exit code; nil if the settings were printed.
+    private func ask(
+        _ service: ZoomConfiguration.Endpoint, _ job: ExportJob, _ environment: [String: String]
+    ) async throws -> Int32? {
+        let groups: [any SettingFlags] = [zoomFlags, sharedFileFlag, commonFlags]
+        var reader = try await SettingsReader(
+            flags: groups.values, environment: environment, file: commonFlags.configuration.file,
+            known: ServeSettings.all)
+        let zoom = ZoomSettings(&reader, environment: environment)
+        let log = Self.log(&reader)
+        let mayBeShared = reader.flag(.allowSharedFile)
+        try reader.finish()
+        if commonFlags.printsConfiguration {
+            Output.write(reader.description)
+            return nil
         }
+        var configuration = HTTPClient.Configuration()
+        configuration.firstByte = .minutes(10)
+        if service.origin.scheme == .https {
+            // The certificates and the proxy are those of every other connection of this program.
+            configuration.tls = try zoom.tls()
+            if !Loopback.includes(service.origin.host) { configuration.proxies = zoom.http.proxies }
+        }
+        let token = try await Self.token(tokenFile, mayBeShared: mayBeShared, environment)
+        var job = job
+        job.sharesOwners = mayBeShared
+        let identity = job.identity(
+            service: ["service", service.origin.scheme.rawValue, service.origin.authority.lowercased(), service.path])
+        guard let target = try await job.open(identity) else { return 0 }
+        return try await job.run(
+            into: target, from: service, token: token, configuration, logger: Output.logger(log))
     }
 
-    private static func token(_ file: String?) throws -> String {
-        var token = ProcessInfo.processInfo.environment["BILLING_TOKEN"] ?? ""
-        if let file { token = String(decoding: try PrivateFile(path: file).read(), as: UTF8.self) }
-        token = token.filter { !$0.isWhitespace }
+    private static func token(
+        _ file: String?, mayBeShared: Bool, _ environment: [String: String]
+    ) async throws -> String {
+        var text = environment["BILLING_TOKEN"] ?? ""
+        if let file {
+            // Others cannot open a pipe or standard input, as they could a file.
+            let bytes =
+                InputFile.isRegular(file)
+                ? try PrivateFile(path: file, mayBeShared: mayBeShared).read()
+                : try await NIOThreadPool.singleton.runIfActive { try InputFile.read(file, bytesMax: 65_536) }
+            text = String(decoding: bytes, as: UTF8.self)
+        }
+        let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        let source = file == nil ? "BILLING_TOKEN" : "--token-file"
         guard !token.isEmpty else { throw CommandFailure("there is no token in BILLING_TOKEN or --token-file") }
+        guard token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw CommandFailure("\(source) holds no token, which is one word of visible ASCII characters")
+        }
         return token
     }
 
-    /// A service of its own, on a port of its own, for as long as the export takes.
-    private func byItself(_ request: ExportRun.Request, _ logger: Logger) async throws -> Int32 {
+    // MARK: Zoom itself
+
+    /// Runs a service of its own on a free port of this machine for as long as the export takes.
+    private func askZoom(_ job: ExportJob, _ environment: [String: String]) async throws -> Int32? {
         let groups: [any SettingFlags] = [zoomFlags, credentialsFlags, sharedFileFlag, sandboxFlags, commonFlags]
         let own: [Setting: String] = [
             .httpHost: "127.0.0.1", .httpPort: "0", .opsPort: "0", .shutdownDelay: "0s", .shutdownGrace: "0s",
@@ -109,175 +215,74 @@ struct ExportCommand: AsyncParsableCommand {
         let sandbox: [Setting: String] = isSandbox ? [.sandbox: "true"] : [:]
         var reader = try await SettingsReader(
             flags: own.merging(groups.values.merging(sandbox) { first, _ in first }) { first, _ in first },
-            environment: ProcessInfo.processInfo.environment, file: commonFlags.configuration.file,
-            known: ServeSettings.all)
-        let settings = try ServeSettings(&reader, environment: ProcessInfo.processInfo.environment)
+            environment: environment, file: commonFlags.configuration.file, known: ServeSettings.all)
+        let settings = try ServeSettings(&reader, environment: environment)
+        let log = Self.log(&reader)
+        var job = job
+        job.sharesOwners = reader.flag(.allowSharedFile)
+        if commonFlags.printsConfiguration {
+            Output.write(reader.description)
+            return nil
+        }
+        guard let target = try await job.open(job.identity(service: try Self.identity(of: settings))) else { return 0 }
+        do {
+            return try await run(job, into: target, settings, Output.logger(log))
+        } catch {
+            await target.discardIfEmpty()
+            throw error
+        }
+    }
+
+    private func run(
+        _ job: ExportJob, into target: ExportTarget, _ settings: ServeSettings, _ logger: Logger
+    ) async throws -> Int32 {
         guard let name = Name("export") else { preconditionFailure("no good name") }
         let token = CallerToken.make()
         let guest = (SHA256Digest(of: token), Caller(name: name, scopes: [.billingExport]))
         let application = try await Application(settings, guest: guest, logger: logger)
         let origin = Origin(scheme: .http, host: "127.0.0.1", port: application.address.port ?? 0)
+        var configuration = HTTPClient.Configuration()
+        configuration.firstByte = .minutes(10)
         return try await withThrowingTaskGroup(of: Int32?.self) { group in
             group.addTask {
                 try await application.run()
                 return nil
             }
-            group.addTask { try await exporting(request, from: origin, token, logger) }
+            group.addTask { [configuration] in
+                try await job.run(
+                    into: target, from: ZoomConfiguration.Endpoint(origin: origin, path: ""), token: token,
+                    configuration,
+                    logger: logger)
+            }
             defer { group.cancelAll() }
-            // It ends first when it is told to by a signal.
+            guard let first = try await group.next() else { preconditionFailure("two tasks were added") }
+            if let code = first { return code }
+            // A signal has ended the service. The export says how far it has come.
+            group.cancelAll()
             return try await group.next().flatMap { $0 } ?? 1
         }
     }
 
-    /// The accounts that are wanted: ids, or lines of NDJSON with `account_id`.
-    private func accounts() throws -> [AccountID]? {
-        guard let accountsFrom else { return nil }
-        let data: Data
-        do {
-            data =
-                accountsFrom == "-"
-                ? try FileHandle.standardInput.readToEnd() ?? Data() : try Data(contentsOf: URL(filePath: accountsFrom))
-        } catch {
-            throw CommandFailure("--accounts-from: \(accountsFrom) cannot be read")
-        }
-        var accounts: [AccountID] = []
-        for (index, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
-            let text = String(decoding: line, as: UTF8.self).trimmingCharacters(in: .whitespaces)
-            if text.isEmpty { continue }
-            let id =
-                text.hasPrefix("{") ? (try? JSONValue(parsing: Array(text.utf8)))?.object?["account_id"]?.string : text
-            guard let account = id.flatMap({ AccountID($0) }) else {
-                throw CommandFailure("--accounts-from: line \(index + 1) names no account")
-            }
-            accounts.append(account)
-        }
-        return accounts
-    }
-
-    // MARK: Exporting
-
-    /// - Returns: The exit code.
-    private func exporting(
-        _ request: ExportRun.Request, from origin: Origin, _ token: String, _ logger: Logger
-    ) async throws -> Int32 {
-        var configuration = HTTPClient.Configuration()
-        configuration.firstByte = .minutes(10)
-        if origin.scheme == .https { configuration.tls = try TLSContext(clientTrusting: zoomFlags.caFile) }
-        let http = HTTPClient(origin: origin, group: .singleton, configuration: configuration, logger: logger)
-        let result: Result<Int32, any Error>
-        do {
-            result = .success(try await export(request, http, token))
-        } catch {
-            result = .failure(error)
-        }
-        await http.close()
-        return try result.get()
-    }
-
-    private func export(_ request: ExportRun.Request, _ http: HTTPClient, _ token: String) async throws -> Int32 {
-        guard let format = ExportFormat(rawValue: format) else { return 64 }
-        let description = "\(format.rawValue)\(compress ? ", gzip" : ""), \(request.description)"
-        var run = ExportRun(
-            http: http, token: token, request: request, time: SystemTime(), retryTime: .seconds(retrySeconds))
-        var target =
-            output == "-"
-            ? ExportTarget.standardOutput(.init())
-            : .file(try ExportFile(output, resumes: resume, request: description))
-        var progress = ExportProgress(done: target.state.taken)
-        let start = ContinuousClock.now
-        var total = request.accounts?.count
-        if target.state.taken == 0, format.head.readableBytes > 0 {
-            try target.append(try coded(format.head)) { _ in }
-        }
-        do {
-            while true {
-                let state = target.state
-                let failures = state.failures.values.reduce(0, +)
-                let page = try await run.page(after: state.after, taken: state.taken) { [total] reason in
-                    progress.say(done: state.taken, total: total, failures: failures, waiting: reason)
-                }
-                guard let page else { break }
-                try write(page, format, to: &target)
-                let done = target.state.taken
-                total = request.accounts?.count ?? done + page.behind
-                progress.say(
-                    done: done, total: total, failures: target.state.failures.values.reduce(0, +))
-                if request.accounts == nil, page.behind == 0 { break }
-            }
-        } catch {
-            progress.end()
-            let hint = output == "-" ? "" : "; what there is, is in \(output).partial: go on with --resume"
-            throw CommandFailure("incomplete after \(target.state.taken) accounts: \(error)\(hint)")
-        }
-        progress.end()
-        if case .file(let file) = target { try file.finish() }
-        summarize(target.state, ContinuousClock.now - start)
-        return target.state.failures.isEmpty ? 0 : 3
-    }
-
-    private func coded(_ bytes: ByteBuffer) throws -> ByteBuffer {
-        compress ? try GzipMember.compress(bytes) : bytes
-    }
-
-    private func write(_ page: ExportPage, _ format: ExportFormat, to target: inout ExportTarget) throws {
-        guard !page.records.isEmpty else { return }
-        var bytes = ByteBuffer()
-        format.write(page.records, to: &bytes)
-        try target.append(try coded(bytes)) { state in
-            state.taken += page.records.count
-            state.after = page.records.last?.account ?? state.after
-            for record in page.records {
-                if record.isFailure {
-                    state.failures["\(record.object["code"]?.integer ?? 0)", default: 0] += 1
-                } else {
-                    state.contacts += 1
-                }
-            }
-        }
-    }
-
-    private func summarize(_ state: ExportFile.State, _ elapsed: Duration) {
-        let seconds = elapsed / .seconds(1)
-        var rows = [
-            ["accounts", "\(state.taken)"], ["contacts", "\(state.contacts)"],
-            ["failures", "\(state.failures.values.reduce(0, +))"],
-        ]
-        for (code, count) in state.failures.sorted(by: { $0.key < $1.key }) {
-            rows.append(["  with code \(code)", "\(count)"])
-        }
-        rows.append(["time", ExportProgress.duration(seconds)])
-        let width = rows.map { $0[0].count }.max() ?? 0
-        for row in rows {
-            Output.writeError(row[0] + String(repeating: " ", count: width + 2 - row[0].count) + row[1] + "\n")
-        }
-    }
-}
-
-/// Where an export goes.
-private enum ExportTarget {
-    case file(ExportFile)
-    case standardOutput(ExportFile.State)
-
-    var state: ExportFile.State {
-        switch self {
-        case .file(let file): file.state
-        case .standardOutput(let state): state
-        }
-    }
-
-    mutating func append(_ bytes: ByteBuffer, _ change: (inout ExportFile.State) -> Void) throws {
-        switch self {
-        case .file(var file):
-            try file.append(bytes, change)
-            self = .file(file)
-        case .standardOutput(var state):
-            do {
-                try FileHandle.standardOutput.write(contentsOf: Data(bytes.readableBytesView))
+    /// What is asked when there is no service: a sandbox, or the master accounts of the credentials.
+    private static func identity(of settings: ServeSettings) throws -> [String] {
+        switch settings.source {
+        case .sandbox(let sandbox): return ["sandbox", "\(sandbox.accounts)", "\(sandbox.seed)"]
+        case .real(let file):
+            let api = settings.zoom.defaults.api
+            do throws(FileProblem) {
+                return ["zoom", api.origin.scheme.rawValue, api.origin.authority.lowercased(), api.path]
+                    + (try file.read().masters.map { "\($0.name) \($0.credentials.accountID)" }.sorted())
             } catch {
-                throw CommandFailure("standard output takes no more")
+                throw ConfigurationProblem(lines: ["\(Setting.credentialsFile.key): \(error)"])
             }
-            change(&state)
-            self = .standardOutput(state)
         }
+    }
+
+    /// Warnings only, in plain text, unless the settings say otherwise: the log shares its place with the progress.
+    private static func log(_ reader: inout SettingsReader) -> LogSettings {
+        var log = LogSettings(&reader)
+        if !reader.isGiven(.logLevel) { log.level = .warning }
+        if !reader.isGiven(.logFormat) { log.format = .text }
+        return log
     }
 }

@@ -1,33 +1,73 @@
 import Adapters
 import NIOCore
 
-/// How records stand in the file.
+/// How the lines of an export are written.
 enum ExportFormat: String, CaseIterable, Sendable {
     case ndjson
     case csv
+}
 
-    /// What stands before all records.
-    var head: ByteBuffer {
-        switch self {
-        case .ndjson: ByteBuffer()
+/// The form of the file: the format, and what is done to it for its readers.
+struct ExportEncoding: Sendable {
+    var format: ExportFormat
+    var isCompressed = false
+
+    /// CSV only: begins with a byte order mark, and no field is a formula.
+    var isForSpreadsheets = false
+
+    /// Names of the options, for `ExportIdentity`.
+    var names: [String] {
+        [format.rawValue] + (isForSpreadsheets ? ["for spreadsheets"] : []) + (isCompressed ? ["gzip"] : [])
+    }
+
+    // MARK: Bytes
+
+    private static let byteOrderMark = "\u{FEFF}"
+
+    /// The text before the first record.
+    private var head: String {
+        switch format {
+        case .ndjson: ""
         case .csv:
-            ByteBuffer(
-                string: (["account_id", "as_of"] + ContactFieldNames.inOrder + ["status", "code", "message"]).joined(
-                    separator: ",")
-                    + "\r\n")
+            (isForSpreadsheets ? Self.byteOrderMark : "")
+                + (["account_id", "as_of"] + ContactFieldNames.inOrder + ["status", "code", "message"])
+                .joined(separator: ",") + "\r\n"
         }
     }
 
-    func write(_ records: [ExportPage.Record], to buffer: inout ByteBuffer) {
+    /// The bytes of a page.
+    ///
+    /// - Parameter isFirst: Whether they are the first of the file.
+    func bytes(of records: [ExportPage.Record], isFirst: Bool) throws -> ByteBuffer {
+        var buffer = ByteBuffer()
+        if isFirst { buffer.writeString(head) }
         for record in records {
-            switch self {
+            switch format {
             case .ndjson:
                 buffer.writeBytes(record.text)
                 buffer.writeInteger(UInt8(ascii: "\n"))
             case .csv: writeRow(record.object, to: &buffer)
             }
         }
+        // An empty file is no gzip file, so the first member is written even if it is empty.
+        guard isCompressed, isFirst || buffer.readableBytes > 0 else { return buffer }
+        return try GzipMember.compress(buffer)
     }
+
+    private static let gzipMagic: [UInt8] = [0x1F, 0x8B]
+
+    /// Whether a file that begins with `bytes` can be an export in this form.
+    func begins(_ bytes: [UInt8]) -> Bool {
+        if isCompressed { return bytes.starts(with: Self.gzipMagic) }
+        let start =
+            switch format {
+            case .ndjson: "{\"type\":\""
+            case .csv: head
+            }
+        return bytes.starts(with: Array(start.utf8.prefix(bytes.count))) && !bytes.isEmpty
+    }
+
+    // MARK: CSV
 
     /// RFC 4180.
     private func writeRow(_ object: JSONObject, to buffer: inout ByteBuffer) {
@@ -37,13 +77,25 @@ enum ExportFormat: String, CaseIterable, Sendable {
             + [object["status"]?.text, object["code"]?.text, object["message"]?.text]
         for (index, value) in values.enumerated() {
             if index > 0 { buffer.writeInteger(UInt8(ascii: ",")) }
-            buffer.writeString(Self.field(value ?? ""))
+            buffer.writeString(field(value ?? ""))
         }
         buffer.writeStaticString("\r\n")
     }
 
-    private static func field(_ text: String) -> String {
-        let needsQuotes = text.utf8.contains { [UInt8(ascii: ","), UInt8(ascii: "\""), 0x0A, 0x0D].contains($0) }
+    private func field(_ value: String) -> String {
+        // Readers in C, sqlite3 among them, end a value at its first NUL; Python before 3.11 refuses the file.
+        var text = value.utf8.contains(0) ? value.replacing("\0", with: "\u{FFFD}") : value
+        if isForSpreadsheets, let first = text.unicodeScalars.first, Self.formulaStarts.contains(first) {
+            text = "'" + text
+        }
+        let needsQuotes =
+            isForSpreadsheets
+            || text.utf8.contains { [UInt8(ascii: ","), UInt8(ascii: "\""), 0x0A, 0x0D].contains($0) }
         return needsQuotes ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
     }
+
+    /// Characters that begin a formula in a spreadsheet, and their full-width forms (OWASP, "CSV Injection").
+    private static let formulaStarts: Set<Unicode.Scalar> = [
+        "=", "+", "-", "@", "\t", "\r", "\n", "\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}",
+    ]
 }

@@ -1,9 +1,9 @@
 import Adapters
 import NIOCore
 
-/// A part of a stream that has come whole: it began, and it has its `end` line.
+/// The lines of a stream that is complete: it has its `end` line.
 struct ExportPage {
-    /// A line about an account, as it came and as it was read.
+    /// A line about an account: its text, and the object in it.
     struct Record {
         let text: [UInt8]
         let object: JSONObject
@@ -13,17 +13,21 @@ struct ExportPage {
 
     private(set) var records: [Record] = []
 
-    /// How many accounts are behind the last one.
+    /// How many accounts follow the last one.
     private(set) var behind = 0
 
+    /// The field `billing-account-scope`; nil from a service that does not send it.
+    let scope: String?
+
     enum Problem: Error {
-        /// There is no `end` line, or what there is contradicts it.
+        /// The `end` line is missing, or its counts are wrong.
         case incomplete
-        /// The stream said why it did not go on.
+        /// The stream ended with an `error` line.
         case broken(code: Int, message: String)
     }
 
-    init(parsing body: ByteBuffer) throws(Problem) {
+    init(parsing body: ByteBuffer, scope: String?) throws(Problem) {
+        self.scope = scope
         var isOver = false
         for line in body.readableBytesView.split(separator: UInt8(ascii: "\n")) {
             guard !isOver, let object = (try? JSONValue(parsing: Array(line)))?.object else { throw .incomplete }
@@ -38,7 +42,7 @@ struct ExportPage {
                 throw .broken(
                     code: object["code"]?.integer ?? 0, message: object["message"]?.string ?? "the stream broke off")
             case "begin", "heartbeat": break
-            // A kind of line that is not known yet tells of no account.
+            // A line of a type that a later version adds is about no account.
             case _: break
             }
         }

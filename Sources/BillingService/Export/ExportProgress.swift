@@ -4,51 +4,76 @@ import FoundationEssentials
     import Glibc
 #endif
 
-/// Says on standard error how far an export has come: a bar that is drawn again and again on a terminal, a line now and then
-/// elsewhere.
+/// Reports the progress of an export on standard error: a bar that is redrawn in place on a terminal, or a line every ten
+/// seconds.
 struct ExportProgress {
-    private let isTerminal = isatty(STDERR_FILENO) == 1
+    /// A dumb terminal (`TERM=dumb`, as in Emacs) shows escape sequences as text.
+    private let isRedrawn: Bool
     private let start = ContinuousClock.now
     private let startedAt: Int
-    private var lastSaid: ContinuousClock.Instant?
+    private var lastReport: ContinuousClock.Instant?
 
-    /// - Parameter done: What an earlier run had done.
-    init(done: Int) {
+    /// - Parameter done: Accounts that an earlier run has written.
+    init(done: Int, terminal: String?) {
         startedAt = done
+        isRedrawn = isatty(STDERR_FILENO) == 1 && !["", "dumb"].contains(terminal ?? "")
     }
 
-    mutating func say(done: Int, total: Int?, failures: Int, waiting: String? = nil) {
+    mutating func report(done: Int, total: Int?, failures: Int, waiting: String? = nil) {
         let now = ContinuousClock.now
-        let every: Duration = isTerminal ? .milliseconds(200) : .seconds(10)
-        if let lastSaid, now - lastSaid < every { return }
-        lastSaid = now
+        let interval: Duration = isRedrawn ? .milliseconds(200) : .seconds(10)
+        if let lastReport, now - lastReport < interval { return }
+        lastReport = now
         let seconds = (now - start) / .seconds(1)
         let rate = seconds > 0 ? Double(done - startedAt) / seconds : 0
-        var text = total.map { "\(done) of \($0)" } ?? "\(done)"
-        text += " accounts, \(Int(rate)) a second, \(failures) failures"
-        if let total, rate > 0 { text += ", \(Self.duration(Double(total - done) / rate)) left" }
-        if let waiting { text += ", \(waiting)" }
-        if isTerminal {
-            let share = total.map { $0 > 0 ? Double(done) / Double($0) : 1 } ?? 0
-            let filled = min(20, Int(share * 20))
-            let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: 20 - filled)
-            write("\r\u{1B}[K[\(bar)] \(text)")
-        } else {
-            write(text + "\n")
+        var parts = [total.map { "\(done) of \($0) accounts" } ?? "\(done) accounts"]
+        if let waiting { parts.append(waiting) }
+        parts += ["\(Int(rate)) a second", "\(failures) failures"]
+        if let total, rate > 0 { parts.append("\(Self.duration(Double(total - done) / rate)) left") }
+        guard isRedrawn else {
+            Output.writeError(parts.joined(separator: ", ") + "\n")
+            return
         }
+        let share = total.map { $0 > 0 ? Double(done) / Double($0) : 1 } ?? 0
+        Output.writeError("\r\u{1B}[K" + Self.line(parts, share: share, width: Self.width))
     }
 
     func end() {
-        if isTerminal { write("\r\u{1B}[K") }
+        if isRedrawn { Output.writeError("\r\u{1B}[K") }
+    }
+
+    /// One line of a terminal: the bar and the parts that fit, the most important first. A line that is wider would wrap,
+    /// and only its last row would be redrawn.
+    static func line(_ parts: [String], share: Double, width: Int) -> String {
+        let filled = max(0, min(20, Int(share * 20)))
+        let bar = "[" + String(repeating: "#", count: filled) + String(repeating: "-", count: 20 - filled) + "] "
+        // The last column stays free: some terminals wrap as soon as it is written.
+        let columns = max(0, width - 1)
+        var text = ""
+        for part in parts {
+            let longer = text.isEmpty ? part : text + ", " + part
+            if text.isEmpty || Self.columns(of: longer) <= columns { text = longer }
+        }
+        if bar.count + Self.columns(of: text) <= columns { return bar + text }
+        while Self.columns(of: text) > columns { text.removeLast() }
+        return text
+    }
+
+    /// An upper bound of the columns that a text takes: characters of East Asian scripts take two.
+    private static func columns(of text: String) -> Int {
+        text.unicodeScalars.reduce(0) { $0 + ($1.value < 0x300 ? 1 : 2) }
+    }
+
+    /// Of the terminal at this moment: its user may change it.
+    private static var width: Int {
+        var size = winsize()
+        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
     }
 
     static func duration(_ seconds: Double) -> String {
         let whole = Int(seconds.rounded())
         return whole < 60
             ? "\(whole) s" : whole < 3600 ? "\(whole / 60) min" : "\(whole / 3600) h \(whole % 3600 / 60) min"
-    }
-
-    private func write(_ text: String) {
-        Output.writeError(text)
     }
 }

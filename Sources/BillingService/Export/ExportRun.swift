@@ -3,74 +3,84 @@ import Domain
 import FoundationEssentials
 import NIOCore
 
-/// Takes a stream page by page, each of which is whole or not there, and writes it down.
+/// Fetches a stream in pages. A page counts only if it is complete.
 struct ExportRun {
     struct Request: Sendable {
-        var fields: String?
+        /// Names of billing fields, sorted; nil for all.
+        var fields: [String]?
+
+        /// The maximum age of the billing, in seconds.
         var maxAge: Int?
 
-        /// Those that are wanted; all of them if it is `nil`.
+        /// The chosen accounts; nil for all.
         var accounts: [AccountID]?
-
-        var description: String {
-            var parts = [
-                accounts.map { "\($0.count) accounts, the first \($0.first?.rawValue ?? "none")" } ?? "all accounts"
-            ]
-            if let fields { parts.append("fields \(fields)") }
-            return parts.joined(separator: ", ")
-        }
     }
 
     enum Problem: Error, CustomStringConvertible {
-        /// The service refuses, and would again.
+        /// The service refuses the request, and a later attempt would fare no better.
         case refused(status: Int, message: String)
-        /// It was tried for as long as it may be.
+        /// The peer at the address is no such service.
+        case notTheService(String)
+        /// No page came for as long as attempts are made.
         case gaveUp(String)
 
         var description: String {
             switch self {
             case .refused(let status, let message): "refused with status \(status): \(message)"
+            case .notTheService(let reason): "\(reason): check --url"
             case .gaveUp(let reason): "given up: \(reason)"
             }
         }
     }
 
     let http: HTTPClient
+
+    /// The path of the service's URL, without a slash at its end.
+    let basePath: String
     let token: String
     let request: Request
     let time: any TimeSource
 
-    /// How long it is tried without anything coming.
+    /// How long a page is tried again without success.
     let retryTime: Duration
 
-    /// How many accounts a page has: as many as come in a few seconds, whatever Zoom's rate is.
+    /// Accounts in a page: as many as come in a few seconds, whatever Zoom's rate limit is.
     private var size = 100
 
     private static let sizes = 20...5000
     private static let bytesMax = 64 << 20
 
-    init(http: HTTPClient, token: String, request: Request, time: any TimeSource, retryTime: Duration) {
+    /// How often in a row the peer may break HTTP: more is no accident on the way.
+    private static let protocolErrorsMax = 3
+
+    init(
+        http: HTTPClient, basePath: String, token: String, request: Request, time: any TimeSource, retryTime: Duration
+    ) {
         self.http = http
+        self.basePath = basePath
         self.token = token
         self.request = request
         self.time = time
         self.retryTime = retryTime
     }
 
-    /// The page after an account, or after so many of the chosen ones, tried again and again; `nil` when there is none.
+    /// Fetches the page after an account, or after so many of the chosen ones. Failures that can pass are retried.
     ///
-    /// - Parameter waiting: Hears why it is not there yet.
+    /// - Parameter waiting: Is told why the page has not come yet.
+    /// - Returns: nil when there is no further page.
+    /// - Throws: `Problem`; `HTTPFailure.cancelled`.
     mutating func page(
         after: String?, taken: Int, waiting: (String) -> Void
     ) async throws -> ExportPage? {
         if let accounts = request.accounts, taken >= accounts.count { return nil }
         let start = time.now
         var pause = Duration.milliseconds(500)
+        var protocolErrors = 0
         while true {
             let reason: String
             do {
                 let began = time.now
-                let page = try await once(after: after, taken: taken)
+                let page = try await fetch(after: after, taken: taken)
                 let took = time.now - began
                 if took < .seconds(2) { size = min(size * 2, Self.sizes.upperBound) }
                 if took > .seconds(15) { size = max(size / 2, Self.sizes.lowerBound) }
@@ -78,10 +88,15 @@ struct ExportRun {
             } catch let failure as HTTPFailure {
                 if failure == .cancelled { throw failure }
                 reason = "the connection failed (\(failure))"
+                if failure.isProtocolError { protocolErrors += 1 } else { protocolErrors = 0 }
+                guard protocolErrors < Self.protocolErrorsMax else {
+                    throw Problem.notTheService(
+                        "\(http.origin.authority) does not speak HTTP/2 as the service does (\(failure))")
+                }
             } catch ExportPage.Problem.incomplete {
                 reason = "the stream broke off"
             } catch ExportPage.Problem.broken(let code, let message) {
-                reason = "\(message) (code \(code))"
+                reason = "\(message.withoutControlCharacters) (code \(code))"
             }
             size = max(size / 2, Self.sizes.lowerBound)
             guard time.now + pause - start < retryTime else { throw Problem.gaveUp(reason) }
@@ -91,38 +106,81 @@ struct ExportRun {
         }
     }
 
-    private func once(after: String?, taken: Int) async throws -> ExportPage {
-        var query: [String] = []
-        if let fields = request.fields { query.append("fields=\(fields)") }
-        if let maxAge = request.maxAge { query.append("max_age=\(maxAge)") }
+    private func fetch(after: String?, taken: Int) async throws -> ExportPage {
+        let call = call(after: after, taken: taken)
+        // Ten minutes suffice for the smallest page at the lowest rate limit.
+        let response = try await http.exchange(call, bodyBytesMax: Self.bytesMax, timeout: .minutes(10))
+        guard response.status == 200 else { throw Self.problem(of: response) }
+        let type = response.fields.string(.contentType)?.prefix { $0 != ";" } ?? "no content type"
+        guard type == "application/x-ndjson" else {
+            throw Problem.notTheService(
+                "\(http.origin.authority) answers with \(String(type).withoutControlCharacters), not with a stream")
+        }
+        return try ExportPage(parsing: response.body, scope: response.fields.string(.accountScope))
+    }
+
+    private func call(after: String?, taken: Int) -> ClientRequest {
+        var query: [(name: String, value: String)] = []
+        if let fields = request.fields { query.append(("fields", fields.joined(separator: ","))) }
+        if let maxAge = request.maxAge { query.append(("max_age", "\(maxAge)")) }
         var body = ByteBuffer()
         if let accounts = request.accounts {
             for account in accounts[taken..<min(taken + size, accounts.count)] {
                 body.writeString("{\"account_id\":\"\(account)\"}\n")
             }
         } else {
-            query.append("limit=\(size)")
-            if let after { query.append("after=\(PercentEncoding.encode(after))") }
+            query.append(("limit", "\(size)"))
+            if let after { query.append(("after", after)) }
         }
+        let parameters = query.map { "\($0.name)=\(PercentEncoding.encode($0.value))" }
         var call = ClientRequest(
             method: request.accounts == nil ? "GET" : "POST", scheme: http.origin.scheme.rawValue,
             authority: http.origin.authority,
-            target: "/v2/billing/stream" + (query.isEmpty ? "" : "?" + query.joined(separator: "&")), body: body)
+            target: "\(basePath)/v2/billing/stream" + (query.isEmpty ? "" : "?" + parameters.joined(separator: "&")),
+            body: body)
         call.fields.append(.authorization, "Bearer \(token)")
         if request.accounts != nil {
             call.fields.append(.contentType, "application/x-ndjson")
             call.fields.append(.contentLength, body.readableBytes)
         }
-        // Ten minutes are enough for the smallest page at the lowest rate.
-        let response = try await http.exchange(call, bodyBytesMax: Self.bytesMax, timeout: .minutes(10))
-        guard response.status == 200 else {
-            let object = (try? JSONValue(parsing: Array(response.body.readableBytesView)))?.object
-            let message = object?["message"]?.string ?? "no reason was given"
-            if [429, 502, 503, 504].contains(response.status) {
-                throw ExportPage.Problem.broken(code: response.status, message: message)
-            }
-            throw Problem.refused(status: response.status, message: message)
+        return call
+    }
+
+    /// Statuses that a later attempt may not meet again: of the service, and of proxies before it.
+    private static let passingStatuses = [408, 425, 429, 502, 503, 504]
+
+    private static func problem(of response: ClientResponse) -> any Error {
+        let object = (try? JSONValue(parsing: Array(response.body.readableBytesView)))?.object
+        let message = object?["message"]?.string?.withoutControlCharacters
+        if passingStatuses.contains(response.status) {
+            return ExportPage.Problem.broken(code: response.status, message: message ?? "no reason was given")
         }
-        return try ExportPage(parsing: response.body)
+        let advice =
+            switch response.status {
+            case 300..<400: "the address redirects to another, which --url has to name"
+            case 404: "there is no stream at this address, which --url names"
+            case _: "no reason was given"
+            }
+        return Problem.refused(status: response.status, message: message ?? advice)
+    }
+}
+
+extension HTTPFailure {
+    /// Whether the peer, or the request as the peer sees it, breaks HTTP. Retrying changes nothing unless a proxy was at fault.
+    fileprivate var isProtocolError: Bool {
+        switch self {
+        case .malformed: true
+        case .resetByPeer(let code): code == .protocolError
+        case .notConnected, .connectionLost, .unprocessed, .timedOut, .cancelled, .tooLarge: false
+        }
+    }
+}
+
+extension String {
+    /// For a terminal, which control characters of a peer's text must not reach.
+    var withoutControlCharacters: String {
+        String(
+            String.UnicodeScalarView(
+                unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))
     }
 }

@@ -118,7 +118,7 @@ struct ExportCommandTests {
                 "bash",
                 ["-c", "trap '' XFSZ; ulimit -f 100; \(Self.program) export --url \(url) --output \(path)"],
                 environment: ["BILLING_TOKEN": token])
-            #expect(full.status == 1 && full.errors.contains("go on with --resume"), "\(full)")
+            #expect(full.status == 1 && full.errors.contains("continue it with --resume"), "\(full)")
             #expect(!FileManager.default.fileExists(atPath: path))
             let gone = await TestProcess.run(
                 Self.program,
@@ -141,9 +141,28 @@ struct ExportCommandTests {
             let wrong = await export(service, CallerToken.make(), "--output", path)
             #expect(wrong.status == 1 && wrong.errors.contains("refused with status 401"))
             let fields = await export(service, token, "--output", path + "2", "--fields", "name")
-            #expect(fields.status == 1 && fields.errors.contains("refused with status 400"))
+            #expect(fields.status == 64 && fields.errors.contains("--fields: \"name\" is none of"))
             let usage = await export(service, token, "--output", "-", "--resume")
             #expect(usage.status == 64)
+        }
+    }
+
+    @Test("tells the streams of one caller from those of another, to resume none with the token of the other")
+    func scopes() async throws {
+        try await with(accounts: 5) { service, _, token, _ in
+            let other = try await service.token(
+                of: "other", "--scopes", "billing:export,billing:read", "--master", "main")
+            try await service.wait(for: 200, service.account(of: service.main), token: other)
+            func scope(_ token: String) async throws -> String {
+                let response = try await service.send("/v2/billing/stream?limit=1", token: token)
+                return try #require(response.fields.string(.accountScope))
+            }
+            let own = try await scope(token)
+            #expect(try await scope(token) == own)
+            #expect(try await scope(other) != own)
+            let rotated = try #require(try await service.callers("rotate", "--name", "job").lines.last)
+            try await service.wait(for: 200, service.account(of: service.main), token: rotated)
+            #expect(try await scope(rotated) == own)
         }
     }
 

@@ -25,6 +25,23 @@ struct ForwardProxiesTests {
     }
 
     @Test(
+        "are read from either name of each variable; an empty variable does not hide the other",
+        arguments: [
+            (["HTTPS_PROXY": "http://a"], "a"), (["https_proxy": "http://b"], "b"),
+            (["HTTPS_PROXY": "http://a", "https_proxy": "http://b"], "a"),
+            (["HTTPS_PROXY": "", "https_proxy": "http://b"], "b"),
+            (["HTTPS_PROXY": " ", "https_proxy": "http://b"], "b"),
+            (["HTTPS_PROXY": "http://a", "https_proxy": ""], "a"), (["HTTPS_PROXY": "", "https_proxy": ""], nil),
+            (["HTTPS_PROXY": "http://a", "NO_PROXY": "", "no_proxy": "api.zoom.us"], nil),
+            (["HTTPS_PROXY": "http://a", "NO_PROXY": "api.zoom.us", "no_proxy": ""], nil),
+            (["HTTPS_PROXY": "http://a", "NO_PROXY": "other", "no_proxy": "api.zoom.us"], "a"), ([:], nil),
+        ] as [([String: String], String?)])
+    func environment(variables: [String: String], host: String?) throws {
+        let proxies = try ForwardProxies(environment: variables)
+        #expect(proxies.proxy(forHost: "api.zoom.us", port: 443)?.host == host)
+    }
+
+    @Test(
         "are nothing else, and the error holds nothing of what was said",
         arguments: [
             ("https://user:secret@proxy.example", ForwardProxies.Problem.schemeNotSupported),

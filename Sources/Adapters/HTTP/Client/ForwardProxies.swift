@@ -61,6 +61,15 @@ package struct ForwardProxies: Sendable {
         exceptions = (noProxy ?? "").split(separator: ",").compactMap { Self.exception(String($0.trimmed)) }
     }
 
+    /// Reads `HTTPS_PROXY` and `NO_PROXY`, or else their names in lower case. A variable that is empty or blank counts as
+    /// one that is not set: container platforms set variables to nothing.
+    package init(environment: [String: String]) throws(Problem) {
+        func value(_ name: String) -> String? {
+            [name, name.lowercased()].compactMap { environment[$0] }.first { !$0.trimmed.isEmpty }
+        }
+        try self.init(httpsProxy: value("HTTPS_PROXY"), noProxy: value("NO_PROXY"))
+    }
+
     private static func proxy(_ text: String) throws(Problem) -> ForwardProxy {
         let url = text.contains("://") ? text : "http://" + text
         guard let components = URLComponents(string: url), let scheme = components.scheme else { throw .notAnAddress }

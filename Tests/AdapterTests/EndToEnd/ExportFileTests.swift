@@ -1,0 +1,276 @@
+import Adapters
+import Foundation
+import Testing
+
+@Suite("Export to a file", .fewAtATime, .timeLimit(.minutes(10)))
+struct ExportFileTests {
+    private static let program = TestProcess.billingService
+    private static let ids = (1000..<1250).map { "account-\($0)" }
+
+    /// A fake service whose second page waits until the test lets it go.
+    private struct Held {
+        let streams: FakeStreams
+        let server: HTTPServer
+        let folder: String
+        /// Happens when the second page is requested.
+        let isAsked: Event<Void>
+        let isReleased: Event<Void>
+
+        var output: String { folder + "/out" }
+        var url: String { "http://127.0.0.1:\(server.port)" }
+
+        func start(_ arguments: String...) -> TestProcess {
+            TestProcess(
+                ExportFileTests.program, ["export", "--url", url, "--output", output] + arguments,
+                environment: ["BILLING_TOKEN": "token"])
+        }
+
+        func export(_ arguments: String...) async -> TestProcess.Outcome {
+            await TestProcess.run(
+                ExportFileTests.program, ["export", "--url", url, "--output", output] + arguments,
+                environment: ["BILLING_TOKEN": "token"])
+        }
+
+        /// The content of every file in the folder, by its name.
+        func files() throws -> [String: Data] {
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+            return Dictionary(
+                uniqueKeysWithValues: names.map {
+                    ($0, FileManager.default.contents(atPath: "\(folder)/\($0)") ?? Data())
+                })
+        }
+
+        func exportedIDs() throws -> [String] {
+            try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n").map { line in
+                try #require(line.firstMatch(of: /"account_id":"([^"]+)"/).map { String($0.output.1) })
+            }
+        }
+    }
+
+    private func withHeldService(_ test: (Held) async throws -> Void) async throws {
+        let (isAsked, isReleased) = (Event<Void>(), Event<Void>())
+        let streams = FakeStreams(ids: Self.ids) { number in
+            guard number == 2 else { return nil }
+            isAsked.fire()
+            try? await isReleased.next()
+            return nil
+        }
+        try await withServer(streams) { server in
+            try await withTemporaryFolder { folder in
+                try await test(
+                    Held(streams: streams, server: server, folder: folder, isAsked: isAsked, isReleased: isReleased))
+            }
+        }
+    }
+
+    /// Starts an export and kills it with SIGKILL after its first page.
+    private func interrupt(_ held: Held, _ arguments: [String]) async throws {
+        let process = TestProcess(
+            Self.program, ["export", "--url", held.url, "--output", held.output] + arguments,
+            environment: ["BILLING_TOKEN": "token"])
+        try await held.isAsked.next()
+        process.signal(SIGKILL)
+        #expect(await process.outcome().status == 128 + SIGKILL)
+        held.isReleased.fire()
+    }
+
+    @Test("A second process is told which process writes the file, ends with 75 and changes nothing")
+    func twoWriters() async throws {
+        try await withHeldService { held in
+            let first = held.start()
+            try await held.isAsked.next()
+            let before = try held.files()
+            let writer = try #require(first.processID)
+            let seconds = [await held.export(), await held.export("--resume"), await held.export("--format", "csv")]
+            for second in seconds {
+                #expect(second.status == 75)
+                #expect(second.errors.contains("process \(writer) is writing this export"), "\(second.errors)")
+            }
+            #expect(try held.files() == before)
+            #expect(held.streams.requestCount == 2)
+            held.isReleased.fire()
+            let outcome = await first.outcome()
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            #expect(try held.exportedIDs() == Self.ids)
+            #expect(try held.files().keys.sorted() == ["out"])
+        }
+    }
+
+    @Test("The lock of a killed process does not remain")
+    func killedWriter() async throws {
+        try await withHeldService { held in
+            try await interrupt(held, [])
+            #expect(try held.files().keys.sorted() == ["out.partial", "out.partial.state"])
+            let outcome = await held.export("--resume")
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            #expect(try held.exportedIDs() == Self.ids)
+        }
+    }
+
+    @Test("A new export that is refused leaves an interrupted one as it was, to be resumed")
+    func refusedBeforeTheFirstPage() async throws {
+        try await withHeldService { held in
+            try await interrupt(held, [])
+            let before = try held.files()
+            let refused = await TestProcess.run(
+                Self.program, ["export", "--url", held.url + "/elsewhere", "--output", held.output],
+                environment: ["BILLING_TOKEN": "token"])
+            #expect(refused.status == 1 && refused.errors.contains("refused with status 404"), "\(refused.errors)")
+            #expect(try held.files() == before)
+            #expect(await held.export("--resume").status == 0)
+            #expect(try held.exportedIDs() == Self.ids)
+        }
+    }
+
+    @Test("Resuming with another list, other options or another service is refused, and changes and asks nothing")
+    func otherExports() async throws {
+        try await withHeldService { held in
+            let list = held.folder + "/list"
+            let reordered = held.folder + "/reordered"
+            try write(Self.ids.joined(separator: "\n"), to: list)
+            // The same length and the same first account.
+            try write(([Self.ids[0]] + Self.ids.dropFirst().reversed()).joined(separator: "\n"), to: reordered)
+            let options = ["--accounts-from", list, "--fields", "email,city"]
+            try await interrupt(held, options)
+            let before = try held.files()
+            let count = held.streams.requestCount
+            for (arguments, reason) in [
+                (["--accounts-from", reordered, "--fields", "email,city"], "another list of accounts"),
+                (["--fields", "email,city"], "another list of accounts"),
+                (["--accounts-from", list], "other options"),
+                (["--accounts-from", list, "--fields", "city"], "other options"),
+                (options + ["--format", "csv"], "other options"), (options + ["--compress"], "other options"),
+                (options + ["--url", "http://localhost:\(held.server.port)"], "another service"),
+                (options + ["--url", held.url + "/prefix"], "another service"),
+            ] {
+                let outcome = await TestProcess.run(
+                    Self.program,
+                    ["export", "--url", held.url, "--output", held.output, "--resume"] + arguments,
+                    environment: ["BILLING_TOKEN": "token"])
+                #expect(outcome.status == 1, "\(arguments)")
+                #expect(outcome.errors.contains("begun with \(reason)"), "\(arguments): \(outcome.errors)")
+            }
+            #expect(try held.files() == before)
+            #expect(held.streams.requestCount == count)
+
+            held.streams.state.withLock { $0.scope = "two" }
+            let other = await TestProcess.run(
+                Self.program, ["export", "--url", held.url, "--output", held.output, "--resume"] + options,
+                environment: ["BILLING_TOKEN": "token"])
+            #expect(other.status == 1 && other.errors.contains("the token of another caller"), "\(other.errors)")
+            #expect(try held.files() == before)
+
+            held.streams.state.withLock { $0.scope = "one" }
+            // Other ways to write the same list and the same fields are the same export.
+            try write(Self.ids.joined(separator: "\r\n"), to: list)
+            let outcome = await held.export(
+                "--resume", "--accounts-from", list, "--fields", " city, email", "--max-age", "60")
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            #expect(try held.exportedIDs() == Self.ids)
+        }
+    }
+
+    @Test("Resuming a complete file succeeds without a request; with other options it is refused")
+    func completeFile() async throws {
+        try await withHeldService { held in
+            held.isReleased.fire()
+            #expect(await held.export().status == 0)
+            let count = held.streams.requestCount
+            let before = try FileManager.default.attributesOfItem(atPath: held.output)
+            let again = await held.export("--resume")
+            #expect(again.status == 0 && again.errors.contains("is complete already"), "\(again)")
+            for arguments in [["--format", "csv"], ["--fields", "city"], ["--compress"]] {
+                let other = await TestProcess.run(
+                    Self.program, ["export", "--url", held.url, "--output", held.output, "--resume"] + arguments,
+                    environment: ["BILLING_TOKEN": "token"])
+                #expect(other.status == 1 && other.errors.contains("complete already, but"), "\(other)")
+            }
+            let after = try FileManager.default.attributesOfItem(atPath: held.output)
+            #expect(held.streams.requestCount == count)
+            for key in [FileAttributeKey.modificationDate, .size, .systemFileNumber] {
+                #expect(before[key] as? NSObject == after[key] as? NSObject)
+            }
+            // A copy has lost the record of its options: its beginning alone tells the format.
+            let copy = held.folder + "/copy"
+            try Data(contentsOf: URL(filePath: held.output)).write(to: URL(filePath: copy))
+            for (arguments, status) in [([], 0), (["--format", "csv"], 1), (["--compress"], 1)] as [([String], Int32)] {
+                let outcome = await TestProcess.run(
+                    Self.program, ["export", "--url", held.url, "--output", copy, "--resume"] + arguments,
+                    environment: ["BILLING_TOKEN": "token"])
+                #expect(outcome.status == status, "\(arguments): \(outcome.errors)")
+            }
+            #expect(held.streams.requestCount == count)
+        }
+    }
+
+    @Test("A file that appears during the export is not overwritten")
+    func fileAppears() async throws {
+        try await withHeldService { held in
+            let process = held.start()
+            try await held.isAsked.next()
+            try write("precious", to: held.output)
+            held.isReleased.fire()
+            let outcome = await process.outcome()
+            #expect(outcome.status == 1 && outcome.errors.contains("appeared during the export"), "\(outcome.errors)")
+            #expect(try String(contentsOfFile: held.output, encoding: .utf8) == "precious")
+            let both = await held.export("--resume")
+            #expect(both.status == 1 && both.errors.contains("move one of them"), "\(both.errors)")
+            try FileManager.default.removeItem(atPath: held.output)
+            #expect(await held.export("--resume").status == 0)
+            #expect(try held.exportedIDs() == Self.ids)
+        }
+    }
+
+    @Test(
+        "Folders that others may write to, and names with any characters, are written to; --resume works there",
+        arguments: ["shared", "My Exports/ü%20b#?", "new\nline"])
+    func folders(name: String) async throws {
+        try await withTemporaryFolder { folder in
+            let streams = FakeStreams(ids: Self.ids) { number in
+                number == 2 ? .text(#"{"message":"Stop here."}"#, status: 403) : nil
+            }
+            try await withServer(streams) { server in
+                let inner = folder + "/" + name
+                try FileManager.default.createDirectory(atPath: inner, withIntermediateDirectories: true)
+                try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: inner)
+                let arguments = [
+                    "export", "--url", "http://127.0.0.1:\(server.port)", "--output", inner + "/o ut",
+                ]
+                let broken = await TestProcess.run(
+                    Self.program, arguments, environment: ["BILLING_TOKEN": "token"])
+                #expect(broken.status == 1 && broken.errors.contains("continue it with --resume"), "\(broken.errors)")
+                let whole = await TestProcess.run(
+                    Self.program, arguments + ["--resume"], environment: ["BILLING_TOKEN": "token"])
+                #expect(whole.status == 0, "\(whole.errors)")
+                let text = try String(contentsOfFile: inner + "/o ut", encoding: .utf8)
+                #expect(text.split(separator: "\n").count == Self.ids.count)
+                #expect(try FileManager.default.contentsOfDirectory(atPath: inner) == ["o ut"])
+            }
+        }
+    }
+
+    @Test("What cannot become the file is refused before anything is asked")
+    func impossibleOutputs() async throws {
+        try await withHeldService { held in
+            let link = held.folder + "/link"
+            try FileManager.default.createSymbolicLink(
+                atPath: link + ".partial", withDestinationPath: held.folder + "/elsewhere")
+            for (output, reason) in [
+                (held.folder, "a folder"), ("/dev/null", "not a regular file"), ("/dev/full", "not a regular file"),
+                (held.folder + "/none/out", "no such file"), (link, "a symbolic link"),
+                // Too long for the name of the checkpoint, not for the file's own.
+                (held.folder + "/" + String(repeating: "n", count: 240), "name too long"),
+            ] {
+                for flags in [[], ["--resume"]] {
+                    let outcome = await TestProcess.run(
+                        Self.program, ["export", "--url", held.url, "--output", output] + flags,
+                        environment: ["BILLING_TOKEN": "token"])
+                    #expect(outcome.status == 1, "\(output)")
+                    #expect(outcome.errors.lowercased().contains(reason), "\(outcome.errors)")
+                }
+            }
+            #expect(held.streams.requestCount == 0)
+            #expect(try held.files().keys.sorted() == ["link.partial"])
+        }
+    }
+}

@@ -1,0 +1,349 @@
+import Adapters
+import Foundation
+import Synchronization
+import Testing
+
+@Suite("Options of export", .fewAtATime, .timeLimit(.minutes(10)))
+struct ExportOptionsTests {
+    private static let program = TestProcess.billingService
+
+    private func export(
+        _ arguments: [String], environment: [String: String] = [:], input: String = ""
+    ) async -> TestProcess.Outcome {
+        await TestProcess.run(
+            Self.program, ["export"] + arguments,
+            environment: ["BILLING_TOKEN": "token"].merging(environment) { $1 }, input: input)
+    }
+
+    @Test(
+        "A value that can never be right ends with 64 before a file or a connection is opened",
+        arguments: [
+            ["--output", ""], ["--output", "x", "--url", ""], ["--output", "x", "--url", "billing"],
+            ["--output", "x", "--url", "https://host/?a=b"], ["--output", "x", "--accounts-from", ""],
+            ["--output", "x", "--token-file", ""], ["--output", "x", "--fields", ""],
+            ["--output", "x", "--fields", "email&order=arrival"], ["--output", "x", "--fields", "email,,city"],
+            ["--output", "x", "--fields", "email;city"], ["--output", "x", "--fields", "name"],
+            ["--output", "x", "--max-age=-1"], ["--output", "x", "--max-age", "1000000001"],
+            ["--output", "x", "--retry-seconds=-1"], ["--output", "x", "--format", "xml"],
+            ["--output", "x", "--spreadsheet"], ["--output", "-", "--resume"],
+            ["--output", "x", "--accounts-from", "-", "--token-file", "/dev/stdin"], ["--output", "x", "--sandbox"],
+        ])
+    func usage(arguments: [String]) async throws {
+        try await withTemporaryFolder { folder in
+            let streams = FakeStreams(ids: ["a"])
+            try await withServer(streams) { server in
+                let outcome = await TestProcess.run(
+                    "sh",
+                    [
+                        "-c", "cd \"$0\"; exec \"$@\"", folder, Self.program, "export", "--url",
+                        "http://127.0.0.1:\(server.port)",
+                    ] + arguments, environment: ["BILLING_TOKEN": "token"])
+                #expect(outcome.status == 64, "\(outcome)")
+                #expect(streams.requestCount == 0)
+                #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+            }
+        }
+    }
+
+    @Test("Query values are percent-encoded, fields are trimmed, and the path of the URL is kept")
+    func target() async throws {
+        // A character of an id that has a meaning in a query.
+        let ids = ["a+b=", "c"]
+        let streams = FakeStreams(ids: ids, prefix: "/billing/one")
+        try await withServer(streams) { server in
+            for slash in ["", "/"] {
+                let outcome = await export([
+                    "--url", "http://127.0.0.1:\(server.port)/billing/one\(slash)", "--output", "-", "--fields",
+                    "zip , city", "--max-age", "5",
+                ])
+                #expect(outcome.status == 0 && outcome.lines.count == 2, "\(outcome)")
+            }
+            let target = "/billing/one/v2/billing/stream?fields=city%2Czip&max_age=5&limit=100"
+            #expect(streams.state.withLock { $0.targets } == [target, target])
+        }
+    }
+
+    @Test(
+        "An answer that a later attempt would get again ends the export at once",
+        arguments: [
+            (400, "application/json", #"{"code":300,"message":"Wrong."}"#, "refused with status 400: Wrong."),
+            (401, "application/json", #"{"message":"No."}"#, "refused with status 401: No."),
+            (403, "text/html", "<html>", "refused with status 403"),
+            (404, "text/html", "<html>", "which --url names"), (308, "text/html", "", "redirects to another"),
+            (500, "text/html", "<html>", "refused with status 500"),
+            (200, "text/html", "<html>login</html>", "answers with text/html, not with a stream"),
+            (400, "application/json", "{\"message\":\"\\u001b[31mred\"}", "status 400: \u{FFFD}[31mred"),
+        ])
+    func permanent(status: Int, type: String, body: String, reason: String) async throws {
+        let streams = FakeStreams(ids: ["a"]) { _ in .text(body, status: status, contentType: type) }
+        try await withServer(streams) { server in
+            let outcome = await export(["--url", "http://127.0.0.1:\(server.port)", "--output", "-"])
+            #expect(outcome.status == 1 && outcome.errors.contains(reason), "\(outcome.errors)")
+            #expect(streams.requestCount == 1)
+        }
+    }
+
+    @Test("A server that does not speak HTTP/2 ends the export after a few attempts")
+    func noHTTP2() async throws {
+        // As from a web server on a port that was mistaken for the service's.
+        let script = """
+            import socket
+            listener = socket.create_server(("127.0.0.1", 0))
+            print(listener.getsockname()[1], flush=True)
+            while True:
+                peer, _ = listener.accept()
+                peer.recv(4096)
+                peer.sendall(b"HTTP/1.1 400 Bad Request\\r\\ncontent-length: 0\\r\\nconnection: close\\r\\n\\r\\n")
+                peer.recv(65536)
+                peer.close()
+            """
+        let server = TestProcess("python3", ["-c", script])
+        let port = try await server.output(containing: "\n").split(separator: "\n")[0]
+        let outcome = await export(["--url", "http://127.0.0.1:\(port)", "--output", "-"])
+        #expect(outcome.status == 1 && outcome.errors.contains("does not speak HTTP/2"), "\(outcome.errors)")
+        server.signal(SIGKILL)
+        _ = await server.outcome()
+    }
+
+    // MARK: Lists of accounts
+
+    @Test(
+        "A list of accounts is read as Windows and Unix programs write it",
+        arguments: [
+            ("LF", "printf 'a-1\\nb-2\\n'"), ("no end of the last line", "printf 'a-1\\nb-2'"),
+            ("CR LF", "printf 'a-1\\r\\nb-2\\r\\n'"), ("CR", "printf 'a-1\\rb-2\\r'"),
+            ("blanks and empty lines", "printf '\\n  a-1\\t\\n\\r\\n \\n\\tb-2  \\r\\n'"),
+            ("a byte order mark", "printf '\\357\\273\\277a-1\\r\\nb-2\\r\\n'"),
+            ("UTF-16 LE", "printf '\\377\\376'; printf 'a-1\\r\\nb-2\\r\\n' | iconv -f ASCII -t UTF-16LE"),
+            ("UTF-16 BE", "printf '\\376\\377'; printf 'a-1\\r\\nb-2\\r\\n' | iconv -f ASCII -t UTF-16BE"),
+            ("NDJSON", #"printf '{"account_id":"a-1","x":1}\r\n{"account_id":"b-2"}\r\n'"#),
+        ])
+    func lists(name: String, writer: String) async throws {
+        let streams = FakeStreams(ids: [])
+        try await withServer(streams) { server in
+            try await withTemporaryFolder { folder in
+                let list = folder + "/My list"
+                let made = await TestProcess.run("sh", ["-c", "{ \(writer); } > \"$0\"", list])
+                #expect(made.status == 0, "\(made.errors)")
+                let outcome = await export([
+                    "--url", "http://127.0.0.1:\(server.port)", "--output", "-", "--accounts-from", list,
+                ])
+                #expect(outcome.status == 0, "\(name): \(outcome.errors)")
+                let ids = outcome.output.matches(of: /"account_id":"([^"]+)"/).map { String($0.output.1) }
+                #expect(ids == ["a-1", "b-2"], "\(name)")
+                try write(#"{"callers":[]}"#, to: folder + "/callers.json")
+                let added = await TestProcess.run(
+                    Self.program,
+                    [
+                        "callers", "add", "--callers-file", folder + "/callers.json", "--name", "job", "--scopes",
+                        "billing:read", "--accounts-from", list,
+                    ])
+                #expect(added.status == 0, "\(name): \(added.errors)")
+                let text = try String(contentsOfFile: folder + "/callers.json", encoding: .utf8)
+                #expect(text.contains("a-1") && text.contains("b-2"))
+            }
+        }
+    }
+
+    @Test("A line that names no account is refused by its number")
+    func wrongLine() async throws {
+        try await withTemporaryFolder { folder in
+            for (text, line) in [
+                ("a\r\n\r\nb c\r\n", 3), ("a\n{\"id\":\"b\"}\n", 2), ("a,b\n", 1), ("a\r\rü", 3),
+                ("a\n\n" + String(repeating: "x", count: 65), 3),
+            ] {
+                try write(text, to: folder + "/list")
+                let outcome = await export([
+                    "--url", "http://127.0.0.1:1", "--output", "-", "--accounts-from", folder + "/list",
+                ])
+                #expect(outcome.status == 1, "\(outcome)")
+                #expect(outcome.errors.contains("--accounts-from: line \(line) names no account"), "\(outcome.errors)")
+            }
+        }
+    }
+
+    @Test("Files that are read once may be pipes: lists of accounts, tokens and the configuration")
+    func pipes() async throws {
+        let streams = FakeStreams(ids: [])
+        try await withServer(streams) { server in
+            try await withTemporaryFolder { folder in
+                try write(#"{"callers":[]}"#, to: folder + "/callers.json")
+                let url = "http://127.0.0.1:\(server.port)"
+                let callers =
+                    "\(Self.program) callers add --callers-file '\(folder)/callers.json' --scopes billing:read"
+                for script in [
+                    "\(Self.program) export --url \(url) --output - --accounts-from <(echo a-1)",
+                    "echo a-1 | \(Self.program) export --url \(url) --output - --accounts-from /dev/stdin",
+                    "echo a-1 | \(Self.program) export --url \(url) --output - --accounts-from -",
+                    "mkfifo '\(folder)/named pipe'; echo a-1 > '\(folder)/named pipe' & "
+                        + "\(Self.program) export --url \(url) --output - --accounts-from '\(folder)/named pipe'",
+                    "unset BILLING_TOKEN; \(Self.program) export --url \(url) --output - --token-file <(echo token) "
+                        + "--accounts-from <(echo a-1)",
+                    "unset BILLING_TOKEN; echo token | \(Self.program) export --url \(url) --output - --token-file - "
+                        + "--accounts-from <(echo a-1)",
+                    "\(callers) --name a --accounts-from <(echo a-1) && echo a-1",
+                    "echo a-1 | \(callers) --name b --accounts-from /dev/stdin && echo a-1",
+                ] {
+                    let outcome = await TestProcess.run(
+                        "bash", ["-c", script], environment: ["BILLING_TOKEN": "token"])
+                    #expect(outcome.status == 0, "\(script): \(outcome.errors)")
+                    #expect(outcome.output.contains("a-1"), "\(script): \(outcome)")
+                }
+            }
+        }
+    }
+
+    // MARK: CSV
+
+    /// Reads a CSV file as Python and sqlite3 do: the city, as hexadecimal digits.
+    private func readCity(_ path: String) async throws -> (python: String, sqlite: String) {
+        let python = await TestProcess.run(
+            "python3",
+            [
+                "-c",
+                """
+                import csv, sys
+                rows = list(csv.DictReader(open(sys.argv[1], encoding="utf-8-sig", newline="")))
+                print(rows[0]["city"].encode().hex())
+                """, path,
+            ])
+        #expect(python.status == 0, "\(python.errors)")
+        let sqlite = await TestProcess.run(
+            "sqlite3", [":memory:", ".mode csv", ".import '\(path)' billing", "select lower(hex(city)) from billing"])
+        #expect(sqlite.status == 0, "\(sqlite.errors)")
+        return (python.output, sqlite.output.filter { $0 != "\r" })
+    }
+
+    @Test("CSV has U+FFFD for NUL, at which readers would end the value; NDJSON keeps the escape")
+    func nul() async throws {
+        let streams = FakeStreams(ids: ["a"])
+        streams.state.withLock { $0.city = #""K\u0000ln""# }
+        try await withServer(streams) { server in
+            try await withTemporaryFolder { folder in
+                let url = "http://127.0.0.1:\(server.port)"
+                let path = folder + "/out.csv"
+                #expect(await export(["--url", url, "--output", path, "--format", "csv"]).status == 0)
+                let hex = Data("K\u{FFFD}ln".utf8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\n"
+                let city = try await readCity(path)
+                #expect(city.python == hex && city.sqlite == hex)
+                let lines = await export(["--url", url, "--output", "-"])
+                #expect(lines.output.contains(#""K\u0000ln""#), "\(lines)")
+            }
+        }
+    }
+
+    @Test(
+        "CSV for spreadsheets has no value that is a formula, and a byte order mark; other CSV has the values themselves",
+        arguments: [
+            ("=1+1", true), ("+41 44", true), ("-1", true), ("@SUM(A1)", true), ("\\tx", true), ("\\rx", true),
+            ("\\nx", true), ("\u{FF1D}1", true), ("=HYPERLINK(\\\"x\\\",\\\"y\\\")", true), ("Köln", false),
+            ("a=1", false), ("", false), ("'quoted", false), ("a\\\"b,c", false),
+        ])
+    func spreadsheet(city: String, isFormula: Bool) async throws {
+        let streams = FakeStreams(ids: ["a"])
+        streams.state.withLock { $0.city = "\"\(city)\"" }
+        try await withServer(streams) { server in
+            try await withTemporaryFolder { folder in
+                let value = try #require((try JSONValue(parsing: Array("\"\(city)\"".utf8))).string)
+                for (flags, expected) in [([], value), (["--spreadsheet"], (isFormula ? "'" : "") + value)] {
+                    let path = folder + "/\(flags.count).csv"
+                    let outcome = await export(
+                        ["--url", "http://127.0.0.1:\(server.port)", "--output", path, "--format", "csv"] + flags)
+                    #expect(outcome.status == 0, "\(outcome.errors)")
+                    let bytes = try Data(contentsOf: URL(filePath: path))
+                    #expect(bytes.starts(with: [0xEF, 0xBB, 0xBF]) == !flags.isEmpty)
+                    let hex =
+                        Data(expected.utf8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\n"
+                    #expect(try await readCity(path).python == hex)
+                }
+            }
+        }
+    }
+
+    // MARK: Settings
+
+    @Test("The certificates of zoom.ca-file are used for --url, from the flag, the environment and the configuration")
+    func caFile() async throws {
+        try await TestCertificates.with { certificates in
+            let streams = FakeStreams(ids: ["a"])
+            try await withServer(streams, tls: .test(certificates.server)) { server in
+                let path = certificates.folder + "/config.json"
+                try write(#"{"zoom":{"ca-file":"\#(certificates.ca)"}}"#, to: path)
+                let arguments = ["--url", "https://127.0.0.1:\(server.port)", "--output", "-", "--retry-seconds", "0"]
+                for (flags, environment) in [
+                    (["--zoom-ca-file", certificates.ca], [:]), ([], ["BILLING_ZOOM_CA_FILE": certificates.ca]),
+                    (["--config", path], [:]),
+                    // The service is on this machine.
+                    (["--config", path], ["HTTPS_PROXY": "http://127.0.0.1:1"]),
+                ] as [([String], [String: String])] {
+                    let outcome = await export(arguments + flags, environment: environment)
+                    #expect(outcome.status == 0 && outcome.lines.count == 1, "\(outcome)")
+                }
+                let untrusted = await export(arguments)
+                #expect(untrusted.status == 1, "\(untrusted)")
+                let missing = await export(arguments, environment: ["BILLING_ZOOM_CA_FILE": "/nonexistent"])
+                #expect(missing.status == 78 && missing.errors.contains("zoom.ca-file: "), "\(missing)")
+            }
+        }
+    }
+
+    @Test("--print-config prints the settings and exports nothing")
+    func printsConfiguration() async throws {
+        try await withTemporaryFolder { folder in
+            for flags in [["--url", "https://127.0.0.1:1"], ["--sandbox"]] {
+                let outcome = await export(
+                    ["--output", folder + "/out", "--print-config", "--log-level", "error"] + flags)
+                #expect(outcome.status == 0 && outcome.output.contains("log.level = error\n"), "\(outcome)")
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+        }
+    }
+
+    // MARK: Progress
+
+    @Test("Progress stays within one line of the terminal, and has no escape sequences on a dumb one")
+    func terminal() async throws {
+        let ids = (1000..<1600).map { "account-\($0)" }
+        let streams = FakeStreams(ids: ids) { number in
+            number == 2
+                ? .text(#"{"message":"\#(String(repeating: "Zoom is slow. ", count: 20))"}"#, status: 503) : nil
+        }
+        try await withServer(streams) { server in
+            for (terminal, columns) in [("xterm", 60), ("xterm", 10), ("dumb", 60)] {
+                let script = """
+                    import fcntl, os, pty, struct, sys, termios
+                    pid, terminal = pty.fork()
+                    if pid == 0:
+                        os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
+                        os.environ["TERM"] = sys.argv[1]
+                        fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(sys.argv[2]), 0, 0))
+                        os.execv(sys.argv[3], sys.argv[3:])
+                    said = b""
+                    try:
+                        while True:
+                            part = os.read(terminal, 65536)
+                            if not part:
+                                break
+                            said += part
+                    except OSError:
+                        pass
+                    _, status = os.waitpid(pid, 0)
+                    sys.stdout.buffer.write(said)
+                    sys.exit(os.waitstatus_to_exitcode(status))
+                    """
+                let outcome = await TestProcess.run(
+                    "python3",
+                    [
+                        "-c", script, terminal, "\(columns)", Self.program, "export", "--url",
+                        "http://127.0.0.1:\(server.port)", "--output", "-",
+                    ], environment: ["BILLING_TOKEN": "token"])
+                #expect(outcome.status == 0, "\(outcome)")
+                #expect(outcome.output.contains("\u{1B}[K") == (terminal != "dumb"), "\(outcome.output)")
+                guard terminal != "dumb" else { continue }
+                let redrawn = outcome.output.components(separatedBy: "\r\u{1B}[K").dropFirst().dropLast()
+                #expect(redrawn.contains { !$0.isEmpty })
+                for line in redrawn { #expect(line.count < columns, "\(line)") }
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import Adapters
+import NIOCore
+import Synchronization
+
+/// A service that answers `/v2/billing/stream` from memory, for tests of the programs that read streams.
+final class FakeStreams: RequestHandler {
+    struct State {
+        /// The targets of all requests.
+        var targets: [String] = []
+        var scope = "one"
+
+        /// The city of each account's billing, as JSON.
+        var city = #""Bern""#
+    }
+
+    let state = Mutex(State())
+    let ids: [String]
+    let prefix: String
+
+    /// Runs before the answer to each request, counted from 1; its response takes the place of the stream.
+    private let intercept: @Sendable (Int) async -> HTTPResponse?
+
+    /// - Parameters:
+    ///   - ids: The accounts, in ascending order.
+    ///   - prefix: The path that the service is found under.
+    init(
+        ids: [String], prefix: String = "", intercept: @escaping @Sendable (Int) async -> HTTPResponse? = { _ in nil }
+    ) {
+        self.ids = ids
+        self.prefix = prefix
+        self.intercept = intercept
+    }
+
+    var requestCount: Int { state.withLock { $0.targets.count } }
+
+    func reply(to request: HTTPRequest) -> Reply {
+        .eventually { [self] in
+            let number = state.withLock { state in
+                state.targets.append(String(decoding: request.target, as: UTF8.self))
+                return state.targets.count
+            }
+            if let response = await intercept(number) { return response }
+            guard request.path.elementsEqual(Array("\(prefix)/v2/billing/stream".utf8)) else {
+                return .text(#"{"code":404,"message":"No such path."}"#, status: 404)
+            }
+            guard let query = try? Query(request.query, allowed: ["limit", "after", "fields", "max_age"]),
+                let body = try? await request.body.collect(bytesMax: 10_000_000)
+            else { return .text("malformed", status: 400) }
+            return page(query, String(buffer: body))
+        }
+    }
+
+    func refuse(_ refusal: Refusal, requestID: [UInt8]?, peer: PeerInfo) -> HTTPResponse {
+        .text("\(refusal.status)", status: refusal.status)
+    }
+
+    private func page(_ query: Query, _ body: String) -> HTTPResponse {
+        let (scope, city) = state.withLock { ($0.scope, $0.city) }
+        let chosen = body.matches(of: /"account_id":"([^"]+)"/).map { String($0.output.1) }
+        let left = chosen.isEmpty ? ids.filter { $0 > (query["after"] ?? "") } : chosen
+        let part = left.prefix(query["limit"].flatMap { Int($0) } ?? left.count)
+        let contacts = part.map {
+            #"{"type":"contact","account_id":"\#($0)","as_of":"2030-01-31T12:00:00Z","billing":{"city":\#(city)}}"#
+        }
+        let lines =
+            [#"{"type":"begin","accounts":\#(part.count),"after":null}"#] + contacts + [
+                #"{"type":"end","complete":true,"more":\#(left.count - part.count),"contacts":\#(part.count),"failures":0}"#
+            ]
+        var response = HTTPResponse.text(
+            lines.map { $0 + "\n" }.joined(), contentType: "application/x-ndjson")
+        response.fields.append(.accountScope, scope)
+        return response
+    }
+}
