@@ -41,6 +41,7 @@ enum AccountListInput {
             start = end + (isPair ? 2 : 1)
             number += 1
         }
+        return accounts
     }
 
     private static func account(in line: ArraySlice<UInt8>, number: Int) throws(Problem) -> AccountID? {

@@ -218,7 +218,8 @@ extension Setting {
         "How often Zoom's addresses are asked for again while a connection is in use, 10ms to 1d.")
     static let zoomCAFile = Setting(
         "zoom.ca-file", default: nil, "path",
-        "PEM file with the certificates that Zoom's must come from, instead of the system's. For the service of export --url, too.")
+        "PEM file with the certificates that Zoom's must come from, instead of the system's. For the service of export --url, too."
+    )
     static let zoomWait = Setting(
         "zoom.wait", default: "10s", "time",
         "How long a single lookup may wait for its turn if it does not say so itself (Prefer: wait=5), 0s to 5m; it is answered 429 at once if it would take longer."

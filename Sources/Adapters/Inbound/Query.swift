@@ -27,5 +27,5 @@ package struct Query {
         self.values = values
     }
 
-    subscript(_ name: String) -> String? { values[name] }
+    package subscript(_ name: String) -> String? { values[name] }
 }

@@ -1,5 +1,6 @@
 import Adapters
 import Foundation
+import Synchronization
 import Testing
 
 @Suite("Export to a file", .fewAtATime, .timeLimit(.minutes(10)))

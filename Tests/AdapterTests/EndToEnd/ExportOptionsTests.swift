@@ -40,7 +40,8 @@ struct ExportOptionsTests {
                     ] + arguments, environment: ["BILLING_TOKEN": "token"])
                 #expect(outcome.status == 64, "\(outcome)")
                 #expect(streams.requestCount == 0)
-                #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+                let files = try FileManager.default.contentsOfDirectory(atPath: folder)
+                #expect(files.isEmpty)
             }
         }
     }
@@ -295,7 +296,8 @@ struct ExportOptionsTests {
                     ["--output", folder + "/out", "--print-config", "--log-level", "error"] + flags)
                 #expect(outcome.status == 0 && outcome.output.contains("log.level = error\n"), "\(outcome)")
             }
-            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+            let files = try FileManager.default.contentsOfDirectory(atPath: folder)
+            #expect(files.isEmpty)
         }
     }
 
