@@ -21,6 +21,8 @@ struct ExportRun {
         case refused(status: Int, message: String)
         /// The peer at the address is no such service.
         case notTheService(String)
+        /// No connection can be made until somebody changes something.
+        case unreachable(ConnectFailure)
         /// No page came for as long as attempts are made.
         case gaveUp(String)
 
@@ -28,6 +30,7 @@ struct ExportRun {
             switch self {
             case .refused(let status, let message): "refused with status \(status): \(message)"
             case .notTheService(let reason): "\(reason): check --url"
+            case .unreachable(let failure): ExportRun.advice(on: failure)
             case .gaveUp(let reason): "given up: \(reason)"
             }
         }
@@ -86,8 +89,14 @@ struct ExportRun {
                 if took > .seconds(15) { size = max(size / 2, Self.sizes.lowerBound) }
                 return page
             } catch let failure as HTTPFailure {
-                if failure == .cancelled { throw failure }
-                reason = "the connection failed (\(failure))"
+                switch failure {
+                case .cancelled: throw failure
+                case .notConnected(let failure):
+                    guard failure.canPass else { throw Problem.unreachable(failure) }
+                    reason = Self.advice(on: failure)
+                case .connectionLost, .resetByPeer, .unprocessed, .timedOut, .tooLarge, .malformed:
+                    reason = "\(http.origin.authority): \(failure)"
+                }
                 if failure.isProtocolError { protocolErrors += 1 } else { protocolErrors = 0 }
                 guard protocolErrors < Self.protocolErrorsMax else {
                     throw Problem.notTheService(
@@ -104,6 +113,11 @@ struct ExportRun {
             try await time.sleep(until: time.now + pause)
             pause = min(pause * 2, .seconds(30))
         }
+    }
+
+    private static func advice(on failure: ConnectFailure) -> String {
+        let names = ConnectFailure.SettingNames(address: "--url", caFile: "zoom.ca-file", proxy: "HTTPS_PROXY")
+        return "\(failure): \(failure.remedy(names))"
     }
 
     private func fetch(after: String?, taken: Int) async throws -> ExportPage {
@@ -172,6 +186,28 @@ extension HTTPFailure {
         case .malformed: true
         case .resetByPeer(let code): code == .protocolError
         case .notConnected, .connectionLost, .unprocessed, .timedOut, .cancelled, .tooLarge: false
+        }
+    }
+}
+
+extension ConnectFailure {
+    /// Whether a later attempt can succeed though nobody has changed a setting or a certificate.
+    fileprivate var canPass: Bool {
+        switch cause {
+        case .proxyAuthentication, .forbiddenAddress: false
+        case .proxyStatus(let status): status >= 500
+        case .tls(let failure):
+            switch failure {
+            case .peerUntrusted, .peerExpired, .peerNameMismatch, .peerInvalid, .peerSpeaksNoTLS: false
+            // The clock of a machine that has just started may be wrong for a moment.
+            case .peerNotYetValid: true
+            case .handshake, .broken, .file, .keyMismatch, .certificateExpired, .certificateNotYetValid: true
+            }
+        // A service may be starting, and its name may not be known yet.
+        case .unknownHost, .resolverFailed, .resolverTimedOut, .refused, .unreachable, .connectTimedOut, .socket,
+            .proxyTimedOut, .proxyClosed, .proxyMalformed, .tlsTimedOut, .tlsClosed, .closed, .tooManyWaiting,
+            .shuttingDown:
+            true
         }
     }
 }

@@ -270,7 +270,7 @@ struct ExportOptionsTests {
             try await withServer(streams, tls: .test(certificates.server)) { server in
                 let path = certificates.folder + "/config.json"
                 try write(#"{"zoom":{"ca-file":"\#(certificates.ca)"}}"#, to: path)
-                let arguments = ["--url", "https://127.0.0.1:\(server.port)", "--output", "-", "--retry-seconds", "0"]
+                let arguments = ["--url", "https://127.0.0.1:\(server.port)", "--output", "-"]
                 for (flags, environment) in [
                     (["--zoom-ca-file", certificates.ca], [:]), ([], ["BILLING_ZOOM_CA_FILE": certificates.ca]),
                     (["--config", path], [:]),
@@ -281,7 +281,8 @@ struct ExportOptionsTests {
                     #expect(outcome.status == 0 && outcome.lines.count == 1, "\(outcome)")
                 }
                 let untrusted = await export(arguments)
-                #expect(untrusted.status == 1, "\(untrusted)")
+                #expect(untrusted.status == 1 && untrusted.errors.contains("is not trusted"), "\(untrusted)")
+                #expect(untrusted.errors.contains("into zoom.ca-file"), "\(untrusted)")
                 let missing = await export(arguments, environment: ["BILLING_ZOOM_CA_FILE": "/nonexistent"])
                 #expect(missing.status == 78 && missing.errors.contains("zoom.ca-file: "), "\(missing)")
             }
@@ -299,6 +300,53 @@ struct ExportOptionsTests {
             let files = try FileManager.default.contentsOfDirectory(atPath: folder)
             #expect(files.isEmpty)
         }
+    }
+
+    // MARK: Connections
+
+    @Test(
+        "Why no connection can be made is said with what to do about it; what only a person can change is not retried")
+    func connections() async throws {
+        let refused = await export([
+            "--url", "http://127.0.0.1:1", "--output", "-", "--retry-seconds", "0",
+        ])
+        #expect(refused.status == 1)
+        #expect(
+            refused.errors.contains("127.0.0.1:1 refused the connection: check the host and port in --url"),
+            "\(refused.errors)")
+        let unknown = await export([
+            "--url", "https://host.invalid", "--output", "-", "--retry-seconds", "0",
+        ])
+        #expect(unknown.status == 1 && unknown.errors.contains("host.invalid:443: the host"), "\(unknown.errors)")
+        let streams = FakeStreams(ids: ["a"])
+        try await withServer(streams) { server in
+            let clear = await export(["--url", "https://127.0.0.1:\(server.port)", "--output", "-"])
+            #expect(clear.status == 1 && clear.errors.contains("does not speak TLS"), "\(clear.errors)")
+        }
+        let script = """
+            import socket
+            listener = socket.create_server(("127.0.0.1", 0))
+            print(listener.getsockname()[1], flush=True)
+            while True:
+                peer, _ = listener.accept()
+                peer.recv(4096)
+                peer.sendall(b"HTTP/1.1 407 Proxy Authentication Required\\r\\ncontent-length: 0\\r\\n\\r\\n")
+                peer.recv(4096)
+                peer.close()
+            """
+        let proxy = TestProcess("python3", ["-c", script])
+        let port = try await proxy.output(containing: "\n").split(separator: "\n")[0]
+        for environment in [
+            ["HTTPS_PROXY": "http://127.0.0.1:\(port)"],
+            ["HTTPS_PROXY": "", "https_proxy": "http://127.0.0.1:\(port)"],
+        ] {
+            let outcome = await export(
+                ["--url", "https://billing.invalid", "--output", "-"], environment: environment)
+            #expect(outcome.status == 1 && outcome.errors.contains("(status 407)"), "\(outcome.errors)")
+            #expect(outcome.errors.contains("into HTTPS_PROXY"), "\(outcome.errors)")
+        }
+        proxy.signal(SIGKILL)
+        _ = await proxy.outcome()
     }
 
     // MARK: Progress
