@@ -216,7 +216,13 @@ struct ExportCommand: AsyncParsableCommand {
         var reader = try await SettingsReader(
             flags: own.merging(groups.values.merging(sandbox) { first, _ in first }) { first, _ in first },
             environment: environment, file: commonFlags.configuration.file, known: ServeSettings.all)
-        let settings = try ServeSettings(&reader, environment: environment)
+        var settings = try ServeSettings(&reader, environment: environment)
+        // This process alone calls its service: settings for the callers of a service on this machine do not hold for it.
+        settings.listener.tls = nil
+        settings.listener.configuration.proxyProtocolTrusted = []
+        settings.opsHost = "127.0.0.1"
+        settings.callers = nil
+        settings.refreshInterval = .zero
         let log = Self.log(&reader)
         var job = job
         job.sharesOwners = reader.flag(.allowSharedFile)

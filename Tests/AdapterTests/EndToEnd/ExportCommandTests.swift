@@ -170,7 +170,12 @@ struct ExportCommandTests {
     func byItself() async throws {
         try await with(accounts: 30) { service, _, _, ids in
             let sandbox = await TestProcess.run(
-                Self.program, ["export", "--sandbox", "--sandbox-accounts", "30", "--output", "-"])
+                Self.program, ["export", "--sandbox", "--sandbox-accounts", "30", "--output", "-"],
+                // Settings of a service on the same machine.
+                environment: [
+                    "BILLING_HTTP_PROXY_PROTOCOL_TRUSTED": "127.0.0.1", "BILLING_OPS_HOST": "192.0.2.1",
+                    "BILLING_OPS_PORT": "9090",
+                ])
             #expect(sandbox.status == 0 && sandbox.lines.count == 30, "\(sandbox)")
             let path = service.folder + "/own"
             let document = try CredentialsFile(PrivateFile(path: service.credentialsPath)).read()
