@@ -49,10 +49,15 @@ struct ExportEncoding: Sendable {
             case .csv: writeRow(record.object, to: &buffer)
             }
         }
-        // An empty file is no gzip file, so the first member is written even if it is empty.
-        guard isCompressed, isFirst || buffer.readableBytes > 0 else { return buffer }
-        return try GzipMember.compress(buffer)
+        guard isCompressed else { return buffer }
+        if buffer.readableBytes > 0 { return try GzipMember.compress(buffer) }
+        // An empty file is no gzip file.
+        return isFirst ? ByteBuffer(bytes: Self.emptyGzip) : buffer
     }
+
+    /// A member without content (RFC 1952): its header, an empty block, and the checksum and length 0.
+    private static let emptyGzip: [UInt8] =
+        [0x1F, 0x8B, 0x08, 0, 0, 0, 0, 0, 0, 0x03] + [0x03, 0] + [0, 0, 0, 0] + [0, 0, 0, 0]
 
     private static let gzipMagic: [UInt8] = [0x1F, 0x8B]
 

@@ -102,7 +102,7 @@ struct ExportJob: Sendable {
     }
 
     private func reason(_ error: any Error) -> String {
-        error as? HTTPFailure == .cancelled ? "it was told to end" : "\(error)"
+        error is CancellationError || error as? HTTPFailure == .cancelled ? "it was told to end" : "\(error)"
     }
 
     private func hint(_ target: ExportTarget) -> String {

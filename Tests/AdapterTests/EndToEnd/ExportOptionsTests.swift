@@ -84,26 +84,52 @@ struct ExportOptionsTests {
         }
     }
 
-    @Test("A server that does not speak HTTP/2 ends the export after a few attempts")
-    func noHTTP2() async throws {
-        // As from a web server on a port that was mistaken for the service's.
+    @Test("A server that takes the request for a breach of HTTP/2 ends the export after three attempts")
+    func protocolError() async throws {
         let script = """
             import socket
             listener = socket.create_server(("127.0.0.1", 0))
             print(listener.getsockname()[1], flush=True)
             while True:
                 peer, _ = listener.accept()
-                peer.recv(4096)
-                peer.sendall(b"HTTP/1.1 400 Bad Request\\r\\ncontent-length: 0\\r\\nconnection: close\\r\\n\\r\\n")
-                peer.recv(65536)
+                stream = peer.makefile("rb")
+                stream.read(24)
+                # An empty SETTINGS frame, then RST_STREAM with PROTOCOL_ERROR for each HEADERS frame (type 1).
+                peer.sendall(bytes.fromhex("000000040000000000"))
+                while head := stream.read(9):
+                    stream.read(int.from_bytes(head[:3]))
+                    if head[3] == 1:
+                        peer.sendall(bytes.fromhex("0000040300") + head[5:] + bytes.fromhex("00000001"))
                 peer.close()
             """
         let server = TestProcess("python3", ["-c", script])
         let port = try await server.output(containing: "\n").split(separator: "\n")[0]
         let outcome = await export(["--url", "http://127.0.0.1:\(port)", "--output", "-"])
-        #expect(outcome.status == 1 && outcome.errors.contains("does not speak HTTP/2"), "\(outcome.errors)")
+        #expect(
+            outcome.status == 1 && outcome.errors.contains("does not speak HTTP/2 as the service does"), "\(outcome)")
         server.signal(SIGKILL)
         _ = await server.outcome()
+    }
+
+    @Test("An empty list of accounts makes an empty file of every form", arguments: ["ndjson", "csv"])
+    func emptyList(format: String) async throws {
+        try await withTemporaryFolder { folder in
+            for flags in [[], ["--compress"]] {
+                let path = folder + "/out" + flags.joined()
+                let arguments =
+                    [
+                        "--url", "http://127.0.0.1:1", "--output", path, "--format", format, "--accounts-from",
+                        "/dev/null",
+                    ]
+                    + flags
+                let outcome = await export(arguments)
+                #expect(outcome.status == 0, "\(outcome)")
+                #expect(await export(arguments + ["--resume"]).status == 0)
+                let text = await TestProcess.run(flags.isEmpty ? "cat" : "zcat", [path])
+                #expect(text.status == 0, "\(text.errors)")
+                #expect(text.output.isEmpty == (format == "ndjson") && text.lines.count < 2)
+            }
+        }
     }
 
     // MARK: Lists of accounts
