@@ -71,7 +71,7 @@ bench-guards: setup-bench ## Hold instructions, allocations and system calls per
 	swift build --configuration release --static-swift-stdlib --product RequestCost
 	Benchmarks/guards.py
 
-bench-budget: setup-test ## Measure how much of Zoom's rate limit is used, alone, beside callers and beside a rival, and how many tokens replicas take: a quarter of an hour.
+bench-budget: setup-test ## Measure how much of Zoom's rate limit is used, alone, beside callers, beside a rival and while Zoom fails, and how many tokens replicas take: a quarter of an hour.
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	Benchmarks/budget.py
 	Benchmarks/tokens.py

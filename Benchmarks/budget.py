@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Measures how well the service uses Zoom's rate limit, against a sandbox that keeps it.
 
-Three times as long as `--seconds` says: bulk alone; bulk and ten callers that ask now and then; bulk beside a rival program
-of the same account, which asks in every other of its slots at random. Needs a release build.
+Five times as long as `--seconds` says: bulk alone; bulk and ten callers that ask now and then; bulk beside a rival program
+of the same account, which asks in every other of its slots at random; bulk while Zoom fails 15 and 50 in 100 calls with
+502, 500 and truncated bodies. Needs a release build, or another by `--binary`.
+
+`used` is the share of the rate that became answers, of what the rival or the failures leave.
 """
 
 import argparse
@@ -22,7 +25,14 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = str(ROOT / ".build/release/billing-service")
-SCENARIOS = ("bulk", "callers", "rival")
+SCENARIOS = ("bulk", "callers", "rival", "faults", "half")
+
+# The chance of each fault. The sandbox tries one after another, so a chance is one of the requests that the ones before leave.
+FAULTS = {
+    "faults": (("html", 0.05), ("status", 0.05 / 0.95), ("truncation", 0.05 / 0.9)),
+    "half": (("html", 0.2), ("status", 0.2 / 0.8), ("truncation", 0.1 / 0.6)),
+}
+FAILING = {"faults": 0.15, "half": 0.5}
 LIMITS = {"free": 2, "pro": 20, "business": 60}
 
 
@@ -101,9 +111,13 @@ def measure(options, scenario):
     limit = LIMITS[options.plan]
     with tempfile.TemporaryDirectory() as folder:
         credentials, callers = f"{folder}/credentials.json", f"{folder}/callers.json"
+        faults = [
+            {"fault": fault, "operation": "billing", "probability": chance}
+            for fault, chance in FAULTS.get(scenario, ())]
+        pathlib.Path(f"{folder}/faults.json").write_text(json.dumps({"faults": faults}))
         zoom = Program(
             "sandbox", "--sandbox-port", "0", "--sandbox-limits", options.plan, "--sandbox-accounts", "100000",
-            "--sandbox-credentials-file", credentials)
+            "--sandbox-credentials-file", credentials, "--sandbox-faults-file", f"{folder}/faults.json")
 
         # Before there is anything else that spends the limit.
         accounts = json.loads(Client(zoom.port, zoom_token(zoom, credentials)).get("/v2/accounts?page_size=1")[1])
@@ -119,12 +133,14 @@ def measure(options, scenario):
         stream = subprocess.Popen(
             ["curl", "--silent", "--no-buffer", "--http2-prior-knowledge", "-H", f"authorization: Bearer {bulk}",
              f"http://127.0.0.1:{service.port}/v2/billing/stream"], stdout=subprocess.PIPE, text=True)
-        failed = []
+        failed, told = [], []
 
         def read():
             for line in stream.stdout:
                 if '"failure"' in line[:20] and '"code":2100' not in line:
                     failed.append(line)
+                elif '"contact"' in line[:20] or '"failure"' in line[:20]:
+                    told.append(time.monotonic())
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
@@ -160,6 +176,9 @@ def measure(options, scenario):
         "refused": refused, "refused_share": refused / max(passed + refused, 1), "rival": len(rivals) / (limit * elapsed),
         "failed": len(failed) + len(failures),
     }
+    if scenario in FAULTS:
+        lines = sum(start <= moment < end for moment in told)
+        figures["used"] = lines / (limit * options.seconds * (1 - FAILING[scenario]))
     if waits:
         slot = 1 / limit
         figures["waits"] = len(waits)
@@ -169,11 +188,14 @@ def measure(options, scenario):
 
 
 def main():
+    global BINARY
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=180, help="for each of the three")
+    parser.add_argument("--seconds", type=int, default=180, help="for each of the five")
     parser.add_argument("--plan", choices=LIMITS, default="pro")
     parser.add_argument("--only", choices=SCENARIOS)
+    parser.add_argument("--binary", default=BINARY)
     options = parser.parse_args()
+    BINARY = options.binary
     for scenario in [options.only] if options.only else SCENARIOS:
         figures = measure(options, scenario)
         print(f"{options.plan:9} {scenario:8} "

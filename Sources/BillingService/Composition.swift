@@ -68,7 +68,21 @@ struct Application {
         var temporary: TemporaryCredentials?
         // What goes wrong from here on must not leave credentials behind.
         defer { temporary?.remove() }
-        let configuration = try settings.zoom.configuration()
+        var configuration = try settings.zoom.configuration()
+        let interactiveTimeMax = settings.interactiveTimeMax
+        configuration.interactiveTimeMax = interactiveTimeMax
+        for (setting, time) in [(Setting.zoomWait, settings.zoom.wait), (.zoomRetryTime, settings.zoom.retryTime)]
+        where time > interactiveTimeMax {
+            logger.warning(
+                """
+                \(setting.key) is longer than \(Setting.httpRequestTimeout.key) and \(Setting.zoomTimeout.key) leave: \
+                lookups are answered after the time that is left
+                """,
+                metadata: [
+                    "\(setting.key)": "\(time)", "\(Setting.httpRequestTimeout.key)": "\(settings.requestTimeout)",
+                    "left": "\(interactiveTimeMax)",
+                ])
+        }
         var defaults = settings.zoom.defaults
         let credentials: CredentialsFile
         let guestCaller: (digest: SHA256Digest, caller: Caller)?

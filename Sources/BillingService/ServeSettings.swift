@@ -1,5 +1,6 @@
 import Adapters
 import Domain
+import NIOCore
 
 /// What `serve` needs to know, every value checked.
 struct ServeSettings: Sendable {
@@ -32,6 +33,16 @@ struct ServeSettings: Sendable {
         ]
         + FileSettings.all + LogSettings.all + [.logAccessSample] + TraceSettings.all + [.sandbox]
         + SandboxSettings.all
+
+    var requestTimeout: Duration {
+        .nanoseconds(listener.configuration.timeouts.request.nanoseconds)
+    }
+
+    /// How long a lookup may wait for permits and be tried again, so that its caller is told why it failed (429, 502) before
+    /// `http.timeouts.request` answers 504: all but what one call to Zoom may take, and at least half.
+    var interactiveTimeMax: Duration {
+        requestTimeout - min(zoom.timeout, requestTimeout / 2)
+    }
 
     /// - Parameters:
     ///   - environment: Where `HTTPS_PROXY`, `NO_PROXY` and the key of the credentials are looked for.

@@ -222,11 +222,11 @@ extension Setting {
     )
     static let zoomWait = Setting(
         "zoom.wait", default: "10s", "time",
-        "How long a single lookup may wait for its turn if it does not say so itself (Prefer: wait=5), 0s to 5m; it is answered 429 at once if it would take longer."
+        "How long a single lookup may wait for its permit if it does not say so itself (Prefer: wait=5), 0s to 5m; it is answered 429 at once if it would take longer. Neither is longer than http.timeouts.request less zoom.timeout, or half of http.timeouts.request if that is more."
     )
     static let zoomRetryTime = Setting(
         "zoom.retry-time", default: "15s", "time",
-        "How long a lookup that fails for a passing reason is tried again, 0s to 5m. One in ten of all calls may be such."
+        "How long a single lookup that fails for a passing reason is tried again, 0s to 5m, and no longer than http.timeouts.request leaves (see zoom.wait). One in ten of these calls may be such."
     )
     static let cacheTTL = Setting(
         "cache.ttl", default: "5m", "time",

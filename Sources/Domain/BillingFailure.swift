@@ -15,16 +15,34 @@ package enum BillingFailure: Error, Sendable, Equatable {
     case credentialsRefused
     /// Our credentials lack a permission of the source's for that: any one of these would do.
     case permissionMissing(anyOf: [String])
-    /// The source failed, or its answer made no sense.
+    /// The source failed, or its answer made no sense. It may answer when it is asked again.
     case sourceFailed
+    /// The source answered with an error that it would repeat: trying again does not help.
+    case sourceRejected
     /// The source has failed again and again of late, and is left alone for a while.
     case sourceUnavailable(retryAfter: Duration)
     /// The source did not answer in time.
     case timedOut
     /// There is no answer that is kept, and the source was not to be asked.
     case notKept
+    /// The source's list of accounts cannot be read to its end.
+    case accountListUnusable(AccountListProblem)
     /// Whoever asked has gone, or we are.
     case cancelled
+
+    /// Why a list of accounts cannot be read to its end.
+    package enum AccountListProblem: Sendable, Equatable {
+        /// A page names a next page that was read before: following it would go round for ever.
+        case repeatedPage
+        /// So many pages one after another, each with a new token, had no account that was not on an earlier page.
+        case nothingNew(pages: Int)
+        /// There are more pages than the list can have, with as many accounts as it says; `nil` if it does not.
+        case tooManyPages(Int, accounts: Int?)
+        /// Accounts came and went in each of so many attempts to read it.
+        case changing(attempts: Int)
+        /// The token of the next page was refused as too old in each of so many attempts to read it.
+        case expiringTokens(attempts: Int)
+    }
 
     /// A broken rule: which field, and what is wrong with it.
     package struct Violation: Sendable, Equatable {
@@ -49,9 +67,11 @@ package enum BillingFailure: Error, Sendable, Equatable {
 
     package var reach: Reach {
         switch self {
-        case .invalid, .selfPay, .accountNotFound, .notKept: .account
+        case .invalid, .selfPay, .accountNotFound, .sourceRejected, .notKept: .account
         case .budgetSpent, .sourceFailed, .sourceUnavailable, .timedOut: .moment
-        case .scopeMissing, .dayBudgetSpent, .credentialsRefused, .permissionMissing, .cancelled: .everything
+        case .scopeMissing, .dayBudgetSpent, .credentialsRefused, .permissionMissing, .accountListUnusable,
+            .cancelled:
+            .everything
         }
     }
 }

@@ -35,15 +35,35 @@ enum FailureTable {
                 status: 502, code: 4711, slug: "zoom-permission", title: "Zoom refuses the service this",
                 message: "Zoom's app of this service lacks the scope for this: any one of "
                     + "\(scopes.joined(separator: ", ")) would do.")
-        case .sourceFailed: sourceFailed
+        case .sourceFailed, .sourceRejected: sourceFailed
         case .sourceUnavailable(let retryAfter):
             ProblemDetails(
                 status: 503, code: 503, slug: "zoom-unavailable", title: "Unavailable",
                 message: "Zoom fails again and again, and is not asked for a moment. Try again later.",
                 extraFields: [(.retryAfter, seconds(retryAfter))])
         case .timedOut: timedOut
+        case .accountListUnusable(let problem):
+            ProblemDetails(
+                status: 502, code: 502, slug: "zoom-account-list", title: "Zoom's account list is unusable",
+                message: message(for: problem))
         case .notKept: notCached
         case .cancelled: shuttingDown
+        }
+    }
+
+    private static func message(for problem: BillingFailure.AccountListProblem) -> String {
+        switch problem {
+        case .repeatedPage:
+            "Zoom's list of accounts does not end: the token of the next page repeats."
+        case .nothingNew(let pages):
+            "Zoom's list of accounts does not end: \(pages) pages in a row had no new account."
+        case .tooManyPages(let pages, let accounts):
+            "Zoom's list of accounts does not end: there are more than \(pages) pages"
+                + (accounts.map { " for \($0) accounts." } ?? ".")
+        case .changing(let attempts):
+            "Zoom's list of accounts changed while it was read, \(attempts) times."
+        case .expiringTokens(let attempts):
+            "Zoom refused the token of the next page of the list of accounts as too old, \(attempts) times."
         }
     }
 

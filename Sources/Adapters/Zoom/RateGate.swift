@@ -21,7 +21,7 @@ final class RateGate: Sendable {
     private let label: ZoomRateLabel
     private let metrics: ZoomMetrics
 
-    /// - Parameter patience: How long those wait who do not say it themselves.
+    /// - Parameter patience: The longest time in the queue for an interactive request that names none.
     init(
         _ label: ZoomRateLabel, rules: RateBudget.Rules, patience: Duration, time: any TimeSource, metrics: ZoomMetrics
     ) {
@@ -70,7 +70,7 @@ final class RateGate: Sendable {
     ) -> Result<Moment, ZoomFailure>? {
         // The cancellation handler may have run before this; the task then knows.
         if Task.isCancelled || state.isClosed { return .failure(.transport(.cancelled)) }
-        let patience = purpose.urgency == .interactive ? purpose.patience ?? self.patience : nil
+        let patience = purpose.patience ?? (purpose.urgency == .interactive ? self.patience : nil)
         let now = time.now
         switch state.budget.enter(ticket, for: purpose, patience: patience, at: now, time.timestamp) {
         case .goes: return .success(now)
@@ -116,7 +116,7 @@ final class RateGate: Sendable {
         let now = time.now
         state.withLock { state in
             switch fields.refusal {
-            case nil: state.budget.passed(left: fields.leftOfSecond, sent: sent, at: now)
+            case nil, .single?: state.budget.passed(left: fields.leftOfSecond, sent: sent, at: now)
             case .perSecond(let retryAfter)?: state.budget.refused(retryAfter: retryAfter, sent: sent, at: now)
             case .perDay(let retryAfter)?: state.budget.refusedForToday(retryAfter: retryAfter, at: time.timestamp)
             }

@@ -28,6 +28,13 @@ package final class ZoomClient: Sendable {
     private struct Trouble {
         var circuit = Circuit()
         var retries = RetryAllowance()
+        var pauses = KeyedPauses<LimitKey>()
+    }
+
+    /// What Zoom limits besides the rate of a label: an operation, for one account if it is about one.
+    private struct LimitKey: Hashable, Sendable {
+        let operation: ZoomOperation
+        let account: AccountID?
     }
 
     /// How the last call to Zoom went, as far as it says something about all calls.
@@ -49,6 +56,9 @@ package final class ZoomClient: Sendable {
 
     /// How many tokens a call is made with besides the first: `TokenRenewal` sees to it that they are not taken in a rush.
     private static let renewalsMax = 3
+
+    /// How long a job waits for a token that is not refused.
+    private static let jobTokenTime = Duration.seconds(60)
 
     init(
         master: Name, configuration: ZoomConfiguration, credentials: any CredentialsStore,
@@ -148,8 +158,8 @@ package final class ZoomClient: Sendable {
         do throws(ZoomFailure) {
             // An account id needs no escaping in a path segment: that is what makes it one.
             let object = try await get(
-                .getBillingInformation, "/accounts/\(account)/billing", bodyBytesMax: configuration.bodyBytesMax,
-                for: purpose)
+                .getBillingInformation, "/accounts/\(account)/billing", of: account,
+                bodyBytesMax: configuration.bodyBytesMax, for: purpose)
             let contact = try ZoomAnswer.contact(object)
             if !contact.missing.isEmpty {
                 logger.debug(
@@ -186,44 +196,53 @@ package final class ZoomClient: Sendable {
     // MARK: Calls
 
     /// A GET, tried again while that may help: at once with a new token if Zoom does not know the one it was given, and on a
-    /// new connection if the one at hand was lost, once each; and a while later after passing failures, as often as
-    /// `RetrySchedule` and `RetryAllowance` let it.
+    /// new connection if the one at hand was lost, once each. An interactive read is repeated with back-off after passing
+    /// failures, as often as `RetrySchedule` and `RetryAllowance` let it. A job repeats its reads itself (`BulkRetry`): each
+    /// waits for a permit of its own, so they need no retry budget.
     private func get(
-        _ operation: ZoomOperation, _ target: String, bodyBytesMax: Int, for purpose: Purpose
+        _ operation: ZoomOperation, _ target: String, of account: AccountID? = nil, bodyBytesMax: Int,
+        for purpose: Purpose
     ) async throws(ZoomFailure) -> JSONObject {
-        let isBulk = purpose.urgency == .bulk
-        let patience = isBulk ? purpose.patience : nil
-        var schedule = RetrySchedule(deadline: time.now + (patience ?? configuration.retryTime))
+        let key = LimitKey(operation: operation, account: account)
+        let isInteractive = purpose.urgency == .interactive
+        let began = time.now
+        let timeMax = configuration.interactiveTimeMax
+        let retryTime = timeMax.map { min(configuration.retryTime, $0) } ?? configuration.retryTime
+        var schedule = RetrySchedule(deadline: began + (isInteractive ? retryTime : Self.jobTokenTime))
+        let patience = purpose.patience ?? configuration.waitMax
+        let queueEnd = isInteractive ? began + (timeMax.map { min(patience, $0) } ?? patience) : nil
         var hasReconnected = false
         var last: ZoomFailure?
-        trouble.withLock { $0.retries.asked() }
+        if isInteractive { trouble.withLock { $0.retries.asked() } }
         while true {
             do throws(ZoomFailure) {
-                return try await getOnce(operation, target, bodyBytesMax: bodyBytesMax, for: purpose)
+                if let wait = trouble.withLock({ $0.pauses.wait(for: key, at: time.now) }) {
+                    metrics.called(operation.title, .notSent)
+                    throw .paced(wait: wait)
+                }
+                return try await getOnce(
+                    operation, target, key, bodyBytesMax: bodyBytesMax, for: purpose, queueEnd: queueEnd)
             } catch {
-                // Who has met the fault itself is told of that, and not that it is known; a job waits until it is over.
-                if case .unavailable = error, let last, !isBulk { throw last }
+                // If the circuit opens during a retry, report the failure before it.
+                if case .unavailable = error, let last { throw last }
                 last = error
                 if error.isConnectionFault, !hasReconnected {
                     hasReconnected = true
                     continue
                 }
-                guard case .again(let retryAfter) = error.remedyForRead(isPatient: isBulk) else { throw error }
+                // A refused token fails every lookup of a job, so it is worth waiting for a good one.
+                guard isInteractive || error.isTokenRefused,
+                    case .again(let retryAfter) = error.remedyForRead(isPatient: !isInteractive)
+                else { throw error }
                 var random = SystemRandomNumberGenerator()
-                var isAllowed = false
-                // A job waits until something may be asked once more.
-                repeat {
-                    guard let next = schedule.next(retryAfter: retryAfter, at: time.now, using: &random) else {
-                        throw error
-                    }
-                    isAllowed = trouble.withLock { $0.retries.take() }
-                    guard isAllowed || isBulk else { throw error }
-                    do throws(CancellationError) {
-                        try await time.sleep(until: next)
-                    } catch {
-                        throw .transport(.cancelled)
-                    }
-                } while !isAllowed
+                guard let next = schedule.next(retryAfter: retryAfter, at: time.now, using: &random),
+                    !isInteractive || trouble.withLock({ $0.retries.take() })
+                else { throw error }
+                do throws(CancellationError) {
+                    try await time.sleep(until: next)
+                } catch {
+                    throw .transport(.cancelled)
+                }
                 logger.debug("a call to Zoom is tried again", metadata: ["reason": "\(error.reason)"])
             }
         }
@@ -231,8 +250,11 @@ package final class ZoomClient: Sendable {
 
     /// Once, or once more with another token if the first was refused. Where new tokens end older ones, the next may be
     /// another replica's and be ended in its turn.
+    ///
+    /// - Parameter queueEnd: Until when it waits for a permit; `nil` for as long as the purpose says.
     private func getOnce(
-        _ operation: ZoomOperation, _ target: String, bodyBytesMax: Int, for purpose: Purpose
+        _ operation: ZoomOperation, _ target: String, _ key: LimitKey, bodyBytesMax: Int, for purpose: Purpose,
+        queueEnd: Moment?
     ) async throws(ZoomFailure) -> JSONObject {
         var renewals = 0
         let gate = gates[operation.label]
@@ -248,15 +270,20 @@ package final class ZoomClient: Sendable {
                     await tokens.lacksScope()
                     throw .scopesMissing(operation.scopes)
                 }
-                let sent = try await gate?.pass(purpose)
+                let waiting = queueEnd.map { purpose.waiting(atMost: max($0 - time.now, .zero)) } ?? purpose
+                let sent = try await gate?.pass(waiting)
                 let token = try await tokens.current().text
                 do throws(ZoomFailure) {
                     let object = try await send(
                         operation, target, token: token, bodyBytesMax: bodyBytesMax, for: purpose
                     ) { rate in
                         if let sent { gate?.answered(rate, sent: sent) }
+                        if case .single(let wait)? = rate.refusal {
+                            let now = time.now
+                            trouble.withLock { $0.pauses.pause(key, until: now + wait, at: now) }
+                        }
                     }
-                    remember(nil)
+                    remember(nil, of: purpose)
                     note(.good)
                     return object
                 } catch {
@@ -267,23 +294,25 @@ package final class ZoomClient: Sendable {
                     guard error.isTokenRefused else { throw error }
                     await tokens.refused(token)
                     guard renewals < Self.renewalsMax else { throw error }
-                    // It is an answer all the same: who asked whether Zoom is there may ask again.
-                    remember(error)
+                    // A refused token is an answer: it closes the circuit.
+                    remember(error, of: purpose)
                     renewals += 1
                 }
             } catch {
                 // What was sent has been counted.
                 if error.metricsOutcome == .notSent { metrics.called(operation.title, .notSent) }
-                remember(error)
+                remember(error, of: purpose)
                 throw error
             }
         }
     }
 
-    private func remember(_ failure: ZoomFailure?) {
+    private func remember(_ failure: ZoomFailure?, of purpose: Purpose) {
         let (wasClosed, isClosed) = trouble.withLock { trouble in
             let wasClosed = trouble.circuit.isClosed
-            trouble.circuit.ended(failure?.outcome ?? .answered, at: time.now)
+            let outcome = failure?.outcome ?? .answered
+            // Repeating one account's failures must not open the circuit for all; a probe may be a retry.
+            if !(outcome == .failed && purpose.isRetry && wasClosed) { trouble.circuit.ended(outcome, at: time.now) }
             return (wasClosed, trouble.circuit.isClosed)
         }
         if wasClosed, !isClosed {
@@ -321,7 +350,7 @@ package final class ZoomClient: Sendable {
         do throws(ZoomFailure) {
             let response = try await response(
                 to: target, token: token, bodyBytesMax: bodyBytesMax, span?.context ?? .current, ended: ended)
-            let object = try read(response, answered: answered)
+            let object = try read(response, of: operation, answered: answered)
             metrics.called(operation.title, .ok)
             return object
         } catch {
@@ -355,14 +384,17 @@ package final class ZoomClient: Sendable {
     }
 
     private func read(
-        _ response: ClientResponse, answered: (ZoomRateFields) -> Void
+        _ response: ClientResponse, of operation: ZoomOperation, answered: (ZoomRateFields) -> Void
     ) throws(ZoomFailure) -> JSONObject {
-        let rate = ZoomRateFields(response, now: time.timestamp)
+        let rate = ZoomRateFields(response, label: operation.label, now: time.timestamp)
         answered(rate)
-        if case .perDay(let retryAfter)? = rate.refusal {
+        switch rate.refusal {
+        case .perDay(let retryAfter)?:
             let now = time.timestamp
             let left = DayAllowance.end(of: now).secondsSinceEpoch - now.secondsSinceEpoch
             throw .dayOver(wait: retryAfter ?? .seconds(left))
+        case .single(let wait)?: throw .api(status: 429, code: 429, message: "", retryAfter: wait)
+        case .perSecond?, nil: break
         }
         return try ZoomAnswer.object(of: response, now: time.timestamp)
     }
@@ -377,7 +409,7 @@ package final class ZoomClient: Sendable {
         case .credentialsRefused:
             note(.refused)
             logger.warning("Zoom refused our credentials", metadata: ["reason": "\(failure.reason)"])
-        case .sourceFailed, .timedOut:
+        case .sourceFailed, .sourceRejected, .timedOut:
             note(.unreachable)
             logger.debug("a call to Zoom failed", metadata: ["reason": "\(failure.reason)"])
         case .selfPay, .accountNotFound:
@@ -385,7 +417,8 @@ package final class ZoomClient: Sendable {
         case .permissionMissing:
             note(.good)
             logger.debug("a call needs a scope that Zoom's app lacks", metadata: ["reason": "\(failure.reason)"])
-        case .sourceUnavailable, .invalid, .scopeMissing, .budgetSpent, .dayBudgetSpent, .notKept, .cancelled:
+        case .sourceUnavailable, .invalid, .scopeMissing, .budgetSpent, .dayBudgetSpent, .notKept,
+            .accountListUnusable, .cancelled:
             break
         }
         return translated

@@ -20,11 +20,15 @@ package struct ZoomConfiguration: Sendable {
     /// The limits to keep; none for operations of a class that is not here.
     package var rates: [ZoomRateLabel: RateBudget.Rules] = [:]
 
-    /// How long a lookup somebody waits for may stand in the queue for its turn, if they do not say it themselves.
+    /// How long an interactive lookup waits for its permit, if it does not say it itself.
     package var waitMax = Duration.seconds(10)
 
-    /// How long a read that fails for a passing reason is tried again.
+    /// How long an interactive read that fails for a passing reason is tried again.
     package var retryTime = Duration.seconds(15)
+
+    /// How long an interactive read waits for permits and is tried again at most, whatever the two above or the caller say:
+    /// the caller's own request would time out. `nil` for no limit.
+    package var interactiveTimeMax: Duration?
 
     /// From sending a request to the end of its answer.
     package var timeout = TimeAmount.seconds(10)

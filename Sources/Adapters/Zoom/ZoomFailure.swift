@@ -37,7 +37,13 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .api(401, _, _, _), .api(403, _, _, _): .credentialsRefused
         // The master account may not use the Billing API (Zoom: general error codes).
         case .api(_, 4700, _, _), .api(_, 4711, _, _), .api(_, 200, _, _): .credentialsRefused
-        case .api: .sourceFailed
+        // Zoom says when it can answer again.
+        case .api(503, _, _, let retryAfter?): .sourceUnavailable(retryAfter: retryAfter)
+        case .api:
+            switch remedyForRead(isPatient: true) {
+            case .again: .sourceFailed
+            case .none: .sourceRejected
+            }
         }
     }
 

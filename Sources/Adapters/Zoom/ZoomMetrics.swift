@@ -96,6 +96,7 @@ struct ZoomMetrics: Sendable {
             switch urgency {
             case .interactive: "interactive"
             case .bulk: "bulk"
+            case .background: "background"
             }
         Metrics.Timer(
             .zoomBudgetWait, [("master", master), ("label", label.rawValue), ("urgency", name)], in: metrics

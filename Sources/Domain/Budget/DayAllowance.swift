@@ -42,7 +42,7 @@ package struct DayAllowance: Sendable, Equatable {
             isExhaustedUntil = nil
         }
         guard let limit else { return nil }
-        let usable = urgency == .bulk ? limit - reserve : limit
+        let usable = urgency == .interactive ? limit : limit - reserve
         guard spent >= usable else { return nil }
         return .seconds(Self.end(of: timestamp).secondsSinceEpoch - timestamp.secondsSinceEpoch)
     }

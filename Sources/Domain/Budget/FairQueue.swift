@@ -1,7 +1,8 @@
-/// Who waits for a turn: those that somebody waits for before bulk, and among them one of each caller after another, so that
-/// a caller with many does not hold up one with few.
+/// The queue for permits: interactive requests before bulk, bulk before background. Callers with interactive requests take
+/// turns, so that one with many requests does not delay one with few.
 ///
-/// Bulk is given a small part of the turns all the same while others wait, so that it goes on however busy they are.
+/// While interactive requests wait, bulk still gets one permit in `bulkEvery`. Background gets a permit only when nothing
+/// else waits.
 package struct FairQueue: Sendable, Equatable {
     package typealias Ticket = UInt64
 
@@ -13,6 +14,7 @@ package struct FairQueue: Sendable, Equatable {
     /// One of each caller that has something waiting, in the order of their turns.
     private var lanes: [Lane] = []
     private var bulk: [Ticket] = []
+    private var background: [Ticket] = []
 
     /// Turns that went to others while bulk waited.
     private var turnsSinceBulk = 0
@@ -28,13 +30,17 @@ package struct FairQueue: Sendable, Equatable {
         self.bulkEvery = bulkEvery
     }
 
-    /// How many wait, of either kind.
-    var count: Int { interactiveCount + bulk.count }
+    /// All requests that wait.
+    var count: Int { interactiveCount + bulk.count + background.count }
 
-    package var isEmpty: Bool { lanes.isEmpty && bulk.isEmpty }
+    package var isEmpty: Bool { lanes.isEmpty && bulk.isEmpty && background.isEmpty }
 
     package mutating func enter(_ ticket: Ticket, for purpose: Purpose) {
-        guard purpose.urgency == .interactive else { return bulk.append(ticket) }
+        switch purpose.urgency {
+        case .background: return background.append(ticket)
+        case .bulk: return bulk.append(ticket)
+        case .interactive: break
+        }
         interactiveCount += 1
         if let index = lanes.firstIndex(where: { $0.caller == purpose.caller }) {
             lanes[index].tickets.append(ticket)
@@ -45,7 +51,11 @@ package struct FairQueue: Sendable, Equatable {
 
     /// How many turns there are before that of a ticket which enters now.
     package func turnsBefore(_ purpose: Purpose) -> Int {
-        guard purpose.urgency == .interactive else { return interactiveCount + bulk.count }
+        switch purpose.urgency {
+        case .background: return count
+        case .bulk: return interactiveCount + bulk.count
+        case .interactive: break
+        }
         let ownLane = lanes.firstIndex { $0.caller == purpose.caller } ?? lanes.endIndex
         let own = ownLane < lanes.endIndex ? lanes[ownLane].tickets.count : 0
         // Those before it in turn come once more than those behind it.
@@ -61,7 +71,7 @@ package struct FairQueue: Sendable, Equatable {
             turnsSinceBulk = 0
             return bulk.removeFirst()
         }
-        guard !lanes.isEmpty else { return nil }
+        guard !lanes.isEmpty else { return background.isEmpty ? nil : background.removeFirst() }
         if !bulk.isEmpty { turnsSinceBulk += 1 }
         interactiveCount -= 1
         var lane = lanes.removeFirst()
@@ -74,6 +84,10 @@ package struct FairQueue: Sendable, Equatable {
     package mutating func leave(_ ticket: Ticket) {
         if let index = bulk.firstIndex(of: ticket) {
             bulk.remove(at: index)
+            return
+        }
+        if let index = background.firstIndex(of: ticket) {
+            background.remove(at: index)
             return
         }
         for lane in lanes.indices {

@@ -61,8 +61,14 @@ package struct RateBudget: Sendable {
     private var day: DayAllowance
     private var queue: FairQueue
 
-    /// Until when those wait who do not wait for ever.
-    private var deadlines: [Ticket: Moment] = [:]
+    private struct Waiter {
+        let urgency: Purpose.Urgency
+
+        /// When it is refused; `nil` for a request that waits without a limit.
+        let deadline: Moment?
+    }
+
+    private var waiters: [Ticket: Waiter] = [:]
 
     /// Nothing goes before that, since the source said so.
     private var blockedUntil: Moment?
@@ -101,7 +107,7 @@ package struct RateBudget: Sendable {
     ///
     /// - Parameters:
     ///   - ticket: To know them by; unlike all others.
-    ///   - patience: How long they care to wait; `nil` for as long as it takes.
+    ///   - patience: The longest time in the queue; `nil` for no limit.
     package mutating func enter(
         _ ticket: Ticket, for purpose: Purpose, patience: Duration?, at now: Moment, _ timestamp: Timestamp
     ) -> Entry {
@@ -113,9 +119,10 @@ package struct RateBudget: Sendable {
         }
         if let patience {
             let wait = slot - now + .seconds(Double(queue.turnsBefore(purpose)) / rate)
-            if wait > patience || queue.interactiveCount >= rules.waitersMax { return .refused(.busy(wait: wait)) }
-            deadlines[ticket] = now + patience
+            let isFull = purpose.urgency == .interactive && queue.interactiveCount >= rules.waitersMax
+            if wait > patience || isFull { return .refused(.busy(wait: wait)) }
         }
+        waiters[ticket] = Waiter(urgency: purpose.urgency, deadline: patience.map { now + $0 })
         queue.enter(ticket, for: purpose)
         return .waits
     }
@@ -123,25 +130,35 @@ package struct RateBudget: Sendable {
     /// Whoever has this ticket does not wait any longer.
     package mutating func leave(_ ticket: Ticket) {
         queue.leave(ticket)
-        deadlines[ticket] = nil
+        waiters[ticket] = nil
     }
 
     /// What to do next. After each but the first two, ask again.
     package mutating func step(at now: Moment, _ timestamp: Timestamp) -> Step {
         guard !queue.isEmpty else { return .nobodyWaits }
         let slot = nextSlot(at: now)
-        if let late = deadlines.min(by: { $0.value < $1.value }), late.value <= now, slot > now {
-            leave(late.key)
-            return .refused(late.key, .busy(wait: slot - now))
+        let first = firstDeadline
+        if let first, first.moment <= now, slot > now {
+            leave(first.ticket)
+            return .refused(first.ticket, .busy(wait: slot - now))
         }
         guard slot <= now else {
-            return .waits(until: min(slot, deadlines.values.min() ?? slot))
+            return .waits(until: min(slot, first?.moment ?? slot))
         }
         guard let ticket = queue.next() else { return .nobodyWaits }
-        let urgency: Purpose.Urgency = deadlines.removeValue(forKey: ticket) == nil ? .bulk : .interactive
+        let urgency = waiters.removeValue(forKey: ticket)?.urgency ?? .bulk
         if let wait = day.wait(for: urgency, at: timestamp) { return .refused(ticket, .dayOver(wait: wait)) }
         spend(at: now, timestamp)
         return .goes(ticket)
+    }
+
+    private var firstDeadline: (ticket: Ticket, moment: Moment)? {
+        var first: (ticket: Ticket, moment: Moment)?
+        for (ticket, waiter) in waiters {
+            guard let deadline = waiter.deadline, first.map({ deadline < $0.moment }) ?? true else { continue }
+            first = (ticket, deadline)
+        }
+        return first
     }
 
     private mutating func spend(at now: Moment, _ timestamp: Timestamp) {

@@ -35,9 +35,7 @@ package final class BillingCache: Sendable {
         var visits: UInt8 = 0
         var place = EvictionPlace.none
 
-        /// Another answer is being fetched, or one could not be: before then none is asked for.
-        var isBeingRenewed = false
-        var renewable: Moment?
+        var revalidation = RevalidationState.none
 
         init(_ key: Key, _ entry: Entry) {
             self.key = key
@@ -49,6 +47,45 @@ package final class BillingCache: Sendable {
 
         /// Slot, entry, its place in the dictionary and in a queue, as measured with a million of them.
         private static var overhead: Int { 480 }
+    }
+
+    private enum RevalidationState {
+        case none
+        /// The `Revalidation` of that number is under way.
+        case running(Int)
+        /// The last one failed: none is started before then.
+        case paused(until: Moment)
+    }
+
+    /// The right to revalidate one cached answer in the background. However it is dropped, the account can be revalidated
+    /// again afterwards, and another answer can be in its place.
+    private final class Revalidation: Sendable {
+        let number: Int
+        private let key: Key
+        private let cache: BillingCache
+
+        init(_ key: Key, _ number: Int, _ cache: BillingCache) {
+            self.key = key
+            self.number = number
+            self.cache = cache
+        }
+
+        func failed(at now: Moment) {
+            set(.paused(until: now + cache.rules.refreshPause))
+        }
+
+        deinit {
+            set(.none)
+            cache.revalidations.subtract(1, ordering: .relaxed)
+        }
+
+        /// Not if it is another's by now.
+        private func set(_ state: RevalidationState) {
+            cache.part(of: key).part.withLock { part in
+                guard let slot = part.slots[key], case .running(number) = slot.revalidation else { return }
+                slot.revalidation = state
+            }
+        }
     }
 
     private struct Part {
@@ -82,6 +119,10 @@ package final class BillingCache: Sendable {
     private let parts: [LockedPart]
     private let flights = Flights<Key, Entry>()
 
+    /// How many are under way, and how many there have ever been.
+    private let revalidations = Atomic<Int>(0)
+    private let lastRevalidation = Atomic<Int>(0)
+
     /// Grows when all that is kept is thrown away: what is under way then is not kept.
     private let generation = Atomic<Int>(0)
 
@@ -106,8 +147,8 @@ package final class BillingCache: Sendable {
     /// The answer that is kept, if that will do: nothing is waited for.
     package func kept(_ account: AccountID, under master: Name?, _ demand: CacheDemand, at now: Moment) -> Entry? {
         let key = Key(account, master)
-        let (found, renews) = look(key, demand, now)
-        if renews { renew(key) }
+        let (found, revalidation) = look(key, demand, now)
+        if let revalidation { start(revalidation, key) }
         guard case .kept(let entry) = found else { return nil }
         return entry
     }
@@ -119,8 +160,8 @@ package final class BillingCache: Sendable {
         _ account: AccountID, under master: Name?, for purpose: Purpose, _ demand: CacheDemand
     ) async throws(BillingFailure) -> Entry {
         let key = Key(account, master)
-        let (found, renews) = look(key, demand, time.now)
-        if renews { renew(key) }
+        let (found, revalidation) = look(key, demand, time.now)
+        if let revalidation { start(revalidation, key) }
         let fallback: Entry?
         switch found {
         case .kept(let entry): return entry
@@ -156,12 +197,12 @@ package final class BillingCache: Sendable {
     /// - Parameter isAgain: It was looked for a moment ago, and counted then.
     private func look(
         _ key: Key, _ demand: CacheDemand, _ now: Moment, isAgain: Bool = false
-    ) -> (Found, renews: Bool) {
+    ) -> (Found, Revalidation?) {
         part(of: key).part.withLock { part in
             let counts = part.counts
             defer { if isAgain { part.counts = counts } }
             guard let slot = part.slots[key] else {
-                return (.absent(nil), false)
+                return (.absent(nil), nil)
             }
             let entry = slot.entry
             let wasInDemand = slot.visits > 0
@@ -169,38 +210,48 @@ package final class BillingCache: Sendable {
             switch Freshness(age: entry.age(at: now), lifetime: entry.lifetime, rules: rules, demand: demand) {
             case .good:
                 part.counts.fresh += 1
-                return (.kept(entry), false)
+                return (.kept(entry), nil)
             case .aging:
                 part.counts.fresh += 1
-                return (.kept(entry), wasInDemand && !isAgain && Self.beginsRenewal(slot, now, &part))
+                return (.kept(entry), wasInDemand && !isAgain ? revalidation(of: slot, now) : nil)
             case .stale:
                 part.counts.stale += 1
-                return (.kept(entry), !isAgain && Self.beginsRenewal(slot, now, &part))
+                return (.kept(entry), isAgain ? nil : revalidation(of: slot, now))
             case .fallback:
-                return (.absent(entry), false)
+                return (.absent(entry), nil)
             case .useless:
-                return (.absent(nil), false)
+                return (.absent(nil), nil)
             }
         }
     }
 
-    private static func beginsRenewal(_ slot: Slot, _ now: Moment, _ part: inout Part) -> Bool {
-        guard !slot.isBeingRenewed, slot.renewable.map({ now >= $0 }) ?? true else { return false }
-        slot.isBeingRenewed = true
-        part.counts.renewed += 1
-        return true
+    /// Nil while one is under way, after one that failed, and when there are enough of them.
+    private func revalidation(of slot: Slot, _ now: Moment) -> Revalidation? {
+        switch slot.revalidation {
+        case .none: break
+        case .running: return nil
+        case .paused(let end): guard now >= end else { return nil }
+        }
+        let underWay = revalidations.add(1, ordering: .relaxed).newValue
+        guard underWay <= rules.revalidationsMax else {
+            revalidations.subtract(1, ordering: .relaxed)
+            return nil
+        }
+        let number = lastRevalidation.add(1, ordering: .relaxed).newValue
+        slot.revalidation = .running(number)
+        return Revalidation(slot.key, number, self)
     }
 
-    /// Fetches another answer when there is room for it: nobody waits.
-    private func renew(_ key: Key) {
-        flights.launch(key, .bulk(patience: .zero)) { [self] purpose in
+    /// Revalidates a cached answer when there is room for it, behind everything that somebody waits for.
+    private func start(_ revalidation: Revalidation, _ key: Key) {
+        let purpose = Purpose.background(patience: rules.revalidationPatience)
+        let isStarted = flights.launch(key, purpose) { [self] purpose in
             let outcome = await ask(key, for: purpose)
-            part(of: key).part.withLock { part in
-                part.slots[key]?.isBeingRenewed = false
-                if case .failure = outcome { part.slots[key]?.renewable = time.now + rules.refreshPause }
-            }
+            // Cancelled: another request has taken its place, or the cache closes.
+            if case .failure(let failure) = outcome, failure != .cancelled { revalidation.failed(at: time.now) }
             return outcome
         }
+        if isStarted { part(of: key).part.withLock { $0.counts.renewed += 1 } }
     }
 
     private func ask(_ key: Key, for purpose: Purpose) async -> Result<Entry, BillingFailure> {
@@ -213,7 +264,8 @@ package final class BillingCache: Sendable {
             switch error {
             case .selfPay, .accountNotFound: outcome = .failure(error)
             case .invalid, .scopeMissing, .budgetSpent, .dayBudgetSpent, .credentialsRefused, .permissionMissing,
-                .sourceFailed, .sourceUnavailable, .timedOut, .notKept, .cancelled:
+                .sourceFailed, .sourceRejected, .sourceUnavailable, .timedOut, .notKept, .accountListUnusable,
+                .cancelled:
                 return .failure(error)
             }
         }
@@ -237,7 +289,7 @@ package final class BillingCache: Sendable {
                 let bytes = slot.bytes
                 gone.append(slot.entry)
                 slot.entry = entry
-                slot.renewable = nil
+                slot.revalidation = .none
                 part.order.resized(slot, from: bytes)
             } else {
                 let slot = Slot(key, entry)

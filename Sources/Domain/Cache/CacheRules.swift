@@ -21,6 +21,12 @@ package struct CacheRules: Sendable, Equatable {
     /// How long after a renewal that has failed another is tried.
     package var refreshPause = Duration.seconds(5)
 
+    /// Answers that are revalidated in the background at a time.
+    package var revalidationsMax = 64
+
+    /// The longest time that a background revalidation waits for a permit.
+    package var revalidationPatience = Duration.seconds(10)
+
     /// All that is held, together.
     package var bytesMax = 256 << 20
 

@@ -50,7 +50,7 @@ final class Flights<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     /// Whether one who asks for this purpose can wait for a call that was made for that one.
     static func serves(_ underWay: Purpose, _ asked: Purpose) -> Bool {
-        asked.urgency == .bulk || underWay.urgency == .bulk || asked.patience == underWay.patience
+        asked.urgency != .interactive || underWay.urgency != .interactive || asked.patience == underWay.patience
     }
 
     private func enter(
@@ -59,8 +59,8 @@ final class Flights<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     ) {
         if var flight = state.flights[key] {
             flight.waiters[waiter] = continuation
-            // Somebody waits for what a job was going to get in its time: it is asked for in theirs.
-            if flight.purpose.urgency == .bulk, purpose.urgency == .interactive {
+            // A request of higher priority has joined: start the call again at that priority.
+            if flight.purpose.urgency < purpose.urgency {
                 flight.task?.cancel()
                 flight.purpose = purpose
                 take(off: &flight, key, ask, &state)
@@ -108,17 +108,20 @@ final class Flights<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         for waiter in waiters { waiter.resume(returning: outcome) }
     }
 
-    /// Asks though nobody waits, unless somebody has.
-    func launch(_ key: Key, _ purpose: Purpose, _ ask: @escaping Ask) {
+    /// Starts a call that nobody waits for.
+    ///
+    /// - Returns: Whether it was started: not while one is under way, which goes on then even if those who wait for it leave.
+    func launch(_ key: Key, _ purpose: Purpose, _ ask: @escaping Ask) -> Bool {
         state.withLock { state in
-            guard !state.isClosed else { return }
+            guard !state.isClosed else { return false }
             if state.flights[key] != nil {
                 state.flights[key]?.isWanted = true
-                return
+                return false
             }
             var flight = Flight(id: 0, purpose: purpose, isWanted: true)
             take(off: &flight, key, ask, &state)
             state.flights[key] = flight
+            return true
         }
     }
 

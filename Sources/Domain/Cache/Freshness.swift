@@ -30,9 +30,9 @@ package enum Freshness: Sendable, Equatable {
     /// Whether a failure of the source is one that an older answer may stand in for.
     static func standsIn(for failure: BillingFailure) -> Bool {
         switch failure {
-        case .budgetSpent, .dayBudgetSpent, .sourceFailed, .sourceUnavailable, .timedOut: true
+        case .budgetSpent, .dayBudgetSpent, .sourceFailed, .sourceRejected, .sourceUnavailable, .timedOut: true
         case .invalid, .selfPay, .accountNotFound, .scopeMissing, .credentialsRefused, .permissionMissing, .notKept,
-            .cancelled:
+            .accountListUnusable, .cancelled:
             false
         }
     }

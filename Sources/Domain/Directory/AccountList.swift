@@ -47,6 +47,15 @@ package struct AccountList: Sendable, Equatable {
             ends.append(UInt32(text.count))
         }
 
+        /// How many were added, repeated ones as well.
+        var count: Int { ends.count }
+
+        mutating func removeRepeated() {
+            let list = list()
+            text = list.text
+            ends = list.ends
+        }
+
         /// The first bytes of an id as a number that is in the order of the ids.
         private struct Key {
             let first: UInt128

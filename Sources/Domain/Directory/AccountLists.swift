@@ -7,6 +7,9 @@ package final class AccountLists: Sendable {
         /// than a tenth of the rate is to go there.
         package var ageMax = Duration.seconds(300)
 
+        /// The longest list: ten million accounts at 300 a page.
+        package var pagesMax = 33_334
+
         /// How long one page is tried.
         package var pageDeadline = Duration.seconds(60)
 
@@ -31,6 +34,10 @@ package final class AccountLists: Sendable {
     /// Lists of other filters are walked again when there are more.
     private static let keptMax = 8
 
+    /// Pages are few and everything depends on each, so that each is given as many attempts as a source that fails half of
+    /// its calls makes necessary.
+    private static let failureShare = FailureShare(0.5)
+
     private let directory: any SubAccountDirectory
     private let time: any TimeSource
     private let rules: Rules
@@ -44,7 +51,7 @@ package final class AccountLists: Sendable {
     }
 
     /// - Parameter ageMax: How long ago its walk may have begun; `nil` for as long as is usual.
-    /// - Throws: what the directory throws; `sourceFailed` if the list does not hold still.
+    /// - Throws: what the directory throws; `accountListUnusable`.
     package func accounts(
         of master: Name?, _ filter: SubAccountFilter, ageMax: Duration? = nil
     ) async throws(BillingFailure) -> AccountList {
@@ -67,19 +74,18 @@ package final class AccountLists: Sendable {
 
     private func walk(_ key: Key) async -> Result<Snapshot, BillingFailure> {
         let began = time.now
-        var walk = AccountWalk()
-        let persistence = Persistence(time: time, deadline: rules.pageDeadline)
+        var walk = AccountWalk(pagesMax: rules.pagesMax)
+        let persistence = Persistence(time: time, deadline: rules.pageDeadline, share: Self.failureShare)
         while true {
             switch walk.step {
             case .found(let list):
                 let snapshot = Snapshot(list: list, began: began, took: time.now - began)
                 keep(snapshot, key)
                 return .success(snapshot)
-            case .givesUp: return .failure(.sourceFailed)
+            case .fails(let problem): return .failure(.accountListUnusable(problem))
             case .ask(let token):
-                let page = await persistence.attempt { [directory, rules] () async throws(BillingFailure) in
-                    try await directory.page(
-                        of: key.master, key.filter, token: token, for: .bulk(patience: rules.pageDeadline))
+                let page = await persistence.attempt { [directory] isRetry async throws(BillingFailure) in
+                    try await directory.page(of: key.master, key.filter, token: token, for: .bulk(isRetry: isRetry))
                 }
                 switch page {
                 case .success(let page): walk.took(page)

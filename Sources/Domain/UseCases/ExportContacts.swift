@@ -1,10 +1,9 @@
-import Synchronization
-
 /// Exports the billing contacts of all sub accounts of the caller's master, or of those of them that are the caller's, in
 /// ascending order of their ids; or of chosen accounts in the order they were chosen in.
 ///
 /// Because of that order every line is a checkpoint: an export that broke off goes on after the last id received. A
-/// bounded window of lookups is under way at a time; when the consumer does not take what is ready, no new ones start.
+/// bounded window of lookups is under way at a time; when the consumer does not take what is ready, no new ones start. A
+/// lookup that fails for a passing reason is repeated until its deadline, and those behind it go on meanwhile (`BulkRetry`).
 package struct ExportContacts: Sendable {
     package enum Order: Sendable, Equatable {
         /// That of the accounts.
@@ -34,7 +33,12 @@ package struct ExportContacts: Sendable {
         /// Lookups under way at a time. Enough to hide the way to Zoom and back at the highest rate it allows.
         package var windowMax = 64
 
-        /// How long one account is tried before it becomes a failure and the export goes on without it.
+        /// Accounts held at a time, most of them with their answer, while one before them is repeated. At 60 lookups a second
+        /// they last for the deadline of an account; an answer is about 1 KiB.
+        package var heldMax = 4096
+
+        /// How long one account is tried before it becomes a failure and the export goes on without it; longer if the rate
+        /// limit leaves fewer attempts than the source's failures make necessary (`BulkRetry`).
         package var accountDeadline = Duration.seconds(60)
 
         /// Silence after which a heartbeat says that the export is alive.
@@ -154,7 +158,9 @@ package struct ExportContacts: Sendable {
 
     fileprivate enum Step: Sendable {
         case listed(Result<AccountList, BillingFailure>)
-        case lookedUp(position: Int, ExportWindow.Outcome)
+        case attempted(ExportWindow.Attempt, began: Moment, ExportWindow.Outcome)
+        /// The back-off of a lookup is over.
+        case due(ExportWindow.Repeat)
         case filled
         case silence
     }
@@ -164,8 +170,8 @@ package struct ExportContacts: Sendable {
         let contacts: ExportContacts
         let export: Export
         let start: Moment
-        let budgetWaiters = BudgetWaiters()
         var window: ExportWindow
+        var random = SystemRandomNumberGenerator()
         var feed: (any AccountFeed)?
         var isFeedOver = false
         var isFilling = false
@@ -177,7 +183,9 @@ package struct ExportContacts: Sendable {
             self.export = export
             start = contacts.time.now
             lastEvent = start
-            window = ExportWindow(size: contacts.rules.windowMax, isOrdered: export.options.order == .given)
+            window = ExportWindow(
+                attemptsMax: contacts.rules.windowMax, sizeMax: contacts.rules.heldMax,
+                deadline: contacts.rules.accountDeadline, isOrdered: export.options.order == .given)
         }
 
         private var time: any TimeSource { contacts.time }
@@ -189,9 +197,7 @@ package struct ExportContacts: Sendable {
             if let chosen = export.chosen {
                 try await begin(with: chosen, consumer)
             } else {
-                group.addTask { [contacts, export, budgetWaiters] in
-                    .listed(await contacts.accounts(for: export, budgetWaiters))
-                }
+                group.addTask { [contacts, export] in .listed(await contacts.accounts(for: export)) }
             }
             addSilence(to: &group)
             while true {
@@ -210,9 +216,15 @@ package struct ExportContacts: Sendable {
                     let feed = ListFeed(try result.get(), after: export.options.after, limit: export.options.limit)
                     behind = feed.behind
                     try await begin(with: feed, consumer)
-                case .lookedUp(let position, let outcome):
-                    if case .failure(let failure) = outcome, failure.reach == .everything { throw failure }
-                    window.finished(position, outcome)
+                case .attempted(let attempt, let began, let outcome):
+                    let lookup = try window.ended(attempt, begun: began, outcome, at: time.now, using: &random)
+                    if let lookup {
+                        group.addTask { [time] in
+                            try? await time.sleep(until: lookup.due)
+                            return .due(lookup)
+                        }
+                    }
+                case .due(let lookup): window.isDue(lookup)
                 case .filled: isFilling = false
                 case .silence:
                     if time.now - lastEvent >= rules.heartbeat {
@@ -235,7 +247,7 @@ package struct ExportContacts: Sendable {
         private var waiting: Wait {
             guard feed != nil else { return .accountList }
             if window.isEmpty { return .input }
-            let isPaced = !budgetWaiters.isEmpty || contacts.source.isPaced(under: export.caller.master)
+            let isPaced = window.waitingForBudget > 0 || contacts.source.isPaced(under: export.caller.master)
             return isPaced ? .rateLimit : .lookup
         }
 
@@ -246,14 +258,22 @@ package struct ExportContacts: Sendable {
             }
         }
 
-        /// Takes in as many accounts as there is room for, and tells of those whose answer is there: what is kept is told of
-        /// without anybody being asked, or any task begun.
+        private func start(_ attempt: ExportWindow.Attempt, _ group: inout TaskGroup<Step>) {
+            group.addTask { [contacts, export, time] in
+                let began = time.now
+                return .attempted(attempt, began: began, await contacts.lookUp(attempt, for: export))
+            }
+        }
+
+        /// Repeats lookups whose back-off is over, takes in as many accounts as there is room for, and tells of those whose
+        /// answer is there: cached answers without asking the source or starting a task.
         private mutating func advance(
             _ consumer: some Consumer, _ group: inout TaskGroup<Step>
         ) async throws(BillingFailure) {
             try await tell(consumer)
             var now = time.now
             var taken = 0
+            while let attempt = window.beginRepeat() { start(attempt, &group) }
             while let feed, !isFeedOver, !isFilling, window.hasRoom {
                 switch feed.next() {
                 case .account(let account):
@@ -261,9 +281,7 @@ package struct ExportContacts: Sendable {
                     if let outcome = contacts.kept(account, for: export, at: now) {
                         window.finished(position, outcome)
                     } else {
-                        group.addTask { [contacts, export, budgetWaiters] in
-                            .lookedUp(position: position, await contacts.lookUp(account, for: export, budgetWaiters))
-                        }
+                        start(window.begin(position, account), &group)
                     }
                 case .malformed(let line, let problem):
                     window.finished(window.add(.line(line, problem)), .failure(.invalid([])))
@@ -306,9 +324,7 @@ package struct ExportContacts: Sendable {
         }
     }
 
-    private func accounts(
-        for export: Export, _ budgetWaiters: BudgetWaiters
-    ) async -> Result<AccountList, BillingFailure> {
+    private func accounts(for export: Export) async -> Result<AccountList, BillingFailure> {
         // Whoever may have some of them has named them: the directory, which holds all, need not be asked.
         if let own = export.caller.accounts { return .success(AccountList(own)) }
         do throws(BillingFailure) {
@@ -336,24 +352,14 @@ package struct ExportContacts: Sendable {
         return cache.kept(account, under: export.caller.master, demand(of: export), at: now).map { .success($0) }
     }
 
-    private func lookUp(
-        _ account: AccountID, for export: Export, _ budgetWaiters: BudgetWaiters
-    ) async -> ExportWindow.Outcome {
-        let persistence = Persistence(time: time, deadline: rules.accountDeadline)
-        return await persistence.attempt(waiting: { budgetWaiters.count($0) }) { () async throws(BillingFailure) in
-            try await cache.answer(
-                account, under: export.caller.master, for: .bulk(patience: rules.accountDeadline), demand(of: export))
+    private func lookUp(_ attempt: ExportWindow.Attempt, for export: Export) async -> ExportWindow.Outcome {
+        do throws(BillingFailure) {
+            return .success(
+                try await cache.answer(
+                    attempt.account, under: export.caller.master, for: .bulk(isRetry: attempt.isRetry),
+                    demand(of: export)))
+        } catch {
+            return .failure(error)
         }
-    }
-}
-
-/// How many lookups of an export wait for the source's budget.
-private final class BudgetWaiters: Sendable {
-    private let waiting = Atomic<Int>(0)
-
-    var isEmpty: Bool { waiting.load(ordering: .relaxed) == 0 }
-
-    func count(_ begins: Bool) {
-        waiting.add(begins ? 1 : -1, ordering: .relaxed)
     }
 }

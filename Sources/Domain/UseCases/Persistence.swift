@@ -1,45 +1,33 @@
-/// Asks again while the source is not to be asked yet, at growing distances. What has failed when it was asked has been tried
-/// again by the source.
+/// Repeats one call of a job as `BulkRetry` says, and waits in between.
 struct Persistence: Sendable {
-    /// The first wait, doubled each time.
-    private static let firstPause = Duration.milliseconds(500)
-
     let time: any TimeSource
 
-    /// How long it is tried.
+    /// How long it is repeated.
     let deadline: Duration
 
-    /// - Parameter waiting: Hears whether it waits for the source's budget.
+    /// How often the source is taken to fail.
+    var share = FailureShare()
+
+    /// - Parameter ask: Is told whether it is a retry.
     func attempt<Value: Sendable>(
-        waiting: (Bool) -> Void = { _ in }, _ ask: () async throws(BillingFailure) -> Value
+        _ ask: (_ isRetry: Bool) async throws(BillingFailure) -> Value
     ) async -> Result<Value, BillingFailure> {
-        let end = time.now + deadline
-        var delay = Self.firstPause
+        var retry = BulkRetry(deadline: time.now + deadline)
+        var random = SystemRandomNumberGenerator()
         while true {
             do throws(BillingFailure) {
-                return .success(try await ask())
+                return .success(try await ask(retry.failures > 0))
             } catch {
-                let pause: Duration
-                var isBudget = false
-                switch error {
-                case .budgetSpent(let retryAfter):
-                    pause = max(delay, retryAfter)
-                    isBudget = true
-                case .sourceUnavailable(let retryAfter): pause = max(delay, retryAfter)
-                case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dayBudgetSpent, .credentialsRefused,
-                    .permissionMissing, .sourceFailed, .timedOut, .notKept, .cancelled:
-                    return .failure(error)
+                let next: Moment
+                switch retry.decide(error, share: share, at: time.now, using: &random) {
+                case .fails: return .failure(error)
+                case .repeats(let moment), .pauses(let moment): next = moment
                 }
-                let next = time.now + pause
-                guard next < end else { return .failure(error) }
-                if isBudget { waiting(true) }
-                defer { if isBudget { waiting(false) } }
-                do {
+                do throws(CancellationError) {
                     try await time.sleep(until: next)
                 } catch {
                     return .failure(.cancelled)
                 }
-                delay *= 2
             }
         }
     }

@@ -18,6 +18,12 @@ package final class RefreshAccounts: Sendable {
     /// Asked for at a time: enough to use a rate of tens a second, and soon over when somebody else comes.
     private static let batch = 8
 
+    /// How long one account is tried. After that it is asked for again in the next round.
+    private static let accountDeadline = Duration.seconds(30)
+
+    /// Accounts that wait to be tried again, beyond which no others are asked for.
+    private static let repeatsMax = 256
+
     /// How often it looks whether others still wait.
     private static let look = Duration.milliseconds(100)
 
@@ -68,48 +74,88 @@ package final class RefreshAccounts: Sendable {
         var demand = CacheDemand()
         demand.ageMax = interval / 2
         var index = 0
-        while index < list.count, !Task.isCancelled {
-            var stale: [AccountID] = []
+        var repeats: [Lookup] = []
+        var share = FailureShare()
+        while !Task.isCancelled {
+            var batch: [Lookup] = []
             var fresh = 0
-            while index < list.count, stale.count < Self.batch, fresh < 1000 {
+            let now = time.now
+            while batch.count < Self.batch, let due = repeats.firstIndex(where: { $0.next <= now }) {
+                batch.append(repeats.remove(at: due))
+            }
+            while index < list.count, repeats.count < Self.repeatsMax, batch.count < Self.batch, fresh < 1000 {
                 let account = list[index]
-                if cache.kept(account, under: master, demand, at: time.now) == nil {
-                    stale.append(account)
+                if cache.kept(account, under: master, demand, at: now) == nil {
+                    batch.append(Lookup(account: account, began: now, deadline: Self.accountDeadline))
                 } else {
                     fresh += 1
                 }
                 index += 1
             }
             state.withLock { $0.done += fresh }
+            if batch.isEmpty, fresh == 0 {
+                guard let next = repeats.lazy.map(\.next).min() else { return }
+                try? await time.sleep(until: next)
+                continue
+            }
             while source.isPaced(under: master), !Task.isCancelled {
                 try? await time.sleep(until: time.now + Self.look)
             }
-            guard await ask(stale, master, demand) else { return }
-        }
-    }
-
-    /// - Returns: Whether there is any use in going on with this master.
-    private func ask(_ accounts: [AccountID], _ master: Name?, _ demand: CacheDemand) async -> Bool {
-        await withTaskGroup(of: BillingFailure?.self) { group in
-            for account in accounts {
-                group.addTask { [cache] in
-                    do throws(BillingFailure) {
-                        _ = try await cache.answer(account, under: master, for: .bulk(patience: .seconds(30)), demand)
-                        return nil
-                    } catch {
-                        return error
+            var random = SystemRandomNumberGenerator()
+            var goesOn = true
+            for (lookup, failure) in await ask(batch, master, demand) {
+                if lookup.retry.failures == 0 { share.firstAttempt(failed: failure?.reach == .moment) }
+                if let failure {
+                    if failure.reach == .everything { goesOn = false }
+                    var lookup = lookup
+                    switch lookup.retry.decide(failure, share: share, at: time.now, using: &random) {
+                    case .repeats(let moment), .pauses(let moment):
+                        lookup.next = moment
+                        repeats.append(lookup)
+                        continue
+                    case .fails: break
                     }
                 }
-            }
-            var goesOn = true
-            for await failure in group {
                 state.withLock { progress in
                     progress.done += 1
                     if failure != nil { progress.failures += 1 }
                 }
-                if let failure, failure.reach == .everything { goesOn = false }
             }
-            return goesOn
+            guard goesOn else { return }
+        }
+    }
+
+    private struct Lookup: Sendable {
+        let account: AccountID
+        var retry: BulkRetry
+
+        /// When it is due.
+        var next: Moment
+
+        init(account: AccountID, began: Moment, deadline: Duration) {
+            self.account = account
+            retry = BulkRetry(deadline: began + deadline)
+            next = began
+        }
+    }
+
+    /// One attempt each.
+    private func ask(
+        _ lookups: [Lookup], _ master: Name?, _ demand: CacheDemand
+    ) async -> [(Lookup, BillingFailure?)] {
+        await withTaskGroup(of: (Lookup, BillingFailure?).self) { group in
+            for lookup in lookups {
+                group.addTask { [cache] in
+                    let purpose = Purpose.bulk(isRetry: lookup.retry.failures > 0)
+                    do throws(BillingFailure) {
+                        _ = try await cache.answer(lookup.account, under: master, for: purpose, demand)
+                        return (lookup, nil)
+                    } catch {
+                        return (lookup, error)
+                    }
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
         }
     }
 }

@@ -50,6 +50,24 @@ struct ServeTests {
         }
     }
 
+    @Test("answers 429 and not 504 to a lookup that would wait for its permit longer than the request may take")
+    func waitWithinRequestTimeout() async throws {
+        // One permit in 50 s, and 10 s that http.timeouts.request leaves.
+        let flags = [
+            "--sandbox-limits", "free", "--zoom-rate-share", "0.01", "--http-timeouts-request", "20s", "--zoom-wait",
+            "60s",
+        ]
+        try await RunningService.with(flags) { service in
+            _ = try await service.process.errors(containing: "zoom.wait is longer than http.timeouts.request")
+            #expect(await service.curl(service.accountPath).status == 0)
+            for wait in ["", "prefer: wait=30", "prefer: wait=300"] {
+                let answer = await service.curl("/v2/accounts/nobody/billing", "-i", "-H", wait)
+                #expect(answer.output.hasPrefix("HTTP/2 429"), "\(answer.output)")
+                #expect(answer.output.contains(/retry-after: [1-5][0-9]\r\n/), "\(answer.output)")
+            }
+        }
+    }
+
     @Test("is spoken to by nghttp and h2load as well as by curl")
     func peers() async throws {
         try await RunningService.with { service in

@@ -52,6 +52,6 @@ struct PreferTests {
         try await TestService.with(source: source) { service in
             _ = try await service.send("/v2/billing/stream", [(.prefer, "wait=5")])
         }
-        #expect(source.purposes.withLock { $0 } == [.bulk(patience: .seconds(60))])
+        #expect(source.purposes.withLock { $0 } == [.bulk])
     }
 }

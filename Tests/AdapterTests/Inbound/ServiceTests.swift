@@ -64,6 +64,13 @@ struct ServiceTests {
                 failure: .sourceUnavailable(retryAfter: .milliseconds(1500)), status: 503, code: 503,
                 message: "Zoom fails again and again, and is not asked for a moment. Try again later."),
             Case(failure: .sourceFailed, status: 502, code: 502, message: "Zoom failed to answer this request."),
+            Case(failure: .sourceRejected, status: 502, code: 502, message: "Zoom failed to answer this request."),
+            Case(
+                failure: .accountListUnusable(.repeatedPage), status: 502, code: 502,
+                message: "Zoom's list of accounts does not end: the token of the next page repeats."),
+            Case(
+                failure: .accountListUnusable(.tooManyPages(7, accounts: 30)), status: 502, code: 502,
+                message: "Zoom's list of accounts does not end: there are more than 7 pages for 30 accounts."),
             Case(failure: .timedOut, status: 504, code: 504, message: "Zoom did not answer in time."),
         ])
     func failures(transport: Transport, row: Case) async throws {

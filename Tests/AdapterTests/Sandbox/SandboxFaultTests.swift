@@ -23,8 +23,9 @@ struct SandboxFaultTests {
             case .tooManyASecond, .tooManyBare: .budgetSpent(retryAfter: .seconds(1))
             case .tooManyUntilSeconds, .tooManyUntilDate: .budgetSpent(retryAfter: .seconds(2))
             case .tooManyADay: .dayBudgetSpent(retryAfter: .seconds(2))
-            case .tooManyForUser: .dayBudgetSpent(retryAfter: .seconds(43_200))
-            case .status, .html, .empty, .truncation, .wrongTypes, .huge, .reset, .resetHalfway, .goAway, .close:
+            case .tooManyForUser: .budgetSpent(retryAfter: .seconds(43_200))
+            case .wrongTypes: .sourceRejected
+            case .status, .html, .empty, .truncation, .huge, .reset, .resetHalfway, .goAway, .close:
                 .sourceFailed
             case .stall: .timedOut
             }

@@ -37,13 +37,13 @@ struct TestZoom {
     static func with(
         app: SandboxConfiguration.App = app, secret: String = app.clientSecret, accounts: Int = 200,
         limits: SandboxConfiguration.Limits = .none, rate: RateBudget.Rules? = nil,
-        waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(),
+        waitMax: Duration = .seconds(10), interactiveTimeMax: Duration? = nil, time: any TimeSource = SystemTime(),
         _ test: (TestZoom) async throws -> Void
     ) async throws {
         let sandbox = SandboxZoom(
             configuration: SandboxConfiguration(apps: [app], accounts: accounts, limits: limits), time: time)
         try await with(
-            sandbox, secret: secret, rate: rate, waitMax: waitMax, time: time
+            sandbox, secret: secret, rate: rate, waitMax: waitMax, interactiveTimeMax: interactiveTimeMax, time: time
         ) { client in
             try await test(TestZoom(client: client, sandbox: sandbox))
         }
@@ -52,7 +52,8 @@ struct TestZoom {
     /// On any handler that plays Zoom.
     static func with(
         _ handler: any RequestHandler, secret: String = app.clientSecret, rate: RateBudget.Rules? = nil,
-        waitMax: Duration = .seconds(10), time: any TimeSource = SystemTime(), tracer: ServiceTracer = ServiceTracer(),
+        waitMax: Duration = .seconds(10), interactiveTimeMax: Duration? = nil, time: any TimeSource = SystemTime(),
+        tracer: ServiceTracer = ServiceTracer(),
         _ test: (ZoomMasters) async throws -> Void
     ) async throws {
         let server = try await HTTPServer(
@@ -61,7 +62,8 @@ struct TestZoom {
         let credentials = FakeCredentials([.test(secret: secret)])
         try await withServices([server]) {
             try await with(
-                server, [.test(server, rate: rate)], credentials, waitMax: waitMax, time: time, tracer: tracer, test)
+                server, [.test(server, rate: rate)], credentials, waitMax: waitMax,
+                interactiveTimeMax: interactiveTimeMax, time: time, tracer: tracer, test)
         }
     }
 
@@ -69,7 +71,7 @@ struct TestZoom {
     static func with(
         _ server: HTTPServer, _ masters: [ZoomMasters.Master], _ credentials: FakeCredentials,
         sharedTokens: (any SharedTokens)? = nil, waitMax: Duration = .seconds(10), retryTime: Duration = .zero,
-        timeout: TimeAmount = .seconds(30), time: any TimeSource = SystemTime(),
+        interactiveTimeMax: Duration? = nil, timeout: TimeAmount = .seconds(30), time: any TimeSource = SystemTime(),
         tracer: ServiceTracer = ServiceTracer(), logger: Logger = .silent,
         _ test: (ZoomMasters) async throws -> Void
     ) async throws {
@@ -78,6 +80,7 @@ struct TestZoom {
             oauth: .init(origin: server.origin, path: "/oauth/token"))
         configuration.waitMax = waitMax
         configuration.retryTime = retryTime
+        configuration.interactiveTimeMax = interactiveTimeMax
         configuration.timeout = timeout
         configuration.http.bePatient()
         let client = ZoomMasters(

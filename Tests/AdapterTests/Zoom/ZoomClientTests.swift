@@ -182,6 +182,22 @@ struct ZoomClientTests {
         }
     }
 
+    @Test("does not wait for a permit longer than its caller's request may take, however long the caller would")
+    func waitLimit() async throws {
+        let clock = TestClock()
+        try await TestZoom.with(
+            rate: .init(perSecond: 1, share: 0.1), waitMax: .seconds(60), interactiveTimeMax: .seconds(5), time: clock
+        ) { zoom in
+            _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
+            let wait = Self.spacing(perSecond: 0.1) - .milliseconds(4)
+            for patience in [nil, Duration.seconds(300)] {
+                await #expect(throws: BillingFailure.budgetSpent(retryAfter: wait)) {
+                    try await zoom.client.billing(of: zoom.paidAccount, for: .interactive(for: nil, patience: patience))
+                }
+            }
+        }
+    }
+
     @Test("keeps within a plan's limits: no call is refused for its rate")
     func withinLimits() async throws {
         let clock = TestClock()
@@ -329,7 +345,7 @@ struct ZoomClientTests {
             Refusal(
                 400, #"{"code":4711,"message":"Invalid access token, does not contain scopes:[a, b]."}"#,
                 .permissionMissing(anyOf: ZoomOperation.getBillingInformation.scopes)),
-            Refusal(400, #"{"code":2100,"message":"Cannot process account."}"#, .sourceFailed),
+            Refusal(400, #"{"code":2100,"message":"Cannot process account."}"#, .sourceRejected),
             Refusal(429, #"{"code":429,"message":"Too Many Requests"}"#, .budgetSpent(retryAfter: .seconds(1))),
             Refusal(500, "", .sourceFailed),
         ])

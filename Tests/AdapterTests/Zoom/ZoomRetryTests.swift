@@ -72,11 +72,50 @@ struct ZoomRetryTests {
         ])
     func passing(answer: HTTPResponse) async throws {
         try await Self.with([answer, answer, Self.contact]) { client, zoom, _ in
-            for purpose in [Purpose.interactive, .bulk] {
-                let contact = try await client.billing(of: Self.account, for: purpose).visibleContact()
-                #expect(contact[.city] == "Oakland")
+            let contact = try await client.billing(of: Self.account, for: .interactive).visibleContact()
+            #expect(contact[.city] == "Oakland")
+            #expect(zoom.asked == 3)
+        }
+    }
+
+    @Test(
+        "asks once for a job, which repeats the lookup itself",
+        arguments: [
+            (text(500), .sourceFailed), (text(502, "<html>Bad gateway</html>"), .sourceFailed),
+            (text(503), .sourceFailed), (text(503, retryAfter: "7"), .sourceUnavailable(retryAfter: .seconds(7))),
+            (text(504), .sourceFailed), (text(429, "{}"), .budgetSpent(retryAfter: .seconds(1))),
+            (text(200, ""), .sourceFailed), (text(200, #"{"city":"Oak"#), .sourceFailed),
+            (text(400, #"{"code":2100,"message":"No."}"#), .sourceRejected),
+        ] as [(HTTPResponse, BillingFailure)])
+    func job(answer: HTTPResponse, failure: BillingFailure) async throws {
+        try await Self.with([answer]) { client, zoom, _ in
+            await #expect(throws: failure) { try await client.billing(of: Self.account, for: .bulk) }
+            #expect(zoom.asked == 1)
+        }
+    }
+
+    @Test("leaves the retry budget to interactive requests, however often a job's lookups fail")
+    func budgetOfJobs() async throws {
+        try await Self.with([Self.text(429, "{}")]) { client, zoom, _ in
+            for number in 0..<300 {
+                _ = try? await client.billing(of: Self.account, for: .bulk(isRetry: number > 0))
             }
-            #expect(zoom.asked == 4)
+            #expect(zoom.asked == 300)
+            zoom.answers(Self.text(500), Self.text(500), Self.contact)
+            _ = try await client.billing(of: Self.account, for: .interactive)
+            #expect(zoom.asked == 303)
+        }
+    }
+
+    @Test("does not open the circuit for the failures of one account that a job repeats")
+    func repeatedFailure() async throws {
+        try await Self.with([Self.text(500)], retryTime: .zero) { client, zoom, _ in
+            for number in 0..<50 {
+                await #expect(throws: BillingFailure.sourceFailed) {
+                    try await client.billing(of: Self.account, for: .bulk(isRetry: number > 0))
+                }
+            }
+            #expect(zoom.asked == 50)
         }
     }
 
@@ -91,17 +130,97 @@ struct ZoomRetryTests {
     @Test(
         "asks only once about what will not pass",
         arguments: [
-            (unknown, .accountNotFound(account)), (text(400, #"{"code":2100,"message":"No."}"#), .sourceFailed),
+            (unknown, .accountNotFound(account)), (text(400, #"{"code":2100,"message":"No."}"#), .sourceRejected),
             (
                 text(400, #"{"code":4711,"message":"Invalid access token, does not contain scopes:[a, b]."}"#),
                 .permissionMissing(anyOf: ZoomOperation.getBillingInformation.scopes)
             ),
-            (text(404, "{}"), .sourceFailed),
+            (text(404, "{}"), .sourceRejected),
         ] as [(HTTPResponse, BillingFailure)])
     func lasting(answer: HTTPResponse, failure: BillingFailure) async throws {
         try await Self.with([answer]) { client, zoom, _ in
             await #expect(throws: failure) { try await client.billing(of: Self.account, for: .interactive) }
             #expect(zoom.asked == 1)
+        }
+    }
+
+    private static func limited(
+        _ message: String, _ fields: [(StaticString, String)] = []
+    ) -> HTTPResponse {
+        var response = HTTPResponse.text(#"{"code":429,"message":"\#(message)"}"#, status: 429)
+        for (name, value) in fields { response.fields.append(FieldName(name), value) }
+        return response
+    }
+
+    private static let userLimit =
+        "You have exceeded the daily rate limit (100) of Get Billing API requests permitted for this particular user. "
+        + "You may resume these requests at GMT 00:00:00."
+
+    @Test(
+        "pauses the one account that a 429 is about, and no other",
+        arguments: [
+            (limited(userLimit), 43_200),
+            (
+                limited(
+                    "You have exceeded the daily rate limit (6) of List billing invoices API request for this account. "
+                        + "This limit resets at GMT 00:00:00."), 43_200
+            ),
+            (limited("Too many concurrent requests. A request to disassociate this user has already been made."), 10),
+            (limited("Too Many Requests", [("x-ratelimit-remaining", "79")]), 10),
+            (
+                limited(
+                    "Too Many Requests", [("x-ratelimit-category", "Light"), ("x-ratelimit-type", "Daily-limit")]), 10
+            ),
+            (limited(userLimit, [("retry-after", "90")]), 90),
+            (limited(userLimit, [("x-ratelimit-category", "Medium"), ("x-ratelimit-type", "Daily-limit")]), 43_200),
+        ])
+    func singleLimit(answer: HTTPResponse, seconds: Int) async throws {
+        try await Self.with([answer, Self.contact], retryTime: .zero) { client, zoom, clock in
+            let failure = BillingFailure.budgetSpent(retryAfter: .seconds(seconds))
+            await #expect(throws: failure) { try await client.billing(of: Self.account, for: .interactive) }
+            let now = clock.now
+            _ = try await client.billing(of: AccountID(literal: "a2"), for: .interactive)
+            _ = try await client.billing(of: AccountID(literal: "a3"), for: .bulk)
+            #expect(clock.now == now && zoom.asked == 3)
+            // Nothing is sent for that account before its time.
+            for purpose in [Purpose.interactive, .bulk] {
+                await #expect(throws: failure) { try await client.billing(of: Self.account, for: purpose) }
+            }
+            #expect(zoom.asked == 3)
+            for _ in 0..<(seconds / 200 + 1) {
+                try await clock.sleep(until: clock.now + .seconds(min(seconds, 200)))
+            }
+            _ = try await client.billing(of: Self.account, for: .interactive)
+            #expect(zoom.asked == 4)
+        }
+    }
+
+    @Test(
+        "takes a 429 about its rate limit label for one about all accounts",
+        arguments: [
+            (
+                limited("You have reached the maximum per-second rate limit for this API. Try again later."),
+                .budgetSpent(retryAfter: .seconds(1))
+            ),
+            (
+                limited(
+                    "You have reached the maximum daily rate limit for this API. Refer to the response header for details "
+                        + "on when you can make another request.", [("x-ratelimit-category", "Heavy")]),
+                .dayBudgetSpent(retryAfter: .seconds(43_200))
+            ),
+            (
+                limited("Too Many Requests", [("x-ratelimit-type", "QPS"), ("x-ratelimit-remaining", "0")]),
+                .budgetSpent(retryAfter: .seconds(1))
+            ),
+            (limited("Too Many Requests"), .budgetSpent(retryAfter: .seconds(1))),
+        ] as [(HTTPResponse, BillingFailure)])
+    func labelLimit(answer: HTTPResponse, failure: BillingFailure) async throws {
+        try await Self.with([answer, Self.contact], retryTime: .zero) { client, zoom, _ in
+            await #expect(throws: failure) { try await client.billing(of: Self.account, for: .interactive) }
+            #expect(zoom.asked == 1)
+            // Without a rate limit of its own the client does not pause the label; it does not pause the account either.
+            _ = try await client.billing(of: Self.account, for: .interactive)
+            #expect(zoom.asked == 2)
         }
     }
 
@@ -115,31 +234,16 @@ struct ZoomRetryTests {
         }
     }
 
-    @Test(
-        "asks at most one more time in ten, however much fails and however patient a job is",
-        arguments: [Purpose.interactive, .bulk(patience: .seconds(60))])
-    func allowance(purpose: Purpose) async throws {
+    @Test("asks at most one more time in ten, however much fails")
+    func allowance() async throws {
         // Refusals for the rate do not open the circuit.
         try await Self.with([Self.text(429, "{}")]) { client, zoom, _ in
             for _ in 0..<300 {
                 await #expect(throws: BillingFailure.budgetSpent(retryAfter: .seconds(1))) {
-                    try await client.billing(of: Self.account, for: purpose)
+                    try await client.billing(of: Self.account, for: .interactive)
                 }
             }
             #expect(zoom.asked > 300 && zoom.asked <= 300 + 30 + 10)
-        }
-    }
-
-    @Test("has a job wait until something may be asked once more, and only for as long as it cares to")
-    func patientJob() async throws {
-        try await Self.with([Self.text(429, "{}")]) { client, zoom, clock in
-            // What may be asked again is spent by others.
-            for _ in 0..<20 {
-                _ = try? await client.billing(of: Self.account, for: .interactive)
-            }
-            let start = clock.now
-            _ = try? await client.billing(of: Self.account, for: .bulk(patience: .seconds(40)))
-            #expect(clock.now - start > .seconds(30) && clock.now - start <= .seconds(40))
         }
     }
 

@@ -32,6 +32,18 @@ struct FairQueueTests {
         #expect(Self.all(queue) == [1, 2, 3, 101, 4, 5, 6, 102, 7, 8, 103])
     }
 
+    @Test("Background requests get a permit only when nothing else waits")
+    func background() {
+        var queue = FairQueue(bulkEvery: 4)
+        let background = Purpose.background(patience: .seconds(1))
+        for ticket in 1...3 { queue.enter(FairQueue.Ticket(200 + ticket), for: background) }
+        for ticket in 1...3 { queue.enter(FairQueue.Ticket(100 + ticket), for: .bulk) }
+        for ticket in 1...4 { queue.enter(FairQueue.Ticket(ticket), for: .interactive(for: Self.a)) }
+        #expect(queue.turnsBefore(background) == 10 && queue.turnsBefore(.bulk) == 7)
+        queue.leave(202)
+        #expect(Self.all(queue) == [1, 2, 3, 101, 4, 102, 103, 201, 203])
+    }
+
     @Test(
         "says how many turns there are before one's own, and lets whoever wants leave",
         arguments: [UInt64.random(in: 0 ... .max)])

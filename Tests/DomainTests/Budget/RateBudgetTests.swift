@@ -154,4 +154,52 @@ struct RateBudgetTests {
             budget.enter(3, for: purpose, patience: .zero, at: later, Self.noon)
                 == .refused(.dayOver(wait: .seconds(43_200))))
     }
+
+    @Test("A bulk or background request waits no longer for a permit than its patience says")
+    func bulkPatience() {
+        for purpose in [Purpose.bulk(patience: .zero), .background(patience: .zero)] {
+            var budget = RateBudget(rules: .init(perSecond: 10))
+            #expect(budget.enter(1, for: purpose, patience: purpose.patience, at: Self.start, Self.noon) == .goes)
+            guard
+                case .refused(.busy(let wait)) = budget.enter(
+                    2, for: purpose, patience: purpose.patience, at: Self.start, Self.noon)
+            else {
+                Issue.record("the second one was not refused")
+                continue
+            }
+            #expect(wait > .zero)
+            #expect(budget.standing(at: Self.noon).waiting == 0)
+        }
+    }
+
+    @Test("A background request is refused at its deadline if bulk has used every permit until then")
+    func backgroundDeadline() {
+        var budget = RateBudget(rules: .init(perSecond: 10))
+        let background = Purpose.background(patience: .seconds(1))
+        #expect(budget.enter(1, for: .bulk, patience: nil, at: Self.start, Self.noon) == .goes)
+        #expect(budget.enter(2, for: background, patience: .seconds(1), at: Self.start, Self.noon) == .waits)
+        var now = Self.start
+        var ticket: RateBudget.Ticket = 2
+        var bulk = 0
+        while bulk < 20 {
+            ticket += 1
+            #expect(budget.enter(ticket, for: .bulk, patience: nil, at: now, Self.noon) == .waits)
+            var isThere = false
+            while !isThere {
+                switch budget.step(at: now, Self.noon) {
+                case .goes(let gone):
+                    #expect(gone == ticket)
+                    bulk += 1
+                    isThere = true
+                case .waits(let moment): now = moment
+                case .refused(let refused, .busy):
+                    #expect(refused == 2 && now >= Self.start + .seconds(1))
+                case .refused(_, .dayOver), .nobodyWaits:
+                    Issue.record("there is a bulk request to go")
+                    return
+                }
+            }
+        }
+        #expect(budget.standing(at: Self.noon).waiting == 0)
+    }
 }

@@ -123,6 +123,93 @@ struct BillingCacheTests {
         #expect(source.calls.count == 3)
     }
 
+    @Test("Stale-while-revalidate goes on after a revalidation that found a request in flight, however that one ends")
+    func revalidationDuringRequest() async throws {
+        for failure in [BillingFailure.sourceFailed, .cancelled] {
+            let release = Signal()
+            let source = FakeSource { account, attempt async throws(BillingFailure) in
+                if attempt == 2 {
+                    try await release.waitInSource()
+                    throw failure
+                }
+                return .masterPays(.sample(account))
+            }
+            let cache = cache(source)
+            _ = try await get(cache)
+            clock.advance(by: .seconds(105))
+            var demand = CacheDemand()
+            demand.ageMax = .seconds(10)
+            let job = Task { try await get(cache, demand, for: .bulk) }
+            while source.calls.count < 2 { await Task.yield() }
+            // Stale: would be revalidated, but a request is in flight.
+            #expect(try await get(cache).fake.place == 0)
+            release.fire()
+            _ = await job.result
+            try await settle(cache)
+            #expect(source.calls.count == 2)
+            #expect(try await get(cache).fake.place == 0)
+            try await settle(cache)
+            #expect(source.calls.count == 3)
+            #expect(try await get(cache).fake.place == 1)
+            #expect(cache.counts.renewed == 1)
+        }
+    }
+
+    @Test("Revalidations in the background are bounded in number, and have the lowest priority")
+    func boundedRevalidations() async throws {
+        let release = Signal()
+        let purposes = Mutex<[Purpose]>([])
+        let source = PurposefulSource { purpose in
+            purposes.withLock { $0.append(purpose) }
+            if purpose.urgency == .background { try? await release.wait() }
+        }
+        var rules = CacheRules()
+        rules.jitter = 0
+        rules.ttl = .seconds(100)
+        rules.revalidationsMax = 3
+        let cache = Cache(source: source, time: clock, rules: rules, parts: 1) { FakeAnswer($0) }
+        let accounts = (0..<10).map { AccountID(literal: "\($0)") }
+        for account in accounts { _ = try await cache.answer(account, under: nil, for: .bulk, .none) }
+        clock.advance(by: .seconds(105))
+        for _ in 0..<2 {
+            for account in accounts { #expect(cache.kept(account, under: nil, .none, at: clock.now) != nil) }
+        }
+        while purposes.withLock({ $0.count }) < 13 { await Task.yield() }
+        #expect(purposes.withLock { $0[10...].allSatisfy { $0 == .background(patience: .seconds(10)) } })
+        #expect(cache.counts.renewed == 3)
+        release.fire()
+        try await settle(cache)
+        // The others are revalidated when there is room.
+        while cache.counts.renewed < 10 {
+            for account in accounts { _ = cache.kept(account, under: nil, .none, at: clock.now) }
+            await Task.yield()
+        }
+        try await settle(cache)
+        #expect(purposes.withLock { $0.count } == 20)
+    }
+
+    @Test("A job that joins a revalidation in flight raises it to its own priority")
+    func raisedRevalidation() async throws {
+        let purposes = Mutex<[Purpose]>([])
+        let source = PurposefulSource { purpose in
+            purposes.withLock { $0.append(purpose) }
+            guard purpose.urgency == .background else { return }
+            while !Task.isCancelled { await Task.yield() }
+        }
+        var rules = CacheRules()
+        rules.jitter = 0
+        rules.ttl = .seconds(100)
+        let cache = Cache(source: source, time: clock, rules: rules, parts: 1) { FakeAnswer($0) }
+        _ = try await get(cache)
+        clock.advance(by: .seconds(105))
+        _ = try await get(cache)
+        while purposes.withLock({ $0.count }) < 2 { await Task.yield() }
+        var demand = CacheDemand()
+        demand.ageMax = .seconds(10)
+        #expect(try await get(cache, demand, for: .bulk).age(at: clock.now) == .zero)
+        #expect(purposes.withLock { $0.map(\.urgency) } == [.interactive, .background, .bulk])
+    }
+
     @Test(
         "lets an old answer stand in for a failure that may pass, and for no other",
         arguments: [

@@ -114,9 +114,104 @@ struct AccountListsTests {
             accounts.swapAt(0, accounts.count - 1)
             accounts += [AccountID(literal: "late-\(page)")]
         }
-        await #expect(throws: BillingFailure.sourceFailed) { try await accounts(restless) }
+        await #expect(throws: BillingFailure.accountListUnusable(.changing(attempts: 5))) {
+            try await accounts(restless)
+        }
         let dead = Directory(95, expires: Set(stride(from: 2, to: 100, by: 2)))
-        await #expect(throws: BillingFailure.sourceFailed) { try await accounts(dead) }
+        await #expect(throws: BillingFailure.accountListUnusable(.expiringTokens(attempts: 5))) {
+            try await accounts(dead)
+        }
+    }
+
+    /// A list that does not end: page `n` has the accounts and the token that the closures say.
+    private actor EndlessDirectory: SubAccountDirectory {
+        private(set) var pages = 0
+        private let total: Int?
+        private let accounts: @Sendable (Int) -> [String]
+        private let next: @Sendable (Int) -> String
+
+        init(
+            total: Int? = nil, accounts: @escaping @Sendable (Int) -> [String],
+            next: @escaping @Sendable (Int) -> String
+        ) {
+            self.total = total
+            self.accounts = accounts
+            self.next = next
+        }
+
+        func page(
+            of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose
+        ) async throws(BillingFailure) -> SubAccountPage {
+            pages += 1
+            return SubAccountPage(
+                accounts: accounts(pages).map { AccountID(literal: $0) }, next: next(pages), total: total)
+        }
+
+        /// How its reading ends.
+        func failure(_ rules: AccountLists.Rules = .init()) async -> BillingFailure? {
+            do throws(BillingFailure) {
+                _ = try await AccountLists(directory: self, time: TestClock(), rules: rules).accounts(of: nil, .all)
+                return nil
+            } catch {
+                return error
+            }
+        }
+    }
+
+    @Test(
+        "A page token that was given before ends the reading of the list at once, whatever the length of the cycle",
+        arguments: [1, 2, 3, 7, 1000], [0, 1, 30])
+    func repeatedToken(cycle: Int, before: Int) async {
+        // Each page has new accounts, so that only the token tells.
+        let directory = EndlessDirectory(
+            accounts: { ["a\($0)"] }, next: { $0 <= before ? "before-\($0)" : "\(($0 - before) % cycle)" })
+        #expect(await directory.failure() == .accountListUnusable(.repeatedPage))
+        #expect(await directory.pages == before + cycle + 1)
+    }
+
+    @Test("Pages that bring no new account end the reading of the list, though each has a new token")
+    func nothingNew() async {
+        for accounts in [{ _ in [] }, { ["a\($0 % 3)", "b"] }] as [@Sendable (Int) -> [String]] {
+            let directory = EndlessDirectory(accounts: accounts, next: { "token-\($0)" })
+            #expect(await directory.failure() == .accountListUnusable(.nothingNew(pages: 20)))
+            #expect(await directory.pages <= 23)
+        }
+    }
+
+    @Test("More pages than the accounts that there are said to be can fill end the reading of the list")
+    func tooManyPages() async {
+        let directory = EndlessDirectory(
+            total: 1000, accounts: { page in (0..<10).map { "a\(page % 2 == 0 ? page : 0)-\($0)" } },
+            next: { "token-\($0)" })
+        #expect(await directory.failure() == .accountListUnusable(.tooManyPages(1100, accounts: 1000)))
+        #expect(await directory.pages == 1100)
+    }
+
+    @Test("A list that says nothing of its length is given up at the longest list there may be")
+    func endless() async {
+        var rules = AccountLists.Rules()
+        #expect(rules.pagesMax == 33_334)
+        rules.pagesMax = 500
+        let directory = EndlessDirectory(accounts: { ["a\($0)"] }, next: { "token-\($0)" })
+        #expect(await directory.failure(rules) == .accountListUnusable(.tooManyPages(500, accounts: nil)))
+    }
+
+    @Test("A list that does not end is not read again for the same export, and the export fails with the reason")
+    func endlessExport() async throws {
+        let directory = EndlessDirectory(accounts: { _ in ["a"] }, next: { "\($0 % 2)" })
+        let clock = TestClock()
+        let source = FakeSource()
+        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeAnswer($0) }
+        let contacts = ExportContacts(
+            lists: AccountLists(directory: directory, time: clock), cache: cache, source: source, time: clock)
+        struct Nobody: ExportContacts.Consumer {
+            func take(_ event: ExportContacts.Event) async throws(BillingFailure) {}
+            func flush() async throws(BillingFailure) {}
+        }
+        await #expect(throws: BillingFailure.accountListUnusable(.repeatedPage)) {
+            try await contacts(.init(), for: .everything).run(to: Nobody())
+        }
+        #expect(await directory.pages == 3)
     }
 
     @Test("are taken for found where nobody says how many there are, or as many as are never shown")

@@ -7,6 +7,7 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
 
     private struct State {
         var calls: [AccountID] = []
+        var purposes: [Purpose] = []
         var masters: [Name?] = []
         var attempts: [AccountID: Int] = [:]
         var underWay = 0
@@ -35,6 +36,9 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
 
     package var calls: [AccountID] { state.withLock { $0.calls } }
 
+    /// What the accounts of `calls` were looked up for.
+    package var purposes: [Purpose] { state.withLock { $0.purposes } }
+
     /// Under which masters the accounts of `calls` were looked for, and whose accounts were listed.
     package var masters: [Name?] { state.withLock { $0.masters } }
 
@@ -46,6 +50,7 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
     ) async throws(BillingFailure) -> AccountBilling {
         let attempt = state.withLock { state in
             state.calls.append(account)
+            state.purposes.append(purpose)
             state.masters.append(master)
             state.attempts[account, default: 0] += 1
             state.underWay += 1
@@ -113,7 +118,7 @@ extension ContactSource where Self: SubAccountDirectory {
 
     /// Likewise, all of them in order.
     package func subAccounts() async throws(BillingFailure) -> [AccountID] {
-        let lists = AccountLists(directory: self, time: TestClock())
+        let lists = AccountLists(directory: self, time: HurriedClock())
         let list = try await lists.accounts(of: nil, .all, ageMax: .zero)
         return (0..<list.count).map { list[$0] }
     }

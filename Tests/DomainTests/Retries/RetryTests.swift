@@ -57,6 +57,92 @@ struct RetryTests {
     }
 }
 
+@Suite("Retries of a job")
+struct BulkRetryTests {
+    private static let start = Moment(sinceOrigin: .zero)
+
+    /// Attempts of a lookup that always fails, each of which takes this long, until it becomes a failure.
+    private static func attempts(
+        _ failure: BillingFailure, share: Double, each: Duration = .zero, seed: UInt64 = 1
+    ) -> (count: Int, waits: [Duration], end: Moment) {
+        var random = SeededRandom(seed: seed)
+        var retry = BulkRetry(deadline: start + .seconds(60))
+        var now = start
+        var waits: [Duration] = []
+        var count = 0
+        while true {
+            now = now + each
+            count += 1
+            switch retry.decide(failure, share: FailureShare(share), at: now, using: &random) {
+            case .fails: return (count, waits, now)
+            case .repeats(let next), .pauses(let next):
+                waits.append(next - now)
+                now = next
+            }
+        }
+    }
+
+    @Test("follow quickly while the source fails as often for everybody, then with back-off up to five seconds")
+    func backOff() {
+        let seldom = Self.attempts(.sourceFailed, share: 0)
+        #expect(seldom.waits[..<2].allSatisfy { $0 <= .milliseconds(200) })
+        for (index, wait) in seldom.waits.enumerated() {
+            #expect(wait <= min(.milliseconds(200) * (1 << min(max(index - 1, 0), 10)), .seconds(5)))
+        }
+        #expect(seldom.end > Self.start + .seconds(50) && seldom.end < Self.start + .seconds(60))
+        #expect(seldom.count > 15 && seldom.count < 45)
+        let often = Self.attempts(.timedOut, share: 0.5)
+        #expect(often.waits[..<10].allSatisfy { $0 <= .milliseconds(200) })
+    }
+
+    @Test("end at the deadline, but not before chance is ruled out where each attempt takes long")
+    func attempts() {
+        for (share, least) in [(0, 5), (0.15, 11), (0.5, 30), (0.9, 41)] {
+            let slow = Self.attempts(.sourceFailed, share: share, each: .seconds(30))
+            #expect(slow.count == least)
+        }
+    }
+
+    @Test("wait until the source takes requests again, and make one more attempt at the deadline")
+    func unavailable() {
+        let long = Self.attempts(.sourceUnavailable(retryAfter: .seconds(60)), share: 0)
+        #expect(long.count == 2 && long.end == Self.start + .seconds(60))
+        let short = Self.attempts(.sourceUnavailable(retryAfter: .zero), share: 0)
+        #expect(Array(short.waits[..<5]) == [.milliseconds(500), .seconds(1), .seconds(2), .seconds(4), .seconds(5)])
+        #expect(short.end == Self.start + .seconds(60))
+    }
+
+    @Test("do not wait for a rate limit that ends after the deadline")
+    func longBudget() {
+        #expect(Self.attempts(.budgetSpent(retryAfter: .seconds(3600)), share: 0).count == 1)
+        #expect(Self.attempts(.budgetSpent(retryAfter: .seconds(7)), share: 0).waits.first == .seconds(7))
+    }
+
+    @Test(
+        "are not made after what will not pass",
+        arguments: [
+            BillingFailure.sourceRejected, .selfPay, .accountNotFound(AccountID(literal: "a")), .credentialsRefused,
+            .dayBudgetSpent(retryAfter: .seconds(1)), .cancelled,
+        ])
+    func lasting(failure: BillingFailure) {
+        #expect(Self.attempts(failure, share: 0.5).count == 1)
+    }
+
+    @Test("are governed by the share of first attempts that fail, over about the last thirty lookups")
+    func share() {
+        var share = FailureShare()
+        #expect(share.attempts(untilChanceIsBelow: 1e-9) == 5)
+        share.firstAttempt(failed: true)
+        #expect(share.attempts(untilChanceIsBelow: 1e-9) <= 6)
+        for index in 0..<200 { share.firstAttempt(failed: index.isMultiple(of: 2)) }
+        #expect((29...31).contains(share.attempts(untilChanceIsBelow: 1e-9)))
+        for _ in 0..<200 { share.firstAttempt(failed: true) }
+        #expect(share.attempts(untilChanceIsBelow: 1e-9) == 41)
+        for _ in 0..<200 { share.firstAttempt(failed: false) }
+        #expect(share.attempts(untilChanceIsBelow: 1e-9) == 5)
+    }
+}
+
 @Suite("A circuit")
 struct CircuitTests {
     private static func moment(_ seconds: Double) -> Moment { Moment(sinceOrigin: .seconds(seconds)) }

@@ -151,18 +151,80 @@ struct ExportContactsTests {
     }
 
     @Test(
-        "takes what has failed for failed: the source has tried it again itself",
-        arguments: [
-            BillingFailure.sourceFailed, .timedOut,
-        ])
-    func failed(failure: BillingFailure) async throws {
+        "repeats a lookup that failed for a passing reason, and looks up the accounts behind it meanwhile",
+        arguments: [BillingFailure.sourceFailed, .timedOut])
+    func repeats(failure: BillingFailure) async throws {
+        let clock = TestClock()
+        var rules = ExportContacts.Rules()
+        rules.windowMax = 2
+        let accounts = (0..<100).map { AccountID(literal: "\(1000 + $0)") }
+        let source = FakeSource(listed: accounts) { account, attempt async throws(BillingFailure) in
+            if account.rawValue == "1000", attempt < 3 { throw failure }
+            return .masterPays(.sample(account))
+        }
+        let running = Task { try await export(source, rules: rules, clock: clock) }
+        // The silence timer and the back-off.
+        try await clock.sleepers(2)
+        while source.calls.count < 100 { await Task.yield() }
+        #expect(source.calls.count == 100 && Set(source.calls).count == 100)
+        clock.advance(by: .milliseconds(200))
+        try await clock.sleepers(2)
+        clock.advance(by: .milliseconds(400))
+        let events = try await running.joined
+        #expect(events.accounts == accounts)
+        #expect(events.last == .end(.init(contacts: 100, failures: 0, elapsed: .milliseconds(600))))
+        #expect(source.calls.count == 102)
+        #expect(source.purposes.count { $0.isRetry } == 2)
+    }
+
+    @Test("does not repeat a lookup whose failure will not pass")
+    func rejected() async throws {
         let source = FakeSource(listed: Self.ids("a", "b")) { account, _ async throws(BillingFailure) in
-            if account.rawValue == "a" { throw failure }
+            if account.rawValue == "a" { throw .sourceRejected }
             return .masterPays(.sample(account))
         }
         let events = try await export(source)
-        #expect(events[1] == .failure(AccountID(literal: "a"), failure))
+        #expect(events[1] == .failure(AccountID(literal: "a"), .sourceRejected))
         #expect(source.calls.count == 2)
+    }
+
+    @Test("takes in no other accounts while the source takes no requests, and fails none of them at once")
+    func unavailable() async throws {
+        let clock = TestClock()
+        var rules = ExportContacts.Rules()
+        rules.windowMax = 3
+        let isBack = Atomic<Bool>(false)
+        let source = FakeSource(listed: (0..<50).map { AccountID(literal: "\(100 + $0)") }) {
+            account, _ async throws(BillingFailure) in
+            if !isBack.load(ordering: .relaxed) { throw .sourceUnavailable(retryAfter: .seconds(60)) }
+            return .masterPays(.sample(account))
+        }
+        let running = Task { try await export(source, rules: rules, clock: clock) }
+        try await clock.sleepers(4)
+        #expect(source.calls.count == 3)
+        isBack.store(true, ordering: .relaxed)
+        clock.advance(by: .seconds(60))
+        #expect(try await running.joined.last == .end(.init(contacts: 50, failures: 0, elapsed: .seconds(60))))
+    }
+
+    @Test("holds a bounded number of answers while one account before them is repeated")
+    func boundedHeld() async throws {
+        let clock = TestClock()
+        var rules = ExportContacts.Rules()
+        rules.windowMax = 2
+        rules.heldMax = 100
+        let source = FakeSource(listed: (0..<500).map { AccountID(literal: "\(1000 + $0)") }) {
+            account, attempt async throws(BillingFailure) in
+            if account.rawValue == "1000", attempt == 1 { throw .sourceFailed }
+            return .masterPays(.sample(account))
+        }
+        let consumer = Collector(announcing: { if case .heartbeat = $0 { true } else { false } })
+        let running = Task { try await export(source, rules: rules, clock: clock, to: consumer) }
+        try await clock.sleepers(2)
+        while source.calls.count < 100 { await Task.yield() }
+        #expect(source.calls.count == 100 && consumer.events.accounts.isEmpty)
+        clock.advance(by: .milliseconds(200))
+        #expect(try await running.joined.accounts.count == 500)
     }
 
     @Test("tries the list of accounts again, too")
@@ -212,11 +274,13 @@ struct ExportContactsTests {
             return .masterPays(.sample(account))
         }
         let running = Task { try await export(source, rules: rules, clock: clock) }
-        try await clock.sleepers(2)
-        clock.advance(by: .milliseconds(500))
+        for _ in 0..<2 {
+            try await clock.sleepers(2)
+            clock.advance(by: .milliseconds(500))
+        }
         let events = try await running.joined
         #expect(events[1] == .failure(AccountID(literal: "a"), .sourceUnavailable(retryAfter: .zero)))
-        #expect(events.last == .end(.init(contacts: 1, failures: 1, elapsed: .milliseconds(500))))
+        #expect(events.last == .end(.init(contacts: 1, failures: 1, elapsed: .seconds(1))))
     }
 
     @Test("says it is alive after ten seconds of silence, and what it waits for")

@@ -62,10 +62,28 @@ struct RefreshAccountsTests {
         }
     }
 
+    @Test("tries accounts again that fail for a passing reason, and goes on with others meanwhile")
+    func repeats() async throws {
+        let source = FakeSource(listed: accounts) { account, attempt async throws(BillingFailure) in
+            if account.rawValue.hasSuffix("7"), attempt < 3 { throw .sourceFailed }
+            return .masterPays(.sample(account))
+        }
+        try await with(source) { refresh, _ in
+            try await clock.sleepers(1)
+            #expect(source.calls.count == 30 && refresh.progress.done == 27)
+            while refresh.progress.rounds == 0 {
+                try await clock.sleepers(1)
+                clock.advance(by: .milliseconds(100))
+            }
+            #expect(source.calls.count == 36)
+            #expect(refresh.progress.done == 30 && refresh.progress.failures == 0)
+        }
+    }
+
     @Test("goes on past accounts that fail, and not when nothing fares better")
     func failures() async throws {
         let source = FakeSource(listed: accounts) { account, _ async throws(BillingFailure) in
-            if account.rawValue.hasSuffix("7") { throw .sourceFailed }
+            if account.rawValue.hasSuffix("7") { throw .sourceRejected }
             return .masterPays(.sample(account))
         }
         try await with(source) { refresh, _ in

@@ -1,0 +1,32 @@
+import Domain
+import Testing
+
+@Suite("Pauses of single accounts")
+struct KeyedPausesTests {
+    private static func moment(_ seconds: Int) -> Moment { Moment(sinceOrigin: .seconds(seconds)) }
+
+    @Test("Pauses of single accounts hold for their own account until they end")
+    func single() {
+        var pauses = KeyedPauses<String>()
+        pauses.pause("a", until: Self.moment(10), at: Self.moment(0))
+        #expect(pauses.wait(for: "a", at: Self.moment(4)) == .seconds(6))
+        #expect(pauses.wait(for: "b", at: Self.moment(4)) == nil)
+        #expect(pauses.wait(for: "a", at: Self.moment(10)) == nil)
+        #expect(pauses.count == 0)
+    }
+
+    @Test("Pauses of single accounts are bounded in number, and those that are over go first")
+    func bounded() {
+        var pauses = KeyedPauses<Int>()
+        for key in 0..<20_000 {
+            pauses.pause(key, until: Self.moment(1000 + key), at: Self.moment(0))
+            #expect(pauses.wait(for: key, at: Self.moment(0)) != nil)
+        }
+        #expect(pauses.count <= 10_000)
+        var few = KeyedPauses<Int>()
+        for key in 0..<10_000 { few.pause(key, until: Self.moment(key < 9000 ? 1 : 1000), at: Self.moment(0)) }
+        few.pause(10_000, until: Self.moment(1000), at: Self.moment(2))
+        #expect(few.count == 1001)
+        #expect((9000...10_000).allSatisfy { few.wait(for: $0, at: Self.moment(2)) != nil })
+    }
+}

@@ -1,0 +1,71 @@
+import Domain
+import DomainFakes
+import Testing
+
+@Suite("An export from a source that fails some of its calls", .timeLimit(.minutes(1)))
+struct ExportOfUnreliableSourceTests {
+    private static let seeds: [UInt64] = [1, 2, 3]
+
+    private static func entry() async throws -> CacheEntry {
+        let cache = BillingCache(source: FakeSource(), time: TestClock(), rules: CacheRules(), parts: 1) {
+            FakeAnswer($0)
+        }
+        return try await cache.answer(AccountID(literal: "a"), under: nil, for: .bulk, .none)
+    }
+
+    @Test(
+        "uses 95 in 100 of what the rate limit and the failures leave, fails no account, and keeps the order",
+        arguments: [0, 0.15, 0.3, 0.5], seeds)
+    func throughput(share: Double, seed: UInt64) async throws {
+        let simulation = ExportSimulation(accounts: 2000, share: share)
+        let result = try simulation.run(try await Self.entry(), seed: seed)
+        #expect(result.failures == 0)
+        #expect(result.told == Array(0..<2000))
+        let perSecond = 2000 / (result.elapsed / .seconds(1))
+        #expect(perSecond >= 0.95 * (1 - share) * 60, "\(perSecond) a second")
+        #expect(result.heldMost <= 4096)
+    }
+
+    @Test("fails no account at a low rate either, where the deadline leaves few attempts", arguments: seeds)
+    func lowRate(seed: UInt64) async throws {
+        let result = try ExportSimulation(accounts: 500, perSecond: 2, share: 0.5).run(
+            try await Self.entry(), seed: seed)
+        #expect(result.failures == 0)
+        #expect(result.told == Array(0..<500))
+    }
+
+    @Test("gives interactive requests a permit within two slots in 99 of 100 cases meanwhile", arguments: seeds)
+    func interactive(seed: UInt64) async throws {
+        var simulation = ExportSimulation(accounts: 5000, share: 0.5)
+        simulation.interactiveEvery = .milliseconds(400)
+        let waits = try simulation.run(try await Self.entry(), seed: seed).waits.sorted()
+        #expect(waits.count > 200)
+        #expect(waits[waits.count * 99 / 100] <= .seconds(2.0 / 60))
+    }
+
+    @Test("gets an account that fails for fifty seconds, and goes on behind it meanwhile", arguments: seeds)
+    func recovers(seed: UInt64) async throws {
+        var simulation = ExportSimulation(accounts: 6000, share: 0)
+        simulation.failsUntil = [10: .seconds(50), 2000: .seconds(80)]
+        let result = try simulation.run(try await Self.entry(), seed: seed)
+        #expect(result.failures == 0)
+        #expect(result.told == Array(0..<6000))
+        #expect(6000 / (result.elapsed / .seconds(1)) >= 0.95 * 60)
+        #expect(result.heldMost > 2000 && result.heldMost <= 4096)
+    }
+
+    @Test(
+        "turns an account that always fails into a failure after a minute and few attempts, and loses no time by it",
+        arguments: [true, false], seeds)
+    func permanent(isOrdered: Bool, seed: UInt64) async throws {
+        var simulation = ExportSimulation(accounts: 6000, isOrdered: isOrdered, share: 0.05)
+        simulation.failsUntil = [100: .seconds(100_000), 3000: .seconds(100_000)]
+        let result = try simulation.run(try await Self.entry(), seed: seed)
+        #expect(result.failures == 2)
+        #expect(result.told.sorted() == Array(0..<6000))
+        #expect(isOrdered == (result.told == Array(0..<6000)))
+        #expect(result.elapsed < .seconds(125))
+        // A back-off of 5 s at most, half of it on average.
+        #expect(result.attempts < Int(6000 / 0.93) + 2 * 40)
+    }
+}

@@ -1,0 +1,125 @@
+import Domain
+import DomainFakes
+
+/// An export of many accounts through a rate limit, from a source that fails a share of its calls: minutes in milliseconds,
+/// with the export's own window and the rate limiter's own budget.
+struct ExportSimulation {
+    struct Result {
+        /// In the order they were told of.
+        var told: [Int] = []
+        var failures = 0
+        var attempts = 0
+        var heldMost = 0
+        /// When the last account was told of.
+        var elapsed = Duration.zero
+        /// How long each interactive request waited for its permit.
+        var waits: [Duration] = []
+    }
+
+    let accounts: Int
+    var perSecond = 60
+    var isOrdered = true
+    /// The chance that a call fails.
+    var share: Double
+    /// Accounts that fail before that moment, whatever the share.
+    var failsUntil: [Int: Duration] = [:]
+    /// Interactive requests in between; `nil` for none.
+    var interactiveEvery: Duration?
+
+    private enum Event {
+        case answered(ExportWindow.Attempt, begun: Moment, sent: Moment)
+        case due(ExportWindow.Repeat)
+        case interactive
+        case budget
+    }
+
+    /// The accounts are those of `entry`, whose answer stands for all of them.
+    func run(_ entry: CacheEntry, seed: UInt64) throws -> Result {
+        var random = SeededRandom(seed: seed)
+        var result = Result()
+        var window = ExportWindow(attemptsMax: 64, sizeMax: 4096, deadline: .seconds(60), isOrdered: isOrdered)
+        var budget = RateBudget(rules: .init(perSecond: perSecond))
+        let timestamp = Timestamp(secondsSinceEpoch: 1_769_860_800)
+        let start = Moment(sinceOrigin: .zero)
+        var now = start
+        var events: [(at: Moment, event: Event)] = []
+        var taken = 0
+        var ticket: RateBudget.Ticket = 0
+        var queued: [RateBudget.Ticket: (attempt: ExportWindow.Attempt, begun: Moment)] = [:]
+        var asked: [RateBudget.Ticket: Moment] = [:]
+
+        func number(_ account: AccountID) -> Int { Int(account.rawValue) ?? 0 }
+        func send(_ attempt: ExportWindow.Attempt, begun: Moment) {
+            result.attempts += 1
+            let way = Duration.milliseconds(Int.random(in: 50...150, using: &random))
+            events.append((now + way, .answered(attempt, begun: begun, sent: now)))
+        }
+        func begin(_ attempt: ExportWindow.Attempt) {
+            ticket += 1
+            switch budget.enter(ticket, for: .bulk(isRetry: attempt.isRetry), patience: nil, at: now, timestamp) {
+            case .goes: send(attempt, begun: now)
+            case .waits: queued[ticket] = (attempt, now)
+            case .refused: preconditionFailure("a bulk request waits without a limit")
+            }
+        }
+
+        if let interactiveEvery { events.append((now + interactiveEvery, .interactive)) }
+        while result.told.count < accounts {
+            // What the export does when it is woken.
+            while let attempt = window.beginRepeat() { begin(attempt) }
+            while taken < accounts, window.hasRoom {
+                let account = AccountID(literal: "\(taken)")
+                begin(window.begin(window.add(.account(account)), account))
+                taken += 1
+            }
+            while let (item, outcome) = window.next() {
+                if case .account(let account) = item { result.told.append(number(account)) }
+                if case .failure = outcome { result.failures += 1 }
+                result.elapsed = now - start
+            }
+            result.heldMost = max(result.heldMost, taken - result.told.count)
+            // What the rate limiter does.
+            var wakes: Moment?
+            stepping: while true {
+                switch budget.step(at: now, timestamp) {
+                case .nobodyWaits: break stepping
+                case .waits(let moment):
+                    wakes = moment
+                    break stepping
+                case .goes(let ticket):
+                    if let (attempt, begun) = queued.removeValue(forKey: ticket) { send(attempt, begun: begun) }
+                    if let moment = asked.removeValue(forKey: ticket) { result.waits.append(now - moment) }
+                case .refused: preconditionFailure("nobody waits for as long as that")
+                }
+            }
+            if let wakes { events.append((wakes, .budget)) }
+            guard let index = events.indices.min(by: { events[$0].at < events[$1].at }) else { break }
+            let (moment, event) = events.remove(at: index)
+            if wakes != nil { events.removeAll { if case .budget = $0.event { true } else { false } } }
+            now = max(now, moment)
+            switch event {
+            case .budget: break
+            case .interactive:
+                ticket += 1
+                switch budget.enter(ticket, for: .interactive, patience: .seconds(10), at: now, timestamp) {
+                case .goes: result.waits.append(.zero)
+                case .waits: asked[ticket] = now
+                case .refused: result.waits.append(.seconds(10))
+                }
+                let pause = (interactiveEvery ?? .zero) * Double.random(in: 0.5...1.5, using: &random)
+                events.append((now + pause, .interactive))
+            case .due(let lookup): window.isDue(lookup)
+            case .answered(let attempt, let begun, let sent):
+                budget.passed(left: nil, sent: sent, at: now)
+                let fails =
+                    failsUntil[number(attempt.account)].map { now - start < $0 }
+                    ?? (Double.random(in: 0..<1, using: &random) < share)
+                let outcome: ExportWindow.Outcome = fails ? .failure(.sourceFailed) : .success(entry)
+                if let lookup = try window.ended(attempt, begun: begun, outcome, at: now, using: &random) {
+                    events.append((lookup.due, .due(lookup)))
+                }
+            }
+        }
+        return result
+    }
+}
