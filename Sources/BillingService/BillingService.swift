@@ -20,32 +20,55 @@ struct BillingService: AsyncParsableCommand {
     private static let temporaryFailure: Int32 = 75
 
     static func main() async {
+        Output.prepare()
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(Invocation.arguments)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
                 try command.run()
             }
             Output.log.flush()
-        } catch let problem as ConfigurationProblem {
-            for line in problem.lines { Output.writeError("billing-service: \(line)\n") }
-            Output.exit(wrongConfiguration)
-        } catch let conflict as ExportFile.InUse {
-            Output.writeError("billing-service: \(conflict)\n")
-            Output.exit(temporaryFailure)
-        } catch let failure as CommandFailure {
-            Output.writeError("billing-service: \(failure)\n")
-            Output.exit(1)
-        } catch let problem as FileProblem {
-            Output.writeError("billing-service: \(problem)\n")
-            Output.exit(1)
-        } catch let error as IOError {
-            Output.writeError("billing-service: \(error)\n")
-            Output.exit(1)
         } catch {
-            Output.log.flush()
-            exit(withError: error)
+            Output.exit(status(reporting: error))
+        }
+    }
+
+    /// Reports why a command ended early: help and version are such ends too.
+    ///
+    /// - Returns: The exit code.
+    private static func status(reporting error: any Error) -> Int32 {
+        switch error {
+        case let problem as ConfigurationProblem:
+            for line in problem.lines { Output.writeError("billing-service: \(line)\n") }
+            return wrongConfiguration
+        case let conflict as ExportFile.InUse:
+            Output.writeError("billing-service: \(conflict)\n")
+            return temporaryFailure
+        case let problem as OutputProblem where problem.isReaderGone:
+            return OutputProblem.readerGoneStatus
+        case is OutputProblem, is CommandFailure, is FileProblem, is IOError:
+            Output.writeError("billing-service: \(error)\n")
+            return 1
+        case _: return status(reportingToUser: error)
+        }
+    }
+
+    /// As `exit(withError:)` of the argument parser does it, which does not look whether standard output could be written.
+    private static func status(reportingToUser error: any Error) -> Int32 {
+        let code = exitCode(for: error)
+        let text = fullMessage(for: error)
+        guard !text.isEmpty else { return code.rawValue }
+        guard code.isSuccess else {
+            // It may quote an argument, and that may be an address with a password.
+            Output.writeError(URLText.maskingURLs(in: text) + "\n")
+            return code.rawValue
+        }
+        do throws(OutputProblem) {
+            try Output.write(text + "\n")
+            return code.rawValue
+        } catch {
+            return status(reporting: error)
         }
     }
 }

@@ -263,6 +263,11 @@ struct Application {
         logger.warning("there are no callers: every request will be answered 401")
     }
 
+    /// Removes the files of an application that is not run.
+    func discard() {
+        sandboxCredentials?.remove()
+    }
+
     /// Serves until SIGTERM or SIGINT, then ends what is under way and returns. A second signal ends the program at once,
     /// with status 1.
     func run() async throws {

@@ -50,7 +50,7 @@ struct FileSettings: Sendable {
         _ flags: [any SettingFlags], _ configuration: ConfigurationFlag,
         _ body: (FileSettings, inout SettingsReader) -> Result
     ) async throws -> Result {
-        let environment = ProcessInfo.processInfo.environment
+        let environment = Invocation.environment
         var reader = try await SettingsReader(
             flags: flags.values, environment: environment, file: configuration.file, known: ServeSettings.all)
         let settings = FileSettings(&reader, environment: environment)

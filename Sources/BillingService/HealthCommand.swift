@@ -26,16 +26,16 @@ struct HealthCommand: AsyncParsableCommand {
         let groups: [any SettingFlags] = [opsFlags, commonFlags]
         // The service's own file may be named: it is to be believed about settings that are not looked at here.
         var reader = try await SettingsReader(
-            flags: groups.values, environment: ProcessInfo.processInfo.environment,
+            flags: groups.values, environment: Invocation.environment,
             file: commonFlags.configuration.file, known: ServeSettings.all)
         let host = reader.text(.opsHost) ?? ""
         let port = reader.integer(.opsPort, in: 1...65_535)
         try reader.finish()
         if commonFlags.printsConfiguration {
-            Output.write(reader.description)
+            try Output.write(reader.description)
             return
         }
-        guard await isHealthy(host: Self.reachable(host), port: port) else { throw ExitCode(1) }
+        guard try await isHealthy(host: Self.reachable(host), port: port) else { throw ExitCode(1) }
     }
 
     /// Where a listener on all addresses is found from the same machine.
@@ -47,21 +47,22 @@ struct HealthCommand: AsyncParsableCommand {
         }
     }
 
-    private func isHealthy(host: String, port: Int) async -> Bool {
+    private func isHealthy(host: String, port: Int) async throws(OutputProblem) -> Bool {
         let origin = Origin(scheme: .http, host: host, port: port)
         let client = HTTPClient(origin: origin, group: .singleton, logger: Output.logger(.error))
         let request = ClientRequest(
             method: "GET", scheme: "http", authority: origin.authority, target: live ? "/livez" : "/readyz?verbose")
+        let response: ClientResponse
         do throws(HTTPFailure) {
-            // Below the few seconds that those who run health checks wait.
-            let response = try await client.exchange(request, bodyBytesMax: 65_536, timeout: .seconds(2))
-            let text = String(buffer: response.body)
-            if response.status == 200 { Output.write(text) } else { Output.writeError(text) }
-            await client.close()
-            return response.status == 200
+            // Below the few seconds that health checks of containers may take.
+            response = try await client.exchange(request, bodyBytesMax: 65_536, timeout: .seconds(2))
         } catch {
             Output.writeError("billing-service: no answer from \(origin.authority): \(error)\n")
             return false
         }
+        await client.close()
+        let text = String(buffer: response.body)
+        if response.status == 200 { try Output.write(text) } else { Output.writeError(text) }
+        return response.status == 200
     }
 }

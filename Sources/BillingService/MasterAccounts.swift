@@ -33,9 +33,12 @@ struct MasterAccounts: CredentialsStore {
         }
     }
 
-    /// Read anew, if the file has changed: whoever asks has to go to Zoom with them.
+    /// How long to wait for a file system that does not answer, before the last good credentials are used.
+    private static let readTime = Duration.seconds(3)
+
+    /// Read again if the file has changed: a token is asked for with them.
     func credentials(of master: Name) async throws(BillingFailure) -> MasterCredentials {
-        file.refresh()
+        await file.refresh(within: Self.readTime)
         guard let master = file.value.document[master] else { throw .credentialsRefused }
         return master.credentials
     }

@@ -61,7 +61,7 @@ struct SandboxCommand: AsyncParsableCommand {
         let groups: [any SettingFlags] = [sandboxFlags, commonFlags]
         let flags = own.compactMapValues { $0 }.merging(groups.values) { first, _ in first }
         var reader = try await SettingsReader(
-            flags: flags, environment: ProcessInfo.processInfo.environment, file: commonFlags.configuration.file,
+            flags: flags, environment: Invocation.environment, file: commonFlags.configuration.file,
             known: Self.settings)
         let settings = SandboxSettings(&reader)
         let host = reader.text(.sandboxHost) ?? ""
@@ -74,7 +74,7 @@ struct SandboxCommand: AsyncParsableCommand {
         }
         try reader.finish()
         if commonFlags.printsConfiguration {
-            Output.write(reader.description)
+            try Output.write(reader.description)
             return
         }
 
@@ -94,7 +94,7 @@ struct SandboxCommand: AsyncParsableCommand {
             }
         }
         let base = "\(tls == nil ? "http" : "https")://\(Output.authority(of: sandbox.server.address))"
-        Output.write("Listening on \(base)\n")
+        try Output.write("Listening on \(base)\n")
         let serviceGroup = ServiceGroup(
             configuration: .init(
                 services: [.init(service: sandbox.server, successTerminationBehavior: .gracefullyShutdownGroup)],

@@ -54,18 +54,29 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         var reader = try await SettingsReader(
-            flags: flags, environment: ProcessInfo.processInfo.environment, file: commonFlags.configuration.file,
+            flags: flags, environment: Invocation.environment, file: commonFlags.configuration.file,
             known: ServeSettings.all)
-        let settings = try ServeSettings(&reader, environment: ProcessInfo.processInfo.environment)
+        let settings = try ServeSettings(&reader, environment: Invocation.environment)
         if commonFlags.printsConfiguration {
-            Output.write(reader.description)
+            try Output.write(reader.description)
             return
         }
         CoreDumps.forbid()
         let logger = Output.logger(settings.log)
         for notice in reader.notices { logger.warning("\(notice)") }
         let application = try await Application(settings, levelInFile: levelInFile, logger: logger)
-        announce(application)
+        do throws(OutputProblem) {
+            try announce(application)
+        } catch {
+            // Without a sandbox the output says nothing that the log could not say, and a service goes on without it.
+            guard application.sandbox == nil else {
+                application.discard()
+                throw error
+            }
+            logger.warning(
+                "\(error)",
+                metadata: ["listening_on": "\(application.address)", "operations_on": "\(application.opsAddress)"])
+        }
         try await application.run()
     }
 
@@ -75,7 +86,7 @@ struct ServeCommand: AsyncParsableCommand {
             let flags = flags
             return LogLevelControl.File(path: path) {
                 var reader = try await SettingsReader(
-                    flags: flags, environment: ProcessInfo.processInfo.environment, file: path,
+                    flags: flags, environment: Invocation.environment, file: path,
                     known: ServeSettings.all)
                 let level = LogSettings(&reader).level
                 try reader.finish()
@@ -84,16 +95,17 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
-    private func announce(_ application: Application) {
+    /// In one write: a reader that takes the first line alone does not make the others fail.
+    private func announce(_ application: Application) throws(OutputProblem) {
         let base = "\(application.isEncrypted ? "https" : "http")://\(Output.authority(of: application.address))"
-        Output.write("Listening on \(base)\nOperations on http://\(Output.authority(of: application.opsAddress))\n")
-        guard let (accounts, token, zoom) = application.sandbox else { return }
+        var text = "Listening on \(base)\nOperations on http://\(Output.authority(of: application.opsAddress))\n"
+        guard let (accounts, token, zoom) = application.sandbox else { return try Output.write(text) }
         func curl(_ path: String, _ options: String = "") -> String {
             // Nobody knows who signed a certificate that is tried out.
             let how = application.isEncrypted ? "--insecure" : "--http2-prior-knowledge"
             return "curl \(how) \(options)-H 'authorization: Bearer \(token)' \(base)\(path)\n"
         }
-        var text =
+        text +=
             "\nAn embedded Zoom with \(accounts.count) sub accounts is behind it, at \(zoom) (docs/sandbox.md). To try it:\n\n"
         if let number = (0..<accounts.count).first(where: { !accounts.isSelfPay($0) }) {
             text += curl("/v2/accounts/\(accounts.id(of: number))/billing")
@@ -102,6 +114,6 @@ struct ServeCommand: AsyncParsableCommand {
             text += curl("/v2/accounts/\(accounts.id(of: number))/billing")
         }
         text += curl("/v2/billing/stream", "-N ")
-        Output.write(text)
+        try Output.write(text)
     }
 }

@@ -27,6 +27,10 @@ struct SettingsCommand: ParsableCommand {
         Times are written `500ms`, `10s`, `2m`, `1h` or `1d`; sizes `65536`, `64KiB`, `1MiB` or `2GiB`; rates `200,20/s`: so
         many at once, and so many a second after that; addresses `10.0.0.0/8,::1`.
 
+        In the file a whole number or a share is a number, a size is a number or a text, and a setting that is on or off is
+        `true` or `false`; every other value is a text. A name that is not a setting, a name that is there twice and a value of
+        another type are refused, as is `null`.
+
         Settings hold from start to end, but for `log.level`. What is in the files that settings name is read again when it
         changes: credentials, callers, certificates.
 
@@ -34,7 +38,7 @@ struct SettingsCommand: ParsableCommand {
 
         """
 
-    func run() {
+    func run() throws {
         var text = Self.introduction
         for (word, title) in Self.chapters {
             let settings = Setting.all.filter { $0.key.split(separator: ".").first.map(String.init) == word }
@@ -43,7 +47,7 @@ struct SettingsCommand: ParsableCommand {
                 text += "| `\(setting.key)` | \(setting.defaultCell) | \(setting.summaryCell) |\n"
             }
         }
-        Output.write(text)
+        try Output.write(text)
     }
 }
 

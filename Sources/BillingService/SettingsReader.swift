@@ -1,8 +1,6 @@
 import Adapters
 import Configuration
-import FoundationEssentials
 import Logging
-import SystemPackage
 
 /// What is wrong with the configuration, a line for each setting. Ends the program with `EX_CONFIG`.
 struct ConfigurationProblem: Error, Equatable, CustomStringConvertible {
@@ -29,68 +27,65 @@ struct SettingsReader {
     /// - Throws: `ConfigurationProblem` for a file that cannot be used.
     init(
         flags: [Setting: String], environment: [String: String], file: String?, known: [Setting]
-    ) async throws {
-        // The values of flags are texts like those of the environment, and converted like them.
+    ) async throws(ConfigurationProblem) {
+        // All values are texts, wherever they come from, and are read in one way.
         let flagValues = Dictionary(uniqueKeysWithValues: flags.map { ($0.key.keyAsVariable, $0.value) })
         var providers: [any ConfigProvider] = [
             EnvironmentVariablesProvider(environmentVariables: flagValues),
             EnvironmentVariablesProvider(environmentVariables: environment).prefixKeys(with: "billing"),
         ]
         if let file {
-            try Self.check(file, known: known)
-            do {
-                providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(file)))
-            } catch {
-                throw ConfigurationProblem(lines: ["config: \(file) cannot be read"])
+            let values = try await Self.texts(in: file, known: known).map { key, text in
+                (AbsoluteConfigKey(Self.components(of: key)), ConfigValue(.string(text), isSecret: false))
             }
+            providers.append(InMemoryProvider(values: Dictionary(uniqueKeysWithValues: values)))
         }
         reader = ConfigReader(providers: providers)
     }
 
-    private static func check(_ file: String, known: [Setting]) throws {
-        guard let data = try? Data(contentsOf: URL(filePath: file)) else {
-            throw ConfigurationProblem(lines: ["config: \(file) cannot be read"])
+    private static func texts(
+        in path: String, known: [Setting]
+    ) async throws(ConfigurationProblem) -> [String: String] {
+        let content: Result<[UInt8], FileProblem>? = await FileQueue().run {
+            do throws(FileProblem) {
+                return .success(try ConfigurationFile.bytes(of: path))
+            } catch {
+                return .failure(error)
+            }
         }
-        let value: JSONValue
-        do throws(JSONSyntaxError) {
-            value = try JSONValue(parsing: Array(data))
-        } catch {
-            throw ConfigurationProblem(lines: ["config: \(file) is not JSON: \(error)"])
-        }
-        guard let object = value.object else {
-            throw ConfigurationProblem(lines: ["config: \(file) is not a JSON object"])
-        }
-        let keys = Set(known.map(\.key))
-        let unknown = Self.leaves(of: object, under: "").filter { !keys.contains($0) }
-        guard unknown.isEmpty else {
-            throw ConfigurationProblem(lines: unknown.map { "\($0): no such setting (in \(file))" })
+        switch content {
+        case .success(let bytes):
+            let file = ConfigurationFile(parsing: bytes, path: path, known: known)
+            guard file.problems.isEmpty else { throw ConfigurationProblem(lines: file.problems) }
+            return file.texts
+        case .failure(let problem): throw ConfigurationProblem(lines: ["config: \(problem)"])
+        case nil: throw ConfigurationProblem(lines: ["config: \(path): the file system does not answer"])
         }
     }
 
-    private static func leaves(of object: JSONObject, under prefix: String) -> [String] {
-        object.members.flatMap { member -> [String] in
-            let key = prefix + member.name
-            return member.value.object.map { leaves(of: $0, under: key + ".") } ?? [key]
-        }
+    private static func components(of key: String) -> [String] {
+        key.split(separator: ".").map(String.init)
     }
 
     // MARK: Values
 
     mutating func text(_ setting: Setting, default other: String? = nil) -> String? {
-        read(setting, as: "a text", default: other, { try $0.requiredString(forKey: $1) }, { $0 })
+        let text = read(setting, as: "a text", default: other) { $0 }
+        guard let text, setting.valueName == "path" else { return text }
+        if text.isEmpty { report(setting, "is empty: name a file, or leave it out") }
+        if text.utf8.contains(0) { report(setting, "has a NUL character in it, which no path can have") }
+        return text
     }
 
     mutating func flag(_ setting: Setting) -> Bool {
-        read(setting, as: "true or false", { try $0.requiredBool(forKey: $1) }, { Bool($0) }) ?? false
+        read(setting, as: "true or false", Self.boolean) ?? false
     }
 
     /// Always in range, so that whoever goes on to use it cannot trap on what was reported.
     ///
     /// - Parameter other: Holds where nobody says otherwise, for a setting whose default depends on others.
     mutating func integer(_ setting: Setting, in range: ClosedRange<Int>, default other: Int? = nil) -> Int {
-        let value = read(
-            setting, as: "a whole number", default: other.map(String.init), { try $0.requiredInt(forKey: $1) },
-            { Int($0) })
+        let value = read(setting, as: "a whole number", default: other.map(String.init)) { Int($0) }
         guard let value else { return range.lowerBound }
         guard range.contains(value) else {
             report(setting, "\(value) is not between \(range.lowerBound) and \(range.upperBound)")
@@ -100,7 +95,7 @@ struct SettingsReader {
     }
 
     mutating func share(_ setting: Setting) -> Double {
-        let value = read(setting, as: "a number", { try $0.requiredDouble(forKey: $1) }, { Double($0) })
+        let value = read(setting, as: "a number") { Double($0) }
         guard let value else { return 1 }
         guard value > 0, value <= 1 else {
             report(setting, "\(value) is not above 0 and at most 1")
@@ -116,7 +111,7 @@ struct SettingsReader {
         let defaultText = other.map { "\($0.components.seconds)s" }
         guard let text = text(setting, default: defaultText) else { return range.lowerBound }
         guard let duration = Self.duration(text) else {
-            report(setting, "\"\(text)\" is not a time such as 500ms, 10s, 2m or 1h")
+            report(setting, "\(setting.shown(text)) is not a time such as 500ms, 10s, 2m or 1h")
             return range.lowerBound
         }
         if !range.contains(duration) { report(setting, "\(text) is out of range: \(setting.summary)") }
@@ -129,7 +124,7 @@ struct SettingsReader {
     mutating func bytes(_ setting: Setting, in range: ClosedRange<Int>, default other: Int? = nil) -> Int {
         guard let text = text(setting, default: other.map(String.init)) else { return range.lowerBound }
         guard let bytes = Self.bytes(text) else {
-            report(setting, "\"\(text)\" is not a size such as 65536, 64KiB or 1MiB")
+            report(setting, "\(setting.shown(text)) is not a size such as 65536, 64KiB or 1MiB")
             return range.lowerBound
         }
         guard range.contains(bytes) else {
@@ -143,7 +138,7 @@ struct SettingsReader {
     mutating func rate(_ setting: Setting) -> Limits.Rate {
         guard let text = text(setting) else { return Limits.Rate(atOnce: 1, perSecond: 1) }
         guard let rate = Limits.Rate(text) else {
-            report(setting, "\"\(text)\" is not a rate such as 200,20/s")
+            report(setting, "\(setting.shown(text)) is not a rate such as 200,20/s")
             return Limits.Rate(atOnce: 1, perSecond: 1)
         }
         return rate
@@ -162,7 +157,7 @@ struct SettingsReader {
     mutating func ranges(_ setting: Setting) -> [AddressRange] {
         guard let text = text(setting) else { return [] }
         guard let ranges = AddressRange.list(text) else {
-            report(setting, "\"\(text)\" is not a list of addresses such as 10.0.0.0/8,::1")
+            report(setting, "\(setting.shown(text)) is not a list of addresses such as 10.0.0.0/8,::1")
             return []
         }
         return ranges
@@ -173,7 +168,7 @@ struct SettingsReader {
         guard let text = text(setting) else { return nil }
         guard let choice = Choice(rawValue: text) else {
             let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-            report(setting, "\"\(text)\" is none of \(choices)")
+            report(setting, "\(setting.shown(text)) is none of \(choices)")
             return nil
         }
         return choice
@@ -194,28 +189,31 @@ struct SettingsReader {
     }
 
     private mutating func read<Value>(
-        _ setting: Setting, as kind: String, default other: String? = nil,
-        _ read: (ConfigReader, ConfigKey) throws -> Value,
-        _ parse: (String) -> Value?
+        _ setting: Setting, as kind: String, default other: String? = nil, _ parse: (String) -> Value?
     ) -> Value? {
-        do {
-            let value = try read(reader, Self.key(of: setting))
-            values.append((setting, "\(value)"))
-            return value
-        } catch {
-            // The library tells a value that is missing from one of another type in its text alone.
-            guard "\(error)".hasPrefix("Missing required config value") else {
-                report(setting, "not \(kind)")
-                return nil
-            }
+        guard let text = reader.string(forKey: Self.key(of: setting)) else {
+            let defaultText = other ?? setting.defaultText
+            values.append((setting, defaultText ?? ""))
+            return defaultText.flatMap(parse)
         }
-        let defaultText = other ?? setting.defaultText
-        values.append((setting, defaultText ?? ""))
-        return defaultText.flatMap(parse)
+        guard let value = parse(text) else {
+            report(setting, "\(setting.shown(text)) is not \(kind)")
+            return nil
+        }
+        values.append((setting, "\(value)"))
+        return value
     }
 
     private static func key(of setting: Setting) -> ConfigKey {
-        ConfigKey(setting.key.split(separator: ".").map(String.init))
+        ConfigKey(components(of: setting.key))
+    }
+
+    private static func boolean(_ text: String) -> Bool? {
+        switch text.lowercased() {
+        case "true", "yes", "1": true
+        case "false", "no", "0": false
+        case _: nil
+        }
     }
 
     private static func bytes(_ text: String) -> Int? {
@@ -244,6 +242,8 @@ struct SettingsReader {
 extension SettingsReader: CustomStringConvertible {
     /// The settings that result, a line each. None of them is secret: secrets live in files of their own.
     var description: String {
-        values.map { "\($0.setting.key) = \($0.text)\n" }.joined()
+        values.map { setting, text in
+            "\(setting.key) = \(setting.valueName == "url" ? URLText.masked(text) : text)\n"
+        }.joined()
     }
 }

@@ -1,19 +1,32 @@
 import Adapters
 import Domain
-import FoundationEssentials
 
-/// The credentials of a sandbox's app in a file of their own, in a folder nobody else can look into.
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The credentials of a sandbox's app in a file of their own, in a folder that this program's user alone can open.
 struct TemporaryCredentials {
-    private let folder: URL
+    private let folder: String
     let file: CredentialsFile
 
+    /// - Throws: `ConfigurationProblem` for a `TMPDIR` in which no folder can be made.
     init(_ app: SandboxConfiguration.App) throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: "billing-service-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(
-            at: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
-        let path = folder.appending(path: "credentials.json").path()
-        try Self.write(app, to: path)
+        let parent = Invocation.environment["TMPDIR"].flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
+        var name = SystemText.cString(of: parent + "/billing-service-XXXXXX")
+        // Makes it with mode 0700.
+        guard mkdtemp(&name) != nil else {
+            throw ConfigurationProblem(lines: ["TMPDIR: \(FileProblem(path: parent, code: errno))"])
+        }
+        folder = SystemText.text { name[$0] }
+        let path = folder + "/credentials.json"
         file = CredentialsFile(PrivateFile(path: path))
+        do throws(FileProblem) {
+            try Self.write(app, to: path)
+        } catch {
+            remove()
+            throw error
+        }
     }
 
     static func write(_ app: SandboxConfiguration.App, to path: String) throws(FileProblem) {
@@ -27,6 +40,7 @@ struct TemporaryCredentials {
     }
 
     func remove() {
-        try? FileManager.default.removeItem(at: folder)
+        unlink(SystemText.cString(of: folder + "/credentials.json"))
+        rmdir(SystemText.cString(of: folder))
     }
 }

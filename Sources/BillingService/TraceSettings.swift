@@ -15,12 +15,15 @@ struct TraceSettings: Sendable {
         guard let url = URL(string: text), let scheme = url.scheme.flatMap(Origin.Scheme.init), let host = url.host(),
             !host.isEmpty, url.query() == nil, url.fragment() == nil, url.user() == nil
         else {
-            reader.report(.traceURL, "\"\(text)\" is not an address such as http://collector:4318/v1/traces")
+            reader.report(
+                .traceURL,
+                "\(Setting.traceURL.shown(text)) is not an address such as http://collector:4318/v1/traces; it can have "
+                    + "neither a password nor a query")
             return
         }
         let port = url.port ?? (scheme == .https ? 443 : 80)
         guard (1...65_535).contains(port) else {
-            reader.report(.traceURL, "\"\(text)\" has no port that is one")
+            reader.report(.traceURL, "\(Setting.traceURL.shown(text)) has no port from 1 to 65535")
             return
         }
         let name = host.filter { $0 != "[" && $0 != "]" }

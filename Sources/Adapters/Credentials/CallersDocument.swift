@@ -102,9 +102,7 @@ package struct CallersDocument: Sendable, Equatable {
                 set(of: value) { Caller.Scope(rawValue: $0) }
             },
             master: try object.member("master", as: kindOfName) { $0.string.flatMap(Name.init) },
-            accounts: try object.member("accounts", as: "an array of ids of sub accounts") { value in
-                set(of: value) { text in AccountID(text).flatMap { $0.isMasterAlias ? nil : $0 } }
-            },
+            accounts: try accounts(of: object),
             rate: try object.member("rate", as: "a rate such as \"200,20/s\"") { value in
                 value.string.flatMap { Limits.Rate($0) }.map { Caller.Rate(atOnce: $0.atOnce, perSecond: $0.perSecond) }
             })
@@ -112,6 +110,20 @@ package struct CallersDocument: Sendable, Equatable {
             $0.string.flatMap { Timestamp(rfc3339: $0) }
         }
         return Entry(caller, proof: proof, expires: expires)
+    }
+
+    private static func accounts(of object: StrictObject) throws(DocumentProblem) -> AllowList? {
+        let kind = "an array of ids of sub accounts"
+        guard let values = try object.member("accounts", as: kind, \.array) else { return nil }
+        var accounts: [AccountID] = []
+        accounts.reserveCapacity(values.count)
+        for (index, value) in values.enumerated() {
+            guard let account = value.string.flatMap(AccountID.init), !account.isMasterAlias else {
+                throw object.problem("\"accounts\" must be \(kind): number \(index + 1) is none")
+            }
+            accounts.append(account)
+        }
+        return AllowList(accounts)
     }
 
     private static func set<Element>(of value: JSONValue, _ read: (String) -> Element?) -> Set<Element>? {
@@ -176,7 +188,11 @@ package struct CallersDocument: Sendable, Equatable {
         }
         object.member("scopes", write: texts(caller.scopes.map(\.rawValue).sorted()))
         if let master = caller.master { object.member("master", master.rawValue) }
-        if let accounts = caller.accounts { object.member("accounts", write: texts(accounts.sorted().map(\.rawValue))) }
+        if let accounts = caller.accounts?.accounts {
+            object.member("accounts") { buffer in
+                buffer.writeJSONArray(0..<accounts.count) { $0.writeJSONString(accounts[$1].rawValue) }
+            }
+        }
         if let rate = caller.rate { object.member("rate", "\(rate.atOnce),\(rate.perSecond)/s") }
         if let expires = entry.expires { object.member("expires", expires.rfc3339) }
     }

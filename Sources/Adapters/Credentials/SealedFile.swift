@@ -33,19 +33,20 @@ struct SealedFile<Document: FileDocument>: Sendable {
     func update(
         beginsAnew: Bool = false, _ change: (inout Document) throws(FileProblem) -> Void
     ) throws(FileProblem) {
-        try file.update { bytes throws(FileProblem) in
-            let keys = try keys.read()
-            var document = Document()
-            do throws(FileProblem) {
-                if let bytes { document = try parse(bytes, keys) }
-            } catch {
-                guard beginsAnew else { throw error }
-            }
-            try change(&document)
-            let isSealed = bytes.map(SealedFormat.isSealed) ?? true
-            guard isSealed, let key = keys.first else { return document.text }
-            return SealedFormat.seal(document.text, with: key)
-        }
+        try file.update(
+            { bytes throws(FileProblem) in
+                let keys = try keys.read()
+                var document = Document()
+                do throws(FileProblem) {
+                    if let bytes { document = try parse(bytes, keys) }
+                } catch {
+                    guard beginsAnew else { throw error }
+                }
+                try change(&document)
+                let isSealed = bytes.map(SealedFormat.isSealed) ?? true
+                guard isSealed, let key = keys.first else { return document.text }
+                return SealedFormat.seal(document.text, with: key)
+            }, check: readBack)
     }
 
     /// Seals the file, plain or sealed with whichever key, with the first of the keys.
@@ -53,14 +54,20 @@ struct SealedFile<Document: FileDocument>: Sendable {
     /// - Returns: The id of that key.
     func encrypt() throws(FileProblem) -> String {
         var id = ""
-        try file.update { bytes throws(FileProblem) in
-            guard let bytes else { throw file.problem("no such file") }
-            let keys = try keys.read()
-            guard let key = keys.first else { throw file.problem("there is no key to encrypt it with") }
-            id = key.id
-            return SealedFormat.seal(try parse(bytes, keys).text, with: key)
-        }
+        try file.update(
+            { bytes throws(FileProblem) in
+                guard let bytes else { throw file.problem("no such file") }
+                let keys = try keys.read()
+                guard let key = keys.first else { throw file.problem("there is no key to encrypt it with") }
+                id = key.id
+                return SealedFormat.seal(try parse(bytes, keys).text, with: key)
+            }, check: readBack)
         return id
+    }
+
+    /// A file that could not be read again must not take the place of one that can.
+    private func readBack(_ bytes: [UInt8]) throws(FileProblem) {
+        _ = try parse(bytes, try keys.read())
     }
 
     private func parse(_ bytes: [UInt8], _ keys: [SealingKey]) throws(FileProblem) -> Document {

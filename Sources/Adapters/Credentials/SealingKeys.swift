@@ -38,10 +38,11 @@ package enum SealingKeys: Sendable {
     /// - Throws: `FileProblem`. What there was is kept: older files can be opened as before.
     package static func add(to file: PrivateFile) throws(FileProblem) -> SealingKey {
         let key = SealingKey.random()
-        try file.update { bytes throws(FileProblem) in
-            if let bytes { _ = try parse(bytes, of: file) }
-            return Array((key.hexadecimal + "\n").utf8) + (bytes ?? [])
-        }
+        try file.update(
+            { bytes throws(FileProblem) in
+                if let bytes { _ = try parse(bytes, of: file) }
+                return Array((key.hexadecimal + "\n").utf8) + (bytes ?? [])
+            }, check: { bytes throws(FileProblem) in _ = try parse(bytes, of: file) })
         return key
     }
 }

@@ -12,13 +12,14 @@ package struct FileProblem: Error, Sendable, Equatable, CustomStringConvertible 
         self.reason = reason
     }
 
-    /// - Parameter code: `errno`, as the call that failed has left it.
+    /// - Parameter code: `errno`, as the failed call left it.
     package init(path: String, code: CInt) {
         let reason =
             switch code {
             case ENOENT: "no such file"
             case EACCES, EPERM: "may not be read or written by this program's user"
             case EISDIR: "a folder, not a file"
+            case ENOSPC, EDQUOT, EFBIG: "no space left"
             default: String(cString: strerror(code))
             }
         self.init(path: path, reason: reason)

@@ -1,4 +1,3 @@
-import FoundationEssentials
 package import Logging
 package import NIOCore
 import NIOPosix
@@ -7,20 +6,23 @@ import NIOPosix
     import Glibc
 #endif
 
-/// Tells when files may have changed: at once where the system tells (inotify), and every so often where it does not, as
-/// with file systems on a network.
+/// Tells when files may have changed: at once by the system's notices (inotify), and at an interval for file systems that
+/// give none, as those on a network.
 ///
-/// Folders are watched rather than files: editors and secret mounts do not write into a file, they put another in its
-/// place. Kubernetes does so two links away (`tls.crt` -> `..data/tls.crt`, `..data` -> `..2026_11_23`), so the folder of
-/// every link on the way is watched too. Of folders that are no links, only the last is: another in the place of one
-/// further up is found by looking every so often.
+/// Folders are watched rather than files: editors and secret mounts do not write into a file, they replace it. Kubernetes
+/// does so two links away (`tls.crt` -> `..data/tls.crt`, `..data` -> `..2026_11_23`), so the folder of each link on the
+/// way is watched too. Of the real folders on the way only the last is watched: the replacement of another one is found
+/// at the interval.
 package struct FileWatch: Sendable {
     private let paths: [String]
     private let interval: TimeAmount
     private let eventLoop: any EventLoop
     private let logger: Logger
 
-    /// - Parameter interval: How often to look where the system says nothing.
+    /// Links are followed and folders watched here: on a network file system both can block.
+    private let queue = FileQueue()
+
+    /// - Parameter interval: How often to look where the system gives no notices.
     package init(
         paths: [String], interval: TimeAmount = .seconds(60), eventLoop: any EventLoop, logger: Logger
     ) {
@@ -42,11 +44,12 @@ package struct FileWatch: Sendable {
         var isRefused = false
         await withTaskCancellationHandler {
             for await _ in signals {
-                // Anew each time, and first: what is put in place from here on is seen.
-                if let reason = notices?.watch(folders), !isRefused {
+                // Each time again, and before `changed` reads: a link may lead elsewhere by now.
+                let refusal = await queue.run { [paths] in notices?.watch(Self.folders(of: paths)) }
+                if let reason = refusal ?? nil, !isRefused {
                     isRefused = true
                     logger.warning(
-                        "the system gives no notice of changes in some folders: they are looked at every so often",
+                        "the system gives no notice of changes in some folders: they are checked at an interval",
                         metadata: ["errno": "\(reason)", "every": "\(interval)"])
                 }
                 await changed()
@@ -57,24 +60,29 @@ package struct FileWatch: Sendable {
         await notices?.close()
     }
 
-    /// The folders in which something may be put in the place of what our paths lead to: where the file is, and where each
-    /// link on the way is. The paths of the folders have no links in them (path_resolution(7)).
-    private var folders: Set<String> {
-        var folders: Set<String> = []
+    /// A path as the system takes it: bytes that need not be UTF-8.
+    private typealias Path = [UInt8]
+    private static let slash = UInt8(ascii: "/")
+    private static let root: Path = [slash]
+
+    /// The folders in which a file or link can be replaced so that our paths lead elsewhere: that of the file, and that of
+    /// each link on the way. Their own paths have no links in them (path_resolution(7)).
+    private static func folders(of paths: [String]) -> Set<Path> {
+        var folders: Set<Path> = []
         for path in paths {
-            var folder = "/"
-            var names = Self.names(Self.absolute(path))
-            // As many as the system itself would follow.
+            var folder = root
+            var names = names(absolute(SystemText.bytes(of: path)))
+            // As many as the system itself follows.
             var linksLeft = 40
             while let name = names.popLast() {
-                let next = Self.path(of: name, in: folder)
-                if name == ".." {
-                    folder = Self.parent(of: folder)
-                } else if linksLeft > 0, let target = try? FileManager.default.destinationOfSymbolicLink(atPath: next) {
+                let next = self.path(of: name, in: folder)
+                if name == Array("..".utf8) {
+                    folder = parent(of: folder)
+                } else if linksLeft > 0, let target = target(ofLink: next) {
                     linksLeft -= 1
                     folders.insert(folder)
-                    if target.hasPrefix("/") { folder = "/" }
-                    names += Self.names(target)
+                    if target.first == slash { folder = root }
+                    names += self.names(target)
                 } else if names.isEmpty {
                     folders.insert(folder)
                 } else {
@@ -86,21 +94,33 @@ package struct FileWatch: Sendable {
     }
 
     /// The last comes first.
-    private static func names(_ path: String) -> [String] {
-        path.split(separator: "/").filter { $0 != "." }.map(String.init).reversed()
+    private static func names(_ path: Path) -> [Path] {
+        path.split(separator: slash).filter { $0 != [UInt8(ascii: ".")] }.map(Array.init).reversed()
     }
 
-    private static func path(of name: String, in folder: String) -> String {
-        folder == "/" ? "/" + name : folder + "/" + name
+    private static func path(of name: Path, in folder: Path) -> Path {
+        folder == root ? root + name : folder + root + name
     }
 
-    private static func absolute(_ path: String) -> String {
-        path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+    private static func absolute(_ path: Path) -> Path {
+        if path.first == slash { return path }
+        guard let folder = getcwd(nil, 0) else { return root + path }
+        defer { free(folder) }
+        return SystemText.bytes(of: SystemText.text { folder[$0] }) + root + path
     }
 
-    private static func parent(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
-        return String(path[..<slash])
+    private static func parent(of path: Path) -> Path {
+        guard let last = path.lastIndex(of: slash), last != path.startIndex else { return root }
+        return Array(path[..<last])
+    }
+
+    private static func cString(_ path: Path) -> [CChar] { path.map { CChar(bitPattern: $0) } + [0] }
+
+    /// `nil` for what is no link.
+    private static func target(ofLink path: Path) -> Path? {
+        var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink(cString(path), &target, target.count)
+        return count > 0 ? target[..<count].map { UInt8(bitPattern: $0) } : nil
     }
 
     // MARK: The system's notices
@@ -117,14 +137,14 @@ package struct FileWatch: Sendable {
         /// Folders that are watched already stay so.
         ///
         /// - Returns: `errno` if the system refuses to tell of one.
-        func watch(_ folders: Set<String>) -> CInt? {
+        func watch(_ folders: Set<Path>) -> CInt? {
             folders.compactMap { watch($0) }.first
         }
 
         /// Watches a folder or, while it is not there, the nearest one above it for it to come.
-        private func watch(_ folder: String, for events: CInt = Self.changes) -> CInt? {
+        private func watch(_ folder: Path, for events: CInt = Self.changes) -> CInt? {
             guard let problem = add(folder, events) else { return nil }
-            guard problem == ENOENT || problem == ENOTDIR, folder != "/" else { return problem }
+            guard problem == ENOENT || problem == ENOTDIR, folder != FileWatch.root else { return problem }
             let problemAbove = watch(FileWatch.parent(of: folder), for: Self.arrivals)
             // It may have come in between.
             _ = add(folder, events)
@@ -132,8 +152,9 @@ package struct FileWatch: Sendable {
         }
 
         /// - Returns: `errno`, if there is something wrong.
-        private func add(_ folder: String, _ events: CInt) -> CInt? {
-            inotify_add_watch(descriptor, folder, UInt32(events | CInt(IN_MASK_ADD))) >= 0 ? nil : errno
+        private func add(_ folder: Path, _ events: CInt) -> CInt? {
+            inotify_add_watch(descriptor, FileWatch.cString(folder), UInt32(events | CInt(IN_MASK_ADD))) >= 0
+                ? nil : errno
         }
 
         func close() async {

@@ -2,19 +2,16 @@
     import Glibc
 #endif
 
-/// A file that is read once: a regular file, a pipe (`<(…)`), a device, or standard input.
+/// A file that holds no secret and is read once: a regular file, a pipe (`<(…)`) or a device (`/dev/stdin`).
 package enum InputFile {
     /// Reads to the end, which a pipe has when its last writer has closed it. Blocks meanwhile.
     ///
     /// - Parameters:
-    ///   - path: `-` and `/dev/stdin` are standard input.
-    ///   - bytesMax: A larger file is refused.
+    ///   - path: `-` for standard input.
+    ///   - bytesMax: More is refused.
     package static func read(_ path: String, bytesMax: Int) throws(FileProblem) -> [UInt8] {
-        // Opening /dev/stdin anew fails for a socket, and for a file that only the caller of sudo may open.
-        if path == "-" || path == "/dev/stdin" {
-            return try read(STDIN_FILENO, of: "standard input", bytesMax: bytesMax)
-        }
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        if path == "-" { return try read(STDIN_FILENO, of: "standard input", bytesMax: bytesMax) }
+        let descriptor = open(SystemText.cString(of: path), O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileProblem(path: path, code: errno) }
         defer { close(descriptor) }
         return try read(descriptor, of: path, bytesMax: bytesMax)
@@ -23,30 +20,27 @@ package enum InputFile {
     /// Whether it is a regular file, which can be read again when it changes.
     package static func isRegular(_ path: String) -> Bool {
         var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        return stat(SystemText.cString(of: path), &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
-    private static func read(_ descriptor: CInt, of path: String, bytesMax: Int) throws(FileProblem) -> [UInt8] {
+    /// Reads from a descriptor to the end.
+    ///
+    /// - Parameter sizeHint: Bytes that are expected: so many are reserved, so that no copy is left behind by growing.
+    static func read(
+        _ descriptor: CInt, of path: String, sizeHint: Int = 0, bytesMax: Int
+    ) throws(FileProblem) -> [UInt8] {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(min(max(0, sizeHint), bytesMax) + 1)
         var chunk = [UInt8](repeating: 0, count: 65_536)
-        while true {
+        defer { cleanse(&chunk) }
+        while bytes.count <= bytesMax {
             let count = Glibc.read(descriptor, &chunk, chunk.count)
-            if count < 0 {
-                switch errno {
-                case EINTR: continue
-                case EAGAIN:
-                    // Another program that shares this pipe has made it non-blocking.
-                    var readiness = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-                    poll(&readiness, 1, -1)
-                    continue
-                case let code: throw FileProblem(path: path, code: code)
-                }
-            }
-            guard count > 0 else { return bytes }
-            guard bytes.count + count <= bytesMax else {
-                throw FileProblem(path: path, reason: "larger than \(bytesMax) bytes")
-            }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FileProblem(path: path, code: errno) }
+            if count == 0 { return bytes }
             bytes.append(contentsOf: chunk[..<count])
         }
+        cleanse(&bytes)
+        throw FileProblem(path: path, reason: "larger than \(bytesMax) bytes")
     }
 }

@@ -1,23 +1,31 @@
-import Foundation
-
 #if canImport(Glibc)
     import Glibc
 #endif
 
-/// A file that is its owner's affair, like the keys of SSH: what others could have read or written is not taken, unless
-/// somebody said that it may be.
+/// A file for its owner alone, like the private keys of SSH: one that others could read or write is refused, unless that
+/// is allowed.
 package struct PrivateFile: Sendable, Hashable {
+    /// In the form of `SystemText`.
     package let path: String
 
-    /// Takes it as it is, as from a secret mounted by Kubernetes.
+    /// Takes the file whatever its owner and mode are, as in a secret mounted by Kubernetes.
     package let mayBeShared: Bool
 
-    /// Far above any of ours; a larger file is not one of ours.
-    private static let bytesMax = 1_048_576
+    /// The largest size in bytes, of what is read and of what is written.
+    package let bytesMax: Int
 
-    package init(path: String, mayBeShared: Bool = false) {
+    /// For files with a few lines for each entry; some thousand entries fit.
+    package static let bytesMaxUsual = 1_048_576
+
+    package init(path: String, mayBeShared: Bool = false, bytesMax: Int = bytesMaxUsual) {
         self.path = path
         self.mayBeShared = mayBeShared
+        self.bytesMax = bytesMax
+    }
+
+    /// The same file with another size limit.
+    func limited(to bytesMax: Int) -> PrivateFile {
+        PrivateFile(path: path, mayBeShared: mayBeShared, bytesMax: bytesMax)
     }
 
     /// What changes when a file does, or when another takes its place.
@@ -49,31 +57,26 @@ package struct PrivateFile: Sendable, Hashable {
     /// `nil` while it is not there.
     package var stamp: Stamp? {
         var status = stat()
-        return stat(path, &status) == 0 ? Stamp(status) : nil
+        return stat(SystemText.cString(of: path), &status) == 0 ? Stamp(status) : nil
     }
 
     package func read() throws(FileProblem) -> [UInt8] {
         try readWithStatus().bytes
     }
 
-    /// What there is, and whose it is.
-    func readWithStatus() throws(FileProblem) -> (bytes: [UInt8], status: stat) {
-        // Not blocking: a pipe must not hold us up before it is seen to be one.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    /// The content, and whose file it is.
+    ///
+    /// - Parameter other: The file that is opened in the place of `path`, which errors name all the same.
+    func readWithStatus(at other: String? = nil) throws(FileProblem) -> (bytes: [UInt8], status: stat) {
+        // Not blocking: opening a pipe without a writer would wait for one.
+        let descriptor = open(SystemText.cString(of: other ?? path), O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw problem(code: errno) }
-        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw problem(code: errno) }
         try check(status)
-        var data: Data
-        do {
-            data = try handle.read(upToCount: Self.bytesMax + 1) ?? Data()
-        } catch {
-            throw problem("cannot be read")
-        }
-        defer { data.resetBytes(in: data.startIndex..<data.endIndex) }
-        guard data.count <= Self.bytesMax else { throw problem("larger than \(Self.bytesMax) bytes") }
-        return (Array(data), status)
+        let bytes = try InputFile.read(descriptor, of: path, sizeHint: Int(status.st_size), bytesMax: bytesMax)
+        return (bytes, status)
     }
 
     private func check(_ status: stat) throws(FileProblem) {
@@ -94,17 +97,24 @@ package struct PrivateFile: Sendable, Hashable {
         try checkFolder()
     }
 
-    /// Whoever may write to a folder may put another file in the place of ours.
+    /// A user who may write to a folder can replace the files in it.
     private func checkFolder() throws(FileProblem) {
-        let folder = URL(filePath: path).resolvingSymlinksInPath().deletingLastPathComponent().path()
+        let folder = SystemText.parent(ofPath: Self.realPath(path) ?? path)
         var status = stat()
-        guard stat(folder, &status) == 0 else { throw problem(code: errno) }
+        guard stat(SystemText.cString(of: folder), &status) == 0 else { throw problem(code: errno) }
         guard status.st_mode & S_IWOTH == 0 || status.st_mode & S_ISVTX != 0 else {
             throw problem(
                 "everybody may write to its folder: the mode of \(folder) is 0\(String(status.st_mode & 0o7777, radix: 8)) "
                     + "and its owner \(owner(status.st_uid)); run chmod o-w \(folder), or allow it with "
                     + "--allow-shared-file")
         }
+    }
+
+    /// The absolute path without links; `nil` if there is no such file.
+    static func realPath(_ path: String) -> String? {
+        guard let text = realpath(SystemText.cString(of: path), nil) else { return nil }
+        defer { free(text) }
+        return SystemText.text { text[$0] }
     }
 
     private func owner(_ id: uid_t) -> String {

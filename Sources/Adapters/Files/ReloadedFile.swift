@@ -4,7 +4,8 @@ package import NIOCore
 import ServiceLifecycle
 import Synchronization
 
-/// What is read from files, and read again when they change. Files that cannot be used leave the last good value in use.
+/// A value that is read from files, and read again when they change. While the files cannot be used, the last good value
+/// stays in use.
 package final class ReloadedFile<Value: Sendable & Equatable>: Service {
     private struct State {
         var value: Value
@@ -23,7 +24,10 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
     private let loaded: Counter
     private let refused: Counter
 
-    /// What the files were when they were read last; held while they are read.
+    /// Reads the files, one reading after another, where that may block.
+    private let queue = FileQueue()
+
+    /// The stamps of the files when they were read last.
     private let stamps: Mutex<[PrivateFile.Stamp?]>
     private let state: Mutex<State>
 
@@ -60,35 +64,53 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
     package func run() async throws {
         let watch = FileWatch(paths: files.map(\.path), interval: interval, eventLoop: eventLoop, logger: logger)
         await cancelWhenGracefulShutdown {
-            await watch.run { self.refresh() }
+            await watch.run { await self.refresh() }
         }
     }
 
-    /// Reads the files again if they may have changed: what has been written before the call is in use after it.
-    package func refresh() {
-        stamps.withLock { stamps in
-            // Before they are read: what is written meanwhile is then seen the next time.
-            let now = files.map(\.stamp)
-            guard now != stamps || !now.allSatisfy({ $0?.isSettled ?? true }) else { return }
+    /// Reads the files again if they may have changed: what was written before the call is in use after it.
+    ///
+    /// - Parameter limit: How long to wait for the file system at most; what it says later is used later.
+    package func refresh(within limit: Duration? = nil) async {
+        if let limit {
+            await queue.run(within: { _ = try? await Task.sleep(for: limit) }, readAgain)
+        } else {
+            await queue.run(readAgain)
+        }
+    }
+
+    /// Called by the queue alone, once at a time.
+    private func readAgain() {
+        // Before they are read: a write meanwhile is then seen the next time.
+        let now = files.map(\.stamp)
+        let mayDiffer = stamps.withLock { stamps in
+            guard now != stamps || !now.allSatisfy({ $0?.isSettled ?? true }) else { return false }
             stamps = now
-            do throws(FileProblem) {
-                publish(try readValue())
-            } catch {
-                report(error)
-            }
+            return true
+        }
+        guard mayDiffer else { return }
+        do throws(FileProblem) {
+            publish(try readValue())
+        } catch {
+            report(error)
         }
     }
 
     private func publish(_ value: Value) {
-        let (isNew, wasBroken, waiters) = state.withLock { state in
+        // Compared outside the lock, which event loops take with each request: values can have megabytes.
+        let isNew = self.value != value
+        let (old, wasBroken, waiters) = state.withLock { state in
             let wasBroken = state.problem != nil
             state.problem = nil
-            guard state.value != value else { return (false, wasBroken, [CheckedContinuation<Void, Never>]()) }
+            guard isNew else { return (state.value, wasBroken, [CheckedContinuation<Void, Never>]()) }
+            let old = state.value
             state.value = value
             state.version += 1
             defer { state.waiters = [:] }
-            return (true, wasBroken, Array(state.waiters.values))
+            return (old, wasBroken, Array(state.waiters.values))
         }
+        // Not freed in the lock either.
+        withExtendedLifetime(old) {}
         for waiter in waiters { waiter.resume() }
         if isNew {
             loaded.increment()

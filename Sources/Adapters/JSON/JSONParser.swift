@@ -2,11 +2,13 @@
 struct JSONParser {
     private let bytes: [UInt8]
     private let depthMax: Int
+    private let keepsText: Bool
     private var offset = 0
 
-    init(bytes: [UInt8], depthMax: Int) {
+    init(bytes: [UInt8], depthMax: Int, keepsText: Bool) {
         self.bytes = bytes
         self.depthMax = depthMax
+        self.keepsText = keepsText
     }
 
     mutating func parseDocument() throws(JSONSyntaxError) -> JSONValue {
@@ -75,7 +77,8 @@ struct JSONParser {
             skipBlanks()
             let start = offset
             let value = try parseValue(depth: depth + 1)
-            members.append(.init(name: name, value: value, text: Self.withoutBlanks(bytes[start..<offset])))
+            let text = keepsText ? Self.withoutBlanks(bytes[start..<offset]) : []
+            members.append(.init(name: name, value: value, text: text))
             skipBlanks()
             if take(UInt8(ascii: "}")) { return JSONObject(members: members) }
             guard take(UInt8(ascii: ",")) else { throw problem("a comma or the object's end should be here") }

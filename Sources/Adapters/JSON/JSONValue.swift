@@ -10,9 +10,10 @@ package enum JSONValue: Sendable, Equatable {
     case object(JSONObject)
 
     /// - Parameter depthMax: How deep arrays and objects may nest; bounds the stack, whatever comes.
+    /// - Parameter keepsText: Whether members have their `text`; without it a large document takes a third of the memory.
     /// - Throws: `JSONSyntaxError`, also if anything but blanks follows the value.
-    package init(parsing bytes: [UInt8], depthMax: Int = 32) throws(JSONSyntaxError) {
-        var parser = JSONParser(bytes: bytes, depthMax: depthMax)
+    package init(parsing bytes: [UInt8], depthMax: Int = 32, keepsText: Bool = true) throws(JSONSyntaxError) {
+        var parser = JSONParser(bytes: bytes, depthMax: depthMax, keepsText: keepsText)
         self = try parser.parseDocument()
     }
 
@@ -42,7 +43,8 @@ package struct JSONObject: Sendable, Equatable {
     package struct Member: Sendable, Equatable {
         package let name: String
         package let value: JSONValue
-        /// The value's own text, but for blanks and line breaks between its parts: it fits on a line.
+        /// The value's own text, but for blanks and line breaks between its parts: it fits on a line. Empty where it was
+        /// not to be kept.
         package let text: [UInt8]
     }
 

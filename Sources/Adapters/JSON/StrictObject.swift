@@ -63,7 +63,7 @@ extension JSONValue {
     static func document(_ bytes: [UInt8], array name: String) throws(DocumentProblem) -> [JSONValue] {
         let value: JSONValue
         do throws(JSONSyntaxError) {
-            value = try JSONValue(parsing: bytes)
+            value = try JSONValue(parsing: bytes, keepsText: false)
         } catch {
             throw DocumentProblem("not JSON: \(error)")
         }

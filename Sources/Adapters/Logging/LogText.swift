@@ -1,8 +1,8 @@
 /// Keeps text that somebody else may have chosen on one line, and no longer than anybody reads.
-enum LogText {
+package enum LogText {
     /// UTF-8 bytes of a message, and of each field beside it.
     static let messageBytesMax = 1024
-    static let fieldBytesMax = 256
+    package static let fieldBytesMax = 256
 
     /// Cut off where it is too long.
     static func bounded(_ text: String, bytesMax: Int) -> String {
@@ -16,7 +16,7 @@ enum LogText {
     }
 
     /// The same, and what would end a line, colour a terminal or turn its direction is shown instead of done.
-    static func shown(_ text: String, bytesMax: Int) -> String {
+    package static func shown(_ text: String, bytesMax: Int = fieldBytesMax) -> String {
         guard text.utf8.count > bytesMax || text.unicodeScalars.contains(where: isHidden) else { return text }
         var shown = ""
         for scalar in text.unicodeScalars {

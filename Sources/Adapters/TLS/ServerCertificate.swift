@@ -1,4 +1,3 @@
-import FoundationEssentials
 package import Logging
 package import Metrics
 package import NIOCore
@@ -25,7 +24,7 @@ package final class ServerCertificate: Service {
         var all: [String] { [certificate, key] + (clientCA.map { [$0] } ?? []) }
 
         fileprivate var contents: [SHA256Digest?] {
-            all.map { path in (try? Data(contentsOf: URL(filePath: path))).map { SHA256Digest(of: Array($0)[...]) } }
+            all.map { path in (try? InputFile.read(path, bytesMax: 16 << 20)).map { SHA256Digest(of: $0[...]) } }
         }
     }
 
@@ -44,6 +43,9 @@ package final class ServerCertificate: Service {
     private let loaded: Counter
     private let refused: Counter
     private let ticketKeys = TicketKeys()
+
+    /// Reads the files where that may block.
+    private let queue = FileQueue()
     private let state: Mutex<State>
 
     /// - Throws: `TLSFailure` for files that cannot be used.
@@ -83,7 +85,7 @@ package final class ServerCertificate: Service {
     package func run() async throws {
         let watch = FileWatch(paths: files.all, eventLoop: eventLoop, logger: logger)
         await cancelWhenGracefulShutdown {
-            await watch.run { self.reload() }
+            await watch.run { await self.queue.run { self.reload() } }
         }
     }
 

@@ -37,10 +37,10 @@ package final class TLSContext: Sendable {
         }
         var secondsLeft = 0
         do throws(TLSFailure) {
-            guard SSL_CTX_use_certificate_chain_file(raw, certificateFile) == 1 else {
+            guard SSL_CTX_use_certificate_chain_file(raw, SystemText.cString(of: certificateFile)) == 1 else {
                 throw .file(certificateFile, problem: OpenSSLError.take())
             }
-            guard SSL_CTX_use_PrivateKey_file(raw, keyFile, SSL_FILETYPE_PEM) == 1 else {
+            guard SSL_CTX_use_PrivateKey_file(raw, SystemText.cString(of: keyFile), SSL_FILETYPE_PEM) == 1 else {
                 let problem = OpenSSLError.take()
                 throw problem == "key values mismatch" ? .keyMismatch : .file(keyFile, problem: problem)
             }
@@ -79,7 +79,9 @@ package final class TLSContext: Sendable {
     }
 
     private static func require(clientsFrom file: String, _ raw: OpaquePointer) throws(TLSFailure) {
-        guard SSL_CTX_load_verify_file(raw, file) == 1, let names = SSL_load_client_CA_file(file) else {
+        guard SSL_CTX_load_verify_file(raw, SystemText.cString(of: file)) == 1,
+            let names = SSL_load_client_CA_file(SystemText.cString(of: file))
+        else {
             throw .file(file, problem: OpenSSLError.take())
         }
         // The context owns the list from here on.
@@ -111,7 +113,9 @@ package final class TLSContext: Sendable {
         ticketKeys = nil
         certificateSecondsLeft = nil
         let isLoaded =
-            if let caFile { SSL_CTX_load_verify_file(raw, caFile) } else { SSL_CTX_set_default_verify_paths(raw) }
+            if let caFile { SSL_CTX_load_verify_file(raw, SystemText.cString(of: caFile)) } else {
+                SSL_CTX_set_default_verify_paths(raw)
+            }
         guard isLoaded == 1 else {
             throw .file(caFile ?? "the system's certificate store", problem: OpenSSLError.take())
         }

@@ -204,7 +204,7 @@ actor AccessTokens {
                 let seconds = grant.lifetime.components.seconds
                 let expires = Timestamp(secondsSinceEpoch: time.timestamp.secondsSinceEpoch + seconds)
                 let token = AccessToken(text: grant.accessToken, scopes: grant.scopes, expires: expires)
-                shared?.put(token, for: current)
+                await shared?.put(token, for: current)
                 logger.debug("obtained an access token", metadata: ["lifetime": "\(grant.lifetime)"])
                 adopt(token, lifetime: grant.lifetime, isOurs: true)
                 return token
@@ -219,14 +219,14 @@ actor AccessTokens {
     /// may have met as well.
     private func sharedToken(for credentials: MasterCredentials) async throws(ZoomFailure) -> AccessToken? {
         guard let shared else { return nil }
-        if let token = adoptShared(shared, credentials) { return token }
+        if let token = await adoptShared(shared, credentials) { return token }
         guard refusedText != nil else { return nil }
         try await sleep(Self.headStart * Double.random(in: 0...1))
-        return adoptShared(shared, credentials)
+        return await adoptShared(shared, credentials)
     }
 
-    private func adoptShared(_ shared: any SharedTokens, _ credentials: MasterCredentials) -> AccessToken? {
-        guard let found = shared.token(for: credentials), found.text != refusedText else { return nil }
+    private func adoptShared(_ shared: any SharedTokens, _ credentials: MasterCredentials) async -> AccessToken? {
+        guard let found = await shared.token(for: credentials), found.text != refusedText else { return nil }
         let now = time.timestamp.secondsSinceEpoch
         let lifetime = Duration.seconds(found.expires.secondsSinceEpoch - now)
         // Not the one at hand, nor one that has as little left.

@@ -5,7 +5,7 @@ import Foundation
 
 struct CallersAddCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "Add a program that may call, and print its new token alone on the last line.",
+        commandName: "add", abstract: "Add a program that may call, and print its new token alone on standard output.",
         discussion: """
             A file that is not there yet is made, for its owner alone. Tokens begin with \(CallerToken.prefix); scanners \
             for secrets find them by \\b\(CallerToken.prefix)[0-9A-Za-z]{49}\\b.
@@ -50,12 +50,12 @@ struct CallersAddCommand: AsyncParsableCommand {
 
     func run() async throws {
         let file = try await fileFlags.file()
-        let accounts = try await allAccounts()
+        let accounts = try await allAccounts().map { AllowList($0) }
         let caller = Caller(name: name, scopes: scopes, master: master, accounts: accounts, rate: rate)
         let token = certificate == nil ? NewToken() : nil
         let proof = certificate ?? token.map { .token($0.digest, previous: nil) }
         guard let proof else { preconditionFailure("a caller without certificate gets a token") }
-        try file.update { document throws(FileProblem) in
+        try file.update(showing: token) { document throws(FileProblem) in
             guard document[name] == nil else {
                 throw file.problem(
                     "there is a caller \(name) in it already; billing-service callers rotate gives it another token")
@@ -63,7 +63,9 @@ struct CallersAddCommand: AsyncParsableCommand {
             try file.set(CallersDocument.Entry(caller, proof: proof, expires: expires), in: &document)
         }
         let message = "added \(name) to \(file.file.path)"
-        if let token { token.show(after: message) } else { Output.write(message + "\n") }
+        guard token != nil else { return try Output.confirm(message) }
+        // Standard output has the token alone.
+        Output.writeError(message + "; its token is not shown again\n")
     }
 
     // MARK: Arguments

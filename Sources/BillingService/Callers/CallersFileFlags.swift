@@ -27,17 +27,38 @@ extension CallersFile {
 
     /// Changes one of the callers.
     ///
-    /// - Parameter change: Gives the caller as it is to be; `nil` if it is to go.
+    /// - Parameters:
+    ///   - token: As for `update(showing:)`.
+    ///   - change: Gives the caller as it is to be; `nil` if it is to go.
     func change(
-        _ name: Name, _ change: (CallersDocument.Entry) throws(FileProblem) -> CallersDocument.Entry?
+        _ name: Name, showing token: NewToken? = nil,
+        _ change: (CallersDocument.Entry) throws(FileProblem) -> CallersDocument.Entry?
     ) throws(FileProblem) {
-        try update { document throws(FileProblem) in
+        try update(showing: token) { document throws(FileProblem) in
             guard let entry = document[name] else { throw problem("there is no caller \(name) in it") }
             if let changed = try change(entry) {
                 try set(changed, in: &document)
             } else {
                 document.remove(name)
             }
+        }
+    }
+
+    /// Changes the callers, and shows a new token just before the change takes effect: when everything that could prevent
+    /// the change has been tried.
+    func update(
+        showing token: NewToken?, _ change: (inout CallersDocument) throws(FileProblem) -> Void
+    ) throws(FileProblem) {
+        var isShown = false
+        do throws(FileProblem) {
+            try update(change) { () throws(FileProblem) in
+                guard let token else { return }
+                try token.show()
+                isShown = true
+            }
+        } catch {
+            guard isShown else { throw error }
+            throw FileProblem(path: error.path, reason: error.reason + "; the token that was shown is not valid")
         }
     }
 

@@ -21,7 +21,7 @@ struct CallersListCommand: AsyncParsableCommand {
                 caller.rate.map { "\($0.atOnce),\($0.perSecond)/s" } ?? "-", expires ?? "never",
             ])
         }
-        Output.write(table.text)
+        try Output.write(table.text)
     }
 
     private static func text(of proof: CallersDocument.Proof) -> String {

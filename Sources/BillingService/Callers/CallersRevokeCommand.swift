@@ -27,6 +27,6 @@ struct CallersRevokeCommand: AsyncParsableCommand {
             entry.proof = .token(digest, previous: nil)
             return entry
         }
-        Output.write(previous ? "revoked the older token of \(caller.name)\n" : "revoked \(caller.name)\n")
+        try Output.confirm(previous ? "revoked the older token of \(caller.name)" : "revoked \(caller.name)")
     }
 }

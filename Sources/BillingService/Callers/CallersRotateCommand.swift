@@ -4,7 +4,7 @@ import Domain
 
 struct CallersRotateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rotate", abstract: "Give a caller a second token, and print it alone on the last line.",
+        commandName: "rotate", abstract: "Give a caller a second token, and print it alone on standard output.",
         discussion: """
             The token before it stays good until billing-service callers revoke --previous, so that nothing stands still \
             while the caller is given the new one. A caller has two at most.
@@ -19,7 +19,7 @@ struct CallersRotateCommand: AsyncParsableCommand {
     func run() async throws {
         let file = try await fileFlags.file()
         let token = NewToken()
-        try file.change(caller.name) { entry throws(FileProblem) in
+        try file.change(caller.name, showing: token) { entry throws(FileProblem) in
             var entry = entry
             switch entry.proof {
             case .certificate:
@@ -34,6 +34,6 @@ struct CallersRotateCommand: AsyncParsableCommand {
             return entry
         }
         let old = revokesOld ? "its old ones have ended" : "the one before it stays good until it is revoked"
-        token.show(after: "made another token for \(caller.name), and \(old)")
+        Output.writeError("made another token for \(caller.name), which is not shown again, and \(old)\n")
     }
 }

@@ -6,9 +6,14 @@ struct NewToken {
 
     var digest: SHA256Digest { SHA256Digest(of: text) }
 
-    /// Shows it, once, alone on standard output, so that `TOKEN=$(billing-service callers add …)` has it.
-    func show(after message: String) {
-        Output.writeError(message + "; its token is not shown again:\n")
-        Output.write(text + "\n")
+    /// Writes it, once, alone to standard output, so that `TOKEN=$(billing-service callers add …)` has it.
+    ///
+    /// - Throws: For an output that does not take it: a token that nobody has seen must not come into effect.
+    func show() throws(FileProblem) {
+        do throws(OutputProblem) {
+            try Output.writeDurably(text + "\n")
+        } catch {
+            throw FileProblem(path: "the token could not be shown, and nothing was changed", reason: "\(error)")
+        }
     }
 }

@@ -68,7 +68,7 @@ struct CredentialsAddCommand: AsyncParsableCommand {
             try check(document, file)
             document.masters.append(master)
         }
-        Output.write("added \(name) to \(file.file.path)\n")
+        try Output.confirm("added \(name) to \(file.file.path)")
     }
 
     private func check(_ document: CredentialsDocument, _ file: CredentialsFile) throws(FileProblem) {

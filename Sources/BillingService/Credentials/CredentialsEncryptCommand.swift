@@ -19,6 +19,7 @@ struct CredentialsEncryptCommand: AsyncParsableCommand {
 
     func run() async throws {
         let (file, keyFile) = try await fileFlags.files()
+        var made = ""
         if makesKey {
             guard let keyFile else {
                 throw ConfigurationProblem(lines: ["\(Setting.credentialsKeyFile.key): is needed for a new key"])
@@ -26,9 +27,15 @@ struct CredentialsEncryptCommand: AsyncParsableCommand {
             // No key is made for a file that it would not encrypt.
             _ = try (keyFile.stamp == nil ? CredentialsFile(file.file) : file).read()
             let key = try SealingKeys.add(to: keyFile)
-            Output.write("made the key \(key.id), the first in \(keyFile.path) now\n")
+            made = "made the key \(key.id), the first in \(keyFile.path) now\n"
         }
-        let id = try file.encrypt()
-        Output.write("encrypted \(file.file.path) with the key \(id)\n")
+        let id: String
+        do throws(FileProblem) {
+            id = try file.encrypt()
+        } catch {
+            Output.writeError(made)
+            throw error
+        }
+        try Output.confirm("\(made)encrypted \(file.file.path) with the key \(id)")
     }
 }

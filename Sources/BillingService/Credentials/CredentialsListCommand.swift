@@ -16,6 +16,6 @@ struct CredentialsListCommand: AsyncParsableCommand {
                 ClientSecret.masked, master.plan ?? "-", master.rateShare.map { "\($0)" } ?? "-",
             ])
         }
-        Output.write(table.text)
+        try Output.write(table.text)
     }
 }

@@ -13,6 +13,6 @@ struct CredentialsRemoveCommand: AsyncParsableCommand {
         let file = try await fileFlags.file()
         let name = master.name
         try file.change(name) { document, index in document.masters.remove(at: index) }
-        Output.write("removed \(name) from \(file.file.path)\n")
+        try Output.confirm("removed \(name) from \(file.file.path)")
     }
 }

@@ -27,6 +27,6 @@ struct CredentialsRotateCommand: AsyncParsableCommand {
             document.masters[index].credentials = MasterCredentials(
                 name: name, accountID: old.accountID, clientID: clientID ?? old.clientID, clientSecret: secret)
         }
-        Output.write("rotated the client secret of \(name) in \(file.file.path)\n")
+        try Output.confirm("rotated the client secret of \(name) in \(file.file.path)")
     }
 }

@@ -21,6 +21,6 @@ struct CredentialsShowCommand: AsyncParsableCommand {
             ("rate_share", master.rateShare.map { "\($0)" } ?? "that of zoom.rate-share"),
             ("file", file.file.path), ("encrypted", keyID.map { "with the key \($0)" } ?? "no"),
         ]
-        Output.write(lines.map { "\($0): \($1)\n" }.joined())
+        try Output.write(lines.map { "\($0): \($1)\n" }.joined())
     }
 }

@@ -27,7 +27,7 @@ struct CredentialsVerifyCommand: AsyncParsableCommand {
             settings, reader in
             (
                 settings.credentials(needed: &reader),
-                ZoomSettings(&reader, environment: ProcessInfo.processInfo.environment)
+                ZoomSettings(&reader, environment: Invocation.environment)
             )
         }
         let configuration = try zoom.configuration()
@@ -48,7 +48,7 @@ struct CredentialsVerifyCommand: AsyncParsableCommand {
             var configuration = configuration
             configuration.oauth = endpoint.oauth
             let report = await report(on: master.credentials, configuration)
-            Output.write(report.text)
+            try Output.write(report.text)
             isGood = isGood && report.isGood
         }
         if !isGood { throw ExitCode(1) }

@@ -130,7 +130,7 @@ struct ExportCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let environment = ProcessInfo.processInfo.environment
+        let environment = Invocation.environment
         let accounts: [AccountID]? =
             if let accountsFrom { try await AccountListInput.read(accountsFrom) } else { nil }
         let job = ExportJob(
@@ -163,7 +163,7 @@ struct ExportCommand: AsyncParsableCommand {
         let mayBeShared = reader.flag(.allowSharedFile)
         try reader.finish()
         if commonFlags.printsConfiguration {
-            Output.write(reader.description)
+            try Output.write(reader.description)
             return nil
         }
         var configuration = HTTPClient.Configuration()
@@ -227,7 +227,7 @@ struct ExportCommand: AsyncParsableCommand {
         var job = job
         job.sharesOwners = reader.flag(.allowSharedFile)
         if commonFlags.printsConfiguration {
-            Output.write(reader.description)
+            try Output.write(reader.description)
             return nil
         }
         guard let target = try await job.open(job.identity(service: try Self.identity(of: settings))) else { return 0 }

@@ -31,12 +31,12 @@ package struct Caller: Sendable, Equatable {
     package let master: Name?
 
     /// The sub accounts it may ask about; `nil` for all.
-    package let accounts: Set<AccountID>?
+    package let accounts: AllowList?
 
     package let rate: Rate?
 
     package init(
-        name: Name, scopes: Set<Scope>, master: Name? = nil, accounts: Set<AccountID>? = nil, rate: Rate? = nil
+        name: Name, scopes: Set<Scope>, master: Name? = nil, accounts: AllowList? = nil, rate: Rate? = nil
     ) {
         self.name = name
         self.scopes = scopes

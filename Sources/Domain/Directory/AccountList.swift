@@ -37,6 +37,43 @@ package struct AccountList: Sendable, Equatable {
         return low
     }
 
+    /// Allocates nothing: it is called with each request of a caller with an allow-list.
+    package func contains(_ account: AccountID) -> Bool {
+        let wanted = account.rawValue.utf8Span.span
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if isBefore(middle, wanted) { low = middle + 1 } else { high = middle }
+        }
+        guard low < count else { return false }
+        let place = range(low)
+        guard place.count == wanted.count else { return false }
+        for offset in 0..<wanted.count where text[place.lowerBound + offset] != wanted[offset] { return false }
+        return true
+    }
+
+    /// Whether the id at an index comes before another.
+    private func isBefore(_ index: Int, _ other: Span<UInt8>) -> Bool {
+        let place = range(index)
+        for offset in 0..<min(place.count, other.count) {
+            let (mine, others) = (text[place.lowerBound + offset], other[offset])
+            if mine != others { return mine < others }
+        }
+        return place.count < other.count
+    }
+
+    /// Whether it holds all ids of the other list: one pass over both.
+    package func isSuperset(of other: AccountList) -> Bool {
+        var index = 0
+        for wanted in 0..<other.count {
+            let id = other.text[other.range(wanted)]
+            while index < count, text[range(index)].lexicographicallyPrecedes(id) { index += 1 }
+            guard index < count, text[range(index)].elementsEqual(id) else { return false }
+            index += 1
+        }
+        return true
+    }
+
     /// Gathers ids in any order, and more than once each.
     struct Builder: Sendable {
         private var text: [UInt8] = []

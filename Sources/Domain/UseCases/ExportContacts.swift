@@ -325,8 +325,8 @@ package struct ExportContacts: Sendable {
     }
 
     private func accounts(for export: Export) async -> Result<AccountList, BillingFailure> {
-        // Whoever may have some of them has named them: the directory, which holds all, need not be asked.
-        if let own = export.caller.accounts { return .success(AccountList(own)) }
+        // A caller's own accounts are known: no need to ask the directory.
+        if let own = export.caller.accounts { return .success(own.accounts) }
         do throws(BillingFailure) {
             return .success(
                 try await lists.accounts(

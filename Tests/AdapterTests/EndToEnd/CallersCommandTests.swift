@@ -28,7 +28,7 @@ struct CallersCommandTests {
             #expect(outcome.status == 0 && outcome.lines.count == 1)
             let token = try #require(outcome.lines.last)
             #expect(CallerToken.form(of: Array(token.utf8)[...]) == .intact)
-            #expect(outcome.errors == "added app to \(path); its token is not shown again:\n")
+            #expect(outcome.errors == "added app to \(path); its token is not shown again\n")
             let entry = try Self.entry("app", path)
             #expect(entry.proof == .token(SHA256Digest(of: token), previous: nil))
             #expect(entry.caller == Caller(name: Name(literal: "app"), scopes: [.billingRead, .billingExport]))
@@ -51,7 +51,7 @@ struct CallersCommandTests {
             #expect(outcome.status == 0, "\(outcome.errors)")
             let entry = try Self.entry("app", path)
             #expect(entry.caller.master == Name(literal: "main"))
-            #expect(entry.caller.accounts == Set(["a", "b", "c", "d"].map { AccountID(literal: $0) }))
+            #expect(entry.caller.accounts == AllowList(["a", "b", "c", "d"].map { AccountID(literal: $0) }))
             #expect(entry.caller.rate == Caller.Rate(atOnce: 200, perSecond: 20))
             #expect(entry.expires?.rfc3339 == "2099-01-31T12:00:00Z")
             let certified = await Self.run(

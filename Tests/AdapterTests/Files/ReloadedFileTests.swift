@@ -87,7 +87,7 @@ struct ReloadedFileTests {
                 try replace(with: "broken")
                 #expect(try await lines.next() == warning + "it is broken")
                 #expect(reloaded.value == "one" && reloaded.problem?.reason == "it is broken")
-                reloaded.refresh()
+                await reloaded.refresh()
                 try FileManager.default.removeItem(atPath: folder + "/file")
                 #expect(try await lines.next() == warning + "no such file")
                 #expect(reloaded.value == "one")
@@ -123,7 +123,7 @@ struct ReloadedFileTests {
             // As long as before and within the same step of the file system's clock.
             for text in ["two", "six", "ten"] {
                 try write(text, to: file.path)
-                reloaded.refresh()
+                await reloaded.refresh()
                 #expect(reloaded.value == text)
             }
         }

@@ -7,7 +7,7 @@ struct CallerTests {
     private static let (a, b) = (AccountID(literal: "a"), AccountID(literal: "b"))
 
     private static func caller(
-        _ scopes: Set<Caller.Scope> = [.billingExport], master: String? = nil, accounts: Set<AccountID>? = nil
+        _ scopes: Set<Caller.Scope> = [.billingExport], master: String? = nil, accounts: AllowList? = nil
     ) -> Caller {
         Caller(
             name: Name(literal: "job"), scopes: scopes, master: master.map { Name(literal: $0) }, accounts: accounts)

@@ -59,7 +59,7 @@ struct ExportContactsTests {
         let source = FakeSource(listed: Self.ids("a", "b", "c", "d"))
         let caller = Caller(
             name: Name(literal: "job"), scopes: [.billingExport], master: Name(literal: "second"),
-            accounts: Set(Self.ids("d", "b", "x")))
+            accounts: AllowList(Self.ids("d", "b", "x")))
         let events = try await export(source, after: "b", for: caller)
         #expect(events.first == .begin(accounts: 2, after: AccountID(literal: "b")))
         #expect(events.accounts == Self.ids("d", "x"))
