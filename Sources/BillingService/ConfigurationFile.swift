@@ -42,14 +42,16 @@ struct ConfigurationFile {
             let key = prefix + member.name
             counts[member.name, default: 0] += 1
             if counts[member.name] == 2 { report(key, "is there twice") }
+            guard !member.name.contains(".") else {
+                report(key, "settings are nested by their dots, as {\"http\": {\"port\": 8080}}")
+                continue
+            }
             switch (known[key], member.value.object) {
             case (_, let object?) where hasSettings(below: key): read(object, under: key + ".")
             case (let setting?, _): read(member.value, of: setting)
             case (nil, _):
                 if hasSettings(below: key) {
                     report(key, "\(member.value.shown) is not an object with settings")
-                } else if known[member.name] != nil || member.name.contains(".") {
-                    report(key, "no such setting: settings are nested by their dots, as {\"http\": {\"port\": 8080}}")
                 } else {
                     report(key, "no such setting")
                 }

@@ -28,7 +28,9 @@ enum URLText {
 
     /// Masks the URLs in a longer text, such as an error about an argument.
     static func maskingURLs(in text: String) -> String {
-        text.replacing(/[A-Za-z][A-Za-z0-9+.\-]*:\/\/[^\s"'<>]*/) { masked(String($0.output)) }
+        text.replacing(/[A-Za-z][A-Za-z0-9+.\-]*:\/\/[^\s"'<>]*|[^\s"'<>]+:[^\s"'<>]*@[^\s"'<>]*/) {
+            masked(String($0.output))
+        }
     }
 
     private static func split(_ text: Substring, at index: Substring.Index?) -> (Substring, Substring) {

@@ -73,6 +73,57 @@ struct CallersCommandTests {
         }
     }
 
+    @Test("holds allow-lists of 100,000 accounts for several callers, and refuses a list that could not be read again")
+    func largeAllowLists() async throws {
+        try await Self.with { path in
+            let ids = (0..<100_000).map { "account\($0)aaaaaaaaaaaaaaa".prefix(22) }
+            for name in ["one", "two"] {
+                let outcome = await Self.run(
+                    path, ["add", "--name", name, "--scopes", "billing:read", "--accounts-from", "-"],
+                    input: ids.joined(separator: "\r\n"))
+                #expect(outcome.status == 0, "\(outcome.errors)")
+            }
+            let list = await Self.run(path, ["list"])
+            #expect(list.status == 0 && list.output.ranges(of: "  100000  ").count == 2, "\(list.errors)")
+            let accounts = try #require(try Self.entry("two", path).caller.accounts)
+            #expect(accounts.contains(AccountID(literal: String(ids[77_777]))))
+            #expect(!accounts.contains(AccountID(literal: "account")))
+            let before = try Data(contentsOf: URL(filePath: path))
+            let long = (0..<600_000).map { String(repeating: "x", count: 57) + String($0 + 1_000_000) }
+            let refused = await Self.run(
+                path, ["add", "--name", "three", "--scopes", "billing:read", "--accounts-from", "-"],
+                input: long.joined(separator: "\n"))
+            #expect(refused.status == 1 && refused.output.isEmpty)
+            #expect(refused.errors.contains("more than the 33554432 that can be read; it was not changed"))
+            #expect(try Data(contentsOf: URL(filePath: path)) == before)
+        }
+    }
+
+    @Test(
+        "changes nothing when the new token cannot be written to standard output",
+        arguments: [">/dev/full", ">&-", "| true"])
+    func tokenNotShown(redirection: String) async throws {
+        try await Self.with { path in
+            #expect(await Self.run(path, ["add", "--name", "app", "--scopes", "billing:read"]).status == 0)
+            let before = try Data(contentsOf: URL(filePath: path))
+            for arguments in [
+                "add --name new --scopes billing:read", "rotate --name app", "rotate --name app --revoke-old",
+            ] {
+                // Of a pipe the reader has gone before the program starts.
+                let command = "exec \"$0\" callers \(arguments) --callers-file \"$1\""
+                let script =
+                    redirection == "| true"
+                    ? "mkfifo \"$1.pipe\" && exec 3<>\"$1.pipe\" 4>\"$1.pipe\" && exec 3>&- && (\(command) >&4)"
+                    : "\(command) \(redirection)"
+                let outcome = await TestProcess.run("sh", ["-c", script, TestProcess.billingService, path])
+                try? FileManager.default.removeItem(atPath: path + ".pipe")
+                #expect(outcome.status == 1)
+                #expect(outcome.errors.contains("the token could not be shown, and nothing was changed"))
+                #expect(try Data(contentsOf: URL(filePath: path)) == before)
+            }
+        }
+    }
+
     @Test("rotates to a second token beside the first, at most two, ends the older one, or all at once")
     func rotation() async throws {
         try await Self.with { path in

@@ -13,7 +13,7 @@ struct ConfigurationTests {
     @Test(
         "that is wrong is one line naming the setting, and exit code 78",
         arguments: [
-            (["--sandbox", "--http-port", "eighty"], "http.port: not a whole number"),
+            (["--sandbox", "--http-port", "eighty"], "http.port: \"eighty\" is not a whole number"),
             (["--sandbox", "--http-port", "65536"], "http.port: 65536 is not between 0 and 65535"),
             (["--sandbox", "--http-port=-1"], "http.port: -1 is not between 0 and 65535"),
             (
@@ -49,7 +49,7 @@ struct ConfigurationTests {
                 ["--sandbox", "--http-limits-buffers-total", "64MiB", "--http-limits-connections", "8192"],
                 "http.limits.connections: more than 1310 is not possible: each holds 50 KiB"
             ),
-            (["--sandbox", "--config", "/nonexistent"], "config: /nonexistent cannot be read"),
+            (["--sandbox", "--config", "/nonexistent"], "config: /nonexistent: no such file"),
             (["--callers-file", "x"], "credentials.file: is needed (or sandbox, to try things out)"),
         ])
     func wrong(flags: [String], line: String) async throws {
@@ -82,7 +82,7 @@ struct ConfigurationTests {
         "never lets credentials leave this machine in clear text",
         arguments: [
             ("http://zoom.example/v2", "\"http://zoom.example/v2\" would send credentials in clear text"),
-            ("https://api.zoom.us:99999/v2", "\"https://api.zoom.us:99999/v2\" has no port that is one"),
+            ("https://api.zoom.us:99999/v2", "\"https://api.zoom.us:99999/v2\" has no port from 1 to 65535"),
             ("ftp://127.0.0.1/", "\"ftp://127.0.0.1/\" is not an address"), ("zoom", "\"zoom\" is not an address"),
         ])
     func clearText(url: String, reason: String) async {
@@ -121,13 +121,79 @@ struct ConfigurationTests {
             for (text, reason) in [
                 (#"{"http":{"prot":1}}"#, "http.prot: no such setting"), ("{", "is not JSON"),
                 ("[]", "is not a JSON object"),
-                (#"{"http":{"port":"x"}}"#, "http.port: not a whole number"),
+                (#"{"http":{"port":"x"}}"#, #"http.port: "x" is not a whole number"#),
             ] {
                 try write(text, to: path)
                 let outcome = await run(["serve", "--sandbox", "--config", path])
                 #expect(outcome.status == 78)
                 #expect(outcome.errors.contains(reason), "\(outcome.errors)")
             }
+        }
+    }
+
+    @Test("in a file that has several mistakes names each one, with its value and what is expected, in one run")
+    func mistakesInFile() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/config.json"
+            try write(
+                #"""
+                {"http": {"port": "8080", "host": 5, "timeouts": {"idle": 3, "idle": "1s"}, "p\u006frt": 1},
+                 "nope": {"a": null}, "log": null, "ops": {"port": {"a": 1}}, "ops.host": "x",
+                 "trace": {"otlp-url": "http://u:hunter2@h/?q=hunter2", "sample": true},
+                 "allow-shared-file": "true", "zoom": {"api-url": ["a"], "timeout": null},
+                 "cache": {"max-bytes": 1.5}, "export": {"window": 1e3}}
+                """#, to: path)
+            let outcome = await run(["serve", "--sandbox", "--config", path])
+            #expect(outcome.status == 78)
+            let lines = outcome.errors.split(separator: "\n").map(String.init)
+            let expected = [
+                #"http.port: "8080" is not a whole number"#, "http.host: 5 is not a text in quotes",
+                "http.timeouts.idle: 3 is not a text in quotes", "http.timeouts.idle: is there twice",
+                "http.port: is there twice", "nope: no such setting", "log: null is not an object with settings",
+                "ops.port: an object is not a whole number",
+                #"ops.host: settings are nested by their dots, as {"http": {"port": 8080}}"#,
+                "trace.sample: true is not a number", #"allow-shared-file: "true" is not true or false"#,
+                "zoom.api-url: a list is not a text in quotes", "zoom.timeout: null is not a text in quotes",
+                #"cache.max-bytes: 1.5 is not a size such as 65536 or "64KiB""#,
+                "export.window: 1e3 is not a whole number",
+            ]
+            #expect(lines.sorted() == expected.map { "billing-service: \($0) (in \(path))" }.sorted())
+            // A section that is there twice is one mistake in every command.
+            try write(#"{"http": {"port": 1}, "http": {"port": 2}}"#, to: path)
+            for command in [["serve", "--sandbox"], ["health"], ["callers", "list"], ["credentials", "list"]] {
+                let outcome = await run(command + ["--config", path])
+                #expect(outcome.status == 78)
+                #expect(outcome.errors == "billing-service: http: is there twice (in \(path))\n")
+            }
+            // What the page of settings says of types is taken.
+            try write(
+                #"{"http": {"port": 0, "limits": {"body-bytes": 65536, "path-bytes": "4KiB"}}, "trace": {"sample": 1}}"#,
+                to: path)
+            #expect(await run(["serve", "--sandbox", "--config", path, "--print-config"]).status == 0)
+        }
+    }
+
+    @Test(
+        "never shows the password, token or query of an address, whatever is wrong with it",
+        arguments: [
+            "https://user:hunter2@api.zoom.us/v2", "user:hunter2@host", "https://user:hunter2", "https://hunter2@host",
+            "https://u:hun/ter2hunter2@host", "https://host/v2?token=hunter2", "ftp://u:hunter2@host/#hunter2",
+            "https://host/v2#hunter2", "https://u:hunter2@host:99999/",
+        ])
+    func secretsInAddresses(url: String) async throws {
+        try await withTemporaryFolder { folder in
+            let flags = ["--zoom-api-url", "--zoom-oauth-url", "--trace-otlp-url"]
+            for flag in flags {
+                let outcome = await run(["serve", "--credentials-file", "x", flag, url])
+                #expect(outcome.status == 78 && outcome.errors.contains("****"), "\(outcome.errors)")
+                #expect(!(outcome.errors + outcome.output).contains("hunter2"))
+            }
+            let path = folder + "/config.json"
+            try write(#"{"zoom": {"api-url": "\#(url)"}, "http": {"host": "x", "port": 1}}"#, to: path)
+            let inFile = await run(["credentials", "verify", "--credentials-file", "x", "--config", path])
+            #expect(inFile.status == 78 && !inFile.errors.contains("hunter2"), "\(inFile.errors)")
+            let argument = await run(["serve", url])
+            #expect(argument.status == 64 && !argument.errors.contains("hunter2"), "\(argument.errors)")
         }
     }
 

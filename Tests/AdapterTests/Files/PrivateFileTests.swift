@@ -155,6 +155,36 @@ struct PrivateFileTests {
         }
     }
 
+    @Test("is not replaced by what its reader refuses: too large, not to be parsed, or in a folder of everybody's")
+    func readBack() async throws {
+        try await withTemporaryFolder { folder in
+            let file = PrivateFile(path: folder + "/file", bytesMax: 10)
+            try file.update { _ in Array("old".utf8) }
+            let large = #expect(throws: FileProblem.self) {
+                try file.update { _ in [UInt8](repeating: 0, count: 11) }
+            }
+            #expect(large?.reason == "it would have 11 bytes, more than the 10 that can be read; it was not changed")
+            let unreadable = FileProblem(path: file.path, reason: "unreadable")
+            var isAsked = false
+            #expect(throws: unreadable) {
+                try file.update(
+                    { _ in Array("new".utf8) },
+                    check: { bytes throws(FileProblem) in
+                        #expect(bytes == Array("new".utf8))
+                        throw unreadable
+                    }, beforeReplacing: { isAsked = true })
+            }
+            #expect(!isAsked)
+            #expect(try file.read() == Array("old".utf8))
+            chmod(folder, 0o777)
+            #expect(throws: FileProblem.self) {
+                try PrivateFile(path: folder + "/first").update { _ in Array("new".utf8) }
+            }
+            chmod(folder, 0o700)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["file"])
+        }
+    }
+
     @Test("loses no change, however many make one at the same time")
     func concurrent() async throws {
         try await withTemporaryFolder { folder in

@@ -249,4 +249,19 @@ struct AccountListsTests {
         _ = try await lists.accounts(of: nil, .all)
         #expect(await directory.pages == 12)
     }
+
+    @Test("has the ids it was made from and no others, and knows whether it has all of another list")
+    func membership() {
+        let ids = (0..<1000).map { AccountID(literal: "a\($0 * 2)") }
+        let list = AccountList(ids.shuffled())
+        for number in 0..<2000 { #expect(list.contains(AccountID(literal: "a\(number)")) == number.isMultiple(of: 2)) }
+        for other in ["a", "b", "a0", "a00", "a9999", "A0"] {
+            #expect(list.contains(AccountID(literal: other)) == (other == "a0"))
+        }
+        #expect(!AccountList([]).contains(ids[0]))
+        #expect(list.isSuperset(of: list) && list.isSuperset(of: AccountList([])))
+        #expect(list.isSuperset(of: AccountList(ids.prefix(10))))
+        #expect(!list.isSuperset(of: AccountList(ids.prefix(10) + [AccountID(literal: "a1")])))
+        #expect(!AccountList(ids.dropLast()).isSuperset(of: list))
+    }
 }
