@@ -64,13 +64,19 @@ package struct CallersDocument: Sendable, Equatable {
     package init(parsing bytes: [UInt8]) throws(DocumentProblem) {
         var entries: [Entry] = []
         var names: Set<Name> = []
+        var problems: [DocumentProblem] = []
         for (index, value) in try JSONValue.document(bytes, array: "callers").enumerated() {
-            let entry = try Self.entry(try StrictObject(value, at: "caller \(index + 1)", members: Self.members))
-            guard names.insert(entry.caller.name).inserted else {
-                throw DocumentProblem("caller \(index + 1) has the same name as another")
+            do throws(DocumentProblem) {
+                let entry = try Self.entry(try StrictObject(value, at: "caller \(index + 1)", members: Self.members))
+                guard names.insert(entry.caller.name).inserted else {
+                    throw DocumentProblem("caller \(index + 1) has the same name as another")
+                }
+                entries.append(entry)
+            } catch {
+                problems.append(error)
             }
-            entries.append(entry)
         }
+        try DocumentProblem.check(problems)
         try Self.checkProofs(of: entries)
         self.entries = entries
     }

@@ -52,13 +52,19 @@ package struct CredentialsDocument: FileDocument, Sendable, Equatable {
     package init(parsing bytes: [UInt8]) throws(DocumentProblem) {
         masters = []
         var names: Set<Name> = []
+        var problems: [DocumentProblem] = []
         for (index, value) in try JSONValue.document(bytes, array: "masters").enumerated() {
-            let master = try Self.master(try StrictObject(value, at: "master \(index + 1)", members: Self.members))
-            guard names.insert(master.name).inserted else {
-                throw DocumentProblem("master \(index + 1) has the same name as another")
+            do throws(DocumentProblem) {
+                let master = try Self.master(try StrictObject(value, at: "master \(index + 1)", members: Self.members))
+                guard names.insert(master.name).inserted else {
+                    throw DocumentProblem("master \(index + 1) has the same name as another")
+                }
+                masters.append(master)
+            } catch {
+                problems.append(error)
             }
-            masters.append(master)
         }
+        try DocumentProblem.check(problems)
     }
 
     private static func master(_ object: StrictObject) throws(DocumentProblem) -> Master {

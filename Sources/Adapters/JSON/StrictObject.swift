@@ -9,20 +9,24 @@ struct StrictObject {
         guard let object = value.object else { throw DocumentProblem("\(place) must be an object") }
         self.place = place
         self.object = object
-        var seen: Set<String> = []
+        var counts: [String: Int] = [:]
+        var problems: [DocumentProblem] = []
         for member in object.members {
-            guard known.contains(member.name) else {
+            counts[member.name, default: 0] += 1
+            if counts[member.name] == 2, known.contains(member.name) {
+                problems.append(DocumentProblem("\(place) has \"\(member.name)\" twice"))
+            }
+            if !known.contains(member.name) {
                 // A name may be anything, a secret as well; what could be a slip of the pen is shown.
                 let isWord =
                     member.name.utf8.count <= 32 && member.name.allSatisfy { $0.isASCII && ($0.isLetter || $0 == "_") }
-                throw DocumentProblem(
-                    "\(place) has \(isWord ? "\"\(member.name)\"" : "a member") that is none of \(known.sorted().joined(separator: ", "))"
-                )
-            }
-            guard seen.insert(member.name).inserted else {
-                throw DocumentProblem("\(place) has \"\(member.name)\" twice")
+                problems.append(
+                    DocumentProblem(
+                        "\(place) has \(isWord ? "\"\(member.name)\"" : "a member") that is none of \(known.sorted().joined(separator: ", "))"
+                    ))
             }
         }
+        try DocumentProblem.check(problems)
     }
 
     func problem(_ reason: String) -> DocumentProblem { DocumentProblem("\(place): \(reason)") }
@@ -55,6 +59,17 @@ package struct DocumentProblem: Error, Sendable, Equatable, CustomStringConverti
 
     init(_ description: String) {
         self.description = description
+    }
+
+    /// More are counted and not told.
+    private static let toldMax = 20
+
+    /// - Throws: All problems as one, if there is any.
+    static func check(_ problems: [DocumentProblem]) throws(DocumentProblem) {
+        guard !problems.isEmpty else { return }
+        var texts = problems.prefix(toldMax).map(\.description)
+        if problems.count > toldMax { texts.append("and \(problems.count - toldMax) more") }
+        throw DocumentProblem(texts.joined(separator: "; "))
     }
 }
 

@@ -89,7 +89,7 @@ struct CallersCommandTests {
             #expect(accounts.contains(AccountID(literal: String(ids[77_777]))))
             #expect(!accounts.contains(AccountID(literal: "account")))
             let before = try Data(contentsOf: URL(filePath: path))
-            let long = (0..<600_000).map { String(repeating: "x", count: 57) + String($0 + 1_000_000) }
+            let long = (0..<480_000).map { String(repeating: "x", count: 57) + String($0 + 1_000_000) }
             let refused = await Self.run(
                 path, ["add", "--name", "three", "--scopes", "billing:read", "--accounts-from", "-"],
                 input: long.joined(separator: "\n"))

@@ -1,5 +1,5 @@
 import Adapters
-import DomainFakes
+import Dispatch
 import Foundation
 import Testing
 
