@@ -2,15 +2,18 @@
     import Glibc
 #endif
 
-/// A file that holds no secret and is read once: a regular file, a pipe (`<(…)`) or a device (`/dev/stdin`).
+/// A file that is read once: a regular file, a pipe (`<(…)`) or a device (`/dev/stdin`).
 package enum InputFile {
     /// Reads to the end, which a pipe has when its last writer has closed it. Blocks meanwhile.
     ///
     /// - Parameters:
-    ///   - path: `-` for standard input.
+    ///   - path: `-` and `/dev/stdin` are standard input.
     ///   - bytesMax: More is refused.
     package static func read(_ path: String, bytesMax: Int) throws(FileProblem) -> [UInt8] {
-        if path == "-" { return try read(STDIN_FILENO, of: "standard input", bytesMax: bytesMax) }
+        // Opening /dev/stdin again fails for a socket, and for a file that only the caller of sudo may open.
+        if path == "-" || path == "/dev/stdin" {
+            return try read(STDIN_FILENO, of: "standard input", bytesMax: bytesMax)
+        }
         let descriptor = open(SystemText.cString(of: path), O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileProblem(path: path, code: errno) }
         defer { close(descriptor) }
