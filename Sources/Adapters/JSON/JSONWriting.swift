@@ -1,8 +1,10 @@
 package import NIOCore
 
 extension ByteBuffer {
-    /// Writes a JSON string, quotes and all. Besides what RFC 8259 demands, DEL and the line separators U+2028 and
-    /// U+2029 are escaped, so that a line of NDJSON stays one line for every reader.
+    /// Writes a JSON string with its quotes.
+    ///
+    /// Besides what RFC 8259 demands, DEL and every character that a common reader takes for a line end are written as
+    /// `\uXXXX`: Python's `str.splitlines` ends lines at U+000A to U+000D, U+001C to U+001E, U+0085, U+2028 and U+2029.
     package mutating func writeJSONString(_ text: String) {
         writeInteger(UInt8(ascii: "\""))
         if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
@@ -20,10 +22,56 @@ extension ByteBuffer {
         case "\n": writeStaticString("\\n")
         case "\r": writeStaticString("\\r")
         case "\t": writeStaticString("\\t")
-        case _ where scalar.value < 0x20 || scalar.value == 0x7F || scalar.value == 0x2028 || scalar.value == 0x2029:
-            let digits = String(scalar.value, radix: 16)
-            writeString("\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits)
+        case _ where scalar.value < 0x20 || scalar.value == 0x7F: writeEscape(scalar.value)
+        case "\u{85}", "\u{2028}", "\u{2029}": writeEscape(scalar.value)
         default: writeBytes(UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+        }
+    }
+
+    /// Characters outside ASCII that end a line for some reader.
+    private static let lineEnds: [(utf8: [UInt8], scalar: UInt32)] = [
+        ([0xC2, 0x85], 0x85), ([0xE2, 0x80, 0xA8], 0x2028), ([0xE2, 0x80, 0xA9], 0x2029),
+    ]
+
+    /// `\uXXXX` of a character below U+10000.
+    private mutating func writeEscape(_ scalar: UInt32) {
+        let digits = String(scalar, radix: 16)
+        writeString("\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits)
+    }
+
+    /// Writes a JSON value that was read as text, with its digits and escapes as they are. Only the characters that
+    /// `writeJSONString` escapes are escaped here too, where a string has them unescaped; line breaks and tabs between the
+    /// parts of the value are left out.
+    ///
+    /// - Parameter text: A valid JSON value in UTF-8.
+    package mutating func writeJSONText(_ text: some Collection<UInt8>) {
+        // Few values have any of these bytes: one copy does for the others.
+        guard text.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 == 0xC2 || $0 == 0xE2 }) else {
+            writeBytes(text)
+            return
+        }
+        var isInString = false
+        var isEscaped = false
+        var rest = text[...]
+        while let byte = rest.first {
+            // A character outside ASCII that ends lines begins with one of two bytes, and has so many.
+            let character = rest.prefix(byte == 0xC2 ? 2 : byte == 0xE2 ? 3 : 1)
+            rest = rest.dropFirst(character.count)
+            if byte < 0x20, !isInString { continue }
+            if byte < 0x20 || byte == 0x7F {
+                writeEscape(UInt32(byte))
+            } else if let lineEnd = Self.lineEnds.first(where: { character.elementsEqual($0.utf8) }) {
+                writeEscape(lineEnd.scalar)
+            } else {
+                writeBytes(character)
+            }
+            if isEscaped {
+                isEscaped = false
+            } else if byte == UInt8(ascii: "\\") {
+                isEscaped = true
+            } else if byte == UInt8(ascii: "\"") {
+                isInString.toggle()
+            }
         }
     }
 
@@ -90,9 +138,9 @@ package struct JSONMemberWriter {
         write(&buffer)
     }
 
-    /// A member that is passed on as it came.
+    /// A member whose value is passed on as it was read; see `writeJSONText`.
     package mutating func member(named name: String, text: [UInt8]) {
-        member(named: name) { $0.writeBytes(text) }
+        member(named: name) { $0.writeJSONText(text) }
     }
 
     /// A member whose value `write` writes, under a name that may be anything.

@@ -44,7 +44,7 @@ struct ExportEncoding: Sendable {
         for record in records {
             switch format {
             case .ndjson:
-                buffer.writeBytes(record.text)
+                buffer.writeJSONText(record.text)
                 buffer.writeInteger(UInt8(ascii: "\n"))
             case .csv: writeRow(record.object, to: &buffer)
             }

@@ -46,6 +46,38 @@ struct JSONTests {
         #expect(object["a"]?.integer == 2)
     }
 
+    /// Where Python's `str.splitlines` ends a line.
+    static let lineEnds: Set<Unicode.Scalar> = [
+        "\n", "\r", "\u{B}", "\u{C}", "\u{1C}", "\u{1D}", "\u{1E}", "\u{85}", "\u{2028}", "\u{2029}",
+    ]
+
+    @Test(
+        "JSON text that is passed on has its line ends escaped, and is otherwise the same to the byte",
+        arguments: [
+            ("1.50", "1.50"), ("\"Köln é €\"", "\"Köln é €\""), ("\"a\u{85}b\"", #""a\u0085b""#),
+            ("[\"\u{2028}\",1E+5,{\"k\u{2029}\":\"\u{7F}\"}]", #"["\u2028",1E+5,{"k\u2029":"\u007f"}]"#),
+            (#""\u0085\n\"\\""#, #""\u0085\n\"\\""#), ("\"\\\\\u{85}\"", #""\\\u0085""#),
+            ("\"\u{A0}\u{84}\u{86}\u{2027}\u{202A}\"", "\"\u{A0}\u{84}\u{86}\u{2027}\u{202A}\""),
+            ("[1,\r\n\t2]", "[1,2]"),
+        ])
+    func passedOn(text: String, written: String) throws {
+        var buffer = ByteBuffer()
+        buffer.writeJSONText(Array(text.utf8))
+        #expect(String(buffer: buffer) == written)
+        // Members keep their text, which differs; the values do not.
+        let (values, before) = (try parse(written), try parse(text))
+        #expect(values == before || values.array?.count == before.array?.count)
+    }
+
+    @Test("JSON text that was cut off inside a character is passed on as it is")
+    func cutOff() {
+        for text: [UInt8] in [[0x22, 0xC2], [0x22, 0xE2], [0x22, 0xE2, 0x80], [0xC2, 0x22], [0xE2, 0x80, 0x22]] {
+            var buffer = ByteBuffer()
+            buffer.writeJSONText(text)
+            #expect(Array(buffer.readableBytesView) == text)
+        }
+    }
+
     @Test("gives a value or an error for any mutation of itself", arguments: [UInt64.random(in: 0 ... .max)])
     func mutations(seed: UInt64) {
         var random = SeededRandom(seed: seed)
@@ -87,8 +119,7 @@ struct JSONTests {
             var buffer = ByteBuffer()
             buffer.writeJSONString(text)
             let written = String(buffer: buffer)
-            let breaks: Set<Unicode.Scalar> = ["\n", "\r", "\u{2028}", "\u{2029}"]
-            #expect(breaks.isDisjoint(with: written.unicodeScalars), "seed \(seed)")
+            #expect(Self.lineEnds.isDisjoint(with: written.unicodeScalars), "seed \(seed)")
             #expect(try JSONValue(parsing: Array(written.utf8)) == .string(text), "seed \(seed)")
         }
     }
