@@ -16,7 +16,7 @@ extension MetricDefinition {
     package static let serverConnections = MetricDefinition(
         "http_server_connections", .gauge, "Connections open, by what is spoken on them.")
     package static let serverConnectionsOpened = MetricDefinition(
-        "http_server_connections_total", .counter, "Connections taken, by what is spoken on them.")
+        "http_server_connections_opened_total", .counter, "Connections that were accepted, by what is spoken on them.")
     package static let serverBufferedBytes = MetricDefinition(
         "http_server_buffered_bytes", .gauge, "Bytes that wait for peers, or for us, on all connections.")
     package static let serverDefences = MetricDefinition(

@@ -81,30 +81,43 @@ package struct MetricSamples: Sendable {
     // MARK: Writing
 
     package func write(_ format: Format, to buffer: inout ByteBuffer) {
+        // Libraries choose names as they like. A page with two families of one name is rejected as a whole, so the second is
+        // left out. In OpenMetrics a counter and a gauge clash too if they differ in the counter's suffix alone.
+        var titles: Set<String> = []
         for (name, family) in families.sorted(by: { $0.key < $1.key }) {
-            write(Self.exposed(name), family, format, to: &buffer)
+            let names = Names(Self.exposed(name), family.kind, format)
+            guard titles.insert(names.title).inserted else { continue }
+            write(names, family, format, to: &buffer)
         }
         if case .openMetrics = format { buffer.writeStaticString("# EOF\n") }
     }
 
-    private func write(_ name: String, _ family: Family, _ format: Format, to buffer: inout ByteBuffer) {
-        let suffix = "_total"
-        let isCounter = family.kind == .counter
-        let stem = isCounter && name.hasSuffix(suffix) ? String(name.dropLast(suffix.count)) : name
-        // OpenMetrics names a family without the suffix that each of its counters has.
-        let (title, sample): (String, String) =
-            switch format {
-            case .text: (name, name)
-            case .openMetrics: (stem, isCounter ? stem + suffix : name)
+    /// What a format calls a family and its samples.
+    private struct Names {
+        let title: String
+        let sample: String
+
+        init(_ name: String, _ kind: Kind, _ format: Format) {
+            let suffix = "_total"
+            switch (format, kind) {
+            case (.openMetrics, .counter):
+                // The family is named without the suffix, and each sample has it.
+                title = name.hasSuffix(suffix) ? String(name.dropLast(suffix.count)) : name
+                sample = title + suffix
+            case (.text, _), (.openMetrics, .gauge), (.openMetrics, .histogram): (title, sample) = (name, name)
             }
+        }
+    }
+
+    private func write(_ names: Names, _ family: Family, _ format: Format, to buffer: inout ByteBuffer) {
         if !family.help.isEmpty {
             let help = Self.escaped(family.help, quotes: format == .openMetrics)
-            buffer.writeString("# HELP \(title) \(help)\n")
+            buffer.writeString("# HELP \(names.title) \(help)\n")
         }
-        buffer.writeString("# TYPE \(title) \(family.kind.rawValue)\n")
+        buffer.writeString("# TYPE \(names.title) \(family.kind.rawValue)\n")
         // In an order that does not change from one time to the next; that of the bounds of a histogram is kept.
         for line in family.kind == .histogram ? family.lines : family.lines.sorted() {
-            buffer.writeString(sample)
+            buffer.writeString(names.sample)
             buffer.writeString(line)
             buffer.writeStaticString("\n")
         }

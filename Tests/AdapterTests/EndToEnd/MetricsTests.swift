@@ -59,7 +59,7 @@ struct MetricsTests {
             #expect(outcomes.reduce(0, +) == 101 && outcomes[2] == 1)
             #expect(Self.value("zoom_token_renewals_total{master=\"sandbox\",outcome=\"obtained\"}", in: text) == 1)
             #expect(Self.value("zoom_token_left_seconds{master=\"sandbox\"}", in: text).map { $0 > 3000 } == true)
-            let opened = "http_server_connections_total{network_protocol_version=\""
+            let opened = "http_server_connections_opened_total{network_protocol_version=\""
             #expect(Self.value(opened + "1.1\",tls=\"false\"}", in: text) == 1)
             #expect(Self.value(opened + "2\",tls=\"false\"}", in: text) == 7)
             #expect(Self.value("process_open_fds ", in: text).map { $0 > 10 } == true)
@@ -107,6 +107,43 @@ struct MetricsTests {
             #expect(Self.value("billing_streams_paused", in: text) == 0)
             #expect(Self.value("billing_stream_paused_seconds_total", in: text).map { $0 > 0 } == true)
             #expect(Self.value("billing_streams_total{outcome=\"cancelled\"}", in: text) == 1)
+        }
+    }
+
+    @Test(
+        "The page of metrics is read by prometheus_client, as OpenMetrics by its strict parser and as Prometheus text")
+    func prometheusClient() async throws {
+        try await RunningService.with { service in
+            try await Self.use(service)
+            let script = """
+                import sys, urllib.request
+                from prometheus_client.openmetrics import parser as openmetrics
+                from prometheus_client import parser as text
+                def page(accept):
+                    request = urllib.request.Request(sys.argv[1] + "/metrics", headers={"accept": accept})
+                    with urllib.request.urlopen(request) as answer:
+                        return answer.headers["content-type"], answer.read().decode()
+                kind, strict = page("application/openmetrics-text; version=1.0.0")
+                assert kind.startswith("application/openmetrics-text; version=1.0.0"), kind
+                strict = {family.name: family for family in openmetrics.text_string_to_metric_families(strict)}
+                kind, classic = page("text/plain")
+                assert kind.startswith("text/plain; version=0.0.4"), kind
+                classic = {family.name: family for family in text.text_string_to_metric_families(classic)}
+                assert strict.keys() == classic.keys(), strict.keys() ^ classic.keys()
+                for name, family in strict.items():
+                    other = classic[name]
+                    assert family.type == other.type and family.documentation == other.documentation, name
+                    names = {sample.name for sample in family.samples}
+                    assert names == {sample.name for sample in other.samples}, name
+                    expected = {"counter": {"_total"}, "gauge": {""}, "histogram": {"_bucket", "_count", "_sum"}}
+                    assert names <= {name + suffix for suffix in expected[family.type]}, names
+                print(len(strict), strict["http_server_connections"].type,
+                    strict["http_server_connections_opened"].type)
+                """
+            let outcome = await TestProcess.run(
+                TestProcess.root.appending(path: ".venv/bin/python").path(), ["-c", script, service.ops])
+            let families = outcome.output.split(separator: " ").first.flatMap { Int($0) } ?? 0
+            #expect(outcome.output.hasSuffix(" gauge counter\n") && families >= 40, "\(outcome)")
         }
     }
 

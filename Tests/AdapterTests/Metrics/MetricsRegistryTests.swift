@@ -90,6 +90,31 @@ struct MetricsRegistryTests {
         #expect(text.contains("zoom_budget_wait_seconds_sum 20000\n"))
     }
 
+    @Test("No two families of the catalogue have one name, also without the suffixes that formats add")
+    func names() {
+        // The suffixes of OpenMetrics 1.0, "MetricFamily".
+        let suffixes = ["_total", "_created", "_count", "_sum", "_bucket", "_gcount", "_gsum", "_info"]
+        let stems = MetricDefinition.all.map { definition in
+            let suffix = suffixes.first { definition.name.hasSuffix($0) }
+            return String(definition.name.dropLast(suffix?.count ?? 0))
+        }
+        let repeated = Dictionary(grouping: stems) { $0 }.filter { $0.value.count > 1 }.keys
+        #expect(repeated.isEmpty)
+    }
+
+    @Test("A library's metric whose name is taken is left out, so that the page stays readable")
+    func clash() {
+        let registry = MetricsRegistry(definitions: [])
+        Meter(label: "connections", factory: registry).set(7)
+        Counter(label: "connections_total", factory: registry).increment()
+        Counter(label: "connections.total", factory: registry).increment()
+        for format in [MetricSamples.Format.text, .openMetrics] {
+            let titles = Self.text(registry, format).split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }
+                .compactMap { $0.split(separator: " ").dropFirst(2).first }
+            #expect(Set(titles).count == titles.count && titles.contains("connections"))
+        }
+    }
+
     @Test("of libraries are taken as well, and one that is of two kinds does no harm")
     func others() {
         let registry = MetricsRegistry(definitions: [])
