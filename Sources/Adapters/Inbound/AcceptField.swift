@@ -8,8 +8,8 @@ struct AcceptField {
             ranges = []
             return
         }
-        ranges = list.split(separator: ",").map { range in
-            let parts = range.split(separator: ";").map { part in
+        ranges = FieldList.parts(of: list[...]).map { range in
+            let parts = FieldList.parts(of: range, separator: ";").map { part in
                 part.filter { $0 != " " && $0 != "\t" }.lowercased()
             }
             let weight = parts.dropFirst().first { $0.hasPrefix("q=") }.map { Double($0.dropFirst(2)) ?? 0 } ?? 1

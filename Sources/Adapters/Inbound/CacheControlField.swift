@@ -1,32 +1,58 @@
 import Domain
 
-/// What a client wants of an answer that may be kept (RFC 9111, 5.2.1). What is not known, or makes no sense, is as if it were
-/// not there.
+/// The directives of a request to a cache (RFC 9111, 5.2.1). Unknown directives and arguments that are no numbers of seconds
+/// are ignored. Where directives conflict, the most restrictive one counts (4.2.1).
 enum CacheControlField {
-    /// No answer is kept for longer than this means.
+    /// Longer than any response is stored.
     private static let secondsMax = 1_000_000_000
 
     static func demand(of request: HTTPRequest) -> CacheDemand {
-        guard let field = request.fields.list(.cacheControl) else { return .none }
+        guard let field = request.fields.list(.cacheControl) else {
+            // HTTP/1.0 has no `Cache-Control` (RFC 9111, 5.4).
+            return hasPragmaNoCache(request) ? noCache : .none
+        }
         var demand = CacheDemand()
-        for directive in field.split(separator: ",") {
+        var freshMin: Duration?
+        var staleMax: Duration?
+        for directive in FieldList.parts(of: field[...]) {
             let parts = directive.split(separator: "=", maxSplits: 1)
             let name = (parts.first ?? "").trimmed.lowercased()
             let argument = parts.count == 2 ? seconds(parts[1].trimmed) : nil
             switch name {
             case "no-cache": demand.isNew = true
-            case "max-age": if let argument { demand.ageMax = argument }
-            // Without a number it is any age.
-            case "max-stale": demand.staleMax = parts.count == 1 ? .seconds(secondsMax) : argument
+            case "no-store":
+                demand.isNew = true
+                demand.isUnstored = true
+            case "max-age": if let argument { demand.ageMax = min(argument, demand.ageMax ?? argument) }
+            case "min-fresh": if let argument { freshMin = max(argument, freshMin ?? argument) }
+            case "max-stale":
+                // Without an argument a stale response of any age will do (5.2.1.2).
+                let limit = parts.count == 1 ? .seconds(secondsMax) : argument
+                if let limit { staleMax = min(limit, staleMax ?? limit) }
             case "only-if-cached": demand.isKept = true
             default: break
             }
         }
+        // A client that bounds the age does not want a stale response, unless it says so (5.2.1.1).
+        if demand.ageMax != nil, staleMax == nil { freshMin = freshMin ?? .zero }
+        demand.freshMin = freshMin
+        demand.staleMax = staleMax
         return demand
     }
 
+    private static var noCache: CacheDemand {
+        var demand = CacheDemand()
+        demand.isNew = true
+        return demand
+    }
+
+    private static func hasPragmaNoCache(_ request: HTTPRequest) -> Bool {
+        guard let field = request.fields.list(.pragma) else { return false }
+        return FieldList.parts(of: field[...]).contains { $0.lowercased() == "no-cache" }
+    }
+
     private static func seconds(_ text: Substring) -> Duration? {
-        // Some send it in quotes (RFC 9111, 5.2).
+        // Some clients send the argument in quotes (RFC 9111, 5.2).
         let digits = text.hasPrefix("\"") && text.hasSuffix("\"") && text.count > 2 ? text.dropFirst().dropLast() : text
         guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return .seconds(min(Int(digits) ?? secondsMax, secondsMax))

@@ -3,11 +3,11 @@ enum PreferField {
     /// As long as the longest `zoom.wait`.
     private static let waitMax = 300
 
-    /// `wait`: for how long the client cares to wait; `nil` if it does not say so, or not in whole seconds. The first counts
-    /// where there are several.
+    /// `wait`: how long the client is willing to wait; `nil` without it, or where it is no number of whole seconds. If it is
+    /// given several times, the first one counts (RFC 7240, 2).
     static func wait(of request: HTTPRequest) -> Duration? {
         guard let field = request.fields.list(.prefer) else { return nil }
-        for preference in field.split(separator: ",") {
+        for preference in FieldList.parts(of: field[...]) {
             let parts = preference.prefix { $0 != ";" }.split(separator: "=", maxSplits: 1)
             guard parts.count == 2, parts[0].trimmed.lowercased() == "wait" else { continue }
             let digits = parts[1].trimmed

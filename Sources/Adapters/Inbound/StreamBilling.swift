@@ -34,13 +34,21 @@ struct StreamBilling: Sendable {
         guard let mediaType = AcceptField(of: request).first(of: Self.mediaTypes) else {
             return refuse(FailureTable.notAcceptable)
         }
+        var demand = CacheControlField.demand(of: request)
+        if demand.isNew, !demand.isUnstored {
+            // As `max_age=0`: streams at the same time still share what they ask Zoom.
+            demand.isNew = false
+            demand.ageMax = .zero
+        }
+        // The response is made anew for every request: none is cached (RFC 9111, 5.2.1.7).
+        guard !demand.isKept else { return refuse(FailureTable.problem(for: .notKept)) }
         if isChosen, let type = request.fields.string(.contentType)?.prefix(while: { $0 != ";" }).lowercased(),
             !Self.bodyTypes.contains(type.filter { $0 != " " })
         {
             return refuse(FailureTable.unsupportedMediaType)
         }
         do throws(BillingFailure) {
-            let (options, selection, members) = try Self.parameters(of: request, isChosen: isChosen)
+            let (options, selection, members) = try Self.parameters(of: request, demand, isChosen: isChosen)
             let chosen = isChosen ? NDJSONInput(request.body) : nil
             let export = try exportContacts(options, of: chosen, for: caller)
             return .stream(Self.head(mediaType, caller, requestID)) { [self] body in
@@ -56,7 +64,7 @@ struct StreamBilling: Sendable {
     }
 
     private static func parameters(
-        of request: HTTPRequest, isChosen: Bool
+        of request: HTTPRequest, _ demand: CacheDemand, isChosen: Bool
     ) throws(BillingFailure) -> (ExportContacts.Options, NDJSONLines.Selection, members: Set<String>?) {
         let query = try Query(
             request.query,
@@ -75,6 +83,7 @@ struct StreamBilling: Sendable {
             return Int(text).flatMap { range.contains($0) ? $0 : nil }
         }
         var options = ExportContacts.Options()
+        options.demand = demand
         options.after = read("after", "Invalid field.") { AccountID($0) }
         options.limit = read("limit", "Must be a number from 1 to 10000000.") { number($0, 1...10_000_000) }
         options.ageMax = read("max_age", "Must be seconds, from 0 to 1000000000.") { text in

@@ -175,7 +175,7 @@ package final class BillingCache: Sendable {
             // Who wants something new does not want what was asked for before; nor can one wait by another's patience.
             let joins =
                 !demand.isNew && (flights.purpose(of: key).map { Flights<Key, Entry>.serves($0, purpose) } ?? true)
-            guard joins else { return try await ask(key, for: purpose).get() }
+            guard joins else { return try await ask(key, for: purpose, stores: !demand.isUnstored).get() }
             return try await flights.join(key, purpose) { [self] purpose in
                 // A call that was under way a moment ago may have ended since it was looked for.
                 if case .kept(let entry) = look(key, demand, time.now, isAgain: true).0 { return .success(entry) }
@@ -254,7 +254,10 @@ package final class BillingCache: Sendable {
         if isStarted { part(of: key).part.withLock { $0.counts.renewed += 1 } }
     }
 
-    private func ask(_ key: Key, for purpose: Purpose) async -> Result<Entry, BillingFailure> {
+    /// - Parameter stores: Whether the answer is cached.
+    private func ask(
+        _ key: Key, for purpose: Purpose, stores: Bool = true
+    ) async -> Result<Entry, BillingFailure> {
         let generation = generation.load(ordering: .acquiring)
         let outcome: Result<BillingContact, BillingFailure>
         do throws(BillingFailure) {
@@ -269,19 +272,21 @@ package final class BillingCache: Sendable {
                 return .failure(error)
             }
         }
-        return .success(keep(outcome, key, generation))
+        return .success(keep(outcome, key, generation, stores: stores))
     }
 
     // MARK: Keeping
 
-    private func keep(_ outcome: Result<BillingContact, BillingFailure>, _ key: Key, _ generation: Int) -> Entry {
+    private func keep(
+        _ outcome: Result<BillingContact, BillingFailure>, _ key: Key, _ generation: Int, stores: Bool
+    ) -> Entry {
         var isFailure = false
         if case .failure = outcome { isFailure = true }
         let lifetime = rules.lifetime(ofFailure: isFailure, chance: .random(in: 0...1))
         let last = part(of: key).part.withLock { $0.slots[key]?.entry.answer }
         let answer = SourceAnswer(outcome: outcome, asOf: time.timestamp, lifetime: lifetime, last: last)
         let entry = Entry(makeKept(answer), answer, obtained: time.now)
-        guard lifetime > .zero else { return entry }
+        guard stores, lifetime > .zero else { return entry }
         let gone = part(of: key).part.withLock { part -> [Entry] in
             guard generation == self.generation.load(ordering: .acquiring) else { return [] }
             var gone: [Entry] = []

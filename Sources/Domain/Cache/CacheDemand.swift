@@ -1,12 +1,18 @@
-/// What whoever asks wants of an answer that is kept.
+/// What a request demands of a cached answer (RFC 9111, 5.2.1).
 package struct CacheDemand: Sendable, Equatable {
-    /// Nothing that is kept will do.
+    /// No cached answer will do.
     package var isNew = false
 
-    /// It must not be older.
+    /// The answer must not be cached.
+    package var isUnstored = false
+
+    /// The highest age.
     package var ageMax: Duration?
 
-    /// It may be as much older than fresh; nothing of the kind was said if it is `nil`.
+    /// How long the answer must stay fresh; with zero it must be fresh now. `nil`: it may be stale.
+    package var freshMin: Duration?
+
+    /// For how long the answer may have been stale, whatever the cache allows by itself; `nil` for what the cache allows.
     package var staleMax: Duration?
 
     /// The source is not to be asked.

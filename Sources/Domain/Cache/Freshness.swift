@@ -18,9 +18,13 @@ package enum Freshness: Sendable, Equatable {
         let tooOld = demand.ageMax.map { age > $0 } ?? false
         if demand.isNew || tooOld {
             self = .useless
+        } else if let freshMin = demand.freshMin, age >= lifetime || age + freshMin > lifetime {
+            self = .useless
         } else if age < lifetime {
             self = age >= lifetime * rules.refreshAhead ? .aging : .good
-        } else if age - lifetime < max(rules.staleWhileRevalidate, demand.staleMax ?? .zero) {
+        } else if let staleMax = demand.staleMax {
+            self = age - lifetime <= staleMax ? .stale : .useless
+        } else if age - lifetime < rules.staleWhileRevalidate {
             self = .stale
         } else {
             self = age - lifetime < rules.staleIfError ? .fallback : .useless

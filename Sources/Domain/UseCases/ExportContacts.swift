@@ -19,8 +19,11 @@ package struct ExportContacts: Sendable {
         /// So many at most.
         package var limit: Int?
 
-        /// How old what is told may be; `nil` for as old as the cache gives out.
+        /// The highest age of the list of accounts and of each answer; `nil` for what the caches allow.
         package var ageMax: Duration?
+
+        /// What is demanded of cached answers besides.
+        package var demand = CacheDemand.none
         package var order = Order.given
         package var filter = SubAccountFilter.all
 
@@ -327,18 +330,18 @@ package struct ExportContacts: Sendable {
     private func accounts(for export: Export) async -> Result<AccountList, BillingFailure> {
         // A caller's own accounts are known: no need to ask the directory.
         if let own = export.caller.accounts { return .success(own.accounts) }
+        let ageMax = export.options.demand.isNew ? .zero : demand(of: export).ageMax
         do throws(BillingFailure) {
             return .success(
-                try await lists.accounts(
-                    of: export.caller.master, export.options.filter, ageMax: export.options.ageMax))
+                try await lists.accounts(of: export.caller.master, export.options.filter, ageMax: ageMax))
         } catch {
             return .failure(error)
         }
     }
 
     private func demand(of export: Export) -> CacheDemand {
-        var demand = CacheDemand()
-        demand.ageMax = export.options.ageMax
+        var demand = export.options.demand
+        if let ageMax = export.options.ageMax { demand.ageMax = min(ageMax, demand.ageMax ?? ageMax) }
         return demand
     }
 

@@ -53,7 +53,8 @@ struct CachedBillingTests {
             clock.advance(by: .seconds(5))
             let known: [(FieldName, String)] = [
                 (.ifNoneMatch, etag), (.ifNoneMatch, "W/\(etag)"), (.ifNoneMatch, "\"x\", \(etag)"),
-                (.ifNoneMatch, "W/\"y\" ,W/\(etag)"), (.ifNoneMatch, "*"),
+                (.ifNoneMatch, "W/\"y\" ,W/\(etag)"),
+                (.ifNoneMatch, "\"a,b\\\", \(etag)"), (.ifNoneMatch, "*"),
                 (.ifModifiedSince, "Sat, 31 Jan 2026 12:00:00 GMT"),
                 (.ifModifiedSince, "Sat, 31 Jan 2026 12:00:01 GMT"),
             ]
@@ -66,6 +67,7 @@ struct CachedBillingTests {
             }
             let unknown: [[(FieldName, String)]] = [
                 [(.ifNoneMatch, "\"x\"")], [(.ifNoneMatch, String(etag.dropLast()))], [(.ifNoneMatch, "")],
+                [(.ifNoneMatch, "\"x, *, y\"")], [(.ifNoneMatch, "\"x, \(etag), y\"")],
                 [(.ifModifiedSince, "Sat, 31 Jan 2026 11:59:59 GMT")], [(.ifModifiedSince, "yesterday")],
                 // The date does not count beside a tag.
                 [(.ifNoneMatch, "\"x\""), (.ifModifiedSince, "Sat, 31 Jan 2026 12:00:01 GMT")],
@@ -124,13 +126,39 @@ struct CachedBillingTests {
             Ask(field: "max-age=99", fresh: .new, stale: .new),
             Ask(field: "max-age=100", fresh: .kept, stale: .new),
             Ask(field: "max-age=\"100\"", fresh: .kept, stale: .new),
-            Ask(field: "max-age=400", fresh: .kept, stale: .kept),
+            // Without `max-stale` a bound of the age takes nothing stale (RFC 9111, 5.2.1.1).
+            Ask(field: "max-age=400", fresh: .kept, stale: .new),
+            Ask(field: "max-age=400, max-stale", fresh: .kept, stale: .kept),
+            Ask(field: "max-age=400, max-stale=30", fresh: .kept, stale: .kept),
+            Ask(field: "max-age=400, max-stale=29", fresh: .kept, stale: .new),
+            Ask(field: "max-age=329, max-stale=100", fresh: .kept, stale: .new),
+            Ask(field: "max-age=400, max-age=50", fresh: .new, stale: .new),
+            Ask(field: "max-stale=30", fresh: .kept, stale: .kept),
+            Ask(field: "max-stale=29", fresh: .kept, stale: .new),
+            Ask(field: "max-stale=29, max-stale=100", fresh: .kept, stale: .new),
+            Ask(field: "max-stale=soon", fresh: .kept, stale: .kept),
+            Ask(field: "min-fresh=200", fresh: .kept, stale: .new),
+            Ask(field: "min-fresh=201", fresh: .new, stale: .new),
+            Ask(field: "min-fresh=0", fresh: .kept, stale: .new),
+            Ask(field: "min-fresh=\"201\"", fresh: .new, stale: .new),
+            Ask(field: "min-fresh=0, max-stale", fresh: .kept, stale: .new),
+            Ask(field: "no-store", fresh: .new, stale: .new),
+            Ask(field: "NO-STORE , max-stale", fresh: .new, stale: .new),
+            Ask(field: "only-if-cached, no-store", fresh: .refused, stale: .refused),
+            Ask(field: "only-if-cached, max-age=400", fresh: .kept, stale: .refused),
+            Ask(field: "only-if-cached, min-fresh=201", fresh: .refused, stale: .refused),
+            // A comma or a name inside quotes belongs to the argument.
+            Ask(field: "x=\"a, no-cache, no-store\"", fresh: .kept, stale: .kept),
+            Ask(field: "x=\"\\\", no-store\", y", fresh: .kept, stale: .kept),
+            Ask(field: "x=\"a\", no-store", fresh: .new, stale: .new),
+            Ask(field: "no-transform, x-unknown=1", fresh: .kept, stale: .kept),
             Ask(field: "max-age=never, x, =", fresh: .kept, stale: .kept),
             Ask(field: "only-if-cached", fresh: .kept, stale: .kept),
             Ask(field: "only-if-cached, no-cache", fresh: .refused, stale: .refused),
             Ask(field: "only-if-cached,max-age=10", fresh: .refused, stale: .refused),
             Ask(field: "max-stale", fresh: .kept, stale: .kept),
-            Ask(field: "max-age=99999999999999999999", fresh: .kept, stale: .kept),
+            Ask(field: "max-age=99999999999999999999", fresh: .kept, stale: .new),
+            Ask(field: "max-age=99999999999999999999, max-stale", fresh: .kept, stale: .kept),
         ])
     func demands(ask: Ask) async throws {
         for (age, outcome) in [(100, ask.fresh), (330, ask.stale)] {
@@ -146,6 +174,67 @@ struct CachedBillingTests {
                     #expect(source.calls.count == 1)
                 }
             }
+        }
+    }
+
+    @Test("Cached billing: nothing of a request with no-store is cached, whatever the answer is")
+    func noStore() async throws {
+        let source = FakeSource { account, _ async throws(BillingFailure) in
+            if account.rawValue == "none" { throw .accountNotFound(account) }
+            return .masterPays(.sample(account))
+        }
+        try await with(source) { service, clock, _ in
+            for (account, status) in [("a", 200), ("none", 404)] {
+                let target = "/v2/accounts/\(account)/billing"
+                let before = source.calls.count
+                for _ in 0..<2 {
+                    #expect(try await service.send(target, [(.cacheControl, "no-store")]).status == status)
+                }
+                #expect(source.calls.count == before + 2)
+                // Nothing is at hand after them.
+                #expect(try await service.send(target, [(.cacheControl, "only-if-cached")]).status == 504)
+                _ = try await service.send(target)
+                clock.advance(by: .seconds(10))
+                _ = try await service.send(target, [(.cacheControl, "no-store")])
+                #expect(source.calls.count == before + 4)
+                // What was cached before stays as it was.
+                let cached = try await service.send(target)
+                #expect(cached.fields.string(.age) == (status == 200 ? "10" : nil))
+                #expect(source.calls.count == before + 4)
+            }
+        }
+    }
+
+    @Test("Cached billing: Pragma counts only without Cache-Control")
+    func pragma() async throws {
+        try await with { service, clock, source in
+            _ = try await service.send(Self.target)
+            let pragma = (FieldName.pragma, "x, No-Cache")
+            clock.advance(by: .seconds(10))
+            #expect(try await service.send(Self.target, [pragma]).fields.string(.age) == "0")
+            clock.advance(by: .seconds(10))
+            #expect(
+                try await service.send(Self.target, [pragma, (.cacheControl, "max-age=60")]).fields.string(.age) == "10"
+            )
+            #expect(try await service.send(Self.target, [(.pragma, "x")]).fields.string(.age) == "10")
+            #expect(source.calls.count == 2)
+        }
+    }
+
+    @Test("Cached billing: when Zoom fails, a client that wants nothing stale is told of the failure")
+    func nothingStale() async throws {
+        let source = FakeSource { account, attempt async throws(BillingFailure) in
+            if attempt > 1 { throw .sourceFailed }
+            return .masterPays(.sample(account))
+        }
+        try await with(source) { service, clock, _ in
+            _ = try await service.send(Self.target)
+            clock.advance(by: .seconds(400))
+            for field in ["max-age=1000", "max-stale=99", "min-fresh=1", "no-store"] {
+                #expect(try await service.send(Self.target, [(.cacheControl, field)]).status == 502, "\(field)")
+            }
+            #expect(try await service.send(Self.target, [(.cacheControl, "max-stale=100")]).status == 200)
+            #expect(try await service.send(Self.target).status == 200)
         }
     }
 

@@ -21,9 +21,13 @@ struct FreshnessTests {
             (30, demand { $0.ageMax = .seconds(30) }, .good), (31, demand { $0.ageMax = .seconds(30) }, .useless),
             (105, demand { $0.ageMax = .seconds(200) }, .stale), (201, demand { $0.ageMax = .seconds(200) }, .useless),
             (0, demand { $0.ageMax = .zero }, .good), (1, demand { $0.ageMax = .zero }, .useless),
-            (149, demand { $0.staleMax = .seconds(50) }, .stale),
-            (150, demand { $0.staleMax = .seconds(50) }, .fallback),
-            (105, demand { $0.staleMax = .seconds(1) }, .stale), (90_000, anyAge, .stale),
+            // A request that says how stale an answer may be gets none that is staler, whatever the rules allow.
+            (150, demand { $0.staleMax = .seconds(50) }, .stale),
+            (151, demand { $0.staleMax = .seconds(50) }, .useless),
+            (105, demand { $0.staleMax = .seconds(1) }, .useless), (90_000, anyAge, .stale),
+            (60, demand { $0.freshMin = .seconds(40) }, .good), (61, demand { $0.freshMin = .seconds(40) }, .useless),
+            (99, demand { $0.freshMin = .zero }, .aging), (100, demand { $0.freshMin = .zero }, .useless),
+            (500, demand { $0.freshMin = .zero }, .useless),
             (50, demand { $0.isKept = true }, .good), (500, demand { $0.isKept = true }, .fallback),
         ] as [(Int, CacheDemand, Freshness)])
     func table(age: Int, demand: CacheDemand, freshness: Freshness) {
