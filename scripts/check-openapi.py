@@ -63,8 +63,8 @@ class Contract:
     def validate_body(self, body, kind, pointer):
         """`pointer` is that of a media type."""
         if kind in LINES:
-            # Not splitlines(), which also splits at characters that JSON strings may have in them.
             require(not body or body.endswith("\n"), "the last line is not ended")
+            require(body.splitlines() == body.split("\n")[:-1], "a line end is inside a line")
             for line in body.split("\n")[:-1]:
                 self.validate(json.loads(line), LINE)
         else:
@@ -125,14 +125,15 @@ class Service:
 
     def request(
             self, method, target, token=None, field=None, version="--http2-prior-knowledge", operations=False, body=None):
-        """The answer as (status, header fields, body). An empty token sends none; `field` is one more to send."""
+        """The answer as (status, header fields, body). An empty token sends none; `field` is one more to send, or a list of them."""
         command = ["curl", "--silent", "--show-error", "--max-time", str(TIMEOUT), version]
         # For HEAD curl itself checks that no body comes, and writes the header fields once more to its output.
         command += ["--head"] if method == "HEAD" else ["--dump-header", "-", "--request", method]
         command += ["-H", f"x-request-id: {REQUEST_ID}"]
         token = self.token if token is None else token
         command += ["-H", f"authorization: Bearer {token}"] if token else []
-        command += ["-H", field] if field else []
+        for one in [field] if isinstance(field, str) else field or []:
+            command += ["-H", one]
         command += ["--data-binary", body] if body is not None else []
         command += ["--request-target", target] if target == "*" else []
         url = (self.operations if operations else self.base) + ("/" if target == "*" else target)
@@ -140,7 +141,10 @@ class Service:
         require(result.returncode == 0, result.stderr.decode().strip())
         head, _, body = result.stdout.decode().partition("\r\n\r\n")
         first, *rest = head.split("\r\n")
-        return int(first.split()[1]), dict(line.partition(": ")[::2] for line in rest), body
+        fields = [line.partition(": ")[::2] for line in rest]
+        names = [name for name, _ in fields]
+        require(len(set(names)) == len(names), f"a field came twice: {names}")
+        return int(first.split()[1]), dict(fields), body
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -229,6 +233,13 @@ def check_answer(contract, place, method, status, code, answer):
         require(problem["instance"].endswith(":" + fields["x-request-id"]), "instance is not the request id")
 
 
+def repeated(name):
+    """A check that the body of a problem names the field that came twice."""
+    def check(body):
+        require(json.loads(body)["errors"] == [{"field": name, "message": "Given twice."}], f"not {name}: {body}")
+    return check
+
+
 def cases(service, streams):
     """Place, method, target, status, code of the problem, options of the request, and a check of the body."""
     one = f"/v2/accounts/{service.paid}/billing"
@@ -290,7 +301,19 @@ def cases(service, streams):
     yield "ServiceOptions", "OPTIONS", "*", 204, None, {}, None
     yield "ServiceOptions", "OPTIONS", "*", 204, None, {"version": "--http1.1"}, None
     yield "UnknownExpectation", "GET", one, 417, 417, {"field": "expect: a miracle"}, None
-    yield "VersionNotSupported", "GET", STREAM, 505, 505, {"version": "--http1.0"}, None
+    yield "UpgradeRequired", "GET", STREAM, 426, 426, {"version": "--http1.0"}, None
+    yield "UpgradeRequired", "HEAD", STREAM, 426, 426, {"version": "--http1.0"}, None
+    for version in ("--http2-prior-knowledge", "--http1.1"):
+        for twice in ("authorization: Bearer other", "user-agent: one", "traceparent: 00-1-1-01"):
+            name = twice.partition(":")[0]
+            fields = [twice] if name == "authorization" else [twice, twice]
+            # curl sends a field of its own as often as it is told to.
+            yield "RepeatedField", "GET", one, 400, 300, {"version": version, "field": fields}, repeated(name)
+    yield BILLING, "GET", one, 400, 300, {"token": "", "field": "authorization: Bearer"}, None
+    yield STREAM, "GET", STREAM, 400, 300, {"token": "", "field": "authorization: Bearer a b"}, None
+    yield BILLING, "GET", one, 200, None, {"token": "", "field": f"authorization: bEaReR   {service.token}"}, None
+    yield BILLING, "GET", one, 200, None, {"field": "cache-control: no-store"}, None
+    yield STREAM, "GET", STREAM, 504, 504, {"field": "cache-control: only-if-cached"}, None
     yield "MalformedRequest", "GET", one, 400, 400, {"version": "--http1.1", "field": "host: a b"}, None
     yield "/livez", "GET", "/livez", 200, None, {"operations": True}, None
     yield "/readyz", "GET", "/readyz", 200, None, {"operations": True}, None

@@ -27,9 +27,11 @@ protocol Connection: AnyObject {
     /// Sends a whole answer.
     func respond(_ response: HTTPResponse, on exchange: Exchange)
 
-    /// Sends the head of an answer whose body is made as it is sent. `false`: it cannot be streamed to this peer, and was
-    /// answered otherwise.
-    func beginStream(_ head: HTTPResponse, on exchange: Exchange) -> Bool
+    /// Whether the version of HTTP that the request came in can carry a response of unknown length.
+    func carriesStreams(to exchange: Exchange) -> Bool
+
+    /// Sends the head of a response whose body is made as it is sent.
+    func beginStream(_ head: HTTPResponse, on exchange: Exchange)
 
     /// Ends an exchange without an answer.
     func abandon(_ exchange: Exchange, by abandonment: Abandonment)
@@ -66,7 +68,8 @@ extension Connection {
             request = try HTTPRequest(
                 fields: fields, body: BodyReader(bound), peer: peer, targetBytesMax: limits.pathBytesMax)
         } catch {
-            exchange.requestID = fields[.requestID].map(Array.init)
+            // Of two ids neither is the request's.
+            if error != .repeatedField(.requestID) { exchange.requestID = fields[.requestID].map(Array.init) }
             exchange.isMalformed = error == .malformed
             refuse(error, exchange, handler)
             return
@@ -103,15 +106,14 @@ extension Connection {
                     bound.value.connection?.abandon(bound.value, by: abandonment)
                 }
             }
+        case .stream where !carriesStreams(to: exchange):
+            refuse(.upgradeRequired, exchange, handler)
         case .stream(let head, _) where exchange.isHead:
             respond(head, on: exchange)
         case .stream(let head, let writeBody):
             exchange.isBulk = true
             guard beginWork(on: exchange, handler) else { return }
-            guard beginStream(head, on: exchange) else {
-                exchange.endWork()
-                return
-            }
+            beginStream(head, on: exchange)
             exchange.task = Task.immediate(executorPreference: executor) {
                 let ending = await writeBody(BodyWriter(bound))
                 bound.eventLoop.runInLoop {

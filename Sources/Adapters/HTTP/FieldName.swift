@@ -1,5 +1,5 @@
 /// A field name as HTTP/2 carries it: lower case (RFC 9113, 8.2.1).
-package struct FieldName: Sendable {
+package struct FieldName: Sendable, Equatable {
     /// Static text, so that naming a field neither allocates nor counts references.
     private let text: StaticString
 
@@ -22,6 +22,8 @@ package struct FieldName: Sendable {
 
     package var bytes: [UInt8] { Array(utf8) }
 
+    package static func == (left: FieldName, right: FieldName) -> Bool { left.utf8.elementsEqual(right.utf8) }
+
     package static let method = FieldName(":method")
     package static let scheme = FieldName(":scheme")
     package static let authority = FieldName(":authority")
@@ -41,12 +43,22 @@ package struct FieldName: Sendable {
     package static let contentEncoding = FieldName("content-encoding")
     package static let expect = FieldName("expect")
     package static let host = FieldName("host")
+    package static let date = FieldName("date")
     package static let etag = FieldName("etag")
     package static let ifModifiedSince = FieldName("if-modified-since")
     package static let ifNoneMatch = FieldName("if-none-match")
     package static let lastModified = FieldName("last-modified")
     package static let vary = FieldName("vary")
     package static let acceptRanges = FieldName("accept-ranges")
+    package static let contentRange = FieldName("content-range")
+    package static let from = FieldName("from")
+    package static let ifRange = FieldName("if-range")
+    package static let ifUnmodifiedSince = FieldName("if-unmodified-since")
+    package static let maxForwards = FieldName("max-forwards")
+    package static let pragma = FieldName("pragma")
+    package static let proxyAuthorization = FieldName("proxy-authorization", isNeverIndexed: true)
+    package static let range = FieldName("range")
+    package static let referer = FieldName("referer")
     package static let forwarded = FieldName("forwarded")
     package static let xForwardedFor = FieldName("x-forwarded-for")
     package static let prefer = FieldName("prefer")

@@ -1,21 +1,64 @@
 import FoundationEssentials
 
-/// A date as HTTP writes it (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`. The two older forms, which nobody has sent
-/// for decades, are not read.
+/// A date as HTTP writes it (IMF-fixdate of RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`. The two obsolete forms are
+/// not read.
 package enum HTTPDate {
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
-    /// The first of 1970 was a Thursday.
+    /// 1970-01-01 was a Thursday.
     private static let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
 
+    /// The length of every date.
+    static let bytesCount = 29
+
     package static func text(secondsSinceEpoch seconds: Int64) -> String {
-        let day = Int(seconds / 86_400)
-        let iso = Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601)
-        // 2026-01-31T12:00:00Z
-        let parts = iso.split { "-T:Z".contains($0) }
-        guard parts.count == 6, let month = Int(parts[1]) else { return "" }
-        let time = "\(parts[3]):\(parts[4]):\(parts[5])"
-        return "\(weekdays[day % 7]), \(parts[2]) \(months[month - 1]) \(parts[0]) \(time) GMT"
+        let bytes = bytes(secondsSinceEpoch: seconds)
+        return String(decoding: (0..<bytesCount).map { bytes[$0] }, as: UTF8.self)
+    }
+
+    /// The date in ASCII, made without an allocation.
+    ///
+    /// - Parameter seconds: From 1970 to the end of 9999; others are taken for the nearest of these.
+    static func bytes(secondsSinceEpoch seconds: Int64) -> InlineArray<29, UInt8> {
+        let seconds = Int(min(max(seconds, 0), 253_402_300_799))
+        let (days, time) = seconds.quotientAndRemainder(dividingBy: 86_400)
+        let (year, month, day) = civil(daysSinceEpoch: days)
+        var bytes = InlineArray<29, UInt8>(repeating: UInt8(ascii: " "))
+        func write(_ text: String, at offset: Int) {
+            for (index, byte) in text.utf8.enumerated() { bytes[offset + index] = byte }
+        }
+        func write(_ number: Int, digits: Int, at offset: Int) {
+            var rest = number
+            for index in (0..<digits).reversed() {
+                bytes[offset + index] = UInt8(ascii: "0") + UInt8(rest % 10)
+                rest /= 10
+            }
+        }
+        write(weekdays[days % 7], at: 0)
+        write(",", at: 3)
+        write(day, digits: 2, at: 5)
+        write(months[month - 1], at: 8)
+        write(year, digits: 4, at: 12)
+        write(time / 3600, digits: 2, at: 17)
+        write(":", at: 19)
+        write(time / 60 % 60, digits: 2, at: 20)
+        write(":", at: 22)
+        write(time % 60, digits: 2, at: 23)
+        write("GMT", at: 26)
+        return bytes
+    }
+
+    /// The date of a day of the Gregorian calendar.
+    private static func civil(daysSinceEpoch days: Int) -> (year: Int, month: Int, day: Int) {
+        // Counted from 1 March of the year 0, so that a leap day is the last day of its year; an era is 400 years.
+        let shifted = days + 719_468
+        let (era, dayOfEra) = shifted.quotientAndRemainder(dividingBy: 146_097)
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let monthFromMarch = (5 * dayOfYear + 2) / 153
+        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
+        let year = era * 400 + yearOfEra + (month <= 2 ? 1 : 0)
+        return (year, month, dayOfYear - (153 * monthFromMarch + 2) / 5 + 1)
     }
 
     /// Seconds since 1970; `nil` for what is no such date. The name of the day is not looked at.

@@ -14,6 +14,10 @@ package struct HeaderFields: Sendable, Equatable {
     /// fields that are looked for are not.
     private var kinds: UInt64 = 0
 
+    /// Whether two fields are of one kind, and so may have one name. Pseudo-header fields are not counted: the parsers
+    /// refuse those that are repeated.
+    private var mayRepeat = false
+
     static let prefixBytes = 6
     private static let neverIndexedBit = 0x8000
 
@@ -29,6 +33,7 @@ package struct HeaderFields: Sendable, Equatable {
         storage.append(contentsOf: prepared.storage)
         count = prepared.count
         kinds = prepared.kinds
+        mayRepeat = prepared.mayRepeat
     }
 
     /// What both hold, one after the other, with room for `capacity` bytes more.
@@ -38,6 +43,7 @@ package struct HeaderFields: Sendable, Equatable {
         storage.append(contentsOf: more.storage)
         count = prepared.count + more.count
         kinds = prepared.kinds | more.kinds
+        mayRepeat = prepared.mayRepeat || more.mayRepeat || prepared.kinds & more.kinds != 0
     }
 
     /// What it takes in memory.
@@ -49,10 +55,11 @@ package struct HeaderFields: Sendable, Equatable {
     }
 
     /// A copy of `count` records as they are laid out in here.
-    init(records: UnsafeRawBufferPointer, count: Int, kinds: UInt64) {
+    init(records: UnsafeRawBufferPointer, count: Int, kinds: UInt64, mayRepeat: Bool) {
         storage = Array(records)
         self.count = count
         self.kinds = kinds
+        self.mayRepeat = mayRepeat
     }
 
     /// The bit of a name's kind.
@@ -60,6 +67,8 @@ package struct HeaderFields: Sendable, Equatable {
         guard let first = name.first else { return 1 }
         return 1 << UInt64((name.count &+ Int(first) &* 7) & 63)
     }
+
+    static func isPseudo(_ name: UnsafeBufferPointer<UInt8>) -> Bool { name.first == UInt8(ascii: ":") }
 
     package mutating func append(_ name: FieldName, _ value: String) {
         append(name, value.utf8)
@@ -100,7 +109,9 @@ package struct HeaderFields: Sendable, Equatable {
             storage.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<Self.prefixBytes]))
         }
         storage.append(contentsOf: nameBytes)
-        kinds |= Self.kind(of: nameBytes)
+        let kind = Self.kind(of: nameBytes)
+        if kinds & kind != 0, !Self.isPseudo(nameBytes) { mayRepeat = true }
+        kinds |= kind
         count += 1
     }
 
@@ -159,6 +170,16 @@ package struct HeaderFields: Sendable, Equatable {
         return ranges
     }
 
+    /// The first of `names` that several fields have.
+    func firstRepeated(of names: [FieldName]) -> FieldName? {
+        guard mayRepeat else { return nil }
+        return names.first { name in
+            var fields = 0
+            forEach { other, _ in if other.elementsEqual(name.utf8) { fields += 1 } }
+            return fields > 1
+        }
+    }
+
     /// The value of the first field with that name, as text.
     package func string(_ name: FieldName) -> String? {
         self[name].map { String(decoding: $0, as: UTF8.self) }
@@ -174,6 +195,21 @@ package struct HeaderFields: Sendable, Equatable {
             list = list.map { $0 + "," + text } ?? text
         }
         return list
+    }
+
+    /// Whether each value that the fields with that name list is `member`; letters of either case are the same.
+    func list(_ name: FieldName, hasOnly member: StaticString) -> Bool {
+        var hasOnlyMember = true
+        forEach { other, value in
+            guard other.elementsEqual(name.utf8) else { return }
+            for part in value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+                let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
+                let text = part.drop(while: isBlank)
+                let end = text.lastIndex { !isBlank($0) }.map { $0 + 1 } ?? text.startIndex
+                if !text[..<end].equalsIgnoringCase(member) { hasOnlyMember = false }
+            }
+        }
+        return hasOnlyMember
     }
 
     package func forEach(_ body: (_ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) throws -> Void) rethrows {

@@ -1,21 +1,21 @@
 import Domain
 
-/// Who calls: `Authorization: Bearer` (RFC 6750, 2.1) with a token whose digest we know; or, without it, whoever the
-/// certificate of the connection names.
+/// Identifies the caller: by the digest of the token in `Authorization: Bearer` (RFC 6750, 2.1); without that field, by the
+/// names in the client certificate of the connection.
 struct CallerCheck: Sendable {
     enum Verdict {
         case caller(Caller, CallerProof)
-        /// Nothing was shown, or nothing that is a token.
+        /// The request has no bearer token and no certificate.
         case nobody
-        /// What was shown is not known, or no longer.
+        /// The field `Authorization` breaks the grammar: no token can be read from it.
+        case malformed
+        /// The token or certificate is not known, has expired or was revoked.
         case unknown
-        /// It is one of our tokens, but for a slip of whoever copied it.
+        /// The token has the form of ours, but its checksum is wrong.
         case damagedToken
     }
 
     let directory: any CallerDirectory
-
-    private static let scheme = Array("bearer ".utf8)
 
     func verdict(on request: HTTPRequest) -> Verdict {
         guard let value = request.fields[.authorization] else {
@@ -24,14 +24,14 @@ struct CallerCheck: Sendable {
             let proof = CallerProof.certificate(names: names)
             return directory.caller(for: proof).map { .caller($0, proof) } ?? .unknown
         }
-        // The scheme's case does not matter (RFC 9110, 11.1); bit 0x20 makes letters lower case and leaves the blank.
-        // Whoever shows something of another scheme has shown no token (RFC 6750, 3.1).
-        guard value.count > Self.scheme.count, zip(value, Self.scheme).allSatisfy({ $0 | 0x20 == $1 }) else {
-            return .nobody
+        guard let token = AuthorizationField.credentials(of: "Bearer", in: value) else {
+            // Credentials of another scheme are no token (RFC 6750, 3.1).
+            return value.isEmpty || AuthorizationField.hasScheme(value) ? .nobody : .malformed
         }
-        let token = value.dropFirst(Self.scheme.count)
+        guard !token.isEmpty else { return .malformed }
         let proof = CallerProof.token(SHA256Digest(of: token))
         if let caller = directory.caller(for: proof) { return .caller(caller, proof) }
+        guard AuthorizationField.isToken68(token) else { return .malformed }
         return CallerToken.form(of: token) == .damaged ? .damagedToken : .unknown
     }
 }

@@ -67,10 +67,12 @@ enum FailureTable {
         }
     }
 
-    static func invalid(_ violations: [BillingFailure.Violation]) -> ProblemDetails {
+    static func invalid(
+        _ violations: [BillingFailure.Violation], extraFields: [(FieldName, String)] = []
+    ) -> ProblemDetails {
         ProblemDetails(
             status: 400, code: 300, slug: "invalid-request", title: "Invalid request", message: "Validation Failed.",
-            violations: violations)
+            violations: violations, extraFields: extraFields)
     }
 
     static let invalidAccountID = invalid([.init(field: "accountId", message: "Invalid field.")])
@@ -96,7 +98,19 @@ enum FailureTable {
 
     // MARK: Refusals before any use case
 
-    /// Whoever shows nothing is told of no error (RFC 6750, 3.1).
+    /// RFC 6750, 3.1, `invalid_request`.
+    static let malformedAuthorization = invalid(
+        [.init(field: "authorization", message: "Must be \"Bearer\", a blank and a token.")],
+        extraFields: [(.wwwAuthenticate, "Bearer error=\"invalid_request\"")])
+
+    /// A field that may come once came several times.
+    private static func repeated(_ name: FieldName) -> ProblemDetails {
+        invalid(
+            [.init(field: String(decoding: name.bytes, as: UTF8.self), message: "Given twice.")],
+            extraFields: name == .authorization ? [(.wwwAuthenticate, "Bearer error=\"invalid_request\"")] : [])
+    }
+
+    /// Without a token the challenge names no error (RFC 6750, 3.1).
     static let unauthenticated = ProblemDetails(
         status: 401, code: 124, slug: "unauthenticated", title: "Not authenticated",
         message: "Invalid access token.", extraFields: [(.wwwAuthenticate, "Bearer")])
@@ -152,6 +166,7 @@ enum FailureTable {
         switch refusal {
         case .excessiveHead: excessiveHead
         case .malformed: malformed
+        case .repeatedField(let name): repeated(name)
         case .excessiveTarget: excessiveTarget
         case .excessiveBody: excessiveBody
         case .encodedBody: encodedBody
@@ -161,7 +176,7 @@ enum FailureTable {
         case .unknownExpectation: unknownExpectation
         case .timedOut: requestTimedOut
         case .answerTimedOut: answerTimedOut
-        case .versionNotSupported: versionNotSupported
+        case .upgradeRequired: upgradeRequired
         }
     }
 
@@ -190,9 +205,9 @@ enum FailureTable {
     private static let answerTimedOut = ProblemDetails(
         status: 504, code: 504, slug: "timed-out", title: "Timed out",
         message: "The answer could not be made in time.")
-    private static let versionNotSupported = ProblemDetails(
-        status: 505, code: 505, slug: "version-not-supported", title: "HTTP version not supported",
-        message: "A stream needs HTTP/1.1 or HTTP/2.")
+    private static let upgradeRequired = ProblemDetails(
+        status: 426, code: 426, slug: "upgrade-required", title: "Upgrade required",
+        message: "A stream needs HTTP/1.1 or HTTP/2. This request came in HTTP/1.0, perhaps from a proxy.")
     private static let excessiveHead = ProblemDetails(
         status: 431, code: 431, slug: "fields-too-large", title: "Header fields too large",
         message: "The header fields are too large.")

@@ -64,6 +64,11 @@ final class NDJSONInput: AccountFeed {
             return .malformed(line: number, "Line \(number) is not JSON: \(error).")
         }
         guard let object = value.object else { return .malformed(line: number, "Line \(number) is not an object.") }
+        // Which of two members of one name counts differs from reader to reader (RFC 8259, 4).
+        if let name = object.firstRepeatedName {
+            let isOurs = name == "account_id"
+            return .malformed(line: number, "Line \(number) has \(isOurs ? "\"account_id\"" : "a member") twice.")
+        }
         guard let text = object["account_id"]?.string, let account = AccountID(text) else {
             return .malformed(line: number, "Line \(number) has no \"account_id\" that could be one.")
         }

@@ -31,7 +31,7 @@ final class RequestMetrics: Sendable {
 
     /// Those that are answered; any other counts as the last.
     private static let statuses = [
-        200, 204, 304, 400, 401, 403, 404, 405, 406, 408, 413, 414, 415, 417, 429, 431, 499, 501, 502, 503, 504, 505,
+        200, 204, 304, 400, 401, 403, 404, 405, 406, 408, 413, 414, 415, 417, 426, 429, 431, 499, 501, 502, 503, 504,
         500,
     ]
 

@@ -102,8 +102,9 @@ package final class Router: RequestHandler {
         let (caller, proof): (Caller, CallerProof)
         switch callerCheck.verdict(on: request) {
         case .caller(let known, let shown): (caller, proof) = (known, shown)
-        // Whoever shows nothing guesses nothing.
+        // A request without a token is no guess.
         case .nobody: return refuse(FailureTable.unauthenticated)
+        case .malformed: return refuse(FailureTable.malformedAuthorization)
         case .unknown: return refuse(wrongToken(from: request) ?? FailureTable.unknownToken)
         case .damagedToken: return refuse(wrongToken(from: request) ?? FailureTable.damagedToken)
         }

@@ -50,6 +50,12 @@ package struct JSONObject: Sendable, Equatable {
 
     package let members: [Member]
 
+    /// The name of a member that comes several times.
+    package var firstRepeatedName: String? {
+        var seen: Set<String> = []
+        return members.first { !seen.insert($0.name).inserted }?.name
+    }
+
     /// The value of the member with that name; the last one, if there are several.
     package subscript(_ name: String) -> JSONValue? {
         members.last { $0.name == name }?.value

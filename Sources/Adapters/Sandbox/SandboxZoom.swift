@@ -87,7 +87,13 @@ package final class SandboxZoom: RequestHandler {
         switch operation {
         case .token: .eventually { [self] in await token(for: request) }
         case .listSubAccounts:
-            .now(answer(request, operation) { listAccounts(query: Self.form(request.query ?? [])) })
+            .now(
+                answer(request, operation) {
+                    guard let query = Self.form(request.query ?? []) else {
+                        return SandboxAnswer.error(400, 300, "Validation Failed.")
+                    }
+                    return listAccounts(query: query)
+                })
         case .getSubAccount: .now(answer(request, operation) { details(of: account) })
         case .getBilling:
             .now(
@@ -115,10 +121,8 @@ package final class SandboxZoom: RequestHandler {
     }
 
     private static func bearer(of request: HTTPRequest) -> String? {
-        guard let authorization = request.fields.string(.authorization), authorization.hasPrefix("Bearer ") else {
-            return nil
-        }
-        return String(authorization.dropFirst("Bearer ".count))
+        request.fields[.authorization].flatMap { AuthorizationField.credentials(of: "Bearer", in: $0) }
+            .map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// The checks every operation begins with: token, scope, kind of account, rate.
@@ -210,17 +214,13 @@ package final class SandboxZoom: RequestHandler {
 
     private func token(for request: HTTPRequest) async -> HTTPResponse {
         counts.withLock { $0.tokens += 1 }
-        var parameters = Self.form(request.query ?? [])
-        do throws(HTTPFailure) {
-            let body = try await request.body.collect(bytesMax: 16_384)
-            parameters.merge(Self.form(Array(body.readableBytesView)[...])) { _, inBody in inBody }
-        } catch {
-            return SandboxAnswer.oauthError("invalid_request", reason: "Bad Request")
-        }
+        guard let body = try? await request.body.collect(bytesMax: 16_384),
+            let parameters = Self.form((request.query ?? []) + [UInt8(ascii: "&")] + body.readableBytesView)
+        else { return SandboxAnswer.oauthError("invalid_request", reason: "Bad Request") }
         guard parameters["grant_type"] == "account_credentials" else {
             return SandboxAnswer.oauthError("unsupported_grant_type", reason: "unsupported grant type")
         }
-        let basic = request.fields.string(.authorization).flatMap(Self.basicCredentials)
+        let basic = request.fields[.authorization].flatMap(Self.basicCredentials)
         guard let basic,
             let app = apps.withLock({ apps in
                 apps.first { $0.clientID == basic.user && $0.clientSecret == basic.password }
@@ -241,21 +241,22 @@ package final class SandboxZoom: RequestHandler {
         }
     }
 
-    private static func basicCredentials(_ authorization: String) -> (user: String, password: String)? {
-        guard authorization.hasPrefix("Basic "),
-            let data = Data(base64Encoded: String(authorization.dropFirst("Basic ".count)))
+    private static func basicCredentials(_ authorization: ArraySlice<UInt8>) -> (user: String, password: String)? {
+        guard let encoded = AuthorizationField.credentials(of: "Basic", in: authorization),
+            let data = Data(base64Encoded: String(decoding: encoded, as: UTF8.self))
         else { return nil }
         let parts = String(decoding: data, as: UTF8.self).split(
             separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
     }
 
-    /// The parameters of a query or of a form body.
-    private static func form(_ text: ArraySlice<UInt8>) -> [String: String] {
+    /// The parameters of a query or of a form body; `nil` if one comes twice (RFC 6749, 3.2).
+    private static func form(_ text: ArraySlice<UInt8>) -> [String: String]? {
         var parameters: [String: String] = [:]
         for pair in text.split(separator: UInt8(ascii: "&")) {
             let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = PercentEncoding.decode(parts[0]) else { continue }
+            guard parameters[name] == nil else { return nil }
             parameters[name] = parts.count == 2 ? PercentEncoding.decode(parts[1]) : ""
         }
         return parameters

@@ -146,12 +146,22 @@ struct HTTP1ServerTests {
         }
     }
 
-    @Test("streams nothing over HTTP/1.0, where the end of a stream and a cut look alike")
-    func oldStream() async throws {
+    @Test(
+        "A stream over HTTP/1.0 is answered 426 with Upgrade, whatever the method and the connection's options",
+        arguments: [
+            "GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+            "GET / HTTP/1.0\r\nUpgrade: HTTP/1.1\r\nConnection: upgrade\r\n\r\n", "HEAD / HTTP/1.0\r\n\r\n",
+            "POST / HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}",
+        ])
+    func oldStream(request: String) async throws {
         let handler = ScriptedHandler { _ in .stream(HTTPResponse(status: 200)) { _ in .complete } }
         try await Self.withPeer(handler) { peer in
-            try await peer.send("GET / HTTP/1.0\r\n\r\n")
-            #expect(try await peer.untilClosed().hasPrefix("HTTP/1.1 505 "))
+            try await peer.send(request)
+            let all = try await peer.untilClosed()
+            #expect(all.hasPrefix("HTTP/1.1 426 Upgrade Required\r\n"))
+            // RFC 9110, 7.8 and 15.5.22.
+            #expect(all.contains("\r\nupgrade: HTTP/1.1\r\n") && all.contains("\r\nconnection: close, upgrade\r\n"))
+            #expect(!all.contains("transfer-encoding"))
         }
     }
 

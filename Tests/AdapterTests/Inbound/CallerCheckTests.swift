@@ -30,6 +30,61 @@ struct CallerCheckTests {
         }
     }
 
+    struct Field: CustomTestStringConvertible, Sendable {
+        let value: String
+        let status: Int
+        var testDescription: String { "\(value.debugDescription) -> \(status)" }
+    }
+
+    @Test(
+        "Authorization is read by its grammar: any case, one or more blanks, then a token",
+        arguments: Transport.allCases,
+        [
+            Field(value: "Bearer TOKEN", status: 200), Field(value: "Bearer  TOKEN", status: 200),
+            Field(value: "bearer    TOKEN", status: 200), Field(value: "BEARER TOKEN", status: 200),
+            Field(value: "Bearer", status: 400), Field(value: "Bearer TOKEN TOKEN", status: 400),
+            Field(value: "Bearer TOKEN,Bearer TOKEN", status: 400), Field(value: "Bearer \tTOKEN", status: 400),
+            Field(value: "Bearer\tTOKEN", status: 400), Field(value: "Bearer: TOKEN", status: 400),
+            Field(value: "Bearer =TOKEN", status: 400), Field(value: "Bearer \"TOKEN\"", status: 400),
+            Field(value: "Bearer token=TOKEN", status: 400), Field(value: "Bearer TOKÉN", status: 400),
+            Field(value: "BearerTOKEN", status: 401), Field(value: "Basic dXNlcjpwYXNz", status: 401),
+            Field(value: "Basic", status: 401), Field(value: "Digest username=\"a b\", realm=\"c\"", status: 401),
+            Field(value: "TOKEN", status: 401), Field(value: "Bearer TOKENx", status: 401),
+        ])
+    func authorization(transport: Transport, field: Field) async throws {
+        try await TestService.with(source: FakeSource(), over: transport) { service in
+            let value = field.value.replacing("TOKEN", with: TestService.token)
+            let answer = try await service.send("/v2/accounts/a/billing", token: nil, [(.authorization, value)])
+            #expect(answer.status == field.status)
+            let challenge = answer.fields.string(.wwwAuthenticate)
+            switch field.status {
+            case 200: #expect(challenge == nil)
+            case 400:
+                // RFC 6750, 3.1.
+                #expect(challenge == #"Bearer error="invalid_request""#)
+                let errors = answer.json?["errors"]?.array
+                #expect(errors?.first?.object?["field"] == .string("authorization"))
+            case _: #expect(challenge?.contains("invalid_token") == value.hasPrefix("Bearer "))
+            }
+        }
+    }
+
+    @Test("A malformed Authorization field presents no token and counts as no guess; an unknown token counts")
+    func guesses() async throws {
+        try await TestService.with(source: FakeSource()) { service in
+            func status(_ value: String) async throws -> Int {
+                try await service.send("/v2/accounts/a/billing", token: nil, [(.authorization, value)]).status
+            }
+            for value in ["Bearer", "Bearer a b", "Basic a", "Bearer,a"] {
+                for _ in 0..<60 { #expect(try await [400, 401].contains(status(value))) }
+            }
+            var statuses: [Int] = []
+            // More than are allowed at once, and more than are allowed again while they are sent.
+            while statuses.last != 429, statuses.count < 10_000 { statuses.append(try await status("Bearer  wrong")) }
+            #expect(statuses.last == 429 && statuses.count > 50)
+        }
+    }
+
     @Test("has the rate of its own and not of another's")
     func rates() async throws {
         let (limited, free) = (CallerToken.make(), CallerToken.make())

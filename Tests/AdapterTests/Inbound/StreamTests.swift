@@ -34,6 +34,39 @@ struct StreamTests {
         }
     }
 
+    @Test(
+        "Lines and single answers have no line end inside, wherever a value comes from", arguments: Transport.allCases)
+    func lineEnds(transport: Transport) async throws {
+        let ends = String(String.UnicodeScalarView(JSONTests.lineEnds.sorted()))
+        // Zoom's parser takes no control character as it is; those above U+001F may come unescaped.
+        let raw = "\"1\u{85}2\u{2028}3\u{2029}4\""
+        let contact = BillingContact(
+            reading: { _ in "a\(ends)b" },
+            unread: [
+                .init(name: "new\(ends)member", value: Array("{\"list\":[\(raw),1.50],\(raw):null}".utf8))
+            ])
+        let source = FakeSource(listed: Self.accounts) { _, _ async throws(BillingFailure) in .masterPays(contact) }
+        try await with(source, over: transport) { service, _ in
+            let one = try await service.send("/v2/accounts/account-00/billing")
+            let bodies = [
+                one, try await service.send("/v2/billing/stream"),
+                try await service.send("/v2/billing/stream?fields=city,zip"),
+                try await service.post(
+                    "/v2/billing/stream", "{\"account_id\":\"account-00\"}\n{\"account_id\":\"\(raw)\n"),
+            ].map { String(buffer: $0.body) }
+            for body in bodies {
+                #expect(JSONTests.lineEnds.subtracting(["\n"]).isDisjoint(with: body.unicodeScalars))
+            }
+            #expect(!bodies[0].contains("\n"))
+            let billing = try #require(one.json)
+            #expect(billing["city"] == .string("a\(ends)b"))
+            let unread = try #require(billing["new\(ends)member"]?.object)
+            #expect(unread["list"] == .array([.string("1\u{85}2\u{2028}3\u{2029}4"), .number("1.50")]))
+            let line = try #require(try await service.send("/v2/billing/stream").lines.dropFirst().first)
+            #expect(line["billing"]?.object == billing)
+        }
+    }
+
     @Test("leaves out the fields that are not asked for")
     func fields() async throws {
         try await with { service, _ in
@@ -71,7 +104,59 @@ struct StreamTests {
         }
     }
 
+    @Test(
+        "Cache-Control of a request for a stream bounds the age of its lines",
+        arguments: [
+            ("max-age=60", 20, 20), ("no-cache", 40, 40), ("max-age=0", 40, 40), ("no-store", 40, 60),
+            ("max-age=60, no-store", 40, 60), ("max-stale", 20, 20), ("min-fresh=400", 40, 60),
+        ])
+    func cacheControl(field: String, calls: Int, callsOfThird: Int) async throws {
+        let time = TestClock()
+        let source = FakeSource(listed: Self.accounts)
+        try await TestService.with(source: source, time: time) { service in
+            _ = try await service.send("/v2/billing/stream")
+            time.advance(by: .seconds(10))
+            let lines = try await service.send("/v2/billing/stream", [(.cacheControl, field)]).lines
+            #expect(lines.count == 22 && source.calls.count == calls)
+            // What was answered to `no-store` was not cached: what was is ten seconds old, and too old for this.
+            let query = field.contains("no-store") || field.contains("min-fresh") ? "?max_age=5" : ""
+            _ = try await service.send("/v2/billing/stream\(query)")
+            #expect(source.calls.count == (field.contains("min-fresh") ? 40 : callsOfThird))
+        }
+    }
+
+    @Test("A stream is never answered from a cache: only-if-cached is refused with 504", arguments: ["GET", "HEAD"])
+    func onlyIfCached(method: String) async throws {
+        try await with { service, source in
+            let answer = try await service.send(
+                "/v2/billing/stream", method: method, [(.cacheControl, "only-if-cached")])
+            #expect(answer.status == 504 && source.calls.isEmpty)
+        }
+    }
+
     // MARK: Chosen accounts
+
+    @Test("A line of a posted body that has a member twice is a failure line, whichever member it is")
+    func repeatedMembers() async throws {
+        try await with { service, source in
+            let body = """
+                {"account_id":"account-01","account_id":"account-02"}
+                {"account_id":"account-01","account_id":"account-01"}
+                {"account_id":"account-01","account\\u005fid":"account-02"}
+                {"account_id":"account-03","type":"contact","type":"failure"}
+                {"account_id":"account-04","billing":{"city":"a"},"line":1}
+                """
+            let lines = try await service.post("/v2/billing/stream", body).lines
+            #expect(Self.ids(lines) == ["account-04"] && source.calls.count == 1)
+            let failures = lines.filter { $0["type"] == .string("failure") }
+            #expect(failures.compactMap { $0["line"]?.integer } == [1, 2, 3, 4])
+            #expect(
+                failures.compactMap { $0["message"]?.string } == [
+                    "Line 1 has \"account_id\" twice.", "Line 2 has \"account_id\" twice.",
+                    "Line 3 has \"account_id\" twice.", "Line 4 has a member twice.",
+                ])
+        }
+    }
 
     @Test(
         "is of the accounts that are chosen, in that order, and tells of lines that choose none",

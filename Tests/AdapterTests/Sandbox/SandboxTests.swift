@@ -54,6 +54,20 @@ struct SandboxTests {
         }
     }
 
+    @Test("The sandbox refuses a parameter that comes twice, in the body, the query or both")
+    func repeatedParameters() async throws {
+        try await with { caller in
+            let body = "grant_type=account_credentials&account_id=master"
+            #expect(try await caller.token(body: body).status == 200)
+            #expect(try await caller.token(body: body + "&account_id=other").status == 400)
+            let basic = Data("test-client:test-secret".utf8).base64EncodedString()
+            let both = try await caller.send(
+                "POST", "/oauth/token?account_id=other", authorization: "basic   \(basic)", body: body)
+            #expect(both.status == 400)
+            #expect(try await caller.get("/v2/accounts?page_size=10&page_size=20").status == 400)
+        }
+    }
+
     @Test("gives a token for the right credentials, in the body or the query")
     func token() async throws {
         try await with { caller in

@@ -23,6 +23,7 @@ struct HTTP1Fields {
         }
 
         let hosts = head.headers["host"]
+        guard hosts.count <= 1 else { throw .repeatedField(.host) }
         guard hosts.count == 1 || (isOld && hosts.isEmpty),
             hosts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(HTTPRequest.isAuthority) })
         else {
@@ -41,6 +42,7 @@ struct HTTP1Fields {
                 throw .malformed
             }
             contentLength = length
+        case (0, _): throw .repeatedField(.contentLength)
         default: throw .malformed
         }
 
@@ -59,7 +61,7 @@ struct HTTP1Fields {
             let name = name.lowercased()
             guard !Self.ofTheConnection.contains(name), !options.contains(name) else { continue }
             guard Self.isFieldValue(value) else { throw .malformed }
-            fields.append(name: name, value)
+            fields.append(name: name, Self.withoutTrailingBlanks(value))
         }
         self.fields = fields
     }
@@ -81,6 +83,15 @@ struct HTTP1Fields {
         }
         throw .malformed
     }
+
+    /// Blanks behind a value are no part of it (RFC 9112, 5.1). The parser removes those before it alone.
+    private static func withoutTrailingBlanks(_ text: String) -> String {
+        guard let last = text.utf8.last, isBlank(last) else { return text }
+        let end = text.utf8.lastIndex { !isBlank($0) }.map(text.utf8.index(after:)) ?? text.startIndex
+        return String(text[..<end])
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
     /// RFC 9110, 5.5: no control character but the tab.
     private static func isFieldValue(_ text: String) -> Bool {

@@ -37,6 +37,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     private let watchTimer: ConnectionTimer
     private var lingerTimer: Scheduled<Void>?
     private var readTime = NIODeadline.now()
+    private var dateField = DateField()
 
     private var buffers: BufferAccount
 
@@ -306,17 +307,17 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         responseOver()
     }
 
-    func beginStream(_ head: HTTPResponse, on exchange: Exchange) -> Bool {
-        guard var current, current.exchange === exchange else { return false }
-        guard !current.isOld else {
-            // Its end could not be told from a connection that broke.
-            refuse(.versionNotSupported, exchange, requestHandler)
-            return false
-        }
+    /// HTTP/1.0 has no chunked coding: the end of a stream would look like a broken connection (RFC 9112, 6.3).
+    func carriesStreams(to exchange: Exchange) -> Bool {
+        guard let current, current.exchange === exchange else { return false }
+        return !current.isOld
+    }
+
+    func beginStream(_ head: HTTPResponse, on exchange: Exchange) {
+        guard var current, current.exchange === exchange else { return }
         writeHead(head.fields, &current, .chunked)
         self.current = current
         setNeedsFlush()
-        return true
     }
 
     func abandon(_ exchange: Exchange, by abandonment: Abandonment) {
@@ -342,6 +343,11 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
                 head.headers.add(name: String(decoding: name, as: UTF8.self), value: text)
             }
         }
+        if fields.range(of: .date) == nil {
+            let date = dateField.value()
+            head.headers.add(
+                name: "date", value: date.span.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) })
+        }
         switch framing {
         case .chunked: head.headers.add(name: "transfer-encoding", value: "chunked")
         case .whole(let bytes):
@@ -352,8 +358,14 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
             }
         }
         if isDraining || current.exchange.isMalformed || !isWorthDiscarding(current) { current.keepsAlive = false }
-        if !current.keepsAlive {
-            head.headers.add(name: "connection", value: "close")
+        var connectionOptions = current.keepsAlive ? [] : ["close"]
+        if head.status == .upgradeRequired {
+            // RFC 9110, 15.5.22: the version that is needed. The field belongs to the connection (7.8).
+            head.headers.add(name: "upgrade", value: "HTTP/1.1")
+            connectionOptions.append("upgrade")
+        }
+        if !connectionOptions.isEmpty {
+            head.headers.add(name: "connection", value: connectionOptions.joined(separator: ", "))
         }
         current.exchange.hasResponded = true
         write(.head(head))

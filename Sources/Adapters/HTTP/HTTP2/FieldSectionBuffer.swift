@@ -6,6 +6,7 @@ final class FieldSectionBuffer {
     private var used = 0
     private var count = 0
     private var kinds: UInt64 = 0
+    private var mayRepeat = false
 
     /// The size of the section as RFC 9113, 6.5.2 counts it, fields that were not kept included.
     private(set) var listBytes = 0
@@ -26,6 +27,7 @@ final class FieldSectionBuffer {
         used = 0
         count = 0
         kinds = 0
+        mayRepeat = false
         listBytes = 0
         isExcessive = false
     }
@@ -50,7 +52,9 @@ final class FieldSectionBuffer {
         }
         used = end
         count += 1
-        kinds |= HeaderFields.kind(of: name)
+        let kind = HeaderFields.kind(of: name)
+        if kinds & kind != 0, !HeaderFields.isPseudo(name) { mayRepeat = true }
+        kinds |= kind
         return true
     }
 
@@ -62,6 +66,8 @@ final class FieldSectionBuffer {
     }
 
     func makeFields() -> HeaderFields {
-        HeaderFields(records: UnsafeRawBufferPointer(rebasing: storage[..<used]), count: count, kinds: kinds)
+        HeaderFields(
+            records: UnsafeRawBufferPointer(rebasing: storage[..<used]), count: count, kinds: kinds,
+            mayRepeat: mayRepeat)
     }
 }

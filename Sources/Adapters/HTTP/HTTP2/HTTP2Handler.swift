@@ -435,11 +435,12 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         setNeedsFlush()
     }
 
-    func beginStream(_ head: HTTPResponse, on exchange: Exchange) -> Bool {
+    func carriesStreams(to exchange: Exchange) -> Bool { true }
+
+    func beginStream(_ head: HTTPResponse, on exchange: Exchange) {
         exchange.hasResponded = true
         session?.submitResponse(head.fields, hasBody: true, on: exchange)
         setNeedsFlush()
-        return true
     }
 
     func abandon(_ exchange: Exchange, by abandonment: Abandonment) {

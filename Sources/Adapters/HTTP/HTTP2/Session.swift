@@ -32,6 +32,7 @@ final class Session {
 
     /// Filled anew for each field section sent; nghttp2 copies out of it. Freed in `deinit`.
     private let outgoingSection: UnsafeMutablePointer<nghttp2_nv>
+    private var dateField = DateField()
     private static let sectionFieldsMax = 128
 
     /// Safe because the handler owns the session: it makes it with itself and gives it up before it goes.
@@ -181,11 +182,24 @@ final class Session {
 
     // MARK: Messages
 
-    /// Sends a field section, and the exchange's outbound body after it if `hasBody`.
+    /// Sends the field section of a final response, with `Date` if `fields` has none, and the exchange's outbound body after
+    /// it if `hasBody`.
     func submitResponse(_ fields: HeaderFields, hasBody: Bool, on exchange: Exchange) {
-        withSection(fields) { section, count in
+        func submit(_ section: UnsafePointer<nghttp2_nv>, _ count: Int) {
             _ = withUnsafePointer(to: dataProvider(of: exchange)) { provider in
                 nghttp2_submit_response(raw, exchange.id, section, count, hasBody ? provider : nil)
+            }
+        }
+        withSection(fields) { section, count in
+            guard fields.range(of: .date) == nil else { return submit(section, count) }
+            var date = dateField.value()
+            var dateBytes = date.mutableSpan
+            dateBytes.withUnsafeMutableBufferPointer { value in
+                let name = FieldName.date.utf8
+                outgoingSection[count] = nghttp2_nv(
+                    name: UnsafeMutablePointer(mutating: name.baseAddress), value: value.baseAddress,
+                    namelen: name.count, valuelen: value.count, flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue))
+                submit(section, count + 1)
             }
         }
     }
@@ -220,7 +234,7 @@ final class Session {
     private func withSection<Result>(
         _ fields: HeaderFields, _ body: (UnsafePointer<nghttp2_nv>, Int) -> Result
     ) -> Result {
-        precondition(fields.count <= Self.sectionFieldsMax, "a field section of ours is too long")
+        precondition(fields.count < Self.sectionFieldsMax, "a field section of ours is too long")
         return fields.withUnsafeFields { base, records in
             var count = 0
             let start = base.baseAddress?.assumingMemoryBound(to: UInt8.self)

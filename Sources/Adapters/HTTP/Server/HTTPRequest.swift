@@ -22,6 +22,7 @@ package struct HTTPRequest: Sendable {
     init(
         fields: HeaderFields, body: BodyReader, peer: PeerInfo, targetBytesMax: Int
     ) throws(Refusal) {
+        if let name = fields.firstRepeated(of: Self.singletons) { throw .repeatedField(name) }
         let known = fields.ranges(of: Self.known)
         guard let methodRange = known[0] else { throw .malformed }
         let method = fields.value(at: methodRange)
@@ -37,13 +38,9 @@ package struct HTTPRequest: Sendable {
         if let authority, let host, !authority.equalsIgnoringCase(host) { throw .malformed }
         if let name = authority ?? host, name.isEmpty || !name.allSatisfy(Self.isAuthority) { throw .malformed }
 
-        if let expectation = known[4] {
-            guard fields.value(at: expectation).equalsIgnoringCase("100-continue") else { throw .unknownExpectation }
-        }
         awaitsContinue = known[4] != nil
-        if let coding = known[5] {
-            guard fields.value(at: coding).equalsIgnoringCase("identity") else { throw .encodedBody }
-        }
+        if awaitsContinue, !fields.list(.expect, hasOnly: "100-continue") { throw .unknownExpectation }
+        if known[5] != nil, !fields.list(.contentEncoding, hasOnly: "identity") { throw .encodedBody }
         contentLength =
             known[6].map { Int(String(decoding: fields.value(at: $0), as: UTF8.self)) ?? .max } ?? 0
         self.fields = fields
@@ -56,6 +53,13 @@ package struct HTTPRequest: Sendable {
     private static let known: InlineArray<7, FieldName> = [
         .method, .path, .authority, .host, .expect, .contentEncoding, .contentLength,
     ]
+
+    /// Fields of a request that are no lists and so may come once (RFC 9110, 5.3; W3C Trace Context, 3.2).
+    private static let singletons: [FieldName] = [
+        .authorization, .contentLength, .contentRange, .contentType, .date, .from, .host, .ifModifiedSince, .ifRange,
+        .ifUnmodifiedSince, .maxForwards, .proxyAuthorization, .range, .referer, .requestID, .traceparent, .userAgent,
+    ]
+
     private static let connect = Array("CONNECT".utf8)
     private static let options = Array("OPTIONS".utf8)
     private static let asterisk = Array("*".utf8)

@@ -14,11 +14,13 @@ package protocol RequestHandler: Sendable {
 }
 
 /// Why a request is refused by the connection, before anybody looks at what it asks for.
-package enum Refusal: Error, Sendable, CaseIterable {
+package enum Refusal: Error, Sendable, Equatable {
     /// The field section is larger than the limits allow; none of it was kept.
     case excessiveHead
     /// The request breaks HTTP.
     case malformed
+    /// A field that may come once came several times (RFC 9110, 5.3): servers and proxies may differ in which one counts.
+    case repeatedField(FieldName)
     /// The path and its query are longer than the limits allow.
     case excessiveTarget
     /// The body is larger than the limits allow.
@@ -37,23 +39,23 @@ package enum Refusal: Error, Sendable, CaseIterable {
     case answerTimedOut
     /// There is more to do than there is room for.
     case overloaded
-    /// The answer is a stream, and this version of HTTP cannot tell the end of one from a connection that broke.
-    case versionNotSupported
+    /// The response is a stream, and HTTP/1.0 cannot tell the end of one from a broken connection.
+    case upgradeRequired
 
     package var status: Int {
         switch self {
-        case .malformed: 400
+        case .malformed, .repeatedField: 400
         case .connectMethod: 405
         case .timedOut: 408
         case .excessiveBody: 413
         case .excessiveTarget: 414
         case .encodedBody: 415
         case .unknownExpectation: 417
+        case .upgradeRequired: 426
         case .excessiveHead: 431
         case .unknownMethod: 501
         case .overloaded: 503
         case .answerTimedOut: 504
-        case .versionNotSupported: 505
         }
     }
 }

@@ -1,0 +1,47 @@
+/// `Authorization` (RFC 9110, 11.6.2): a scheme, blanks, and what the scheme defines.
+enum AuthorizationField {
+    /// The credentials of a scheme; empty if the field has the scheme alone.
+    ///
+    /// - Parameter scheme: Letters of either case are the same (RFC 9110, 11.1).
+    /// - Returns: `nil` for another scheme.
+    static func credentials(of scheme: StaticString, in value: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        let count = scheme.utf8CodeUnitCount
+        let credentials = value.dropFirst(count)
+        guard credentials.first.map({ $0 == blank }) ?? true, value.prefix(count).equalsIgnoringCase(scheme) else {
+            return nil
+        }
+        return credentials.drop { $0 == blank }
+    }
+
+    /// Whether the field begins with a scheme, which is a token (RFC 9110, 5.6.2).
+    static func hasScheme(_ value: ArraySlice<UInt8>) -> Bool {
+        let scheme = value.prefix { $0 != blank }
+        return !scheme.isEmpty && scheme.allSatisfy(isTokenByte)
+    }
+
+    /// Whether these bytes are a token68 (RFC 9110, 11.2), which is the form of a bearer token (RFC 6750, 2.1).
+    static func isToken68(_ bytes: ArraySlice<UInt8>) -> Bool {
+        let body = bytes.prefix { $0 != UInt8(ascii: "=") }
+        return !body.isEmpty && body.allSatisfy(isToken68Byte)
+            && bytes.dropFirst(body.count).allSatisfy { $0 == UInt8(ascii: "=") }
+    }
+
+    private static let blank = UInt8(ascii: " ")
+
+    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: false
+        }
+    }
+
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        isLetterOrDigit(byte) || "!#$%&'*+-.^_`|~".utf8.contains(byte)
+    }
+
+    private static func isToken68Byte(_ byte: UInt8) -> Bool {
+        isLetterOrDigit(byte) || "-._~+/".utf8.contains(byte)
+    }
+}
