@@ -29,11 +29,13 @@ struct SandboxSettings: Sendable {
         faults = Self.faults(&reader)
     }
 
+    private static let faultsBytesMax = 1 << 20
+
     private static func faults(_ reader: inout SettingsReader) -> [SandboxFault] {
         guard let path = reader.text(.sandboxFaultsFile) else { return [] }
         do throws(FileProblem) {
-            // It holds no secrets, and may lie among others' files.
-            let bytes = try PrivateFile(path: path, mayBeShared: true).read()
+            // It holds no secrets and is read once: it may be shared, or a pipe.
+            let bytes = try InputFile.read(path, bytesMax: faultsBytesMax)
             do throws(DocumentProblem) {
                 return try SandboxFault.list(parsing: bytes)
             } catch {

@@ -220,6 +220,31 @@ struct ExportOptionsTests {
         }
     }
 
+    @Test("Faults of a sandbox and certificates to trust may come from pipes")
+    func pipesOfSettings() async throws {
+        let faults = await TestProcess.run(
+            "bash",
+            [
+                "-c",
+                "\(Self.program) export --sandbox --sandbox-accounts 3 --output - --sandbox-faults-file "
+                    + #"<(echo '{"faults":[{"fault":"status","status":404,"operation":"billing"}]}')"#,
+            ])
+        #expect(faults.status == 3 && faults.output.contains(#""type":"failure""#), "\(faults)")
+        try await TestCertificates.with { certificates in
+            let streams = FakeStreams(ids: ["a"])
+            try await withServer(streams, tls: .test(certificates.server)) { server in
+                let trusted = await TestProcess.run(
+                    "bash",
+                    [
+                        "-c",
+                        "\(Self.program) export --url https://127.0.0.1:\(server.port) --output - --zoom-ca-file "
+                            + "<(cat '\(certificates.ca)')",
+                    ], environment: ["BILLING_TOKEN": "token"])
+                #expect(trusted.status == 0, "\(trusted)")
+            }
+        }
+    }
+
     // MARK: CSV
 
     /// Reads a CSV file as Python and sqlite3 do: the city, as hexadecimal digits.
