@@ -28,6 +28,11 @@ package struct BodyReader: Sendable {
         return try result.get()
     }
 
+    /// Returns when the event loop has served others: for a reader that has much to do with what it has read.
+    func waitForSlice() async {
+        await exchange.waitForSlice()
+    }
+
     /// The whole body.
     ///
     /// - Throws: `tooLarge` above `bytesMax`; otherwise as `next`.

@@ -15,6 +15,9 @@ protocol Connection: AnyObject {
 
     var work: RunningWork { get }
 
+    /// Divides the time of the event loop between streamed bodies and everything else.
+    var scheduler: StreamScheduler { get }
+
     /// Our body has bytes, or an end, that wait to be sent.
     func outboundChanged(on exchange: Exchange)
 
@@ -38,21 +41,30 @@ protocol Connection: AnyObject {
 }
 
 extension Connection {
-    /// Adds to a streamed body, unless so much of it waits for the peer that its producer has to as well.
+    /// Adds to a streamed body. `false`: its producer has to wait, for the peer or for the next slice of the loop's time,
+    /// and nothing was added.
     func append(_ bytes: ByteBuffer, to exchange: Exchange) -> Bool {
-        guard exchange.outbound.readyBytes < limits.streamWriteBytesMax else { return false }
+        guard exchange.outbound.readyBytes < limits.streamWriteBytesMax, scheduler.mayContinue() else { return false }
         exchange.outbound.append(bytes)
         outboundChanged(on: exchange)
         return true
     }
 
-    /// Likewise; the producer goes on when there is room.
+    /// Adds to a streamed body, and resumes the producer when it may go on.
     func append(_ bytes: ByteBuffer, to exchange: Exchange, then producer: CheckedContinuation<Bool, Never>) {
-        if append(bytes, to: exchange) {
-            producer.resume(returning: true)
-        } else {
+        guard exchange.outbound.readyBytes < limits.streamWriteBytesMax else {
             exchange.outbound.hold(OutboundBody.Waiter(producer), with: bytes)
+            return
         }
+        exchange.outbound.append(bytes)
+        outboundChanged(on: exchange)
+        scheduler.run { producer.resume(returning: true) }
+    }
+
+    /// Resumes a producer whose bytes have left.
+    func resume(_ producer: OutboundBody.Waiter?) {
+        guard let producer else { return }
+        scheduler.run { producer.resume(returning: true) }
     }
 
     /// Has `handler` answer the request of an exchange.
@@ -135,14 +147,14 @@ extension Connection {
 
     /// Answers a request whose body is too large, however far its work has come.
     func refuseBody(of exchange: Exchange, _ handler: any RequestHandler) {
-        load?.acted(.bodyBytes)
+        load?.acted(.bodyBytes, against: peer.address)
         exchange.task?.cancel()
         refuse(.excessiveBody, exchange, handler)
     }
 
     /// Counts a task that is about to begin, if there is room for it; it is to call `Exchange.endWork`.
     private func beginWork(on exchange: Exchange, _ handler: any RequestHandler) -> Bool {
-        guard exchange.beginWork(load, work) else {
+        guard exchange.beginWork(load, work, for: peer) else {
             refuse(.overloaded, exchange, handler)
             return false
         }

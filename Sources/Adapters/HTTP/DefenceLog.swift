@@ -10,6 +10,9 @@ package final class DefenceLog: Sendable {
         var total = 0
         var unsaid = 0
         var saidAt: NIODeadline?
+
+        /// Whom it was last, if that is known.
+        var peer: SocketAddress?
     }
 
     private let logger: Logger
@@ -25,11 +28,13 @@ package final class DefenceLog: Sendable {
             })
     }
 
-    package func acted(_ defence: Defence, at now: NIODeadline = .now()) {
+    /// - Parameter peer: Against whom.
+    package func acted(_ defence: Defence, against peer: SocketAddress? = nil, at now: NIODeadline = .now()) {
         counters[defence]?.increment()
         entries.withLock { entries in
             entries[defence, default: Entry()].total += 1
             entries[defence, default: Entry()].unsaid += 1
+            entries[defence, default: Entry()].peer = peer
         }
         say(defence, at: now)
     }
@@ -40,19 +45,21 @@ package final class DefenceLog: Sendable {
     }
 
     private func say(_ defence: Defence, at now: NIODeadline) {
-        let said = entries.withLock { entries -> (count: Int, total: Int)? in
+        let said = entries.withLock { entries -> (count: Int, total: Int, peer: SocketAddress?)? in
             guard var entry = entries[defence], entry.unsaid > 0 else { return nil }
             if let saidAt = entry.saidAt, now < saidAt + Self.interval { return nil }
-            let said = (entry.unsaid, entry.total)
+            let said = (entry.unsaid, entry.total, entry.peer)
             entry.saidAt = now
             entry.unsaid = 0
             entries[defence] = entry
             return said
         }
         guard let said else { return }
-        logger.notice(
-            "a defence acted",
-            metadata: ["reason": "\(defence.rawValue)", "times": "\(said.count)", "altogether": "\(said.total)"])
+        var metadata: Logger.Metadata = [
+            "reason": "\(defence.rawValue)", "times": "\(said.count)", "altogether": "\(said.total)",
+        ]
+        if let address = said.peer?.ipAddress { metadata["peer"] = "\(address)" }
+        logger.notice("a defence acted", metadata: metadata)
     }
 
     /// How often a defence has acted.

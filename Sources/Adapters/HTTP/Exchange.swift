@@ -63,6 +63,9 @@ final class Exchange {
     /// Whether the answer is streamed, which gives its reader more time, and its body no least rate.
     var isBulk = false
 
+    /// Whether more of the body is sent in the next slice of the loop's time that streams have.
+    var isEnqueued = false
+
     private let began: NIODeadline
     private var writeProgress = Progress()
     private var readProgress = Progress()
@@ -88,8 +91,8 @@ final class Exchange {
     private var countedBy: (load: ServerLoad?, work: RunningWork)?
 
     /// Counts a task; `false` if there is no room for one.
-    func beginWork(_ load: ServerLoad?, _ work: RunningWork) -> Bool {
-        guard load?.requestBegan() ?? true else { return false }
+    func beginWork(_ load: ServerLoad?, _ work: RunningWork, for peer: PeerInfo) -> Bool {
+        guard load?.requestBegan(from: peer.address) ?? true else { return false }
         work.began()
         countedBy = (load, work)
         return true

@@ -91,6 +91,11 @@ struct OutboundBody {
         return .bytes(count, isLast: isLast)
     }
 
+    /// nghttp2 is told to come back later, though there may be bytes.
+    mutating func postpone() {
+        isDeferred = true
+    }
+
     /// Moves `count` bytes into the frame being written. A producer that was held is to be resumed with `true`.
     mutating func send(_ count: Int, into output: inout ByteBuffer, lowWaterBytes: Int) -> Waiter? {
         output.writeImmutableBuffer(ready.readSlice(length: count) ?? ByteBuffer())

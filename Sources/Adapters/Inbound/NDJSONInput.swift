@@ -12,12 +12,18 @@ final class NDJSONInput: AccountFeed {
 
         /// The line under way is too long: the rest of it is passed over.
         var isSkipping = false
+
+        /// Many blank lines were passed over, and more is there to be read.
+        var isPausing = false
         var isOver = false
         var failure: BillingFailure?
     }
 
     /// Far above any line that names an account; the lines of a stream like ours may be sent back as well.
     private static let lineBytesMax = 64 * 1024
+
+    /// Blank lines that are passed over before others on the event loop are served.
+    private static let blankLinesMax = 256
 
     private let body: BodyReader
     private let state = Mutex(State())
@@ -30,7 +36,12 @@ final class NDJSONInput: AccountFeed {
 
     func next() -> FeedStep {
         state.withLock { state in
+            var blankLines = 0
             while true {
+                guard blankLines < Self.blankLinesMax else {
+                    state.isPausing = true
+                    return .notYet
+                }
                 if let failure = state.failure { return .broken(failure) }
                 let view = state.bytes.readableBytesView
                 let end = view.firstIndex(of: UInt8(ascii: "\n"))
@@ -50,7 +61,10 @@ final class NDJSONInput: AccountFeed {
                     state.isSkipping = false
                     continue
                 }
-                if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
+                if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) {
+                    blankLines += 1
+                    continue
+                }
                 return Self.step(line, number: state.line)
             }
         }
@@ -76,6 +90,14 @@ final class NDJSONInput: AccountFeed {
     }
 
     func fill() async {
+        let wasPausing = state.withLock { state in
+            defer { state.isPausing = false }
+            return state.isPausing
+        }
+        if wasPausing {
+            await body.waitForSlice()
+            return
+        }
         do throws(HTTPFailure) {
             let bytes = try await body.next()
             state.withLock { state in

@@ -27,6 +27,9 @@ final class NDJSONLines: ExportContacts.Consumer {
 
         /// Lines that wait to be written together.
         var lines = ByteBuffer()
+
+        /// Events since it was asked whether others on the event loop have to be served first.
+        var eventsSinceCheck = 0
     }
 
     /// For one writer at a time; shared only with who counts.
@@ -34,6 +37,9 @@ final class NDJSONLines: ExportContacts.Consumer {
 
     /// So much is gathered before it is written: a line by itself costs more to send than to make.
     private static let linesBytesMax = 16 * 1024
+
+    /// After so many events, some 30 microseconds, it is asked whether others have to be served first.
+    private static let eventsPerCheck = 16
 
     /// What was told of so far.
     var told: (contacts: Int, failures: Int) {
@@ -48,14 +54,24 @@ final class NDJSONLines: ExportContacts.Consumer {
     }
 
     func take(_ event: ExportContacts.Event) async throws(BillingFailure) {
-        let isFull = state.withLock { state in
+        let (isFull, isCheckDue) = state.withLock { state in
             write(event, &state)
-            return state.lines.readableBytes >= Self.linesBytesMax
+            state.eventsSinceCheck += 1
+            let isCheckDue = state.eventsSinceCheck >= Self.eventsPerCheck
+            if isCheckDue { state.eventsSinceCheck = 0 }
+            return (state.lines.readableBytes >= Self.linesBytesMax, isCheckDue)
         }
-        if isFull { try await flush() }
+        if isFull {
+            try await flush()
+        } else if isCheckDue, !body.mayContinue() {
+            await body.waitForSlice()
+            guard !Task.isCancelled else { throw .cancelled }
+        }
     }
 
     func flush() async throws(BillingFailure) {
+        // Waited for here, since below it would count as a wait for the reader.
+        if !body.mayContinue() { await body.waitForSlice() }
         // A producer that was held by its reader may have been told to stop meanwhile.
         guard !Task.isCancelled else { throw .cancelled }
         let (lines, count) = state.withLock { state -> (ByteBuffer?, StreamMetrics.Lines) in

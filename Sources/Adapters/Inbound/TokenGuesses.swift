@@ -23,7 +23,7 @@ final class TokenGuesses: Sendable {
             if buckets.count >= Self.addressesMax, buckets[key] == nil { buckets.removeAll() }
             return buckets[key, default: RateBucket(rate, now: now)].take(at: now)
         }
-        if !isAllowed { defences.acted(.tokenGuesses) }
+        if !isAllowed { defences.acted(.tokenGuesses, against: address) }
         return isAllowed
     }
 }

@@ -4,8 +4,46 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("What the defences did")
+@Suite("What the defences did", .fewAtATime, .timeLimit(.minutes(10)))
 struct DefenceLogTests {
+    @Test("What the defences did: the log names the last peer they acted against, if it is known")
+    func peer() throws {
+        let lines = Mutex<[String]>([])
+        let log = DefenceLog(
+            logger: Logger(label: "test") { _ in LineLogHandler { line in lines.withLock { $0.append(line) } } })
+        let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
+        for address in ["192.0.2.1", "192.0.2.2", "2001:db8::3"] {
+            log.acted(.resets, against: try SocketAddress(ipAddress: address, port: 4711), at: start)
+        }
+        log.sayRest(at: start + .seconds(1))
+        #expect(
+            lines.withLock { $0 } == [
+                "a defence acted altogether=1 peer=192.0.2.1 reason=resets times=1",
+                "a defence acted altogether=3 peer=2001:db8::3 reason=resets times=2",
+            ])
+    }
+
+    @Test("What the defences did: the log of the service names the peer of a connection")
+    func peerOfConnection() async throws {
+        try await RunningService.with { service in
+            // Not HTTP.
+            _ = await TestProcess.run(
+                "python3",
+                [
+                    "-c",
+                    """
+                    import socket, sys
+                    connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+                    connection.sendall(b"nonsense\\r\\n\\r\\n")
+                    connection.recv(1)
+                    """, "\(service.port)",
+                ])
+            let log = try await service.process.errors(containing: "a defence acted")
+            let line = try #require(log.split(separator: "\n").first { $0.contains("a defence acted") })
+            #expect(line.contains("protocol-errors") && line.contains("127.0.0.1"))
+        }
+    }
+
     @Test("is counted each time, and said once a second for each of them, with what went unsaid")
     func log() {
         let lines = Mutex<[String]>([])

@@ -186,7 +186,9 @@ struct Connector {
         }
         promise.futureResult.whenComplete { _ in deadline.cancel() }
         do {
-            try channel.pipeline.syncOperations.addHandlers([TLSHandler(client: tls, host: origin.host), greeter])
+            try channel.pipeline.syncOperations.addHandlers([
+                TLSHandler(client: tls, host: origin.hostWithoutZone), greeter,
+            ])
         } catch {
             promise.fail(failure(.tlsClosed))
         }

@@ -15,9 +15,16 @@ package struct Origin: Sendable, Equatable {
     /// With the port, whichever it is; an IPv6 address in brackets.
     var hostAndPort: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
+    /// The host without the zone of an IPv6 address, which means something on this machine alone (RFC 9844, 4).
+    package var hostWithoutZone: String {
+        guard host.contains(":"), let percent = host.firstIndex(of: "%") else { return host }
+        return String(host[..<percent])
+    }
+
     /// As it stands in `:authority`: without the port that the scheme implies, an IPv6 address in brackets.
     package var authority: String {
-        let host = host.contains(":") ? "[\(host)]" : host
+        let name = hostWithoutZone
+        let host = name.contains(":") ? "[\(name)]" : name
         let defaultPort = scheme == .https ? 443 : 80
         return port == defaultPort ? host : "\(host):\(port)"
     }

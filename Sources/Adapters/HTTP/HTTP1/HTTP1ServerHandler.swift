@@ -26,6 +26,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     let work = RunningWork()
     let limits: Limits
     let executor: EventLoopExecutor
+    let scheduler: StreamScheduler
     let peer: PeerInfo
     package let eventLoop: any EventLoop
     private let timeouts: Timeouts
@@ -44,6 +45,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     private var isReadHeld = false
     private var isReading = false
     private var isFlushNeeded = false
+    private var isPumpEnqueued = false
     private var isDraining = false
 
     /// Nothing more is taken; what was written leaves, then our half is closed.
@@ -60,6 +62,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         self.limits = limits
         self.timeouts = timeouts
         self.executor = executor
+        scheduler = StreamScheduler.of(executor.eventLoop)
         self.peer = peer
         eventLoop = executor.eventLoop
         watch = ConnectionWatch(timeouts: timeouts, limits: limits, isHTTP2: false, now: readTime)
@@ -172,7 +175,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         }
         switch error {
         case .headerOverflow where current == nil:
-            load?.acted(.headerFields)
+            load?.acted(.headerFields, against: peer.address)
             refuse(gate.isInRequestLine ? .excessiveTarget : .excessiveHead)
         case .invalidMethod where current == nil: refuse(.unknownMethod)
         default: requestBroken(.malformed)
@@ -243,7 +246,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     /// What comes is no request, or not the rest of one.
     func requestBroken(_ breach: RequestGate.Breach) {
         guard !isEnding else { return }
-        if breach == .extensions { load?.acted(.chunkExtensions) }
+        if breach == .extensions { load?.acted(.chunkExtensions, against: peer.address) }
         guard let current else {
             refuse(.malformed)
             return
@@ -394,18 +397,23 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         pump()
     }
 
-    /// Moves the body under way to the socket as far as that takes it.
+    /// Moves the body under way to the socket, as far as the socket takes it and the slice of streams lasts.
     private func pump() {
         guard let current, current.exchange.hasResponded, !current.isResponseOver else { return }
         let exchange = current.exchange
         while let context, context.channel.isWritable {
+            guard !scheduler.isSliceOver else {
+                enqueuePump()
+                break
+            }
             switch exchange.outbound.next(limit: limits.streamWriteBytesMax) {
             case .bytes(let count, let isLast):
                 var bytes = ByteBuffer()
                 let producer = exchange.outbound.send(
                     count, into: &bytes, lowWaterBytes: limits.streamWriteBytesMax / 2)
                 if count > 0 { write(.body(.byteBuffer(bytes))) }
-                producer?.resume(returning: true)
+                scheduler.sent(bytes: count)
+                resume(producer)
                 guard isLast else { continue }
                 self.current?.isResponseOver = true
                 write(.end(nil))
@@ -421,6 +429,15 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
             }
         }
         setNeedsFlush()
+    }
+
+    private func enqueuePump() {
+        guard !isPumpEnqueued else { return }
+        isPumpEnqueued = true
+        scheduler.enqueue { [self] in
+            isPumpEnqueued = false
+            pump()
+        }
     }
 
     func inboundRead(_ count: Int, on exchange: Exchange) {
@@ -509,7 +526,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         let now = NIODeadline.now()
         if let exchange = current?.exchange {
             if exchange.isWriteStalled(at: now, timeouts: timeouts, limits: limits) || isSocketStalled(at: now) {
-                load?.acted(.slowReader)
+                load?.acted(.slowReader, against: peer.address)
                 close()
                 return
             }
@@ -517,7 +534,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
                 exchange.task?.cancel()
                 refuse(.answerTimedOut, exchange, requestHandler)
             } else if exchange.isReadStalled(at: now, timeouts: timeouts, limits: limits) {
-                load?.acted(.slowBody)
+                load?.acted(.slowBody, against: peer.address)
                 current?.keepsAlive = false
                 exchange.inbound.failed(.timedOut)?.resume(returning: .failure(.timedOut))
             }
@@ -527,7 +544,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         case .drain(.idle): end()
         case .drain: drain()
         case .cutOff(.headers):
-            load?.acted(.headersTimeout)
+            load?.acted(.headersTimeout, against: peer.address)
             refuse(.timedOut)
             flushIfNeeded()
         case .cutOff: close()

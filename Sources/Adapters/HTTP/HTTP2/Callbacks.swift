@@ -72,10 +72,10 @@ enum Callbacks {
 
     /// The data provider of every body we send: says how much of it may go into the next DATA frame.
     static let onReadData: nghttp2_data_source_read_callback = { _, _, _, limit, flags, source, userData in
-        guard let exchange = source?.pointee.ptr.map(Session.exchange(at:)), let flags else {
-            return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
-        }
-        switch exchange.outbound.next(limit: limit) {
+        guard let session = Session.from(userData), let exchange = source?.pointee.ptr.map(Session.exchange(at:)),
+            let flags
+        else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+        switch session.nextData(of: exchange, limit: limit) {
         case .nothingYet: return Int(NGHTTP2_ERR_DEFERRED.rawValue)
         case .reset: return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
         case .bytes(let count, let isLast):

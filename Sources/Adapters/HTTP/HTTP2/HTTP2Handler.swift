@@ -33,6 +33,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     let work = RunningWork()
     let limits: Limits
     let executor: EventLoopExecutor
+    let scheduler: StreamScheduler
     let peer: PeerInfo
     package let eventLoop: any EventLoop
     private let timeouts: Timeouts
@@ -77,6 +78,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         self.limits = limits
         self.timeouts = timeouts
         self.executor = executor
+        scheduler = StreamScheduler.of(executor.eventLoop)
         self.peer = peer
         eventLoop = executor.eventLoop
         watch = ConnectionWatch(timeouts: timeouts, limits: limits, isHTTP2: true, now: readTime)
@@ -376,7 +378,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     }
 
     func acted(_ defence: Defence) {
-        load?.acted(defence)
+        load?.acted(defence, against: peer.address)
     }
 
     func pingAnswered(_ ping: Session.Ping) {
@@ -462,6 +464,20 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     func outboundChanged(on exchange: Exchange) {
         if exchange.outbound.takeDeferral() { session?.resume(exchange) }
         setNeedsFlush()
+    }
+
+    /// Whether more of a body may be sent now. A streamed one goes on in the next slice if not; all else leaves before it.
+    func mayContinue(_ exchange: Exchange) -> Bool {
+        guard exchange.isBulk, !scheduler.mayContinue() else { return true }
+        exchange.outbound.postpone()
+        if !exchange.isEnqueued {
+            exchange.isEnqueued = true
+            scheduler.enqueue {
+                exchange.isEnqueued = false
+                exchange.connection?.outboundChanged(on: exchange)
+            }
+        }
+        return false
     }
 
     func inboundRead(_ count: Int, on exchange: Exchange) {

@@ -501,12 +501,17 @@ final class Session {
         handler.streamClosed(exchange, code: code)
     }
 
+    func nextData(of exchange: Exchange, limit: Int) -> OutboundBody.Next {
+        handler.mayContinue(exchange) ? exchange.outbound.next(limit: limit) : .nothingYet
+    }
+
     func sendData(of exchange: Exchange, head: UnsafeRawBufferPointer, _ count: Int) {
         exchangeInSend = exchange
         output.writeBytes(head)
         let producer = exchange.outbound.send(
             count, into: &output, lowWaterBytes: limits.streamWriteBytesMax / 2)
+        if exchange.isBulk { handler.scheduler.sent(bytes: count) }
         // A continuation resumed here runs later, as its own job on the loop: nothing reenters nghttp2.
-        producer?.resume(returning: true)
+        handler.resume(producer)
     }
 }

@@ -53,7 +53,7 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
         self.context = context
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         deadline = eventLoop.scheduleTask(in: configuration.timeouts.handshake) {
-            bound.value.load.acted(.handshakeTimeout)
+            bound.value.acted(.handshakeTimeout)
             bound.value.close()
         }
         if phase != .proxyHeader { admit() }
@@ -121,7 +121,7 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
             switch ProxyHeader.find(in: buffered.readableBytesView) {
             case .needsMore: break
             case .malformed:
-                load.acted(.proxyHeader)
+                acted(.proxyHeader)
                 close()
             case .header(let source, let length):
                 buffered.moveReaderIndex(forwardBy: length)
@@ -152,23 +152,27 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
         }
     }
 
+    private func acted(_ defence: Defence) {
+        load.acted(defence, against: address)
+    }
+
     /// Not HTTP: nothing is said.
     private func refuse() {
-        load.acted(.protocolErrors)
+        acted(.protocolErrors)
         close()
     }
 
     /// Puts the handler for TLS in front of this one, and what has come already through it.
     private func startTLS() {
         guard let context, let tls = configuration.tls, phase == .handshake else { return }
-        guard load.handshakeBegan() else {
+        guard load.handshakeBegan(with: address) else {
             close()
             return
         }
         isInHandshake = true
         do {
             let handler = TLSHandler(server: tls.current, overheadBytesMax: configuration.limits.overheadBytesMax) {
-                [load] in load.acted(.overhead)
+                [load, address] in load.acted(.overhead, against: address)
             }
             try context.channel.pipeline.syncOperations.addHandler(handler, position: .before(self))
             let early = buffered

@@ -51,7 +51,7 @@ package final class HTTPServer: Service {
     ///   - port: 0 lets the system choose.
     ///   - defences: What counts what peers are refused; one of its own if not given.
     ///   - shutdownBegan: Hears at once that the server was asked to stop.
-    /// - Throws: what the system says of the address.
+    /// - Throws: `BindFailure`.
     package init(
         host: String, port: Int, group: MultiThreadedEventLoopGroup, handler: any RequestHandler,
         configuration: Configuration = Configuration(), logger: Logger,
@@ -68,16 +68,18 @@ package final class HTTPServer: Service {
             defences: defences ?? DefenceLog(logger: logger))
         self.load = load
         let bytesMax = configuration.limits.connectionWriteBytesMax
-        listener = try await ServerBootstrap(group: group)
+        let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 1024)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // Answers wait in the socket behind what a stream has put there, so it takes no more than keeps it busy.
+            .childChannelOption(.tcpOption(.notSentLowWater), value: Self.unsentBytesMax)
             // One read of the socket a turn: a busy connection does not hold up the others of its loop.
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: bytesMax / 4, high: bytesMax))
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    guard load.connectionBegan() else { throw ChannelError.alreadyClosed }
+                    guard load.connectionBegan(on: channel) else { throw ChannelError.alreadyClosed }
                     channel.closeFuture.whenComplete { _ in load.connectionEnded() }
                     let id = connections.makeID(of: channel)
                     let greeter = ConnectionGreeter(
@@ -88,10 +90,28 @@ package final class HTTPServer: Service {
                     try channel.pipeline.syncOperations.addHandler(greeter)
                 }
             }
-            .bind(host: host, port: port).get()
-        guard let address = listener.localAddress else { throw ChannelError.unknownLocalAddress }
-        self.address = address
+        (listener, address) = try await Self.bind(bootstrap, host, port)
     }
+
+    private static func bind(
+        _ bootstrap: ServerBootstrap, _ host: String, _ port: Int
+    ) async throws(BindFailure) -> (any Channel, SocketAddress) {
+        do {
+            let addresses = try await NIOThreadPool.singleton.runIfActive {
+                try AddressLookup.addresses(of: host, port: port)
+            }
+            guard let address = addresses.first else { throw AddressLookup.Unknown() }
+            let listener = try await bootstrap.bind(to: address).get()
+            guard let address = listener.localAddress else { throw ChannelError.unknownLocalAddress }
+            return (listener, address)
+        } catch {
+            throw BindFailure(host: host, port: port, error)
+        }
+    }
+
+    /// Bytes that the socket takes ahead of what the network does: twice a slice of streams, so that it does not run dry
+    /// between two of them.
+    private static let unsentBytesMax = 2 * StreamScheduler.sliceBytesMax
 
     /// How often it is looked whether memory is short, and what defences have done of late.
     private static let loadInterval = TimeAmount.milliseconds(250)
@@ -196,4 +216,9 @@ private final class OpenConnections: Sendable {
             if !isOpen { continuation.resume() }
         }
     }
+}
+
+extension NIOBSDSocket.Option {
+    /// `TCP_NOTSENT_LOWAT` of Linux's `tcp.h`: how many bytes that were not sent yet a socket holds.
+    fileprivate static let notSentLowWater = NIOBSDSocket.Option(rawValue: 25)
 }

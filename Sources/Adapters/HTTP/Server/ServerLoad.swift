@@ -22,8 +22,8 @@ package final class ServerLoad: Sendable {
         self.defences = defences
     }
 
-    func acted(_ defence: Defence) {
-        defences.acted(defence)
+    func acted(_ defence: Defence, against peer: SocketAddress?) {
+        defences.acted(defence, against: peer)
     }
 
     /// Sees to it that nothing defences did stays unsaid.
@@ -34,9 +34,9 @@ package final class ServerLoad: Sendable {
     // MARK: Connections
 
     /// Whether there is room for one more connection; it is counted if so, until `connectionEnded`.
-    func connectionBegan() -> Bool {
+    func connectionBegan(on channel: any Channel) -> Bool {
         guard Self.take(connections, max: limits.connectionsMax) else {
-            acted(.connections)
+            acted(.connections, against: channel.remoteAddress)
             return false
         }
         return true
@@ -55,7 +55,7 @@ package final class ServerLoad: Sendable {
             counts[key] = count + 1
             return true
         }
-        if !isTaken { acted(.connectionsPerAddress) }
+        if !isTaken { acted(.connectionsPerAddress, against: address) }
         return isTaken
     }
 
@@ -112,9 +112,9 @@ package final class ServerLoad: Sendable {
 
     // MARK: Handshakes
 
-    func handshakeBegan() -> Bool {
+    func handshakeBegan(with peer: SocketAddress?) -> Bool {
         guard Self.take(handshakes, max: limits.handshakesMax) else {
-            acted(.handshakes)
+            acted(.handshakes, against: peer)
             return false
         }
         return true
@@ -127,13 +127,13 @@ package final class ServerLoad: Sendable {
     // MARK: Requests
 
     /// Whether one more request may be worked on; it is counted if so, until `requestEnded`.
-    func requestBegan() -> Bool {
+    func requestBegan(from peer: SocketAddress?) -> Bool {
         guard !isShort else {
-            acted(.buffers)
+            acted(.buffers, against: peer)
             return false
         }
         guard Self.take(requests, max: limits.requestsInFlightMax) else {
-            acted(.requestsInFlight)
+            acted(.requestsInFlight, against: peer)
             return false
         }
         return true

@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""How long cached answers take while somebody reads a stream, beside how long they take when nobody does.
+
+    Benchmarks/beside-stream.py [--accounts 300000] [--seconds 10] [--rounds 2] [--event-loops 1]
+
+h2load asks for one cached account 300 times a second over four connections. In alternating rounds of one run the service
+is quiet, and curl reads streams of cached accounts at 5 MB/s. Reported are p50 and p99 of the single answers and the ratio
+of the p99s, which should not be above 1.5; and what one reader without a limit gets. Needs the release build of
+billing-service, h2load and curl.
+"""
+
+import argparse
+import importlib.util
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+spec = importlib.util.spec_from_file_location("cpu", pathlib.Path(__file__).with_name("cpu-per-request.py"))
+cpu = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(cpu)
+
+CONNECTIONS = 4
+REQUESTS_PER_SECOND = 300
+
+
+class Service:
+    def __init__(self, binary, accounts, event_loops, tls=None):
+        flags = ["--http-tls-key", str(tls[0]), "--http-tls-certificate", str(tls[1])] if tls else []
+        self.process = subprocess.Popen(
+            [binary, "serve", "--sandbox", "--http-port", "0", "--ops-port", "0", "--sandbox-accounts", str(accounts),
+             "--cache-ttl", "1d", "--log-access-sample", "0.001", "--http-event-loops", str(event_loops), *flags],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        text = ""
+        while not re.search(r"^curl .*stream", text, re.MULTILINE):
+            line = self.process.stdout.readline()
+            if not line:
+                sys.exit("the service ended before it was ready")
+            text += line
+        self.header = ["-H", "authorization: Bearer " + re.search(r"Bearer (\S+?)'", text).group(1)]
+        self.base, self.account = re.search(r"(https?://[\d.:]+)/v2/accounts/([^/]+)/billing", text).groups()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def curl(self, *options, urls=1):
+        return ["curl", "--silent", "--insecure", *self.header, *options, *[f"{self.base}/v2/billing/stream"] * urls]
+
+    def read_all(self, *options):
+        """Bytes a second that one reader gets of the whole stream."""
+        began = time.monotonic()
+        output = subprocess.run(
+            self.curl("--output", "/dev/null", "--write-out", "%{http_code} %{size_download}", *options),
+            capture_output=True, text=True, check=True).stdout.split()
+        if output[0] != "200":
+            sys.exit(f"the stream was answered {output[0]}")
+        return int(output[1]) / (time.monotonic() - began)
+
+    def times(self, seconds):
+        """Of single answers, in microseconds."""
+        with tempfile.TemporaryDirectory() as folder:
+            log = pathlib.Path(folder) / "times"
+            subprocess.run(
+                ["h2load", f"--duration={seconds}", f"--clients={CONNECTIONS}", "--max-concurrent-streams=1",
+                 f"--rps={REQUESTS_PER_SECOND / CONNECTIONS}", f"--log-file={log}", *self.header,
+                 f"{self.base}/v2/accounts/{self.account}/billing"], capture_output=True, check=True)
+            rows = [line.split("\t") for line in log.read_text().splitlines()]
+        if any(row[1] != "200" for row in rows) or len(rows) < seconds * REQUESTS_PER_SECOND * 0.8:
+            sys.exit(f"{len(rows)} answers in {seconds} s, not all of them 200")
+        return [int(row[2]) for row in rows]
+
+
+def percentile(times, share):
+    return sorted(times)[int(len(times) * share)] / 1000
+
+
+def beside(service, options, command, chosen):
+    """Times while the command reads, which has to go on for as long as that takes."""
+    reader = subprocess.Popen(
+        command, stdin=open(chosen) if chosen else subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(1)
+        times = service.times(options.seconds)
+        if reader.poll() is not None:
+            sys.exit("the reader was done too early: use more --accounts, or a lower --rate")
+    finally:
+        reader.kill()
+        reader.wait()
+    return times
+
+
+def measure(options, name, tls, readers, folder):
+    service = Service(options.binary, options.accounts, options.event_loops, tls)
+    try:
+        service.read_all()
+        chosen = folder / "chosen.ndjson"
+        with open(chosen, "w") as file:
+            subprocess.run(service.curl(), stdout=file, check=True)
+        lines = [line for line in chosen.read_text().splitlines() if '"account_id"' in line]
+        chosen.write_text("".join(json.dumps({"account_id": json.loads(line)["account_id"]}) + "\n" for line in lines) * 4)
+        for reader, flags in readers.items():
+            command = ["curl", "--silent", "--insecure", "--limit-rate", options.rate, *service.header, *flags["curl"],
+                       *[f"{service.base}/v2/billing/stream"] * flags.get("streams", 1)]
+            quiet, busy = [], []
+            for _ in range(options.rounds):
+                quiet += service.times(options.seconds)
+                busy += beside(service, options, command, chosen if flags.get("posts") else None)
+            print("| {} | {} | {:.2f} / {:.2f} | {:.2f} / {:.2f} | {:.2f} |".format(
+                name, reader, percentile(quiet, 0.5), percentile(quiet, 0.99), percentile(busy, 0.5),
+                percentile(busy, 0.99), percentile(busy, 0.99) / percentile(quiet, 0.99)), flush=True)
+        return [f"{service.read_all(flag) / 1e6:,.0f}" for flag in ("--http1.1", "--http2")] if tls else [
+            f"{service.read_all(flag) / 1e6:,.0f}" for flag in ("--http1.1", "--http2-prior-knowledge")]
+    finally:
+        service.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--accounts", type=int, default=300_000)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rate", default="5M", help="of the readers, in bytes a second, as curl reads it")
+    parser.add_argument("--event-loops", type=int, default=1)
+    parser.add_argument("--binary", default=str(ROOT / ".build/release/billing-service"))
+    options = parser.parse_args()
+    post = ["--request", "POST", "--header", "content-type: application/x-ndjson", "--upload-file", "-"]
+    clear = {
+        "HTTP/1.1": {"curl": ["--http1.1"]},
+        "HTTP/2": {"curl": ["--http2-prior-knowledge"]},
+        "HTTP/2, four streams": {
+            "curl": ["--http2-prior-knowledge", "--parallel", "--parallel-immediate"], "streams": 4},
+        "HTTP/2, chosen accounts": {"curl": ["--http2-prior-knowledge", *post], "posts": True},
+    }
+    encrypted = {"HTTP/1.1": {"curl": ["--http1.1"]}, "HTTP/2": {"curl": ["--http2"]}}
+    print("| | reader | quiet, ms p50 / p99 | beside the reader | p99 to p99 |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        speeds = [("clear text", measure(options, "clear text", None, clear, folder)),
+                  ("TLS", measure(options, "TLS", cpu.make_certificate(folder), encrypted, folder))]
+    print("\n| one reader without a limit, MB/s | HTTP/1.1 | HTTP/2 |\n|---|---|---|")
+    for name, figures in speeds:
+        print(f"| {name} | {' | '.join(figures)} |")
+
+
+if __name__ == "__main__":
+    main()

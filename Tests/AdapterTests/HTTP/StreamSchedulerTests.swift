@@ -1,0 +1,109 @@
+import Adapters
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+@Suite("Streams on an event loop", .timeLimit(.minutes(10)))
+struct StreamSchedulerTests {
+    /// Counts how often a loop has polled its sockets.
+    private final class PollCounter: NIOEventLoopMetricsDelegate {
+        private let polls = Atomic(0)
+
+        var count: Int { polls.load(ordering: .relaxed) }
+
+        func processedTick(info: NIOEventLoopTickInfo) { polls.add(1, ordering: .relaxed) }
+    }
+
+    private static let pieceBytes = 16_384
+
+    /// A body of `pieces` pieces.
+    private static func handler(pieces: Int) -> ScriptedHandler {
+        let piece = ByteBuffer(repeating: UInt8(ascii: "x"), count: pieceBytes)
+        return ScriptedHandler { _ in
+            .stream(HTTPResponse(status: 200)) { writer in
+                do throws(BodyWriter.Closed) {
+                    for _ in 0..<pieces { try await writer.write(piece) }
+                    return .complete
+                } catch {
+                    return .broken
+                }
+            }
+        }
+    }
+
+    enum Kind: String, CaseIterable, CustomTestStringConvertible {
+        case h2c, h2, http1, https1
+
+        var testDescription: String { rawValue }
+
+        var isEncrypted: Bool {
+            switch self {
+            case .h2c, .http1: false
+            case .h2, .https1: true
+            }
+        }
+
+        /// Of a client that lets a server send megabytes at a time.
+        func client(of server: HTTPServer) async throws -> HTTPClient {
+            var configuration = HTTPClient.Configuration.patient
+            configuration.limits.streamWindowBytes = 16 << 20
+            configuration.limits.connectionWindowBytes = 64 << 20
+            switch self {
+            case .h2c: break
+            case .h2: configuration.tls = try await Transport.h2.trust()
+            case .http1: configuration.clearProtocol = .http1
+            case .https1: configuration.tls = try await Transport.http1.trust()
+            }
+            return HTTPClient(
+                origin: Origin(scheme: isEncrypted ? .https : .http, host: "127.0.0.1", port: server.port),
+                group: .singleton, configuration: configuration, logger: .silent)
+        }
+    }
+
+    /// A server on a loop of its own.
+    private static func with(
+        _ handler: ScriptedHandler, over transport: Kind,
+        _ test: (HTTPClient, PollCounter) async throws -> Void
+    ) async throws {
+        let polls = PollCounter()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1, metricsDelegate: polls)
+        let server = try await HTTPServer(
+            host: "127.0.0.1", port: 0, group: group, handler: handler,
+            configuration: .test(tls: transport.isEncrypted ? try await Transport.h2.certificate() : nil),
+            logger: .silent)
+        let client = try await transport.client(of: server)
+        try await withServices([server]) {
+            try await test(client, polls)
+            await client.close()
+        }
+        try await group.shutdownGracefully()
+    }
+
+    private static func get(_ client: HTTPClient, bytesMax: Int) async throws -> Int {
+        let request = ClientRequest(
+            method: "GET", scheme: client.origin.scheme.rawValue, authority: client.origin.authority, target: "/")
+        return try await client.exchange(request, bodyBytesMax: bytesMax, timeout: .minutes(5)).body.readableBytes
+    }
+
+    @Test(
+        "Streams on an event loop: the loop polls its sockets after 64 KiB of them at the latest",
+        arguments: Kind.allCases, [1, 4])
+    func slices(transport: Kind, streams: Int) async throws {
+        let pieces = 512 / streams
+        let bytes = streams * pieces * Self.pieceBytes
+        try await Self.with(Self.handler(pieces: pieces), over: transport) { client, polls in
+            let before = polls.count
+            let received = try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<streams {
+                    group.addTask { try await Self.get(client, bytesMax: pieces * Self.pieceBytes) }
+                }
+                return try await group.reduce(0, +)
+            }
+            #expect(received == bytes)
+            // The piece that ends a slice may be begun in it.
+            let sliceBytesMax = StreamScheduler.sliceBytesMax + Self.pieceBytes
+            #expect(polls.count - before >= bytes / sliceBytesMax)
+        }
+    }
+}
