@@ -168,7 +168,7 @@ package struct CallersDocument: Sendable, Equatable {
         guard san.utf8.count <= 1024, certificateNameKinds.contains(where: { san.hasPrefix($0) && san != $0 }),
             !san.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
         else { return nil }
-        return .certificate(san: san)
+        return .certificate(san: CertificateName.canonical(san))
     }
 
     /// As it is written to the file: a line for each caller.

@@ -31,21 +31,13 @@ package final class TLSContext: Sendable {
     ) throws(TLSFailure) {
         raw = Self.make(TLS_server_method())
         self.ticketKeys = ticketKeys
-        SSL_CTX_set_default_passwd_cb(raw) { _, _, _, _ in
-            // An encrypted key is an error, not a question on a terminal nobody sits at.
-            0
-        }
         var secondsLeft = 0
         do throws(TLSFailure) {
             guard SSL_CTX_use_certificate_chain_file(raw, SystemText.cString(of: certificateFile)) == 1 else {
-                throw .file(certificateFile, problem: OpenSSLError.take())
+                throw .file(.certificate, path: certificateFile, problem: Self.problem("certificate"))
             }
-            guard SSL_CTX_use_PrivateKey_file(raw, SystemText.cString(of: keyFile), SSL_FILETYPE_PEM) == 1 else {
-                let problem = OpenSSLError.take()
-                throw problem == "key values mismatch" ? .keyMismatch : .file(keyFile, problem: problem)
-            }
-            guard SSL_CTX_check_private_key(raw) == 1 else { throw .keyMismatch }
-            secondsLeft = try Self.secondsLeft(of: SSL_CTX_get0_certificate(raw))
+            try Self.use(key: keyFile, of: certificateFile, raw)
+            secondsLeft = try Self.secondsLeft(of: SSL_CTX_get0_certificate(raw), in: certificateFile)
             if let clientCAFile { try Self.require(clientsFrom: clientCAFile, raw) }
         } catch {
             ERR_clear_error()
@@ -78,25 +70,54 @@ package final class TLSContext: Sendable {
             }, nil)
     }
 
+    private static func use(
+        key keyFile: String, of certificateFile: String, _ raw: OpaquePointer
+    ) throws(TLSFailure) {
+        let request = PassphraseRequest()
+        SSL_CTX_set_default_passwd_cb_userdata(raw, Unmanaged.passUnretained(request).toOpaque())
+        // The context outlives the request, and reads no other key.
+        defer { SSL_CTX_set_default_passwd_cb_userdata(raw, nil) }
+        SSL_CTX_set_default_passwd_cb(raw) { _, _, _, userData in
+            // An encrypted key is an error, not a question on a terminal nobody sits at.
+            if let userData {
+                Unmanaged<PassphraseRequest>.fromOpaque(userData).takeUnretainedValue().isMade = true
+            }
+            return -1
+        }
+        let mismatch = TLSFailure.keyMismatch(key: keyFile, certificate: certificateFile)
+        guard SSL_CTX_use_PrivateKey_file(raw, SystemText.cString(of: keyFile), SSL_FILETYPE_PEM) == 1 else {
+            if isMismatch(ERR_peek_error()) { throw mismatch }
+            let problem =
+                request.isMade
+                ? "the key is encrypted, and there is no passphrase for it: openssl pkey writes it without one"
+                : problem("private key")
+            throw .file(.key, path: keyFile, problem: problem)
+        }
+        guard SSL_CTX_check_private_key(raw) == 1 else { throw mismatch }
+    }
+
     private static func require(clientsFrom file: String, _ raw: OpaquePointer) throws(TLSFailure) {
         guard SSL_CTX_load_verify_file(raw, SystemText.cString(of: file)) == 1,
             let names = SSL_load_client_CA_file(SystemText.cString(of: file))
         else {
-            throw .file(file, problem: OpenSSLError.take())
+            throw .file(.trust, path: file, problem: Self.problem("certificate"))
         }
+        Self.acceptIntermediates(raw)
         // The context owns the list from here on.
         SSL_CTX_set_client_CA_list(raw, names)
         SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
         SSL_CTX_set_verify_depth(raw, 4)
     }
 
-    private static func secondsLeft(of certificate: OpaquePointer?) throws(TLSFailure) -> Int {
-        guard X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0 else { throw .certificateNotYetValid }
+    private static func secondsLeft(of certificate: OpaquePointer?, in file: String) throws(TLSFailure) -> Int {
+        guard X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0 else {
+            throw .certificateNotYetValid(path: file)
+        }
         var days: Int32 = 0
         var seconds: Int32 = 0
         guard ASN1_TIME_diff(&days, &seconds, nil, X509_get0_notAfter(certificate)) == 1, days >= 0, seconds >= 0,
             days > 0 || seconds > 0
-        else { throw .certificateExpired }
+        else { throw .certificateExpired(path: file) }
         return Int(days) * 86_400 + Int(seconds)
     }
 
@@ -117,14 +138,38 @@ package final class TLSContext: Sendable {
                 SSL_CTX_set_default_verify_paths(raw)
             }
         guard isLoaded == 1 else {
-            throw .file(caFile ?? "the system's certificate store", problem: OpenSSLError.take())
+            throw .file(
+                .trust, path: caFile ?? "the system's certificate store", problem: Self.problem("certificate"))
         }
+        if caFile != nil { Self.acceptIntermediates(raw) }
         SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nil)
         let list = Self.list(of: protocols)
         SSL_CTX_set_alpn_protos(raw, list, UInt32(list.count))
     }
 
     // MARK: Both
+
+    /// Believes the certificates of a file as they are: a chain may end at one that is no root, as the issuing intermediate.
+    private static func acceptIntermediates(_ raw: OpaquePointer) {
+        X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(raw), UInt(X509_V_FLAG_PARTIAL_CHAIN))
+    }
+
+    /// Why a file could not be read, where it should hold `content`.
+    private static func problem(_ content: String) -> String {
+        let code = ERR_peek_error()
+        let holdsNone =
+            ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE
+            || ERR_GET_LIB(code) == ERR_LIB_OSSL_DECODER
+            || ERR_GET_LIB(code) == ERR_LIB_X509 && ERR_GET_REASON(code) == X509_R_NO_CERTIFICATE_OR_CRL_FOUND
+        guard holdsNone else { return OpenSSLError.take() }
+        ERR_clear_error()
+        return "there is no \(content) in it, as PEM"
+    }
+
+    private static func isMismatch(_ code: UInt) -> Bool {
+        ERR_GET_LIB(code) == ERR_LIB_X509
+            && [X509_R_KEY_VALUES_MISMATCH, X509_R_KEY_TYPE_MISMATCH].contains(ERR_GET_REASON(code))
+    }
 
     /// As ALPN writes it (RFC 7301, 3.1).
     private static func list(of protocols: [ApplicationProtocol]) -> [UInt8] {
@@ -156,4 +201,9 @@ package final class TLSContext: Sendable {
         shim_SSL_CTX_set_max_cert_list(raw, 16_384)
         return raw
     }
+}
+
+/// Whether OpenSSL asked for a passphrase while it read a key.
+private final class PassphraseRequest {
+    var isMade = false
 }

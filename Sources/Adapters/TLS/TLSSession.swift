@@ -183,7 +183,7 @@ final class TLSSession {
         defer { GENERAL_NAMES_free(names) }
         return (0..<shim_sk_GENERAL_NAME_num(names)).compactMap { index in
             guard let name = shim_sk_GENERAL_NAME_value(names, index) else { return nil }
-            return Self.text(of: name)
+            return Self.text(of: name).map(CertificateName.canonical)
         }
     }
 
@@ -206,8 +206,10 @@ final class TLSSession {
         case GEN_URI: return text("URI:")
         case GEN_EMAIL: return text("email:")
         case GEN_IPADD:
-            let packed = bytes()
-            return packed.count == 4 ? "IP:" + packed.map(String.init).joined(separator: ".") : nil
+            let packed = ByteBuffer(bytes: bytes())
+            // Four bytes or sixteen (RFC 5280, 4.2.1.6).
+            guard let address = try? SocketAddress(packedIPAddress: packed, port: 0) else { return nil }
+            return address.ipAddress.map { "IP:" + $0 }
         default: return nil
         }
     }

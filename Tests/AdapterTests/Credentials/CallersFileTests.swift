@@ -62,6 +62,20 @@ struct CallersFileTests {
     }
 
     @Test(
+        "Callers by certificate: a name in the file means what it means in a certificate, however it is written",
+        arguments: [
+            ("IP:2001:DB8:0:0:0:0:0:7", "IP:2001:db8::7"), ("IP:192.0.2.7", "IP:192.0.2.7"),
+            ("DNS:Reports.Example.", "DNS:reports.example"),
+            ("URI:SPIFFE://Example/Reports", "URI:spiffe://example/Reports"),
+            ("URI:https://User@Example/a?B", "URI:https://User@example/a?B"), ("URI:URN:x:Y", "URI:urn:x:Y"),
+            ("email:Jobs@EXAMPLE.com", "email:Jobs@example.com"),
+        ])
+    func canonicalCertificateNames(written: String, canonical: String) {
+        #expect(CallersDocument.certificate(named: written) == .certificate(san: canonical))
+        #expect(CertificateName.canonical(canonical) == canonical)
+    }
+
+    @Test(
         "that is not as it must be is an error that says where and what",
         arguments: [
             Wrong(text: "", reason: "not JSON: "), Wrong(text: "{}", reason: "\"callers\" must be an array"),

@@ -17,6 +17,12 @@ struct TestCertificates {
     var expired: ServerCertificate.Files { files("expired") }
     /// Of a client, `URI:spiffe://example/reports` and `DNS:reports.example`.
     var client: ServerCertificate.Files { files("client") }
+    /// Signed `chained`, and was signed by `ca`.
+    var intermediate: String { folder + "/intermediate.pem" }
+    /// For the server and for clients; its file has `intermediate` in it.
+    var chained: ServerCertificate.Files { files("chained") }
+    /// Of a client, with names of every kind, none of them written as most would.
+    var named: ServerCertificate.Files { files("named") }
     /// Of a client, signed by nobody anyone knows.
     var unknownClient: ServerCertificate.Files { files("unknown-client") }
 
@@ -39,6 +45,13 @@ struct TestCertificates {
         sign stranger DNS:stranger.example 2 ca
         sign expired DNS:localhost,IP:127.0.0.1 -1 ca
         sign client URI:spiffe://example/reports,DNS:reports.example 2 ca
+        sign named 'DNS:Reports.EXAMPLE,URI:SPIFFE://Example/Reports,email:Jobs@EXAMPLE.com,IP:2001:DB8:0:0:0:0:0:7,IP:192.0.2.7' 2 ca
+        openssl req $key -keyout intermediate.key -out intermediate.csr -subj /CN=intermediate
+        printf 'basicConstraints=critical,CA:TRUE\\nkeyUsage=keyCertSign' > intermediate.ext
+        openssl x509 -req -in intermediate.csr -CA ca.pem -CAkey ca.key -days 2 -extfile intermediate.ext -out intermediate.pem
+        sign chained DNS:localhost,IP:127.0.0.1 2 intermediate
+        cat intermediate.pem >> chained.pem
+        openssl pkey -in server.key -aes128 -passout pass:secret -out encrypted.key
         sign unknown-client DNS:reports.example 2 other-ca
         """
 

@@ -190,8 +190,12 @@ struct ServerTLSTests {
             try write("no certificate", to: certificates.folder + "/text")
             var files = certificates.server
             files.key = certificates.stranger.key
-            #expect(throws: TLSFailure.keyMismatch) { try ServerCertificate.test(files) }
-            #expect(throws: TLSFailure.certificateExpired) { try ServerCertificate.test(certificates.expired) }
+            let mismatch = TLSFailure.keyMismatch(key: files.key, certificate: files.certificate)
+            #expect(throws: mismatch) { try ServerCertificate.test(files) }
+            let expired = certificates.expired
+            #expect(throws: TLSFailure.certificateExpired(path: expired.certificate)) {
+                try ServerCertificate.test(expired)
+            }
             for path in ["/nonexistent", certificates.folder + "/text"] {
                 for part in [\ServerCertificate.Files.certificate, \.key] {
                     var files = certificates.server
@@ -202,6 +206,89 @@ struct ServerTLSTests {
                 var files = certificates.server
                 files.clientCA = path
                 #expect(throws: TLSFailure.self) { try ServerCertificate.test(files) }
+            }
+        }
+    }
+
+    @Test(
+        "TLS files that cannot be used: the failure says which file it is, and why",
+        arguments: [
+            (TLSFailure.File.certificate, "certificate"), (.key, "private key"), (.trust, "certificate"),
+        ])
+    func reasons(file: TLSFailure.File, content: String) async throws {
+        try await TestCertificates.with { certificates in
+            try write("", to: certificates.folder + "/empty")
+            try write("no PEM", to: certificates.folder + "/text")
+            let none = "there is no \(content) in it, as PEM"
+            var reasons = [
+                "/nonexistent": "No such file or directory", "/empty": none, "/text": none,
+                file == .key ? "/ca.pem" : "/ca.key": none,
+            ]
+            if file == .key {
+                reasons["/encrypted.key"] =
+                    "the key is encrypted, and there is no passphrase for it: openssl pkey writes it without one"
+            }
+            for (name, reason) in reasons {
+                var files = certificates.server
+                let path = certificates.folder + name
+                switch file {
+                case .certificate: files.certificate = path
+                case .key: files.key = path
+                case .trust: files.clientCA = path
+                }
+                let expected = TLSFailure.file(file, path: path, problem: reason)
+                #expect(throws: expected) { try ServerCertificate.test(files) }
+            }
+        }
+    }
+
+    @Test("TLS trust files: the issuing intermediate alone is enough, for clients and for servers")
+    func intermediateAlone() async throws {
+        try await TestCertificates.with { certificates in
+            for trusted in [certificates.intermediate, certificates.ca] {
+                var files = certificates.chained
+                files.clientCA = trusted
+                try await withServer(Self.names, tls: .test(files)) { server in
+                    let client = certificates.chained
+                    let answered = await Self.curl(
+                        server.port, "--cacert", trusted, "--cert", client.certificate, "--key", client.key)
+                    #expect(answered.output == "DNS:localhost IP:127.0.0.1\n", "\(answered.errors)")
+                    let stranger = certificates.unknownClient
+                    #expect(
+                        await Self.curl(
+                            server.port, "--cacert", trusted, "--cert", stranger.certificate, "--key", stranger.key
+                        ).status != 0)
+                }
+                try await withServer(Self.names, tls: .test(certificates.chained)) { server in
+                    var configuration = HTTPClient.Configuration.patient
+                    configuration.tls = try TLSContext(clientTrusting: trusted)
+                    let client = HTTPClient(
+                        origin: Origin(scheme: .https, host: "127.0.0.1", port: server.port), group: .singleton,
+                        configuration: configuration, logger: .silent)
+                    let request = ClientRequest(
+                        method: "GET", scheme: "https", authority: client.origin.authority, target: "/")
+                    let response = try await client.exchange(request, bodyBytesMax: 1000, timeout: .minutes(5))
+                    #expect(response.status == 200)
+                    await client.close()
+                }
+            }
+        }
+    }
+
+    @Test(
+        "Client certificates: names of every kind are told in their canonical form, whatever form they are written in")
+    func canonicalNames() async throws {
+        try await TestCertificates.with { certificates in
+            var files = certificates.server
+            files.clientCA = certificates.ca
+            try await withServer(Self.names, tls: .test(files)) { server in
+                let client = certificates.named
+                let answered = await Self.curl(
+                    server.port, "--cacert", certificates.ca, "--cert", client.certificate, "--key", client.key)
+                #expect(
+                    answered.output
+                        == "DNS:reports.example URI:spiffe://example/Reports email:Jobs@example.com IP:2001:db8::7 IP:192.0.2.7\n",
+                    "\(answered.errors)")
             }
         }
     }
