@@ -5,7 +5,6 @@ import Logging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
-import UnixSignals
 
 #if canImport(Glibc)
     import Glibc
@@ -17,13 +16,12 @@ struct Application {
     private let group: MultiThreadedEventLoopGroup
     private let opsGroup: MultiThreadedEventLoopGroup
     private let logger: Logger
-    private let sandboxCredentials: TemporaryCredentials?
 
     private let health: Health
     private let zoom: ZoomMasters
     private let cache: BillingCache
     private let lists: AccountLists
-    private let signals: UnixSignalsSequence
+    private let signals: ShutdownSignals
     private let systemd: SystemdNotifier?
 
     /// Where it listens.
@@ -42,13 +40,13 @@ struct Application {
     /// - Parameters:
     ///   - guest: Somebody who may call besides those of the file.
     ///   - levelInFile: What the log's level is to follow.
-    /// - Throws: `ConfigurationProblem` for files; what the system says of the port.
+    /// - Throws: `ConfigurationProblem` for files, hosts and ports.
     init(
         _ settings: ServeSettings, guest: (digest: SHA256Digest, caller: Caller)? = nil,
         levelInFile: LogLevelControl.File? = nil, logger: Logger
     ) async throws {
         // First of all: whoever is told where it listens may want to stop it at once.
-        signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        signals = await ShutdownSignals()
         let time = SystemTime()
         let metrics = MetricsRegistry()
         let eventLoops = settings.listener.eventLoops
@@ -61,13 +59,11 @@ struct Application {
         self.logger = logger
 
         let certificate = try settings.listener.tls.map { files throws(ConfigurationProblem) in
-            try ServerCertificate.read(files, naming: .httpTLSCertificate, opsGroup, metrics, logger)
+            try ServerCertificate.read(
+                files, naming: (.httpTLSCertificate, .httpTLSKey, .httpTLSClientCA), opsGroup, metrics, logger)
         }
 
         var services: [any Service] = []
-        var temporary: TemporaryCredentials?
-        // What goes wrong from here on must not leave credentials behind.
-        defer { temporary?.remove() }
         var configuration = try settings.zoom.configuration()
         let interactiveTimeMax = settings.interactiveTimeMax
         configuration.interactiveTimeMax = interactiveTimeMax
@@ -84,11 +80,18 @@ struct Application {
                 ])
         }
         var defaults = settings.zoom.defaults
-        let credentials: CredentialsFile
+        let masters: MasterAccounts
         let guestCaller: (digest: SHA256Digest, caller: Caller)?
         switch settings.source {
         case .real(let file):
-            credentials = file
+            masters = try Self.naming(.credentialsFile) { () throws(FileProblem) in
+                let masters = try MasterAccounts(
+                    file, defaults: defaults, eventLoop: opsGroup.next(), metrics: metrics, logger: logger)
+                guard !masters.names.isEmpty else {
+                    throw FileProblem(path: file.file.path, reason: "there is no master account in it")
+                }
+                return masters
+            }
             guestCaller = guest
             sandbox = nil
         case .sandbox(let sandboxSettings):
@@ -98,9 +101,8 @@ struct Application {
             defaults.api = embedded.api
             defaults.oauth = embedded.oauth
             defaults.plan = ZoomPlan(rawValue: sandboxSettings.limits.rawValue)
-            let made = try TemporaryCredentials(embedded.app)
-            credentials = made.file
-            temporary = made
+            masters = try MasterAccounts(
+                embedded.app, defaults: defaults, eventLoop: opsGroup.next(), logger: logger)
             let token = CallerToken.make()
             guard let name = Name("sandbox") else { preconditionFailure("the sandbox has chosen no good name") }
             guestCaller =
@@ -108,14 +110,6 @@ struct Application {
             sandbox = (embedded.zoom.accounts, token, "http://\(Output.authority(of: embedded.server.address))")
         }
 
-        let masters = try Self.naming(.credentialsFile) { () throws(FileProblem) in
-            let masters = try MasterAccounts(
-                credentials, defaults: defaults, eventLoop: opsGroup.next(), metrics: metrics, logger: logger)
-            guard !masters.names.isEmpty else {
-                throw FileProblem(path: credentials.file.path, reason: "there is no master account in it")
-            }
-            return masters
-        }
         let callersFile = try Self.naming(.callersFile) { () throws(FileProblem) in
             try settings.callers.map { callers throws(FileProblem) in
                 try ReloadedFile(
@@ -176,9 +170,11 @@ struct Application {
         let health = Health(
             checks: checks, loops: Array(group.makeIterator()), clock: opsGroup.next(), time: time)
         self.health = health
-        let ops = try await HTTPServer(
-            host: settings.opsHost, port: settings.opsPort, group: opsGroup,
-            handler: Operations(health: health, metrics: metrics), logger: logger)
+        let ops = try await ConfigurationProblem.naming(host: .opsHost, port: .opsPort) {
+            try await HTTPServer(
+                host: settings.opsHost, port: settings.opsPort, group: opsGroup,
+                handler: Operations(health: health, metrics: metrics), logger: logger)
+        }
         opsAddress = ops.address
         // First, since they are stopped last: probes are answered to the end.
         services = [ops, health] + services
@@ -193,9 +189,12 @@ struct Application {
         if let certificate { services.append(certificate) }
         var listening = settings.listener.configuration
         listening.tls = certificate
-        let server = try await HTTPServer(
-            host: settings.listener.host, port: settings.listener.port, group: group, handler: router,
-            configuration: listening, logger: logger, defences: defences, shutdownBegan: { health.shutdownBegan() })
+        let server = try await ConfigurationProblem.naming(host: .httpHost, port: .httpPort) { [listening] in
+            try await HTTPServer(
+                host: settings.listener.host, port: settings.listener.port, group: group, handler: router,
+                configuration: listening, logger: logger, defences: defences,
+                shutdownBegan: { health.shutdownBegan() })
+        }
         services.append(FreedMemory(load: server.load, eventLoop: opsGroup.next()))
         services.append(server)
         metrics.collect(from: server.load)
@@ -206,8 +205,6 @@ struct Application {
         metrics.collectProcess()
         address = server.address
         isEncrypted = certificate != nil
-        sandboxCredentials = temporary
-        temporary = nil
         // The group stops them last to first: the server while Zoom can still be asked, Zoom's client before Zoom.
         self.services = services.map {
             .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
@@ -263,29 +260,17 @@ struct Application {
         logger.warning("there are no callers: every request will be answered 401")
     }
 
-    /// Removes the files of an application that is not run.
-    func discard() {
-        sandboxCredentials?.remove()
-    }
-
-    /// Serves until SIGTERM or SIGINT, then ends what is under way and returns. A second signal ends the program at once,
-    /// with status 1.
+    /// Serves until a signal shuts it down, ends what is under way, and returns.
     func run() async throws {
         let serviceGroup = ServiceGroup(configuration: .init(services: services, logger: logger))
-        defer { sandboxCredentials?.remove() }
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
-                var signals = signals.makeAsyncIterator()
-                guard let signal = await signals.next() else { return }
-                logger.info("shutting down", metadata: ["signal": "\(signal)"])
-                // Before anything else: whoever probes now is told.
-                health.shutdownBegan()
-                await systemd?.stopping()
-                await serviceGroup.triggerGracefulShutdown()
-                guard await signals.next() != nil else { return }
-                logger.warning("a second signal: ending at once")
-                sandboxCredentials?.remove()
-                Output.exit(1)
+                await signals.run(logger) {
+                    // Before anything else: whoever probes now is told.
+                    health.shutdownBegan()
+                    await systemd?.stopping()
+                    await serviceGroup.triggerGracefulShutdown()
+                }
             }
             tasks.addTask { await zoom.obtainTokens() }
             try await serviceGroup.run()

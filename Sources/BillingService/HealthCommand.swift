@@ -40,16 +40,19 @@ struct HealthCommand: AsyncParsableCommand {
 
     /// Where a listener on all addresses is found from the same machine.
     private static func reachable(_ host: String) -> String {
-        switch host {
+        switch AddressLookup.literal(host, port: 0)?.ipAddress {
         case "0.0.0.0": "127.0.0.1"
         case "::": "::1"
-        default: host
+        case .some, nil: host
         }
     }
 
     private func isHealthy(host: String, port: Int) async throws(OutputProblem) -> Bool {
         let origin = Origin(scheme: .http, host: host, port: port)
-        let client = HTTPClient(origin: origin, group: .singleton, logger: Output.logger(.error))
+        var configuration = HTTPClient.Configuration()
+        configuration.lookup = .unrestricted
+        let client = HTTPClient(
+            origin: origin, group: .singleton, configuration: configuration, logger: Output.logger(.error))
         let request = ClientRequest(
             method: "GET", scheme: "http", authority: origin.authority, target: live ? "/livez" : "/readyz?verbose")
         let response: ClientResponse

@@ -18,7 +18,7 @@ enum Invocation {
     static var environment: [String: String] {
         var environment = ProcessInfo.processInfo.environment
         // Foundation may replace or drop values that are not UTF-8.
-        for name in Set(environment.keys).union(Setting.all.map(\.variableName)).union(["TMPDIR", "NOTIFY_SOCKET"]) {
+        for name in Set(environment.keys).union(Setting.all.map(\.variableName)).union(["NOTIFY_SOCKET"]) {
             guard let value = getenv(name) else { continue }
             environment[name] = SystemText.text { value[$0] }
         }

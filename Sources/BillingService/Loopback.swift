@@ -1,12 +1,14 @@
-import NIOCore
+import Adapters
 
 /// Addresses that nobody on another machine reaches.
 enum Loopback {
     /// Whether a host, a name or an address, with or without brackets, is one of them for certain.
     static func includes(_ host: String) -> Bool {
-        let host = host.filter { $0 != "[" && $0 != "]" }
-        if host == "localhost" { return true }
-        guard let address = try? SocketAddress(ipAddress: host, port: 0) else { return false }
-        return address.ipAddress == "::1" || address.ipAddress?.hasPrefix("127.") ?? false
+        if host.lowercased() == "localhost" { return true }
+        guard let address = AddressLookup.literal(host, port: 0) else { return false }
+        return ranges.contains { $0.contains(address) }
     }
+
+    /// RFC 1122, 3.2.1.3; RFC 4291, 2.5.3.
+    private static let ranges = ["127.0.0.0/8", "::1"].compactMap { AddressRange($0) }
 }

@@ -5,11 +5,18 @@ import Metrics
 import NIOCore
 import ServiceLifecycle
 
-/// The master accounts of the credentials file as they are now, and how Zoom is asked about each.
+/// The master accounts of the credentials file as they are now, or of the embedded sandbox, and how Zoom is asked about each.
 struct MasterAccounts: CredentialsStore {
     struct Content: Sendable, Equatable {
         let document: CredentialsDocument
         let masters: [ZoomMasters.Master]
+
+        init(_ document: CredentialsDocument, _ defaults: ZoomSettings.Defaults) throws(EndpointProblem) {
+            self.document = document
+            var masters: [ZoomMasters.Master] = []
+            for master in document.masters { masters.append(try ZoomMasters.Master(master, defaults)) }
+            self.masters = masters
+        }
     }
 
     let file: ReloadedFile<Content>
@@ -24,11 +31,24 @@ struct MasterAccounts: CredentialsStore {
         ) { () throws(FileProblem) in
             let document = try credentials.read()
             do throws(EndpointProblem) {
-                var masters: [ZoomMasters.Master] = []
-                for master in document.masters { masters.append(try ZoomMasters.Master(master, defaults)) }
-                return Content(document: document, masters: masters)
+                return try Content(document, defaults)
             } catch {
                 throw FileProblem(path: credentials.file.path, reason: "\(error)")
+            }
+        }
+    }
+
+    /// The one of an app of a sandbox, in no file: there is nothing to be removed, however the program ends.
+    init(
+        _ app: SandboxConfiguration.App, defaults: ZoomSettings.Defaults, eventLoop: any EventLoop, logger: Logger
+    ) throws(FileProblem) {
+        let document = CredentialsDocument(masters: [.init(MasterCredentials(app))])
+        file = try ReloadedFile("credentials", files: [], eventLoop: eventLoop, logger: logger) {
+            () throws(FileProblem) in
+            do throws(EndpointProblem) {
+                return try Content(document, defaults)
+            } catch {
+                preconditionFailure("the sandbox has named no host: \(error)")
             }
         }
     }

@@ -5,7 +5,6 @@ import Logging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
-import UnixSignals
 
 struct SandboxCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -37,7 +36,7 @@ struct SandboxCommand: AsyncParsableCommand {
 
             docs/sandbox.md has all kinds of faults, and examples.
 
-            Exit codes: 0 stopped by SIGTERM or SIGINT, 64 wrong usage, 78 wrong configuration, 1 anything else.
+            Exit codes: 0 stopped by SIGTERM, SIGINT or SIGHUP, 64 wrong usage, 78 wrong configuration, 1 anything else.
             """)
 
     @Option(.sandboxHost) var host
@@ -79,16 +78,20 @@ struct SandboxCommand: AsyncParsableCommand {
         }
 
         let logger = Output.logger(log)
+        let signals = await ShutdownSignals()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: NIOCore.System.coreCount)
         let certificate = try tls.map { files throws(ConfigurationProblem) in
-            try ServerCertificate.read(files, naming: .sandboxTLSCertificate, group, .none, logger)
+            try ServerCertificate.read(
+                files, naming: (.sandboxTLSCertificate, .sandboxTLSKey, .httpTLSClientCA), group, .none, logger)
         }
-        let sandbox = try await EmbeddedSandbox(
-            settings, host: host, port: port, tls: certificate, group: group, time: SystemTime(),
-            logger: logger)
+        let sandbox = try await ConfigurationProblem.naming(host: .sandboxHost, port: .sandboxPort) {
+            try await EmbeddedSandbox(
+                settings, host: host, port: port, tls: certificate, group: group, time: SystemTime(),
+                logger: logger)
+        }
         if let credentialsFile {
             do throws(FileProblem) {
-                try TemporaryCredentials.write(sandbox.app, to: credentialsFile)
+                try sandbox.app.write(to: credentialsFile)
             } catch {
                 throw ConfigurationProblem(lines: ["\(Setting.sandboxCredentialsFile.key): \(error)"])
             }
@@ -98,8 +101,12 @@ struct SandboxCommand: AsyncParsableCommand {
         let serviceGroup = ServiceGroup(
             configuration: .init(
                 services: [.init(service: sandbox.server, successTerminationBehavior: .gracefullyShutdownGroup)],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await serviceGroup.run()
+                logger: logger))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { await signals.run(logger) { await serviceGroup.triggerGracefulShutdown() } }
+            try await serviceGroup.run()
+            tasks.cancelAll()
+        }
         try await group.shutdownGracefully()
     }
 }

@@ -13,8 +13,8 @@ struct ServeCommand: AsyncParsableCommand {
 
             With --sandbox nothing else is needed: an embedded Zoom is served, and lines to try it are printed.
 
-            SIGTERM or SIGINT stops it once what is under way has ended, a second one at once. SIGUSR1 makes the log \
-            say a step more, SIGUSR2 as much as is configured.
+            SIGTERM, SIGINT or SIGHUP stops it once what is under way has ended; another that comes more than a second \
+            later stops it at once. SIGUSR1 makes the log say a step more, SIGUSR2 as much as is configured.
 
             Exit codes: 0 stopped by a signal, 64 wrong usage, 78 wrong configuration, 1 anything else.
             """)
@@ -69,10 +69,7 @@ struct ServeCommand: AsyncParsableCommand {
             try announce(application)
         } catch {
             // Without a sandbox the output says nothing that the log could not say, and a service goes on without it.
-            guard application.sandbox == nil else {
-                application.discard()
-                throw error
-            }
+            guard application.sandbox == nil else { throw error }
             logger.warning(
                 "\(error)",
                 metadata: ["listening_on": "\(application.address)", "operations_on": "\(application.opsAddress)"])

@@ -23,11 +23,13 @@ package enum SecretInput {
         var shown = termios()
         guard tcgetattr(STDIN_FILENO, &shown) == 0 else { throw .cancelled }
         var hidden = shown
-        // Without signals as well: one would be handled on any thread, and leave the terminal without its echo. The keys
-        // that cause them end the line instead.
+        // Without signals of the terminal as well: the keys that cause them end the line instead.
         hidden.c_lflag &= ~tcflag_t(ECHO | ISIG)
         hidden.c_cc.11 = interrupt  // VEOL
         hidden.c_cc.16 = quit  // VEOL2
+        shownTerminal = shown
+        let signals = restoreOnSignals()
+        defer { for number in signals { signal(number, SIG_DFL) } }
         guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 else { throw .cancelled }
         defer {
             tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown)
@@ -35,6 +37,36 @@ package enum SecretInput {
         }
         show(prompt)
         return try readInput(toEndOfLine: true)
+    }
+
+    /// Safe because it is written before the signal handlers that read it are installed.
+    nonisolated(unsafe) private static var shownTerminal = termios()
+
+    /// Sees to it that a signal that ends the program while nothing is shown gives the terminal its echo back first.
+    ///
+    /// - Returns: The signals. Those that are ignored, or that somebody handles, stay as they are.
+    private static func restoreOnSignals() -> [CInt] {
+        // Those that end a program, by signal(7); the others stop it, or say that something is wrong with it.
+        let ending =
+            [
+                SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGSTKFLT, SIGXCPU,
+                SIGXFSZ,
+                SIGVTALRM, SIGPROF, SIGIO, SIGPWR,
+            ] + Array(__libc_current_sigrtmin()...__libc_current_sigrtmax())
+        return ending.filter { number in
+            var action = sigaction()
+            guard sigaction(number, nil, &action) == 0, action.__sigaction_handler.sa_handler == nil else {
+                return false
+            }
+            action.__sigaction_handler.sa_handler = { number in
+                // Both are safe in a signal handler (signal-safety(7)). The signal, as by default, ends the program when
+                // the handler has returned.
+                tcsetattr(STDIN_FILENO, TCSANOW, &SecretInput.shownTerminal)
+                raise(number)
+            }
+            action.sa_flags = CInt(bitPattern: UInt32(SA_RESETHAND))
+            return sigaction(number, &action, nil) == 0
+        }
     }
 
     private static let interrupt: cc_t = 0x03

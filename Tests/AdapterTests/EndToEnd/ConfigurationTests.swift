@@ -60,6 +60,69 @@ struct ConfigurationTests {
         #expect(lines.contains { $0.hasPrefix("billing-service: \(line)") }, "\(outcome.errors)")
     }
 
+    @Test("Configuration: a port in use, a host nobody knows, a port for root are named by their setting, exit code 78")
+    func listeners() async throws {
+        try await withServer(ScriptedHandler.echo) { server in
+            let taken = "port \(server.port) of 127.0.0.1 is in use already"
+            for (arguments, line) in [
+                (["serve", "--sandbox", "--http-port", "\(server.port)", "--ops-port", "0"], "http.port: \(taken)"),
+                (["serve", "--sandbox", "--http-port", "0", "--ops-port", "\(server.port)"], "ops.port: \(taken)"),
+                (["sandbox", "--sandbox-port", "\(server.port)"], "sandbox.port: \(taken)"),
+                (
+                    ["serve", "--sandbox", "--ops-port", "0", "--ops-host", "no-such-host.invalid"],
+                    "ops.host: no-such-host.invalid has no address that can be found"
+                ),
+                (
+                    ["serve", "--sandbox", "--ops-port", "0", "--http-port", "0", "--http-host", "192.0.2.1"],
+                    "http.host: 192.0.2.1 is no address of this machine"
+                ),
+            ] {
+                let outcome = await run(arguments)
+                #expect(outcome.status == 78 && outcome.output.isEmpty)
+                #expect(outcome.errors == "billing-service: \(line)\n")
+            }
+        }
+    }
+
+    @Test("Configuration: a file for TLS that cannot be used is named by its own setting, exit code 78")
+    func tlsFiles() async throws {
+        try await TestCertificates.with { certificates in
+            let (good, other) = (certificates.server, certificates.stranger)
+            let encrypted = certificates.folder + "/encrypted.key"
+            let serve = ["serve", "--sandbox", "--http-port", "0", "--ops-port", "0"]
+            func tls(_ certificate: String, _ key: String, _ clientCA: String...) -> [String] {
+                serve + ["--http-tls-certificate", certificate, "--http-tls-key", key]
+                    + clientCA.flatMap { ["--http-tls-client-ca", $0] }
+            }
+            let real = [
+                "serve", "--http-port", "0", "--ops-port", "0", "--credentials-file", "/nonexistent", "--zoom-plan",
+                "pro",
+            ]
+            for (arguments, line) in [
+                (tls("/nonexistent", good.key), "http.tls.certificate: /nonexistent cannot be used: No such file"),
+                (tls(good.certificate, "/nonexistent"), "http.tls.key: /nonexistent cannot be used: No such file"),
+                (tls(good.certificate, encrypted), "http.tls.key: \(encrypted) cannot be used: the key is encrypted"),
+                (
+                    tls(good.certificate, other.key),
+                    "http.tls.key: \(other.key) is not the key of the certificate in \(good.certificate)"
+                ),
+                (
+                    tls(good.certificate, good.key, good.key),
+                    "http.tls.client-ca: \(good.key) cannot be used: there is no certificate in it, as PEM"
+                ),
+                (
+                    ["sandbox", "--sandbox-tls-certificate", good.certificate, "--sandbox-tls-key", encrypted],
+                    "sandbox.tls.key: \(encrypted) cannot be used: the key is encrypted"
+                ),
+                (real + ["--zoom-ca-file", "/nonexistent"], "zoom.ca-file: /nonexistent cannot be used: No such file"),
+            ] {
+                let outcome = await run(arguments)
+                #expect(outcome.status == 78 && outcome.output.isEmpty)
+                #expect(outcome.errors.hasPrefix("billing-service: \(line)"), "\(outcome.errors)")
+            }
+        }
+    }
+
     @Test("whose limits are more than there is memory or files for is lowered, and says so")
     func lowered() async throws {
         try await RunningService.with(["--http-limits-buffers-total", "64MiB"]) { service in

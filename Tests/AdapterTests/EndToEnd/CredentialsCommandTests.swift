@@ -271,6 +271,41 @@ struct CredentialsCommandTests {
         }
     }
 
+    @Test(
+        "Prompt for a secret: a signal that ends the program gives the terminal its echo back",
+        arguments: [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE, SIGXCPU, 40])
+    func signalled(signal: Int32) async throws {
+        try await Self.with { work in
+            let script = """
+                import os, pty, sys, termios
+                program = sys.argv[2:]
+                # Held open here, so that the terminal can be looked at when the program is gone.
+                terminal, other = pty.openpty()
+                child = os.fork()
+                if child == 0:
+                    os.setsid()
+                    os.close(terminal)
+                    for descriptor in range(3):
+                        os.dup2(other, descriptor)
+                    os.execv(program[0], program)
+                seen = b""
+                while b": " not in seen:
+                    seen += os.read(terminal, 1000)
+                echo = lambda: bool(termios.tcgetattr(other)[3] & termios.ECHO)
+                print(echo())
+                os.kill(child, int(sys.argv[1]))
+                print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), echo())
+                """
+            let outcome = await TestProcess.run(
+                "python3",
+                [
+                    "-c", script, "\(signal)", TestProcess.billingService, "credentials", "add", "--account-id", "A",
+                    "--client-id", "C", "--credentials-file", work.path, "--name", "main",
+                ])
+            #expect(outcome.output == "False\n-\(signal) True\n", "\(outcome.errors)")
+        }
+    }
+
     @Test("verifies against Zoom: which scopes the token carries, what is missing, or why there is none")
     func verify() async throws {
         var app = TestZoom.app

@@ -28,10 +28,60 @@ struct DrainTests {
             let late = await service.curl(service.accountPath)
             #expect(late.status == 0 && late.output.contains("\"city\""))
             // Nobody waits for the rest of the delay.
-            service.process.signal(SIGTERM)
-            #expect(await service.process.outcome().status == 1)
+            try await Self.signalUntilOver(service.process)
             #expect(await health().status == 1)
         }
+    }
+
+    /// Signals again until the program has ended at once: it takes signals within a second for one.
+    private static func signalUntilOver(_ process: TestProcess) async throws {
+        let status = Task { await process.outcome().status }
+        let asking = Task {
+            while !Task.isCancelled {
+                process.signal(SIGTERM)
+                await Task.yield()
+            }
+        }
+        #expect(await status.value == 1)
+        asking.cancel()
+    }
+
+    @Test(
+        "Shutdown: signals within a moment count as one, whichever they are", arguments: [SIGTERM, SIGINT, SIGHUP])
+    func signalsTogether(first: Int32) async throws {
+        try await RunningService.with(["--shutdown-delay", "1h"], expectedStatus: 1) { service in
+            service.process.signal(first)
+            for signal in [SIGTERM, SIGINT, SIGHUP, SIGTERM] { service.process.signal(signal) }
+            try await service.process.errors(containing: "shutting down")
+            #expect(await Self.status(service.ops + "/livez") == "200")
+            let answered = await service.curl(service.accountPath)
+            #expect(answered.status == 0 && answered.output.contains("\"city\""))
+            #expect(service.process.count(of: "a second signal") == 0)
+            try await Self.signalUntilOver(service.process)
+        }
+    }
+
+    @Test(
+        "Shutdown: the sandbox ends cleanly on each of the signals, and on all of them together",
+        arguments: [[SIGTERM], [SIGINT], [SIGHUP], [SIGTERM, SIGTERM, SIGINT, SIGHUP]])
+    func sandbox(signals: [Int32]) async throws {
+        let process = TestProcess(TestProcess.billingService, ["sandbox", "--sandbox-port", "0"])
+        _ = try await process.output(containing: "Listening on")
+        for signal in signals { process.signal(signal) }
+        #expect(await process.outcome().status == 0)
+    }
+
+    @Test("Shutdown: a service that was started by nohup stays when its terminal is closed")
+    func nohup() async throws {
+        let process = TestProcess(
+            "nohup",
+            [TestProcess.billingService, "serve", "--sandbox", "--http-port", "0", "--ops-port", "0"])
+        let output = try await process.output(containing: "/v2/billing/stream\n")
+        let ops = String(try #require(output.firstMatch(of: /Operations on (http:\/\/[0-9.]+:[0-9]+)/)).output.1)
+        process.signal(SIGHUP)
+        #expect(await Self.status(ops + "/readyz") == "200")
+        process.signal(SIGTERM)
+        #expect(await process.outcome().status == 0)
     }
 
     @Test("loses nothing under load: every request was answered, or never started")
@@ -81,7 +131,7 @@ struct DrainTests {
         }
     }
 
-    @Test("happens at once at the second signal")
+    @Test("Shutdown: happens at once at a second signal that comes later than a moment")
     func secondSignal() async throws {
         try await RunningService.with(["--sandbox-limits", "pro", "--shutdown-grace", "1h"], expectedStatus: 1) {
             service in
@@ -89,8 +139,7 @@ struct DrainTests {
             _ = try await curl.output(containing: "\"type\":\"contact\"")
             service.process.signal(SIGTERM)
             try await service.process.errors(containing: "shutting down")
-            service.process.signal(SIGTERM)
-            #expect(await service.process.outcome().status == 1)
+            try await Self.signalUntilOver(service.process)
             let cut = await curl.outcome()
             #expect(cut.status != 0 && !cut.output.contains("\"end\""))
         }
