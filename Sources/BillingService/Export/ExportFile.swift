@@ -72,11 +72,12 @@ struct ExportFile: Sendable {
     ) throws -> Opening? {
         let partial = partial(path)
         var isNew = false
-        var descriptor = Glibc.open(partial, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        var descriptor = Glibc.open(SystemText.cString(of: partial), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         if descriptor < 0, errno == ENOENT {
             if lstatus(path) != nil { return try openExisting(path, resumes, identity, format) }
             isNew = true
-            descriptor = Glibc.open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+            descriptor = Glibc.open(
+                SystemText.cString(of: partial), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
             if descriptor < 0, errno == EEXIST { return nil }
         }
         guard descriptor >= 0 else {
@@ -101,12 +102,12 @@ struct ExportFile: Sendable {
         if let output = lstatus(path) {
             // The process that finished it was killed between giving it its name and removing the other names.
             if isSame(output, own) {
-                unlink(partial)
-                unlink(state(path))
+                unlink(SystemText.cString(of: partial))
+                unlink(SystemText.cString(of: state(path)))
                 return try openExisting(path, resumes, identity, format)
             }
             if isNew {
-                unlink(partial)
+                unlink(SystemText.cString(of: partial))
                 return nil
             }
             throw FileProblem(
@@ -117,7 +118,7 @@ struct ExportFile: Sendable {
             checkpoint = try self.checkpoint(
                 path, resumes: resumes && !isNew, identity, size: own.st_size)
         } catch {
-            if isNew { unlink(partial) }
+            if isNew { unlink(SystemText.cString(of: partial)) }
             throw error
         }
         isKept = true
@@ -173,7 +174,7 @@ struct ExportFile: Sendable {
         _ path: String, _ resumes: Bool, _ identity: ExportIdentity, _ format: ExportEncoding
     ) throws(FileProblem) -> Opening {
         var status = stat()
-        guard stat(path, &status) == 0 else { throw FileProblem(path: path, code: errno) }
+        guard stat(SystemText.cString(of: path), &status) == 0 else { throw FileProblem(path: path, code: errno) }
         switch status.st_mode & S_IFMT {
         case S_IFREG: break
         case S_IFDIR: throw FileProblem(path: path, reason: "a folder: name a file in it")
@@ -186,7 +187,7 @@ struct ExportFile: Sendable {
                     path: path,
                     reason: "complete already, but exported with \(difference); move it, or name another --output")
             }
-            unlink(state(path))
+            unlink(SystemText.cString(of: state(path)))
             return .finished(isRecorded: true)
         }
         // The file system has no extended attributes, or the file is a copy.
@@ -194,7 +195,7 @@ struct ExportFile: Sendable {
             throw FileProblem(
                 path: path, reason: "there already, and no export in this format; move it, or name another --output")
         }
-        unlink(state(path))
+        unlink(SystemText.cString(of: state(path)))
         return .finished(isRecorded: false)
     }
 
@@ -205,7 +206,7 @@ struct ExportFile: Sendable {
     }
 
     private static func firstBytes(of path: String) throws(FileProblem) -> [UInt8] {
-        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = Glibc.open(SystemText.cString(of: path), O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileProblem(path: path, code: errno) }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: 64)
@@ -216,7 +217,7 @@ struct ExportFile: Sendable {
 
     private static func lstatus(_ path: String) -> stat? {
         var status = stat()
-        return lstat(path, &status) == 0 ? status : nil
+        return lstat(SystemText.cString(of: path), &status) == 0 ? status : nil
     }
 
     private static func isSame(_ one: stat, _ other: stat) -> Bool {
@@ -228,7 +229,7 @@ struct ExportFile: Sendable {
     /// Adds bytes and the checkpoint that counts them. If the process ends in between, resuming writes them again.
     mutating func append(_ bytes: ByteBuffer, _ next: ExportCheckpoint) throws(FileProblem) {
         // A first page replaces an earlier attempt; until now that could still have been resumed.
-        if checkpoint.bytes == 0 { unlink(Self.state(path)) }
+        if checkpoint.bytes == 0 { unlink(SystemText.cString(of: Self.state(path))) }
         guard ftruncate(descriptor, checkpoint.bytes) == 0, lseek(descriptor, checkpoint.bytes, SEEK_SET) >= 0 else {
             throw FileProblem(path: partial, code: errno)
         }
@@ -242,18 +243,21 @@ struct ExportFile: Sendable {
         let temporary = Self.newState(path)
         let target = Self.state(path)
         // Left by a process that was killed, or put there by another user: never written through.
-        unlink(temporary)
-        let descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        unlink(SystemText.cString(of: temporary))
+        let descriptor = Glibc.open(
+            SystemText.cString(of: temporary), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw FileProblem(path: temporary, code: errno) }
         do throws(FileProblem) {
             defer { close(descriptor) }
             try Self.write(next.text, to: descriptor, temporary)
             guard fsync(descriptor) == 0 else { throw FileProblem(path: temporary, code: errno) }
         } catch {
-            unlink(temporary)
+            unlink(SystemText.cString(of: temporary))
             throw error
         }
-        guard rename(temporary, target) == 0 else { throw FileProblem(path: target, code: errno) }
+        guard rename(SystemText.cString(of: temporary), SystemText.cString(of: target)) == 0 else {
+            throw FileProblem(path: target, code: errno)
+        }
         try syncFolder()
     }
 
@@ -278,7 +282,7 @@ struct ExportFile: Sendable {
             case 0: "/"
             case let index?: String(decoding: bytes[..<index], as: UTF8.self)
             }
-        let descriptor = Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let descriptor = Glibc.open(SystemText.cString(of: folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileProblem(path: folder, code: errno) }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw FileProblem(path: folder, code: errno) }
@@ -293,8 +297,8 @@ struct ExportFile: Sendable {
         // Not every file system has extended attributes. Without them a later --resume cannot compare the options.
         try? FileManager.default.setAttributes(
             [Self.attributes: [Self.attribute: Data(record.readableBytesView)]], ofItemAtPath: partial)
-        if link(partial, path) == 0 {
-            unlink(partial)
+        if link(SystemText.cString(of: partial), SystemText.cString(of: path)) == 0 {
+            unlink(SystemText.cString(of: partial))
         } else {
             guard errno != EEXIST else {
                 throw FileProblem(
@@ -303,16 +307,17 @@ struct ExportFile: Sendable {
                 )
             }
             // No hard links on this file system.
-            guard Self.lstatus(path) == nil, rename(partial, path) == 0 else {
+            guard Self.lstatus(path) == nil, rename(SystemText.cString(of: partial), SystemText.cString(of: path)) == 0
+            else {
                 throw FileProblem(path: path, code: errno)
             }
         }
-        unlink(Self.state(path))
+        unlink(SystemText.cString(of: Self.state(path)))
         try syncFolder()
     }
 
     /// After a failure: removes the partial file if this process has created it and nothing was written.
     func discardIfEmpty() {
-        if isNew, checkpoint.bytes == 0 { unlink(partial) }
+        if isNew, checkpoint.bytes == 0 { unlink(SystemText.cString(of: partial)) }
     }
 }
