@@ -5,20 +5,25 @@ import Domain
 extension ZoomMasters {
     var finding: Health.Finding {
         let reports = reports
-        func names(_ standing: ZoomClient.Standing) -> String {
-            reports.filter { $0.standing == standing }.map(\.master.rawValue).joined(separator: ", ")
-        }
-        let (refused, unreachable) = (names(.refused), names(.unreachable))
+        let refused = reports.filter { $0.standing == .refused }.map(\.master.rawValue).joined(separator: ", ")
         if !refused.isEmpty {
             return .degraded(
                 "Zoom refuses the credentials: \(refused)",
                 remedy: "check the app's account id, client id and secret, and that it is activated: "
                     + "billing-service credentials verify")
         }
-        if !unreachable.isEmpty {
+        let failing = reports.compactMap { report -> (master: Name, problem: ZoomProblem)? in
+            guard case .failing(let problem) = report.standing else { return nil }
+            return (report.master, problem)
+        }
+        if let first = failing.first {
+            let remedies = failing.map(\.problem.remedy)
             return .degraded(
-                "the last call to Zoom failed: \(unreachable)",
-                remedy: "look at the log for the reason; check the network, the proxy and zoom.ca-file")
+                "the last call to Zoom failed: "
+                    + failing.map { "\($0.master): \($0.problem.reason)" }.joined(separator: "; "),
+                remedy: remedies.allSatisfy { $0 == first.problem.remedy }
+                    ? first.problem.remedy
+                    : failing.map { "\($0.master): \($0.problem.remedy)" }.joined(separator: "; "))
         }
         let missing = reports.flatMap { report in
             report.missing.map { operation in

@@ -62,6 +62,7 @@ package struct FieldName: Sendable, Equatable {
     package static let forwarded = FieldName("forwarded")
     package static let xForwardedFor = FieldName("x-forwarded-for")
     package static let prefer = FieldName("prefer")
+    package static let location = FieldName("location")
     package static let retryAfter = FieldName("retry-after")
     package static let traceparent = FieldName("traceparent", isNeverIndexed: true)
     package static let tracestate = FieldName("tracestate", isNeverIndexed: true)

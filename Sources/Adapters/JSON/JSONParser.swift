@@ -1,14 +1,26 @@
 /// Reads one JSON text, strictly by RFC 8259: valid UTF-8, no trailing commas, no comments.
+///
+/// The lenient reading accepts what some senders get wrong inside of values and names, as long as it is plain where they
+/// end: half a surrogate pair, bytes that are not UTF-8 (U+FFFD stands for each), raw control characters and unknown escapes
+/// in strings, words and numbers that JSON does not have (their text is the value), values that nest too deep (null stands
+/// for them).
 struct JSONParser {
     private let bytes: [UInt8]
     private let depthMax: Int
     private let keepsText: Bool
+    private let isLenient: Bool
     private var offset = 0
 
-    init(bytes: [UInt8], depthMax: Int, keepsText: Bool) {
+    /// How often the lenient reading accepted what is not JSON.
+    private var repairs = 0
+
+    init(bytes: [UInt8], depthMax: Int, keepsText: Bool, isLenient: Bool = false) {
         self.bytes = bytes
         self.depthMax = depthMax
         self.keepsText = keepsText
+        self.isLenient = isLenient
+        // A byte order mark may be ignored (RFC 8259, 8.1).
+        if isLenient, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { offset = 3 }
     }
 
     mutating func parseDocument() throws(JSONSyntaxError) -> JSONValue {
@@ -42,17 +54,68 @@ struct JSONParser {
     private mutating func parseValue(depth: Int) throws(JSONSyntaxError) -> JSONValue {
         skipBlanks()
         switch next {
-        case UInt8(ascii: "{"): return .object(try parseObject(depth: depth))
-        case UInt8(ascii: "["): return .array(try parseArray(depth: depth))
-        case UInt8(ascii: "\""): return .string(try parseString())
+        case UInt8(ascii: "{")?, UInt8(ascii: "[")?:
+            if isLenient, depth >= depthMax { return try skipNested() }
+            return next == UInt8(ascii: "{")
+                ? .object(try parseObject(depth: depth)) : .array(try parseArray(depth: depth))
+        case UInt8(ascii: "\"")?: return .string(try parseString())
+        case nil: throw problem("the text ends where a value should be")
+        case _?: return isLenient ? try parseScalarLeniently() : try parseScalar()
+        }
+    }
+
+    private mutating func parseScalar() throws(JSONSyntaxError) -> JSONValue {
+        switch next {
         case UInt8(ascii: "t"): return try parseWord("true", .bool(true))
         case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
         case UInt8(ascii: "n"): return try parseWord("null", .null)
-        case nil: throw problem("the text ends where a value should be")
-        case let byte?:
-            guard byte == UInt8(ascii: "-") || Self.isDigit(byte) else { throw problem("no value begins like this") }
+        case let byte:
+            guard let byte, byte == UInt8(ascii: "-") || Self.isDigit(byte) else {
+                throw problem("no value begins like this")
+            }
             return .number(try parseNumber())
         }
+    }
+
+    // MARK: Leniency
+
+    private static func endsScalar(_ byte: UInt8) -> Bool {
+        byte <= 0x20 || byte == UInt8(ascii: ",") || byte == UInt8(ascii: "}") || byte == UInt8(ascii: "]")
+            || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "\"")
+    }
+
+    /// A word or number, or the text of what is neither, such as 01234 or NaN.
+    private mutating func parseScalarLeniently() throws(JSONSyntaxError) -> JSONValue {
+        let start = offset
+        do throws(JSONSyntaxError) {
+            let value = try parseScalar()
+            if next.map(Self.endsScalar) ?? true { return value }
+        } catch {}
+        offset = start
+        while let byte = next, !Self.endsScalar(byte) { offset += 1 }
+        // Something like a second comma, and no value at all.
+        guard offset > start else { throw problem("no value begins like this") }
+        repairs += 1
+        return .string(String(decoding: bytes[start..<offset], as: UTF8.self))
+    }
+
+    /// Steps over an object or array without a call for each level.
+    private mutating func skipNested() throws(JSONSyntaxError) -> JSONValue {
+        var depth = 0
+        repeat {
+            guard let byte = next else { throw problem("the text ends in a value") }
+            switch byte {
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+            case UInt8(ascii: "\""):
+                _ = try parseString()
+                continue
+            default: break
+            }
+            offset += 1
+        } while depth > 0
+        repairs += 1
+        return .null
     }
 
     private mutating func parseWord(_ word: StaticString, _ value: JSONValue) throws(JSONSyntaxError) -> JSONValue {
@@ -76,8 +139,17 @@ struct JSONParser {
             guard take(UInt8(ascii: ":")) else { throw problem("a colon should be here") }
             skipBlanks()
             let start = offset
+            let repairsBefore = repairs
             let value = try parseValue(depth: depth + 1)
-            let text = keepsText ? Self.withoutBlanks(bytes[start..<offset]) : []
+            // What was repaired is written anew: whoever gets the text may read strictly.
+            let text: [UInt8] =
+                if !keepsText {
+                    []
+                } else if repairs == repairsBefore {
+                    Self.withoutBlanks(bytes[start..<offset])
+                } else {
+                    value.serialized
+                }
             members.append(.init(name: name, value: value, text: text))
             skipBlanks()
             if take(UInt8(ascii: "}")) { return JSONObject(members: members) }
@@ -156,7 +228,10 @@ struct JSONParser {
                 offset += 1
                 unescaped.append(contentsOf: try parseEscape().utf8)
             case 0..<0x20:
-                throw problem("a control character in a string")
+                guard isLenient else { throw problem("a control character in a string") }
+                repairs += 1
+                unescaped.append(byte)
+                offset += 1
             default:
                 unescaped.append(byte)
                 offset += 1
@@ -165,9 +240,11 @@ struct JSONParser {
         throw problem("the text ends in a string")
     }
 
-    private func text(of bytes: ArraySlice<UInt8>) throws(JSONSyntaxError) -> String {
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw problem("a string is not UTF-8") }
-        return text
+    private mutating func text(of bytes: ArraySlice<UInt8>) throws(JSONSyntaxError) -> String {
+        if let text = String(validating: bytes, as: UTF8.self) { return text }
+        guard isLenient else { throw problem("a string is not UTF-8") }
+        repairs += 1
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private mutating func parseEscape() throws(JSONSyntaxError) -> String {
@@ -182,10 +259,32 @@ struct JSONParser {
         case UInt8(ascii: "n"): return "\n"
         case UInt8(ascii: "r"): return "\r"
         case UInt8(ascii: "t"): return "\t"
-        case UInt8(ascii: "u"): return String(Character(try parseUnicodeEscape()))
-        default: throw problem("unknown escape")
+        case UInt8(ascii: "u"):
+            let start = offset
+            let repairsBefore = repairs
+            do throws(JSONSyntaxError) {
+                return String(Character(try parseUnicodeEscape()))
+            } catch {
+                guard isLenient else { throw error }
+                // What follows half a pair may be a whole character.
+                offset = start
+                repairs = repairsBefore + 1
+                for _ in 0..<4 where next.map(Self.isHexDigit) ?? false { offset += 1 }
+                return "\u{FFFD}"
+            }
+        default:
+            guard isLenient else { throw problem("unknown escape") }
+            repairs += 1
+            // Only the backslash is too much. A control character, or the first byte of several, is read as any other.
+            guard byte >= 0x20, byte < 0x80 else {
+                offset -= 1
+                return ""
+            }
+            return String(Unicode.Scalar(byte))
         }
     }
+
+    private static func isHexDigit(_ byte: UInt8) -> Bool { Character(UnicodeScalar(byte)).isHexDigit }
 
     private mutating func parseUnicodeEscape() throws(JSONSyntaxError) -> Unicode.Scalar {
         let unit = try parseFourDigits()

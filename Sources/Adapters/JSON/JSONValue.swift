@@ -17,6 +17,13 @@ package enum JSONValue: Sendable, Equatable {
         self = try parser.parseDocument()
     }
 
+    /// Reads what Zoom sends, which may hold values and names that are not quite JSON: see `JSONParser`. Text that is cut off,
+    /// or that can be read in two ways, is refused here as well.
+    package init(readingLeniently bytes: [UInt8], depthMax: Int = 32) throws(JSONSyntaxError) {
+        var parser = JSONParser(bytes: bytes, depthMax: depthMax, keepsText: true, isLenient: true)
+        self = try parser.parseDocument()
+    }
+
     package var object: JSONObject? { if case .object(let object) = self { object } else { nil } }
     package var array: [JSONValue]? { if case .array(let array) = self { array } else { nil } }
     package var string: String? { if case .string(let string) = self { string } else { nil } }

@@ -40,8 +40,15 @@ package struct SandboxFault: Sendable, Equatable {
         case stall
         /// The answer, byte after byte, with `delay_ms` between them.
         case slowDrip = "slow-drip"
-        /// The token of the request is revoked before it is looked at.
+        /// The token of the request is revoked before it is looked at: code 124, with `status`.
         case tokenRevoked = "token-revoked"
+        /// 503 with a `Retry-After` in seconds, or as a date of HTTP.
+        case unavailableSeconds = "503-seconds"
+        case unavailableDate = "503-date"
+        /// A redirect to another host, with `status`.
+        case redirect
+        /// The answer with half a surrogate pair and a byte that is not UTF-8 in its texts and its names.
+        case badText = "bad-text"
     }
 
     package var kind: Kind
@@ -66,7 +73,8 @@ package struct SandboxFault: Sendable, Equatable {
     package init(_ kind: Kind, operation: SandboxOperation? = nil) {
         self.kind = kind
         self.operation = operation
-        status = kind == .html ? 502 : 500
+        let statuses: [Kind: Int] = [.html: 502, .tokenRevoked: 401, .redirect: 302]
+        status = statuses[kind] ?? 500
         delay = kind == .slowDrip ? .milliseconds(100) : .seconds(1)
     }
 }
@@ -101,7 +109,7 @@ extension SandboxFault {
             } ?? 1
         skip = try number("skip", 0...1_000_000_000) ?? 0
         times = try number("times", 1...1_000_000_000) ?? .max
-        status = try number("status", 400...599) ?? status
+        status = try number("status", 200...599) ?? status
         delay = try number("delay_ms", 0...3_600_000).map { .milliseconds($0) } ?? delay
         retryAfterSeconds = try number("retry_after_seconds", 0...1_000_000_000) ?? retryAfterSeconds
     }

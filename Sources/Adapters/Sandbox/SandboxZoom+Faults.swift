@@ -11,9 +11,14 @@ extension SandboxZoom {
     ) -> Reply {
         guard let fault else { return later(delay, answer) }
         switch fault.kind {
-        case .latency, .tokenRevoked: return later(delay, answer)
+        case .latency: return later(delay, answer)
+        case .badText:
+            return .eventually { [self] in
+                await wait(delay)
+                return await made(answer()).withBadText()
+            }
         case .tooManyASecond, .tooManyUntilSeconds, .tooManyUntilDate, .tooManyADay, .tooManyForUser, .tooManyBare,
-            .status, .html, .empty, .wrongTypes:
+            .status, .html, .empty, .wrongTypes, .tokenRevoked, .unavailableSeconds, .unavailableDate, .redirect:
             let response = SandboxAnswer.spoiled(by: fault, at: clock.timestamp)
             return later(delay) { .now(response) }
         case .huge:
@@ -135,9 +140,51 @@ extension SandboxAnswer {
                 object.member("code", "300")
                 object.member("message", "The code of this error is a text.")
             }
-        case .status, .latency, .truncation, .huge, .reset, .resetHalfway, .goAway, .close, .stall, .slowDrip,
-            .tokenRevoked:
+        case .tokenRevoked: return error(fault.status, 124, "Invalid access token.")
+        case .unavailableSeconds:
+            var response = error(503, 503, "The sandbox was told to fail.")
+            response.fields.append(.retryAfter, fault.retryAfterSeconds)
+            return response
+        case .unavailableDate:
+            var response = error(503, 503, "The sandbox was told to fail.")
+            let seconds = now.secondsSinceEpoch + Int64(fault.retryAfterSeconds)
+            response.fields.append(.retryAfter, HTTPDate.text(secondsSinceEpoch: seconds))
+            return response
+        case .redirect:
+            var response = HTTPResponse(status: fault.status)
+            response.fields.append(.location, "https://login.example/?from=zoom")
+            return response
+        case .status, .latency, .truncation, .huge, .reset, .resetHalfway, .goAway, .close, .stall, .slowDrip, .badText:
             return error(fault.status, fault.status, "The sandbox was told to fail.")
         }
+    }
+}
+
+extension HTTPResponse {
+    /// Texts that stand for what people type; ids and tokens are left alone.
+    private static let texts = ["city", "first_name", "account_name", "message", "reason", "token_type"]
+
+    /// Half a surrogate pair and a byte that is not UTF-8 before each of them, and a member with such a name.
+    fileprivate func withBadText() -> HTTPResponse {
+        let bad: [UInt8] = Array("\\ud83d".utf8) + [0xFF]
+        var bytes = Array(body.readableBytesView)
+        for name in Self.texts {
+            let begin = Array("\"\(name)\":\"".utf8)
+            var index = 0
+            while index + begin.count <= bytes.count {
+                if bytes[index] == begin[0], bytes[index..<index + begin.count].elementsEqual(begin) {
+                    index += begin.count
+                    bytes.insert(contentsOf: bad, at: index)
+                }
+                index += 1
+            }
+        }
+        if bytes.first == UInt8(ascii: "{"), bytes.count > 2 {
+            bytes.insert(
+                contentsOf: Array("\"note ".utf8) + bad + Array("\":[\"".utf8) + bad + Array("\"],".utf8), at: 1)
+        }
+        var response = HTTPResponse(status: status, body: ByteBuffer(bytes: bytes))
+        response.fields.append(.contentType, "application/json;charset=UTF-8")
+        return response
     }
 }

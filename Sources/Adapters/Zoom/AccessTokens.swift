@@ -18,8 +18,8 @@ actor AccessTokens {
     /// Whether anybody has asked for the token at hand: one that nobody uses is let expire.
     private var isInUse = false
 
-    /// The last renewal failed, and there is no token: its failure stands for a while, so that a fault does not turn into
-    /// a storm.
+    /// The last request for a token failed. No other is sent before `until`: for a moment, so that a fault does not turn into
+    /// a storm, or for as long as Zoom's `Retry-After` says.
     private var failure: (failure: ZoomFailure, until: Moment)?
 
     /// Those the last token was asked for with.
@@ -44,6 +44,9 @@ actor AccessTokens {
     private let metrics: ZoomMetrics
     private let logger: Logger
 
+    /// A failure in words for operators.
+    private let problem: @Sendable (ZoomFailure) -> ZoomProblem?
+
     private static let failureKept = Duration.seconds(2)
 
     /// Whoever would have to wait longer until a token is asked for is told instead.
@@ -58,8 +61,10 @@ actor AccessTokens {
 
     init(
         master: Name, credentials: any CredentialsStore, shared: (any SharedTokens)?, time: any TimeSource,
-        metrics: ZoomMetrics, logger: Logger, fetch: @escaping Fetch
+        metrics: ZoomMetrics, logger: Logger, problem: @escaping @Sendable (ZoomFailure) -> ZoomProblem?,
+        fetch: @escaping Fetch
     ) {
+        self.problem = problem
         self.master = master
         self.credentials = credentials
         self.shared = shared
@@ -86,7 +91,7 @@ actor AccessTokens {
         let now = time.now
         if let token, let until = pace.usableUntil, now < until { return token }
         if let renewal { return try await renewal.value.get() }
-        if let failure, now < failure.until { throw failure.failure }
+        if let failure, now < failure.until { throw failure.failure.atTokenEndpoint(wait: failure.until - now) }
         let pause = pace.pause(at: now)
         guard pause <= Self.pauseMax else { throw .unavailable(wait: pause) }
         return try await renew(after: pause).value.get()
@@ -106,6 +111,7 @@ actor AccessTokens {
     func lacksScope() {
         let now = time.now
         if let asked = scopesAskedAt, now - asked < Self.scopesAge { return }
+        if let failure, now < failure.until { return }
         scopesAskedAt = now
         if renewal == nil { renew() }
     }
@@ -113,10 +119,15 @@ actor AccessTokens {
     /// The store may have other credentials than those last presented. The token at hand is used until there is one for
     /// them: an app's tokens outlive its old secret, and nobody has to wait.
     func credentialsChanged() async {
-        failure = nil
+        // Other credentials do not end a time for which Zoom asks not to be asked.
+        if failure?.failure.retryAfter == nil { failure = nil }
         guard token != nil, renewal == nil, let now = try? await credentials.credentials(of: master), now != presented,
             renewal == nil
         else { return }
+        if let failure, time.now < failure.until {
+            alarm?.cancel()
+            return alarm = InstrumentationContext.$current.withValue(nil) { makeAlarm(failure.until) }
+        }
         renew()
     }
 
@@ -139,8 +150,7 @@ actor AccessTokens {
                 if pause > .zero { try await sleep(pause) }
                 return .success(try await obtain())
             } catch {
-                failed(error)
-                return .failure(error)
+                return .failure(failed(error))
             }
         }
         self.renewal = renewal
@@ -152,23 +162,32 @@ actor AccessTokens {
         seen.withLock { $0.times = nil }
     }
 
-    private func failed(_ failure: ZoomFailure) {
-        pace.failed(at: time.now)
+    /// - Returns: What those are told who wait for the token.
+    private func failed(_ failure: ZoomFailure) -> ZoomFailure {
+        let now = time.now
+        pace.failed(at: now)
         metrics.renewed(.failed)
-        let metadata: Logger.Metadata = ["reason": "\(failure.reason)"]
+        var metadata: Logger.Metadata = ["reason": "\(failure.reason)"]
+        if let problem = problem(failure) {
+            metadata = ["reason": "\(problem.reason)", "remedy": "\(problem.remedy)"]
+        }
+        let wait = max(failure.retryAfter ?? .zero, Self.failureKept)
         if token != nil, pace.due != nil {
             logger.warning("Zoom gives no new access token: the old one stays in use", metadata: metadata)
+            self.failure = failure.retryAfter.map { _ in (failure, until: now + wait) }
             setAlarm()
         } else {
             forget()
-            self.failure = (failure, until: time.now + Self.failureKept)
+            self.failure = (failure, until: now + wait)
             logger.warning("could not obtain an access token from Zoom", metadata: metadata)
         }
+        return failure.atTokenEndpoint(wait: wait)
     }
 
     private func setAlarm() {
         alarm?.cancel()
-        guard let due = pace.due else { return }
+        guard var due = pace.due else { return }
+        if let failure { due = max(due, failure.until) }
         // Whoever asked first has nothing to do with what is asked for in an hour.
         alarm = InstrumentationContext.$current.withValue(nil) { makeAlarm(due) }
     }

@@ -11,13 +11,23 @@ package enum CredentialsFault: String, Sendable, Equatable {
     /// Zoom refuses them and does not say why.
     case unexplained
 
-    /// What Zoom says in words or by code (Zoom: Server-to-Server OAuth, and the table of error codes).
-    init(error: String?, code: Int?) {
+    /// What Zoom says in words or by code (Zoom: Server-to-Server OAuth, and the table of error codes); `nil` if it says
+    /// nothing that is known.
+    init?(error: String?, code: Int?) {
         switch (error, code) {
-        case ("invalid_client", _), (_, 4702), (_, 4704): self = .client
+        case ("invalid_client", _), (_, 4702), (_, 4704), (_, 4706): self = .client
         case (_, 4717): self = .disabled
         case ("invalid_request", _), ("invalid_grant", _): self = .account
-        default: self = .unexplained
+        case ("unsupported_grant_type", _), (_, 4705): self = .unexplained
+        default: return nil
+        }
+    }
+
+    /// The word is used for other faults as well: a server that fails may say it.
+    var isGuess: Bool {
+        switch self {
+        case .account, .unexplained: true
+        case .missing, .client, .disabled: false
         }
     }
 }

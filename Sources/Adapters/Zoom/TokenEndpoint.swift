@@ -8,9 +8,13 @@ package import NIOPosix
 package struct TokenEndpoint: Sendable {
     private let configuration: ZoomConfiguration
     private let http: HTTPClient
+    private let time: any TimeSource
 
-    package init(configuration: ZoomConfiguration, group: MultiThreadedEventLoopGroup, logger: Logger) {
+    package init(
+        configuration: ZoomConfiguration, group: MultiThreadedEventLoopGroup, time: any TimeSource, logger: Logger
+    ) {
         self.configuration = configuration
+        self.time = time
         http = HTTPClient(
             origin: configuration.oauth.origin, group: group, configuration: configuration.http, logger: logger)
     }
@@ -23,7 +27,7 @@ package struct TokenEndpoint: Sendable {
 
     /// The Server-to-Server OAuth grant.
     package func token(for master: MasterCredentials) async throws(ZoomFailure) -> ZoomAnswer.TokenGrant {
-        try ZoomAnswer.tokenGrant(try await response(to: master))
+        try ZoomAnswer.tokenGrant(try await response(to: master), now: time.timestamp)
     }
 
     private func response(to master: MasterCredentials) async throws(ZoomFailure) -> ClientResponse {

@@ -19,16 +19,29 @@ package enum ZoomAnswer {
         }
     }
 
-    /// The object of a successful answer. Zoom has been seen to answer errors with status 200, so a code and a message
-    /// where an object was promised are an error.
+    /// What is passed on to callers stands deeper in their lines than in Zoom's answer, and they may stop at a depth of 32.
+    private static let depthMax = 24
+
+    private static func object(in response: ClientResponse) -> JSONObject? {
+        (try? JSONValue(readingLeniently: Array(response.body.readableBytesView), depthMax: depthMax))?.object
+    }
+
+    private static func retryAfter(_ response: ClientResponse, _ now: Timestamp) -> Duration? {
+        response.fields.string(.retryAfter).flatMap { RetryAfter.duration($0, now: now) }
+    }
+
+    /// The object of a successful answer. Zoom has been seen to answer errors with status 200, so a code and a message, or a
+    /// code alone, where an object was promised are an error.
     package static func object(of response: ClientResponse, now: Timestamp) throws(ZoomFailure) -> JSONObject {
-        let object = (try? JSONValue(parsing: Array(response.body.readableBytesView)))?.object
+        let object = object(in: response)
         let code = object?["code"]?.integer
         let message = object?["message"]?.string ?? object?["error_message"]?.string
+        if let fault = ZoomAddressFault(response, object: object, code: code) { throw .misaddressed(fault) }
         let isSuccess = (200..<300).contains(response.status)
-        if !isSuccess || (code != nil && code != 0 && message != nil) {
-            let retryAfter = response.fields.string(.retryAfter).flatMap { RetryAfter.duration($0, now: now) }
-            throw .api(status: response.status, code: code, message: message ?? "", retryAfter: retryAfter)
+        let isError = code != nil && code != 0 && (message != nil || object?.members.count == 1)
+        if !isSuccess || isError {
+            throw .api(
+                status: response.status, code: code, message: message ?? "", retryAfter: retryAfter(response, now))
         }
         guard let object else { throw .unreadable }
         return object
@@ -45,6 +58,8 @@ package enum ZoomAnswer {
             if names.contains(member.name) {
                 texts[member.name] = member.value.text
             } else {
+                // The last one of a name counts, here as for the ten.
+                unread.removeAll { $0.name == member.name }
                 unread.append(.init(name: member.name, value: member.text))
             }
         }
@@ -76,22 +91,37 @@ package enum ZoomAnswer {
     }
 
     /// The answer of the token endpoint (RFC 6749, 5.1). Zoom's tokens live an hour, which is assumed where it does not
-    /// say.
-    package static func tokenGrant(_ response: ClientResponse) throws(ZoomFailure) -> TokenGrant {
-        let object = (try? JSONValue(parsing: Array(response.body.readableBytesView)))?.object
-        switch response.status {
-        case 200:
-            guard let object, let token = object["access_token"]?.string, !token.isEmpty,
-                token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
-            else { throw .unreadable }
-            let seconds = object["expires_in"]?.integer ?? 3600
-            guard seconds > 0 else { throw .unreadable }
-            let scopes = object["scope"]?.string.map { Set($0.split(separator: " ").map(String.init)) }
-            return TokenGrant(
-                accessToken: Secret(token), lifetime: .seconds(min(seconds, 86_400)), scopes: scopes)
-        case 400, 401, 403:
-            throw .credentials(CredentialsFault(error: object?["error"]?.string, code: object?["code"]?.integer))
-        default: throw .api(status: response.status, code: nil, message: "", retryAfter: nil)
+    /// say. An error's own words count more than its status.
+    package static func tokenGrant(_ response: ClientResponse, now: Timestamp) throws(ZoomFailure) -> TokenGrant {
+        let object = object(in: response)
+        let status = response.status
+        let code = object?["code"]?.integer
+        let retryAfter = retryAfter(response, now)
+        if status == 429 || code == 429 {
+            throw .api(status: 429, code: code, message: "", retryAfter: retryAfter)
         }
+        let error = object?["error"]?.string
+        if let fault = CredentialsFault(error: error, code: code), status < 500 || !fault.isGuess {
+            throw .credentials(fault)
+        }
+        if let fault = ZoomAddressFault(response, object: object, code: code) { throw .misaddressed(fault) }
+        switch status {
+        case 200..<300:
+            if error != nil { throw .credentials(.unexplained) }
+            guard let object else { throw .unreadable }
+            return try grant(object)
+        case 400, 401, 403: throw .credentials(.unexplained)
+        default: throw .api(status: status, code: code, message: "", retryAfter: retryAfter)
+        }
+    }
+
+    private static func grant(_ object: JSONObject) throws(ZoomFailure) -> TokenGrant {
+        guard let token = object["access_token"]?.string, !token.isEmpty,
+            token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+        else { throw .unreadable }
+        let seconds = object["expires_in"]?.integer ?? 3600
+        guard seconds > 0 else { throw .unreadable }
+        let scopes = object["scope"]?.string.map { Set($0.split(separator: " ").map(String.init)) }
+        return TokenGrant(accessToken: Secret(token), lifetime: .seconds(min(seconds, 86_400)), scopes: scopes)
     }
 }

@@ -23,10 +23,11 @@ package final class ZoomClient: Sendable {
     private let tracer: ServiceTracer
     private let lastOutcome = Mutex(Standing.notAsked)
     private let trouble = Mutex(Trouble())
+    private let problemLog: ZoomProblemLog
 
     /// What of Zoom's failures is remembered.
     private struct Trouble {
-        var circuit = Circuit()
+        var circuits = ZoomCircuits()
         var retries = RetryAllowance()
         var pauses = KeyedPauses<LimitKey>()
     }
@@ -43,7 +44,8 @@ package final class ZoomClient: Sendable {
         case good
         /// Zoom refuses our credentials, or what they may do.
         case refused
-        case unreachable
+        /// Zoom, or the way there, fails.
+        case failing(ZoomProblem)
     }
 
     package var standing: Standing { lastOutcome.withLock { $0 } }
@@ -74,9 +76,10 @@ package final class ZoomClient: Sendable {
         var logger = logger
         logger[metadataKey: "master"] = "\(master)"
         self.logger = logger
+        problemLog = ZoomProblemLog(time: time, logger: logger)
         http = HTTPClient(
             origin: configuration.api.origin, group: group, configuration: configuration.http, logger: logger)
-        let tokenEndpoint = TokenEndpoint(configuration: configuration, group: group, logger: logger)
+        let tokenEndpoint = TokenEndpoint(configuration: configuration, group: group, time: time, logger: logger)
         self.tokenEndpoint = tokenEndpoint
         var gates: [ZoomRateLabel: RateGate] = [:]
         for (label, rules) in configuration.rates {
@@ -85,7 +88,9 @@ package final class ZoomClient: Sendable {
         }
         self.gates = gates
         tokens = AccessTokens(
-            master: master, credentials: credentials, shared: sharedTokens, time: time, metrics: metrics, logger: logger
+            master: master, credentials: credentials, shared: sharedTokens, time: time, metrics: metrics,
+            logger: logger,
+            problem: { ZoomProblem(obtainingToken: $0, configuration) }
         ) { credentials async throws(ZoomFailure) in
             try await Self.token(for: credentials, of: tokenEndpoint, metrics, tracer)
         }
@@ -110,7 +115,8 @@ package final class ZoomClient: Sendable {
             case .transport(let failure): exchanged(.failure(failure))
             case .api(let status, _, _, _): exchanged(.success(status))
             case .credentials: exchanged(.success(400))
-            case .unreadable, .paced, .dayOver, .unavailable, .scopesMissing: break
+            case .unreadable: exchanged(.success(200))
+            case .misaddressed, .token, .paced, .dayOver, .unavailable, .scopesMissing: break
             }
             let isRefused = if case .credentials = error { true } else { false }
             metrics.called(ZoomMetrics.tokenOperation, isRefused ? .refused : error.metricsOutcome)
@@ -124,7 +130,7 @@ package final class ZoomClient: Sendable {
         gates.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key, $0.value.standing) }
     }
 
-    package var isLeftAlone: Bool { trouble.withLock { !$0.circuit.isClosed } }
+    package var isLeftAlone: Bool { trouble.withLock { !$0.circuits.isClosed } }
 
     /// The age of the token in use and how long it is good for; `nil` without one.
     package var tokenTimes: (age: Duration, left: Duration)? { tokens.times }
@@ -148,7 +154,8 @@ package final class ZoomClient: Sendable {
         do throws(ZoomFailure) {
             _ = try await tokens.current()
         } catch {
-            if case .credentials = error { note(.refused) }
+            if case .credentials = error { return note(.refused) }
+            if let problem = ZoomProblem(error, configuration) { note(.failing(problem)) }
         }
     }
 
@@ -213,6 +220,9 @@ package final class ZoomClient: Sendable {
         let queueEnd = isInteractive ? began + (timeMax.map { min(patience, $0) } ?? patience) : nil
         var hasReconnected = false
         var last: ZoomFailure?
+        // All pages of the list are one target, whose token and filter do not matter.
+        var call = ZoomCircuits.Call(
+            String(target.prefix { $0 != "?" }), began: began, isRepeated: purpose.isRetry)
         if isInteractive { trouble.withLock { $0.retries.asked() } }
         while true {
             do throws(ZoomFailure) {
@@ -221,7 +231,7 @@ package final class ZoomClient: Sendable {
                     throw .paced(wait: wait)
                 }
                 return try await getOnce(
-                    operation, target, key, bodyBytesMax: bodyBytesMax, for: purpose, queueEnd: queueEnd)
+                    operation, target, key, bodyBytesMax: bodyBytesMax, for: purpose, queueEnd: queueEnd, &call)
             } catch {
                 // If the circuit opens during a retry, report the failure before it.
                 if case .unavailable = error, let last { throw last }
@@ -254,12 +264,14 @@ package final class ZoomClient: Sendable {
     /// - Parameter queueEnd: Until when it waits for a permit; `nil` for as long as the purpose says.
     private func getOnce(
         _ operation: ZoomOperation, _ target: String, _ key: LimitKey, bodyBytesMax: Int, for purpose: Purpose,
-        queueEnd: Moment?
+        queueEnd: Moment?, _ call: inout ZoomCircuits.Call
     ) async throws(ZoomFailure) -> JSONObject {
         var renewals = 0
         let gate = gates[operation.label]
         while true {
-            if case .refused(let wait) = trouble.withLock({ $0.circuit.enter(at: time.now) }) {
+            call.began = time.now
+            let admission = trouble.withLock { [call] trouble in trouble.circuits.enter(call, at: time.now) }
+            if case .refused(let wait) = admission {
                 metrics.called(operation.title, .notSent)
                 throw .unavailable(wait: wait)
             }
@@ -273,6 +285,7 @@ package final class ZoomClient: Sendable {
                 let waiting = queueEnd.map { purpose.waiting(atMost: max($0 - time.now, .zero)) } ?? purpose
                 let sent = try await gate?.pass(waiting)
                 let token = try await tokens.current().text
+                call.began = time.now
                 do throws(ZoomFailure) {
                     let object = try await send(
                         operation, target, token: token, bodyBytesMax: bodyBytesMax, for: purpose
@@ -283,7 +296,7 @@ package final class ZoomClient: Sendable {
                             trouble.withLock { $0.pauses.pause(key, until: now + wait, at: now) }
                         }
                     }
-                    remember(nil, of: purpose)
+                    remember(nil, &call)
                     note(.good)
                     return object
                 } catch {
@@ -294,27 +307,28 @@ package final class ZoomClient: Sendable {
                     guard error.isTokenRefused else { throw error }
                     await tokens.refused(token)
                     guard renewals < Self.renewalsMax else { throw error }
-                    // A refused token is an answer: it closes the circuit.
-                    remember(error, of: purpose)
+                    // A refusal shows that Zoom answers: a half-open circuit admits the next attempt.
+                    remember(error, &call)
                     renewals += 1
                 }
             } catch {
                 // What was sent has been counted.
                 if error.metricsOutcome == .notSent { metrics.called(operation.title, .notSent) }
-                remember(error, of: purpose)
+                remember(error, &call)
                 throw error
             }
         }
     }
 
-    private func remember(_ failure: ZoomFailure?, of purpose: Purpose) {
-        let (wasClosed, isClosed) = trouble.withLock { trouble in
-            let wasClosed = trouble.circuit.isClosed
-            let outcome = failure?.outcome ?? .answered
-            // Repeating one account's failures must not open the circuit for all; a probe may be a retry.
-            if !(outcome == .failed && purpose.isRetry && wasClosed) { trouble.circuit.ended(outcome, at: time.now) }
-            return (wasClosed, trouble.circuit.isClosed)
+    private func remember(_ failure: ZoomFailure?, _ call: inout ZoomCircuits.Call) {
+        let ended = trouble.withLock { [call] trouble in
+            var call = call
+            let wasClosed = trouble.circuits.isClosed
+            trouble.circuits.ended(failure?.evidence ?? .answered, &call, at: time.now)
+            return (call: call, wasClosed: wasClosed, isClosed: trouble.circuits.isClosed)
         }
+        call = ended.call
+        let (wasClosed, isClosed) = (ended.wasClosed, ended.isClosed)
         if wasClosed, !isClosed {
             logger.warning("Zoom fails again and again: it is left alone, and asked once in a while whether it is back")
         } else if !wasClosed, isClosed {
@@ -363,14 +377,7 @@ package final class ZoomClient: Sendable {
         to target: String, token: Secret, bodyBytesMax: Int, _ context: InstrumentationContext?,
         ended: (Result<Int, HTTPFailure>) -> Void
     ) async throws(ZoomFailure) -> ClientResponse {
-        var request = ClientRequest(
-            method: "GET", scheme: http.origin.scheme.rawValue, authority: http.origin.authority,
-            target: configuration.api.path + target)
-        request.fields.append(.authorization, Array("Bearer ".utf8) + token.bytes)
-        // Without it Zoom has been seen to answer errors in XML.
-        request.fields.append(.accept, "application/json")
-        request.fields.append(.acceptEncoding, "gzip")
-        request.fields.append(.userAgent, ZoomConfiguration.userAgent)
+        var request = configuration.request(target, token: token)
         if let trace = context?.trace { request.append(trace) }
         do throws(HTTPFailure) {
             let response = try await http.exchange(
@@ -405,12 +412,15 @@ package final class ZoomClient: Sendable {
 
     private func translate(_ failure: ZoomFailure, account: AccountID?) -> BillingFailure {
         let translated = failure.billingFailure(account: account)
+        if translated.isSourceTrouble(failure), let problem = ZoomProblem(failure, configuration) {
+            problemLog.report(problem)
+            if failure.isAnswerByZoom { note(.good) } else { note(.failing(problem)) }
+        }
         switch translated {
         case .credentialsRefused:
             note(.refused)
             logger.warning("Zoom refused our credentials", metadata: ["reason": "\(failure.reason)"])
         case .sourceFailed, .sourceRejected, .timedOut:
-            note(.unreachable)
             logger.debug("a call to Zoom failed", metadata: ["reason": "\(failure.reason)"])
         case .selfPay, .accountNotFound:
             note(.good)
@@ -425,12 +435,34 @@ package final class ZoomClient: Sendable {
     }
 }
 
+extension BillingFailure {
+    /// The call failed for a reason that lies with Zoom or the way there.
+    fileprivate func isSourceTrouble(_ failure: ZoomFailure) -> Bool {
+        switch self {
+        case .sourceFailed, .sourceRejected, .sourceUnavailable, .timedOut, .accountListUnusable: true
+        // The API's own rate limit is met in ordinary use; that of the token endpoint is not.
+        case .budgetSpent: if case .token = failure { true } else { false }
+        case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dayBudgetSpent, .credentialsRefused,
+            .permissionMissing,
+            .notKept, .cancelled:
+            false
+        }
+    }
+}
+
 extension ZoomFailure {
+    /// Zoom answered, with what does not help here.
+    fileprivate var isAnswerByZoom: Bool {
+        if case .misaddressed = self { return false }
+        return evidence == .answered
+    }
+
     /// The connection, not the request, was at fault.
     var isConnectionFault: Bool {
         switch self {
         case .transport(let failure): failure.isUnprocessed || failure == .connectionLost
-        case .api, .unreadable, .paced, .dayOver, .unavailable, .credentials, .scopesMissing: false
+        case .api, .unreadable, .misaddressed, .token, .paced, .dayOver, .unavailable, .credentials, .scopesMissing:
+            false
         }
     }
 
@@ -440,6 +472,8 @@ extension ZoomFailure {
         case .api(let status, let code, _, _): "status \(status), code \(code.map(String.init) ?? "none")"
         case .transport(let failure): "\(failure)"
         case .unreadable: "unreadable answer"
+        case .misaddressed(let fault): fault.reason
+        case .token(let failure, _): "no access token: \(failure.reason)"
         case .paced: "own pace"
         case .dayOver: "the day's requests are spent"
         case .unavailable: "not asked after many failures"

@@ -42,6 +42,21 @@ package struct ZoomConfiguration: Sendable {
 
     static let userAgent = "billing-service"
 
+    /// A GET of Zoom's API.
+    ///
+    /// - Parameter target: What comes after the path of `api`.
+    func request(_ target: String, token: Secret) -> ClientRequest {
+        var request = ClientRequest(
+            method: "GET", scheme: api.origin.scheme.rawValue, authority: api.origin.authority,
+            target: api.path + target)
+        request.fields.append(.authorization, Array("Bearer ".utf8) + token.bytes)
+        // Without it Zoom has been seen to answer errors in XML.
+        request.fields.append(.accept, "application/json")
+        request.fields.append(.acceptEncoding, "gzip")
+        request.fields.append(.userAgent, Self.userAgent)
+        return request
+    }
+
     package init(api: Endpoint, oauth: Endpoint) {
         self.api = api
         self.oauth = oauth

@@ -112,7 +112,7 @@ struct ZoomMetrics: Sendable {
         switch failure {
         case .paced: reason = "busy"
         case .dayOver: reason = "day-over"
-        case .api, .transport, .unreadable, .unavailable, .credentials, .scopesMissing: return
+        case .api, .transport, .unreadable, .misaddressed, .token, .unavailable, .credentials, .scopesMissing: return
         }
         refusals(under: label, reason).increment()
     }
@@ -123,12 +123,13 @@ extension ZoomFailure {
         switch self {
         case .transport(.cancelled): .cancelled
         case .transport(.timedOut): .timedOut
-        case .transport, .unreadable: .failed
-        case .paced, .unavailable, .credentials, .scopesMissing: .notSent
+        case .transport, .unreadable, .misaddressed: .failed
+        case .token, .paced, .unavailable, .credentials, .scopesMissing: .notSent
         case .dayOver: .rateLimited
         case .api where isSelfPay: .selfPay
         case .api(_, let code, let message, _) where Self.deniesAccount(code: code, message: message): .noAccount
-        case .api(429, _, _, _): .rateLimited
+        case .api where isTokenRefused: .refused
+        case .api(_, 429, _, _), .api(429, _, _, _): .rateLimited
         case .api(let status, _, _, _): status >= 500 ? .failed : .refused
         }
     }

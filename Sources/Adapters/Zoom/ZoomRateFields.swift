@@ -67,7 +67,7 @@ struct ZoomRateFields: Sendable, Equatable {
         private let message: String
 
         init(_ response: ClientResponse) {
-            let object = (try? JSONValue(parsing: Array(response.body.readableBytesView)))?.object
+            let object = (try? JSONValue(readingLeniently: Array(response.body.readableBytesView)))?.object
             message = (object?["message"] ?? object?["error_message"])?.string?.lowercased() ?? ""
         }
 

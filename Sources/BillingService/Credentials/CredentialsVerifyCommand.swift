@@ -10,10 +10,11 @@ struct CredentialsVerifyCommand: AsyncParsableCommand {
         commandName: "verify",
         abstract: "Ask Zoom for a token with each master account's credentials, and say what it may be used for.",
         discussion: """
-            Nothing else is asked of Zoom, and the token is thrown away.
+            With the token Zoom's API is asked for one sub account, to see whether it is at zoom.api-url. Then the token is \
+            thrown away.
 
-            Exit codes: 0 every master account has a token that carries what this service needs, 1 one has not, or \
-            Zoom could not be asked, 64 wrong usage, 78 wrong configuration.
+            Exit codes: 0 every master account has a token that carries what this service needs, and Zoom's API answers, \
+            1 one has not, or Zoom could not be asked, 64 wrong usage, 78 wrong configuration.
             """)
 
     @Option(help: "The name of one master account; all of them if not given.")
@@ -47,6 +48,7 @@ struct CredentialsVerifyCommand: AsyncParsableCommand {
             }
             var configuration = configuration
             configuration.oauth = endpoint.oauth
+            configuration.api = endpoint.api
             let report = await report(on: master.credentials, configuration)
             try Output.write(report.text)
             isGood = isGood && report.isGood
@@ -58,7 +60,7 @@ struct CredentialsVerifyCommand: AsyncParsableCommand {
         on credentials: MasterCredentials, _ configuration: ZoomConfiguration
     ) async -> (text: String, isGood: Bool) {
         let endpoint = TokenEndpoint(
-            configuration: configuration, group: .singleton, logger: Output.logger(.error))
+            configuration: configuration, group: .singleton, time: SystemTime(), logger: Output.logger(.error))
         let result: Result<ZoomAnswer.TokenGrant, ZoomFailure>
         do throws(ZoomFailure) {
             result = .success(try await endpoint.token(for: credentials))
@@ -67,11 +69,31 @@ struct CredentialsVerifyCommand: AsyncParsableCommand {
         }
         await endpoint.close()
         switch result {
-        case .success(let grant): return Self.report(on: credentials.name, grant)
+        case .success(let grant):
+            let token = Self.report(on: credentials.name, grant)
+            let api = await reportOnAPI(grant.accessToken, configuration)
+            return (token.text + api.text, token.isGood && api.isGood)
         case .failure(let failure):
-            let advice = failure.advice(at: configuration.oauth.origin.authority)
-            return ("\(credentials.name): no token. \(advice)\n", false)
+            return ("\(credentials.name): no token. \(failure.advice(configuration))\n", false)
         }
+    }
+
+    private func reportOnAPI(_ token: Secret, _ configuration: ZoomConfiguration) async -> (text: String, isGood: Bool)
+    {
+        let check = ZoomAPICheck(
+            configuration: configuration, group: .singleton, time: SystemTime(), logger: Output.logger(.error))
+        var failure: ZoomFailure?
+        do throws(ZoomFailure) {
+            try await check.run(token: token)
+        } catch {
+            failure = error
+        }
+        await check.close()
+        guard let failure else { return ("  Zoom's API answers at \(configuration.api.text)\n", true) }
+        guard let problem = ZoomProblem(failure, configuration) else {
+            return ("  Zoom's API could not be asked: try again later\n", false)
+        }
+        return ("  NO ANSWER OF ZOOM'S API. \(problem.reason): \(problem.remedy)\n", false)
     }
 
     private static func report(on name: Name, _ grant: ZoomAnswer.TokenGrant) -> (text: String, isGood: Bool) {
@@ -100,28 +122,28 @@ struct CredentialsVerifyCommand: AsyncParsableCommand {
 }
 
 extension ZoomFailure {
-    /// What to do when there is no token.
-    fileprivate func advice(at authority: String) -> String {
+    /// Why there is no token, and what to do.
+    fileprivate func advice(_ configuration: ZoomConfiguration) -> String {
+        if case .credentials(let fault) = self { return fault.advice }
+        guard let problem = ZoomProblem(obtainingToken: self, configuration) else { return "Try again later" }
+        return "\(problem.reason): \(problem.remedy)"
+    }
+}
+
+extension CredentialsFault {
+    fileprivate var advice: String {
         switch self {
-        case .credentials(.client):
+        case .client:
             "Zoom does not know the client id, or the secret is not its own: compare both with the app's page in the Zoom "
                 + "App Marketplace (a secret that was made anew there replaces the old one), then run billing-service "
                 + "credentials rotate"
-        case .credentials(.account):
+        case .account:
             "Zoom does not take the account id: it must be the one on the app's page in the Zoom App Marketplace, of the "
                 + "account that the app belongs to"
-        case .credentials(.disabled): "The app is disabled: activate it in the Zoom App Marketplace"
-        case .credentials(.missing), .credentials(.unexplained):
+        case .disabled: "The app is disabled: activate it in the Zoom App Marketplace"
+        case .missing, .unexplained:
             "Zoom refuses the credentials without saying why: look whether the app is of the type Server-to-Server OAuth, "
                 + "activated, and has these credentials"
-        case .api(429, _, _, _): "Zoom is asked for too many tokens: try again later"
-        case .api(let status, _, _, _): "\(authority) answers with status \(status): try again later"
-        case .transport(.notConnected(let failure)):
-            "\(failure): \(failure.remedy(.init(address: "zoom.oauth-url", caFile: "zoom.ca-file", proxy: "HTTPS_PROXY")))"
-        case .transport(let failure):
-            "\(authority): \(failure): try again later; if it stays so, check the network, HTTPS_PROXY and zoom.oauth-url"
-        case .unreadable: "\(authority) answers with something that is no token: check zoom.oauth-url"
-        case .paced, .dayOver, .unavailable, .scopesMissing: "Try again later"
         }
     }
 }

@@ -313,8 +313,10 @@ struct CredentialsCommandTests {
         let zoom = SandboxZoom(configuration: SandboxConfiguration(apps: [app], accounts: 1), time: SystemTime())
         try await withServer(zoom) { server in
             try await Self.with { work in
-                func verify(_ path: String = "/oauth/token") async -> TestProcess.Outcome {
-                    await work.run("verify", "--zoom-oauth-url", "http://127.0.0.1:\(server.port)\(path)")
+                func verify(_ path: String = "/oauth/token", api: String = "/v2") async -> TestProcess.Outcome {
+                    await work.run(
+                        "verify", "--zoom-oauth-url", "http://127.0.0.1:\(server.port)\(path)", "--zoom-api-url",
+                        "http://127.0.0.1:\(server.port)\(api)")
                 }
                 func put(_ account: String, _ secret: String) throws {
                     let credentials = MasterCredentials(
@@ -336,6 +338,7 @@ struct CredentialsCommandTests {
                         account:read:list_sub_accounts:master
                           add what is missing to the app's scopes in the Zoom App Marketplace and activate it again; Zoom may \
                         need until the next day
+                          Zoom's API answers at http://127.0.0.1:\(server.port)/v2
 
                         """, "\(missing.errors)")
                 app.scopes = ["account:master", "billing:master"]
@@ -344,6 +347,30 @@ struct CredentialsCommandTests {
                 #expect(whole.status == 0 && whole.output.contains("List sub accounts: permitted by account:master"))
                 let elsewhere = await verify("/elsewhere")
                 #expect(elsewhere.status == 1 && elsewhere.output.contains("answers with status 404"))
+                #expect(
+                    elsewhere.output.contains("/elsewhere answers with status 404, and not in Zoom's form")
+                        && elsewhere.output.contains("check zoom.oauth-url (Zoom's is https://zoom.us/oauth/token)"))
+                let noVersion = await verify(api: "")
+                #expect(noVersion.status == 1 && noVersion.output.contains("permitted by account:master"))
+                #expect(
+                    noVersion.output.contains(
+                        "NO ANSWER OF ZOOM'S API. http://127.0.0.1:\(server.port) answers with status 404")
+                        && noVersion.output.contains("check zoom.api-url (it must end in /v2"))
+                for (fault, words) in [
+                    ("redirect", "answers with a redirect (status 302, to https://login.example)"),
+                    ("html", "answers with a web page (status 200)"),
+                ] {
+                    for operation in [SandboxOperation.token, .listSubAccounts] {
+                        var fault = SandboxFault(try #require(SandboxFault.Kind(rawValue: fault)), operation: operation)
+                        if fault.kind == .html { fault.status = 200 }
+                        fault.times = 1
+                        zoom.add(fault)
+                        let outcome = await verify()
+                        let setting = operation == .token ? "zoom.oauth-url" : "zoom.api-url"
+                        #expect(outcome.status == 1 && outcome.output.contains(words), "\(outcome.output)")
+                        #expect(outcome.output.contains("check \(setting)"), "\(outcome.output)")
+                    }
+                }
 
                 try put(app.accountID, "hunter2")
                 let secret = await verify()
@@ -354,7 +381,15 @@ struct CredentialsCommandTests {
                 let account = await verify()
                 #expect(account.status == 1 && account.output.contains("Zoom does not take the account id"))
                 let nobody = await work.run("verify", "--zoom-oauth-url", "http://127.0.0.1:1/oauth/token")
-                #expect(nobody.status == 1 && nobody.output.contains("127.0.0.1:1 could not be asked"))
+                #expect(
+                    nobody.status == 1
+                        && nobody.output.contains(
+                            "main: no token. 127.0.0.1:1 refused the connection: check the host and port in zoom.oauth-url"
+                        ))
+                let deaf = await work.run(
+                    "verify", "--zoom-oauth-url", "http://127.0.0.1:\(server.port)/oauth/token", "--zoom-api-url",
+                    "http://127.0.0.1:1/v2")
+                #expect(deaf.status == 1)
                 for outcome in [missing, whole, elsewhere, secret, account, nobody] {
                     let said = outcome.output + outcome.errors
                     #expect(!said.contains("hunter2") && !said.contains(app.clientSecret) && !said.contains("sandbox."))

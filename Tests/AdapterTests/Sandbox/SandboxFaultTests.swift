@@ -19,12 +19,13 @@ struct SandboxFaultTests {
     static let cases: [Case] = SandboxFault.Kind.allCases.map { kind in
         let outcome: BillingFailure? =
             switch kind {
-            case .latency, .slowDrip, .tokenRevoked: nil
+            case .latency, .slowDrip, .tokenRevoked, .badText: nil
+            case .unavailableSeconds, .unavailableDate: .sourceUnavailable(retryAfter: .seconds(2))
             case .tooManyASecond, .tooManyBare: .budgetSpent(retryAfter: .seconds(1))
             case .tooManyUntilSeconds, .tooManyUntilDate: .budgetSpent(retryAfter: .seconds(2))
             case .tooManyADay: .dayBudgetSpent(retryAfter: .seconds(2))
             case .tooManyForUser: .budgetSpent(retryAfter: .seconds(43_200))
-            case .wrongTypes: .sourceRejected
+            case .wrongTypes, .redirect: .sourceRejected
             case .status, .html, .empty, .truncation, .huge, .reset, .resetHalfway, .goAway, .close:
                 .sourceFailed
             case .stall: .timedOut

@@ -28,9 +28,13 @@ struct FiledService {
         return app
     }
 
-    /// - Parameter prepare: Gets the folder in which the files will be.
+    /// - Parameters:
+    ///   - apiPath: The path of `zoom.api-url`.
+    ///   - oauthPath: The path of `zoom.oauth-url`.
+    ///   - prepare: Gets the folder in which the files will be.
     static func with(
         _ arguments: [String] = [], accounts: Int = 20, scopes: [String] = TestZoom.app.scopes,
+        apiPath: String = "/v2", oauthPath: String = "/oauth/token",
         prepare: (String) throws -> Void = { _ in },
         _ test: (FiledService) async throws -> Void
     ) async throws {
@@ -55,7 +59,11 @@ struct FiledService {
                         to: folder + "/credentials.json")
                     try write(#"{"callers":[]}"#, to: folder + "/callers.json")
                     try prepare(folder)
-                    try await run(arguments, folder: folder, zoom: first, zooms, test)
+                    let addresses = [
+                        "--zoom-api-url", "http://127.0.0.1:\(first.port)\(apiPath)", "--zoom-oauth-url",
+                        "http://127.0.0.1:\(first.port)\(oauthPath)",
+                    ]
+                    try await run(addresses + arguments, folder: folder, zoom: first, zooms, test)
                 }
             }
         }
@@ -72,8 +80,6 @@ struct FiledService {
                 folder + "/credentials.json", "--callers-file", folder + "/callers.json", "--zoom-plan", "business",
                 // What changes at Zoom is to be seen at once.
                 "--cache-ttl", "0s",
-                "--zoom-api-url", "http://127.0.0.1:\(zoom.port)/v2", "--zoom-oauth-url",
-                "http://127.0.0.1:\(zoom.port)/oauth/token",
             ] + arguments)
         let output = try await process.output(containing: "Operations on ")
         let bases = output.matches(of: /http:\/\/[0-9.]+:([0-9]+)/).map { (String($0.output.0), Int($0.output.1) ?? 0) }

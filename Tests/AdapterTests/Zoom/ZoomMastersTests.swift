@@ -213,6 +213,8 @@ struct ZoomMastersTests {
 
 @Suite("Zoom's answer for a token")
 struct TokenAnswerTests {
+    private static let now = Timestamp(secondsSinceEpoch: 1_769_860_800)
+
     struct Refusal: CustomTestStringConvertible {
         let status: Int
         let body: String
@@ -235,12 +237,21 @@ struct TokenAnswerTests {
                 status: 400, body: #"{"reason":"unsupported grant type","error":"unsupported_grant_type"}"#,
                 fault: .unexplained),
             Refusal(status: 400, body: "", fault: .unexplained),
-            Refusal(status: 403, body: "<html>", fault: .unexplained),
+            Refusal(status: 403, body: "{}", fault: .unexplained),
+            // The words decide, not the status.
+            Refusal(
+                status: 200, body: #"{"reason":"Invalid client_id or client_secret","error":"invalid_client"}"#,
+                fault: .client),
+            Refusal(status: 200, body: #"{"code":4702,"message":"Invalid client."}"#, fault: .client),
+            Refusal(status: 500, body: #"{"code":4717,"message":"The app has been disabled"}"#, fault: .disabled),
+            Refusal(status: 200, body: #"{"error":"access_denied"}"#, fault: .unexplained),
         ])
     func faults(refusal: Refusal) {
         let response = ClientResponse(
             status: refusal.status, fields: HeaderFields(), body: ByteBuffer(string: refusal.body))
-        #expect(throws: ZoomFailure.credentials(refusal.fault)) { try ZoomAnswer.tokenGrant(response) }
+        #expect(throws: ZoomFailure.credentials(refusal.fault)) {
+            try ZoomAnswer.tokenGrant(response, now: Self.now)
+        }
     }
 
     @Test("names the scopes it carries, if it does")
@@ -248,7 +259,7 @@ struct TokenAnswerTests {
         func grant(_ member: String) throws -> ZoomAnswer.TokenGrant {
             let body = #"{"access_token":"t"\#(member)}"#
             return try ZoomAnswer.tokenGrant(
-                ClientResponse(status: 200, fields: HeaderFields(), body: ByteBuffer(string: body)))
+                ClientResponse(status: 200, fields: HeaderFields(), body: ByteBuffer(string: body)), now: Self.now)
         }
         #expect(try grant("").scopes == nil)
         #expect(try grant(#","scope":"""#).scopes == [])

@@ -58,6 +58,19 @@ package struct ConnectFailure: Error, Sendable, Equatable, CustomStringConvertib
         self.init(cause, origin: origin.hostAndPort, proxy: proxy.map(\.hostAndPort))
     }
 
+    /// No connection was tried: the cause is in this program.
+    package var isOurs: Bool {
+        switch cause {
+        case .tooManyWaiting, .shuttingDown: true
+        case .unknownHost, .resolverFailed, .resolverTimedOut, .forbiddenAddress, .refused, .unreachable,
+            .connectTimedOut,
+            .socket, .proxyAuthentication, .proxyStatus, .proxyTimedOut, .proxyClosed, .proxyMalformed, .tls,
+            .tlsTimedOut,
+            .tlsClosed, .closed:
+            false
+        }
+    }
+
     /// The host that the socket leads to.
     private var nextHop: String { proxy.map { "the proxy \($0)" } ?? origin }
 
