@@ -33,12 +33,12 @@ format: ## Format the Swift sources.
 	swift format --in-place --recursive Package.swift Sources Tests
 
 test-asan: export ASAN_OPTIONS := quarantine_size_mb=1
-test-asan: export LSAN_OPTIONS := suppressions=$(CURDIR)/scripts/leaks.txt:print_suppressions=0
+test-asan: export LSAN_OPTIONS := suppressions='$(CURDIR)/scripts/leaks.txt':print_suppressions=0
 test-asan: setup-test ## Run every test, or those of FILTER, with AddressSanitizer, which finds leaks too.
 	swift build --build-tests --sanitize address --scratch-path .build/asan
 	scripts/run-tests.py --log .build/asan/test-output.log --sanitize address --scratch-path .build/asan $(FILTER_FLAGS)
 
-test-tsan: export TSAN_OPTIONS := suppressions=$(CURDIR)/scripts/races.txt
+test-tsan: export TSAN_OPTIONS := suppressions='$(CURDIR)/scripts/races.txt'
 test-tsan: setup-test ## Run every test, or those of FILTER, with ThreadSanitizer, one after another.
 	swift build --build-tests --sanitize thread --scratch-path .build/tsan
 	scripts/run-tests.py --log .build/tsan/test-output.log --sanitize thread --scratch-path .build/tsan --no-parallel $(FILTER_FLAGS)

@@ -64,7 +64,7 @@ import Foundation
         private static func seeds(of target: FuzzTarget) throws -> [URL] {
             let folder = URL(filePath: #filePath).deletingLastPathComponent()
                 .appending(path: "Corpus").appending(path: target.rawValue)
-            let names = try FileManager.default.contentsOfDirectory(atPath: folder.path())
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false))
             return names.sorted().map { folder.appending(path: $0) }
         }
 

@@ -18,7 +18,7 @@ struct BalancersTests {
         let line = try #require(page.blocks("sh").first?.split(separator: "\n").first)
         #expect(line.hasPrefix("scripts/balancers.py --balancer haproxy --seconds 60 --rate 200"))
         let outcome = await TestProcess.run(
-            TestProcess.root.appending(path: ".venv/bin/python").path(),
+            TestProcess.root.appending(path: ".venv/bin/python").path(percentEncoded: false),
             [
                 "scripts/balancers.py", "--balancer", balancer, "--rate", "100", "--accounts", "700", "--binary",
                 TestProcess.billingService,

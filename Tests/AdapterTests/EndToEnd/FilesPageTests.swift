@@ -26,7 +26,8 @@ struct FilesPageTests {
                     .replacing("http://127.0.0.1:8090", with: "http://127.0.0.1:\(server.port)")
                     .replacing("--account-id ACCOUNT", with: "--account-id \(TestZoom.app.accountID)")
                     .replacing("--client-id CLIENT", with: "--client-id \(TestZoom.app.clientID)")
-                let program = URL(filePath: TestProcess.billingService).deletingLastPathComponent().path()
+                let program = URL(filePath: TestProcess.billingService).deletingLastPathComponent().path(
+                    percentEncoded: false)
                 let outcome = await TestProcess.run(
                     "sh", ["-ec", "cd \(folder)\nPATH=\(program):$PATH\n\(lines)\necho \"$TOKEN\""])
                 #expect(outcome.status == 0, "\(outcome.errors)")

@@ -31,7 +31,8 @@ struct OperationsPageTests {
             let lines = blocks.filter { !$0.contains(" serve ") }.joined(separator: "\n")
                 .replacing("http://127.0.0.1:9090", with: service.ops)
                 .replacing("http://127.0.0.1:8090", with: "http://127.0.0.1:\(service.zoomPort)")
-            let program = URL(filePath: TestProcess.billingService).deletingLastPathComponent().path()
+            let program = URL(filePath: TestProcess.billingService).deletingLastPathComponent().path(
+                percentEncoded: false)
             let outcome = await TestProcess.run(
                 "sh", ["-ec", "cd \(service.folder)\nPATH=\(program):$PATH\n\(lines)"])
             #expect(outcome.status == 0, "\(outcome.errors)")
@@ -71,7 +72,8 @@ struct OperationsPageTests {
             let folder = service.folder
             try write("\(TestZoom.app.clientSecret)\n", to: folder + "/new-secret")
             try write(#"{"http":{"port":0},"credentials":{"file":"credentials.json"}}"#, to: folder + "/settings.json")
-            let program = URL(filePath: TestProcess.billingService).deletingLastPathComponent().path()
+            let program = URL(filePath: TestProcess.billingService).deletingLastPathComponent().path(
+                percentEncoded: false)
             let zoom = "http://127.0.0.1:\(service.zoomPort)"
             let prelude = """
                 cd \(folder); PATH=\(program):$PATH; export BILLING_ZOOM_OAUTH_URL=\(zoom)/oauth/token

@@ -123,7 +123,7 @@ struct PeersTests {
                             lines = [json.loads(line) for line in all.iter_lines()]
                         print(all.http_version, len(lines), lines[-1]["type"], lines[-1]["contacts"])
                     """
-                let python = TestProcess.root.appending(path: ".venv/bin/python").path()
+                let python = TestProcess.root.appending(path: ".venv/bin/python").path(percentEncoded: false)
                 try #require(FileManager.default.fileExists(atPath: python), "make test makes it")
                 let outcome = await TestProcess.run(
                     python,

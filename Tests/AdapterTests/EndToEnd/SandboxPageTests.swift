@@ -42,7 +42,8 @@ struct SandboxPageTests {
                 "-c",
                 "printf '{\"faults\":[{\"fault\":\"x\"}]}' > $0.json; \(TestProcess.billingService) sandbox "
                     + "--sandbox-faults-file $0.json; code=$?; rm $0.json; exit $code",
-                FileManager.default.temporaryDirectory.appending(path: "faults-\(UUID().uuidString)").path(),
+                FileManager.default.temporaryDirectory.appending(path: "faults-\(UUID().uuidString)").path(
+                    percentEncoded: false),
             ])
         #expect(wrong.status == 78)
         let list = try #require(wrong.errors.firstMatch(of: /"fault" must be one of ([a-z0-9, -]+)/)).output.1

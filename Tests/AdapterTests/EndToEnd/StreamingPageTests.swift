@@ -14,7 +14,8 @@ struct StreamingPageTests {
     func consumers() async throws {
         try await RunningService.with(["--sandbox-accounts", "300"]) { service in
             try await withTemporaryFolder { folder in
-                let program = URL(filePath: TestProcess.billingService).deletingLastPathComponent().path()
+                let program = URL(filePath: TestProcess.billingService).deletingLastPathComponent().path(
+                    percentEncoded: false)
                 let environment = ["BASE": service.base, "TOKEN": service.token]
                 let lines = text.blocks("sh").joined(separator: "\n")
                 let shell = await TestProcess.run(
@@ -28,7 +29,7 @@ struct StreamingPageTests {
                 #expect(shell.output.contains("US,") && shell.output.hasSuffix("297\n3\n"), "\(shell.output)")
                 let python = try #require(text.blocks("python").first)
                 let outcome = await TestProcess.run(
-                    TestProcess.root.appending(path: ".venv/bin/python").path(), ["-c", python],
+                    TestProcess.root.appending(path: ".venv/bin/python").path(percentEncoded: false), ["-c", python],
                     environment: environment)
                 #expect(outcome.output == "300 3\n", "\(outcome)")
             }

@@ -53,7 +53,8 @@ final class TestProcess: Sendable {
     static let billingService = product("billing-service")
 
     static func product(_ name: String) -> String {
-        URL(filePath: ProcessInfo.processInfo.arguments[0]).deletingLastPathComponent().appending(path: name).path()
+        URL(filePath: ProcessInfo.processInfo.arguments[0]).deletingLastPathComponent().appending(path: name).path(
+            percentEncoded: false)
     }
 
     /// The top of the checkout.
@@ -75,7 +76,7 @@ final class TestProcess: Sendable {
         let configuration = Configuration(
             executable: program.contains("/") ? .path(FilePath(program)) : .name(program),
             arguments: Arguments(arguments),
-            environment: .inherit.updating(added), workingDirectory: FilePath(Self.root.path()),
+            environment: .inherit.updating(added), workingDirectory: FilePath(Self.root.path(percentEncoded: false)),
             platformOptions: options)
         // Ends with the program, which every test sees to the end.
         Task {

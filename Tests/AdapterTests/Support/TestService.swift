@@ -13,7 +13,7 @@ func withTemporaryFolder(_ test: (String) async throws -> Void) async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "billing-test-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
     defer { try? FileManager.default.removeItem(at: folder) }
-    try await test(folder.path())
+    try await test(folder.path(percentEncoded: false))
 }
 
 /// Nobody but its owner may use the file, if it is a new one.

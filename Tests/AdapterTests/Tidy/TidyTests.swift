@@ -34,7 +34,7 @@ struct TidyTests {
     }
 
     private static func sources(under folder: String) throws -> [Source] {
-        let top = TestProcess.root.appending(path: folder).path()
+        let top = TestProcess.root.appending(path: folder).path(percentEncoded: false)
         return try FileManager.default.subpathsOfDirectory(atPath: top).filter { $0.hasSuffix(".swift") }.sorted().map {
             let text = try String(contentsOfFile: top + "/" + $0, encoding: .utf8)
             return Source(path: folder + "/" + $0, lines: text.components(separatedBy: "\n"))
@@ -157,8 +157,10 @@ struct TidyTests {
     func docs(path: String) throws {
         let text = try String(contentsOf: TestProcess.root.appending(path: path), encoding: .utf8)
         let files = try Set(
-            FileManager.default.subpathsOfDirectory(atPath: TestProcess.root.appending(path: "Sources").path())
-                .map { URL(filePath: $0).deletingPathExtension().lastPathComponent })
+            FileManager.default.subpathsOfDirectory(
+                atPath: TestProcess.root.appending(path: "Sources").path(percentEncoded: false)
+            )
+            .map { URL(filePath: $0).deletingPathExtension().lastPathComponent })
         for match in text.matches(of: /`([A-Za-z0-9_.\/-]+)`/) {
             let name = String(match.output.1)
             if name.contains("/") || name.hasSuffix(".md") || name.hasSuffix(".yaml") {
@@ -166,7 +168,8 @@ struct TidyTests {
                     continue
                 }
                 #expect(
-                    FileManager.default.fileExists(atPath: TestProcess.root.appending(path: name).path()),
+                    FileManager.default.fileExists(
+                        atPath: TestProcess.root.appending(path: name).path(percentEncoded: false)),
                     "\(path) names \(name)")
             } else if name.hasSuffix(".swift"), name != "Package.swift" {
                 #expect(files.contains(String(name.dropLast(6))), "\(path) names \(name)")
