@@ -79,7 +79,9 @@ struct ServeCommand: AsyncParsableCommand {
 
     /// What the file of `--config` says of the log's level now, if there is such a file and nobody overrules it.
     private var levelInFile: LogLevelControl.File? {
-        commonFlags.configuration.file.map { path in
+        commonFlags.configuration.file.flatMap { path in
+            // A pipe has nothing more to say.
+            guard InputFile.isRegular(path) else { return nil }
             let flags = flags
             return LogLevelControl.File(path: path) {
                 var reader = try await SettingsReader(

@@ -173,7 +173,7 @@ struct CallersCommandTests {
             ),
             (
                 ["add", "--name", "x", "--scopes", "billing:read", "--accounts-from", "/none"], 1,
-                "/none cannot be read"
+                "--accounts-from: /none: no such file"
             ),
             (["revoke", "--name", "nobody"], 1, "there is no caller nobody in it"),
             (["rotate", "--name", "nobody"], 1, "there is no caller nobody in it"),

@@ -318,7 +318,7 @@ struct ConfigurationTests {
                 ([.init(.test(), plan: "gold")], nil, "\(path): the \"plan\" of main is none of free, pro, business"),
                 (
                     [.init(.test(), apiHost: "a:b")], nil,
-                    "\(path): the \"api_host\" of main: \"https://a:b/v2\" is not an"
+                    "\(path): the \"api_host\" of main: \"https://a:****/v2\" is not an"
                 ),
             ] as [([CredentialsDocument.Master], Name?, String)] {
                 let errors = try await serve(masters, master)

@@ -92,6 +92,8 @@ struct PrivateFileTests {
         await #expect(processExitsWith: .success) { [umask] in
             Foundation.umask(mode_t(umask))
             try await withTemporaryFolder { folder in
+                // A file in a folder that everybody may write to would be refused.
+                chmod(folder, 0o700)
                 try PrivateFileTests.replace(folder + "/file", with: "text")
                 #expect(try PrivateFileTests.mode(folder + "/file") == 0o600)
                 #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["file"])
