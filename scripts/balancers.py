@@ -46,7 +46,8 @@ CONNECTIONS, FRESH_RATE = 6, 4
 HOT_ACCOUNTS, HOT_SHARE = 40, 0.7
 # What the slow reader takes in a second. A line has about 350 bytes.
 READER_BYTES = 16_384
-START_TIMEOUT, REQUEST_TIMEOUT, EVENT_TIMEOUT = 30, 40, 30
+# Seconds; an order of magnitude above what a quiet machine needs.
+START_TIMEOUT, REQUEST_TIMEOUT, EVENT_TIMEOUT = 300, 120, 300
 
 
 class Lost(Exception):
@@ -956,7 +957,7 @@ async def main(options, folder):
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     scenario = Scenario(options, folder)
     try:
-        async with asyncio.timeout(120 + options.seconds * 3 + options.accounts / 10):
+        async with asyncio.timeout(600 + options.seconds * 3 + options.accounts / 10):
             await scenario.run()
     except (OSError, TimeoutError, RuntimeError, Lost) as error:
         traceback.print_exc()

@@ -42,7 +42,7 @@ KUBERNETES_VERSIONS = ("1.30", "1.37")
 # systemd's measure, from 0 to 10; up to 2 it calls "OK".
 EXPOSURE_MAX = 2.0
 SEVERITIES = ("critical", "warning")
-TIMEOUT = 120
+TIMEOUT = 600
 # What the image sets; see Dockerfile.
 IMAGE_ENVIRONMENT = {"BILLING_HTTP_HOST": "0.0.0.0", "BILLING_OPS_HOST": "0.0.0.0"}
 # Settings that have no flag, since arguments are no place for them.

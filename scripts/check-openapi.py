@@ -28,7 +28,7 @@ LINES = ("application/x-ndjson", "application/jsonl")
 PROBLEM = "application/problem+json"
 LINE = "/components/schemas/StreamLine"
 REQUEST_ID = "check-openapi"
-TIMEOUT = 30
+TIMEOUT = 300
 ACCOUNTS = 250
 FAILURES = (
     AssertionError, KeyError, ValueError, jsonschema.ValidationError, referencing.exceptions.Unresolvable,
