@@ -216,14 +216,20 @@ struct LiveFilesTests {
 
     @Test("end a stream whose caller's time is over in the middle of it")
     func expired() async throws {
-        try await FiledService.with(["--zoom-plan", "free"]) { service in
-            let soon = Timestamp(secondsSinceEpoch: SystemTime().timestamp.secondsSinceEpoch + 3).rfc3339
+        // 200 accounts at 1.6 a second outlast it.
+        try await FiledService.with(["--zoom-plan", "free"], accounts: 200) { service in
+            let later = "2999-01-01T00:00:00Z"
             let token = try await service.token(
-                of: "job", "--scopes", Self.everything, "--master", "main", "--expires", soon)
+                of: "job", "--scopes", Self.everything, "--master", "main", "--expires", later)
             try await service.wait(for: 200, service.account(of: service.main), token: token)
-            // 20 accounts at 1.6 a second outlast it.
-            let cut = await service.stream(token: token).outcome()
-            #expect(cut.status != 0 && cut.output.contains("\"begin\"") && !cut.output.contains("\"end\""))
+            let reader = service.stream(token: token)
+            _ = try await reader.output(containing: "\"begin\"")
+            let soon = Timestamp(secondsSinceEpoch: SystemTime().timestamp.secondsSinceEpoch + 2).rfc3339
+            let callers = try String(contentsOfFile: service.callersPath, encoding: .utf8)
+            try #require(callers.contains(later))
+            try write(callers.replacing(later, with: soon), to: service.callersPath)
+            let cut = await reader.outcome()
+            #expect(cut.status != 0 && !cut.output.contains("\"end\""))
             #expect(try await service.send(service.account(of: service.main), token: token).status == 401)
         }
     }

@@ -77,6 +77,7 @@ struct OperationsPageTests {
             let zoom = "http://127.0.0.1:\(service.zoomPort)"
             let prelude = """
                 cd \(folder); PATH=\(program):$PATH; export BILLING_ZOOM_OAUTH_URL=\(zoom)/oauth/token
+                export BILLING_ZOOM_API_URL=\(zoom)/v2
                 logs() { echo; }
                 \(metrics)
                 """
