@@ -29,7 +29,7 @@ struct DeadlineTests {
                 do throws(HTTPFailure) {
                     return .text(String(buffer: try await request.body.collect(bytesMax: 1000)))
                 } catch {
-                    return .text("\(error)", status: error == .timedOut ? 408 : 400)
+                    return error == .timedOut ? .text("timedOut", status: 408) : .text("\(error)", status: 400)
                 }
             }
         case "/stream":
