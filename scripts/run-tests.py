@@ -142,13 +142,15 @@ def reap():
         return False
 
 
-def copy_output(pipe, log, tail):
+def copy_output(pipe, log, tail, waits):
     for line in pipe:
         log.write(line)
         log.flush()
         text = line.decode(errors="replace").rstrip("\n")
         if text.startswith("still waiting after "):
             say(text)
+            # By place: only how long it has lasted changes from one report to the next.
+            waits[text.partition(": ")[2]] = (time.monotonic(), text)
         if "Test run with " in text or text.startswith("error:") or "atal error" in text:
             tail.append(text)
 
@@ -183,8 +185,8 @@ def main():
 
 
 def watch(process, events, options, log):
-    run, tail, began = Run(), [], time.monotonic()
-    copier = threading.Thread(target=copy_output, args=(process.stdout, log, tail), daemon=True)
+    run, tail, waits, began = Run(), [], {}, time.monotonic()
+    copier = threading.Thread(target=copy_output, args=(process.stdout, log, tail, waits), daemon=True)
     copier.start()
     next_report, hung, rest = began + PROGRESS_SECONDS, False, b""
     while True:
@@ -208,12 +210,17 @@ def watch(process, events, options, log):
             say(f"{now - began:4.0f} s: {run.done} of {run.functions} tests have ended, "
                 f"{len(run.running)} are running, {len(run.failures)} failures")
     if hung:
-        say(f"HUNG: no test has started or ended for {options.hang:g} minutes. The run is ended; running were:")
+        say(f"HUNG: no test has started or ended for {options.hang:g} minutes, and the run is ended.")
     elif process.returncode != 0 and not run.failures:
-        say(f"`swift test` ended with {process.returncode}; running were:")
+        say(f"`swift test` ended with {process.returncode} in the middle of the run.")
     if hung or (process.returncode != 0 and not run.failures):
-        for line in run.running_lines() or ["    no test"]:
+        say("These tests were running, and these waits had lasted over a minute:")
+        for line in run.running_lines():
             say(line)
+        # A wait is reported once a minute for as long as it lasts.
+        now = time.monotonic()
+        for line in sorted(text for seen, text in waits.values() if now - seen < 90):
+            say(f"    {line}")
     if hung:
         kill_all()
     # A program that a test left behind may hold the pipe open.

@@ -3,7 +3,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@Suite("An attack", .fewAtATime, .timeLimit(.minutes(15)))
+@Suite("An attack", .timeLimit(.minutes(15)))
 struct AttackTests {
     /// Streams a client may open, in order.
     private static func streams(_ count: Int) -> [UInt32] { (0..<count).map { UInt32($0) * 2 + 1 } }

@@ -3,7 +3,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@Suite("A reader", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("A reader", .timeLimit(.minutes(10)))
 struct BackPressureTests {
     /// Asks for the stream, reads its beginning, and then nothing: with as large a window as HTTP/2 has, or over
     /// HTTP/1.1, it is the socket that holds the service back.

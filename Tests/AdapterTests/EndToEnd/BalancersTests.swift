@@ -3,7 +3,7 @@ import Testing
 
 /// Three replicas behind balancers as they are in `deploy/`, restarted, rotated and killed under load. What
 /// `docs/balancers.md` measured for a minute is tried for some seconds here.
-@Suite("Behind a balancer", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("Behind a balancer", .timeLimit(.minutes(10)))
 struct BalancersTests {
     @Test(
         "no request is lost, and a stream that broke off is resumed to the same end",

@@ -3,7 +3,7 @@ import Testing
 
 /// However a stream stops early, nobody takes it for complete. A shutdown is in `DrainTests`, a caller that is revoked in
 /// `LiveFilesTests`.
-@Suite("A stream that stops early", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("A stream that stops early", .timeLimit(.minutes(10)))
 struct BrokenStreamTests {
     struct Case: CustomTestStringConvertible, Sendable {
         let testDescription: String

@@ -4,7 +4,7 @@ import DomainFakes
 import Foundation
 import Testing
 
-@Suite("The configuration", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("The configuration", .timeLimit(.minutes(10)))
 struct ConfigurationTests {
     private func run(_ arguments: [String], environment: [String: String] = [:]) async -> TestProcess.Outcome {
         await TestProcess.run(TestProcess.billingService, arguments, environment: environment)

@@ -4,7 +4,7 @@ import DomainFakes
 import Foundation
 import Testing
 
-@Suite("billing-service credentials", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("billing-service credentials", .timeLimit(.minutes(10)))
 struct CredentialsCommandTests {
     /// A folder with files of its own.
     private struct Workplace {

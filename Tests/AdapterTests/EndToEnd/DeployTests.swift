@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What is in `deploy/` is taken by the tools it is for, and fits the service.
-@Suite("What is deployed", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("What is deployed", .timeLimit(.minutes(10)))
 struct DeployTests {
     @Test("is taken by Kubernetes, Compose, systemd, Prometheus and the service")
     func check() async {

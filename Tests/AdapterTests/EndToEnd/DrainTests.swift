@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("A shutdown", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("A shutdown", .timeLimit(.minutes(10)))
 struct DrainTests {
     private static func status(_ url: String, _ options: String...) async -> String {
         await TestProcess.run(

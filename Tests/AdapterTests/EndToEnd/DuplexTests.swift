@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// A client that goes on choosing once it has its answer.
-@Suite("A stream of chosen accounts", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("A stream of chosen accounts", .timeLimit(.minutes(10)))
 struct DuplexTests {
     @Test(
         "answers the first account before the last one has been chosen",

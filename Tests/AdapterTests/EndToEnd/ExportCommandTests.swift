@@ -2,7 +2,7 @@ import Adapters
 import Foundation
 import Testing
 
-@Suite("The command export", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("The command export", .timeLimit(.minutes(10)))
 struct ExportCommandTests {
     private static let program = TestProcess.billingService
 

@@ -3,7 +3,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@Suite("Export to a file", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("Export to a file", .timeLimit(.minutes(10)))
 struct ExportFileTests {
     private static let program = TestProcess.billingService
     private static let ids = (1000..<1250).map { "account-\($0)" }

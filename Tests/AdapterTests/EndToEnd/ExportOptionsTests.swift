@@ -3,7 +3,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@Suite("Options of export", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("Options of export", .timeLimit(.minutes(10)))
 struct ExportOptionsTests {
     private static let program = TestProcess.billingService
 

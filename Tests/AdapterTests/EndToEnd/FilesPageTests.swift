@@ -5,7 +5,7 @@ import Foundation
 import Testing
 
 /// What `docs/files.md` says works.
-@Suite("The page of the files", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("The page of the files", .timeLimit(.minutes(10)))
 struct FilesPageTests {
     private let text: String
 

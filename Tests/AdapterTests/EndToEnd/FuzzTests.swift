@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("What is made up", .fewAtATime)
+@Suite("What is made up")
 struct FuzzTests {
     private static let program = TestProcess.product("Fuzz")
 

@@ -7,7 +7,7 @@ import Testing
 
 /// Nobody gets more than is theirs: every operation with every way of lacking the right to it, on a running service with
 /// real files.
-@Suite("Least privilege", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("Least privilege", .timeLimit(.minutes(10)))
 struct LeastPrivilegeTests {
     enum Operation: String, CaseIterable {
         case getBilling = "GET /v2/accounts/{accountId}/billing"

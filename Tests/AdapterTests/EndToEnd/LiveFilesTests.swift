@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 
 /// What operators do to the files while the service runs and is asked.
-@Suite("Files that change while the service runs", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("Files that change while the service runs", .timeLimit(.minutes(10)))
 struct LiveFilesTests {
     private static let everything = Caller.Scope.allCases.map(\.rawValue).joined(separator: ",")
 

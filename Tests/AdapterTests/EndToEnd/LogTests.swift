@@ -4,7 +4,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("What a service writes", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("What a service writes", .timeLimit(.minutes(10)))
 struct LogTests {
     private static func objects(_ log: String) -> [[String: Any]] {
         log.split(separator: "\n").compactMap { line in

@@ -2,7 +2,7 @@ import Adapters
 import Foundation
 import Testing
 
-@Suite("The metrics of a service", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("The metrics of a service", .timeLimit(.minutes(10)))
 struct MetricsTests {
     private static func scrape(_ ops: String) async -> String {
         await TestProcess.run("curl", ["--silent", "--show-error", ops + "/metrics"]).output

@@ -4,7 +4,7 @@ import NIOCore
 import Testing
 
 /// Zoom's app has not all the scopes that the service needs.
-@Suite("A scope that is missing", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("A scope that is missing", .timeLimit(.minutes(10)))
 struct MissingScopeTests {
     @Test("is said at start, in the probes and in the answers, and is taken once it is there")
     func missing() async throws {

@@ -5,7 +5,7 @@ import Foundation
 import Testing
 
 /// What the pages for operators say works.
-@Suite("The pages for operators", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("The pages for operators", .timeLimit(.minutes(10)))
 struct OperationsPageTests {
     private static func page(_ name: String) throws -> String {
         try String(contentsOf: TestProcess.root.appending(path: "docs/\(name)"), encoding: .utf8)

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Output of billing-service", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("Output of billing-service", .timeLimit(.minutes(10)))
 struct OutputTests {
     private static func shell(_ script: String, _ more: String...) async -> TestProcess.Outcome {
         await TestProcess.run("sh", ["-c", script, TestProcess.billingService] + more)

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Paths", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("Paths", .timeLimit(.minutes(10)))
 struct PathTests {
     /// As octal escapes of `printf`, since a name need not be UTF-8.
     @Test(

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Other people's programs, before and behind the service.
-@Suite("Among other people's programs", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("Among other people's programs", .timeLimit(.minutes(10)))
 struct PeersTests {
     private static func curl(_ url: String, _ options: [String]) async -> TestProcess.Outcome {
         await TestProcess.run(

@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// What the README says works.
-@Suite("The README", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("The README", .timeLimit(.minutes(10)))
 struct ReadmeTests {
     private let text: String
 

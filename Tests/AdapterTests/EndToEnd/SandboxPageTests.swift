@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What `docs/sandbox.md` says works.
-@Suite("The page of the sandbox", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("The page of the sandbox", .timeLimit(.minutes(10)))
 struct SandboxPageTests {
     private let text: String
 

@@ -2,7 +2,7 @@ import Adapters
 import Foundation
 import Testing
 
-@Suite("billing-service serve", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("billing-service serve", .timeLimit(.minutes(10)))
 struct ServeTests {
     @Test("prints lines that work when pasted: one account, one that pays for itself, the stream")
     func pasted() async throws {

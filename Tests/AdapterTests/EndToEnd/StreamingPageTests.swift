@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What `docs/streaming.md` says works.
-@Suite("The page of streams", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("The page of streams", .timeLimit(.minutes(10)))
 struct StreamingPageTests {
     private let text: String
 

@@ -1,7 +1,7 @@
 import Adapters
 import Testing
 
-@Suite("Service with a wrong address of Zoom's", .fewAtATime, .timeLimit(.minutes(5)))
+@Suite("Service with a wrong address of Zoom's", .timeLimit(.minutes(5)))
 struct WrongAddressTests {
     private static func readiness(of service: FiledService) async -> String {
         await TestProcess.run("curl", ["--silent", service.ops + "/readyz?verbose"]).output

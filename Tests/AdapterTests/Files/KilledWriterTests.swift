@@ -2,7 +2,7 @@ import Adapters
 import Foundation
 import Testing
 
-@Suite("A private file", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("A private file", .timeLimit(.minutes(10)))
 struct KilledWriterTests {
     @Test("is old or new, and whole, after its writer was killed at any instant: 500 times")
     func killed() async throws {

@@ -7,7 +7,7 @@ import Testing
     import Glibc
 #endif
 
-@Suite("Addresses of hosts", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("Addresses of hosts", .timeLimit(.minutes(10)))
 struct AddressLookupTests {
     @Test(
         "Addresses of hosts: an address as text is its own answer",

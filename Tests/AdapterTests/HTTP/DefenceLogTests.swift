@@ -4,7 +4,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("What the defences did", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("What the defences did", .timeLimit(.minutes(10)))
 struct DefenceLogTests {
     @Test("What the defences did: the log names the last peer they acted against, if it is known")
     func peer() throws {

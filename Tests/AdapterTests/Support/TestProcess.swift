@@ -218,9 +218,10 @@ final class TestProcess: Sendable {
     }
 
     static func run(
-        _ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = ""
+        _ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = "",
+        file: String = #fileID, line: Int = #line
     ) async -> Outcome {
-        await TestProcess(program, arguments, environment: environment, input: input).outcome()
+        await TestProcess(program, arguments, environment: environment, input: input).outcome(file: file, line: line)
     }
 }
 

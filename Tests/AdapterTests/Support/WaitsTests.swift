@@ -49,7 +49,7 @@ struct WaitsTests {
     }
 }
 
-@Suite("A run of the tests", .fewAtATime, .timeLimit(.minutes(5)))
+@Suite("A run of the tests", .timeLimit(.minutes(5)))
 struct RunTestsScriptTests {
     /// Runs scripts/run-tests.py with a program in the place of `swift`.
     private static func run(_ script: String, _ options: [String] = []) async throws -> TestProcess.Outcome {

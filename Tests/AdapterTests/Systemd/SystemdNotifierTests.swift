@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("What systemd is told", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("What systemd is told", .timeLimit(.minutes(10)))
 struct SystemdNotifierTests {
     @Test("is that the service is ready, that it goes on, and that it stops")
     func notices() async throws {

@@ -4,7 +4,7 @@ import NIOCore
 import NIOPosix
 import Testing
 
-@Suite("A server over TLS", .fewAtATime, .timeLimit(.minutes(10)))
+@Suite("A server over TLS", .timeLimit(.minutes(10)))
 struct ServerTLSTests {
     /// Answers with who the connection is from.
     private static let names = ScriptedHandler { request in

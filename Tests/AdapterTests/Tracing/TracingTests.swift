@@ -64,7 +64,7 @@ struct TracingTests {
     private static let traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
     private static let sampled = "00-\(traceID)-00f067aa0ba902b7-01"
 
-    @Test("have a span for the request, the lookup, the token and the call to Zoom", .fewAtATime)
+    @Test("have a span for the request, the lookup, the token and the call to Zoom")
     func spans() async throws {
         let collector = Collector()
         try await withServer(collector.handler()) { server in
@@ -180,7 +180,7 @@ struct TracingTests {
         #expect(often == 40 && failed.contains("trace_spans_dropped_total 10\n"))
     }
 
-    @Test("cost no request anything when the collector is not there or says nothing", .fewAtATime)
+    @Test("cost no request anything when the collector is not there or says nothing")
     func gone() async throws {
         let (started, cancelled) = (Event<Void>(), Event<Void>())
         try await withServer(ScriptedHandler.waiting(started: started, cancelled: cancelled)) { server in
