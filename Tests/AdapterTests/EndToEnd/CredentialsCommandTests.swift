@@ -277,14 +277,16 @@ struct CredentialsCommandTests {
     func signalled(signal: Int32) async throws {
         try await Self.with { work in
             let script = """
-                import os, pty, sys, termios
-                program = sys.argv[2:]
+                import os, pty, signal, sys, termios
+                number, program = int(sys.argv[1]), sys.argv[2:]
                 # Held open here, so that the terminal can be looked at when the program is gone.
                 terminal, other = pty.openpty()
                 child = os.fork()
                 if child == 0:
                     os.setsid()
                     os.close(terminal)
+                    # Python ignores SIGPIPE, and a shell has its background jobs ignore SIGQUIT.
+                    signal.signal(number, signal.SIG_DFL)
                     for descriptor in range(3):
                         os.dup2(other, descriptor)
                     os.execv(program[0], program)
@@ -293,7 +295,7 @@ struct CredentialsCommandTests {
                     seen += os.read(terminal, 1000)
                 echo = lambda: bool(termios.tcgetattr(other)[3] & termios.ECHO)
                 print(echo())
-                os.kill(child, int(sys.argv[1]))
+                os.kill(child, number)
                 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), echo())
                 """
             let outcome = await TestProcess.run(
