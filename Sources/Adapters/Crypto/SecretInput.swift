@@ -29,7 +29,7 @@ package enum SecretInput {
         hidden.c_cc.16 = quit  // VEOL2
         shownTerminal = shown
         let signals = restoreOnSignals()
-        defer { for number in signals { signal(number, SIG_DFL) } }
+        defer { for number in signals { stopRestoring(on: number) } }
         guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 else { throw .cancelled }
         defer {
             tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown)
@@ -42,9 +42,14 @@ package enum SecretInput {
     /// Safe because it is written before the signal handlers that read it are installed.
     nonisolated(unsafe) private static var shownTerminal = termios()
 
+    /// What signals did before, by their numbers.
+    ///
+    /// Safe for the same reason.
+    nonisolated(unsafe) private static var earlierActions: [sigaction] = []
+
     /// Sees to it that a signal that ends the program while nothing is shown gives the terminal its echo back first.
     ///
-    /// - Returns: The signals. Those that are ignored, or that somebody handles, stay as they are.
+    /// - Returns: The signals. Those that are ignored stay so.
     private static func restoreOnSignals() -> [CInt] {
         // Those that end a program, by signal(7); the others stop it, or say that something is wrong with it.
         let ending =
@@ -53,21 +58,33 @@ package enum SecretInput {
                 SIGXFSZ,
                 SIGVTALRM, SIGPROF, SIGIO, SIGPWR,
             ] + Array(__libc_current_sigrtmin()...__libc_current_sigrtmax())
-        return ending.filter { number in
+        earlierActions = (0...__libc_current_sigrtmax()).map { number in
             var action = sigaction()
-            guard sigaction(number, nil, &action) == 0, action.__sigaction_handler.sa_handler == nil else {
-                return false
-            }
+            sigaction(number, nil, &action)
+            return action
+        }
+        return ending.filter { number in
+            var action = earlierActions[Int(number)]
+            guard unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) != ignored else { return false }
+            action.sa_flags = 0
             action.__sigaction_handler.sa_handler = { number in
-                // Both are safe in a signal handler (signal-safety(7)). The signal, as by default, ends the program when
-                // the handler has returned.
+                // Safe in a signal handler, all of it (signal-safety(7)). The signal does what it did before when the
+                // handler has returned.
                 tcsetattr(STDIN_FILENO, TCSANOW, &SecretInput.shownTerminal)
+                SecretInput.stopRestoring(on: number)
                 raise(number)
             }
-            action.sa_flags = CInt(bitPattern: UInt32(SA_RESETHAND))
             return sigaction(number, &action, nil) == 0
         }
     }
+
+    private static func stopRestoring(on number: CInt) {
+        var action = earlierActions[Int(number)]
+        sigaction(number, &action, nil)
+    }
+
+    /// SIG_IGN as a number (Linux: asm-generic/signal-defs.h).
+    private static let ignored = 1
 
     private static let interrupt: cc_t = 0x03
     private static let quit: cc_t = 0x1C
