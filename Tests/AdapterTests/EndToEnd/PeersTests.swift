@@ -381,7 +381,7 @@ struct PeersTests {
                     let one = await Self.curl(
                         base + "/v2/accounts/a/billing", ["-H", "authorization: Bearer my-token"])
                     #expect(one.lines.last == "1.1 502", "\(one.output)")
-                    try await service.errors(containing: "refused the user name and password (status 407)")
+                    try await service.errors(containing: "refused the user name and password (status 401)")
                     return
                 }
                 let all = await Self.stream(base)

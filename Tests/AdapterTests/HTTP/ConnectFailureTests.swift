@@ -129,8 +129,12 @@ struct ConnectFailureTests {
     @Test(
         "what a proxy answers is told apart: a missing or wrong password, a refusal, no HTTP, the end of the connection",
         arguments: [
-            ("", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", .proxyAuthentication(wasAttempted: false)),
-            ("user:wrong@", "HTTP/1.1 407 No\r\ncontent-length: 2\r\n\r\nno", .proxyAuthentication(wasAttempted: true)),
+            ("", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", .proxyAuthentication(407, wasAttempted: false)),
+            (
+                "user:wrong@", "HTTP/1.1 407 No\r\ncontent-length: 2\r\n\r\nno",
+                .proxyAuthentication(407, wasAttempted: true)
+            ),
+            ("user:wrong@", "HTTP/1.1 401 Unauthorized\r\n\r\n", .proxyAuthentication(401, wasAttempted: true)),
             ("", "HTTP/1.1 403 Filtered\r\ncontent-length: 2\r\n\r\nno", .proxyStatus(403)),
             ("", "HTTP/1.0 502 Bad Gateway\r\n\r\n", .proxyStatus(502)),
             ("", "220 mail.example ESMTP\r\n", .proxyMalformed),

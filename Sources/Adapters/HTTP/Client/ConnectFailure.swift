@@ -20,8 +20,8 @@ package struct ConnectFailure: Error, Sendable, Equatable, CustomStringConvertib
         case connectTimedOut
         /// Another error of the socket, in the system's words.
         case socket(String)
-        /// Status 407.
-        case proxyAuthentication(wasAttempted: Bool)
+        /// Status 407, or 401 from proxies that use it for a wrong password.
+        case proxyAuthentication(_ status: Int, wasAttempted: Bool)
         /// The proxy answered the CONNECT request with this status.
         case proxyStatus(Int)
         case proxyTimedOut
@@ -84,10 +84,10 @@ package struct ConnectFailure: Error, Sendable, Equatable, CustomStringConvertib
         case .unreachable: "\(nextHop) cannot be reached, there is no route to it"
         case .connectTimedOut: "\(nextHop) did not accept the connection in time"
         case .socket(let reason): "\(nextHop): connecting failed (\(reason))"
-        case .proxyAuthentication(wasAttempted: false):
-            "\(nextHop) demands a user name and a password (status 407)"
-        case .proxyAuthentication(wasAttempted: true):
-            "\(nextHop) refused the user name and password (status 407)"
+        case .proxyAuthentication(let status, wasAttempted: false):
+            "\(nextHop) demands a user name and a password (status \(status))"
+        case .proxyAuthentication(let status, wasAttempted: true):
+            "\(nextHop) refused the user name and password (status \(status))"
         case .proxyStatus(let status): "\(nextHop) did not connect to \(origin), it answered with status \(status)"
         case .proxyTimedOut: "\(nextHop) did not connect to \(origin) in time"
         case .proxyClosed: "\(nextHop) closed the connection instead of connecting to \(origin)"
@@ -132,9 +132,9 @@ package struct ConnectFailure: Error, Sendable, Equatable, CustomStringConvertib
         case .refused: return "check the host and port in \(hopSetting), and that a server listens there\(proxyHint)"
         case .unreachable, .connectTimedOut, .socket:
             return "check the host and port in \(hopSetting), the network and the firewall\(proxyHint)"
-        case .proxyAuthentication(wasAttempted: false):
+        case .proxyAuthentication(_, wasAttempted: false):
             return "put the user name and password into \(proxySetting), as http://user:password@host:port"
-        case .proxyAuthentication(wasAttempted: true):
+        case .proxyAuthentication(_, wasAttempted: true):
             return "correct the user name and password in \(proxySetting); special characters are percent-encoded there"
         case .proxyStatus(let status) where status >= 500:
             return "check the host and port in \(names.address), and whether the proxy can reach it"

@@ -161,7 +161,9 @@ struct Connector {
                 let wasAttempted = proxy.authorization != nil
                 let cause: ConnectFailure.Cause =
                     switch (status, error as? NIOHTTP1ProxyConnectHandler.Error) {
-                    case (407?, _): .proxyAuthentication(wasAttempted: wasAttempted)
+                    // Tinyproxy answers a wrong password with 401.
+                    case (let status?, _) where status == 407 || status == 401:
+                        .proxyAuthentication(status, wasAttempted: wasAttempted)
                     case (let status?, _): status >= 300 ? .proxyStatus(status) : .proxyMalformed
                     case (nil, NIOHTTP1ProxyConnectHandler.Error.httpProxyHandshakeTimeout()?): .proxyTimedOut
                     case (nil, _?): .proxyClosed
