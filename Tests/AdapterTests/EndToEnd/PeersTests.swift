@@ -304,7 +304,7 @@ struct PeersTests {
             service.signal(SIGTERM)
             let outcome = await service.outcome()
             #expect(outcome.status == 0)
-            for secret in ["pass%77ord", "password", "wrong", "my-token"] { #expect(!outcome.errors.contains(secret)) }
+            for secret in ["hunter%32", "hunter2", "wrong", "my-token"] { #expect(!outcome.errors.contains(secret)) }
         }
         sandbox.signal(SIGTERM)
         #expect(await sandbox.outcome().status == 0)
@@ -372,7 +372,7 @@ struct PeersTests {
     func proxy(isKnown: Bool) async throws {
         try await TestCertificates.with { certificates in
             let proxy = try await PeerProgram.freePort()
-            let password = isKnown ? "pass%77ord" : "wrong"
+            let password = isKnown ? "hunter%32" : "wrong"
             try await Self.withEncryptedZoom(
                 certificates, url: { "https://localhost:\($0)" },
                 environment: ["HTTPS_PROXY": "http://user:\(password)@127.0.0.1:\(proxy)", "NO_PROXY": ""]
@@ -397,7 +397,7 @@ struct PeersTests {
                     LogFile "\(log)"
                     LogLevel Connect
                     MaxClients 20
-                    BasicAuth user password
+                    BasicAuth user hunter2
                     ConnectPort \(sandboxPort)
 
                     """, to: path)

@@ -151,7 +151,7 @@ struct ServeTests {
     @Test("logs no secret of a credentials file either")
     func secretOfFile() async throws {
         try await FiledService.with(["--log-level", "trace"]) { service in
-            let token = try await service.token(of: "app", "--scopes", "billing:read")
+            let token = try await service.token(of: "app", "--scopes", "billing:read", "--master", "main")
             try await service.wait(for: 200, service.account(of: service.main), token: token)
             for hidden in [TestZoom.app.clientSecret, token] { #expect(service.process.count(of: hidden) == 0) }
         }
