@@ -27,7 +27,9 @@ struct BackPressureTests {
                 s.sendall(b"GET /v2/billing/stream HTTP/1.1\\r\\nHost: a\\r\\nAuthorization: Bearer " + token + b"\\r\\n\\r\\n")
             seen = b""
             while b'"contact"' not in seen:
-                seen += s.recv(65536)
+                bytes = s.recv(65536)
+                if not bytes: sys.exit("the service closed the connection")
+                seen += bytes
             print("stalled", flush=True)
             sys.stdin.read()
             import select
@@ -38,7 +40,9 @@ struct BackPressureTests {
 
     @Test("that stalls costs bounded memory, and slows nobody else", arguments: [true, false])
     func stalls(isHTTP2: Bool) async throws {
-        try await RunningService.with(["--sandbox-accounts", "30000"]) { service in
+        // The reader does not acknowledge SETTINGS.
+        let flags = ["--sandbox-accounts", "30000", "--http-timeouts-settings-ack", "300s"]
+        try await RunningService.with(flags) { service in
             let reader = Self.stalledReader(service, isHTTP2: isHTTP2)
             _ = try await reader.output(containing: "stalled")
             let before = try service.process.memory()

@@ -66,8 +66,8 @@ final class TestProcess: Sendable {
     ///   - environment: Added to that of the tests.
     ///   - input: What it reads on standard input.
     init(_ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = "") {
-        name = ([program] + arguments.prefix(2)).map { $0.split(separator: "/").last.map(String.init) ?? $0 }
-            .joined(separator: " ")
+        // The command and its subcommands; scripts that are arguments are long.
+        name = ([program] + arguments.prefix(2).filter { $0.utf8.count < 30 }).joined(separator: " ")
         var added: [Environment.Key: String?] = [:]
         for (name, value) in environment { added[Environment.Key(stringLiteral: name)] = value }
         // A session, and so a group, of its own: a test that is cancelled kills the program with all that it has started.
