@@ -34,7 +34,8 @@ class Service:
         flags = ["--http-tls-key", str(tls[0]), "--http-tls-certificate", str(tls[1])] if tls else []
         self.process = subprocess.Popen(
             [binary, "serve", "--sandbox", "--http-port", "0", "--ops-port", "0", "--sandbox-accounts", str(accounts),
-             "--cache-ttl", "1d", "--log-access-sample", "0.001", "--http-event-loops", str(event_loops), *flags],
+             "--cache-ttl", "1d", "--cache-max-bytes", f"{max(64, accounts // 500)}MiB", "--log-access-sample", "0.001",
+             "--http-event-loops", str(event_loops), *flags],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         text = ""
         while not re.search(r"^curl .*stream", text, re.MULTILINE):
