@@ -49,9 +49,9 @@ package enum SecretInput {
 
     /// Sees to it that a signal that ends the program while nothing is shown gives the terminal its echo back first.
     ///
-    /// - Returns: The signals. Those that are ignored stay so.
+    /// - Returns: The signals that are handled. Ignored signals stay ignored.
     private static func restoreOnSignals() -> [CInt] {
-        // Those that end a program, by signal(7); the others stop it, or say that something is wrong with it.
+        // Signals that terminate a process (signal(7)). The others stop it, or report a fault in it.
         let ending =
             [
                 SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGSTKFLT, SIGXCPU,

@@ -66,7 +66,7 @@ package struct PrivateFile: Sendable, Hashable {
 
     /// The content, and whose file it is.
     ///
-    /// - Parameter other: The file that is opened in the place of `path`, which errors name all the same.
+    /// - Parameter other: The file to open instead of `path`. Errors still name `path`.
     func readWithStatus(at other: String? = nil) throws(FileProblem) -> (bytes: [UInt8], status: stat) {
         // Not blocking: opening a pipe without a writer would wait for one.
         let descriptor = open(SystemText.cString(of: other ?? path), O_RDONLY | O_CLOEXEC | O_NONBLOCK)

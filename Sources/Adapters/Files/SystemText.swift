@@ -70,7 +70,7 @@ package enum SystemText {
 
     /// All up to the last slash; `.` where there is no slash, `/` for the root.
     ///
-    /// Slashes are compared as bytes: one that a combining mark follows is not a `Character` of its own.
+    /// Compares bytes: a slash and a combining mark behind it are one `Character`.
     package static func parent(ofPath path: String) -> String {
         let bytes = path.utf8
         guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return "." }

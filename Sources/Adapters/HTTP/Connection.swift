@@ -33,7 +33,7 @@ protocol Connection: AnyObject {
     /// Whether the version of HTTP that the request came in can carry a response of unknown length.
     func carriesStreams(to exchange: Exchange) -> Bool
 
-    /// Sends the head of a response whose body is made as it is sent.
+    /// Sends the head of a streamed response.
     func beginStream(_ head: HTTPResponse, on exchange: Exchange)
 
     /// Ends an exchange without an answer.

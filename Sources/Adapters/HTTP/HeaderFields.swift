@@ -15,7 +15,7 @@ package struct HeaderFields: Sendable, Equatable {
     private var kinds: UInt64 = 0
 
     /// Whether two fields are of one kind, and so may have one name. Pseudo-header fields are not counted: the parsers
-    /// refuse those that are repeated.
+    /// refuse repeated ones.
     private var mayRepeat = false
 
     static let prefixBytes = 6

@@ -29,7 +29,7 @@ package final class StreamScheduler {
     private var sentBytes = 0
     private var waiting = CircularBuffer<() -> Void>()
 
-    /// Safe because each thread reads and writes a value of its own.
+    /// Safe because the variable is thread-local: no two threads share a value.
     nonisolated(unsafe) private static let ofThread = ThreadSpecificVariable<StreamScheduler>()
 
     /// The scheduler of `eventLoop`. To be called on that loop.

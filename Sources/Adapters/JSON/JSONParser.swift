@@ -1,7 +1,6 @@
 /// Reads one JSON text, strictly by RFC 8259: valid UTF-8, no trailing commas, no comments.
 ///
-/// The lenient reading accepts what some senders get wrong inside of values and names, as long as it is plain where they
-/// end: half a surrogate pair, bytes that are not UTF-8 (U+FFFD stands for each), raw control characters and unknown escapes
+/// Lenient parsing accepts common mistakes inside values and names, as long as their ends are unambiguous: half a surrogate pair, bytes that are not UTF-8 (U+FFFD stands for each), raw control characters and unknown escapes
 /// in strings, words and numbers that JSON does not have (their text is the value), values that nest too deep (null stands
 /// for them).
 struct JSONParser {
@@ -141,7 +140,7 @@ struct JSONParser {
             let start = offset
             let repairsBefore = repairs
             let value = try parseValue(depth: depth + 1)
-            // What was repaired is written anew: whoever gets the text may read strictly.
+            // A repaired value is written as strict JSON: the receiver may parse strictly.
             let text: [UInt8] =
                 if !keepsText {
                     []

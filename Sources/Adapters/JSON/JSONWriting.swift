@@ -138,7 +138,7 @@ package struct JSONMemberWriter {
         write(&buffer)
     }
 
-    /// A member whose value is passed on as it was read; see `writeJSONText`.
+    /// A member whose value is a JSON text from another source; see `writeJSONText`.
     package mutating func member(named name: String, text: [UInt8]) {
         member(named: name) { $0.writeJSONText(text) }
     }

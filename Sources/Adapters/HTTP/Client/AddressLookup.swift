@@ -90,7 +90,7 @@ package struct AddressLookup: Sendable {
     private static func query(_ host: String, _ port: Int, _ flags: CInt) throws -> [SocketAddress] {
         let isBracketed = host.first == "[" && host.last == "]"
         var host = isBracketed ? String(host.dropFirst().dropLast()) : host
-        // As the zone stands in a URL (RFC 6874, 2).
+        // A URL encodes the percent sign before the zone (RFC 6874, 2).
         if host.contains(":") { host.replace("%25", with: "%") }
         // The C library would stop reading there.
         guard !host.utf8.contains(0) else { throw Unknown() }
