@@ -26,7 +26,7 @@ extension MetricsRegistry {
         collect { samples in
             for report in zoom.reports {
                 let master: MetricLabel = ("master", report.master.rawValue)
-                samples.add(.zoomCircuitOpen, report.isLeftAlone ? 1 : 0, [master])
+                samples.add(.zoomCircuitOpen, report.isCircuitOpen ? 1 : 0, [master])
                 if let (age, left) = report.token {
                     samples.add(.zoomTokenAge, age / .seconds(1), [master])
                     samples.add(.zoomTokenLeft, left / .seconds(1), [master])

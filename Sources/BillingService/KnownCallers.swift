@@ -10,17 +10,17 @@ struct KnownCallers: CallerDirectory {
 
     let time: any TimeSource
 
-    func caller(for proof: CallerProof) -> Caller? {
+    func caller(for proof: CallerCredential) -> Caller? {
         if isGuest(proof) { return guest?.caller }
         return file.flatMap { entry(for: proof, in: $0.value) }?.caller
     }
 
-    private func isGuest(_ proof: CallerProof) -> Bool {
+    private func isGuest(_ proof: CallerCredential) -> Bool {
         guard case .token(let digest) = proof, let guest else { return false }
         return digest == guest.digest
     }
 
-    private func entry(for proof: CallerProof, in registry: CallerRegistry) -> CallersDocument.Entry? {
+    private func entry(for proof: CallerCredential, in registry: CallerRegistry) -> CallersDocument.Entry? {
         let entry =
             switch proof {
             case .token(let digest): registry.entry(presenting: digest)
@@ -30,7 +30,7 @@ struct KnownCallers: CallerDirectory {
         return entry
     }
 
-    func endOfExport(for proof: CallerProof, begunAs caller: Caller) async {
+    func endOfExport(for proof: CallerCredential, begunAs caller: Caller) async {
         guard !isGuest(proof), let file else { return await untilCancelled() }
         while !Task.isCancelled {
             let (registry, version) = file.versioned

@@ -136,10 +136,10 @@ struct SettingsReader {
 
     /// `200,20/s`: so many at once, and so many a second after that.
     mutating func rate(_ setting: Setting) -> Limits.Rate {
-        guard let text = text(setting) else { return Limits.Rate(atOnce: 1, perSecond: 1) }
+        guard let text = text(setting) else { return Limits.Rate(burst: 1, perSecond: 1) }
         guard let rate = Limits.Rate(text) else {
             report(setting, "\(setting.shown(text)) is not a rate such as 200,20/s")
-            return Limits.Rate(atOnce: 1, perSecond: 1)
+            return Limits.Rate(burst: 1, perSecond: 1)
         }
         return rate
     }

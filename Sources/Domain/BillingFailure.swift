@@ -8,9 +8,9 @@ package enum BillingFailure: Error, Sendable, Equatable {
     /// The caller may not do that.
     case scopeMissing(Caller.Scope)
     /// The source's request budget is spent for longer than the caller may wait.
-    case budgetSpent(retryAfter: Duration)
+    case rateLimited(retryAfter: Duration)
     /// The source's requests of the day are spent, but for those kept for who waits.
-    case dayBudgetSpent(retryAfter: Duration)
+    case dailyQuotaSpent(retryAfter: Duration)
     /// The source refused our credentials, or there are none.
     case credentialsRefused
     /// Our credentials lack a permission of the source's for that: any one of these would do.
@@ -24,7 +24,7 @@ package enum BillingFailure: Error, Sendable, Equatable {
     /// The source did not answer in time.
     case timedOut
     /// There is no answer that is kept, and the source was not to be asked.
-    case notKept
+    case notCached
     /// The source's list of accounts cannot be read to its end.
     case accountListUnusable(AccountListProblem)
     /// Whoever asked has gone, or we are.
@@ -67,9 +67,9 @@ package enum BillingFailure: Error, Sendable, Equatable {
 
     package var reach: Reach {
         switch self {
-        case .invalid, .selfPay, .accountNotFound, .sourceRejected, .notKept: .account
-        case .budgetSpent, .sourceFailed, .sourceUnavailable, .timedOut: .moment
-        case .scopeMissing, .dayBudgetSpent, .credentialsRefused, .permissionMissing, .accountListUnusable,
+        case .invalid, .selfPay, .accountNotFound, .sourceRejected, .notCached: .account
+        case .rateLimited, .sourceFailed, .sourceUnavailable, .timedOut: .moment
+        case .scopeMissing, .dailyQuotaSpent, .credentialsRefused, .permissionMissing, .accountListUnusable,
             .cancelled:
             .everything
         }

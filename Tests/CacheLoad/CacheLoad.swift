@@ -99,7 +99,7 @@ enum CacheLoad {
         while !isOver.isRaised {
             let start = time.now
             // One of every part in its turn.
-            _ = cache.kept(account(looks & 1023), under: nil, .none, at: start)
+            _ = cache.cached(account(looks & 1023), under: nil, .none, at: start)
             most = max(most, time.now - start)
             looks += 1
         }

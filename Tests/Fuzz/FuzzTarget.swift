@@ -101,8 +101,8 @@ enum FuzzTarget: String, CaseIterable {
 
     /// Everybody may do everything.
     private struct Everybody: CallerDirectory {
-        func caller(for proof: CallerProof) -> Caller? { .everything }
-        func endOfExport(for proof: CallerProof, begunAs caller: Caller) async {}
+        func caller(for proof: CallerCredential) -> Caller? { .everything }
+        func endOfExport(for proof: CallerCredential, begunAs caller: Caller) async {}
     }
 
     /// The router, watched.

@@ -110,7 +110,7 @@ package struct CallersDocument: Sendable, Equatable {
             master: try object.member("master", as: kindOfName) { $0.string.flatMap(Name.init) },
             accounts: try accounts(of: object),
             rate: try object.member("rate", as: "a rate such as \"200,20/s\"") { value in
-                value.string.flatMap { Limits.Rate($0) }.map { Caller.Rate(atOnce: $0.atOnce, perSecond: $0.perSecond) }
+                value.string.flatMap { Limits.Rate($0) }.map { Caller.Rate(burst: $0.burst, perSecond: $0.perSecond) }
             })
         let expires = try object.member("expires", as: "a time such as \"2030-01-31T12:00:00Z\"") {
             $0.string.flatMap { Timestamp(rfc3339: $0) }
@@ -199,7 +199,7 @@ package struct CallersDocument: Sendable, Equatable {
                 buffer.writeJSONArray(0..<accounts.count) { $0.writeJSONString(accounts[$1].rawValue) }
             }
         }
-        if let rate = caller.rate { object.member("rate", "\(rate.atOnce),\(rate.perSecond)/s") }
+        if let rate = caller.rate { object.member("rate", "\(rate.burst),\(rate.perSecond)/s") }
         if let expires = entry.expires { object.member("expires", expires.rfc3339) }
     }
 }

@@ -50,40 +50,40 @@ package struct Limits: Sendable {
 
     /// So many at once, and so many a second after that.
     package struct Rate: Sendable, Equatable {
-        package var atOnce: Int
+        package var burst: Int
         package var perSecond: Int
 
         /// How long what was written last of a body that breaks off is given to be read before it does: some clients throw away
         /// what comes together with the news (curl 7.88).
         package var lastWordsWait: TimeAmount = .milliseconds(100)
 
-        package init(atOnce: Int, perSecond: Int) {
-            self.atOnce = atOnce
+        package init(burst: Int, perSecond: Int) {
+            self.burst = burst
             self.perSecond = perSecond
         }
 
         /// `200,20/s`: 1 to 999999 at once, and 0 to 999999 a second after that; `nil` for anything else.
         package init?(_ text: String) {
-            guard let match = text.wholeMatch(of: /([0-9]{1,6}),([0-9]{1,6})\/s/), let atOnce = Int(match.output.1),
-                let perSecond = Int(match.output.2), atOnce > 0
+            guard let match = text.wholeMatch(of: /([0-9]{1,6}),([0-9]{1,6})\/s/), let burst = Int(match.output.1),
+                let perSecond = Int(match.output.2), burst > 0
             else { return nil }
-            self.init(atOnce: atOnce, perSecond: perSecond)
+            self.init(burst: burst, perSecond: perSecond)
         }
     }
 
     /// RST_STREAM from a peer. A browser that leaves a page resets a screen full of streams; nobody resets hundreds.
-    package var resets = Rate(atOnce: 200, perSecond: 20)
+    package var resets = Rate(burst: 200, perSecond: 20)
 
     /// Requests that a client takes back from a server by RST_STREAM, which servers count as the beginning of an attack
     /// (CVE-2023-44487); beyond this the answer is let come, and dropped. Below what the strictest of servers in use take,
     /// which is 200 in 30 seconds.
-    package var cancels = Rate(atOnce: 20, perSecond: 5)
+    package var cancels = Rate(burst: 20, perSecond: 5)
 
     /// RST_STREAM that a peer makes us send. Honest programs break the rules now and then, and not all the time.
-    package var streamErrors = Rate(atOnce: 100, perSecond: 10)
+    package var streamErrors = Rate(burst: 100, perSecond: 10)
 
     /// PING, SETTINGS and PRIORITY. Older browsers begin with a tree of priorities, and ping every few seconds.
-    package var controlFrames = Rate(atOnce: 500, perSecond: 50)
+    package var controlFrames = Rate(burst: 500, perSecond: 50)
 
     /// DATA frames in a row with nothing in them. Some programs end a stream with one; a few flush with one.
     package var emptyDataFramesMax = 100

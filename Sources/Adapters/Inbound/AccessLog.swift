@@ -14,11 +14,11 @@ package struct AccessLog: Sendable {
 
     /// Whoever floods us with what fails is not to flood the log: so many lines a second, and somewhat more at once.
     private final class Failures: Sendable {
-        private let bucket: Mutex<RateBucket>
+        private let bucket: Mutex<TokenBucket>
         private let leftOut: Counter
 
         init(_ metrics: any MetricsFactory) {
-            bucket = Mutex(RateBucket(Limits.Rate(atOnce: 200, perSecond: 100), now: .now()))
+            bucket = Mutex(TokenBucket(Limits.Rate(burst: 200, perSecond: 100), now: .now()))
             leftOut = Counter(.accessLinesLeftOut, in: metrics)
         }
 
@@ -42,7 +42,7 @@ package struct AccessLog: Sendable {
         let level = logger.logLevel
         if level <= .debug { return true }
         if status >= 400 { return level <= Self.level(of: status) && failures.take() }
-        return level <= .info && requestID.lot < sample
+        return level <= .info && requestID.sampleHash < sample
     }
 
     private static func level(of status: Int) -> Logger.Level { status >= 500 ? .warning : .info }

@@ -13,7 +13,7 @@ extension CacheEntry {
 
 /// What is answered about an account's billing, made once and given out as often as it is asked for: the body, and what of
 /// its header fields is its own.
-package final class BillingAnswer: KeptAnswer {
+package final class BillingAnswer: CachedResponse {
     enum Content: Sendable {
         case contact(fields: HeaderFields, body: ByteBuffer)
         case failure(ProblemDetails)

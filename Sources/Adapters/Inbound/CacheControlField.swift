@@ -6,43 +6,43 @@ enum CacheControlField {
     /// Longer than any response is stored.
     private static let secondsMax = 1_000_000_000
 
-    static func demand(of request: HTTPRequest) -> CacheDemand {
+    static func demand(of request: HTTPRequest) -> CacheDirectives {
         guard let field = request.fields.list(.cacheControl) else {
             // HTTP/1.0 has no `Cache-Control` (RFC 9111, 5.4).
             return hasPragmaNoCache(request) ? noCache : .none
         }
-        var demand = CacheDemand()
-        var freshMin: Duration?
-        var staleMax: Duration?
+        var demand = CacheDirectives()
+        var minFresh: Duration?
+        var maxStale: Duration?
         for directive in FieldList.parts(of: field[...]) {
             let parts = directive.split(separator: "=", maxSplits: 1)
             let name = (parts.first ?? "").trimmed.lowercased()
             let argument = parts.count == 2 ? seconds(parts[1].trimmed) : nil
             switch name {
-            case "no-cache": demand.isNew = true
+            case "no-cache": demand.noCache = true
             case "no-store":
-                demand.isNew = true
-                demand.isUnstored = true
-            case "max-age": if let argument { demand.ageMax = min(argument, demand.ageMax ?? argument) }
-            case "min-fresh": if let argument { freshMin = max(argument, freshMin ?? argument) }
+                demand.noCache = true
+                demand.noStore = true
+            case "max-age": if let argument { demand.maxAge = min(argument, demand.maxAge ?? argument) }
+            case "min-fresh": if let argument { minFresh = max(argument, minFresh ?? argument) }
             case "max-stale":
                 // Without an argument a stale response of any age will do (5.2.1.2).
                 let limit = parts.count == 1 ? .seconds(secondsMax) : argument
-                if let limit { staleMax = min(limit, staleMax ?? limit) }
-            case "only-if-cached": demand.isKept = true
+                if let limit { maxStale = min(limit, maxStale ?? limit) }
+            case "only-if-cached": demand.onlyIfCached = true
             default: break
             }
         }
         // A client that bounds the age does not want a stale response, unless it says so (5.2.1.1).
-        if demand.ageMax != nil, staleMax == nil { freshMin = freshMin ?? .zero }
-        demand.freshMin = freshMin
-        demand.staleMax = staleMax
+        if demand.maxAge != nil, maxStale == nil { minFresh = minFresh ?? .zero }
+        demand.minFresh = minFresh
+        demand.maxStale = maxStale
         return demand
     }
 
-    private static var noCache: CacheDemand {
-        var demand = CacheDemand()
-        demand.isNew = true
+    private static var noCache: CacheDirectives {
+        var demand = CacheDirectives()
+        demand.noCache = true
         return demand
     }
 

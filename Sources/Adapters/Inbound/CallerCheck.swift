@@ -4,7 +4,7 @@ import Domain
 /// names in the client certificate of the connection.
 struct CallerCheck: Sendable {
     enum Verdict {
-        case caller(Caller, CallerProof)
+        case caller(Caller, CallerCredential)
         /// The request has no bearer token and no certificate.
         case nobody
         /// The field `Authorization` breaks the grammar: no token can be read from it.
@@ -21,7 +21,7 @@ struct CallerCheck: Sendable {
         guard let value = request.fields[.authorization] else {
             let names = request.peer.certificateNames
             guard !names.isEmpty else { return .nobody }
-            let proof = CallerProof.certificate(names: names)
+            let proof = CallerCredential.certificate(names: names)
             return directory.caller(for: proof).map { .caller($0, proof) } ?? .unknown
         }
         guard let token = AuthorizationField.credentials(of: "Bearer", in: value) else {
@@ -29,7 +29,7 @@ struct CallerCheck: Sendable {
             return value.isEmpty || AuthorizationField.hasScheme(value) ? .nobody : .malformed
         }
         guard !token.isEmpty else { return .malformed }
-        let proof = CallerProof.token(SHA256Digest(of: token))
+        let proof = CallerCredential.token(SHA256Digest(of: token))
         if let caller = directory.caller(for: proof) { return .caller(caller, proof) }
         guard AuthorizationField.isToken68(token) else { return .malformed }
         return CallerToken.form(of: token) == .damaged ? .damagedToken : .unknown

@@ -19,12 +19,12 @@ enum FailureTable {
                 extraFields: [
                     (.wwwAuthenticate, "Bearer error=\"insufficient_scope\", scope=\"\(scope.rawValue)\"")
                 ])
-        case .budgetSpent(let retryAfter):
+        case .rateLimited(let retryAfter):
             ProblemDetails(
                 status: 429, code: 429, slug: "rate-limit", title: "Too many requests",
                 message: "Zoom's rate limit leaves no room for this request now. Try again later.",
                 extraFields: [(.retryAfter, seconds(retryAfter))])
-        case .dayBudgetSpent(let retryAfter):
+        case .dailyQuotaSpent(let retryAfter):
             ProblemDetails(
                 status: 429, code: 429, slug: "daily-rate-limit", title: "Too many requests",
                 message: "Zoom's daily rate limit leaves no room for this request today. Try again later.",
@@ -46,7 +46,7 @@ enum FailureTable {
             ProblemDetails(
                 status: 502, code: 502, slug: "zoom-account-list", title: "Zoom's account list is unusable",
                 message: message(for: problem))
-        case .notKept: notCached
+        case .notCached: notCached
         case .cancelled: shuttingDown
         }
     }

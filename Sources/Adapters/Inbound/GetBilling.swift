@@ -31,7 +31,7 @@ struct GetBilling: Sendable {
             let now = time.now
             let span = tracer.isRecording ? tracer.startSpan("look up") : nil
             defer { span?.end() }
-            if let entry = try lookUpContact.kept(account, for: caller, demand, at: now) {
+            if let entry = try lookUpContact.cached(account, for: caller, demand, at: now) {
                 cache = entry.isFresh(at: now) ? .fresh : .stale
                 return .now(Self.response(entry, conditions, at: now, requestID))
             }
@@ -39,11 +39,11 @@ struct GetBilling: Sendable {
             return .now(FailureTable.problem(for: error).response(requestID))
         }
         cache = .missed
-        let patience = PreferField.wait(of: request)
+        let queueTimeout = PreferField.wait(of: request)
         return .eventually { [lookUpContact, time, tracer] in
             await tracer.withSpan("look up") { _ in
                 do throws(BillingFailure) {
-                    let entry = try await lookUpContact(account, for: caller, patience: patience, demand)
+                    let entry = try await lookUpContact(account, for: caller, queueTimeout: queueTimeout, demand)
                     return Self.response(entry, conditions, at: time.now, requestID)
                 } catch {
                     return FailureTable.problem(for: error).response(requestID)

@@ -45,7 +45,7 @@ struct RequestID: Sendable {
     }
 
     /// A number below 65,536, each as likely as the others: for what is done for some requests alone.
-    var lot: Int {
+    var sampleHash: Int {
         switch origin {
         case .sent(let text):
             // FNV-1a; an id that a caller has chosen need not be evenly spread.

@@ -38,7 +38,7 @@ package final class Router: RequestHandler {
         lookUpContact: LookUpContact, exportContacts: ExportContacts,
         callers: any CallerDirectory, audit: AuditLog, accessLog: AccessLog, trustedProxies: [AddressRange] = [],
         forwardedField: ForwardedField.Name = .xForwardedFor,
-        guesses: Limits.Rate = Limits.Rate(atOnce: 50, perSecond: 1), defences: DefenceLog? = nil,
+        guesses: Limits.Rate = Limits.Rate(burst: 50, perSecond: 1), defences: DefenceLog? = nil,
         answerTimeMax: TimeAmount = Timeouts().request, time: any TimeSource, metrics: any MetricsFactory = .none,
         tracer: ServiceTracer = ServiceTracer(), logger: Logger
     ) {
@@ -99,7 +99,7 @@ package final class Router: RequestHandler {
         case (.billing, .post), (.billing, .other): return refuse(FailureTable.readOnly)
         case (_, .unknown): return refuse(FailureTable.unknownMethod)
         }
-        let (caller, proof): (Caller, CallerProof)
+        let (caller, proof): (Caller, CallerCredential)
         switch callerCheck.verdict(on: request) {
         case .caller(let known, let shown): (caller, proof) = (known, shown)
         // A request without a token is no guess.

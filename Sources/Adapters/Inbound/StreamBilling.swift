@@ -23,7 +23,9 @@ struct StreamBilling: Sendable {
     /// What chooses accounts.
     private static let bodyTypes = ["application/x-ndjson", "application/jsonl", "application/json"]
 
-    func reply(to request: HTTPRequest, isChosen: Bool, caller: Caller, _ proof: CallerProof, _ requestID: RequestID)
+    func reply(
+        to request: HTTPRequest, isChosen: Bool, caller: Caller, _ proof: CallerCredential, _ requestID: RequestID
+    )
         -> Reply
     {
         func refuse(_ problem: ProblemDetails) -> Reply {
@@ -35,13 +37,13 @@ struct StreamBilling: Sendable {
             return refuse(FailureTable.notAcceptable)
         }
         var demand = CacheControlField.demand(of: request)
-        if demand.isNew, !demand.isUnstored {
+        if demand.noCache, !demand.noStore {
             // As `max_age=0`: streams at the same time still share what they ask Zoom.
-            demand.isNew = false
-            demand.ageMax = .zero
+            demand.noCache = false
+            demand.maxAge = .zero
         }
         // The response is made anew for every request: none is cached (RFC 9111, 5.2.1.7).
-        guard !demand.isKept else { return refuse(FailureTable.problem(for: .notKept)) }
+        guard !demand.onlyIfCached else { return refuse(FailureTable.problem(for: .notCached)) }
         if isChosen, let type = request.fields.string(.contentType)?.prefix(while: { $0 != ";" }).lowercased(),
             !Self.bodyTypes.contains(type.filter { $0 != " " })
         {
@@ -64,7 +66,7 @@ struct StreamBilling: Sendable {
     }
 
     private static func parameters(
-        of request: HTTPRequest, _ demand: CacheDemand, isChosen: Bool
+        of request: HTTPRequest, _ demand: CacheDirectives, isChosen: Bool
     ) throws(BillingFailure) -> (ExportContacts.Options, NDJSONLines.Selection, members: Set<String>?) {
         let query = try Query(
             request.query,
@@ -86,7 +88,7 @@ struct StreamBilling: Sendable {
         options.demand = demand
         options.after = read("after", "Invalid field.") { AccountID($0) }
         options.limit = read("limit", "Must be a number from 1 to 10000000.") { number($0, 1...10_000_000) }
-        options.ageMax = read("max_age", "Must be seconds, from 0 to 1000000000.") { text in
+        options.maxAge = read("max_age", "Must be seconds, from 0 to 1000000000.") { text in
             number(text, 0...1_000_000_000).map { .seconds($0) }
         }
         let order: ExportContacts.Order? = read("order", "Must be \"arrival\".") { $0 == "arrival" ? .arrival : nil }
@@ -138,7 +140,7 @@ struct StreamBilling: Sendable {
 
     /// Runs the export for as long as its caller may have it.
     private func end(
-        of export: ExportContacts.Export, to lines: NDJSONLines, for caller: Caller, _ proof: CallerProof
+        of export: ExportContacts.Export, to lines: NDJSONLines, for caller: Caller, _ proof: CallerCredential
     ) async -> Ending {
         await withTaskGroup(of: Ending.self) { group in
             group.addTask {

@@ -6,7 +6,7 @@ import Synchronization
 final class TokenGuesses: Sendable {
     private let rate: Limits.Rate
     private let defences: DefenceLog
-    private let buckets = Mutex<[PeerKey: RateBucket]>([:])
+    private let buckets = Mutex<[PeerKey: TokenBucket]>([:])
 
     /// Addresses remembered. Whoever has more of them than this has better things to do with them than guess.
     private static let addressesMax = 10_000
@@ -21,7 +21,7 @@ final class TokenGuesses: Sendable {
         guard let key = address.flatMap(PeerKey.init) else { return true }
         let isAllowed = buckets.withLock { buckets in
             if buckets.count >= Self.addressesMax, buckets[key] == nil { buckets.removeAll() }
-            return buckets[key, default: RateBucket(rate, now: now)].take(at: now)
+            return buckets[key, default: TokenBucket(rate, now: now)].take(at: now)
         }
         if !isAllowed { defences.acted(.tokenGuesses, against: address) }
         return isAllowed

@@ -16,7 +16,7 @@ package final class ZoomClient: Sendable {
     private let http: HTTPClient
     private let tokens: AccessTokens
     private let tokenEndpoint: TokenEndpoint
-    private let gates: [ZoomRateLabel: RateGate]
+    private let gates: [ZoomRateLabel: RateLimiter]
     private let time: any TimeSource
     private let logger: Logger
     private let metrics: ZoomMetrics
@@ -28,7 +28,7 @@ package final class ZoomClient: Sendable {
     /// What of Zoom's failures is remembered.
     private struct Trouble {
         var circuits = ZoomCircuits()
-        var retries = RetryAllowance()
+        var retries = RetryBudget()
         var pauses = KeyedPauses<LimitKey>()
     }
 
@@ -81,10 +81,10 @@ package final class ZoomClient: Sendable {
             origin: configuration.api.origin, group: group, configuration: configuration.http, logger: logger)
         let tokenEndpoint = TokenEndpoint(configuration: configuration, group: group, time: time, logger: logger)
         self.tokenEndpoint = tokenEndpoint
-        var gates: [ZoomRateLabel: RateGate] = [:]
+        var gates: [ZoomRateLabel: RateLimiter] = [:]
         for (label, rules) in configuration.rates {
-            gates[label] = RateGate(
-                label, rules: rules, patience: configuration.waitMax, time: time, metrics: metrics)
+            gates[label] = RateLimiter(
+                label, rules: rules, queueTimeout: configuration.waitMax, time: time, metrics: metrics)
         }
         self.gates = gates
         tokens = AccessTokens(
@@ -116,7 +116,7 @@ package final class ZoomClient: Sendable {
             case .api(let status, _, _, _): exchanged(.success(status))
             case .credentials: exchanged(.success(400))
             case .unreadable: exchanged(.success(200))
-            case .misaddressed, .token, .paced, .dayOver, .unavailable, .scopesMissing: break
+            case .misaddressed, .token, .rateLimited, .dailyQuotaSpent, .unavailable, .scopesMissing: break
             }
             let isRefused = if case .credentials = error { true } else { false }
             metrics.called(ZoomMetrics.tokenOperation, isRefused ? .refused : error.metricsOutcome)
@@ -130,7 +130,7 @@ package final class ZoomClient: Sendable {
         gates.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key, $0.value.standing) }
     }
 
-    package var isLeftAlone: Bool { trouble.withLock { !$0.circuits.isClosed } }
+    package var isCircuitOpen: Bool { trouble.withLock { !$0.circuits.isClosed } }
 
     /// The age of the token in use and how long it is good for; `nil` without one.
     package var tokenTimes: (age: Duration, left: Duration)? { tokens.times }
@@ -204,20 +204,20 @@ package final class ZoomClient: Sendable {
 
     /// A GET, tried again while that may help: at once with a new token if Zoom does not know the one it was given, and on a
     /// new connection if the one at hand was lost, once each. An interactive read is repeated with back-off after passing
-    /// failures, as often as `RetrySchedule` and `RetryAllowance` let it. A job repeats its reads itself (`BulkRetry`): each
+    /// failures, as often as `RetrySchedule` and `RetryBudget` let it. A job repeats its reads itself (`BulkRetry`): each
     /// waits for a permit of its own, so they need no retry budget.
     private func get(
         _ operation: ZoomOperation, _ target: String, of account: AccountID? = nil, bodyBytesMax: Int,
         for purpose: Purpose
     ) async throws(ZoomFailure) -> JSONObject {
         let key = LimitKey(operation: operation, account: account)
-        let isInteractive = purpose.urgency == .interactive
+        let isInteractive = purpose.priority == .interactive
         let began = time.now
         let timeMax = configuration.interactiveTimeMax
         let retryTime = timeMax.map { min(configuration.retryTime, $0) } ?? configuration.retryTime
         var schedule = RetrySchedule(deadline: began + (isInteractive ? retryTime : Self.jobTokenTime))
-        let patience = purpose.patience ?? configuration.waitMax
-        let queueEnd = isInteractive ? began + (timeMax.map { min(patience, $0) } ?? patience) : nil
+        let queueTimeout = purpose.queueTimeout ?? configuration.waitMax
+        let queueEnd = isInteractive ? began + (timeMax.map { min(queueTimeout, $0) } ?? queueTimeout) : nil
         var hasReconnected = false
         var last: ZoomFailure?
         // All pages of the list are one target, whose token and filter do not matter.
@@ -228,7 +228,7 @@ package final class ZoomClient: Sendable {
             do throws(ZoomFailure) {
                 if let wait = trouble.withLock({ $0.pauses.wait(for: key, at: time.now) }) {
                     metrics.called(operation.title, .notSent)
-                    throw .paced(wait: wait)
+                    throw .rateLimited(wait: wait)
                 }
                 return try await getOnce(
                     operation, target, key, bodyBytesMax: bodyBytesMax, for: purpose, queueEnd: queueEnd, &call)
@@ -341,7 +341,7 @@ package final class ZoomClient: Sendable {
         answered: (ZoomRateFields) -> Void
     ) async throws(ZoomFailure) -> JSONObject {
         // A stream of a million accounts is one piece of work, and not a million.
-        let span = purpose.urgency == .interactive ? tracer.startSpan(operation.title, ofKind: .client) : nil
+        let span = purpose.priority == .interactive ? tracer.startSpan(operation.title, ofKind: .client) : nil
         defer { span?.end() }
         UpstreamCalls.current?.add()
         let began = NIODeadline.now()
@@ -398,8 +398,8 @@ package final class ZoomClient: Sendable {
         switch rate.refusal {
         case .perDay(let retryAfter)?:
             let now = time.timestamp
-            let left = DayAllowance.end(of: now).secondsSinceEpoch - now.secondsSinceEpoch
-            throw .dayOver(wait: retryAfter ?? .seconds(left))
+            let left = DailyQuota.end(of: now).secondsSinceEpoch - now.secondsSinceEpoch
+            throw .dailyQuotaSpent(wait: retryAfter ?? .seconds(left))
         case .single(let wait)?: throw .api(status: 429, code: 429, message: "", retryAfter: wait)
         case .perSecond?, nil: break
         }
@@ -427,7 +427,7 @@ package final class ZoomClient: Sendable {
         case .permissionMissing:
             note(.good)
             logger.debug("a call needs a scope that Zoom's app lacks", metadata: ["reason": "\(failure.reason)"])
-        case .sourceUnavailable, .invalid, .scopeMissing, .budgetSpent, .dayBudgetSpent, .notKept,
+        case .sourceUnavailable, .invalid, .scopeMissing, .rateLimited, .dailyQuotaSpent, .notCached,
             .accountListUnusable, .cancelled:
             break
         }
@@ -441,10 +441,10 @@ extension BillingFailure {
         switch self {
         case .sourceFailed, .sourceRejected, .sourceUnavailable, .timedOut, .accountListUnusable: true
         // The API's own rate limit is met in ordinary use; that of the token endpoint is not.
-        case .budgetSpent: if case .token = failure { true } else { false }
-        case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dayBudgetSpent, .credentialsRefused,
+        case .rateLimited: if case .token = failure { true } else { false }
+        case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dailyQuotaSpent, .credentialsRefused,
             .permissionMissing,
-            .notKept, .cancelled:
+            .notCached, .cancelled:
             false
         }
     }
@@ -461,7 +461,8 @@ extension ZoomFailure {
     var isConnectionFault: Bool {
         switch self {
         case .transport(let failure): failure.isUnprocessed || failure == .connectionLost
-        case .api, .unreadable, .misaddressed, .token, .paced, .dayOver, .unavailable, .credentials, .scopesMissing:
+        case .api, .unreadable, .misaddressed, .token, .rateLimited, .dailyQuotaSpent, .unavailable, .credentials,
+            .scopesMissing:
             false
         }
     }
@@ -474,8 +475,8 @@ extension ZoomFailure {
         case .unreadable: "unreadable answer"
         case .misaddressed(let fault): fault.reason
         case .token(let failure, _): "no access token: \(failure.reason)"
-        case .paced: "own pace"
-        case .dayOver: "the day's requests are spent"
+        case .rateLimited: "own pace"
+        case .dailyQuotaSpent: "the day's requests are spent"
         case .unavailable: "not asked after many failures"
         case .credentials(let fault): "credentials: \(fault.rawValue)"
         case .scopesMissing(let scopes): "none of the scopes \(scopes.joined(separator: ", "))"

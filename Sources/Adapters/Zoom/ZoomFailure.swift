@@ -13,9 +13,9 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     /// There is no token, since Zoom's token endpoint failed like this; it is not asked again for so long.
     indirect case token(ZoomFailure, wait: Duration)
     /// Our own pace leaves no room soon enough.
-    case paced(wait: Duration)
+    case rateLimited(wait: Duration)
     /// Nothing is left of the day; it ends after so long.
-    case dayOver(wait: Duration)
+    case dailyQuotaSpent(wait: Duration)
     /// Zoom failed again and again, and is not asked for so long.
     case unavailable(wait: Duration)
     /// There are no credentials to be used, or Zoom's token endpoint refuses them.
@@ -28,11 +28,11 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         switch self {
         case .credentials: .credentialsRefused
         case .scopesMissing(let scopes): .permissionMissing(anyOf: scopes)
-        case .paced(let wait): .budgetSpent(retryAfter: wait)
-        case .dayOver(let wait): .dayBudgetSpent(retryAfter: wait)
+        case .rateLimited(let wait): .rateLimited(retryAfter: wait)
+        case .dailyQuotaSpent(let wait): .dailyQuotaSpent(retryAfter: wait)
         case .unavailable(let wait): .sourceUnavailable(retryAfter: wait)
         case .unreadable: .sourceFailed
-        case .token(.api(429, _, _, _), let wait): .budgetSpent(retryAfter: wait)
+        case .token(.api(429, _, _, _), let wait): .rateLimited(retryAfter: wait)
         case .token(.api(503, _, _, _?), let wait): .sourceUnavailable(retryAfter: wait)
         case .token(let failure, _): failure.billingFailure(account: nil)
         case .transport(.timedOut): .timedOut
@@ -42,7 +42,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
             account.map { .accountNotFound($0) } ?? .sourceFailed
         case .api where isTokenRefused: .credentialsRefused
         case .api(_, 429, _, let retryAfter), .api(429, _, _, let retryAfter):
-            .budgetSpent(retryAfter: retryAfter ?? .seconds(1))
+            .rateLimited(retryAfter: retryAfter ?? .seconds(1))
         // The master account may not use the Billing API (Zoom: general error codes).
         case .api(_, 4700, _, _), .api(_, 4711, _, _), .api(_, 4717, _, _), .api(_, 200, _, _): .credentialsRefused
         case .api(_, 300, _, _), .api(_, 2100, _, _): .sourceRejected
@@ -110,7 +110,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         switch self {
         case .api(_, 4711, _, _): true
         case .api(_, 4700, let message, _): message.lowercased().contains("does not contain scopes")
-        case .api, .transport, .unreadable, .misaddressed, .token, .paced, .dayOver, .unavailable, .credentials,
+        case .api, .transport, .unreadable, .misaddressed, .token, .rateLimited, .dailyQuotaSpent, .unavailable,
+            .credentials,
             .scopesMissing:
             false
         }
@@ -123,7 +124,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .api, .transport, .unreadable, .misaddressed:
             self == .transport(.cancelled) ? self : .token(self, wait: wait)
         case .token(let failure, _): .token(failure, wait: wait)
-        case .paced, .dayOver, .unavailable, .credentials, .scopesMissing: self
+        case .rateLimited, .dailyQuotaSpent, .unavailable, .credentials, .scopesMissing: self
         }
     }
 
@@ -132,7 +133,9 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         switch self {
         case .api(_, _, _, let retryAfter): retryAfter
         case .token(_, let wait): wait
-        case .transport, .unreadable, .misaddressed, .paced, .dayOver, .unavailable, .credentials, .scopesMissing: nil
+        case .transport, .unreadable, .misaddressed, .rateLimited, .dailyQuotaSpent, .unavailable, .credentials,
+            .scopesMissing:
+            nil
         }
     }
 
@@ -165,7 +168,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
             case .again: .again(after: wait)
             case .none: .none
             }
-        case .api, .misaddressed, .paced, .dayOver, .unavailable, .credentials, .scopesMissing: .none
+        case .api, .misaddressed, .rateLimited, .dailyQuotaSpent, .unavailable, .credentials, .scopesMissing: .none
         }
     }
 
@@ -180,7 +183,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .transport(.connectionLost), .transport(.unprocessed): .connectionLost
         case .transport(.timedOut), .transport(.resetByPeer): .requestFailed
         case .transport(.cancelled), .transport(.tooLarge), .transport(.malformed), .unreadable: .nothing
-        case .token, .paced, .dayOver, .unavailable, .credentials, .scopesMissing: .nothing
+        case .token, .rateLimited, .dailyQuotaSpent, .unavailable, .credentials, .scopesMissing: .nothing
         }
     }
 }

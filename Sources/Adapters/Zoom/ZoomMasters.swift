@@ -200,7 +200,7 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         package let token: (age: Duration, left: Duration)?
 
         /// Whether Zoom is left alone after many failures.
-        package let isLeftAlone: Bool
+        package let isCircuitOpen: Bool
     }
 
     /// By name.
@@ -210,7 +210,7 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
                 Report(
                     master: name, standing: lease.client.standing, missing: lease.client.missingOperations,
                     budgets: lease.client.standings, token: lease.client.tokenTimes,
-                    isLeftAlone: lease.client.isLeftAlone)
+                    isCircuitOpen: lease.client.isCircuitOpen)
             }
         }
     }

@@ -91,15 +91,15 @@ struct ZoomMetrics: Sendable {
         Metrics.Timer(.clientRequestDuration, labels, in: metrics).recordNanoseconds(time.nanoseconds)
     }
 
-    func waited(_ label: ZoomRateLabel, _ urgency: Purpose.Urgency, _ time: Duration) {
+    func waited(_ label: ZoomRateLabel, _ priority: Purpose.Priority, _ time: Duration) {
         let name: String =
-            switch urgency {
+            switch priority {
             case .interactive: "interactive"
             case .bulk: "bulk"
             case .background: "background"
             }
         Metrics.Timer(
-            .zoomBudgetWait, [("master", master), ("label", label.rawValue), ("urgency", name)], in: metrics
+            .zoomBudgetWait, [("master", master), ("label", label.rawValue), ("priority", name)], in: metrics
         ).recordNanoseconds(Int64(time / .nanoseconds(1)))
     }
 
@@ -110,8 +110,8 @@ struct ZoomMetrics: Sendable {
     func turnedAway(_ label: ZoomRateLabel, _ failure: ZoomFailure) {
         let reason: String
         switch failure {
-        case .paced: reason = "busy"
-        case .dayOver: reason = "day-over"
+        case .rateLimited: reason = "busy"
+        case .dailyQuotaSpent: reason = "day-over"
         case .api, .transport, .unreadable, .misaddressed, .token, .unavailable, .credentials, .scopesMissing: return
         }
         refusals(under: label, reason).increment()
@@ -124,8 +124,8 @@ extension ZoomFailure {
         case .transport(.cancelled): .cancelled
         case .transport(.timedOut): .timedOut
         case .transport, .unreadable, .misaddressed: .failed
-        case .token, .paced, .unavailable, .credentials, .scopesMissing: .notSent
-        case .dayOver: .rateLimited
+        case .token, .rateLimited, .unavailable, .credentials, .scopesMissing: .notSent
+        case .dailyQuotaSpent: .rateLimited
         case .api where isSelfPay: .selfPay
         case .api(_, let code, let message, _) where Self.deniesAccount(code: code, message: message): .noAccount
         case .api where isTokenRefused: .refused

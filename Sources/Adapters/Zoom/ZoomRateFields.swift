@@ -88,7 +88,7 @@ struct ZoomRateFields: Sendable, Equatable {
         /// Limits of a day end at 00:00 UTC.
         func wait(from now: Timestamp) -> Duration? {
             guard isDaily else { return nil }
-            return .seconds(DayAllowance.end(of: now).secondsSinceEpoch - now.secondsSinceEpoch)
+            return .seconds(DailyQuota.end(of: now).secondsSinceEpoch - now.secondsSinceEpoch)
         }
     }
 }

@@ -107,7 +107,7 @@ struct CallersAddCommand: AsyncParsableCommand {
 
     private static func rate(_ text: String) throws -> Caller.Rate {
         guard let rate = Limits.Rate(text) else { throw ValidationError("It is not a rate such as 200,20/s.") }
-        return Caller.Rate(atOnce: rate.atOnce, perSecond: rate.perSecond)
+        return Caller.Rate(burst: rate.burst, perSecond: rate.perSecond)
     }
 
     private static func expiry(_ text: String) throws -> Timestamp {

@@ -18,7 +18,7 @@ struct CallersListCommand: AsyncParsableCommand {
                 caller.name.rawValue, Self.text(of: entry.proof),
                 caller.scopes.map(\.rawValue).sorted().joined(separator: ","), caller.master?.rawValue ?? "-",
                 caller.accounts.map { "\($0.count)" } ?? "all",
-                caller.rate.map { "\($0.atOnce),\($0.perSecond)/s" } ?? "-", expires ?? "never",
+                caller.rate.map { "\($0.burst),\($0.perSecond)/s" } ?? "-", expires ?? "never",
             ])
         }
         try Output.write(table.text)

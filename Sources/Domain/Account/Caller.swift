@@ -15,11 +15,11 @@ package struct Caller: Sendable, Equatable {
 
     /// So many requests at once, and so many a second after that.
     package struct Rate: Sendable, Equatable {
-        package let atOnce: Int
+        package let burst: Int
         package let perSecond: Int
 
-        package init(atOnce: Int, perSecond: Int) {
-            self.atOnce = atOnce
+        package init(burst: Int, perSecond: Int) {
+            self.burst = burst
             self.perSecond = perSecond
         }
     }

@@ -36,7 +36,7 @@ package struct FairQueue: Sendable, Equatable {
     package var isEmpty: Bool { lanes.isEmpty && bulk.isEmpty && background.isEmpty }
 
     package mutating func enter(_ ticket: Ticket, for purpose: Purpose) {
-        switch purpose.urgency {
+        switch purpose.priority {
         case .background: return background.append(ticket)
         case .bulk: return bulk.append(ticket)
         case .interactive: break
@@ -51,7 +51,7 @@ package struct FairQueue: Sendable, Equatable {
 
     /// How many turns there are before that of a ticket which enters now.
     package func turnsBefore(_ purpose: Purpose) -> Int {
-        switch purpose.urgency {
+        switch purpose.priority {
         case .background: return count
         case .bulk: return interactiveCount + bulk.count
         case .interactive: break

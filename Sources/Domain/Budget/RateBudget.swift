@@ -1,10 +1,10 @@
 /// Decides who may ask a source that counts requests, and when: a value that is told what happens and the time, and is asked
 /// for the next step.
 ///
-/// - Never more than the rate in any one second, and less while others use it as well (`Pace`, `SharedSecond`).
+/// - Never more than the rate in any one second, and less while others use it as well (`Pacer`, `SlidingWindowEstimator`).
 /// - Whoever waits for an answer goes before bulk, callers in turn (`FairQueue`), and is told at once if it would take longer
 ///   than they care to wait.
-/// - Of a day's requests some are kept for those who wait (`DayAllowance`).
+/// - Of a day's requests some are kept for those who wait (`DailyQuota`).
 package struct RateBudget: Sendable {
     package typealias Ticket = FairQueue.Ticket
 
@@ -39,7 +39,7 @@ package struct RateBudget: Sendable {
         /// It would take longer than they care to wait; so long.
         case busy(wait: Duration)
         /// Nothing is left of the day for them; it ends after so long.
-        case dayOver(wait: Duration)
+        case dailyQuotaSpent(wait: Duration)
     }
 
     package enum Entry: Sendable, Equatable {
@@ -56,13 +56,13 @@ package struct RateBudget: Sendable {
     }
 
     private let rules: Rules
-    private var pace: Pace
-    private var second: SharedSecond
-    private var day: DayAllowance
+    private var pace: Pacer
+    private var second: SlidingWindowEstimator
+    private var day: DailyQuota
     private var queue: FairQueue
 
     private struct Waiter {
-        let urgency: Purpose.Urgency
+        let priority: Purpose.Priority
 
         /// When it is refused; `nil` for a request that waits without a limit.
         let deadline: Moment?
@@ -74,14 +74,14 @@ package struct RateBudget: Sendable {
     private var blockedUntil: Moment?
 
     /// Without being told what is left, only refusals say that others use the rate.
-    private var caution = Caution()
+    private var caution = AIMDThrottle()
 
     package init(rules: Rules) {
         self.rules = rules
-        pace = Pace(perSecond: Double(rules.perSecond) * rules.share)
-        second = SharedSecond(limit: rules.perSecond, ourShare: rules.share)
+        pace = Pacer(perSecond: Double(rules.perSecond) * rules.share)
+        second = SlidingWindowEstimator(limit: rules.perSecond, ourShare: rules.share)
         let perDay = rules.perDay.map { Int(Double($0) * rules.share) }
-        day = DayAllowance(limit: perDay, reserve: perDay.map { Int(Double($0) * rules.dayReserve) } ?? 0)
+        day = DailyQuota(limit: perDay, reserve: perDay.map { Int(Double($0) * rules.dayReserve) } ?? 0)
         queue = FairQueue(bulkEvery: rules.bulkEvery)
     }
 
@@ -107,22 +107,22 @@ package struct RateBudget: Sendable {
     ///
     /// - Parameters:
     ///   - ticket: To know them by; unlike all others.
-    ///   - patience: The longest time in the queue; `nil` for no limit.
+    ///   - queueTimeout: The longest time in the queue; `nil` for no limit.
     package mutating func enter(
-        _ ticket: Ticket, for purpose: Purpose, patience: Duration?, at now: Moment, _ timestamp: Timestamp
+        _ ticket: Ticket, for purpose: Purpose, queueTimeout: Duration?, at now: Moment, _ timestamp: Timestamp
     ) -> Entry {
-        if let wait = day.wait(for: purpose.urgency, at: timestamp) { return .refused(.dayOver(wait: wait)) }
+        if let wait = day.wait(for: purpose.priority, at: timestamp) { return .refused(.dailyQuotaSpent(wait: wait)) }
         let slot = nextSlot(at: now)
         if queue.isEmpty, slot <= now {
             spend(at: now, timestamp)
             return .goes
         }
-        if let patience {
+        if let queueTimeout {
             let wait = slot - now + .seconds(Double(queue.turnsBefore(purpose)) / rate)
-            let isFull = purpose.urgency == .interactive && queue.interactiveCount >= rules.waitersMax
-            if wait > patience || isFull { return .refused(.busy(wait: wait)) }
+            let isFull = purpose.priority == .interactive && queue.interactiveCount >= rules.waitersMax
+            if wait > queueTimeout || isFull { return .refused(.busy(wait: wait)) }
         }
-        waiters[ticket] = Waiter(urgency: purpose.urgency, deadline: patience.map { now + $0 })
+        waiters[ticket] = Waiter(priority: purpose.priority, deadline: queueTimeout.map { now + $0 })
         queue.enter(ticket, for: purpose)
         return .waits
     }
@@ -146,8 +146,8 @@ package struct RateBudget: Sendable {
             return .waits(until: min(slot, first?.moment ?? slot))
         }
         guard let ticket = queue.next() else { return .nobodyWaits }
-        let urgency = waiters.removeValue(forKey: ticket)?.urgency ?? .bulk
-        if let wait = day.wait(for: urgency, at: timestamp) { return .refused(ticket, .dayOver(wait: wait)) }
+        let priority = waiters.removeValue(forKey: ticket)?.priority ?? .bulk
+        if let wait = day.wait(for: priority, at: timestamp) { return .refused(ticket, .dailyQuotaSpent(wait: wait)) }
         spend(at: now, timestamp)
         return .goes(ticket)
     }
@@ -207,7 +207,7 @@ package struct RateBudget: Sendable {
     package mutating func refusedForToday(retryAfter: Duration?, at timestamp: Timestamp) {
         let end =
             retryAfter.map { Timestamp(secondsSinceEpoch: timestamp.secondsSinceEpoch + $0.components.seconds) }
-            ?? DayAllowance.end(of: timestamp)
+            ?? DailyQuota.end(of: timestamp)
         day.exhausted(until: end, at: timestamp)
     }
 }

@@ -9,7 +9,7 @@ package final class BillingCache: Sendable {
     package typealias Entry = CacheEntry
 
     /// Makes of an answer what is kept of it.
-    package typealias Keep = @Sendable (SourceAnswer) -> any KeptAnswer
+    package typealias Keep = @Sendable (SourceAnswer) -> any CachedResponse
 
     struct Key: Hashable, Sendable {
         let account: AccountID
@@ -117,7 +117,7 @@ package final class BillingCache: Sendable {
     private let rules: CacheRules
     private let makeKept: Keep
     private let parts: [LockedPart]
-    private let flights = Flights<Key, Entry>()
+    private let flights = RequestCoalescer<Key, Entry>()
 
     /// How many are under way, and how many there have ever been.
     private let revalidations = Atomic<Int>(0)
@@ -145,11 +145,12 @@ package final class BillingCache: Sendable {
     // MARK: Asking
 
     /// The answer that is kept, if that will do: nothing is waited for.
-    package func kept(_ account: AccountID, under master: Name?, _ demand: CacheDemand, at now: Moment) -> Entry? {
+    package func cached(_ account: AccountID, under master: Name?, _ demand: CacheDirectives, at now: Moment) -> Entry?
+    {
         let key = Key(account, master)
         let (found, revalidation) = look(key, demand, now)
         if let revalidation { start(revalidation, key) }
-        guard case .kept(let entry) = found else { return nil }
+        guard case .cached(let entry) = found else { return nil }
         return entry
     }
 
@@ -157,28 +158,29 @@ package final class BillingCache: Sendable {
     ///
     /// - Throws: what `ContactSource` throws, but for what is kept as an answer; `notKept`.
     package func answer(
-        _ account: AccountID, under master: Name?, for purpose: Purpose, _ demand: CacheDemand
+        _ account: AccountID, under master: Name?, for purpose: Purpose, _ demand: CacheDirectives
     ) async throws(BillingFailure) -> Entry {
         let key = Key(account, master)
         let (found, revalidation) = look(key, demand, time.now)
         if let revalidation { start(revalidation, key) }
         let fallback: Entry?
         switch found {
-        case .kept(let entry): return entry
+        case .cached(let entry): return entry
         case .absent(let older):
             fallback = older
             // Not where it is looked for, since whoever does not find it there asks here next.
             part(of: key).part.withLock { $0.counts.missed += 1 }
         }
-        if demand.isKept { throw .notKept }
+        if demand.onlyIfCached { throw .notCached }
         do throws(BillingFailure) {
-            // Who wants something new does not want what was asked for before; nor can one wait by another's patience.
+            // Who wants something new does not want what was asked for before; nor can one wait by another's queueTimeout.
             let joins =
-                !demand.isNew && (flights.purpose(of: key).map { Flights<Key, Entry>.serves($0, purpose) } ?? true)
-            guard joins else { return try await ask(key, for: purpose, stores: !demand.isUnstored).get() }
+                !demand.noCache
+                && (flights.purpose(of: key).map { RequestCoalescer<Key, Entry>.serves($0, purpose) } ?? true)
+            guard joins else { return try await ask(key, for: purpose, stores: !demand.noStore).get() }
             return try await flights.join(key, purpose) { [self] purpose in
                 // A call that was under way a moment ago may have ended since it was looked for.
-                if case .kept(let entry) = look(key, demand, time.now, isAgain: true).0 { return .success(entry) }
+                if case .cached(let entry) = look(key, demand, time.now, isAgain: true).0 { return .success(entry) }
                 return await ask(key, for: purpose)
             }
         } catch {
@@ -189,14 +191,14 @@ package final class BillingCache: Sendable {
     }
 
     private enum Found {
-        case kept(Entry)
+        case cached(Entry)
         /// Or one that stands in if the source fails.
         case absent(Entry?)
     }
 
     /// - Parameter isAgain: It was looked for a moment ago, and counted then.
     private func look(
-        _ key: Key, _ demand: CacheDemand, _ now: Moment, isAgain: Bool = false
+        _ key: Key, _ demand: CacheDirectives, _ now: Moment, isAgain: Bool = false
     ) -> (Found, Revalidation?) {
         part(of: key).part.withLock { part in
             let counts = part.counts
@@ -208,18 +210,18 @@ package final class BillingCache: Sendable {
             let wasInDemand = slot.visits > 0
             if slot.visits < 3 { slot.visits += 1 }
             switch Freshness(age: entry.age(at: now), lifetime: entry.lifetime, rules: rules, demand: demand) {
-            case .good:
+            case .fresh:
                 part.counts.fresh += 1
-                return (.kept(entry), nil)
-            case .aging:
+                return (.cached(entry), nil)
+            case .refreshAhead:
                 part.counts.fresh += 1
-                return (.kept(entry), wasInDemand && !isAgain ? revalidation(of: slot, now) : nil)
+                return (.cached(entry), wasInDemand && !isAgain ? revalidation(of: slot, now) : nil)
             case .stale:
                 part.counts.stale += 1
-                return (.kept(entry), isAgain ? nil : revalidation(of: slot, now))
-            case .fallback:
+                return (.cached(entry), isAgain ? nil : revalidation(of: slot, now))
+            case .staleIfError:
                 return (.absent(entry), nil)
-            case .useless:
+            case .expired:
                 return (.absent(nil), nil)
             }
         }
@@ -244,7 +246,7 @@ package final class BillingCache: Sendable {
 
     /// Revalidates a cached answer when there is room for it, behind everything that somebody waits for.
     private func start(_ revalidation: Revalidation, _ key: Key) {
-        let purpose = Purpose.background(patience: rules.revalidationPatience)
+        let purpose = Purpose.background(queueTimeout: rules.revalidationQueueTimeout)
         let isStarted = flights.launch(key, purpose) { [self] purpose in
             let outcome = await ask(key, for: purpose)
             // Cancelled: another request has taken its place, or the cache closes.
@@ -266,8 +268,8 @@ package final class BillingCache: Sendable {
         } catch {
             switch error {
             case .selfPay, .accountNotFound: outcome = .failure(error)
-            case .invalid, .scopeMissing, .budgetSpent, .dayBudgetSpent, .credentialsRefused, .permissionMissing,
-                .sourceFailed, .sourceRejected, .sourceUnavailable, .timedOut, .notKept, .accountListUnusable,
+            case .invalid, .scopeMissing, .rateLimited, .dailyQuotaSpent, .credentialsRefused, .permissionMissing,
+                .sourceFailed, .sourceRejected, .sourceUnavailable, .timedOut, .notCached, .accountListUnusable,
                 .cancelled:
                 return .failure(error)
             }

@@ -25,7 +25,7 @@ package struct CacheRules: Sendable, Equatable {
     package var revalidationsMax = 64
 
     /// The longest time that a background revalidation waits for a permit.
-    package var revalidationPatience = Duration.seconds(10)
+    package var revalidationQueueTimeout = Duration.seconds(10)
 
     /// All that is held, together.
     package var bytesMax = 256 << 20

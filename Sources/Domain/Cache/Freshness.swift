@@ -1,41 +1,41 @@
 /// What is done with an answer that is kept, by its age.
 package enum Freshness: Sendable, Equatable {
     /// It is given out.
-    case good
+    case fresh
     /// It is given out, and renewed if it is in demand.
-    case aging
+    case refreshAhead
     /// It is given out, and renewed.
     case stale
     /// The source is asked. The answer will do if the source fails.
-    case fallback
+    case staleIfError
     /// The source is asked, whatever comes of it.
-    case useless
+    case expired
 
     /// - Parameters:
     ///   - age: Since the source said it.
     ///   - lifetime: For how long it is fresh.
-    package init(age: Duration, lifetime: Duration, rules: CacheRules, demand: CacheDemand) {
-        let tooOld = demand.ageMax.map { age > $0 } ?? false
-        if demand.isNew || tooOld {
-            self = .useless
-        } else if let freshMin = demand.freshMin, age >= lifetime || age + freshMin > lifetime {
-            self = .useless
+    package init(age: Duration, lifetime: Duration, rules: CacheRules, demand: CacheDirectives) {
+        let tooOld = demand.maxAge.map { age > $0 } ?? false
+        if demand.noCache || tooOld {
+            self = .expired
+        } else if let minFresh = demand.minFresh, age >= lifetime || age + minFresh > lifetime {
+            self = .expired
         } else if age < lifetime {
-            self = age >= lifetime * rules.refreshAhead ? .aging : .good
-        } else if let staleMax = demand.staleMax {
-            self = age - lifetime <= staleMax ? .stale : .useless
+            self = age >= lifetime * rules.refreshAhead ? .refreshAhead : .fresh
+        } else if let maxStale = demand.maxStale {
+            self = age - lifetime <= maxStale ? .stale : .expired
         } else if age - lifetime < rules.staleWhileRevalidate {
             self = .stale
         } else {
-            self = age - lifetime < rules.staleIfError ? .fallback : .useless
+            self = age - lifetime < rules.staleIfError ? .staleIfError : .expired
         }
     }
 
     /// Whether a failure of the source is one that an older answer may stand in for.
     static func standsIn(for failure: BillingFailure) -> Bool {
         switch failure {
-        case .budgetSpent, .dayBudgetSpent, .sourceFailed, .sourceRejected, .sourceUnavailable, .timedOut: true
-        case .invalid, .selfPay, .accountNotFound, .scopeMissing, .credentialsRefused, .permissionMissing, .notKept,
+        case .rateLimited, .dailyQuotaSpent, .sourceFailed, .sourceRejected, .sourceUnavailable, .timedOut: true
+        case .invalid, .selfPay, .accountNotFound, .scopeMissing, .credentialsRefused, .permissionMissing, .notCached,
             .accountListUnusable, .cancelled:
             false
         }

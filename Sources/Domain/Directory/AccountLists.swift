@@ -5,7 +5,7 @@ package final class AccountLists: Sendable {
     package struct Rules: Sendable, Equatable {
         /// How old a list may be for those who do not say; or ten times as old as the walk took, if that is more: no more
         /// than a tenth of the rate is to go there.
-        package var ageMax = Duration.seconds(300)
+        package var maxAge = Duration.seconds(300)
 
         /// The longest list: ten million accounts at 300 a page.
         package var pagesMax = 33_334
@@ -36,13 +36,13 @@ package final class AccountLists: Sendable {
 
     /// Pages are few and everything depends on each, so that each is given as many attempts as a source that fails half of
     /// its calls makes necessary.
-    private static let failureShare = FailureShare(0.5)
+    private static let failureShare = FailureRate(0.5)
 
     private let directory: any SubAccountDirectory
     private let time: any TimeSource
     private let rules: Rules
     private let kept = Mutex<[Key: Snapshot]>([:])
-    private let walks = Flights<Key, Snapshot>()
+    private let walks = RequestCoalescer<Key, Snapshot>()
 
     package init(directory: any SubAccountDirectory, time: any TimeSource, rules: Rules = Rules()) {
         self.directory = directory
@@ -50,14 +50,14 @@ package final class AccountLists: Sendable {
         self.rules = rules
     }
 
-    /// - Parameter ageMax: How long ago its walk may have begun; `nil` for as long as is usual.
+    /// - Parameter maxAge: How long ago its walk may have begun; `nil` for as long as is usual.
     /// - Throws: what the directory throws; `accountListUnusable`.
     package func accounts(
-        of master: Name?, _ filter: SubAccountFilter, ageMax: Duration? = nil
+        of master: Name?, _ filter: SubAccountFilter, maxAge: Duration? = nil
     ) async throws(BillingFailure) -> AccountList {
         let key = Key(master: master, filter: filter)
         if let snapshot = kept.withLock({ $0[key] }),
-            time.now - snapshot.began <= ageMax ?? max(rules.ageMax, snapshot.took * 10)
+            time.now - snapshot.began <= maxAge ?? max(rules.maxAge, snapshot.took * 10)
         {
             return snapshot.list
         }
@@ -75,7 +75,7 @@ package final class AccountLists: Sendable {
     private func walk(_ key: Key) async -> Result<Snapshot, BillingFailure> {
         let began = time.now
         var walk = AccountWalk(pagesMax: rules.pagesMax)
-        let persistence = Persistence(time: time, deadline: rules.pageDeadline, share: Self.failureShare)
+        let persistence = RetryLoop(time: time, deadline: rules.pageDeadline, share: Self.failureShare)
         while true {
             switch walk.step {
             case .found(let list):

@@ -1,7 +1,7 @@
 /// Who is asked for the billing of one account.
 package protocol ContactSource: Sendable {
     /// - Parameter master: Whose sub account it is; `nil` for the only master there is.
-    /// - Throws: `accountNotFound`, `budgetSpent`, `dayBudgetSpent`, `sourceUnavailable`, `permissionMissing`,
+    /// - Throws: `accountNotFound`, `budgetSpent`, `dailyQuotaSpent`, `sourceUnavailable`, `permissionMissing`,
     ///   `credentialsRefused` also where there is no such master or more than one to choose from, `sourceFailed`,
     ///   `sourceRejected`,
     ///   `timedOut`, `cancelled`. That an account pays for itself is an answer, not a
@@ -17,7 +17,7 @@ package protocol ContactSource: Sendable {
 /// What a request to the source is for: its priority, and the longest time it may wait for a permit.
 package struct Purpose: Sendable, Equatable {
     /// The priority of a request, lowest first.
-    package enum Urgency: Sendable, Equatable, Comparable {
+    package enum Priority: Sendable, Equatable, Comparable {
         /// Nobody waits for the answer: a cached one is revalidated.
         case background
         /// A job that asks for many accounts.
@@ -26,43 +26,43 @@ package struct Purpose: Sendable, Equatable {
         case interactive
     }
 
-    package let urgency: Urgency
+    package let priority: Priority
 
     /// The caller that waits, if one does.
     package let caller: Name?
 
     /// The longest time in the queue for a permit. `nil` is the source's default for an interactive request, and no limit
     /// for a bulk request.
-    package let patience: Duration?
+    package let queueTimeout: Duration?
 
     /// The job repeats a lookup that failed: another failure says no more about the source than the first one did.
     package let isRetry: Bool
 
-    private init(_ urgency: Urgency, caller: Name?, patience: Duration?, isRetry: Bool = false) {
-        self.urgency = urgency
+    private init(_ priority: Priority, caller: Name?, queueTimeout: Duration?, isRetry: Bool = false) {
+        self.priority = priority
         self.caller = caller
-        self.patience = patience
+        self.queueTimeout = queueTimeout
         self.isRetry = isRetry
     }
 
-    /// The same request with another patience.
-    package func waiting(atMost patience: Duration) -> Purpose {
-        Purpose(urgency, caller: caller, patience: patience, isRetry: isRetry)
+    /// The same request with another queueTimeout.
+    package func waiting(atMost queueTimeout: Duration) -> Purpose {
+        Purpose(priority, caller: caller, queueTimeout: queueTimeout, isRetry: isRetry)
     }
 
     package static let bulk = bulk()
 
     /// A single attempt of a job, which repeats it itself if it fails.
-    package static func bulk(patience: Duration? = nil, isRetry: Bool = false) -> Purpose {
-        Purpose(.bulk, caller: nil, patience: patience, isRetry: isRetry)
+    package static func bulk(queueTimeout: Duration? = nil, isRetry: Bool = false) -> Purpose {
+        Purpose(.bulk, caller: nil, queueTimeout: queueTimeout, isRetry: isRetry)
     }
 
-    /// - Parameter patience: The longest time in the queue; bulk requests go first.
-    package static func background(patience: Duration) -> Purpose {
-        Purpose(.background, caller: nil, patience: patience)
+    /// - Parameter queueTimeout: The longest time in the queue; bulk requests go first.
+    package static func background(queueTimeout: Duration) -> Purpose {
+        Purpose(.background, caller: nil, queueTimeout: queueTimeout)
     }
 
-    package static func interactive(for caller: Name?, patience: Duration? = nil) -> Purpose {
-        Purpose(.interactive, caller: caller, patience: patience)
+    package static func interactive(for caller: Name?, queueTimeout: Duration? = nil) -> Purpose {
+        Purpose(.interactive, caller: caller, queueTimeout: queueTimeout)
     }
 }

@@ -44,7 +44,7 @@ package struct BulkRetry: Sendable, Equatable {
     ///
     /// - Parameter share: How often the source fails.
     package mutating func decide(
-        _ failure: BillingFailure, share: FailureShare, at now: Moment, using random: inout some RandomNumberGenerator
+        _ failure: BillingFailure, share: FailureRate, at now: Moment, using random: inout some RandomNumberGenerator
     ) -> Decision {
         switch failure {
         case .sourceFailed, .timedOut:
@@ -55,15 +55,15 @@ package struct BulkRetry: Sendable, Equatable {
             let next = now + backOff * Double.random(in: 0...1, using: &random)
             let isExplained = failures < share.attempts(untilChanceIsBelow: Self.failureChance)
             return next < deadline || isExplained ? .repeats(at: next) : .fails
-        case .budgetSpent(let retryAfter):
+        case .rateLimited(let retryAfter):
             let next = now + max(takePause(), retryAfter)
             return next < deadline ? .repeats(at: next) : .fails
         case .sourceUnavailable(let retryAfter):
             // The source may be back sooner than it said, so there is one more attempt at the deadline.
             guard now < deadline else { return .fails }
             return .pauses(until: min(now + max(takePause(), retryAfter), deadline))
-        case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dayBudgetSpent, .credentialsRefused,
-            .permissionMissing, .sourceRejected, .notKept, .accountListUnusable, .cancelled:
+        case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dailyQuotaSpent, .credentialsRefused,
+            .permissionMissing, .sourceRejected, .notCached, .accountListUnusable, .cancelled:
             return .fails
         }
     }

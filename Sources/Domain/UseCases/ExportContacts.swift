@@ -20,10 +20,10 @@ package struct ExportContacts: Sendable {
         package var limit: Int?
 
         /// The highest age of the list of accounts and of each answer; `nil` for what the caches allow.
-        package var ageMax: Duration?
+        package var maxAge: Duration?
 
         /// What is demanded of cached answers besides.
-        package var demand = CacheDemand.none
+        package var demand = CacheDirectives.none
         package var order = Order.given
         package var filter = SubAccountFilter.all
 
@@ -281,7 +281,7 @@ package struct ExportContacts: Sendable {
                 switch feed.next() {
                 case .account(let account):
                     let position = window.add(.account(account))
-                    if let outcome = contacts.kept(account, for: export, at: now) {
+                    if let outcome = contacts.cached(account, for: export, at: now) {
                         window.finished(position, outcome)
                     } else {
                         start(window.begin(position, account), &group)
@@ -330,29 +330,29 @@ package struct ExportContacts: Sendable {
     private func accounts(for export: Export) async -> Result<AccountList, BillingFailure> {
         // A caller's own accounts are known: no need to ask the directory.
         if let own = export.caller.accounts { return .success(own.accounts) }
-        let ageMax = export.options.demand.isNew ? .zero : demand(of: export).ageMax
+        let maxAge = export.options.demand.noCache ? .zero : demand(of: export).maxAge
         do throws(BillingFailure) {
             return .success(
-                try await lists.accounts(of: export.caller.master, export.options.filter, ageMax: ageMax))
+                try await lists.accounts(of: export.caller.master, export.options.filter, maxAge: maxAge))
         } catch {
             return .failure(error)
         }
     }
 
-    private func demand(of export: Export) -> CacheDemand {
+    private func demand(of export: Export) -> CacheDirectives {
         var demand = export.options.demand
-        if let ageMax = export.options.ageMax { demand.ageMax = min(ageMax, demand.ageMax ?? ageMax) }
+        if let maxAge = export.options.maxAge { demand.maxAge = min(maxAge, demand.maxAge ?? maxAge) }
         return demand
     }
 
     /// What can be said of an account at once.
-    private func kept(_ account: AccountID, for export: Export, at now: Moment) -> ExportWindow.Outcome? {
+    private func cached(_ account: AccountID, for export: Export, at now: Moment) -> ExportWindow.Outcome? {
         do throws(BillingFailure) {
             try export.caller.requireAccess(to: account)
         } catch {
             return .failure(error)
         }
-        return cache.kept(account, under: export.caller.master, demand(of: export), at: now).map { .success($0) }
+        return cache.cached(account, under: export.caller.master, demand(of: export), at: now).map { .success($0) }
     }
 
     private func lookUp(_ attempt: ExportWindow.Attempt, for export: Export) async -> ExportWindow.Outcome {

@@ -62,7 +62,7 @@ package struct ExportWindow {
 
     /// Those whose back-off is over.
     private var due = RingQueue<Int>()
-    private var share = FailureShare()
+    private var share = FailureRate()
 
     package private(set) var contacts = 0
     package private(set) var failures = 0
@@ -161,7 +161,7 @@ package struct ExportWindow {
             finished(position, outcome)
             return nil
         case .repeats(let moment):
-            guard case .budgetSpent = failure else { return Repeat(position: position, due: moment, reason: .failure) }
+            guard case .rateLimited = failure else { return Repeat(position: position, due: moment, reason: .failure) }
             waitingForBudget += 1
             return Repeat(position: position, due: moment, reason: .budget)
         case .pauses(let moment):

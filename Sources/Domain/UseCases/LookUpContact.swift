@@ -10,26 +10,26 @@ package struct LookUpContact: Sendable {
     /// asked.
     ///
     /// - Throws: `scopeMissing`, `accountNotFound` also for what is not the caller's to ask about.
-    package func kept(
-        _ account: AccountID, for caller: Caller, _ demand: CacheDemand = .none, at now: Moment
+    package func cached(
+        _ account: AccountID, for caller: Caller, _ demand: CacheDirectives = .none, at now: Moment
     ) throws(BillingFailure) -> CacheEntry? {
         try Self.check(account, caller)
-        return cache.kept(account, under: caller.master, demand, at: now)
+        return cache.cached(account, under: caller.master, demand, at: now)
     }
 
-    /// - Parameter patience: How long the caller cares to wait for its turn; `nil` for as long as is usual.
+    /// - Parameter queueTimeout: How long the caller cares to wait for its turn; `nil` for as long as is usual.
     /// - Throws: `scopeMissing`, `accountNotFound` for what is not the caller's to ask about, `notKept`, and what
     ///   `ContactSource` throws. That an account pays for itself or does not exist is an answer.
     package func callAsFunction(
-        _ account: AccountID, for caller: Caller, patience: Duration? = nil, _ demand: CacheDemand = .none
+        _ account: AccountID, for caller: Caller, queueTimeout: Duration? = nil, _ demand: CacheDirectives = .none
     ) async throws(BillingFailure) -> CacheEntry {
         try Self.check(account, caller)
         return try await cache.answer(
-            account, under: caller.master, for: .interactive(for: caller.name, patience: patience), demand)
+            account, under: caller.master, for: .interactive(for: caller.name, queueTimeout: queueTimeout), demand)
     }
 
     private static func check(_ account: AccountID, _ caller: Caller) throws(BillingFailure) {
-        try caller.require(.billingRead)
+        try caller.require(Operation.getBillingInformation.rules.callerScope)
         try caller.requireAccess(to: account)
     }
 }

@@ -66,16 +66,16 @@ package final class RefreshAccounts: Sendable {
     }
 
     private func refresh(_ master: Name?) async {
-        guard let list = try? await lists.accounts(of: master, .all, ageMax: interval / 2) else {
+        guard let list = try? await lists.accounts(of: master, .all, maxAge: interval / 2) else {
             state.withLock { $0.failures += 1 }
             return
         }
         state.withLock { $0.accounts += list.count }
-        var demand = CacheDemand()
-        demand.ageMax = interval / 2
+        var demand = CacheDirectives()
+        demand.maxAge = interval / 2
         var index = 0
         var repeats: [Lookup] = []
-        var share = FailureShare()
+        var share = FailureRate()
         while !Task.isCancelled {
             var batch: [Lookup] = []
             var fresh = 0
@@ -85,7 +85,7 @@ package final class RefreshAccounts: Sendable {
             }
             while index < list.count, repeats.count < Self.repeatsMax, batch.count < Self.batch, fresh < 1000 {
                 let account = list[index]
-                if cache.kept(account, under: master, demand, at: now) == nil {
+                if cache.cached(account, under: master, demand, at: now) == nil {
                     batch.append(Lookup(account: account, began: now, deadline: Self.accountDeadline))
                 } else {
                     fresh += 1
@@ -141,7 +141,7 @@ package final class RefreshAccounts: Sendable {
 
     /// One attempt each.
     private func ask(
-        _ lookups: [Lookup], _ master: Name?, _ demand: CacheDemand
+        _ lookups: [Lookup], _ master: Name?, _ demand: CacheDirectives
     ) async -> [(Lookup, BillingFailure?)] {
         await withTaskGroup(of: (Lookup, BillingFailure?).self) { group in
             for lookup in lookups {

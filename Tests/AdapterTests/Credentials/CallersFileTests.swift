@@ -33,7 +33,7 @@ struct CallersFileTests {
                 == Caller(
                     name: Name(literal: "job"), scopes: [.billingRead], master: Name(literal: "main"),
                     accounts: [AccountID(literal: "a"), AccountID(literal: "b")],
-                    rate: Caller.Rate(atOnce: 200, perSecond: 20)))
+                    rate: Caller.Rate(burst: 200, perSecond: 20)))
         let end = Timestamp(secondsSinceEpoch: 1_896_091_200)
         #expect(entry.expires == end && entry.proof == .token(Self.digest, previous: nil))
         #expect(entry.isLive(at: Timestamp(secondsSinceEpoch: end.secondsSinceEpoch - 1)) && !entry.isLive(at: end))

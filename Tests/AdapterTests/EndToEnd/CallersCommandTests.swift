@@ -52,7 +52,7 @@ struct CallersCommandTests {
             let entry = try Self.entry("app", path)
             #expect(entry.caller.master == Name(literal: "main"))
             #expect(entry.caller.accounts == AllowList(["a", "b", "c", "d"].map { AccountID(literal: $0) }))
-            #expect(entry.caller.rate == Caller.Rate(atOnce: 200, perSecond: 20))
+            #expect(entry.caller.rate == Caller.Rate(burst: 200, perSecond: 20))
             #expect(entry.expires?.rfc3339 == "2099-01-31T12:00:00Z")
             let certified = await Self.run(
                 path,

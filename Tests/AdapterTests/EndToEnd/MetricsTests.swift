@@ -49,7 +49,8 @@ struct MetricsTests {
             #expect(Self.value("zoom_budget_limit_per_second\(master)}", in: text) == 48)
             let sent = try #require(Self.value("zoom_budget_sent_total\(master)}", in: text))
             #expect(
-                sent == Self.value("zoom_budget_wait_seconds_count\(master),urgency=\"bulk\"}", in: text).map { $0 + 2 }
+                sent
+                    == Self.value("zoom_budget_wait_seconds_count\(master),priority=\"bulk\"}", in: text).map { $0 + 2 }
             )
             let outcomes = ["ok", "self-pay", "no-account"].map { outcome in
                 Self.value(

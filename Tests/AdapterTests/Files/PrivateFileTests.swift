@@ -102,7 +102,7 @@ struct PrivateFileTests {
     }
 
     @Test("keeps its mode and owner, and stays behind the links that lead to it")
-    func kept() async throws {
+    func cached() async throws {
         try await withTemporaryFolder { folder in
             try FileManager.default.createDirectory(atPath: folder + "/real", withIntermediateDirectories: false)
             let real = folder + "/real/file"

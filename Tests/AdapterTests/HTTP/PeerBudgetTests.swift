@@ -9,9 +9,9 @@ struct PeerBudgetTests {
 
     private static func budget() -> PeerBudget {
         var limits = Limits()
-        limits.resets = .init(atOnce: 200, perSecond: 20)
-        limits.streamErrors = .init(atOnce: 100, perSecond: 10)
-        limits.controlFrames = .init(atOnce: 500, perSecond: 50)
+        limits.resets = .init(burst: 200, perSecond: 20)
+        limits.streamErrors = .init(burst: 100, perSecond: 10)
+        limits.controlFrames = .init(burst: 500, perSecond: 50)
         limits.emptyDataFramesMax = 100
         limits.windowUpdatesSpare = 100
         return PeerBudget(limits: limits, now: start)
@@ -19,7 +19,7 @@ struct PeerBudgetTests {
 
     struct Bucket: CustomTestStringConvertible {
         let reason: Defence
-        let atOnce: Int
+        let burst: Int
         let perSecond: Int
         let event: @Sendable (inout PeerBudget, NIODeadline) -> PeerBudget.Verdict
         var testDescription: String { "\(reason)" }
@@ -28,20 +28,20 @@ struct PeerBudgetTests {
     @Test(
         "is a number at once, and so many a second after that",
         arguments: [
-            Bucket(reason: .resets, atOnce: 200, perSecond: 20) { $0.resetReceived(at: $1) },
-            Bucket(reason: .streamErrors, atOnce: 100, perSecond: 10) { $0.resetSent(at: $1) },
-            Bucket(reason: .controlFrames, atOnce: 500, perSecond: 50) { $0.controlFrameReceived(at: $1) },
+            Bucket(reason: .resets, burst: 200, perSecond: 20) { $0.resetReceived(at: $1) },
+            Bucket(reason: .streamErrors, burst: 100, perSecond: 10) { $0.resetSent(at: $1) },
+            Bucket(reason: .controlFrames, burst: 500, perSecond: 50) { $0.controlFrameReceived(at: $1) },
         ])
     func buckets(row: Bucket) {
         var budget = Self.budget()
-        for _ in 0..<row.atOnce { #expect(row.event(&budget, Self.start) == .goOn) }
+        for _ in 0..<row.burst { #expect(row.event(&budget, Self.start) == .goOn) }
         #expect(row.event(&budget, Self.start) == .cutOff(row.reason))
         let later = Self.start + .seconds(1)
         for _ in 0..<row.perSecond { #expect(row.event(&budget, later) == .goOn) }
         #expect(row.event(&budget, later) == .cutOff(row.reason))
         // It fills no further than to its size.
         let muchLater = Self.start + .hours(1)
-        for _ in 0..<row.atOnce { #expect(row.event(&budget, muchLater) == .goOn) }
+        for _ in 0..<row.burst { #expect(row.event(&budget, muchLater) == .goOn) }
         #expect(row.event(&budget, muchLater) == .cutOff(row.reason))
     }
 

@@ -90,7 +90,7 @@ struct CallerCheckTests {
         let (limited, free) = (CallerToken.make(), CallerToken.make())
         let callers = FakeCallers([
             limited: Caller(
-                name: Name(literal: "limited"), scopes: [.billingRead], rate: Caller.Rate(atOnce: 2, perSecond: 1)),
+                name: Name(literal: "limited"), scopes: [.billingRead], rate: Caller.Rate(burst: 2, perSecond: 1)),
             free: Caller(name: Name(literal: "free"), scopes: [.billingRead]),
         ])
         try await TestService.with(source: FakeSource(), callers: callers) { service in

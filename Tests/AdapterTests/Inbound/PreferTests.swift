@@ -42,7 +42,7 @@ struct PreferTests {
             #expect(response.status == 200)
         }
         let purpose = Purpose.interactive(
-            for: Name(literal: "reader"), patience: seconds.map { .seconds($0) })
+            for: Name(literal: "reader"), queueTimeout: seconds.map { .seconds($0) })
         #expect(source.purposes.withLock { $0 } == [purpose])
     }
 

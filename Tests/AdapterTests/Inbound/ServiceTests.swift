@@ -49,7 +49,7 @@ struct ServiceTests {
                 message: "Account does not exist: a."),
             Case(failure: .selfPay, status: 400, code: 2100, message: "This sub account is on self pay mode."),
             Case(
-                failure: .budgetSpent(retryAfter: .milliseconds(1500)), status: 429, code: 429,
+                failure: .rateLimited(retryAfter: .milliseconds(1500)), status: 429, code: 429,
                 message: "Zoom's rate limit leaves no room for this request now. Try again later."),
             Case(
                 failure: .credentialsRefused, status: 502, code: 4700,
@@ -58,7 +58,7 @@ struct ServiceTests {
                 failure: .permissionMissing(anyOf: ["a:b", "c:d"]), status: 502, code: 4711,
                 message: "Zoom's app of this service lacks the scope for this: any one of a:b, c:d would do."),
             Case(
-                failure: .dayBudgetSpent(retryAfter: .milliseconds(1500)), status: 429, code: 429,
+                failure: .dailyQuotaSpent(retryAfter: .milliseconds(1500)), status: 429, code: 429,
                 message: "Zoom's daily rate limit leaves no room for this request today. Try again later."),
             Case(
                 failure: .sourceUnavailable(retryAfter: .milliseconds(1500)), status: 503, code: 503,

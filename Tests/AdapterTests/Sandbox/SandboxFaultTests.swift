@@ -21,10 +21,10 @@ struct SandboxFaultTests {
             switch kind {
             case .latency, .slowDrip, .tokenRevoked, .badText: nil
             case .unavailableSeconds, .unavailableDate: .sourceUnavailable(retryAfter: .seconds(2))
-            case .tooManyASecond, .tooManyBare: .budgetSpent(retryAfter: .seconds(1))
-            case .tooManyUntilSeconds, .tooManyUntilDate: .budgetSpent(retryAfter: .seconds(2))
-            case .tooManyADay: .dayBudgetSpent(retryAfter: .seconds(2))
-            case .tooManyForUser: .budgetSpent(retryAfter: .seconds(43_200))
+            case .tooManyASecond, .tooManyBare: .rateLimited(retryAfter: .seconds(1))
+            case .tooManyUntilSeconds, .tooManyUntilDate: .rateLimited(retryAfter: .seconds(2))
+            case .tooManyADay: .dailyQuotaSpent(retryAfter: .seconds(2))
+            case .tooManyForUser: .rateLimited(retryAfter: .seconds(43_200))
             case .wrongTypes, .redirect: .sourceRejected
             case .status, .html, .empty, .truncation, .huge, .reset, .resetHalfway, .goAway, .close:
                 .sourceFailed

@@ -18,7 +18,7 @@ final class FakeCallers: CallerDirectory {
             State(callers: Dictionary(uniqueKeysWithValues: callers.map { (SHA256Digest(of: $0.key), $0.value) })))
     }
 
-    func caller(for proof: CallerProof) -> Caller? {
+    func caller(for proof: CallerCredential) -> Caller? {
         guard case .token(let digest) = proof else { return nil }
         return state.withLock { $0.callers[digest] }
     }
@@ -33,7 +33,7 @@ final class FakeCallers: CallerDirectory {
         }
     }
 
-    func endOfExport(for proof: CallerProof, begunAs caller: Caller) async {
+    func endOfExport(for proof: CallerCredential, begunAs caller: Caller) async {
         let id = state.withLock { state in
             state.lastWaiter += 1
             return state.lastWaiter

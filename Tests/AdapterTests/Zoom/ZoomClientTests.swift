@@ -135,10 +135,10 @@ struct ZoomClientTests {
         await Task.yield()
     }
 
-    // MARK: Pace
+    // MARK: Pacer
 
     private static func spacing(perSecond: Double) -> Duration {
-        (.seconds(1) + Pace.guardTime) / perSecond
+        (.seconds(1) + Pacer.guardTime) / perSecond
     }
 
     @Test("spaces its calls evenly, and lets those that somebody waits for go first")
@@ -175,7 +175,7 @@ struct ZoomClientTests {
             _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             clock.advance(by: .seconds(4))
             await #expect(
-                throws: BillingFailure.budgetSpent(retryAfter: Self.spacing(perSecond: 0.1) - .milliseconds(4004))
+                throws: BillingFailure.rateLimited(retryAfter: Self.spacing(perSecond: 0.1) - .milliseconds(4004))
             ) {
                 try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             }
@@ -190,9 +190,10 @@ struct ZoomClientTests {
         ) { zoom in
             _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             let wait = Self.spacing(perSecond: 0.1) - .milliseconds(4)
-            for patience in [nil, Duration.seconds(300)] {
-                await #expect(throws: BillingFailure.budgetSpent(retryAfter: wait)) {
-                    try await zoom.client.billing(of: zoom.paidAccount, for: .interactive(for: nil, patience: patience))
+            for queueTimeout in [nil, Duration.seconds(300)] {
+                await #expect(throws: BillingFailure.rateLimited(retryAfter: wait)) {
+                    try await zoom.client.billing(
+                        of: zoom.paidAccount, for: .interactive(for: nil, queueTimeout: queueTimeout))
                 }
             }
         }
@@ -228,7 +229,7 @@ struct ZoomClientTests {
         let clock = TestClock()
         try await TestZoom.with(limits: .free, time: clock) { zoom in
             for _ in 0..<2 { _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive) }
-            await #expect(throws: BillingFailure.budgetSpent(retryAfter: .seconds(1))) {
+            await #expect(throws: BillingFailure.rateLimited(retryAfter: .seconds(1))) {
                 try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             }
         }
@@ -241,7 +242,7 @@ struct ZoomClientTests {
             ([:], "You have exceeded the daily rate limit (10) of this API.", 43_200),
             (["retry-after": "60"], "You have reached the maximum daily rate limit for this API.", 60),
         ] as [([String: String], String, Int)])
-    func dayOver(fields: [String: String], message: String, wait: Int) async throws {
+    func dailyQuotaSpent(fields: [String: String], message: String, wait: Int) async throws {
         let asked = Mutex(0)
         let handler = ScriptedHandler { request in
             if request.path.elementsEqual("/oauth/token".utf8) {
@@ -256,7 +257,7 @@ struct ZoomClientTests {
         let noon = Timestamp(secondsSinceEpoch: 1_769_860_800)
         try await TestZoom.with(handler, rate: .init(perSecond: 20), time: TestClock(start: noon)) { client in
             for purpose in [Purpose.interactive, .bulk] {
-                await #expect(throws: BillingFailure.dayBudgetSpent(retryAfter: .seconds(wait))) {
+                await #expect(throws: BillingFailure.dailyQuotaSpent(retryAfter: .seconds(wait))) {
                     try await client.billing(of: Self.account, for: purpose)
                 }
             }
@@ -281,11 +282,11 @@ struct ZoomClientTests {
             let others = ["a", "a", "a", "b"].map(ask)
             // All four are in the queue once somebody behind them would wait for four turns more than for the next slot.
             func wait() async -> Duration {
-                let purpose = Purpose.interactive(for: Name(literal: "a"), patience: .zero)
+                let purpose = Purpose.interactive(for: Name(literal: "a"), queueTimeout: .zero)
                 do throws(BillingFailure) {
                     _ = try await zoom.client.billing(of: zoom.paidAccount, for: purpose)
                 } catch {
-                    if case .budgetSpent(let wait) = error { return wait }
+                    if case .rateLimited(let wait) = error { return wait }
                 }
                 return .zero
             }
@@ -346,7 +347,7 @@ struct ZoomClientTests {
                 400, #"{"code":4711,"message":"Invalid access token, does not contain scopes:[a, b]."}"#,
                 .permissionMissing(anyOf: ZoomOperation.getBillingInformation.scopes)),
             Refusal(400, #"{"code":2100,"message":"Cannot process account."}"#, .sourceRejected),
-            Refusal(429, #"{"code":429,"message":"Too Many Requests"}"#, .budgetSpent(retryAfter: .seconds(1))),
+            Refusal(429, #"{"code":429,"message":"Too Many Requests"}"#, .rateLimited(retryAfter: .seconds(1))),
             Refusal(500, "", .sourceFailed),
         ])
     func refusals(refusal: Refusal) async throws {
@@ -402,7 +403,7 @@ struct ZoomClientTests {
         response.fields.append(.retryAfter, text)
         let noon = Timestamp(secondsSinceEpoch: 1_769_860_800)
         try await TestZoom.with(Self.answering(response), time: TestClock(start: noon)) { client in
-            await #expect(throws: BillingFailure.budgetSpent(retryAfter: wait)) {
+            await #expect(throws: BillingFailure.rateLimited(retryAfter: wait)) {
                 try await client.billing(of: Self.account, for: .interactive)
             }
         }

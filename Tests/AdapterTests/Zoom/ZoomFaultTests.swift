@@ -103,7 +103,7 @@ struct ZoomCircuitTests {
             for _ in 0..<20 { #expect(await failure(client, "bad") == .sourceFailed) }
             #expect(await failure(client, "bad") == .sourceUnavailable(retryAfter: .seconds(5)))
             #expect(await failure(client, "good") == nil)
-            #expect(client.reports.map(\.isLeftAlone) == [false])
+            #expect(client.reports.map(\.isCircuitOpen) == [false])
         }
     }
 
@@ -117,7 +117,7 @@ struct ZoomCircuitTests {
             #expect(await failure(client, "good") == nil)
             for number in 0..<20 { #expect(await failure(client, "b\(number)") == .sourceFailed) }
             #expect(await failure(client, "good") == .sourceUnavailable(retryAfter: .seconds(5)))
-            #expect(client.reports.map(\.isLeftAlone) == [true])
+            #expect(client.reports.map(\.isCircuitOpen) == [true])
         }
     }
 
@@ -136,7 +136,7 @@ struct ZoomCircuitTests {
                 return failures
             }
             #expect(!failures.contains { if case .sourceUnavailable = $0 { true } else { false } })
-            #expect(client.reports.map(\.isLeftAlone) == [false])
+            #expect(client.reports.map(\.isCircuitOpen) == [false])
             #expect(await failure(client, "first") == nil)
         }
     }
@@ -212,7 +212,7 @@ struct ZoomTokenRefusalTests {
         arguments: [
             (#"{"code":124,"message":"Account does not exist: a."}"#, .accountNotFound(AccountID(literal: "a"))),
             (#"{"code":2001,"message":"Account does not exist: a."}"#, .accountNotFound(AccountID(literal: "a"))),
-            (#"{"code":429,"message":"Too Many Requests"}"#, .budgetSpent(retryAfter: .seconds(1))),
+            (#"{"code":429,"message":"Too Many Requests"}"#, .rateLimited(retryAfter: .seconds(1))),
             (#"{"code":2100,"message":"Cannot process account."}"#, .sourceRejected),
             (
                 #"{"code":4711,"message":"Invalid access token, does not contain scopes:[a, b]."}"#,
@@ -242,7 +242,7 @@ struct ZoomTokenLimitTests {
         })
         func refusal(_ seconds: Int) -> BillingFailure {
             status == 429
-                ? .budgetSpent(retryAfter: .seconds(seconds)) : .sourceUnavailable(retryAfter: .seconds(seconds))
+                ? .rateLimited(retryAfter: .seconds(seconds)) : .sourceUnavailable(retryAfter: .seconds(seconds))
         }
         try await zoom.with(time: clock) { client in
             await withTaskGroup { group in
@@ -294,7 +294,7 @@ struct ZoomTokenLimitTests {
             #expect(await failure(client, "a") == nil)
             // The token ends before its end for safety; then callers are told what is left of the 290 seconds.
             clock.advance(by: .seconds(80))
-            #expect(await failure(client, "a") == .budgetSpent(retryAfter: .seconds(10)))
+            #expect(await failure(client, "a") == .rateLimited(retryAfter: .seconds(10)))
             #expect(zoom.tokens == 2)
             clock.advance(by: .seconds(10))
             #expect(await failure(client, "a") == nil)

@@ -83,7 +83,7 @@ struct ZoomRetryTests {
         arguments: [
             (text(500), .sourceFailed), (text(502, "<html>Bad gateway</html>"), .sourceFailed),
             (text(503), .sourceFailed), (text(503, retryAfter: "7"), .sourceUnavailable(retryAfter: .seconds(7))),
-            (text(504), .sourceFailed), (text(429, "{}"), .budgetSpent(retryAfter: .seconds(1))),
+            (text(504), .sourceFailed), (text(429, "{}"), .rateLimited(retryAfter: .seconds(1))),
             (text(200, ""), .sourceFailed), (text(200, #"{"city":"Oak"#), .sourceFailed),
             (text(400, #"{"code":2100,"message":"No."}"#), .sourceRejected),
         ] as [(HTTPResponse, BillingFailure)])
@@ -176,7 +176,7 @@ struct ZoomRetryTests {
         ])
     func singleLimit(answer: HTTPResponse, seconds: Int) async throws {
         try await Self.with([answer, Self.contact], retryTime: .zero) { client, zoom, clock in
-            let failure = BillingFailure.budgetSpent(retryAfter: .seconds(seconds))
+            let failure = BillingFailure.rateLimited(retryAfter: .seconds(seconds))
             await #expect(throws: failure) { try await client.billing(of: Self.account, for: .interactive) }
             let now = clock.now
             _ = try await client.billing(of: AccountID(literal: "a2"), for: .interactive)
@@ -200,19 +200,19 @@ struct ZoomRetryTests {
         arguments: [
             (
                 limited("You have reached the maximum per-second rate limit for this API. Try again later."),
-                .budgetSpent(retryAfter: .seconds(1))
+                .rateLimited(retryAfter: .seconds(1))
             ),
             (
                 limited(
                     "You have reached the maximum daily rate limit for this API. Refer to the response header for details "
                         + "on when you can make another request.", [("x-ratelimit-category", "Heavy")]),
-                .dayBudgetSpent(retryAfter: .seconds(43_200))
+                .dailyQuotaSpent(retryAfter: .seconds(43_200))
             ),
             (
                 limited("Too Many Requests", [("x-ratelimit-type", "QPS"), ("x-ratelimit-remaining", "0")]),
-                .budgetSpent(retryAfter: .seconds(1))
+                .rateLimited(retryAfter: .seconds(1))
             ),
-            (limited("Too Many Requests"), .budgetSpent(retryAfter: .seconds(1))),
+            (limited("Too Many Requests"), .rateLimited(retryAfter: .seconds(1))),
         ] as [(HTTPResponse, BillingFailure)])
     func labelLimit(answer: HTTPResponse, failure: BillingFailure) async throws {
         try await Self.with([answer, Self.contact], retryTime: .zero) { client, zoom, _ in
@@ -227,7 +227,7 @@ struct ZoomRetryTests {
     @Test("gives up when its time is over, and says what it met last")
     func deadline() async throws {
         try await Self.with([Self.text(429, "{}", retryAfter: "5")], retryTime: .seconds(12)) { client, zoom, clock in
-            await #expect(throws: BillingFailure.budgetSpent(retryAfter: .seconds(5))) {
+            await #expect(throws: BillingFailure.rateLimited(retryAfter: .seconds(5))) {
                 try await client.billing(of: Self.account, for: .interactive)
             }
             #expect(zoom.asked == 3 && clock.now.sinceOrigin < .seconds(12))
@@ -239,7 +239,7 @@ struct ZoomRetryTests {
         // Refusals for the rate do not open the circuit.
         try await Self.with([Self.text(429, "{}")]) { client, zoom, _ in
             for _ in 0..<300 {
-                await #expect(throws: BillingFailure.budgetSpent(retryAfter: .seconds(1))) {
+                await #expect(throws: BillingFailure.rateLimited(retryAfter: .seconds(1))) {
                     try await client.billing(of: Self.account, for: .interactive)
                 }
             }

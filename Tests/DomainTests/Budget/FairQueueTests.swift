@@ -35,7 +35,7 @@ struct FairQueueTests {
     @Test("Background requests get a permit only when nothing else waits")
     func background() {
         var queue = FairQueue(bulkEvery: 4)
-        let background = Purpose.background(patience: .seconds(1))
+        let background = Purpose.background(queueTimeout: .seconds(1))
         for ticket in 1...3 { queue.enter(FairQueue.Ticket(200 + ticket), for: background) }
         for ticket in 1...3 { queue.enter(FairQueue.Ticket(100 + ticket), for: .bulk) }
         for ticket in 1...4 { queue.enter(FairQueue.Ticket(ticket), for: .interactive(for: Self.a)) }
@@ -73,13 +73,13 @@ struct FairQueueTests {
 }
 
 @Suite("A day's allowance")
-struct DayAllowanceTests {
+struct DailyQuotaTests {
     private static let noon = Timestamp(secondsSinceEpoch: 1_769_860_800)
     private static let midnight = Timestamp(secondsSinceEpoch: 1_769_904_000)
 
     @Test("keeps a part for those who wait, and begins anew at midnight in UTC")
     func reserve() {
-        var day = DayAllowance(limit: 10, reserve: 3)
+        var day = DailyQuota(limit: 10, reserve: 3)
         for _ in 0..<7 { day.spend(at: Self.noon) }
         #expect(day.wait(for: .bulk, at: Self.noon) == .seconds(43_200))
         #expect(day.wait(for: .interactive, at: Self.noon) == nil)
@@ -92,7 +92,7 @@ struct DayAllowanceTests {
 
     @Test("believes the source that it is over, but not for longer than until the end of the next day")
     func told() {
-        var day = DayAllowance(limit: nil)
+        var day = DailyQuota(limit: nil)
         #expect(day.wait(for: .bulk, at: Self.noon) == nil)
         day.exhausted(until: Self.midnight, at: Self.noon)
         #expect(day.wait(for: .interactive, at: Self.noon) == .seconds(43_200))
@@ -102,13 +102,13 @@ struct DayAllowanceTests {
     }
 }
 
-@Suite("Caution")
-struct CautionTests {
+@Suite("AIMDThrottle")
+struct AIMDThrottleTests {
     private static func moment(_ seconds: Double) -> Moment { Moment(sinceOrigin: .seconds(seconds)) }
 
     @Test("slows down at a refusal, once for those that come together, and grows fast again by and by")
     func caution() {
-        var caution = Caution()
+        var caution = AIMDThrottle()
         caution.refused(at: Self.moment(1))
         caution.refused(at: Self.moment(1.1))
         #expect(caution.factor == 0.7)
@@ -126,7 +126,7 @@ struct CautionTests {
 
     @Test("never comes to a stop, and is not needed where what is left is told")
     func bounds() {
-        var caution = Caution()
+        var caution = AIMDThrottle()
         for second in 0..<100 { caution.refused(at: Self.moment(Double(second))) }
         #expect(caution.factor == 0.05)
         caution.isTold()

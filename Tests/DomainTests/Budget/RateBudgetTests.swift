@@ -84,10 +84,11 @@ struct RateBudgetTests {
     }
 
     @Test("turns away at once who would wait longer than they care to, and says how long it would be")
-    func patience() {
+    func queueTimeout() {
         var budget = Self.budget(1)
-        func enter(_ ticket: RateBudget.Ticket, _ patience: Duration) -> RateBudget.Entry {
-            budget.enter(ticket, for: .interactive(for: Self.callers[0]), patience: patience, at: Self.start, Self.noon)
+        func enter(_ ticket: RateBudget.Ticket, _ queueTimeout: Duration) -> RateBudget.Entry {
+            budget.enter(
+                ticket, for: .interactive(for: Self.callers[0]), queueTimeout: queueTimeout, at: Self.start, Self.noon)
         }
         #expect(enter(1, .zero) == .goes)
         #expect(enter(2, .zero) == .refused(.busy(wait: .milliseconds(1004))))
@@ -106,8 +107,8 @@ struct RateBudgetTests {
     func late() {
         var budget = Self.budget(1)
         let purpose = Purpose.interactive(for: Self.callers[0])
-        #expect(budget.enter(1, for: purpose, patience: .zero, at: Self.start, Self.noon) == .goes)
-        #expect(budget.enter(2, for: purpose, patience: .seconds(2), at: Self.start, Self.noon) == .waits)
+        #expect(budget.enter(1, for: purpose, queueTimeout: .zero, at: Self.start, Self.noon) == .goes)
+        #expect(budget.enter(2, for: purpose, queueTimeout: .seconds(2), at: Self.start, Self.noon) == .waits)
         budget.refused(retryAfter: .seconds(10), sent: Self.start, at: Self.start)
         #expect(budget.step(at: Self.start, Self.noon) == .waits(until: Self.start + .seconds(2)))
         let late = Self.start + .seconds(2)
@@ -117,9 +118,9 @@ struct RateBudgetTests {
     @Test("has no turn for who has left")
     func leaves() {
         var budget = Self.budget(1)
-        #expect(budget.enter(1, for: .bulk, patience: nil, at: Self.start, Self.noon) == .goes)
+        #expect(budget.enter(1, for: .bulk, queueTimeout: nil, at: Self.start, Self.noon) == .goes)
         for ticket: RateBudget.Ticket in [2, 3] {
-            #expect(budget.enter(ticket, for: .bulk, patience: nil, at: Self.start, Self.noon) == .waits)
+            #expect(budget.enter(ticket, for: .bulk, queueTimeout: nil, at: Self.start, Self.noon) == .waits)
         }
         budget.leave(2)
         #expect(budget.step(at: Self.start + .seconds(2), Self.noon) == .goes(3))
@@ -131,38 +132,39 @@ struct RateBudgetTests {
         var now = Self.start
         func enter(_ ticket: RateBudget.Ticket, _ purpose: Purpose) -> RateBudget.Entry {
             now = now + .seconds(1)
-            return budget.enter(ticket, for: purpose, patience: .seconds(1), at: now, Self.noon)
+            return budget.enter(ticket, for: purpose, queueTimeout: .seconds(1), at: now, Self.noon)
         }
         for ticket: RateBudget.Ticket in 1...9 { #expect(enter(ticket, .bulk) == .goes) }
-        #expect(enter(10, .bulk) == .refused(.dayOver(wait: .seconds(43_200))))
+        #expect(enter(10, .bulk) == .refused(.dailyQuotaSpent(wait: .seconds(43_200))))
         #expect(enter(11, .interactive(for: nil)) == .goes)
-        #expect(enter(12, .interactive(for: nil)) == .refused(.dayOver(wait: .seconds(43_200))))
+        #expect(enter(12, .interactive(for: nil)) == .refused(.dailyQuotaSpent(wait: .seconds(43_200))))
     }
 
     @Test("lets nobody through for as long as the source says, for the second or for the day")
     func told() {
         var budget = Self.budget(20)
         let purpose = Purpose.interactive(for: nil)
-        #expect(budget.enter(1, for: purpose, patience: .zero, at: Self.start, Self.noon) == .goes)
+        #expect(budget.enter(1, for: purpose, queueTimeout: .zero, at: Self.start, Self.noon) == .goes)
         budget.refused(retryAfter: .seconds(3), sent: Self.start, at: Self.start)
         #expect(
-            budget.enter(2, for: purpose, patience: .zero, at: Self.start, Self.noon)
+            budget.enter(2, for: purpose, queueTimeout: .zero, at: Self.start, Self.noon)
                 == .refused(.busy(wait: .seconds(3))))
         budget.refusedForToday(retryAfter: nil, at: Self.noon)
         let later = Self.start + .seconds(60)
         #expect(
-            budget.enter(3, for: purpose, patience: .zero, at: later, Self.noon)
-                == .refused(.dayOver(wait: .seconds(43_200))))
+            budget.enter(3, for: purpose, queueTimeout: .zero, at: later, Self.noon)
+                == .refused(.dailyQuotaSpent(wait: .seconds(43_200))))
     }
 
-    @Test("A bulk or background request waits no longer for a permit than its patience says")
+    @Test("A bulk or background request waits no longer for a permit than its queueTimeout says")
     func bulkPatience() {
-        for purpose in [Purpose.bulk(patience: .zero), .background(patience: .zero)] {
+        for purpose in [Purpose.bulk(queueTimeout: .zero), .background(queueTimeout: .zero)] {
             var budget = RateBudget(rules: .init(perSecond: 10))
-            #expect(budget.enter(1, for: purpose, patience: purpose.patience, at: Self.start, Self.noon) == .goes)
+            #expect(
+                budget.enter(1, for: purpose, queueTimeout: purpose.queueTimeout, at: Self.start, Self.noon) == .goes)
             guard
                 case .refused(.busy(let wait)) = budget.enter(
-                    2, for: purpose, patience: purpose.patience, at: Self.start, Self.noon)
+                    2, for: purpose, queueTimeout: purpose.queueTimeout, at: Self.start, Self.noon)
             else {
                 Issue.record("the second one was not refused")
                 continue
@@ -175,15 +177,15 @@ struct RateBudgetTests {
     @Test("A background request is refused at its deadline if bulk has used every permit until then")
     func backgroundDeadline() {
         var budget = RateBudget(rules: .init(perSecond: 10))
-        let background = Purpose.background(patience: .seconds(1))
-        #expect(budget.enter(1, for: .bulk, patience: nil, at: Self.start, Self.noon) == .goes)
-        #expect(budget.enter(2, for: background, patience: .seconds(1), at: Self.start, Self.noon) == .waits)
+        let background = Purpose.background(queueTimeout: .seconds(1))
+        #expect(budget.enter(1, for: .bulk, queueTimeout: nil, at: Self.start, Self.noon) == .goes)
+        #expect(budget.enter(2, for: background, queueTimeout: .seconds(1), at: Self.start, Self.noon) == .waits)
         var now = Self.start
         var ticket: RateBudget.Ticket = 2
         var bulk = 0
         while bulk < 20 {
             ticket += 1
-            #expect(budget.enter(ticket, for: .bulk, patience: nil, at: now, Self.noon) == .waits)
+            #expect(budget.enter(ticket, for: .bulk, queueTimeout: nil, at: now, Self.noon) == .waits)
             var isThere = false
             while !isThere {
                 switch budget.step(at: now, Self.noon) {
@@ -194,7 +196,7 @@ struct RateBudgetTests {
                 case .waits(let moment): now = moment
                 case .refused(let refused, .busy):
                     #expect(refused == 2 && now >= Self.start + .seconds(1))
-                case .refused(_, .dayOver), .nobodyWaits:
+                case .refused(_, .dailyQuotaSpent), .nobodyWaits:
                     Issue.record("there is a bulk request to go")
                     return
                 }

@@ -99,7 +99,7 @@ struct RateSimulation {
             for index in interactive.indices where nextAsked[index] <= now {
                 ticket += 1
                 let purpose = Purpose.interactive(for: interactive[index].caller)
-                switch budget.enter(ticket, for: purpose, patience: .seconds(10), at: now, timestamp) {
+                switch budget.enter(ticket, for: purpose, queueTimeout: .seconds(10), at: now, timestamp) {
                 case .goes:
                     result.waits.append(.zero)
                     send()
@@ -111,7 +111,7 @@ struct RateSimulation {
             }
             while hasBulk, bulk.count < 8 {
                 ticket += 1
-                switch budget.enter(ticket, for: .bulk, patience: nil, at: now, timestamp) {
+                switch budget.enter(ticket, for: .bulk, queueTimeout: nil, at: now, timestamp) {
                 case .goes:
                     result.bulkPassed += 1
                     send()

@@ -21,7 +21,7 @@ struct BillingCacheTests {
     }
 
     private func get(
-        _ cache: Cache, _ demand: CacheDemand = .none, for purpose: Purpose = .interactive
+        _ cache: Cache, _ demand: CacheDirectives = .none, for purpose: Purpose = .interactive
     ) async throws(BillingFailure) -> CacheEntry {
         try await cache.answer(a, under: nil, for: purpose, demand)
     }
@@ -137,8 +137,8 @@ struct BillingCacheTests {
             let cache = cache(source)
             _ = try await get(cache)
             clock.advance(by: .seconds(105))
-            var demand = CacheDemand()
-            demand.ageMax = .seconds(10)
+            var demand = CacheDirectives()
+            demand.maxAge = .seconds(10)
             let job = Task { try await get(cache, demand, for: .bulk) }
             while source.calls.count < 2 { await Task.yield() }
             // Stale: would be revalidated, but a request is in flight.
@@ -161,7 +161,7 @@ struct BillingCacheTests {
         let purposes = Mutex<[Purpose]>([])
         let source = PurposefulSource { purpose in
             purposes.withLock { $0.append(purpose) }
-            if purpose.urgency == .background { try? await release.wait() }
+            if purpose.priority == .background { try? await release.wait() }
         }
         var rules = CacheRules()
         rules.jitter = 0
@@ -172,16 +172,16 @@ struct BillingCacheTests {
         for account in accounts { _ = try await cache.answer(account, under: nil, for: .bulk, .none) }
         clock.advance(by: .seconds(105))
         for _ in 0..<2 {
-            for account in accounts { #expect(cache.kept(account, under: nil, .none, at: clock.now) != nil) }
+            for account in accounts { #expect(cache.cached(account, under: nil, .none, at: clock.now) != nil) }
         }
         while purposes.withLock({ $0.count }) < 13 { await Task.yield() }
-        #expect(purposes.withLock { $0[10...].allSatisfy { $0 == .background(patience: .seconds(10)) } })
+        #expect(purposes.withLock { $0[10...].allSatisfy { $0 == .background(queueTimeout: .seconds(10)) } })
         #expect(cache.counts.renewed == 3)
         release.fire()
         try await settle(cache)
         // The others are revalidated when there is room.
         while cache.counts.renewed < 10 {
-            for account in accounts { _ = cache.kept(account, under: nil, .none, at: clock.now) }
+            for account in accounts { _ = cache.cached(account, under: nil, .none, at: clock.now) }
             await Task.yield()
         }
         try await settle(cache)
@@ -193,7 +193,7 @@ struct BillingCacheTests {
         let purposes = Mutex<[Purpose]>([])
         let source = PurposefulSource { purpose in
             purposes.withLock { $0.append(purpose) }
-            guard purpose.urgency == .background else { return }
+            guard purpose.priority == .background else { return }
             while !Task.isCancelled { await Task.yield() }
         }
         var rules = CacheRules()
@@ -204,17 +204,17 @@ struct BillingCacheTests {
         clock.advance(by: .seconds(105))
         _ = try await get(cache)
         while purposes.withLock({ $0.count }) < 2 { await Task.yield() }
-        var demand = CacheDemand()
-        demand.ageMax = .seconds(10)
+        var demand = CacheDirectives()
+        demand.maxAge = .seconds(10)
         #expect(try await get(cache, demand, for: .bulk).age(at: clock.now) == .zero)
-        #expect(purposes.withLock { $0.map(\.urgency) } == [.interactive, .background, .bulk])
+        #expect(purposes.withLock { $0.map(\.priority) } == [.interactive, .background, .bulk])
     }
 
     @Test(
         "lets an old answer stand in for a failure that may pass, and for no other",
         arguments: [
-            (BillingFailure.sourceFailed, true), (.timedOut, true), (.budgetSpent(retryAfter: .seconds(1)), true),
-            (.dayBudgetSpent(retryAfter: .seconds(1)), true), (.sourceUnavailable(retryAfter: .seconds(1)), true),
+            (BillingFailure.sourceFailed, true), (.timedOut, true), (.rateLimited(retryAfter: .seconds(1)), true),
+            (.dailyQuotaSpent(retryAfter: .seconds(1)), true), (.sourceUnavailable(retryAfter: .seconds(1)), true),
             (.credentialsRefused, false), (.permissionMissing(anyOf: []), false), (.cancelled, false),
         ])
     func staleIfError(failure: BillingFailure, standsIn: Bool) async throws {
@@ -255,9 +255,9 @@ struct BillingCacheTests {
     func onlyKept() async throws {
         let source = FakeSource()
         let cache = cache(source)
-        var demand = CacheDemand()
-        demand.isKept = true
-        await #expect(throws: BillingFailure.notKept) { try await get(cache, demand) }
+        var demand = CacheDirectives()
+        demand.onlyIfCached = true
+        await #expect(throws: BillingFailure.notCached) { try await get(cache, demand) }
         #expect(source.calls.isEmpty)
         _ = try await get(cache)
         #expect(try await get(cache, demand).fake.place == 0)
@@ -336,7 +336,7 @@ struct BillingCacheTests {
         let purposes = Mutex<[Purpose]>([])
         let source = PurposefulSource { purpose in
             purposes.withLock { $0.append(purpose) }
-            guard purpose.urgency == .bulk else { return }
+            guard purpose.priority == .bulk else { return }
             while !Task.isCancelled { await Task.yield() }
         }
         var rules = CacheRules()
@@ -352,7 +352,7 @@ struct BillingCacheTests {
         #expect(purposes.withLock { $0 } == [.bulk, .interactive])
     }
 
-    @Test("is not waited for by those who want something new, or have another patience")
+    @Test("is not waited for by those who want something new, or have another queueTimeout")
     func alone() async throws {
         let release = Signal()
         let source = FakeSource { account, attempt async throws(BillingFailure) in
@@ -365,12 +365,12 @@ struct BillingCacheTests {
             try Task.checkCancellation()
             await Task.yield()
         }
-        var demand = CacheDemand()
-        demand.isNew = true
+        var demand = CacheDirectives()
+        demand.noCache = true
         _ = try await get(cache, demand)
         #expect(source.calls.count == 2)
         cache.removeAll()
-        _ = try await get(cache, for: .interactive(for: nil, patience: .zero))
+        _ = try await get(cache, for: .interactive(for: nil, queueTimeout: .zero))
         #expect(source.calls.count == 3)
         release.fire()
         _ = try await first.joined
@@ -428,23 +428,23 @@ struct BillingCacheTests {
             case 3..<8: clock.advance(by: .seconds(Int.random(in: 0..<60, using: &random)))
             case 8: clock.advance(by: .seconds(Int.random(in: 0..<1500, using: &random)))
             default:
-                var demand = CacheDemand()
+                var demand = CacheDirectives()
                 switch Int.random(in: 0..<8, using: &random) {
-                case 0: demand.isNew = true
-                case 1: demand.ageMax = .seconds(Int.random(in: 0..<150, using: &random))
-                case 2: demand.isKept = true
+                case 0: demand.noCache = true
+                case 1: demand.maxAge = .seconds(Int.random(in: 0..<150, using: &random))
+                case 2: demand.onlyIfCached = true
                 default: break
                 }
                 try await check(account, demand)
             }
         }
-        func check(_ account: AccountID, _ demand: CacheDemand) async throws {
+        func check(_ account: AccountID, _ demand: CacheDirectives) async throws {
             let now = clock.now
             let known = model[account]
             let age = known.map { now - $0.obtained }
             let lifetime = known.map { $0.isFailure ? Duration.seconds(30) : .seconds(100) }
             var (isGood, isFallback) = (false, false)
-            if let age, let lifetime, !demand.isNew, age <= demand.ageMax ?? age {
+            if let age, let lifetime, !demand.noCache, age <= demand.maxAge ?? age {
                 isGood = age < lifetime
                 isFallback = age - lifetime < .seconds(1000)
             }
@@ -456,10 +456,10 @@ struct BillingCacheTests {
                 outcome = .failure(error)
             }
             let asked = source.calls.count - before
-            #expect(asked == (isGood || demand.isKept ? 0 : 1))
+            #expect(asked == (isGood || demand.onlyIfCached ? 0 : 1))
             switch outcome {
             case .success(let entry):
-                #expect(isGood || !demand.isKept)
+                #expect(isGood || !demand.onlyIfCached)
                 if isGood || isFailing.withLock({ $0 }) {
                     #expect(isGood || isFallback)
                     #expect(entry.age(at: now) == age)
@@ -469,7 +469,7 @@ struct BillingCacheTests {
                     #expect((entry.failure != nil) == isGone)
                     model[account] = Known(obtained: now, isFailure: isGone)
                 }
-            case .failure(.notKept): #expect(demand.isKept && !isGood)
+            case .failure(.notCached): #expect(demand.onlyIfCached && !isGood)
             case .failure(let failure):
                 #expect(failure == .sourceFailed && isFailing.withLock { $0 } && !isGood && !isFallback)
             }

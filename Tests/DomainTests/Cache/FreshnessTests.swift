@@ -3,34 +3,35 @@ import Testing
 
 @Suite("What a kept answer is good for")
 struct FreshnessTests {
-    private static func demand(_ change: (inout CacheDemand) -> Void) -> CacheDemand {
-        var demand = CacheDemand()
+    private static func demand(_ change: (inout CacheDirectives) -> Void) -> CacheDirectives {
+        var demand = CacheDirectives()
         change(&demand)
         return demand
     }
 
-    private static let anyAge = demand { $0.staleMax = .seconds(1_000_000) }
+    private static let anyAge = demand { $0.maxStale = .seconds(1_000_000) }
 
     @Test(
         "is decided by its age and by what is asked for",
         arguments: [
             // Fresh for 100 s, renewed ahead after 80, given out stale for 10 more, in the place of a failure for 1000.
-            (0, .none, .good), (79, .none, .good), (80, .none, .aging), (99, .none, .aging), (100, .none, .stale),
-            (109, .none, .stale), (110, .none, .fallback), (1099, .none, .fallback), (1100, .none, .useless),
-            (0, demand { $0.isNew = true }, .useless), (99, demand { $0.isNew = true }, .useless),
-            (30, demand { $0.ageMax = .seconds(30) }, .good), (31, demand { $0.ageMax = .seconds(30) }, .useless),
-            (105, demand { $0.ageMax = .seconds(200) }, .stale), (201, demand { $0.ageMax = .seconds(200) }, .useless),
-            (0, demand { $0.ageMax = .zero }, .good), (1, demand { $0.ageMax = .zero }, .useless),
+            (0, .none, .fresh), (79, .none, .fresh), (80, .none, .refreshAhead), (99, .none, .refreshAhead),
+            (100, .none, .stale),
+            (109, .none, .stale), (110, .none, .staleIfError), (1099, .none, .staleIfError), (1100, .none, .expired),
+            (0, demand { $0.noCache = true }, .expired), (99, demand { $0.noCache = true }, .expired),
+            (30, demand { $0.maxAge = .seconds(30) }, .fresh), (31, demand { $0.maxAge = .seconds(30) }, .expired),
+            (105, demand { $0.maxAge = .seconds(200) }, .stale), (201, demand { $0.maxAge = .seconds(200) }, .expired),
+            (0, demand { $0.maxAge = .zero }, .fresh), (1, demand { $0.maxAge = .zero }, .expired),
             // A request that says how stale an answer may be gets none that is staler, whatever the rules allow.
-            (150, demand { $0.staleMax = .seconds(50) }, .stale),
-            (151, demand { $0.staleMax = .seconds(50) }, .useless),
-            (105, demand { $0.staleMax = .seconds(1) }, .useless), (90_000, anyAge, .stale),
-            (60, demand { $0.freshMin = .seconds(40) }, .good), (61, demand { $0.freshMin = .seconds(40) }, .useless),
-            (99, demand { $0.freshMin = .zero }, .aging), (100, demand { $0.freshMin = .zero }, .useless),
-            (500, demand { $0.freshMin = .zero }, .useless),
-            (50, demand { $0.isKept = true }, .good), (500, demand { $0.isKept = true }, .fallback),
-        ] as [(Int, CacheDemand, Freshness)])
-    func table(age: Int, demand: CacheDemand, freshness: Freshness) {
+            (150, demand { $0.maxStale = .seconds(50) }, .stale),
+            (151, demand { $0.maxStale = .seconds(50) }, .expired),
+            (105, demand { $0.maxStale = .seconds(1) }, .expired), (90_000, anyAge, .stale),
+            (60, demand { $0.minFresh = .seconds(40) }, .fresh), (61, demand { $0.minFresh = .seconds(40) }, .expired),
+            (99, demand { $0.minFresh = .zero }, .refreshAhead), (100, demand { $0.minFresh = .zero }, .expired),
+            (500, demand { $0.minFresh = .zero }, .expired),
+            (50, demand { $0.onlyIfCached = true }, .fresh), (500, demand { $0.onlyIfCached = true }, .staleIfError),
+        ] as [(Int, CacheDirectives, Freshness)])
+    func table(age: Int, demand: CacheDirectives, freshness: Freshness) {
         var rules = CacheRules()
         rules.staleWhileRevalidate = .seconds(10)
         rules.staleIfError = .seconds(1000)

@@ -241,7 +241,7 @@ struct AccountListsTests {
         clock.advance(by: .seconds(299))
         _ = try await lists.accounts(of: nil, .all)
         #expect(await directory.pages == 3)
-        _ = try await lists.accounts(of: nil, .all, ageMax: .seconds(100))
+        _ = try await lists.accounts(of: nil, .all, maxAge: .seconds(100))
         #expect(await directory.pages == 6)
         _ = try await lists.accounts(of: nil, SubAccountFilter(reseller: "r"))
         #expect(await directory.pages == 9)

@@ -1,7 +1,7 @@
 package import Domain
 
 /// An answer that is kept as it was given.
-package final class FakeAnswer: KeptAnswer {
+package final class FakeAnswer: CachedResponse {
     package let contact: BillingContact?
     package let lifetime: Duration
 

@@ -119,7 +119,7 @@ extension ContactSource where Self: SubAccountDirectory {
     /// Likewise, all of them in order.
     package func subAccounts() async throws(BillingFailure) -> [AccountID] {
         let lists = AccountLists(directory: self, time: HurriedClock())
-        let list = try await lists.accounts(of: nil, .all, ageMax: .zero)
+        let list = try await lists.accounts(of: nil, .all, maxAge: .zero)
         return (0..<list.count).map { list[$0] }
     }
 }

@@ -46,7 +46,7 @@ struct RetryTests {
 
     @Test("is at most one in ten of what is asked, but for a few after a quiet time")
     func allowance() {
-        var allowance = RetryAllowance()
+        var allowance = RetryBudget()
         var again = 0
         for _ in 0..<1000 {
             allowance.asked()
@@ -73,7 +73,7 @@ struct BulkRetryTests {
         while true {
             now = now + each
             count += 1
-            switch retry.decide(failure, share: FailureShare(share), at: now, using: &random) {
+            switch retry.decide(failure, share: FailureRate(share), at: now, using: &random) {
             case .fails: return (count, waits, now)
             case .repeats(let next), .pauses(let next):
                 waits.append(next - now)
@@ -114,15 +114,15 @@ struct BulkRetryTests {
 
     @Test("do not wait for a rate limit that ends after the deadline")
     func longBudget() {
-        #expect(Self.attempts(.budgetSpent(retryAfter: .seconds(3600)), share: 0).count == 1)
-        #expect(Self.attempts(.budgetSpent(retryAfter: .seconds(7)), share: 0).waits.first == .seconds(7))
+        #expect(Self.attempts(.rateLimited(retryAfter: .seconds(3600)), share: 0).count == 1)
+        #expect(Self.attempts(.rateLimited(retryAfter: .seconds(7)), share: 0).waits.first == .seconds(7))
     }
 
     @Test(
         "are not made after what will not pass",
         arguments: [
             BillingFailure.sourceRejected, .selfPay, .accountNotFound(AccountID(literal: "a")), .credentialsRefused,
-            .dayBudgetSpent(retryAfter: .seconds(1)), .cancelled,
+            .dailyQuotaSpent(retryAfter: .seconds(1)), .cancelled,
         ])
     func lasting(failure: BillingFailure) {
         #expect(Self.attempts(failure, share: 0.5).count == 1)
@@ -130,7 +130,7 @@ struct BulkRetryTests {
 
     @Test("are governed by the share of first attempts that fail, over about the last thirty lookups")
     func share() {
-        var share = FailureShare()
+        var share = FailureRate()
         #expect(share.attempts(untilChanceIsBelow: 1e-9) == 5)
         share.firstAttempt(failed: true)
         #expect(share.attempts(untilChanceIsBelow: 1e-9) <= 6)

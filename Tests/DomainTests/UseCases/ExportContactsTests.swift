@@ -232,7 +232,7 @@ struct ExportContactsTests {
         let clock = TestClock()
         let source = FakeSource(
             listed: Self.ids("a"),
-            listingFailures: [.sourceUnavailable(retryAfter: .zero), .budgetSpent(retryAfter: .seconds(3))])
+            listingFailures: [.sourceUnavailable(retryAfter: .zero), .rateLimited(retryAfter: .seconds(3))])
         let running = Task { try await export(source, clock: clock) }
         try await clock.sleepers(2)
         clock.advance(by: .milliseconds(500))
@@ -253,7 +253,7 @@ struct ExportContactsTests {
     func retryAfter() async throws {
         let clock = TestClock()
         let source = FakeSource(listed: Self.ids("a")) { account, attempt async throws(BillingFailure) in
-            if attempt == 1 { throw .budgetSpent(retryAfter: .seconds(7)) }
+            if attempt == 1 { throw .rateLimited(retryAfter: .seconds(7)) }
             return .masterPays(.sample(account))
         }
         let running = Task { try await export(source, clock: clock) }
@@ -439,8 +439,8 @@ struct ExportContactsTests {
         let clock = TestClock()
         let contacts = Self.contacts(source, clock)
         var options = ExportContacts.Options()
-        for (ageMax, calls) in [(nil, 2), (nil, 2), (Duration.seconds(60), 2), (.zero, 4)] as [(Duration?, Int)] {
-            options.ageMax = ageMax
+        for (maxAge, calls) in [(nil, 2), (nil, 2), (Duration.seconds(60), 2), (.zero, 4)] as [(Duration?, Int)] {
+            options.maxAge = maxAge
             try await contacts(options, for: .everything).run(to: Collector())
             #expect(source.calls.count == calls)
             clock.advance(by: .seconds(1))

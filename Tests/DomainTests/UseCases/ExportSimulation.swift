@@ -56,7 +56,7 @@ struct ExportSimulation {
         }
         func begin(_ attempt: ExportWindow.Attempt) {
             ticket += 1
-            switch budget.enter(ticket, for: .bulk(isRetry: attempt.isRetry), patience: nil, at: now, timestamp) {
+            switch budget.enter(ticket, for: .bulk(isRetry: attempt.isRetry), queueTimeout: nil, at: now, timestamp) {
             case .goes: send(attempt, begun: now)
             case .waits: queued[ticket] = (attempt, now)
             case .refused: preconditionFailure("a bulk request waits without a limit")
@@ -108,7 +108,7 @@ struct ExportSimulation {
             case .budget: break
             case .interactive:
                 ticket += 1
-                switch budget.enter(ticket, for: .interactive, patience: .seconds(10), at: now, timestamp) {
+                switch budget.enter(ticket, for: .interactive, queueTimeout: .seconds(10), at: now, timestamp) {
                 case .goes: result.waits.append(.zero)
                 case .waits: asked[ticket] = now
                 case .refused: result.waits.append(.seconds(10))

@@ -20,21 +20,21 @@ struct LookUpContactTests {
     }
 
     @Test("gives what is kept without asking, to those who may")
-    func kept() async throws {
+    func cached() async throws {
         let source = FakeSource()
         let lookUp = lookUp(source)
         let now = Moment(sinceOrigin: .zero)
-        #expect(try lookUp.kept(account, for: .everything, at: now) == nil)
+        #expect(try lookUp.cached(account, for: .everything, at: now) == nil)
         _ = try await lookUp(account, for: .everything)
-        #expect(try lookUp.kept(account, for: .everything, at: now)?.fake.contact == .sample(account))
+        #expect(try lookUp.cached(account, for: .everything, at: now)?.fake.contact == .sample(account))
         #expect(throws: BillingFailure.scopeMissing(.billingRead)) {
-            try lookUp.kept(account, for: .nothing, at: now)
+            try lookUp.cached(account, for: .nothing, at: now)
         }
         let stranger = Caller(name: Name(literal: "job"), scopes: [.billingRead], accounts: [AccountID(literal: "b")])
-        #expect(throws: BillingFailure.accountNotFound(account)) { try lookUp.kept(account, for: stranger, at: now) }
+        #expect(throws: BillingFailure.accountNotFound(account)) { try lookUp.cached(account, for: stranger, at: now) }
         // Another master's account of the same id is another account.
         let other = Caller(name: Name(literal: "job"), scopes: [.billingRead], master: Name(literal: "second"))
-        #expect(try lookUp.kept(account, for: other, at: now) == nil)
+        #expect(try lookUp.cached(account, for: other, at: now) == nil)
         #expect(source.calls.count == 1)
     }
 
@@ -90,8 +90,8 @@ struct LookUpContactTests {
     @Test(
         "passes on why the source failed, and keeps nothing of it",
         arguments: [
-            BillingFailure.budgetSpent(retryAfter: .seconds(3)), .credentialsRefused, .sourceFailed, .timedOut,
-            .permissionMissing(anyOf: ["a"]), .dayBudgetSpent(retryAfter: .seconds(3)),
+            BillingFailure.rateLimited(retryAfter: .seconds(3)), .credentialsRefused, .sourceFailed, .timedOut,
+            .permissionMissing(anyOf: ["a"]), .dailyQuotaSpent(retryAfter: .seconds(3)),
         ])
     func failed(failure: BillingFailure) async {
         let source = FakeSource(answer: { _, _ async throws(BillingFailure) in throw failure })

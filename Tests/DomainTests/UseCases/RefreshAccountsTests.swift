@@ -32,8 +32,8 @@ struct RefreshAccountsTests {
             #expect(refresh.progress.done == 30 && refresh.progress.accounts == 30 && refresh.progress.rounds == 1)
             clock.advance(by: .seconds(900))
             _ = try await cache.answer(accounts[3], under: nil, for: .interactive, .none)
-            var demand = CacheDemand()
-            demand.ageMax = .zero
+            var demand = CacheDirectives()
+            demand.maxAge = .zero
             _ = try await cache.answer(accounts[4], under: nil, for: .interactive, demand)
             #expect(source.calls.count == 31)
             clock.advance(by: .seconds(100))

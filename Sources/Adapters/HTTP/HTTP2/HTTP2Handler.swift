@@ -63,7 +63,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     private var isReadHeld = false
     private var isRetired = false
 
-    private var cancels: RateBucket
+    private var cancels: TokenBucket
 
     /// Who asked whether the server is there.
     private var pingAnswer: (() -> Void)?
@@ -83,7 +83,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         eventLoop = executor.eventLoop
         watch = ConnectionWatch(timeouts: timeouts, limits: limits, isHTTP2: true, now: readTime)
         watchTimer = ConnectionTimer(eventLoop)
-        cancels = RateBucket(limits.cancels, now: readTime)
+        cancels = TokenBucket(limits.cancels, now: readTime)
         switch role {
         case .server(let handler, let load):
             requestHandler = handler

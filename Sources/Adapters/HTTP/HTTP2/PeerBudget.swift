@@ -10,9 +10,9 @@ package struct PeerBudget {
         case cutOff(Defence)
     }
 
-    private var resets: RateBucket
-    private var streamErrors: RateBucket
-    private var controlFrames: RateBucket
+    private var resets: TokenBucket
+    private var streamErrors: TokenBucket
+    private var controlFrames: TokenBucket
     private let emptyDataMax: Int
     private var emptyDataInARow = 0
     private var windowUpdatesLeft: Int
@@ -26,9 +26,9 @@ package struct PeerBudget {
     private static let earningBytes = 1024
 
     package init(limits: Limits, now: NIODeadline) {
-        resets = RateBucket(limits.resets, now: now)
-        streamErrors = RateBucket(limits.streamErrors, now: now)
-        controlFrames = RateBucket(limits.controlFrames, now: now)
+        resets = TokenBucket(limits.resets, now: now)
+        streamErrors = TokenBucket(limits.streamErrors, now: now)
+        controlFrames = TokenBucket(limits.controlFrames, now: now)
         emptyDataMax = limits.emptyDataFramesMax
         windowUpdatesLeft = limits.windowUpdatesSpare
         overhead = Overhead(spareBytes: limits.overheadBytesMax)

@@ -1,6 +1,6 @@
 /// Slows down after refusals and takes speed up again while there are none: how a rate is shared with others when nobody
 /// says how much of it they use.
-package struct Caution: Sendable, Equatable {
+package struct AIMDThrottle: Sendable, Equatable {
     /// How much of the rate is used, above 0 to 1.
     package private(set) var factor = 1.0
 

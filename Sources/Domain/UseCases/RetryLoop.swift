@@ -1,12 +1,12 @@
 /// Repeats one call of a job as `BulkRetry` says, and waits in between.
-struct Persistence: Sendable {
+struct RetryLoop: Sendable {
     let time: any TimeSource
 
     /// How long it is repeated.
     let deadline: Duration
 
     /// How often the source is taken to fail.
-    var share = FailureShare()
+    var share = FailureRate()
 
     /// - Parameter ask: Is told whether it is a retry.
     func attempt<Value: Sendable>(

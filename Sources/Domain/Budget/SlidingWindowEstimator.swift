@@ -3,7 +3,7 @@
 /// Ours are known. Of theirs the source tells with each answer how many there were, by what it says is left; between two
 /// answers they are expected to go on as before. A request goes when there is room for it with a chance of 985 in 1000: with more,
 /// too little of what others leave would be used; with less, too much would be refused.
-package struct SharedSecond: Sendable, Equatable {
+package struct SlidingWindowEstimator: Sendable, Equatable {
     private let limit: Int
 
     /// Of the limit, what ours may be at most.
@@ -20,7 +20,7 @@ package struct SharedSecond: Sendable, Equatable {
     private var lastTold: Moment?
 
     /// How long a request counts, with what its way may take longer than another's.
-    private static let window = Duration.seconds(1) + Pace.guardTime
+    private static let window = Duration.seconds(1) + Pacer.guardTime
 
     /// From sending a request to its being counted.
     private static let way = Duration.milliseconds(3)

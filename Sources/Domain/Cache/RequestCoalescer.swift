@@ -2,11 +2,11 @@ import Synchronization
 
 /// Calls to the source that are under way: whoever asks for what is being asked for already waits for that answer. One who
 /// gives up takes it from nobody; when nobody waits any more, the call is cancelled.
-final class Flights<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     typealias Outcome = Result<Value, BillingFailure>
     typealias Ask = @Sendable (Purpose) async -> Outcome
 
-    private struct Flight {
+    private struct InFlightRequest {
         var id: Int
         var purpose: Purpose
         var task: Task<Void, Never>?
@@ -17,7 +17,7 @@ final class Flights<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     }
 
     private struct State {
-        var flights: [Key: Flight] = [:]
+        var flights: [Key: InFlightRequest] = [:]
         var lastID = 0
         var isClosed = false
     }
@@ -50,7 +50,8 @@ final class Flights<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     /// Whether one who asks for this purpose can wait for a call that was made for that one.
     static func serves(_ underWay: Purpose, _ asked: Purpose) -> Bool {
-        asked.urgency != .interactive || underWay.urgency != .interactive || asked.patience == underWay.patience
+        asked.priority != .interactive || underWay.priority != .interactive
+            || asked.queueTimeout == underWay.queueTimeout
     }
 
     private func enter(
@@ -60,7 +61,7 @@ final class Flights<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         if var flight = state.flights[key] {
             flight.waiters[waiter] = continuation
             // A request of higher priority has joined: start the call again at that priority.
-            if flight.purpose.urgency < purpose.urgency {
+            if flight.purpose.priority < purpose.priority {
                 flight.task?.cancel()
                 flight.purpose = purpose
                 take(off: &flight, key, ask, &state)
@@ -68,13 +69,13 @@ final class Flights<Key: Hashable & Sendable, Value: Sendable>: Sendable {
             state.flights[key] = flight
             return
         }
-        var flight = Flight(id: 0, purpose: purpose, isWanted: false)
+        var flight = InFlightRequest(id: 0, purpose: purpose, isWanted: false)
         flight.waiters[waiter] = continuation
         take(off: &flight, key, ask, &state)
         state.flights[key] = flight
     }
 
-    private func take(off flight: inout Flight, _ key: Key, _ ask: @escaping Ask, _ state: inout State) {
+    private func take(off flight: inout InFlightRequest, _ key: Key, _ ask: @escaping Ask, _ state: inout State) {
         state.lastID += 1
         let id = state.lastID
         let purpose = flight.purpose
@@ -118,7 +119,7 @@ final class Flights<Key: Hashable & Sendable, Value: Sendable>: Sendable {
                 state.flights[key]?.isWanted = true
                 return false
             }
-            var flight = Flight(id: 0, purpose: purpose, isWanted: true)
+            var flight = InFlightRequest(id: 0, purpose: purpose, isWanted: true)
             take(off: &flight, key, ask, &state)
             state.flights[key] = flight
             return true

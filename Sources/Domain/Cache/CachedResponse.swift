@@ -1,5 +1,5 @@
 /// An answer as an adapter keeps it: whatever it makes of it is made once, and given out as often as it is asked for.
-package protocol KeptAnswer: AnyObject, Sendable {
+package protocol CachedResponse: AnyObject, Sendable {
     /// What it holds, all in all.
     var bytes: Int { get }
 }
@@ -16,7 +16,7 @@ package struct SourceAnswer: Sendable {
     package let lifetime: Duration
 
     /// What was kept of the same account.
-    package let last: (any KeptAnswer)?
+    package let last: (any CachedResponse)?
 }
 
 /// An answer, and when it was given.
@@ -24,7 +24,7 @@ package struct SourceAnswer: Sendable {
 /// What an adapter has made of it is known to that adapter alone: were everything here generic over it instead, each look into
 /// the cache would cost more than twice as much, since generics do not specialize from one module to another.
 package final class CacheEntry: Sendable {
-    package let answer: any KeptAnswer
+    package let answer: any CachedResponse
     package let asOf: Timestamp
 
     /// Whose answer it is, if it is that there is nothing to see.
@@ -33,7 +33,7 @@ package final class CacheEntry: Sendable {
     let obtained: Moment
     let lifetime: Duration
 
-    init(_ answer: any KeptAnswer, _ source: SourceAnswer, obtained: Moment) {
+    init(_ answer: any CachedResponse, _ source: SourceAnswer, obtained: Moment) {
         self.answer = answer
         asOf = source.asOf
         lifetime = source.lifetime

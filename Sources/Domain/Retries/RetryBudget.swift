@@ -1,5 +1,5 @@
 /// How much may be tried again: one in ten of what is asked, so that a source in trouble is not asked for twice as much.
-package struct RetryAllowance: Sendable, Equatable {
+package struct RetryBudget: Sendable, Equatable {
     /// What a request adds to it.
     private static let perRequest = 0.1
 

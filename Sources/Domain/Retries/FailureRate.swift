@@ -1,7 +1,7 @@
 /// The share of lookups that fail at their first attempt for a passing reason: a moving average over about 32 lookups.
 ///
 /// First attempts only, since one account that always fails is retried often and says nothing about the others.
-package struct FailureShare: Sendable, Equatable {
+package struct FailureRate: Sendable, Equatable {
     private static let weight = 1.0 / 32
 
     /// Below, a single failure is too likely to be the account's own.

@@ -1,14 +1,14 @@
 import NIOCore
 
 /// So many at once, and so many a second after that.
-struct RateBucket {
+struct TokenBucket {
     private let size: Double
     private let perSecond: Double
     private var left: Double
     private var filledAt: NIODeadline
 
     init(_ rate: Limits.Rate, now: NIODeadline) {
-        size = Double(rate.atOnce)
+        size = Double(rate.burst)
         perSecond = Double(rate.perSecond)
         left = size
         filledAt = now

@@ -3,7 +3,7 @@
 /// No more than `perSecond` of them arrive in any one second, wherever the second begins, as long as none is on its way
 /// for longer than the others by more than half of `guardTime`. A request that goes late, since clocks ring late, does not
 /// delay all that come after it: up to the other half of `guardTime` is caught up with.
-package struct Pace: Sendable, Equatable {
+package struct Pacer: Sendable, Equatable {
     /// What a second is taken to be longer than it is; so much of the rate is not used.
     package static let guardTime = Duration.milliseconds(8)
 

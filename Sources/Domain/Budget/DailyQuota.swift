@@ -1,5 +1,5 @@
 /// How many requests of a day are left. Days begin at 00:00 UTC (Zoom: rate limits).
-package struct DayAllowance: Sendable, Equatable {
+package struct DailyQuota: Sendable, Equatable {
     private static let secondsADay: Int64 = 86_400
 
     /// `nil` for no limit.
@@ -35,14 +35,14 @@ package struct DayAllowance: Sendable, Equatable {
     }
 
     /// How long there is nothing left for this purpose; `nil` if there is something now.
-    package mutating func wait(for urgency: Purpose.Urgency, at timestamp: Timestamp) -> Duration? {
+    package mutating func wait(for priority: Purpose.Priority, at timestamp: Timestamp) -> Duration? {
         begin(timestamp)
         if let end = isExhaustedUntil {
             if timestamp < end { return .seconds(end.secondsSinceEpoch - timestamp.secondsSinceEpoch) }
             isExhaustedUntil = nil
         }
         guard let limit else { return nil }
-        let usable = urgency == .interactive ? limit : limit - reserve
+        let usable = priority == .interactive ? limit : limit - reserve
         guard spent >= usable else { return nil }
         return .seconds(Self.end(of: timestamp).secondsSinceEpoch - timestamp.secondsSinceEpoch)
     }

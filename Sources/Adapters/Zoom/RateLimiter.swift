@@ -2,7 +2,7 @@ import Domain
 import Synchronization
 
 /// Lets requests to Zoom through when the domain says so, and tells it what became of them.
-final class RateGate: Sendable {
+final class RateLimiter: Sendable {
     private typealias Waiter = CheckedContinuation<Result<Moment, ZoomFailure>, Never>
 
     private struct State {
@@ -17,24 +17,25 @@ final class RateGate: Sendable {
 
     private let state: Mutex<State>
     private let time: any TimeSource
-    private let patience: Duration
+    private let queueTimeout: Duration
     private let label: ZoomRateLabel
     private let metrics: ZoomMetrics
 
-    /// - Parameter patience: The longest time in the queue for an interactive request that names none.
+    /// - Parameter queueTimeout: The longest time in the queue for an interactive request that names none.
     init(
-        _ label: ZoomRateLabel, rules: RateBudget.Rules, patience: Duration, time: any TimeSource, metrics: ZoomMetrics
+        _ label: ZoomRateLabel, rules: RateBudget.Rules, queueTimeout: Duration, time: any TimeSource,
+        metrics: ZoomMetrics
     ) {
         self.label = label
         self.metrics = metrics
         state = Mutex(State(budget: RateBudget(rules: rules)))
-        self.patience = patience
+        self.queueTimeout = queueTimeout
         self.time = time
     }
 
     /// Returns when a request may go, and the moment to know it by in `answered`.
     ///
-    /// - Throws: `paced` and `dayOver`; `transport(.cancelled)`.
+    /// - Throws: `paced` and `dailyQuotaSpent`; `transport(.cancelled)`.
     func pass(_ purpose: Purpose) async throws(ZoomFailure) -> Moment {
         let began = time.now
         let ticket = state.withLock { state in
@@ -55,7 +56,7 @@ final class RateGate: Sendable {
         }
         switch result {
         case .success(let sent):
-            metrics.waited(label, purpose.urgency, sent - began)
+            metrics.waited(label, purpose.priority, sent - began)
             metrics.sent(label)
             return sent
         case .failure(let failure):
@@ -70,9 +71,9 @@ final class RateGate: Sendable {
     ) -> Result<Moment, ZoomFailure>? {
         // The cancellation handler may have run before this; the task then knows.
         if Task.isCancelled || state.isClosed { return .failure(.transport(.cancelled)) }
-        let patience = purpose.patience ?? (purpose.urgency == .interactive ? self.patience : nil)
+        let queueTimeout = purpose.queueTimeout ?? (purpose.priority == .interactive ? self.queueTimeout : nil)
         let now = time.now
-        switch state.budget.enter(ticket, for: purpose, patience: patience, at: now, time.timestamp) {
+        switch state.budget.enter(ticket, for: purpose, queueTimeout: queueTimeout, at: now, time.timestamp) {
         case .goes: return .success(now)
         case .refused(let refusal): return .failure(ZoomFailure(refusal))
         case .waits:
@@ -149,8 +150,8 @@ final class RateGate: Sendable {
 extension ZoomFailure {
     fileprivate init(_ refusal: RateBudget.Refusal) {
         switch refusal {
-        case .busy(let wait): self = .paced(wait: wait)
-        case .dayOver(let wait): self = .dayOver(wait: wait)
+        case .busy(let wait): self = .rateLimited(wait: wait)
+        case .dailyQuotaSpent(let wait): self = .dailyQuotaSpent(wait: wait)
         }
     }
 }

@@ -3,12 +3,12 @@ import DomainFakes
 import Testing
 
 @Suite("A pace")
-struct PaceTests {
+struct PacerTests {
     private static let start = Moment(sinceOrigin: .seconds(100))
 
     @Test("lets the first request go at once, the next a spacing later, and after a pause one at once again")
     func spacing() {
-        var pace = Pace(perSecond: 4)
+        var pace = Pacer(perSecond: 4)
         #expect(pace.nextSlot(at: Self.start) == Self.start)
         pace.spend(at: Self.start)
         // A quarter of a second and of the guard time, less what may be caught up with.
@@ -18,7 +18,7 @@ struct PaceTests {
 
     @Test("catches up with what goes a little late, so that late clocks do not slow it down")
     func late() {
-        var pace = Pace(perSecond: 20)
+        var pace = Pacer(perSecond: 20)
         var now = Self.start
         for _ in 0..<2000 {
             now = pace.nextSlot(at: now) + .milliseconds(2)
@@ -33,7 +33,7 @@ struct PaceTests {
         arguments: [1, 2, 16, 48, 60], [UInt64.random(in: 0 ... .max)])
     func anySecond(perSecond: Int, seed: UInt64) {
         var random = SeededRandom(seed: seed)
-        var pace = Pace(perSecond: Double(perSecond))
+        var pace = Pacer(perSecond: Double(perSecond))
         var now = Moment(sinceOrigin: .zero)
         var arrived: [Moment] = []
         for _ in 0..<2000 {
