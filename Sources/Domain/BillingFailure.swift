@@ -1,50 +1,50 @@
-/// Every way a use case can end badly. What each means to a client of the service is its adapter's affair.
+/// Every way in which a use case can fail. The adapters translate a failure for their clients.
 package enum BillingFailure: Error, Sendable, Equatable {
-    /// A rule of the request was broken; all of them are named.
+    /// The request breaks rules. All broken rules are listed.
     case invalid([Violation])
-    /// The sub account pays for itself: its billing is not the master's to see.
+    /// The sub account pays for itself, so the master account cannot see its billing.
     case selfPay
     case accountNotFound(AccountID)
-    /// The caller may not do that.
+    /// The caller does not have this scope.
     case scopeMissing(Caller.Scope)
-    /// The source's request budget is spent for longer than the caller may wait.
+    /// The request would wait for the source's rate limit longer than the caller allows.
     case rateLimited(retryAfter: Duration)
-    /// The source's requests of the day are spent, but for those kept for who waits.
+    /// The source's daily quota is spent, except for the part that is reserved for interactive requests.
     case dailyQuotaSpent(retryAfter: Duration)
     /// The source refused our credentials, or there are none.
     case credentialsRefused
-    /// Our credentials lack a permission of the source's for that: any one of these would do.
+    /// Our credentials lack a scope of the source. Any one of these would do.
     case permissionMissing(anyOf: [String])
-    /// The source failed, or its answer made no sense. It may answer when it is asked again.
+    /// The source failed, or its answer could not be read. A retry may succeed.
     case sourceFailed
-    /// The source answered with an error that it would repeat: trying again does not help.
+    /// The source answered with an error that a retry would meet again.
     case sourceRejected
-    /// The source has failed again and again of late, and is left alone for a while.
+    /// The circuit breaker is open: the source failed repeatedly, and no request is sent for a while.
     case sourceUnavailable(retryAfter: Duration)
     /// The source did not answer in time.
     case timedOut
-    /// There is no answer that is kept, and the source was not to be asked.
+    /// No suitable cached answer exists, and the caller asked for cached answers only.
     case notCached
     /// The source's list of accounts cannot be read to its end.
     case accountListUnusable(AccountListProblem)
-    /// Whoever asked has gone, or we are.
+    /// The caller has gone, or the service is shutting down.
     case cancelled
 
     /// Why a list of accounts cannot be read to its end.
     package enum AccountListProblem: Sendable, Equatable {
-        /// A page names a next page that was read before: following it would go round for ever.
+        /// A page names a next page that was read before, so following it would never end.
         case repeatedPage
-        /// So many pages one after another, each with a new token, had no account that was not on an earlier page.
+        /// This many consecutive pages, each with a new token, had no account that was not on an earlier page.
         case nothingNew(pages: Int)
-        /// There are more pages than the list can have, with as many accounts as it says; `nil` if it does not.
+        /// There are more pages than the stated number of accounts can fill; `nil` if the source states none.
         case tooManyPages(Int, accounts: Int?)
-        /// Accounts came and went in each of so many attempts to read it.
+        /// Accounts came and went during each of this many attempts to read the list.
         case changing(attempts: Int)
-        /// The token of the next page was refused as too old in each of so many attempts to read it.
+        /// The token of the next page was refused as expired in each of this many attempts to read the list.
         case expiringTokens(attempts: Int)
     }
 
-    /// A broken rule: which field, and what is wrong with it.
+    /// A broken rule: the field, and what is wrong with it.
     package struct Violation: Sendable, Equatable {
         package let field: String
         package let message: String
@@ -54,24 +54,41 @@ package enum BillingFailure: Error, Sendable, Equatable {
             self.message = message
         }
     }
+}
 
-    /// How far a failure reaches.
+extension BillingFailure {
+    /// How many lookups a failure affects.
     package enum Reach: Sendable, Equatable {
-        /// It says something of one account, and will say it again.
+        /// This account only, and a retry would fail in the same way.
         case account
-        /// It may be gone when asked again.
+        /// Every lookup at this moment, but a retry may succeed.
         case moment
-        /// Nothing else will fare better until somebody acts.
+        /// Every lookup, until an operator or the caller acts.
         case everything
     }
 
-    package var reach: Reach {
+    /// What is true of every failure of a kind.
+    package struct Traits: Sendable, Equatable {
+        package let reach: Reach
+
+        /// The failure is an answer about the account and may be cached (self pay, no such account).
+        package var isCacheable = false
+
+        /// A stale cached answer may be served instead (RFC 5861, `stale-if-error`).
+        package var allowsStaleAnswer = false
+    }
+
+    /// The only place that states these; everything else derives from it.
+    package var traits: Traits {
         switch self {
-        case .invalid, .selfPay, .accountNotFound, .sourceRejected, .notCached: .account
-        case .rateLimited, .sourceFailed, .sourceUnavailable, .timedOut: .moment
-        case .scopeMissing, .dailyQuotaSpent, .credentialsRefused, .permissionMissing, .accountListUnusable,
-            .cancelled:
-            .everything
+        case .selfPay, .accountNotFound: Traits(reach: .account, isCacheable: true)
+        case .invalid, .notCached: Traits(reach: .account)
+        case .sourceRejected: Traits(reach: .account, allowsStaleAnswer: true)
+        case .rateLimited, .sourceFailed, .sourceUnavailable, .timedOut:
+            Traits(reach: .moment, allowsStaleAnswer: true)
+        case .dailyQuotaSpent: Traits(reach: .everything, allowsStaleAnswer: true)
+        case .scopeMissing, .credentialsRefused, .permissionMissing, .accountListUnusable, .cancelled:
+            Traits(reach: .everything)
         }
     }
 }

@@ -184,7 +184,7 @@ package final class BillingCache: Sendable {
                 return await ask(key, for: purpose)
             }
         } catch {
-            guard let fallback, Freshness.standsIn(for: error) else { throw error }
+            guard let fallback, error.traits.allowsStaleAnswer else { throw error }
             part(of: key).part.withLock { $0.counts.stoodIn += 1 }
             return fallback
         }
@@ -266,13 +266,8 @@ package final class BillingCache: Sendable {
             let billing = try await source.billing(of: key.account, under: key.master, for: purpose)
             outcome = .success(try billing.visibleContact())
         } catch {
-            switch error {
-            case .selfPay, .accountNotFound: outcome = .failure(error)
-            case .invalid, .scopeMissing, .rateLimited, .dailyQuotaSpent, .credentialsRefused, .permissionMissing,
-                .sourceFailed, .sourceRejected, .sourceUnavailable, .timedOut, .notCached, .accountListUnusable,
-                .cancelled:
-                return .failure(error)
-            }
+            guard error.traits.isCacheable else { return .failure(error) }
+            outcome = .failure(error)
         }
         return .success(keep(outcome, key, generation, stores: stores))
     }

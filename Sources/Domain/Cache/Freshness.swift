@@ -30,14 +30,4 @@ package enum Freshness: Sendable, Equatable {
             self = age - lifetime < rules.staleIfError ? .staleIfError : .expired
         }
     }
-
-    /// Whether a failure of the source is one that an older answer may stand in for.
-    static func standsIn(for failure: BillingFailure) -> Bool {
-        switch failure {
-        case .rateLimited, .dailyQuotaSpent, .sourceFailed, .sourceRejected, .sourceUnavailable, .timedOut: true
-        case .invalid, .selfPay, .accountNotFound, .scopeMissing, .credentialsRefused, .permissionMissing, .notCached,
-            .accountListUnusable, .cancelled:
-            false
-        }
-    }
 }

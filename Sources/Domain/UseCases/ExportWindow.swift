@@ -146,12 +146,12 @@ package struct ExportWindow {
         running -= 1
         let position = attempt.position
         let isFirst = slots[index(of: position)]?.retry == nil
-        guard case .failure(let failure) = outcome, failure.reach != .account else {
+        guard case .failure(let failure) = outcome, failure.traits.reach != .account else {
             if isFirst { share.firstAttempt(failed: false) }
             finished(position, outcome)
             return nil
         }
-        if failure.reach == .everything { throw failure }
+        if failure.traits.reach == .everything { throw failure }
         if isFirst { share.firstAttempt(failed: true) }
         var retry = slots[index(of: position)]?.retry ?? BulkRetry(deadline: begun + deadline)
         let decision = retry.decide(failure, share: share, at: now, using: &random)

@@ -104,9 +104,9 @@ package final class RefreshAccounts: Sendable {
             var random = SystemRandomNumberGenerator()
             var goesOn = true
             for (lookup, failure) in await ask(batch, master, demand) {
-                if lookup.retry.failures == 0 { share.firstAttempt(failed: failure?.reach == .moment) }
+                if lookup.retry.failures == 0 { share.firstAttempt(failed: failure?.traits.reach == .moment) }
                 if let failure {
-                    if failure.reach == .everything { goesOn = false }
+                    if failure.traits.reach == .everything { goesOn = false }
                     var lookup = lookup
                     switch lookup.retry.decide(failure, share: share, at: time.now, using: &random) {
                     case .repeats(let moment), .pauses(let moment):
