@@ -13,7 +13,7 @@ import Synchronization
 enum CacheLoad {
     /// A contact as Zoom has them, about 230 bytes of JSON.
     private struct Source: ContactSource {
-        func isPaced(under master: Name?) -> Bool { false }
+        func hasQueuedRequests(under master: Name?) -> Bool { false }
 
         func billing(
             of account: AccountID, under master: Name?, for purpose: Purpose

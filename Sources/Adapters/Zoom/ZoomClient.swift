@@ -197,8 +197,8 @@ package final class ZoomClient: Sendable {
         }
     }
 
-    /// Whether requests wait for their turn at this moment.
-    package var isPaced: Bool { gates[.medium]?.isBusy ?? false }
+    /// Whether requests wait for a permit of the rate limiter now.
+    package var hasQueuedRequests: Bool { gates[.medium]?.isBusy ?? false }
 
     // MARK: Calls
 

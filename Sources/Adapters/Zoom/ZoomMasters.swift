@@ -161,8 +161,8 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         return try await lease.client.page(filter, token: token, for: purpose)
     }
 
-    package func isPaced(under master: Name?) -> Bool {
-        (try? lease(of: master))?.client.isPaced ?? false
+    package func hasQueuedRequests(under master: Name?) -> Bool {
+        (try? lease(of: master))?.client.hasQueuedRequests ?? false
     }
 
     private func lease(of master: Name?) throws(BillingFailure) -> Lease {

@@ -10,8 +10,8 @@ package protocol ContactSource: Sendable {
         of account: AccountID, under master: Name?, for purpose: Purpose
     ) async throws(BillingFailure) -> AccountBilling
 
-    /// Whether requests wait for their turn at this moment, and not for an answer.
-    func isPaced(under master: Name?) -> Bool
+    /// Whether requests wait for a permit of the rate limiter now.
+    func hasQueuedRequests(under master: Name?) -> Bool
 }
 
 /// What a request to the source is for: its priority, and the longest time it may wait for a permit.

@@ -250,8 +250,9 @@ package struct ExportContacts: Sendable {
         private var waiting: Wait {
             guard feed != nil else { return .accountList }
             if window.isEmpty { return .input }
-            let isPaced = window.waitingForBudget > 0 || contacts.source.isPaced(under: export.caller.master)
-            return isPaced ? .rateLimit : .lookup
+            let isRateLimited =
+                window.waitingForBudget > 0 || contacts.source.hasQueuedRequests(under: export.caller.master)
+            return isRateLimited ? .rateLimit : .lookup
         }
 
         private func addSilence(to group: inout TaskGroup<Step>) {

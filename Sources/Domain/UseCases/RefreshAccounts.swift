@@ -98,7 +98,7 @@ package final class RefreshAccounts: Sendable {
                 try? await time.sleep(until: next)
                 continue
             }
-            while source.isPaced(under: master), !Task.isCancelled {
+            while source.hasQueuedRequests(under: master), !Task.isCancelled {
                 try? await time.sleep(until: time.now + Self.look)
             }
             var random = SystemRandomNumberGenerator()

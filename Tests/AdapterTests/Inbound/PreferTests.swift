@@ -17,7 +17,7 @@ struct PreferTests {
             return .masterPays(.sample(account))
         }
 
-        func isPaced(under master: Name?) -> Bool { false }
+        func hasQueuedRequests(under master: Name?) -> Bool { false }
 
         func page(
             of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose

@@ -507,7 +507,7 @@ private final class PurposefulSource: ContactSource {
         self.ask = ask
     }
 
-    func isPaced(under master: Name?) -> Bool { false }
+    func hasQueuedRequests(under master: Name?) -> Bool { false }
 
     func billing(
         of account: AccountID, under master: Name?, for purpose: Purpose

@@ -18,7 +18,7 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
     private let listed: [AccountID]
     private let listingFailures: Mutex<[BillingFailure]>
     private let answer: Answer
-    private let paced = Mutex(false)
+    private let queuedRequests = Mutex(false)
 
     /// - Parameters:
     ///   - listed: What the one page of the list has,
@@ -61,9 +61,9 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
         return try await answer(account, attempt)
     }
 
-    package func isPaced(under master: Name?) -> Bool { paced.withLock { $0 } }
+    package func hasQueuedRequests(under master: Name?) -> Bool { queuedRequests.withLock { $0 } }
 
-    package func setPaced(_ isPaced: Bool) { paced.withLock { $0 = isPaced } }
+    package func setHasQueuedRequests(_ hasQueuedRequests: Bool) { queuedRequests.withLock { $0 = hasQueuedRequests } }
 
     package func page(
         of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose

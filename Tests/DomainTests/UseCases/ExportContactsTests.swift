@@ -298,7 +298,7 @@ struct ExportContactsTests {
         clock.advance(by: .seconds(10))
         try await consumer.announced()
         #expect(consumer.events.last == .heartbeat(done: 1, accounts: 2, waiting: .lookup))
-        source.setPaced(true)
+        source.setHasQueuedRequests(true)
         try await clock.sleepers(1)
         clock.advance(by: .seconds(10))
         try await consumer.contains { $0.last == .heartbeat(done: 1, accounts: 2, waiting: .rateLimit) }

@@ -47,7 +47,7 @@ struct RefreshAccountsTests {
     @Test("asks for nothing while others wait for their turn")
     func yields() async throws {
         let source = FakeSource(listed: accounts)
-        source.setPaced(true)
+        source.setHasQueuedRequests(true)
         try await with(source) { refresh, _ in
             for _ in 0..<5 {
                 try await clock.sleepers(1)
@@ -55,7 +55,7 @@ struct RefreshAccountsTests {
                 clock.advance(by: .milliseconds(100))
             }
             try await clock.sleepers(1)
-            source.setPaced(false)
+            source.setHasQueuedRequests(false)
             clock.advance(by: .milliseconds(100))
             try await clock.sleepers(1)
             #expect(refresh.progress.done == 30)
