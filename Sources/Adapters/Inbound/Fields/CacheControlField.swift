@@ -6,12 +6,12 @@ enum CacheControlField {
     /// Longer than any response is stored.
     private static let secondsMax = 1_000_000_000
 
-    static func demand(of request: HTTPRequest) -> CacheDirectives {
+    static func directives(of request: HTTPRequest) -> CacheDirectives {
         guard let field = request.fields.list(.cacheControl) else {
             // HTTP/1.0 has no `Cache-Control` (RFC 9111, 5.4).
             return hasPragmaNoCache(request) ? noCache : .none
         }
-        var demand = CacheDirectives()
+        var directives = CacheDirectives()
         var minFresh: Duration?
         var maxStale: Duration?
         for directive in FieldList.parts(of: field[...]) {
@@ -19,31 +19,31 @@ enum CacheControlField {
             let name = (parts.first ?? "").trimmed.lowercased()
             let argument = parts.count == 2 ? seconds(parts[1].trimmed) : nil
             switch name {
-            case "no-cache": demand.noCache = true
+            case "no-cache": directives.noCache = true
             case "no-store":
-                demand.noCache = true
-                demand.noStore = true
-            case "max-age": if let argument { demand.maxAge = min(argument, demand.maxAge ?? argument) }
+                directives.noCache = true
+                directives.noStore = true
+            case "max-age": if let argument { directives.maxAge = min(argument, directives.maxAge ?? argument) }
             case "min-fresh": if let argument { minFresh = max(argument, minFresh ?? argument) }
             case "max-stale":
                 // Without an argument a stale response of any age will do (5.2.1.2).
                 let limit = parts.count == 1 ? .seconds(secondsMax) : argument
                 if let limit { maxStale = min(limit, maxStale ?? limit) }
-            case "only-if-cached": demand.onlyIfCached = true
+            case "only-if-cached": directives.onlyIfCached = true
             default: break
             }
         }
         // A client that bounds the age does not want a stale response, unless it says so (5.2.1.1).
-        if demand.maxAge != nil, maxStale == nil { minFresh = minFresh ?? .zero }
-        demand.minFresh = minFresh
-        demand.maxStale = maxStale
-        return demand
+        if directives.maxAge != nil, maxStale == nil { minFresh = minFresh ?? .zero }
+        directives.minFresh = minFresh
+        directives.maxStale = maxStale
+        return directives
     }
 
     private static var noCache: CacheDirectives {
-        var demand = CacheDirectives()
-        demand.noCache = true
-        return demand
+        var directives = CacheDirectives()
+        directives.noCache = true
+        return directives
     }
 
     private static func hasPragmaNoCache(_ request: HTTPRequest) -> Bool {

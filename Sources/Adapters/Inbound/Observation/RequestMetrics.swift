@@ -2,20 +2,21 @@ import Metrics
 import NIOCore
 import Synchronization
 
-/// How many requests there were and how long they took, by what is a label of theirs (OpenTelemetry: Semantic Conventions for
-/// HTTP Metrics).
+/// Counts and times requests by method, route, status and protocol version (OpenTelemetry: Semantic Conventions for HTTP
+/// Metrics).
 final class RequestMetrics: Sendable {
-    /// Made when the first of its kind has ended: most kinds never come.
+    /// A value that is made when it is first needed: most combinations of labels never occur.
     ///
     /// The standard library's lazy reference does the same, but costs more than all the rest of counting.
-    private final class Slot: Sendable {
+    private final class Lazy<Value: Sendable>: Sendable {
         private let isMade = Atomic(false)
         private let making = Mutex(())
 
-        /// Safe because it is written once, within `making` and before `isMade` is set, and read only when that is seen to be.
-        nonisolated(unsafe) private var made: Metrics.Timer?
+        /// Safe because it is written once, within `making` and before `isMade` is set, and read only after `isMade` was
+        /// seen to be set.
+        nonisolated(unsafe) private var made: Value?
 
-        func timer(_ make: () -> Metrics.Timer) -> Metrics.Timer? {
+        func value(_ make: () -> Value) -> Value? {
             if isMade.load(ordering: .acquiring) { return made }
             making.withLock { _ in
                 guard !isMade.load(ordering: .relaxed) else { return }
@@ -26,36 +27,38 @@ final class RequestMetrics: Sendable {
         }
     }
 
-    private let slots: [Slot]
+    /// A timer for each of `statuses`.
+    private typealias Timers = [Lazy<Metrics.Timer>]
+
+    /// By route, method and protocol version.
+    private let timers: [Lazy<Timers>]
     private let metrics: any MetricsFactory
 
-    /// Those that are answered; any other counts as the last.
-    private static let statuses = [
-        200, 204, 304, 400, 401, 403, 404, 405, 406, 408, 413, 414, 415, 417, 426, 429, 431, 499, 501, 502, 503, 504,
-        500,
-    ]
+    /// The statuses of RFC 9110 and RFC 6585, and 499 for a client that went away. Any other status counts as the last.
+    static let statuses =
+        Array(200...206) + Array(300...308) + Array(400...417)
+        + [421, 422, 423, 424, 425, 426, 428, 429, 431, 451, 499] + Array(501...508) + [511, 500]
 
     /// The place of each status in that list.
     private static let places: [UInt8] = (0..<600).map { status in
         UInt8(statuses.firstIndex(of: status) ?? statuses.count - 1)
     }
 
-    init(metrics: any MetricsFactory) {
+    /// - Parameter routes: The labels of all routes, by their index.
+    init(metrics: any MetricsFactory, routes: [RouteLabel]) {
         self.metrics = metrics
-        let kinds = RequestNote.Route.allCases.count * RequestNote.Method.allCases.count * 2 * Self.statuses.count
-        slots = (0..<kinds).map { _ in Slot() }
+        timers = (0..<routes.count * RequestMethod.allCases.count * 2).map { _ in Lazy() }
     }
 
     func ended(_ note: RequestNote, status: Int, _ applicationProtocol: ApplicationProtocol, after time: TimeAmount) {
+        let index = (note.route.index * RequestMethod.allCases.count + note.method.rawValue) * 2
         let place = Int(Self.places[(0..<600).contains(status) ? status : 0])
-        var index = note.route.rawValue * RequestNote.Method.allCases.count + note.method.rawValue
-        index = index * 2 + (applicationProtocol == .http2 ? 1 : 0)
-        index = index * Self.statuses.count + place
-        let timer = slots[index].timer {
+        let timers = timers[index + (applicationProtocol == .http2 ? 1 : 0)].value { Self.statuses.map { _ in Lazy() } }
+        let timer = timers?[place].value {
             Metrics.Timer(
                 .serverRequestDuration,
                 [
-                    ("http_request_method", note.method.name), ("http_route", note.route.template),
+                    ("http_request_method", note.method.name), ("http_route", "\(note.route.template)"),
                     ("http_response_status_code", "\(Self.statuses[place])"),
                     ("network_protocol_version", applicationProtocol.version),
                 ], in: metrics)
@@ -65,7 +68,7 @@ final class RequestMetrics: Sendable {
 }
 
 extension ApplicationProtocol {
-    /// As OpenTelemetry writes it.
+    /// The version, as OpenTelemetry writes it.
     package var version: String {
         switch self {
         case .http1: "1.1"

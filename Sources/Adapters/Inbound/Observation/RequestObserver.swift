@@ -3,22 +3,23 @@ import Instrumentation
 import NIOCore
 import Tracing
 
-/// Sees requests to their end: counts and times them, makes their spans, and leaves their lines in the log.
+/// Counts and times requests, makes their spans, and writes their lines of the access log.
 struct RequestObserver: Sendable {
     let metrics: RequestMetrics
     let accessLog: AccessLog
     let tracer: ServiceTracer
+    let clientAddress: ClientAddress
 
-    /// Whose answer takes longer has been answered already, by the connection.
+    /// After this time the connection has answered 504 by itself.
     let answerTimeMax: TimeAmount
 
-    /// A request that is being answered.
+    /// A request whose answer is not complete.
     struct Observation: Sendable {
         let began: NIODeadline
         let requestID: RequestID
         let peer: PeerInfo
 
-        /// Where its work stands in a trace, and its span if that is recorded.
+        /// The context of the request's span, and the span; `nil` if no spans are recorded.
         let context: InstrumentationContext?
         let span: TracedSpan?
         var note = RequestNote()
@@ -36,29 +37,21 @@ struct RequestObserver: Sendable {
             began: began, requestID: requestID, peer: request.peer, context: span.context, span: span)
     }
 
-    /// Runs what decides on the answer, where spans that it makes belong.
-    func inContext<Result>(of observation: inout Observation, _ body: (inout RequestNote) -> Result) -> Result {
-        guard let context = observation.context else { return body(&observation.note) }
-        return InstrumentationContext.withValue(context) { body(&observation.note) }
-    }
-
-    /// - Parameter client: Whom the request is from; asked for only where it is needed.
-    func observed(
-        _ reply: Reply, to request: HTTPRequest, _ observation: Observation, client: (HTTPRequest) -> SocketAddress?
-    ) -> Reply {
+    /// Returns `reply` such that its end is observed.
+    func observe(_ reply: Reply, to request: HTTPRequest, _ observation: Observation) -> Reply {
         switch reply {
         case .now(let response):
             let status = response.status
             let time = finish(observation, status)
             if accessLog.takes(observation.requestID, status: status) {
-                let work = Work(self, observation, request, client(request), context(of: request, observation))
-                accessLog.note(work.line(status, time, bytes: response.body.readableBytes))
+                accessLog.note(
+                    Work(self, observation, request).line(status, time, bytes: response.body.readableBytes))
             }
             return reply
         case .abandoned: return reply
         case .eventually(let make):
-            // Taken out now, so that the request's fields are not kept for as long as the work goes on.
-            let work = Work(self, observation, request, client(request), context(of: request, observation))
+            // Made here, so that the work does not keep the request's fields in memory.
+            let work = Work(self, observation, request)
             return .eventually {
                 await work.run {
                     let response = await make()
@@ -66,9 +59,9 @@ struct RequestObserver: Sendable {
                 }
             }
         case .stream(let head, let write):
-            let work = Work(self, observation, request, client(request), context(of: request, observation))
+            let work = Work(self, observation, request)
             let status = head.status
-            // The head is all there is of it.
+            // A response to HEAD has no body.
             if observation.note.method == .head { work.end(status: status, bytes: 0) }
             return .stream(head) { body in
                 await work.run {
@@ -79,19 +72,11 @@ struct RequestObserver: Sendable {
         }
     }
 
-    /// The connection refused a request before anybody looked at it. One whose answer took too long was looked at, and is
-    /// seen to its end like others.
+    /// Counts a request that the connection refused before it reached the router. A request whose answer took too long has
+    /// reached it and is observed to its end.
     func refused(_ refusal: Refusal, _ peer: PeerInfo) {
         guard refusal != .answerTimedOut else { return }
         metrics.ended(RequestNote(), status: refusal.status, peer.applicationProtocol, after: .zero)
-    }
-
-    private func context(of request: HTTPRequest, _ observation: Observation) -> InstrumentationContext? {
-        if let context = observation.context { return context }
-        guard let trace = request.trace else { return nil }
-        var context = InstrumentationContext.topLevel
-        context.trace = trace
-        return context
     }
 
     @discardableResult
@@ -105,10 +90,11 @@ struct RequestObserver: Sendable {
 
     private static func end(_ span: TracedSpan, _ note: RequestNote, _ status: Int, _ peer: PeerInfo) {
         if span.isRecording {
-            span.operationName = note.route == .none ? note.method.name : "\(note.method.name) \(note.route.template)"
+            let isRouted = note.route.index != RouteLabel.none.index
+            span.operationName = isRouted ? "\(note.method.name) \(note.route.template)" : note.method.name
             span.updateAttributes { attributes in
                 attributes["http.request.method"] = note.method.name
-                attributes["http.route"] = note.route.template
+                attributes["http.route"] = "\(note.route.template)"
                 attributes["http.response.status_code"] = status
                 attributes["network.protocol.version"] = peer.applicationProtocol.version
                 attributes["url.scheme"] = peer.isEncrypted ? "https" : "http"
@@ -120,7 +106,7 @@ struct RequestObserver: Sendable {
         span.end()
     }
 
-    /// What is left to be said of a request when its answer is there.
+    /// An answer that is made by a task, and what its line of the access log needs.
     private struct Work: Sendable {
         private let observer: RequestObserver
         private let observation: Observation
@@ -129,16 +115,21 @@ struct RequestObserver: Sendable {
         private let context: InstrumentationContext?
         private let calls = UpstreamCalls()
 
-        init(
-            _ observer: RequestObserver, _ observation: Observation, _ request: HTTPRequest, _ client: SocketAddress?,
-            _ context: InstrumentationContext?
-        ) {
+        init(_ observer: RequestObserver, _ observation: Observation, _ request: HTTPRequest) {
             self.observer = observer
             self.observation = observation
             let known = observation.note.method
-            method = known == .other ? String(decoding: request.method, as: UTF8.self) : known.name
-            self.client = client
-            self.context = context
+            method = known == .unknown ? String(decoding: request.method, as: UTF8.self) : known.name
+            client = observer.clientAddress(of: request)
+            context = observation.context ?? Self.context(of: request)
+        }
+
+        /// The caller's trace context, which is passed on to Zoom though no spans are recorded.
+        private static func context(of request: HTTPRequest) -> InstrumentationContext? {
+            guard let trace = request.trace else { return nil }
+            var context = InstrumentationContext.topLevel
+            context.trace = trace
+            return context
         }
 
         func run<Answer: Sendable>(
@@ -149,7 +140,7 @@ struct RequestObserver: Sendable {
                 return await InstrumentationContext.withValue(context) { await make() }
             }
             if Task.isCancelled {
-                // It took too long, and was answered by the connection; or nobody is there any more.
+                // The connection answered 504 after `answerTimeMax`, or the client went away.
                 let isLate = NIODeadline.now() - observation.began >= observer.answerTimeMax
                 end(status: isLate ? Refusal.answerTimedOut.status : RequestObserver.goneStatus, bytes: bytes)
             } else {
@@ -172,6 +163,6 @@ struct RequestObserver: Sendable {
         }
     }
 
-    /// For requests whose peer has gone: no status that is sent, but known to whoever reads logs of HTTP servers.
+    /// The status that nginx logs for a client that went away. It is never sent.
     private static let goneStatus = 499
 }

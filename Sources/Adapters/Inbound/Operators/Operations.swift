@@ -1,6 +1,6 @@
 import NIOCore
 
-/// What the listener for operators answers: `/livez`, `/readyz` and `/metrics`.
+/// The handler of the operators' listener: `/livez`, `/readyz` and `/metrics`.
 package final class Operations: RequestHandler {
     private let health: Health
     private let metrics: MetricsRegistry
@@ -14,30 +14,36 @@ package final class Operations: RequestHandler {
         FailureTable.problem(for: refusal).response(RequestID(sent: requestID?[...]))
     }
 
+    private enum Endpoint: Sendable {
+        case livez
+        case readyz
+        case metrics
+    }
+
+    private static let routes = RouteTable<Endpoint>([
+        .init("/livez", [(.get, .livez)]),
+        .init("/readyz", [(.get, .readyz)]),
+        .init("/metrics", [(.get, .metrics)]),
+    ])
+
     package func reply(to request: HTTPRequest) -> Reply {
         let requestID = RequestID(of: request)
-        let path = Path.allCases.first { request.path.elementsEqual($0.rawValue.utf8) }
-        guard let path else { return .now(FailureTable.unknownPath.response(requestID)) }
-        let method = request.method
-        guard method.elementsEqual("GET".utf8) || method.elementsEqual("HEAD".utf8) else {
-            return .now(FailureTable.readOnly.response(requestID))
-        }
-        switch path {
-        case .livez: return .now(livez(requestID))
-        case .readyz: return .now(readyz(isVerbose: isVerbose(request), requestID))
-        case .metrics: return .now(metrics(AcceptField(of: request), requestID))
+        var note = RequestNote()
+        do throws(ProblemDetails) {
+            let match = try Self.routes.match(RequestMethod(request.method), request.path, &note)
+            switch match.handler {
+            case .livez: return .now(livez(requestID))
+            case .readyz: return .now(readyz(isVerbose: isVerbose(request), requestID))
+            case .metrics: return .now(metrics(AcceptField(of: request), requestID))
+            }
+        } catch {
+            return .now(error.response(requestID))
         }
     }
 
-    private enum Path: String, CaseIterable {
-        case livez = "/livez"
-        case readyz = "/readyz"
-        case metrics = "/metrics"
-    }
-
-    /// Prometheus' own format for whoever names none.
+    /// The format that `Accept` prefers, and Prometheus' text format without that field.
     private func metrics(_ accept: AcceptField, _ requestID: RequestID) -> HTTPResponse {
-        // A type that is asked for before others counts: Prometheus names OpenMetrics first.
+        // Prometheus lists OpenMetrics first, with a higher weight.
         let format: MetricSamples.Format? =
             switch accept.preferred(of: ["text/plain", "application/openmetrics-text"]) {
             case "application/openmetrics-text": .openMetrics

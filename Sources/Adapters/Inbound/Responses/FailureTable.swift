@@ -1,6 +1,6 @@
 import Domain
 
-/// The one place that says which failure is which status and code, for answers and for lines of a stream alike.
+/// Translates failures to HTTP statuses, codes and messages, for responses and for the lines of a stream.
 enum FailureTable {
     // MARK: Failures of a use case
 
@@ -96,14 +96,14 @@ enum FailureTable {
         status: 503, code: 503, slug: "shutting-down", title: "Unavailable",
         message: "The service is shutting down. Try again.", extraFields: [(.retryAfter, "1")])
 
-    // MARK: Refusals before any use case
+    // MARK: Refusals by the router
 
     /// RFC 6750, 3.1, `invalid_request`.
     static let malformedAuthorization = invalid(
         [.init(field: "authorization", message: "Must be \"Bearer\", a blank and a token.")],
         extraFields: [(.wwwAuthenticate, "Bearer error=\"invalid_request\"")])
 
-    /// A field that may come once came several times.
+    /// A field that may occur once occurred several times.
     private static func repeated(_ name: FieldName) -> ProblemDetails {
         invalid(
             [.init(field: String(decoding: name.bytes, as: UTF8.self), message: "Given twice.")],
@@ -115,7 +115,7 @@ enum FailureTable {
         status: 401, code: 124, slug: "unauthenticated", title: "Not authenticated",
         message: "Invalid access token.", extraFields: [(.wwwAuthenticate, "Bearer")])
 
-    /// Never known, expired and revoked are one.
+    /// The answer does not tell an unknown token from an expired or revoked one.
     static let unknownToken = ProblemDetails(
         status: 401, code: 124, slug: "unauthenticated", title: "Not authenticated",
         message: "Invalid access token.",
@@ -144,23 +144,30 @@ enum FailureTable {
         status: 404, code: 404, slug: "unknown-path", title: "Not found",
         message: "There is nothing at this path.")
     static let unknownMethod = ProblemDetails(
-        status: 501, code: 501, slug: "unknown-method", title: "Not implemented",
+        status: Refusal.unknownMethod.status, code: Refusal.unknownMethod.status, slug: "unknown-method",
+        title: "Not implemented",
         message: "This method is not known.")
-    static let readOnly = ProblemDetails(
-        status: 405, code: 405, slug: "method-not-allowed", title: "Method not allowed",
-        message: "This path answers GET and HEAD.", extraFields: [(.allow, "GET, HEAD")])
+
+    /// - Parameters:
+    ///   - allow: The methods of the path, as the field `Allow` lists them.
+    ///   - names: The same for a sentence.
+    static func methodNotAllowed(allow: String, names: String) -> ProblemDetails {
+        ProblemDetails(
+            status: 405, code: 405, slug: "method-not-allowed", title: "Method not allowed",
+            message: "This path answers \(names).", extraFields: [(.allow, allow)])
+    }
+
+    /// CONNECT, for which there is no path.
+    private static let connectMethod = methodNotAllowed(allow: "GET, HEAD", names: "GET and HEAD")
     static let unsupportedMediaType = ProblemDetails(
         status: 415, code: 415, slug: "unsupported-media-type", title: "Unsupported media type",
         message: "This path takes a body of application/x-ndjson.",
         extraFields: [(.accept, "application/x-ndjson, application/jsonl, application/json")])
-    static let streamMethods = ProblemDetails(
-        status: 405, code: 405, slug: "method-not-allowed", title: "Method not allowed",
-        message: "This path answers GET, HEAD and POST.", extraFields: [(.allow, "GET, HEAD, POST")])
     static let notAcceptable = ProblemDetails(
         status: 406, code: 406, slug: "not-acceptable", title: "Not acceptable",
         message: "This path cannot answer with any of the media types that are accepted.")
 
-    // MARK: Refusals before there is a request
+    // MARK: Refusals by the connection
 
     static func problem(for refusal: Refusal) -> ProblemDetails {
         switch refusal {
@@ -170,7 +177,7 @@ enum FailureTable {
         case .excessiveTarget: excessiveTarget
         case .excessiveBody: excessiveBody
         case .encodedBody: encodedBody
-        case .connectMethod: readOnly
+        case .connectMethod: connectMethod
         case .overloaded: overloaded
         case .unknownMethod: unknownMethod
         case .unknownExpectation: unknownExpectation
@@ -180,37 +187,46 @@ enum FailureTable {
         }
     }
 
-    private static let malformed = ProblemDetails(
-        status: 400, code: 400, slug: "malformed-request", title: "Bad request",
+    private static let malformed = problem(
+        for: .malformed, slug: "malformed-request", title: "Bad request",
         message: "The request breaks the rules of HTTP.")
-    private static let excessiveTarget = ProblemDetails(
-        status: 414, code: 414, slug: "target-too-long", title: "URI too long",
+    private static let excessiveTarget = problem(
+        for: .excessiveTarget, slug: "target-too-long", title: "URI too long",
         message: "The path and query are too long.")
-    private static let excessiveBody = ProblemDetails(
-        status: 413, code: 413, slug: "body-too-large", title: "Content too large",
+    private static let excessiveBody = problem(
+        for: .excessiveBody, slug: "body-too-large", title: "Content too large",
         message: "The body of the request is too large.")
-    private static let encodedBody = ProblemDetails(
-        status: 415, code: 415, slug: "encoded-body", title: "Unsupported media type",
+    private static let encodedBody = problem(
+        for: .encodedBody, slug: "encoded-body", title: "Unsupported media type",
         message: "The body of a request is taken as it is, without a content coding.",
         extraFields: [(.acceptEncoding, "identity")])
-    private static let overloaded = ProblemDetails(
-        status: 503, code: 503, slug: "overloaded", title: "Unavailable",
+    private static let overloaded = problem(
+        for: .overloaded, slug: "overloaded", title: "Unavailable",
         message: "The service has more to do than it can. Try again.", extraFields: [(.retryAfter, "1")])
-    private static let unknownExpectation = ProblemDetails(
-        status: 417, code: 417, slug: "unknown-expectation", title: "Expectation failed",
+    private static let unknownExpectation = problem(
+        for: .unknownExpectation, slug: "unknown-expectation", title: "Expectation failed",
         message: "The only expectation that can be met is 100-continue.")
-    private static let requestTimedOut = ProblemDetails(
-        status: 408, code: 408, slug: "request-timed-out", title: "Request timeout",
+    private static let requestTimedOut = problem(
+        for: .timedOut, slug: "request-timed-out", title: "Request timeout",
         message: "The request did not come in time.")
-    private static let answerTimedOut = ProblemDetails(
-        status: 504, code: 504, slug: "timed-out", title: "Timed out",
+    private static let answerTimedOut = problem(
+        for: .answerTimedOut, slug: "timed-out", title: "Timed out",
         message: "The answer could not be made in time.")
-    private static let upgradeRequired = ProblemDetails(
-        status: 426, code: 426, slug: "upgrade-required", title: "Upgrade required",
+    private static let upgradeRequired = problem(
+        for: .upgradeRequired, slug: "upgrade-required", title: "Upgrade required",
         message: "A stream needs HTTP/1.1 or HTTP/2. This request came in HTTP/1.0, perhaps from a proxy.")
-    private static let excessiveHead = ProblemDetails(
-        status: 431, code: 431, slug: "fields-too-large", title: "Header fields too large",
+    private static let excessiveHead = problem(
+        for: .excessiveHead, slug: "fields-too-large", title: "Header fields too large",
         message: "The header fields are too large.")
+
+    /// The problem of a refusal, whose code is its status.
+    private static func problem(
+        for refusal: Refusal, slug: String, title: String, message: String, extraFields: [(FieldName, String)] = []
+    ) -> ProblemDetails {
+        ProblemDetails(
+            status: refusal.status, code: refusal.status, slug: slug, title: title, message: message,
+            extraFields: extraFields)
+    }
 
     private static func seconds(_ duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components

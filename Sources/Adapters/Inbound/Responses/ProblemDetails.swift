@@ -1,9 +1,9 @@
 import Domain
 import NIOCore
 
-/// An error as the service says it: problem details (RFC 9457) that also carry Zoom's `code` and `message`, so that a
-/// program written for Zoom reads them too.
-struct ProblemDetails: Sendable {
+/// An answer that reports an error: problem details (RFC 9457) with Zoom's members `code` and `message`, so that programs
+/// written for Zoom can read it.
+struct ProblemDetails: Error {
     let status: Int
     let code: Int
     let message: String

@@ -1,9 +1,9 @@
 import Domain
 import NIOCore
 
-/// `/v2/billing/stream`: billing contacts as NDJSON. GET has all sub accounts, or the caller's; POST those that are named in its
-/// body, and answers while it still comes.
-struct StreamBilling: Sendable {
+/// `/v2/billing/stream`: billing contacts as NDJSON. GET streams all sub accounts of the caller. POST streams the accounts
+/// that its body lists, and begins to answer before the body is complete.
+struct StreamBilling: RouteHandler {
     private let exportContacts: ExportContacts
     private let callers: any CallerDirectory
     private let audit: AuditLog
@@ -20,14 +20,14 @@ struct StreamBilling: Sendable {
 
     private static let mediaTypes = ["application/x-ndjson", "application/jsonl"]
 
-    /// What chooses accounts.
+    /// Media types of a body that lists accounts.
     private static let bodyTypes = ["application/x-ndjson", "application/jsonl", "application/json"]
 
-    func reply(
-        to request: HTTPRequest, isChosen: Bool, caller: Caller, _ proof: CallerCredential, _ requestID: RequestID
-    )
-        -> Reply
-    {
+    var route: RouteTable<any RouteHandler>.Route { .init("/v2/billing/stream", [(.get, self), (.post, self)]) }
+
+    func reply(to request: HTTPRequest, _ context: RouteContext, _ note: inout RequestNote) -> Reply {
+        let (caller, credential, requestID) = (context.caller, context.credential, context.requestID)
+        let isChosen = context.method == .post
         func refuse(_ problem: ProblemDetails) -> Reply {
             audit.export(by: caller, requestID, outcome: .refused, code: problem.code)
             metrics.count(.refused)
@@ -36,28 +36,28 @@ struct StreamBilling: Sendable {
         guard let mediaType = AcceptField(of: request).first(of: Self.mediaTypes) else {
             return refuse(FailureTable.notAcceptable)
         }
-        var demand = CacheControlField.demand(of: request)
-        if demand.noCache, !demand.noStore {
-            // As `max_age=0`: streams at the same time still share what they ask Zoom.
-            demand.noCache = false
-            demand.maxAge = .zero
+        var directives = CacheControlField.directives(of: request)
+        if directives.noCache, !directives.noStore {
+            // The same as `max_age=0`: concurrent streams still share their requests to Zoom.
+            directives.noCache = false
+            directives.maxAge = .zero
         }
-        // The response is made anew for every request: none is cached (RFC 9111, 5.2.1.7).
-        guard !demand.onlyIfCached else { return refuse(FailureTable.problem(for: .notCached)) }
+        // Streams are not cached, so none can be answered from the cache (RFC 9111, 5.2.1.7).
+        guard !directives.onlyIfCached else { return refuse(FailureTable.problem(for: .notCached)) }
         if isChosen, let type = request.fields.string(.contentType)?.prefix(while: { $0 != ";" }).lowercased(),
             !Self.bodyTypes.contains(type.filter { $0 != " " })
         {
             return refuse(FailureTable.unsupportedMediaType)
         }
         do throws(BillingFailure) {
-            let (options, selection, members) = try Self.parameters(of: request, demand, isChosen: isChosen)
+            let (options, selection, members) = try Self.parameters(of: request, directives, isChosen: isChosen)
             let chosen = isChosen ? NDJSONInput(request.body) : nil
             let export = try exportContacts(options, of: chosen, for: caller)
             return .stream(Self.head(mediaType, caller, requestID)) { [self] body in
                 metrics.began()
                 defer { metrics.ended() }
                 let lines = NDJSONLines(selection: selection, members: members, body: body, metrics: metrics)
-                let ending = await end(of: export, to: lines, for: caller, proof)
+                let ending = await run(export, to: lines, for: caller, credential)
                 return await close(lines, ending, for: caller, requestID)
             }
         } catch {
@@ -66,7 +66,7 @@ struct StreamBilling: Sendable {
     }
 
     private static func parameters(
-        of request: HTTPRequest, _ demand: CacheDirectives, isChosen: Bool
+        of request: HTTPRequest, _ directives: CacheDirectives, isChosen: Bool
     ) throws(BillingFailure) -> (ExportContacts.Options, NDJSONLines.Selection, members: Set<String>?) {
         let query = try Query(
             request.query,
@@ -85,7 +85,7 @@ struct StreamBilling: Sendable {
             return Int(text).flatMap { range.contains($0) ? $0 : nil }
         }
         var options = ExportContacts.Options()
-        options.demand = demand
+        options.demand = directives
         options.after = read("after", "Invalid field.") { AccountID($0) }
         options.limit = read("limit", "Must be a number from 1 to 10000000.") { number($0, 1...10_000_000) }
         options.maxAge = read("max_age", "Must be seconds, from 0 to 1000000000.") { text in
@@ -120,7 +120,7 @@ struct StreamBilling: Sendable {
         head.fields.append(.cacheControl, "private, no-store")
         head.fields.append(.acceptRanges, "none")
         head.fields.append(.contentTypeOptions, "nosniff")
-        // Proxies that gather an answer before they pass it on are asked not to.
+        // Turns off the response buffering of nginx.
         head.fields.append(.accelBuffering, "no")
         head.fields.append(.accountScope, scope(of: caller))
         requestID.append(to: &head.fields)
@@ -138,9 +138,9 @@ struct StreamBilling: Sendable {
         case revoked
     }
 
-    /// Runs the export for as long as its caller may have it.
-    private func end(
-        of export: ExportContacts.Export, to lines: NDJSONLines, for caller: Caller, _ proof: CallerCredential
+    /// Runs the export until it ends or its caller loses the right to it.
+    private func run(
+        _ export: ExportContacts.Export, to lines: NDJSONLines, for caller: Caller, _ credential: CallerCredential
     ) async -> Ending {
         await withTaskGroup(of: Ending.self) { group in
             group.addTask {
@@ -151,17 +151,17 @@ struct StreamBilling: Sendable {
                 }
             }
             group.addTask { [callers] in
-                await callers.endOfExport(for: proof, begunAs: caller)
+                await callers.endOfExport(for: credential, begunAs: caller)
                 return .revoked
             }
             let first = await group.next() ?? .revoked
-            // Or the wait was over because the reader has gone.
+            // The credential's task also ends when the reader has gone.
             let isGone = Task.isCancelled
             group.cancelAll()
             let second = await group.next() ?? .revoked
             switch (first, second) {
             case (.exported, _): return first
-            // It may have come to its end at the same moment.
+            // The export was complete at the same moment.
             case (.revoked, .exported(.success)): return second
             case (.revoked, _): return isGone ? second : .revoked
             }
@@ -184,7 +184,7 @@ struct StreamBilling: Sendable {
             by: caller, requestID, outcome: outcome, code: problem?.code, contacts: told.contacts,
             failures: told.failures)
         guard let problem else { return .complete }
-        // Nobody takes a stream for complete that ends like this.
+        // The error line and the reset show that the stream is incomplete.
         await lines.end(with: problem)
         return .broken
     }

@@ -2,8 +2,8 @@ import Domain
 import NIOCore
 import Tracing
 
-/// `GET /v2/accounts/{accountId}/billing`: Zoom's *Get billing information*.
-struct GetBilling: Sendable {
+/// `GET /v2/accounts/{accountId}/billing` (Zoom: Get billing information).
+struct GetBillingInformation: RouteHandler {
     private let lookUpContact: LookUpContact
     private let time: any TimeSource
     private let tracer: ServiceTracer
@@ -14,36 +14,35 @@ struct GetBilling: Sendable {
         self.tracer = tracer
     }
 
-    /// - Parameter cache: Is told where the answer comes from.
-    func reply(
-        to request: HTTPRequest, account: ArraySlice<UInt8>, caller: Caller, _ requestID: RequestID,
-        _ cache: inout RequestNote.Cache?
-    ) -> Reply {
-        guard let account = AccountID(account) else {
+    var route: RouteTable<any RouteHandler>.Route { .init("/v2/accounts/{accountId}/billing", [(.get, self)]) }
+
+    func reply(to request: HTTPRequest, _ context: RouteContext, _ note: inout RequestNote) -> Reply {
+        let requestID = context.requestID
+        guard let account = AccountID(context.parameters.value(0, in: request.path)) else {
             return .now(FailureTable.invalidAccountID.response(requestID))
         }
         guard AcceptField(of: request).first(of: ["application/json"]) != nil else {
             return .now(FailureTable.notAcceptable.response(requestID))
         }
-        let demand = CacheControlField.demand(of: request)
+        let directives = CacheControlField.directives(of: request)
         let conditions = Conditions(of: request)
         do throws(BillingFailure) {
             let now = time.now
-            let span = tracer.isRecording ? tracer.startSpan("look up") : nil
+            let span = context.trace.map { tracer.startSpan("look up", context: $0) }
             defer { span?.end() }
-            if let entry = try lookUpContact.cached(account, for: caller, demand, at: now) {
-                cache = entry.isFresh(at: now) ? .fresh : .stale
+            if let entry = try lookUpContact.cached(account, for: context.caller, directives, at: now) {
+                note.cache = entry.isFresh(at: now) ? .fresh : .stale
                 return .now(Self.response(entry, conditions, at: now, requestID))
             }
         } catch {
             return .now(FailureTable.problem(for: error).response(requestID))
         }
-        cache = .missed
+        note.cache = .missed
         let queueTimeout = PreferField.wait(of: request)
-        return .eventually { [lookUpContact, time, tracer] in
+        return .eventually { [lookUpContact, time, tracer, caller = context.caller] in
             await tracer.withSpan("look up") { _ in
                 do throws(BillingFailure) {
-                    let entry = try await lookUpContact(account, for: caller, queueTimeout: queueTimeout, demand)
+                    let entry = try await lookUpContact(account, for: caller, queueTimeout: queueTimeout, directives)
                     return Self.response(entry, conditions, at: time.now, requestID)
                 } catch {
                     return FailureTable.problem(for: error).response(requestID)
@@ -52,8 +51,8 @@ struct GetBilling: Sendable {
         }
     }
 
-    /// What is the same for every account. Whose answer it is depends on who asks, and whether there is one on what is
-    /// accepted.
+    /// The fields that are the same for every account. The answer varies with `Authorization`, since accounts outside the
+    /// caller's allow-list appear not found, and with `Accept`, since it may be 406.
     private static let fields = HeaderFields([
         (.status, "200"),
         (.contentType, "application/json"),
@@ -75,11 +74,12 @@ struct GetBilling: Sendable {
         switch answer.content {
         case .failure(let problem): return problem.response(requestID)
         case .contact(let own, let body):
-            let isKnown = !conditions.isEmpty && conditions.isMet(by: answer)
-            var fields = HeaderFields(isKnown ? notModifiedFields : fields, own, reservingBytes: requestID.count + 96)
+            let isNotModified = !conditions.isEmpty && conditions.isMet(by: answer)
+            var fields = HeaderFields(
+                isNotModified ? notModifiedFields : fields, own, reservingBytes: requestID.count + 96)
             fields.append(.age, Int(entry.age(at: now).components.seconds))
             requestID.append(to: &fields)
-            return HTTPResponse(fields: fields, body: isKnown ? ByteBuffer() : body)
+            return HTTPResponse(fields: fields, body: isNotModified ? ByteBuffer() : body)
         }
     }
 }

@@ -1,0 +1,178 @@
+/// The paths of a listener, and the handler of each method of a path. Matching, `Allow`, 404, 405, metric labels and span
+/// names derive from this table.
+struct RouteTable<Handler: Sendable>: Sendable {
+    /// A path and its methods.
+    struct Route: Sendable {
+        /// A segment in braces matches any segment that is not empty: `/v2/accounts/{accountId}/billing`.
+        let template: StaticString
+
+        /// HEAD has the handler of GET (RFC 9110, 9.3.2).
+        let handlers: [(method: RequestMethod, handler: Handler)]
+
+        init(_ template: StaticString, _ handlers: [(method: RequestMethod, handler: Handler)]) {
+            self.template = template
+            self.handlers = handlers.flatMap { method, handler in
+                method == .get ? [(method, handler), (.head, handler)] : [(method, handler)]
+            }
+        }
+    }
+
+    /// A request's handler, and the values of the braces in the path's template.
+    struct Match {
+        let handler: Handler
+        let parameters: PathParameters
+    }
+
+    private struct Entry: Sendable {
+        let label: RouteLabel
+        let handlers: [Handler?]
+        let methodNotAllowed: ProblemDetails
+    }
+
+    /// A segment of all templates that begin alike.
+    private struct Node: Sendable {
+        var literals: [(segment: [UInt8], node: Int)] = []
+        var parameter: Int?
+        var entry: Int?
+    }
+
+    private var nodes = [Node()]
+    private var entries: [Entry] = []
+
+    /// The methods of all paths, for `Allow` (RFC 9110, 10.2.1).
+    let allow: String
+
+    /// The templates, `none` first.
+    var labels: [RouteLabel] { [.none] + entries.map(\.label) }
+
+    init(_ routes: [Route]) {
+        let methods = Set(routes.flatMap { $0.handlers.map(\.method) })
+        allow = Self.list(of: methods, separator: ", ", last: ", ")
+        for route in routes { add(route) }
+    }
+
+    private mutating func add(_ route: Route) {
+        var node = 0
+        for segment in Self.segments(of: route.template) {
+            node = next(of: node, segment)
+        }
+        precondition(nodes[node].entry == nil, "two routes have the template \(route.template)")
+        nodes[node].entry = entries.count
+        var handlers = [Handler?](repeating: nil, count: RequestMethod.allCases.count)
+        for (method, handler) in route.handlers { handlers[method.rawValue] = handler }
+        let methods = Set(route.handlers.map(\.method))
+        entries.append(
+            Entry(
+                label: RouteLabel(index: entries.count + 1, template: route.template), handlers: handlers,
+                methodNotAllowed: FailureTable.methodNotAllowed(
+                    allow: Self.list(of: methods, separator: ", ", last: ", "),
+                    names: Self.list(of: methods, separator: ", ", last: " and "))))
+    }
+
+    /// The node of `segment` below `node`, which is made if there is none.
+    private mutating func next(of node: Int, _ segment: String) -> Int {
+        let made = nodes.count
+        if segment.hasPrefix("{") {
+            if let known = nodes[node].parameter { return known }
+            nodes[node].parameter = made
+        } else {
+            let bytes = Array(segment.utf8)
+            if let known = nodes[node].literals.first(where: { $0.segment == bytes }) { return known.node }
+            nodes[node].literals.append((bytes, made))
+        }
+        nodes.append(Node())
+        return made
+    }
+
+    private static func segments(of template: StaticString) -> [String] {
+        "\(template)".split(separator: "/").map(String.init)
+    }
+
+    private static func list(of methods: Set<RequestMethod>, separator: String, last: String) -> String {
+        let names = RequestMethod.allCases.filter(methods.contains).map(\.name)
+        guard names.count > 1 else { return names.joined() }
+        return names.dropLast().joined(separator: separator) + last + names[names.count - 1]
+    }
+
+    /// Finds the handler of a request.
+    ///
+    /// Segments are compared undecoded: an escaped path is another path than the one without escapes.
+    ///
+    /// - Parameter note: Receives the route, as soon as the path is known.
+    /// - Throws: the answer 404, 405 or 501; 400 for an unknown path with escapes. No path of the table needs an escape, so
+    ///   such a path may be an attempt to evade a rule of a proxy.
+    func match(
+        _ method: RequestMethod, _ path: ArraySlice<UInt8>, _ note: inout RequestNote
+    ) throws(ProblemDetails) -> Match {
+        var parameters = PathParameters()
+        guard let index = find(path, &parameters) else {
+            throw path.contains(UInt8(ascii: "%")) ? FailureTable.problem(for: .malformed) : FailureTable.unknownPath
+        }
+        note.route = entries[index].label
+        guard let handler = entries[index].handlers[method.rawValue] else {
+            throw method == .unknown ? FailureTable.unknownMethod : entries[index].methodNotAllowed
+        }
+        return Match(handler: handler, parameters: parameters)
+    }
+
+    private func find(_ path: ArraySlice<UInt8>, _ parameters: inout PathParameters) -> Int? {
+        let bytes = path.span
+        guard !bytes.isEmpty, bytes[0] == Self.slash else { return nil }
+        var node = 0
+        var start = 1
+        while true {
+            var end = start
+            while end < bytes.count, bytes[end] != Self.slash { end += 1 }
+            if let next = literal(bytes.extracting(start..<end), below: node) {
+                node = next
+            } else if start < end, let next = nodes[node].parameter {
+                guard parameters.append(path.startIndex + start..<path.startIndex + end) else { return nil }
+                node = next
+            } else {
+                return nil
+            }
+            guard end < bytes.count else { return nodes[node].entry }
+            start = end + 1
+        }
+    }
+
+    private static var slash: UInt8 { UInt8(ascii: "/") }
+
+    private func literal(_ segment: Span<UInt8>, below node: Int) -> Int? {
+        for (literal, next) in nodes[node].literals where literal.count == segment.count {
+            var index = 0
+            while index < literal.count, literal[index] == segment[index] { index += 1 }
+            if index == literal.count { return next }
+        }
+        return nil
+    }
+}
+
+/// A path's template, as a metric label and in span names, and its place in the table.
+struct RouteLabel: Sendable {
+    let index: Int
+    let template: StaticString
+
+    /// The label of requests for unknown paths.
+    static let none = RouteLabel(index: 0, template: "none")
+}
+
+/// The parts of a path that stand for the braces of its template, in the template's order.
+struct PathParameters: Sendable {
+    /// No template has more.
+    private static let countMax = 2
+
+    private var ranges: InlineArray<2, Range<Int>> = InlineArray(repeating: 0..<0)
+    private var count = 0
+
+    fileprivate mutating func append(_ range: Range<Int>) -> Bool {
+        guard count < Self.countMax else { return false }
+        ranges[count] = range
+        count += 1
+        return true
+    }
+
+    func value(_ index: Int, in path: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        path[ranges[index]]
+    }
+}
