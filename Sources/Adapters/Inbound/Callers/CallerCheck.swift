@@ -21,16 +21,16 @@ struct CallerCheck: Sendable {
         guard let value = request.fields[.authorization] else {
             let names = request.peer.certificateNames
             guard !names.isEmpty else { return .nobody }
-            let proof = CallerCredential.certificate(names: names)
-            return directory.caller(for: proof).map { .caller($0, proof) } ?? .unknown
+            let credential = CallerCredential.certificate(names: names)
+            return directory.caller(for: credential).map { .caller($0, credential) } ?? .unknown
         }
         guard let token = AuthorizationField.credentials(of: "Bearer", in: value) else {
             // Credentials of another scheme are no token (RFC 6750, 3.1).
             return value.isEmpty || AuthorizationField.hasScheme(value) ? .nobody : .malformed
         }
         guard !token.isEmpty else { return .malformed }
-        let proof = CallerCredential.token(SHA256Digest(of: token))
-        if let caller = directory.caller(for: proof) { return .caller(caller, proof) }
+        let credential = CallerCredential.token(SHA256Digest(of: token))
+        if let caller = directory.caller(for: credential) { return .caller(caller, credential) }
         guard AuthorizationField.isToken68(token) else { return .malformed }
         return CallerToken.form(of: token) == .damaged ? .damagedToken : .unknown
     }

@@ -1,19 +1,22 @@
 package import Domain
 
-/// What a request shows of who it is from.
+/// The credential of a request.
 package enum CallerCredential: Sendable {
     /// The digest of a token.
     case token(SHA256Digest)
-    /// The names in a certificate that was verified; see `PeerInfo.certificateNames`.
+    /// The names in a verified client certificate; see `PeerInfo.certificateNames`.
     case certificate(names: [String])
 }
 
-/// Who may call, and what, as it is at each moment.
+/// Finds callers by their credentials, always with their current rights.
 package protocol CallerDirectory: Sendable {
-    /// `nil` for nobody, or for somebody who was known once: which of the two is nobody's to learn.
-    func caller(for proof: CallerCredential) -> Caller?
+    /// `nil` for a credential that is unknown, expired or revoked. The answer does not tell which.
+    func caller(for credential: CallerCredential) -> Caller?
 
-    /// Returns once an export that was begun with this proof, and with the caller's rights as they were then, may not go
-    /// on; or when the task is cancelled.
-    func endOfExport(for proof: CallerCredential, begunAs caller: Caller) async
+    /// Returns when the caller loses the right to an export, or when the task is cancelled.
+    ///
+    /// - Parameters:
+    ///   - credential: The credential of the export's request.
+    ///   - caller: The caller with the rights it had when the export began.
+    func endOfExport(for credential: CallerCredential, begunAs caller: Caller) async
 }

@@ -2,11 +2,11 @@ import Domain
 import NIOCore
 import Synchronization
 
-/// How much of its rate each caller has left. What a caller has used it has used, also when its rights are read anew.
+/// Token buckets for the rates of callers. A bucket survives a reload of the callers file unless the rate changes.
 final class CallerRates: Sendable {
     private let buckets = Mutex<[Name: (rate: Caller.Rate, bucket: TokenBucket)]>([:])
 
-    /// Whether one more request is one of those that the caller may send; counts it.
+    /// Whether the caller may send another request. Takes a token.
     func mayAsk(_ caller: Caller, at now: NIODeadline = .now()) -> Bool {
         guard let rate = caller.rate else { return true }
         return buckets.withLock { buckets in

@@ -1,14 +1,15 @@
 import NIOCore
 import Synchronization
 
-/// How many wrong tokens each address has shown of late. Right ones are taken from every address however many wrong ones
-/// came from it: behind one address there may be many.
+/// Limits the rate of wrong tokens from each address. Valid tokens are always accepted, since many clients may share an
+/// address.
 final class TokenGuesses: Sendable {
     private let rate: Limits.Rate
     private let defences: DefenceLog
     private let buckets = Mutex<[PeerKey: TokenBucket]>([:])
 
-    /// Addresses remembered. Whoever has more of them than this has better things to do with them than guess.
+    /// The most addresses with a bucket. All buckets are dropped at that number: guessing tokens of 256 bits from more
+    /// addresses is hopeless as well.
     private static let addressesMax = 10_000
 
     init(rate: Limits.Rate, defences: DefenceLog) {
@@ -16,7 +17,7 @@ final class TokenGuesses: Sendable {
         self.defences = defences
     }
 
-    /// Whether a wrong token is one of those an address may show; counts it.
+    /// Whether the address may send another wrong token. Takes a token of the bucket.
     func mayGuess(_ address: SocketAddress?, at now: NIODeadline = .now()) -> Bool {
         guard let key = address.flatMap(PeerKey.init) else { return true }
         let isAllowed = buckets.withLock { buckets in

@@ -1,8 +1,8 @@
-/// The media types a client takes (RFC 9110, 12.5.1).
+/// The media types that a client accepts (RFC 9110, 12.5.1).
 struct AcceptField {
     private let ranges: [(type: String, weight: Double)]
 
-    /// No field accepts everything.
+    /// Without the field every type is accepted.
     init(of request: borrowing HTTPRequest) {
         guard let list = request.fields.list(.accept), list != "*/*" else {
             ranges = []
@@ -17,12 +17,12 @@ struct AcceptField {
         }
     }
 
-    /// The first of `types` that is taken. What names a type itself counts before what takes it in with others.
+    /// The first of `types` that is accepted. An exact type takes precedence over a range such as `text/*`.
     func first(of types: [String]) -> String? {
         types.first { weight(of: $0) > 0 }
     }
 
-    /// The one of `types` that is wanted most; the first of those that are wanted alike.
+    /// The one of `types` with the highest weight; the first of equals.
     func preferred(of types: [String]) -> String? {
         let weights = types.map(weight)
         guard let most = weights.max(), most > 0, let index = weights.firstIndex(of: most) else { return nil }

@@ -1,9 +1,9 @@
 import Domain
 
-/// The directives of a request to a cache (RFC 9111, 5.2.1). Unknown directives and arguments that are no numbers of seconds
-/// are ignored. Where directives conflict, the most restrictive one counts (4.2.1).
+/// Reads the `Cache-Control` directives of a request (RFC 9111, 5.2.1). Unknown directives and arguments that are not numbers
+/// of seconds are ignored. If directives conflict, the most restrictive one counts (4.2.1).
 enum CacheControlField {
-    /// Longer than any response is stored.
+    /// Longer than any response stays in the cache.
     private static let secondsMax = 1_000_000_000
 
     static func directives(of request: HTTPRequest) -> CacheDirectives {
@@ -26,14 +26,14 @@ enum CacheControlField {
             case "max-age": if let argument { directives.maxAge = min(argument, directives.maxAge ?? argument) }
             case "min-fresh": if let argument { minFresh = max(argument, minFresh ?? argument) }
             case "max-stale":
-                // Without an argument a stale response of any age will do (5.2.1.2).
+                // Without an argument, a stale response of any age is acceptable (5.2.1.2).
                 let limit = parts.count == 1 ? .seconds(secondsMax) : argument
                 if let limit { maxStale = min(limit, maxStale ?? limit) }
             case "only-if-cached": directives.onlyIfCached = true
             default: break
             }
         }
-        // A client that bounds the age does not want a stale response, unless it says so (5.2.1.1).
+        // `max-age` excludes stale responses unless `max-stale` is given too (5.2.1.1).
         if directives.maxAge != nil, maxStale == nil { minFresh = minFresh ?? .zero }
         directives.minFresh = minFresh
         directives.maxStale = maxStale

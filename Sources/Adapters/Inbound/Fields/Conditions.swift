@@ -1,19 +1,19 @@
 import Domain
 
-/// Whether a client has what it asks for already (RFC 9110, 13).
+/// The preconditions of a request: whether the client already has the current answer (RFC 9110, 13).
 struct Conditions: Sendable {
-    /// The tags of `If-None-Match`, or `*`, without marks of weakness.
+    /// The entity tags of `If-None-Match` without `W/`, or `*`.
     private let ifNoneMatch: [[UInt8]]?
     private let ifModifiedSince: Int64?
 
     init(of request: borrowing HTTPRequest) {
         ifNoneMatch = request.fields.list(.ifNoneMatch).map { list in
-            // By the weak comparison: a mark of weakness does not count (RFC 9110, 8.8.3.2).
+            // The weak comparison ignores `W/` (RFC 9110, 8.8.3.2).
             FieldList.parts(of: list[...], hasEscapes: false).map { tag in
                 Array((tag.hasPrefix("W/") ? tag.dropFirst(2) : tag).utf8)
             }
         }
-        // Nothing of it counts beside the other (RFC 9110, 13.1.3).
+        // `If-Modified-Since` is ignored if `If-None-Match` is present (RFC 9110, 13.1.3).
         ifModifiedSince =
             ifNoneMatch == nil ? request.fields.string(.ifModifiedSince).flatMap(HTTPDate.secondsSinceEpoch) : nil
     }

@@ -1,12 +1,11 @@
-/// Field values that are lists (RFC 9110, 5.6.1), and the parameters of their members.
+/// Splits field values that are lists (RFC 9110, 5.6.1), and their members' parameters.
 enum FieldList {
-    /// The parts of `text` between separators that stand outside quotes, without the blanks around them; empty parts are
-    /// left out.
+    /// The parts of `text` between separators outside quotes, without surrounding blanks. Empty parts are left out.
     ///
     /// - Parameters:
     ///   - separator: A comma between members, a semicolon between parameters.
-    ///   - hasEscapes: Whether a backslash in quotes escapes the next character, as in a quoted string (5.6.4). In an entity
-    ///     tag (8.8.3) it stands for itself.
+    ///   - hasEscapes: Whether a backslash in quotes escapes the next character. It does in a quoted string (5.6.4), and
+    ///     does not in an entity tag (8.8.3).
     static func parts(of text: Substring, separator: Character = ",", hasEscapes: Bool = true) -> [Substring] {
         var parts: [Substring] = []
         var isQuoted = false
@@ -35,7 +34,7 @@ enum FieldList {
 }
 
 extension Substring {
-    /// Without the blanks around it (RFC 9110, 5.6.3).
+    /// The text without surrounding spaces and tabs (RFC 9110, 5.6.3).
     var trimmed: Substring {
         var text = self
         while let first = text.first, first == " " || first == "\t" { text.removeFirst() }

@@ -1,10 +1,10 @@
-/// What a client would like (RFC 7240).
+/// Reads the preferences of a request (RFC 7240).
 enum PreferField {
-    /// As long as the longest `zoom.wait`.
+    /// The longest `zoom.wait`, in seconds.
     private static let waitMax = 300
 
-    /// `wait`: how long the client is willing to wait; `nil` without it, or where it is no number of whole seconds. If it is
-    /// given several times, the first one counts (RFC 7240, 2).
+    /// The preference `wait`: the longest time that the client is willing to wait. `nil` if it is missing or not a whole number
+    /// of seconds. If it is given several times, the first one counts (RFC 7240, 2).
     static func wait(of request: HTTPRequest) -> Duration? {
         guard let field = request.fields.list(.prefer) else { return nil }
         for preference in FieldList.parts(of: field[...]) {
@@ -12,7 +12,7 @@ enum PreferField {
             guard parts.count == 2, parts[0].trimmed.lowercased() == "wait" else { continue }
             let digits = parts[1].trimmed
             guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-            // More digits than fit are more than the most.
+            // A number that overflows is above the limit.
             return .seconds(min(Int(digits) ?? waitMax, waitMax))
         }
         return nil

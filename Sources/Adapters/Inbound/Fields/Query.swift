@@ -1,11 +1,10 @@
 package import Domain
 
-/// The parameters of a query, each at most once and none unknown: a parameter we would ignore is a mistake the client
-/// should hear of.
+/// The parameters of a query. Unknown and repeated parameters are errors, since ignoring one would hide a client's mistake.
 package struct Query {
     private let values: [String: String]
 
-    /// - Throws: `invalid`, naming every parameter that is wrong.
+    /// - Throws: `invalid` with a violation for each wrong parameter.
     package init(_ query: ArraySlice<UInt8>?, allowed: Set<String>) throws(BillingFailure) {
         var values: [String: String] = [:]
         var violations: [BillingFailure.Violation] = []

@@ -1,7 +1,7 @@
 import NIOCore
 import Synchronization
 
-/// What ties an answer to its log lines: the caller's own `x-request-id` if it is one we can repeat, else a new one.
+/// Identifies a request in its answer and its log lines: the caller's `x-request-id` if it is acceptable, else a new id.
 struct RequestID: Sendable {
     private enum Origin {
         case sent([UInt8])
@@ -10,7 +10,7 @@ struct RequestID: Sendable {
 
     private let origin: Origin
 
-    /// Longer ids have no use but to fill logs.
+    /// Longer ids would only fill the logs.
     private static let lengthMax = 128
 
     private static let seed = UInt64.random(in: .min ... .max)
@@ -24,14 +24,14 @@ struct RequestID: Sendable {
         if let sent, (1...Self.lengthMax).contains(sent.count),
             sent.allSatisfy(Self.isAllowed)
         {
-            // A copy: a slice would keep all fields of the request.
+            // A copy, since a slice would keep all fields of the request in memory.
             origin = .sent(Array(sent))
         } else {
             origin = .made(Self.next())
         }
     }
 
-    /// A new one: a counter, mixed so that neighbours look nothing alike, and so that replicas do not meet.
+    /// A new id: a counter with a random offset for each process, mixed so that consecutive ids differ in all digits.
     private static func next() -> InlineArray<16, UInt8> {
         let number = counter.add(1, ordering: .relaxed).newValue
         return hexadecimal(mix(number &* 0x9E37_79B9_7F4A_7C15 &+ seed))
@@ -44,11 +44,11 @@ struct RequestID: Sendable {
         }
     }
 
-    /// A number below 65,536, each as likely as the others: for what is done for some requests alone.
+    /// A uniformly distributed number below 65,536, for sampling.
     var sampleHash: Int {
         switch origin {
         case .sent(let text):
-            // FNV-1a; an id that a caller has chosen need not be evenly spread.
+            // FNV-1a, since ids that callers choose are not uniformly distributed.
             Int(text.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 } >> 48)
         case .made(let digits): (0..<4).reduce(0) { $0 << 4 | Self.value(of: digits[$1]) }
         }
@@ -79,7 +79,7 @@ struct RequestID: Sendable {
         }
     }
 
-    /// The finalizer of SplitMix64: a bijection, so that no two numbers give the same id.
+    /// The finalizer of SplitMix64. It is a bijection, so different numbers give different ids.
     private static func mix(_ number: UInt64) -> UInt64 {
         var mixed = number
         mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9

@@ -4,15 +4,15 @@ package import Metrics
 import NIOCore
 import Synchronization
 
-/// A line for each request that failed, and for a part of the others: what was asked, by whom, and how it was answered. Never
-/// what is personal or secret: an account's id is, and so the route is named and not the path.
+/// Writes a line for each failed request, and for a sample of the successful ones. Lines hold nothing personal or secret. The
+/// account's id is personal, so they have the route and not the path.
 package struct AccessLog: Sendable {
     private let logger: Logger
 
-    /// Of 65,536 requests that went well so many.
+    /// Successful requests that are logged, per 65,536.
     private let sample: Int
 
-    /// Whoever floods us with what fails is not to flood the log: so many lines a second, and somewhat more at once.
+    /// Limits the lines of failed requests, so that a flood of them does not flood the log.
     private final class Failures: Sendable {
         private let bucket: Mutex<TokenBucket>
         private let leftOut: Counter
@@ -31,7 +31,7 @@ package struct AccessLog: Sendable {
 
     private let failures: Failures
 
-    /// - Parameter share: Of all requests that went well, from 0 to 1. At the level `debug` it is all requests.
+    /// - Parameter share: The fraction of successful requests that are logged, from 0 to 1. At level `debug` all are.
     package init(share: Double, logger: Logger, metrics: any MetricsFactory) {
         self.logger = logger
         sample = Int(share * 65_536)
@@ -64,7 +64,7 @@ package struct AccessLog: Sendable {
     struct Line: Sendable {
         let requestID: RequestID
         let note: RequestNote
-        /// As it was sent: `RequestNote` has those that are known.
+        /// The method as sent. `RequestNote` has known methods only.
         let method: String
         let client: SocketAddress?
         let version: String

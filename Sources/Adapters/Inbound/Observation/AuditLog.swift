@@ -1,23 +1,23 @@
 import Domain
 package import Logging
 
-/// Who did what, when and with what outcome: a line for each export, and nothing personal in it.
+/// Writes a line for each export: caller, master account, outcome and counts. It holds no personal data.
 package struct AuditLog: Sendable {
     /// How an export ended.
     enum Outcome: String, Sendable, CaseIterable {
         case complete
-        /// It was not begun.
+        /// The export did not begin.
         case refused
-        /// Its caller lost the right to it on the way.
+        /// The caller lost the right to it while it ran.
         case revoked
-        /// Its reader went away, or the service did.
+        /// The reader went away, or the service shut down.
         case cancelled
         case failed
     }
 
     private let logger: Logger
 
-    /// - Parameter logger: With a label of its own. Whatever its level, the lines are written.
+    /// - Parameter logger: Its label tells audit lines from others. Its level is ignored.
     package init(logger: Logger) {
         var logger = logger
         logger.logLevel = .info

@@ -4,15 +4,15 @@ package import NIOCore
 import ServiceLifecycle
 import Synchronization
 
-/// Whether the service is alive and ready: what probes are told. Nothing is asked of Zoom for them.
+/// Whether the service is alive and ready, for probes. A probe never sends a request to Zoom.
 package final class Health: Service {
     package enum Finding: Sendable, Equatable {
         case good
-        /// Good, and how far something has come.
+        /// Good, with the progress of a task.
         case coming(String)
-        /// Worth an operator's while, but other replicas would be no better: the service stays ready.
+        /// An operator should act, but other replicas have the same trouble, so the service stays ready.
         case degraded(String, remedy: String)
-        /// No requests should be sent here.
+        /// This replica should receive no requests.
         case failing(String, remedy: String)
 
         enum Status: String {
@@ -30,7 +30,7 @@ package final class Health: Service {
         }
     }
 
-    /// Something to look at, every second and whenever somebody asks.
+    /// A check that runs every second and for each probe.
     package struct Check: Sendable {
         let name: String
         let look: @Sendable () -> Finding
@@ -44,7 +44,7 @@ package final class Health: Service {
     struct Report: Sendable {
         let name: String
         let finding: Finding
-        /// Since when it is good, degraded or failing.
+        /// When the check entered its present status.
         let since: Timestamp
     }
 
@@ -60,13 +60,13 @@ package final class Health: Service {
     private let time: any TimeSource
     private let state: Mutex<State>
 
-    /// A loop that has not come round for so long is stuck. A turn takes milliseconds; a machine that stands still this
-    /// long is better restarted.
+    /// A loop that has run no task for this long is stuck. An iteration takes milliseconds; a loop that blocks this long
+    /// needs a restart.
     private let stuckAfter: TimeAmount
 
     /// - Parameters:
-    ///   - loops: Those that serve requests.
-    ///   - clock: One that does not, and so goes on when they are busy.
+    ///   - loops: The loops that serve requests.
+    ///   - clock: Another loop, which runs while those are busy.
     package init(
         checks: [Check], loops: [any EventLoop], clock: any EventLoop, time: any TimeSource,
         stuckAfter: TimeAmount = .seconds(10)
@@ -79,7 +79,7 @@ package final class Health: Service {
         state = Mutex(State(beats: Array(repeating: .now(), count: loops.count)))
     }
 
-    /// Looks every second, so that what is said of the beginning of a state is true to the second.
+    /// Runs the checks every second, so that the start of a status is known to the second.
     package func run() async throws {
         let beat = clock.scheduleRepeatedTask(initialDelay: .zero, delay: .seconds(1)) { _ in
             self.feelPulse()
@@ -89,7 +89,7 @@ package final class Health: Service {
         beat.cancel()
     }
 
-    /// No more requests should be sent here, from this moment on.
+    /// Makes the service not ready.
     package func shutdownBegan() {
         state.withLock { $0.isShuttingDown = true }
         _ = reports()
@@ -101,13 +101,13 @@ package final class Health: Service {
         }
     }
 
-    /// How many loops do not come round.
+    /// The number of loops that are stuck.
     var stuckLoops: Int {
         let latest = NIODeadline.now() - stuckAfter
         return state.withLock { state in state.beats.count { $0 < latest } }
     }
 
-    /// What each check says: 0 for good, 1 for degraded, 2 for failing.
+    /// The status of each check: 0 for good, 1 for degraded, 2 for failing.
     package var statuses: [(check: String, status: Int)] {
         reports().map { report in
             let status: Int =
@@ -120,10 +120,10 @@ package final class Health: Service {
         }
     }
 
-    /// Whether the loops that serve requests come round.
+    /// Whether no loop that serves requests is stuck.
     package var isAlive: Bool { stuckLoops == 0 }
 
-    /// Looks at everything now.
+    /// Runs all checks.
     func reports() -> [Report] {
         let isShuttingDown = state.withLock { $0.isShuttingDown }
         let accepting: Finding =

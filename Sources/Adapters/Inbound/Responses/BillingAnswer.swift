@@ -2,17 +2,17 @@ package import Domain
 import NIOCore
 
 extension CacheEntry {
-    /// What is kept, in a cache that was made to keep such.
+    /// The cached answer.
     var billing: BillingAnswer {
         guard let answer = answer as? BillingAnswer else {
-            preconditionFailure("the cache was made to keep something else")
+            preconditionFailure("the cache holds another type of answer")
         }
         return answer
     }
 }
 
-/// What is answered about an account's billing, made once and given out as often as it is asked for: the body, and what of
-/// its header fields is its own.
+/// The encoded answer about an account's billing: the body, and the header fields that differ between accounts. It is encoded
+/// once and served many times.
 package final class BillingAnswer: CachedResponse {
     enum Content: Sendable {
         case contact(fields: HeaderFields, body: ByteBuffer)
@@ -21,18 +21,18 @@ package final class BillingAnswer: CachedResponse {
 
     let content: Content
 
-    /// A strong validator (RFC 9110, 8.8.3), quotes and all; empty for a failure.
+    /// A strong entity tag with its quotes (RFC 9110, 8.8.3); empty for a failure.
     let etag: [UInt8]
 
-    /// When Zoom said it, as RFC 3339 writes it.
+    /// When Zoom sent the answer (RFC 3339).
     let asOf: [UInt8]
 
-    /// Seconds since 1970; when it was first seen as it is now.
+    /// When this content was first received, in seconds since 1970.
     let lastModified: Int64
 
     package let bytes: Int
 
-    /// This object, its arrays and buffers besides what is in them.
+    /// The bytes of this object and the headers of its arrays and buffers.
     private static let overhead = 300
     private static let failureBytes = 1400
 
@@ -52,10 +52,10 @@ package final class BillingAnswer: CachedResponse {
             fields.append(.contentLength, body.readableBytes)
             fields.append(.etag, etag)
             fields.append(.lastModified, HTTPDate.text(secondsSinceEpoch: lastModified))
-            // Written with room to grow: what is kept is kept as small as it is.
-            let kept = ByteBufferAllocator().buffer(buffer: body)
-            bytes = Self.overhead + kept.capacity + fields.bytes
-            content = .contact(fields: fields, body: kept)
+            // A copy without the spare capacity that writing left.
+            let compact = ByteBufferAllocator().buffer(buffer: body)
+            bytes = Self.overhead + compact.capacity + fields.bytes
+            content = .contact(fields: fields, body: compact)
         case .failure(let failure):
             etag = []
             lastModified = answer.asOf.secondsSinceEpoch

@@ -2,7 +2,7 @@ package import Domain
 package import NIOCore
 
 extension ByteBuffer {
-    /// Zoom's object of *Get billing information*: the ten fields, and after them what else Zoom sent.
+    /// Writes the object of *Get billing information*: the ten fields, then the other members that Zoom sent.
     package mutating func writeContact(_ contact: BillingContact) {
         writeJSONObject { object in
             object.member("address", contact[.address])
@@ -20,7 +20,7 @@ extension ByteBuffer {
     }
 }
 
-/// The names of the ten fields as they stand in answers.
+/// The names of the ten fields in answers.
 package enum ContactFieldNames {
     package static let inOrder = [
         "address", "apt", "city", "country", "email", "first_name", "last_name", "phone_number", "state", "zip",

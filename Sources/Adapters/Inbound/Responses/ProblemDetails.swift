@@ -12,9 +12,9 @@ struct ProblemDetails: Error {
     private let fields: HeaderFields
 
     /// - Parameters:
-    ///   - slug: Names the kind of problem, for programs; the last part of `type`.
-    ///   - title: The same for people; `message` says it of this case.
-    ///   - extraFields: Fields of this answer alone, such as `Allow`.
+    ///   - slug: The last part of `type`, by which programs recognize the kind of problem.
+    ///   - title: The kind of problem, for people. `message` describes this occurrence.
+    ///   - extraFields: Header fields that other problems do not have, such as `Allow`.
     init(
         status: Int, code: Int, slug: String, title: String, message: String,
         violations: [BillingFailure.Violation] = [],
@@ -42,7 +42,7 @@ struct ProblemDetails: Error {
                 }
             }
         }
-        // The instance is the answer's own and written last.
+        // `response` appends the instance, which differs for each answer.
         body.moveWriterIndex(to: body.writerIndex - 1)
         body.writeStaticString(",\"instance\":\"urn:billing-service:request:")
         self.body = body
@@ -55,7 +55,7 @@ struct ProblemDetails: Error {
         self.fields = fields
     }
 
-    /// The whole answer; all but the request's id was made with the problem.
+    /// The response with the request's id. Everything else was written when the problem was made.
     func response(_ requestID: RequestID) -> HTTPResponse {
         var whole = ByteBufferAllocator().buffer(capacity: body.readableBytes + requestID.count + 2)
         whole.writeImmutableBuffer(body)

@@ -2,27 +2,27 @@ import Domain
 import NIOCore
 import Synchronization
 
-/// The accounts that a client chooses, a line each: `{"account_id":"…"}`, whatever else is in the object. Read as they are wanted,
-/// so that what waits to be read is the client's affair.
+/// Reads the accounts that a client lists, one JSON object a line: `{"account_id":"…"}`. Other members are ignored. Lines are
+/// read on demand, so back-pressure reaches the client.
 final class NDJSONInput: AccountFeed {
     private struct State {
-        /// What has come and was not looked at, from the beginning of a line.
+        /// Received bytes that have not been parsed, from the start of a line.
         var bytes = ByteBuffer()
         var line = 0
 
-        /// The line under way is too long: the rest of it is passed over.
+        /// The current line is too long, and the rest of it is skipped.
         var isSkipping = false
 
-        /// Many blank lines were passed over, and more is there to be read.
+        /// Many blank lines were skipped, and more bytes are there.
         var isPausing = false
         var isOver = false
         var failure: BillingFailure?
     }
 
-    /// Far above any line that names an account; the lines of a stream like ours may be sent back as well.
+    /// Far more than an account needs. Clients may send the lines of our own streams.
     private static let lineBytesMax = 64 * 1024
 
-    /// Blank lines that are passed over before others on the event loop are served.
+    /// Blank lines that are skipped before other work on the event loop runs.
     private static let blankLinesMax = 256
 
     private let body: BodyReader
@@ -78,7 +78,7 @@ final class NDJSONInput: AccountFeed {
             return .malformed(line: number, "Line \(number) is not JSON: \(error).")
         }
         guard let object = value.object else { return .malformed(line: number, "Line \(number) is not an object.") }
-        // Which of two members of one name counts differs from reader to reader (RFC 8259, 4).
+        // Parsers differ in which of two members with one name counts (RFC 8259, 4).
         if let name = object.firstRepeatedName {
             let isOurs = name == "account_id"
             return .malformed(line: number, "Line \(number) has \(isOurs ? "\"account_id\"" : "a member") twice.")

@@ -2,47 +2,47 @@ import Domain
 import NIOCore
 import Synchronization
 
-/// Writes the events of an export as lines of NDJSON, one object a line, `type` first.
+/// Writes the events of an export as NDJSON. Each line is an object whose first member is `type`.
 final class NDJSONLines: ExportContacts.Consumer {
     enum Selection: Sendable {
         case all
-        /// `contact` and `failure` lines alone, for tools that load every line.
+        /// Only `contact` and `failure` lines, for tools that load every line.
         case records
     }
 
     private let selection: Selection
 
-    /// Members of the billing object that are wanted; all of them if it is `nil`.
+    /// The requested members of the billing object; `nil` for all.
     private let members: Set<String>?
     private let body: BodyWriter
     private let metrics: StreamMetrics
 
     private struct State {
         var contacts = 0
-        /// By code, for the `end` line.
+        /// The number of failures by code, for the `end` line.
         var failures: [Int: Int] = [:]
 
-        /// Not counted for all yet.
+        /// Lines that `metrics` has not counted.
         var uncounted = StreamMetrics.Lines()
 
-        /// Lines that wait to be written together.
+        /// Lines that will be written together.
         var lines = ByteBuffer()
 
-        /// Events since it was asked whether others on the event loop have to be served first.
+        /// Events since the last check whether other work on the event loop should run first.
         var eventsSinceCheck = 0
     }
 
-    /// For one writer at a time; shared only with who counts.
+    /// Used by one writer at a time. `written` reads it from another task.
     private let state = Mutex(State())
 
-    /// So much is gathered before it is written: a line by itself costs more to send than to make.
+    /// Lines are written in batches of this size, since a write costs more than encoding a line.
     private static let linesBytesMax = 16 * 1024
 
-    /// After so many events, some 30 microseconds, it is asked whether others have to be served first.
+    /// Events between two such checks, about 30 microseconds.
     private static let eventsPerCheck = 16
 
-    /// What was told of so far.
-    var told: (contacts: Int, failures: Int) {
+    /// The number of `contact` and `failure` lines so far.
+    var written: (contacts: Int, failures: Int) {
         state.withLock { ($0.contacts, $0.failures.values.reduce(0, +)) }
     }
 
@@ -70,9 +70,9 @@ final class NDJSONLines: ExportContacts.Consumer {
     }
 
     func flush() async throws(BillingFailure) {
-        // Waited for here, since below it would count as a wait for the reader.
+        // Here and not below, where the time would count as waiting for the reader.
         if !body.mayContinue() { await body.waitForSlice() }
-        // A producer that was held by its reader may have been told to stop meanwhile.
+        // The task may have been cancelled while it waited.
         guard !Task.isCancelled else { throw .cancelled }
         let (lines, count) = state.withLock { state -> (ByteBuffer?, StreamMetrics.Lines) in
             guard state.lines.readableBytes > 0 else { return (nil, StreamMetrics.Lines()) }
@@ -91,7 +91,7 @@ final class NDJSONLines: ExportContacts.Consumer {
         }
     }
 
-    /// The last line of a stream that could not go on.
+    /// Writes the last line of a stream that failed.
     func end(with problem: ProblemDetails) async {
         let lines = state.withLock { state in
             if selection == .all {
@@ -136,13 +136,13 @@ final class NDJSONLines: ExportContacts.Consumer {
         }
     }
 
-    /// What is kept of an answer is the object as it stands in the line.
+    /// The cached body is the object that stands in the line.
     private func writeContact(_ account: AccountID, _ entry: CacheEntry, to lines: inout ByteBuffer) {
         let answer = entry.billing
         guard case .contact(_, let billing) = answer.content else {
-            preconditionFailure("a failure is told of as one")
+            preconditionFailure("failures have events of their own")
         }
-        // No character of an id or a time is one that JSON escapes.
+        // Ids and times have no characters that JSON escapes.
         lines.writeStaticString("{\"type\":\"contact\",\"account_id\":\"")
         lines.writeString(account.rawValue)
         lines.writeStaticString("\",\"as_of\":\"")
@@ -212,7 +212,7 @@ final class NDJSONLines: ExportContacts.Consumer {
 }
 
 extension ByteBuffer {
-    /// Writes an object of ours with some of its members alone.
+    /// Writes an object with only some of its members.
     fileprivate mutating func writeObject(_ object: ByteBuffer, only members: Set<String>) {
         let whole = (try? JSONValue(parsing: Array(object.readableBytesView)))?.object
         writeJSONObject { part in

@@ -179,10 +179,10 @@ struct StreamBilling: RouteHandler {
             case .revoked: (.revoked, FailureTable.unknownToken)
             }
         metrics.count(outcome)
-        let told = lines.told
+        let written = lines.written
         audit.export(
-            by: caller, requestID, outcome: outcome, code: problem?.code, contacts: told.contacts,
-            failures: told.failures)
+            by: caller, requestID, outcome: outcome, code: problem?.code, contacts: written.contacts,
+            failures: written.failures)
         guard let problem else { return .complete }
         // The error line and the reset show that the stream is incomplete.
         await lines.end(with: problem)

@@ -1,7 +1,7 @@
 import Metrics
 import NIOCore
 
-/// What streams do and how they end.
+/// Counts streams, their lines, their endings and the time they wait for readers.
 final class StreamMetrics: Sendable {
     /// Lines of one stream that have not been counted yet.
     struct Lines {
@@ -43,7 +43,7 @@ final class StreamMetrics: Sendable {
         if lines.heartbeats > 0 { heartbeats.increment(by: lines.heartbeats) }
     }
 
-    /// Waits for a reader.
+    /// Measures the time that a stream waits for its reader.
     func pause<Failure: Error>(_ wait: () async throws(Failure) -> Void) async throws(Failure) {
         let began = NIODeadline.now()
         paused.increment()
