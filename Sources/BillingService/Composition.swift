@@ -122,7 +122,7 @@ struct Application {
 
         let spans = try Self.spans(settings.trace, opsGroup, time, metrics, logger)
         if let spans { services.append(spans.exporter) }
-        let tracer = ServiceTracer(queue: spans?.queue, share: settings.trace.share)
+        let tracer = ServiceTracer(queue: spans?.queue, sampleRate: settings.trace.share)
         let zoom = ZoomMasters(
             masters.file.value.masters, configuration: configuration, credentials: masters,
             sharedTokens: settings.tokens.map { TokensFile($0.file, keys: $0.keys, time: time, logger: logger) },

@@ -1,6 +1,6 @@
-/// Which service this is, and what it was built with.
+/// The service's version and the toolchain that built it.
 package enum BuildInfo {
-    /// Its version (Semantic Versioning 2.0).
+    /// Semantic Versioning 2.0.
     package static let version = "0.1.0"
 
     #if swift(>=6.4)

@@ -1,7 +1,7 @@
 package import Domain
 import FoundationEssentials
 
-/// The machine's clocks.
+/// The system's clocks.
 package struct SystemTime: TimeSource {
     private let origin = ContinuousClock.now
 
@@ -21,17 +21,17 @@ package struct SystemTime: TimeSource {
 }
 
 extension Timestamp {
-    /// A time as `rfc3339` writes it, to the second and in UTC; `nil` for anything else.
+    /// Parses the form that `rfc3339` writes: whole seconds in UTC. `nil` for every other form.
     package init?(rfc3339 text: String) {
         guard text.wholeMatch(of: /[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z/) != nil,
             let date = try? Date(text, strategy: .iso8601)
         else { return nil }
         self.init(secondsSinceEpoch: Int64(date.timeIntervalSince1970))
-        // The 31st of February was taken for a day in March.
+        // The parser accepts February 31 as a day in March.
         guard rfc3339 == text else { return nil }
     }
 
-    /// As RFC 3339 writes it: `2026-01-31T12:00:00Z`.
+    /// RFC 3339 in UTC: `2026-01-31T12:00:00Z`.
     package var rfc3339: String {
         Date(timeIntervalSince1970: Double(secondsSinceEpoch)).formatted(.iso8601)
     }

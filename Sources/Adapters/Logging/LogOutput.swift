@@ -3,14 +3,14 @@ package import Logging
 package import NIOCore
 import Synchronization
 
-/// Where the lines of all logs go, and what holds for all of them: which level is written, and how.
+/// Writes the lines of all loggers, and holds their common level and format.
 ///
-/// Whoever logs never waits for whoever reads: lines wait in memory, so many and no more, and another thread writes them.
+/// Logging never blocks: lines are buffered in memory up to a limit, and a separate thread writes them.
 package final class LogOutput: Sendable {
     package enum Format: String, Sendable, CaseIterable {
-        /// For people.
+        /// Human-readable text.
         case text
-        /// An object a line, for programs.
+        /// JSON lines.
         case json
     }
 
@@ -22,7 +22,7 @@ package final class LogOutput: Sendable {
     private let queue = DispatchQueue(label: "log")
     private let sink: @Sendable (ByteBuffer) -> Void
 
-    /// A reader that stands still for longer than it takes to fill this loses lines.
+    /// Size of the buffer. While it is full, lines are dropped and counted.
     private let waitingBytesMax: Int
 
     /// - Parameter sink: Writes lines; called by one thread at a time.
@@ -31,7 +31,7 @@ package final class LogOutput: Sendable {
         self.sink = sink
     }
 
-    /// What is written: this and all above it. May be changed at any time.
+    /// The minimum level that is written. May be changed at any time.
     package var level: Logger.Level {
         get { Logger.Level.allCases[levels.load(ordering: .relaxed)] }
         set { levels.store(Self.rank(of: newValue), ordering: .relaxed) }
@@ -63,16 +63,16 @@ package final class LogOutput: Sendable {
         }
     }
 
-    /// Returns when all that was logged before is written.
+    /// Returns when all earlier lines are written.
     package func flush() {
         queue.sync {}
     }
 
-    /// How many lines of each level were written.
+    /// The number of lines written, by level.
     package var lines: [(level: Logger.Level, count: Int)] {
         zip(Logger.Level.allCases, counts).map { ($0, $1.total) }
     }
 
-    /// How many were not, since nobody took them.
+    /// The number of lines dropped because the buffer was full.
     package var linesDropped: Int { dropped.load(ordering: .relaxed) }
 }

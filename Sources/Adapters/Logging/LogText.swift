@@ -1,10 +1,10 @@
-/// Keeps text that somebody else may have chosen on one line, and no longer than anybody reads.
+/// Makes untrusted text safe for the log: one line, of limited length, without control characters.
 package enum LogText {
-    /// UTF-8 bytes of a message, and of each field beside it.
+    /// Maximum UTF-8 bytes of a message.
     static let messageBytesMax = 1024
     package static let fieldBytesMax = 256
 
-    /// Cut off where it is too long.
+    /// The text, truncated to `bytesMax` bytes.
     static func bounded(_ text: String, bytesMax: Int) -> String {
         guard text.utf8.count > bytesMax else { return text }
         var bounded = ""
@@ -15,7 +15,7 @@ package enum LogText {
         return bounded + "…"
     }
 
-    /// The same, and what would end a line, colour a terminal or turn its direction is shown instead of done.
+    /// The text, truncated and with line ends, terminal escapes and bidirectional controls written as `\u{…}`.
     package static func shown(_ text: String, bytesMax: Int = fieldBytesMax) -> String {
         guard text.utf8.count > bytesMax || text.unicodeScalars.contains(where: isHidden) else { return text }
         var shown = ""
@@ -27,7 +27,7 @@ package enum LogText {
         return shown
     }
 
-    /// Control characters, and what ends a line or turns its direction (Unicode, UAX #9 and UAX #14).
+    /// Whether it is a control character, line end or bidirectional control (Unicode, UAX #9 and UAX #14).
     private static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case ..<0x20, 0x7F..<0xA0, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: true

@@ -2,12 +2,12 @@ import FoundationEssentials
 import Logging
 import NIOCore
 
-/// Writes records of the log, a line each, for people or for programs.
+/// Formats each log event as one line of text or JSON.
 struct ServiceLogHandler: LogHandler {
     private let label: String
     private let output: LogOutput
 
-    /// A level of this logger's own, if it was given one; else that of the output holds.
+    /// The level of this logger; `nil` to use that of the output.
     private var ownLevel: Logger.Level?
 
     var metadata: Logger.Metadata = [:]
@@ -73,7 +73,7 @@ struct ServiceLogHandler: LogHandler {
         }
     }
 
-    /// What is not taken already.
+    /// Appends an underscore to the keys that have a meaning in every line.
     private static func name(of key: String) -> String {
         switch key {
         case "time", "level", "logger", "message": key + "_"
@@ -81,7 +81,7 @@ struct ServiceLogHandler: LogHandler {
         }
     }
 
-    /// Numbers as numbers; everything else as text.
+    /// Writes numbers and booleans as such, everything else as a string.
     private static func write(_ value: Logger.Metadata.Value, to line: inout ByteBuffer) {
         if case .stringConvertible(let number) = value {
             switch number {

@@ -3,24 +3,23 @@ import Dispatch
 package import NIOCore
 import ServiceLifecycle
 
-/// Gives memory that is no longer used back to the system when nothing is under way.
+/// Returns free heap memory to the system (malloc_trim(3)) while no request is in flight.
 ///
-/// By itself glibc keeps nearly all that it ever had: after a thousand connections or a stream to a slow reader, what is
-/// resident stays at its peak. Fewer arenas, which is what is mostly advised, save 2 to 7 % of that and cost more time than they
-/// save; jemalloc gives as much back as this does, and would be one more library in every container
-/// (`Benchmarks/malloc.py`).
+/// glibc rarely returns memory by itself: after a thousand connections or a stream to a slow reader, resident memory stays at
+/// its peak. Fewer arenas, the usual advice, save only 2 to 7 % and cost more time than they save. jemalloc returns as much as
+/// this does, but adds a library to every container (`Benchmarks/malloc.py`).
 package struct FreedMemory: Service {
     private let load: ServerLoad
     private let eventLoop: any EventLoop
 
     private static let interval = TimeAmount.seconds(5)
 
-    /// Less is not worth the walk through all that is free.
+    /// Minimum free memory that is worth a walk through the heap.
     private static let idleBytesMin = 16 << 20
 
     /// - Parameters:
-    ///   - load: Says whether anything is under way.
-    ///   - eventLoop: One that serves no requests.
+    ///   - load: Reports the requests in flight.
+    ///   - eventLoop: An event loop that serves no requests.
     package init(load: ServerLoad, eventLoop: any EventLoop) {
         self.load = load
         self.eventLoop = eventLoop
@@ -37,17 +36,18 @@ package struct FreedMemory: Service {
                     alarm.cancel()
                 }
             }
-            // What could not be given back the last time cannot be this time.
+            // Memory that could not be returned the last time is not counted again.
             if load.requestsInFlight == 0, let rest = await Self.giveBack(above: left + Self.idleBytesMin) {
                 left = rest
             }
         }
     }
 
-    /// Gives back what is resident and not used, if it is so much.
+    /// Returns free resident memory to the system if it is at least `bytesMin`.
     ///
-    /// - Returns: What is left of it; `nil` if it is not so much. On a thread of its own: each arena is locked for as long as it is
-    ///   looked at.
+    /// Runs on a background thread, since it locks each arena while it walks through it.
+    ///
+    /// - Returns: The free bytes that remain; `nil` if nothing was done.
     private static func giveBack(above bytesMin: Int) async -> Int? {
         await withCheckedContinuation { continuation in
             DispatchQueue.global(qos: .background).async {
@@ -58,7 +58,7 @@ package struct FreedMemory: Service {
         }
     }
 
-    /// Memory of the heap that is resident and that nobody uses (mallinfo(3)).
+    /// Free heap memory that is resident (mallinfo(3)).
     private static var idleBytes: Int {
         let heap = mallinfo2()
         return max(0, ProcessStatistics.anonymousBytes - Int(heap.uordblks) - Int(heap.hblkhd))

@@ -1,137 +1,148 @@
-/// Everything that is measured. Names of OpenTelemetry's semantic conventions where there are any (HTTP), of Prometheus'
-/// client libraries for the process.
+/// All metrics of the service. HTTP metrics have the names of OpenTelemetry's semantic conventions, and process metrics those
+/// of Prometheus' client libraries.
 extension MetricDefinition {
-    /// From what is kept, answered in microseconds, to what waits for Zoom.
+    /// Histogram bounds, from cache hits (microseconds) to lookups that wait for Zoom (seconds).
     private static let seconds = [
         0.000_1, 0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
     ]
 
-    // MARK: Whoever calls
+    // MARK: HTTP server
 
     package static let serverRequestDuration = MetricDefinition(
         "http_server_request_duration_seconds", .histogram(seconds),
-        "Time from a request's header fields to the end of its answer's making; a stream counts to its end.")
+        "Duration of requests, from the header fields to the end of the response; for streams, to the end of "
+            + "the stream.")
     package static let serverActiveRequests = MetricDefinition(
-        "http_server_active_requests", .gauge, "Requests being worked on; those answered at once are never seen here.")
+        "http_server_active_requests", .gauge,
+        "Number of requests in flight; requests that are answered immediately, such as cache hits, are not counted.")
     package static let serverConnections = MetricDefinition(
-        "http_server_connections", .gauge, "Connections open, by what is spoken on them.")
+        "http_server_connections", .gauge, "Number of open connections, by protocol.")
     package static let serverConnectionsOpened = MetricDefinition(
-        "http_server_connections_opened_total", .counter, "Connections that were accepted, by what is spoken on them.")
+        "http_server_connections_opened_total", .counter, "Number of accepted connections, by protocol.")
     package static let serverBufferedBytes = MetricDefinition(
-        "http_server_buffered_bytes", .gauge, "Bytes that wait for peers, or for us, on all connections.")
+        "http_server_buffered_bytes", .gauge, "Number of bytes buffered on all connections, received and to be sent.")
     package static let serverDefences = MetricDefinition(
-        "http_server_defences_total", .counter, "Peers stopped, or requests refused, to keep the service from harm.")
+        "http_server_defences_total", .counter,
+        "Number of connections closed or requests refused by a defence against overload or attacks, by reason.")
 
     // MARK: Zoom
 
     package static let clientRequestDuration = MetricDefinition(
         "http_client_request_duration_seconds", .histogram(seconds),
-        "Time from handing a request to Zoom to the end of its answer.")
+        "Duration of requests to Zoom, from sending the request to the end of the response.")
     package static let zoomCalls = MetricDefinition(
-        "zoom_calls_total", .counter, "Calls to Zoom, by operation and by how they ended.")
+        "zoom_calls_total", .counter, "Number of calls to Zoom, by operation and outcome.")
     package static let zoomBudgetLimit = MetricDefinition(
-        "zoom_budget_limit_per_second", .gauge, "Requests a second that this replica may send under a label of Zoom's.")
+        "zoom_budget_limit_per_second", .gauge,
+        "Number of requests a second that this replica may send, by rate-limit label.")
     package static let zoomBudgetSent = MetricDefinition(
-        "zoom_budget_sent_total", .counter, "Requests that were let through to Zoom under a label.")
+        "zoom_budget_sent_total", .counter, "Number of requests that the rate limiter admitted, by rate-limit label.")
     package static let zoomBudgetRefused = MetricDefinition(
         "zoom_budget_refused_total", .counter,
-        "Requests that were not, since they would have waited too long (busy) or the day is spent (day-over).")
+        "Number of requests that the rate limiter refused: the wait would have been too long (busy), or the "
+            + "daily quota is exhausted (day-over).")
     package static let zoomBudgetWaiting = MetricDefinition(
-        "zoom_budget_waiting", .gauge, "Requests that wait for their turn under a label.")
+        "zoom_budget_waiting", .gauge,
+        "Number of requests that wait for a permit of the rate limiter, by rate-limit label.")
     package static let zoomBudgetWait = MetricDefinition(
-        "zoom_budget_wait_seconds", .histogram(seconds), "How long requests have waited for their turn.")
+        "zoom_budget_wait_seconds", .histogram(seconds), "Time that requests waited for a permit of the rate limiter.")
     package static let zoomBudgetDayLimit = MetricDefinition(
         "zoom_budget_day_limit", .gauge,
-        "Requests a day that this replica may send under a label; only where there is a limit.")
+        "Daily quota of this replica, by rate-limit label; absent where Zoom has no daily limit.")
     package static let zoomBudgetDayUsed = MetricDefinition(
-        "zoom_budget_day_used", .gauge, "Those of the day that were sent, as far as this replica knows.")
+        "zoom_budget_day_used", .gauge,
+        "Number of requests sent today (UTC), as far as this replica knows, by rate-limit label.")
     package static let zoomTokenAge = MetricDefinition(
         "zoom_token_age_seconds", .gauge, "Age of the access token in use.")
     package static let zoomTokenLeft = MetricDefinition(
-        "zoom_token_left_seconds", .gauge, "Time until the access token in use expires; negative once it has.")
+        "zoom_token_left_seconds", .gauge, "Time until the access token in use expires; negative after it expired.")
     package static let zoomTokenRenewals = MetricDefinition(
         "zoom_token_renewals_total", .counter,
-        "Access tokens obtained of Zoom, taken over from another replica (shared), or not to be had (failed).")
+        "Number of access-token refreshes, by outcome: obtained from Zoom (obtained), taken from another "
+            + "replica (shared), or failed.")
     package static let zoomCircuitOpen = MetricDefinition(
-        "zoom_circuit_open", .gauge, "1 while Zoom is left alone after many failures.")
+        "zoom_circuit_open", .gauge, "1 while the circuit breaker is open or half-open, otherwise 0.")
 
-    // MARK: What is kept
+    // MARK: Cache
 
     package static let cacheLookups = MetricDefinition(
         "billing_cache_lookups_total", .counter,
-        "Looks for an answer that is kept: fresh, stale but given out, missed, or standing in for a failure of Zoom's.")
+        "Number of cache lookups, by result: fresh, stale (stale-while-revalidate), missed, or stood-in "
+            + "(stale-if-error).")
     package static let cacheEntries = MetricDefinition(
-        "billing_cache_entries", .gauge, "Answers that are kept.")
+        "billing_cache_entries", .gauge, "Number of cached responses.")
     package static let cacheBytes = MetricDefinition(
-        "billing_cache_bytes", .gauge, "Memory that they are counted with.")
+        "billing_cache_bytes", .gauge, "Size of the cached responses in memory.")
     package static let cacheBytesMax = MetricDefinition(
-        "billing_cache_max_bytes", .gauge, "Memory that they may have.")
+        "billing_cache_max_bytes", .gauge, "Maximum size of the cached responses in memory.")
     package static let cacheEvictions = MetricDefinition(
-        "billing_cache_evictions_total", .counter, "Answers given up for others.")
+        "billing_cache_evictions_total", .counter, "Number of cached responses evicted to make room for others.")
     package static let cacheRenewals = MetricDefinition(
-        "billing_cache_renewals_total", .counter, "Answers fetched anew with nobody waiting.")
+        "billing_cache_renewals_total", .counter, "Number of cached responses refreshed in the background.")
 
     // MARK: Streams
 
     package static let streamsOpen = MetricDefinition(
-        "billing_streams_open", .gauge, "Streams under way.")
+        "billing_streams_open", .gauge, "Number of open streams.")
     package static let streamsEnded = MetricDefinition(
-        "billing_streams_total", .counter, "Streams that have ended, or were not begun, by how.")
+        "billing_streams_total", .counter, "Number of streams that ended or were refused, by outcome.")
     package static let streamLines = MetricDefinition(
-        "billing_stream_lines_total", .counter, "Lines of all streams, by type.")
+        "billing_stream_lines_total", .counter, "Number of lines sent on all streams, by type.")
     package static let streamsPaused = MetricDefinition(
-        "billing_streams_paused", .gauge, "Streams that wait for their reader at this moment.")
+        "billing_streams_paused", .gauge, "Number of streams that are paused by back-pressure.")
     package static let streamPausedTime = MetricDefinition(
-        "billing_stream_paused_seconds_total", .counter, "Time that streams have waited for their readers.")
+        "billing_stream_paused_seconds_total", .counter, "Total time that streams were paused by back-pressure.")
 
-    // MARK: The service itself
+    // MARK: Service
 
     package static let reloads = MetricDefinition(
         "billing_reloads_total", .counter,
-        "Files read again: what was new in them is in use (loaded), or could not be (refused).")
+        "Number of configuration file reloads, by file and outcome: loaded, or refused because the file is not usable.")
     package static let checkStatus = MetricDefinition(
-        "billing_check_status", .gauge, "What /readyz says of each check: 0 good, 1 degraded, 2 failing.")
+        "billing_check_status", .gauge, "Status of each readiness check at /readyz: 0 good, 1 degraded, 2 failing.")
     package static let certificateExpiry = MetricDefinition(
-        "billing_certificate_expiry_timestamp_seconds", .gauge, "When the certificate in use expires, since 1970.")
+        "billing_certificate_expiry_timestamp_seconds", .gauge,
+        "Expiry of the TLS certificate in use, in seconds since the Unix epoch.")
     package static let refreshAccounts = MetricDefinition(
-        "billing_refresh_accounts", .gauge, "Accounts of the round of background refresh that is under way.")
+        "billing_refresh_accounts", .gauge, "Number of accounts in the current round of background refresh.")
     package static let refreshDone = MetricDefinition(
-        "billing_refresh_done", .gauge, "Those of them that are done.")
+        "billing_refresh_done", .gauge, "Number of accounts refreshed in the current round of background refresh.")
     package static let refreshFailures = MetricDefinition(
-        "billing_refresh_failures", .gauge, "Those that failed.")
+        "billing_refresh_failures", .gauge,
+        "Number of accounts that failed in the current round of background refresh.")
     package static let refreshRounds = MetricDefinition(
-        "billing_refresh_rounds_total", .counter, "Rounds of background refresh that were completed.")
+        "billing_refresh_rounds_total", .counter, "Number of completed rounds of background refresh.")
     package static let logLines = MetricDefinition(
-        "billing_log_lines_total", .counter, "Lines written to the log, by level.")
+        "billing_log_lines_total", .counter, "Number of lines written to the log, by level.")
     package static let logLinesDropped = MetricDefinition(
-        "billing_log_lines_dropped_total", .counter, "Lines given up since nobody took them fast enough.")
+        "billing_log_lines_dropped_total", .counter, "Number of log lines dropped because the log reader was too slow.")
     package static let accessLinesLeftOut = MetricDefinition(
         "billing_access_lines_left_out_total", .counter,
-        "Lines about requests that failed which were not written, since there were too many in their second.")
+        "Number of access log lines of failed requests omitted by the log's rate limit.")
     package static let spansExported = MetricDefinition(
-        "trace_spans_exported_total", .counter, "Spans that the collector has taken.")
+        "trace_spans_exported_total", .counter, "Number of spans that the collector accepted.")
     package static let spansDropped = MetricDefinition(
         "trace_spans_dropped_total", .counter,
-        "Spans that were given up, since the collector was too slow or refused them.")
+        "Number of spans dropped because the collector refused them or was too slow.")
     package static let buildInfo = MetricDefinition(
-        "billing_build_info", .gauge, "1; the versions are in the labels.")
+        "billing_build_info", .gauge, "Always 1; the labels are the versions of the service and its libraries.")
 
-    // MARK: The process
+    // MARK: Process
 
     package static let processCPU = MetricDefinition(
-        "process_cpu_seconds_total", .counter, "Processor time, of user and system together.")
+        "process_cpu_seconds_total", .counter, "Total user and system CPU time spent in seconds.")
     package static let processResidentMemory = MetricDefinition(
-        "process_resident_memory_bytes", .gauge, "Resident memory.")
+        "process_resident_memory_bytes", .gauge, "Resident memory size in bytes.")
     package static let processVirtualMemory = MetricDefinition(
-        "process_virtual_memory_bytes", .gauge, "Virtual memory.")
+        "process_virtual_memory_bytes", .gauge, "Virtual memory size in bytes.")
     package static let processOpenFiles = MetricDefinition(
-        "process_open_fds", .gauge, "Files that are open, sockets included.")
+        "process_open_fds", .gauge, "Number of open file descriptors.")
     package static let processFilesMax = MetricDefinition(
-        "process_max_fds", .gauge, "Files that may be open.")
+        "process_max_fds", .gauge, "Maximum number of open file descriptors.")
     package static let processThreads = MetricDefinition(
-        "process_threads", .gauge, "Threads.")
+        "process_threads", .gauge, "Number of OS threads in the process.")
     package static let processStart = MetricDefinition(
-        "process_start_time_seconds", .gauge, "When the process began, since 1970.")
+        "process_start_time_seconds", .gauge, "Start time of the process since unix epoch in seconds.")
 
     package static let all: [MetricDefinition] = [
         serverRequestDuration, serverActiveRequests, serverConnections, serverConnectionsOpened, serverBufferedBytes,

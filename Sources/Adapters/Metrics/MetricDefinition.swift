@@ -1,18 +1,18 @@
-/// What a metric is, said once: instruments are made from it, and the exposition describes it.
+/// A metric family: name, kind and help text. Instruments and the exposition are made from it.
 package struct MetricDefinition: Sendable {
     package enum Kind: Sendable {
-        /// Only grows.
+        /// Monotonic.
         case counter
         case gauge
-        /// Counts by size; the upper bounds in seconds, to which infinity is added.
+        /// Upper bounds of the buckets in seconds, without `+Inf`.
         case histogram([Double])
     }
 
-    /// As it is exposed; a counter's ends in `_total`, and a unit is part of it.
+    /// The exposed name: includes the unit, and ends in `_total` for a counter.
     package let name: String
     package let kind: Kind
 
-    /// One line, for people.
+    /// The text of the `# HELP` line.
     package let help: String
 
     init(_ name: String, _ kind: Kind, _ help: String) {
@@ -22,5 +22,5 @@ package struct MetricDefinition: Sendable {
     }
 }
 
-/// A label of a series, and its value.
+/// A label's name and value.
 package typealias MetricLabel = (name: String, value: String)

@@ -1,19 +1,19 @@
 import CoreMetrics
 import Synchronization
 
-/// What stands behind a `Counter`.
+/// The handler of a `Counter`.
 final class CounterInstrument: CounterHandler {
     private let count = ShardedCount()
 
     func increment(by amount: Int64) { count.add(Int(amount)) }
 
-    /// A series never goes back while the process lives: who reads it would take that for a restart.
+    /// Does nothing: Prometheus would take a counter that decreases for a restart of the process.
     func reset() {}
 
     var total: Double { Double(count.total) }
 }
 
-/// What stands behind a `FloatingPointCounter`: counts billionths.
+/// The handler of a `FloatingPointCounter`; counts billionths.
 final class FractionCounterInstrument: FloatingPointCounterHandler {
     private let count = ShardedCount()
     private static let parts = 1e9
@@ -28,7 +28,7 @@ final class FractionCounterInstrument: FloatingPointCounterHandler {
     var total: Double { Double(count.total) / Self.parts }
 }
 
-/// What stands behind a `Meter`, and a `Recorder` that does not aggregate.
+/// The handler of a `Meter`, and of a `Recorder` that does not aggregate.
 final class GaugeInstrument: MeterHandler, RecorderHandler {
     private let bits = Atomic<UInt64>(0)
 
@@ -55,9 +55,9 @@ final class GaugeInstrument: MeterHandler, RecorderHandler {
     func record(_ value: Double) { set(value) }
 }
 
-/// What stands behind a `Timer`, and a `Recorder` that aggregates: a histogram of seconds.
+/// The handler of a `Timer`, and of a `Recorder` that aggregates: a histogram of seconds.
 final class HistogramInstrument: TimerHandler, RecorderHandler {
-    /// The most bounds that a histogram may have.
+    /// Maximum number of bounds, without `+Inf`.
     static let boundsMax = 23
 
     private final class Shard: Sendable {
@@ -86,7 +86,7 @@ final class HistogramInstrument: TimerHandler, RecorderHandler {
 
     func record(_ value: Double) { recordNanoseconds(Int64(max(0, min(value, 1e9)) * 1e9)) }
 
-    /// How many were within each bound and above the one before it, those above all of them last; and their sum in seconds.
+    /// The count of each bucket, not cumulative and with the `+Inf` bucket last; and the sum in seconds.
     var snapshot: (counts: [Int], sum: Double) {
         var counts = [Int](repeating: 0, count: bounds.count + 1)
         var nanoseconds = 0

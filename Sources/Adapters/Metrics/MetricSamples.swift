@@ -1,9 +1,9 @@
 package import NIOCore
 
-/// The metrics of one moment, on their way to whoever asked, in either of Prometheus' text formats.
+/// The samples of one scrape, written in one of Prometheus' text formats.
 package struct MetricSamples: Sendable {
     package enum Format: Sendable {
-        /// Prometheus' own, version 0.0.4.
+        /// Prometheus text format 0.0.4.
         case text
         /// OpenMetrics 1.0.
         case openMetrics
@@ -26,7 +26,7 @@ package struct MetricSamples: Sendable {
         var kind: Kind
         var help: String
 
-        /// The rest of each line: what stands behind the family's name.
+        /// The rest of each sample line, after the family's name.
         var lines: [String] = []
     }
 
@@ -81,8 +81,8 @@ package struct MetricSamples: Sendable {
     // MARK: Writing
 
     package func write(_ format: Format, to buffer: inout ByteBuffer) {
-        // Libraries choose names as they like. A page with two families of one name is rejected as a whole, so the second is
-        // left out. In OpenMetrics a counter and a gauge clash too if they differ in the counter's suffix alone.
+        // Names from libraries may clash. Prometheus rejects a page with two families of one name, so the second is omitted.
+        // In OpenMetrics, a counter and a gauge also clash if only the suffix `_total` differs.
         var titles: Set<String> = []
         for (name, family) in families.sorted(by: { $0.key < $1.key }) {
             let names = Names(Self.exposed(name), family.kind, format)
@@ -92,7 +92,7 @@ package struct MetricSamples: Sendable {
         if case .openMetrics = format { buffer.writeStaticString("# EOF\n") }
     }
 
-    /// What a format calls a family and its samples.
+    /// The names of a family and of its samples in one format.
     private struct Names {
         let title: String
         let sample: String
@@ -101,7 +101,7 @@ package struct MetricSamples: Sendable {
             let suffix = "_total"
             switch (format, kind) {
             case (.openMetrics, .counter):
-                // The family is named without the suffix, and each sample has it.
+                // The family's name has no suffix, each sample has one.
                 title = name.hasSuffix(suffix) ? String(name.dropLast(suffix.count)) : name
                 sample = title + suffix
             case (.text, _), (.openMetrics, .gauge), (.openMetrics, .histogram): (title, sample) = (name, name)
@@ -115,7 +115,7 @@ package struct MetricSamples: Sendable {
             buffer.writeString("# HELP \(names.title) \(help)\n")
         }
         buffer.writeString("# TYPE \(names.title) \(family.kind.rawValue)\n")
-        // In an order that does not change from one time to the next; that of the bounds of a histogram is kept.
+        // Sorted, so that the order is the same for each scrape; the buckets of a histogram stay in ascending order.
         for line in family.kind == .histogram ? family.lines : family.lines.sorted() {
             buffer.writeString(names.sample)
             buffer.writeString(line)
@@ -137,7 +137,7 @@ package struct MetricSamples: Sendable {
         return Int(exactly: value).map { "\($0)" } ?? "\(value)"
     }
 
-    /// What is no letter, digit or underscore in a name becomes an underscore: libraries name theirs as they like.
+    /// The name with every character that Prometheus does not allow replaced by an underscore.
     private static func exposed(_ name: String) -> String {
         var exposed = String(
             name.unicodeScalars.map { scalar -> Character in

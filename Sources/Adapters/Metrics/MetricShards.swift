@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// How many copies of a count there are: event loops that count at the same moment mostly each have a place of their own to do
-/// it in.
+/// The number of shards of a counter, and the shard of the calling thread. Event loops that count concurrently seldom share a
+/// shard.
 enum MetricShards {
     static let count: Int = {
         let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_CONF))))
@@ -11,16 +11,16 @@ enum MetricShards {
         return count
     }()
 
-    /// The place of the thread that calls. Two that have the same one lose nothing but a moment.
+    /// The shard of the calling thread. Threads may share a shard, which is slower but correct.
     static var current: Int {
-        // Multiplied, since the identities of threads lie the size of a stack apart.
+        // The multiplication spreads thread identities, which differ by the size of a stack.
         Int(truncatingIfNeeded: (UInt64(pthread_self()) >> 12 &* 0x9E37_79B9_7F4A_7C15) >> 40) & (count - 1)
     }
 }
 
-/// A count, kept in several places.
+/// An atomic counter, sharded by thread to avoid contention.
 final class ShardedCount: Sendable {
-    /// As large as a line of the processor's cache, or neighbours would be in each other's way all the same.
+    /// Padded to a cache line, against false sharing.
     private final class Cell: Sendable {
         let value = Atomic<Int>(0)
         private let padding = InlineArray<6, Int>(repeating: 0)

@@ -2,9 +2,9 @@ package import CoreMetrics
 import NIOCore
 import Synchronization
 
-/// What is behind swift-metrics: instruments by name and labels, and what is looked at only when somebody asks.
+/// The swift-metrics backend: instruments by name and labels, and collectors that run for each scrape.
 ///
-/// The lock is for making instruments and for listing them; counting takes none.
+/// The lock guards creating and listing instruments. Counting takes no lock.
 package final class MetricsRegistry: MetricsFactory {
     private enum Instrument: Sendable {
         case counter(CounterInstrument)
@@ -19,7 +19,7 @@ package final class MetricsRegistry: MetricsFactory {
     }
 
     private struct State {
-        /// By name, then by labels as they are written.
+        /// By metric name, then by the exposed text of the labels.
         var series: [String: [String: Series]] = [:]
         var collectors: [@Sendable (inout MetricSamples) -> Void] = []
     }
@@ -31,12 +31,12 @@ package final class MetricsRegistry: MetricsFactory {
         self.definitions = Dictionary(uniqueKeysWithValues: definitions.map { ($0.name, $0) })
     }
 
-    /// Has `collect` look at something whenever the metrics are asked for.
+    /// Adds a collector, which adds its samples at each scrape.
     package func collect(_ collect: @escaping @Sendable (inout MetricSamples) -> Void) {
         state.withLock { $0.collectors.append(collect) }
     }
 
-    /// All there is at this moment.
+    /// The current samples of all instruments and collectors.
     package func samples() -> MetricSamples {
         let (series, collectors) = state.withLock { ($0.series, $0.collectors) }
         var samples = MetricSamples(definitions)
@@ -99,15 +99,17 @@ package final class MetricsRegistry: MetricsFactory {
         return histogram
     }
 
-    // Series stay: one that came and went would lose what it has counted.
+    // Series are never destroyed, since a counter that comes back would start from zero.
     package func destroyCounter(_ handler: any CounterHandler) {}
     package func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
     package func destroyMeter(_ handler: any MeterHandler) {}
     package func destroyRecorder(_ handler: any RecorderHandler) {}
     package func destroyTimer(_ handler: any TimerHandler) {}
 
-    /// The one with this name and these labels; where one of another kind has them already, that is what is found, and
-    /// whoever asked counts for themselves.
+    /// Returns the instrument with this name and these labels, and makes it if there is none.
+    ///
+    /// If another kind of instrument has this name and these labels, returns that one. The caller then counts in an instrument
+    /// that is not exposed.
     private func instrument(
         _ name: String, _ labels: [MetricLabel], _ make: ([Double]) -> Instrument
     ) -> Instrument {

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Glibc
 
-/// What the system knows of this process (proc(5)).
+/// Resource usage of this process (proc(5)).
 package struct ProcessStatistics: Sendable {
     package let cpuSeconds: Double
     package let residentBytes: Int
@@ -10,21 +10,21 @@ package struct ProcessStatistics: Sendable {
     package let openFilesMax: Int
     package let threads: Int
 
-    /// Since 1970.
+    /// Start time in seconds since the Unix epoch.
     package let startSeconds: Double
 
-    /// `nil` where there is no such file system.
+    /// `nil` if there is no `/proc`.
     package static func now() -> ProcessStatistics? {
-        // The name in the second field may hold anything; what comes behind its last parenthesis does not.
+        // The second field, the program's name in parentheses, may contain spaces and parentheses.
         guard let stat = text(at: "/proc/self/stat"), let end = stat.lastIndex(of: ")")
         else { return nil }
         let fields = stat[stat.index(after: end)...].split(separator: " ")
         guard fields.count > 21 else { return nil }
-        // The first of these is the third of the page.
+        // Field numbers are those of proc(5). `fields` begins with the third.
         func field(_ number: Int) -> Double { Double(fields[number - 3]) ?? 0 }
         let ticks = Double(max(1, sysconf(Int32(_SC_CLK_TCK))))
         let pageBytes = Int(max(1, sysconf(Int32(_SC_PAGESIZE))))
-        // Of the system as a whole there may be nothing to be read: systemd's ProcSubset=pid.
+        // Not from /proc/stat, which systemd's ProcSubset=pid hides.
         var sinceBoot = timespec()
         clock_gettime(CLOCK_BOOTTIME, &sinceBoot)
         let age = Double(sinceBoot.tv_sec) + Double(sinceBoot.tv_nsec) / 1e9 - field(22) / ticks
@@ -39,7 +39,7 @@ package struct ProcessStatistics: Sendable {
             startSeconds: Date.now.timeIntervalSince1970 - age)
     }
 
-    /// Of the resident memory, what is no part of a file; 0 where there is no such file system.
+    /// Resident memory that is not part of a mapped file; 0 if there is no `/proc`.
     static var anonymousBytes: Int {
         let pages = text(at: "/proc/self/statm")?.split(separator: " ").compactMap { Int($0) } ?? []
         return pages.count > 2 ? (pages[1] - pages[2]) * Int(max(1, sysconf(Int32(_SC_PAGESIZE)))) : 0

@@ -3,7 +3,7 @@ import NIOCore
 package import NIOPosix
 import ServiceLifecycle
 
-/// Tells systemd how the service is doing (sd_notify(3)): that it is ready, that it goes on, that it stops.
+/// Sends the service's state to systemd (sd_notify(3)): ready, watchdog keep-alive, stopping.
 package final class SystemdNotifier: Service {
     private let socketPath: String
     private let watchdog: TimeAmount?
@@ -11,16 +11,17 @@ package final class SystemdNotifier: Service {
     private let isAlive: @Sendable () -> Bool
     private let logger: Logger
 
-    /// What systemd has put in the environment; `nil` if nobody is to be told.
+    /// Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`; `nil` without a notification socket.
     ///
     /// - Parameters:
-    ///   - group: With a loop that goes on when those that serve requests are busy.
-    ///   - isAlive: Whether the service goes on. While it does not, systemd hears nothing and restarts it in the end.
+    ///   - group: Its event loops serve no requests, so that a busy service still sends keep-alives.
+    ///   - isAlive: Whether the service makes progress. While it does not, no keep-alive is sent, and systemd restarts the
+    ///     service after the watchdog timeout.
     package init?(
         environment: [String: String], processID: Int32, group: MultiThreadedEventLoopGroup, logger: Logger,
         isAlive: @escaping @Sendable () -> Bool
     ) {
-        // An abstract address begins with @, which NIO cannot connect to; systemd itself gives a path.
+        // NIO cannot connect to abstract addresses, which begin with @. systemd itself passes a path.
         guard let path = environment["NOTIFY_SOCKET"], path.hasPrefix("/") else { return nil }
         socketPath = path
         let isForUs = environment["WATCHDOG_PID"].map { $0 == "\(processID)" } ?? true
@@ -30,28 +31,28 @@ package final class SystemdNotifier: Service {
         self.logger = logger
     }
 
-    /// Until the service shuts down; as the first of a group it is stopped last, so that the watchdog is fed to the end.
+    /// Sends keep-alives until graceful shutdown. As the first service of its group it is stopped last.
     package func run() async throws {
         do {
             let channel = try await DatagramBootstrap(group: group).connect(unixDomainSocketPath: socketPath).get()
             send("READY=1\nSTATUS=serving", on: channel)
-            let feeding = watchdog.map { watchdog in
-                // Twice as often as needed (sd_watchdog_enabled(3)).
+            let keepAlives = watchdog.map { watchdog in
+                // At half the timeout, as sd_watchdog_enabled(3) recommends.
                 let interval = TimeAmount.nanoseconds(max(1_000_000, watchdog.nanoseconds / 2))
                 return channel.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: interval) { _ in
                     if self.isAlive() { self.send("WATCHDOG=1", on: channel) }
                 }
             }
             try? await gracefulShutdown()
-            feeding?.cancel()
+            keepAlives?.cancel()
             try? await channel.close()
         } catch {
-            logger.warning("systemd cannot be told how the service is", metadata: ["reason": "\(error)"])
+            logger.warning("cannot send notifications to systemd", metadata: ["reason": "\(error)"])
             try? await gracefulShutdown()
         }
     }
 
-    /// The service was asked to stop: from now on that is what it does.
+    /// Sends `STOPPING=1`.
     package func stopping() async {
         guard let channel = try? await DatagramBootstrap(group: group).connect(unixDomainSocketPath: socketPath).get()
         else { return }

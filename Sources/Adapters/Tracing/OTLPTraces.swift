@@ -1,7 +1,7 @@
 import NIOCore
 import Tracing
 
-/// Spans as a collector reads them: the JSON encoding of an ExportTraceServiceRequest (OTLP 1.3, JSON Protobuf Encoding).
+/// Encodes spans as the JSON form of an ExportTraceServiceRequest (OTLP 1.3, JSON Protobuf Encoding).
 enum OTLPTraces {
     static func body(of spans: [SpanRecord], resource: [(name: String, value: String)]) -> ByteBuffer {
         var body = ByteBuffer()
@@ -37,13 +37,13 @@ enum OTLPTraces {
 
     private static func write(_ span: SpanRecord, to buffer: inout ByteBuffer) {
         buffer.writeJSONObject { object in
-            object.member("traceId", span.place.traceID.text)
-            object.member("spanId", span.place.spanIDText)
+            object.member("traceId", span.identity.traceID.text)
+            object.member("spanId", span.identity.spanIDText)
             if let parent = span.parentSpanID { object.member("parentSpanId", TraceParent.hexadecimal(parent)) }
             if let state = span.state { object.member("traceState", state.text) }
             object.member("name", span.name)
             object.member("kind", number(of: span.kind))
-            // 64 bits are written as text (proto3, JSON Mapping).
+            // 64-bit integers are strings (proto3, JSON Mapping).
             object.member("startTimeUnixNano", String(span.start))
             object.member("endTimeUnixNano", String(span.end))
             object.member("attributes") { write(span.attributes, to: &$0) }
@@ -107,7 +107,7 @@ enum OTLPTraces {
 }
 
 extension SpanAttribute {
-    /// Of kinds that none of ours has.
+    /// The text of attribute types that this service does not use.
     fileprivate var anyText: String {
         switch self {
         case .stringConvertible(let value): "\(value)"

@@ -1,22 +1,23 @@
 package import Instrumentation
 package import Tracing
 
-/// Makes spans where somebody collects them, and otherwise only carries on the traces that requests are part of.
+/// The service's tracer. Without a queue it makes no spans and only propagates the trace context.
 package final class ServiceTracer: Tracer {
     private let queue: SpanQueue?
 
-    /// Of 65,536 traces that begin here so many are recorded.
-    private let share: Int
+    /// The sampling threshold for root spans: the sample rate times 65,536.
+    private let sampleThreshold: Int
 
     /// - Parameters:
-    ///   - queue: Where ended spans go; `nil` if nobody wants them.
-    ///   - share: How many of the traces that begin here are recorded, 0 to 1. Of others, whoever began them decides.
-    package init(queue: SpanQueue? = nil, share: Double = 1) {
+    ///   - queue: Receives ended spans; `nil` to record none.
+    ///   - sampleRate: Fraction of the traces without a remote parent that are recorded, 0 to 1. With a remote parent, its
+    ///     sampled flag decides.
+    package init(queue: SpanQueue? = nil, sampleRate: Double = 1) {
         self.queue = queue
-        self.share = Int(share * 65_536)
+        sampleThreshold = Int(sampleRate * 65_536)
     }
 
-    /// Whether spans are wanted at all: where they are not, nothing need be done for them.
+    /// Whether spans are recorded at all. If not, callers need not create any.
     var isRecording: Bool { queue != nil }
 
     package func startSpan<Instant: TracerInstant>(
@@ -25,18 +26,18 @@ package final class ServiceTracer: Tracer {
     ) -> TracedSpan {
         var context = context()
         guard let queue else { return TracedSpan(context: context) }
-        let place = context.trace
-        let parent = place?.parent
-        // Decided once for all that follows from it, here and elsewhere.
-        let isSampled = parent?.isSampled ?? (Int.random(in: 0..<65_536) < share)
+        let inherited = context.trace
+        let parent = inherited?.parent
+        // The root span's decision holds for the whole trace, also in other services.
+        let isSampled = parent?.isSampled ?? (Int.random(in: 0..<65_536) < sampleThreshold)
         guard isSampled else {
-            if parent == nil { context.trace = TracePlace(parent: .root(isSampled: false), state: nil) }
+            if parent == nil { context.trace = TraceContext(parent: .root(isSampled: false), state: nil) }
             return TracedSpan(context: context)
         }
         let own = parent?.child ?? .root(isSampled: true)
-        context.trace = TracePlace(parent: own, state: place?.state)
+        context.trace = TraceContext(parent: own, state: inherited?.state)
         let span = SpanRecord(
-            place: own, parentSpanID: parent?.spanID, state: place?.state, name: operationName, kind: kind,
+            identity: own, parentSpanID: parent?.spanID, state: inherited?.state, name: operationName, kind: kind,
             start: instant().nanosecondsSinceEpoch)
         return TracedSpan(span, context: context, queue: queue)
     }
@@ -52,18 +53,18 @@ package final class ServiceTracer: Tracer {
         )
     }
 
-    /// There is nothing to hurry: whoever sends spans is told of each.
+    /// Does nothing: the exporter sends spans as they arrive in the queue.
     package func forceFlush() {}
 
-    // MARK: From and to other services
+    // MARK: Propagation
 
     package func extract<Carrier, Extract: Extractor>(
         _ carrier: Carrier, into context: inout InstrumentationContext, using extractor: Extract
     ) where Extract.Carrier == Carrier {
-        let place = TracePlace(
+        let trace = TraceContext(
             traceparent: extractor.extract(key: "traceparent", from: carrier)?.utf8,
             tracestate: extractor.extract(key: "tracestate", from: carrier))
-        if let place { context.trace = place }
+        if let trace { context.trace = trace }
     }
 
     package func inject<Carrier, Inject: Injector>(

@@ -6,24 +6,24 @@ package import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// Sends spans to a collector, as JSON over HTTP (OTLP 1.3, OTLP/HTTP): a few seconds' worth at a time. A collector that is
-/// slow or gone costs spans and nothing else.
+/// Sends spans to a collector in batches, as JSON over HTTP (OTLP 1.3, OTLP/HTTP). If the collector is slow or unreachable,
+/// spans are dropped; requests are not affected.
 package final class SpanExporter: Service {
     package struct Configuration: Sendable {
-        /// Where spans are posted to, as `/v1/traces` of a collector.
+        /// The collector's origin and path, usually `/v1/traces`.
         package var origin: Origin
         package var path: String
 
-        /// How long spans wait for company.
+        /// Time between batches.
         package var interval = Duration.seconds(5)
 
-        /// Spans in one request.
+        /// Maximum number of spans in a batch.
         package var batchMax = 512
 
-        /// How often a batch is sent that the collector could not take for a passing reason.
+        /// Maximum number of attempts to send a batch; only retryable failures are retried.
         package var attemptsMax = 4
 
-        /// How long it waits before the second time; twice as long before each that follows, give or take a half.
+        /// Back-off before the second attempt. Doubles with each attempt; the jitter is ±50 %.
         package var retryPause = Duration.seconds(1)
         package var timeout = TimeAmount.seconds(5)
         package var http: HTTPClient.Configuration
@@ -44,7 +44,7 @@ package final class SpanExporter: Service {
     private let logger: Logger
     private let isFailing = Atomic(false)
 
-    /// - Parameter resource: Who sends them, in OpenTelemetry's names.
+    /// - Parameter resource: OpenTelemetry resource attributes, which describe this service.
     package init(
         _ queue: SpanQueue, _ configuration: Configuration, resource: [(name: String, value: String)],
         group: MultiThreadedEventLoopGroup, time: any TimeSource, metrics: any MetricsFactory, logger: Logger
@@ -59,7 +59,7 @@ package final class SpanExporter: Service {
         self.logger = logger
     }
 
-    /// Until the service shuts down; what waits then is sent once.
+    /// Sends batches until graceful shutdown, then sends the remaining spans once.
     package func run() async throws {
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             await untilDue()
@@ -68,11 +68,11 @@ package final class SpanExporter: Service {
         await http.close()
     }
 
-    /// Returns when there are many, when they have waited long enough, or when the service shuts down.
+    /// Returns when the queue is filling up, after the interval, or at graceful shutdown.
     private func untilDue() async {
         await cancelWhenGracefulShutdown { [self] in
             await withTaskGroup { group in
-                group.addTask { [queue] in await queue.many() }
+                group.addTask { [queue] in await queue.fillsUp() }
                 group.addTask { [self] in await pause(configuration.interval) }
                 await group.next()
                 group.cancelAll()
@@ -84,14 +84,14 @@ package final class SpanExporter: Service {
         try? await time.sleep(until: time.now + duration)
     }
 
-    /// Sends some; `false` when there are no more, or the collector takes none.
+    /// Sends one batch. Returns `false` if the queue is empty or the batch was not accepted.
     private func sendBatch() async -> Bool {
         let spans = queue.take(configuration.batchMax)
         guard !spans.isEmpty else { return false }
         let body = OTLPTraces.body(of: spans, resource: resource)
         attempts: for attempt in 1...configuration.attemptsMax {
             switch await send(body) {
-            case .taken:
+            case .accepted:
                 exported.increment(by: spans.count)
                 note(nil)
                 return true
@@ -102,7 +102,7 @@ package final class SpanExporter: Service {
             case .failed(let reason):
                 note(reason)
                 guard attempt < configuration.attemptsMax, !Task.isShuttingDownGracefully else { break attempts }
-                // Spans that end meanwhile wait in the queue, or are counted as dropped.
+                // Spans that end meanwhile are queued, or counted as dropped if the queue is full.
                 await cancelWhenGracefulShutdown { [self] in
                     await pause(configuration.retryPause * (1 << (attempt - 1)) * Double.random(in: 0.5...1.5))
                 }
@@ -113,8 +113,8 @@ package final class SpanExporter: Service {
     }
 
     private enum Outcome {
-        case taken
-        /// Another time would be no better.
+        case accepted
+        /// Not retryable.
         case refused(String)
         case failed(String)
     }
@@ -130,8 +130,8 @@ package final class SpanExporter: Service {
             let response = try await http.exchange(
                 request, bodyBytesMax: 64 * 1024, timeout: configuration.timeout)
             switch response.status {
-            case 200..<300: return .taken
-            // OTLP 1.3, OTLP/HTTP Response: those that may be tried again.
+            case 200..<300: return .accepted
+            // The retryable statuses of OTLP 1.3, OTLP/HTTP Response.
             case 429, 502, 503, 504: return .failed("status \(response.status)")
             default: return .refused("status \(response.status)")
             }
@@ -140,13 +140,13 @@ package final class SpanExporter: Service {
         }
     }
 
-    /// Says when it begins to fail, and when it has come to its end.
+    /// Logs the first failure and the recovery.
     private func note(_ failure: String?) {
         let was = isFailing.exchange(failure != nil, ordering: .relaxed)
         if let failure, !was {
             logger.warning("spans cannot be sent to the collector", metadata: ["reason": "\(failure)"])
         } else if failure == nil, was {
-            logger.info("the collector takes spans again")
+            logger.info("the collector accepts spans again")
         }
     }
 }

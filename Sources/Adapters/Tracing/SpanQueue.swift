@@ -2,12 +2,13 @@ import DequeModule
 package import Metrics
 import Synchronization
 
-/// Spans that wait to be sent: so many and no more. Whoever ends one never waits.
+/// A bounded queue of ended spans. Adding a span never blocks: if the queue is full, the span is dropped and counted.
 package final class SpanQueue: Sendable {
     private struct State {
         var spans: Deque<SpanRecord> = []
         var waiter: CheckedContinuation<Void, Never>?
-        var isHurried = false
+        /// Whether the queue became a quarter full while no task waited for that.
+        var isFillingUp = false
     }
 
     private let state = Mutex(State())
@@ -20,15 +21,15 @@ package final class SpanQueue: Sendable {
     }
 
     func put(_ span: SpanRecord) {
-        let (isTaken, waiter) = state.withLock { state -> (Bool, CheckedContinuation<Void, Never>?) in
+        let (isQueued, waiter) = state.withLock { state -> (Bool, CheckedContinuation<Void, Never>?) in
             guard state.spans.count < spansMax else { return (false, nil) }
             state.spans.append(span)
             guard state.spans.count >= spansMax / 4 else { return (true, nil) }
-            state.isHurried = state.waiter == nil
+            state.isFillingUp = state.waiter == nil
             defer { state.waiter = nil }
             return (true, state.waiter)
         }
-        if !isTaken { dropped.increment() }
+        if !isQueued { dropped.increment() }
         waiter?.resume()
     }
 
@@ -36,24 +37,24 @@ package final class SpanQueue: Sendable {
         dropped.increment(by: count)
     }
 
-    /// The oldest, at most so many.
+    /// Removes and returns the oldest spans, at most `countMax`.
     func take(_ countMax: Int) -> [SpanRecord] {
         state.withLock { state in
-            state.isHurried = false
-            let taken = Array(state.spans.prefix(countMax))
-            state.spans.removeFirst(taken.count)
-            return taken
+            state.isFillingUp = false
+            let spans = Array(state.spans.prefix(countMax))
+            state.spans.removeFirst(spans.count)
+            return spans
         }
     }
 
-    /// Returns when there are many, or when the task is cancelled.
-    func many() async {
+    /// Returns when the queue is a quarter full, or when the task is cancelled.
+    func fillsUp() async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state in
-                    // The cancellation handler may have run before this; the task then knows.
-                    guard !state.isHurried, !Task.isCancelled else {
-                        state.isHurried = false
+                    // If the cancellation handler ran before this, the task is already cancelled.
+                    guard !state.isFillingUp, !Task.isCancelled else {
+                        state.isFillingUp = false
                         return true
                     }
                     state.waiter = continuation

@@ -1,10 +1,10 @@
-/// Where a piece of work stands in a trace that crosses services: the `traceparent` field (W3C Trace Context, 3.2).
+/// The `traceparent` field, which identifies a span in a distributed trace (W3C Trace Context, 3.2).
 package struct TraceParent: Sendable, Hashable {
-    /// 16 bytes, not all of them 0.
+    /// 16 bytes, not all zero.
     package let traceID: TraceID
-    /// 8 bytes, not all of them 0.
+    /// 8 bytes, not all zero.
     package let spanID: UInt64
-    /// Whether whoever sent it records the trace.
+    /// The sampled flag: whether the sender records the trace.
     package let isSampled: Bool
 
     package struct TraceID: Sendable, Hashable {
@@ -23,7 +23,7 @@ package struct TraceParent: Sendable, Hashable {
     private static let length = 55
     private static let dash = UInt8(ascii: "-")
 
-    /// `nil` for what is not one: the trace then begins here (W3C Trace Context, 3.2.2.3 and 4.2).
+    /// Parses the field; `nil` if it is invalid, which starts a new trace (W3C Trace Context, 3.2.2.3 and 4.2).
     package init?(_ field: some Collection<UInt8>) {
         let bytes = Array(field.prefix(Self.length + 1))
         guard bytes.count >= Self.length, bytes[2] == Self.dash, bytes[35] == Self.dash, bytes[52] == Self.dash,
@@ -31,31 +31,31 @@ package struct TraceParent: Sendable, Hashable {
             let low = Self.number(bytes[19..<35]), let spanID = Self.number(bytes[36..<52]),
             let flags = Self.number(bytes[53..<55])
         else { return nil }
-        // Later versions may say more behind a dash; the first may not.
+        // Later versions may append more after a dash, version 0 may not.
         guard version != 0xFF, bytes.count == Self.length || (version > 0 && bytes[Self.length] == Self.dash),
             high | low != 0, spanID != 0
         else { return nil }
         self.init(traceID: TraceID(high: high, low: low), spanID: spanID, isSampled: flags & 1 != 0)
     }
 
-    /// As it is sent on, in the version that we know.
+    /// The field to send, in version 0.
     package var text: String { "00-\(traceID.text)-\(spanIDText)-\(isSampled ? "01" : "00")" }
 
     package var spanIDText: String { Self.hexadecimal(spanID) }
 
-    /// The first of a trace.
+    /// A new trace with its root span.
     static func root(isSampled: Bool) -> TraceParent {
         TraceParent(
             traceID: TraceID(high: .random(in: .min ... .max), low: .random(in: 1 ... .max)),
             spanID: .random(in: 1 ... .max), isSampled: isSampled)
     }
 
-    /// Another piece of work of the same trace.
+    /// A new span of the same trace.
     var child: TraceParent {
         TraceParent(traceID: traceID, spanID: .random(in: 1 ... .max), isSampled: isSampled)
     }
 
-    /// Digits and lower-case letters alone; upper case is not one.
+    /// Hexadecimal digits in lower case; `nil` for other characters, also for upper case.
     private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
         digits.reduce(UInt64?.some(0)) { number, digit in
             switch digit {

@@ -1,11 +1,11 @@
-/// What other tracing systems have to say to themselves: the `tracestate` field, passed on as it came (W3C Trace Context, 3.3).
+/// The `tracestate` field: data of other tracing systems, propagated unchanged (W3C Trace Context, 3.3).
 package struct TraceState: Sendable, Hashable {
     package let text: String
 
     private static let membersMax = 32
     private static let bytesMax = 512
 
-    /// `nil` for what is not one, or is longer than has to be passed on.
+    /// `nil` if the field is invalid, or longer than the 512 bytes that must be propagated.
     package init?(_ field: String) {
         guard !field.isEmpty, field.utf8.count <= Self.bytesMax else { return nil }
         let members = field.split(separator: ",", omittingEmptySubsequences: false)

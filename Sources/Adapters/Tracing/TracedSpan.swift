@@ -2,27 +2,28 @@ package import Instrumentation
 import Synchronization
 package import Tracing
 
-/// A piece of work that was traced.
+/// The data of a span.
 package struct SpanRecord: Sendable {
-    let place: TraceParent
+    /// Its trace id and span id.
+    let identity: TraceParent
     let parentSpanID: UInt64?
     let state: TraceState?
     var name: String
     let kind: SpanKind
-    /// Nanoseconds since 1970.
+    /// Nanoseconds since the Unix epoch.
     let start: UInt64
     var end: UInt64 = 0
     var attributes: SpanAttributes = [:]
     var status: SpanStatus?
     var events: [(name: String, at: UInt64)] = []
 
-    /// More of them say no more.
+    /// Maximum number of events; later events are dropped.
     static let eventsMax = 32
 
     init(
-        place: TraceParent, parentSpanID: UInt64?, state: TraceState?, name: String, kind: SpanKind, start: UInt64
+        identity: TraceParent, parentSpanID: UInt64?, state: TraceState?, name: String, kind: SpanKind, start: UInt64
     ) {
-        self.place = place
+        self.identity = identity
         self.parentSpanID = parentSpanID
         self.state = state
         self.name = name
@@ -31,7 +32,7 @@ package struct SpanRecord: Sendable {
     }
 }
 
-/// A span under way; one that is not recorded does nothing but carry its context.
+/// A span that has begun. If it is not recorded, it only carries its context.
 package final class TracedSpan: Tracing.Span {
     package let context: InstrumentationContext
     private let record: Mutex<SpanRecord?>
@@ -43,7 +44,7 @@ package final class TracedSpan: Tracing.Span {
         self.queue = queue
     }
 
-    /// Until it has ended.
+    /// False after `end`.
     package var isRecording: Bool { record.withLock { $0 != nil } }
 
     package var operationName: String {
@@ -71,7 +72,7 @@ package final class TracedSpan: Tracing.Span {
         }
     }
 
-    /// The kind of the error alone: what it says may hold what is nobody's business.
+    /// Records the error's type only, since its message may contain confidential data.
     package func recordError<Instant: TracerInstant>(
         _ error: any Error, attributes: SpanAttributes, at instant: @autoclosure () -> Instant
     ) {
@@ -80,7 +81,7 @@ package final class TracedSpan: Tracing.Span {
         setStatus(SpanStatus(code: .error))
     }
 
-    /// Links are of no use to anybody here.
+    /// Does nothing: this service makes no links.
     package func addLink(_ link: SpanLink) {}
 
     package func end<Instant: TracerInstant>(at instant: @autoclosure () -> Instant) {

@@ -5,9 +5,9 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("A record of the log", .timeLimit(.minutes(1)))
+@Suite("Log lines", .timeLimit(.minutes(1)))
 struct ServiceLogHandlerTests {
-    /// What is written of what `log` logs, a line each.
+    /// The lines that are written when `log` runs.
     private static func written(
         _ format: LogOutput.Format, level: Logger.Level = .info, _ log: (Logger, LogOutput) -> Void
     ) -> [String] {
@@ -25,7 +25,7 @@ struct ServiceLogHandlerTests {
     }
 
     @Test(
-        "shows what would end its line, colour a terminal or turn its direction",
+        "Log: line ends, terminal escapes and bidirectional controls are escaped",
         arguments: [
             ("a\nb", "a\\u{a}b"), ("a\r\nb", "a\\u{d}\\u{a}b"), ("a\u{1B}[31mb", "a\\u{1b}[31mb"), ("\u{0}", "\\u{0}"),
             ("\u{7F}", "\\u{7f}"), ("\u{85}", "\\u{85}"), ("\u{2028}\u{2029}", "\\u{2028}\\u{2029}"),
@@ -35,7 +35,7 @@ struct ServiceLogHandlerTests {
     func escapes(text: String, shown: String) throws {
         let line = Self.record(text, ["field": text])
         #expect(line.hasSuffix(" INFO     test: \(shown) field=\(shown)\n"), "\(line)")
-        // As an object it is one line as well, and read back as what it was.
+        // JSON output is one line too, and parses to the original text.
         let object = try #require(
             Self.written(.json) { logger, _ in logger.info("\(text)", metadata: ["field": "\(text)"]) }.first)
         #expect(object.unicodeScalars.filter { $0.value < 0x20 || (0x2028...0x2029).contains($0.value) } == ["\n"])
@@ -44,7 +44,7 @@ struct ServiceLogHandlerTests {
         #expect(read["message"] == text && read["field"] == text)
     }
 
-    @Test("is no longer than anybody reads")
+    @Test("Log: long messages and fields are truncated")
     func length() {
         let field = Self.record("", ["field": String(repeating: "ä", count: 8000)])
         #expect(field.hasSuffix(" field=" + String(repeating: "ä", count: 128) + "…\n"))
@@ -57,7 +57,7 @@ struct ServiceLogHandlerTests {
         #expect(object.joined().utf8.count < 6 * 1024 + 6 * 256 + 200)
     }
 
-    @Test("says when, how bad, from where and what, numbers as numbers")
+    @Test("Log: a JSON line has time, level, logger, message and fields; numbers stay numbers")
     func object() throws {
         let lines = Self.written(.json) { logger, _ in
             var logger = logger
@@ -79,7 +79,7 @@ struct ServiceLogHandlerTests {
         #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil, "\(time)")
     }
 
-    @Test("is written by the level of the moment, but for loggers with one of their own")
+    @Test("Log: the level can be changed at run time; a logger's own level takes precedence")
     func level() {
         let lines = Self.written(.text) { logger, output in
             var strict = logger
@@ -94,7 +94,7 @@ struct ServiceLogHandlerTests {
         #expect(lines.count == 1 && lines[0].hasSuffix("test: two\n"))
     }
 
-    @Test("is given up, and counted, when nobody takes what is written; whoever logs does not wait")
+    @Test("Log: while the output is blocked, logging does not wait; lines are dropped and counted")
     func dropped() {
         let release = DispatchSemaphore(value: 0)
         let count = Atomic(0)
@@ -112,7 +112,7 @@ struct ServiceLogHandlerTests {
         #expect(output.lines.map(\.count).reduce(0, +) + output.linesDropped == 1000)
     }
 
-    @Test("stays one line in a service that is sent what is meant for its log", arguments: ["text", "json"])
+    @Test("Log: requests that try to inject log lines leave one line each", arguments: ["text", "json"])
     func service(format: String) async throws {
         try await RunningService.with(["--log-level", "debug", "--log-format", format]) { service in
             let long = String(repeating: "M", count: 8000)
@@ -124,7 +124,7 @@ struct ServiceLogHandlerTests {
             try await FramePeer.connected(to: service.port) { peer in
                 try await peer.send(
                     .headers(1, FramePeer.request(long, "/%0aerror") + fields),
-                    // Refused before anybody could log it.
+                    // Refused before it reaches the log.
                     .headers(3, FramePeer.get("/", ("user-agent", "\u{1B}[31m"))))
                 _ = try await peer.settle()
             }

@@ -11,7 +11,7 @@ struct MetricsRegistryTests {
         return String(buffer: buffer)
     }
 
-    @Test("are written as Prometheus reads them, whatever is in a label")
+    @Test("Metrics: names are sanitized and label values escaped in both formats")
     func escapes() {
         let registry = MetricsRegistry(definitions: [])
         Counter(label: "calls_total", dimensions: [("name", "a\"b\\c\nd"), ("other", "ä")], factory: registry)
@@ -36,7 +36,7 @@ struct MetricsRegistryTests {
                 """#)
     }
 
-    @Test("describe everything there is, also what has not happened yet")
+    @Test("Metrics: every family of the catalogue has HELP and TYPE lines before its first sample")
     func described() {
         let text = Self.text(MetricsRegistry())
         for definition in MetricDefinition.all {
@@ -50,7 +50,7 @@ struct MetricsRegistryTests {
         #expect(Set(MetricDefinition.all.map(\.name)).count == MetricDefinition.all.count)
     }
 
-    @Test("of time are counted up to each bound, a time that is a bound's among them")
+    @Test("Metrics: histogram buckets are cumulative and include their upper bound")
     func histogram() {
         let registry = MetricsRegistry()
         let timer = Metrics.Timer(.zoomBudgetWait, [("master", "a")], in: registry)
@@ -66,13 +66,13 @@ struct MetricsRegistryTests {
         #expect(lines.last == #"zoom_budget_wait_seconds_sum{master="a"} 61.00021"#)
     }
 
-    @Test("lose no count however many count at the same moment")
+    @Test("Metrics: concurrent updates lose no count")
     func concurrent() async {
         let registry = MetricsRegistry()
         await withTaskGroup { group in
             for _ in 0..<8 {
                 group.addTask {
-                    // Found anew each time: it is one and the same.
+                    // Each call finds the same instrument.
                     for _ in 0..<5000 {
                         Counter(.zoomCalls, [("outcome", "ok")], in: registry).increment()
                         Meter(.streamsOpen, in: registry).increment()
@@ -90,7 +90,7 @@ struct MetricsRegistryTests {
         #expect(text.contains("zoom_budget_wait_seconds_sum 20000\n"))
     }
 
-    @Test("No two families of the catalogue have one name, also without the suffixes that formats add")
+    @Test("Metrics: no two families of the catalogue have the same name, also without the suffixes that formats add")
     func names() {
         // The suffixes of OpenMetrics 1.0, "MetricFamily".
         let suffixes = ["_total", "_created", "_count", "_sum", "_bucket", "_gcount", "_gsum", "_info"]
@@ -102,7 +102,7 @@ struct MetricsRegistryTests {
         #expect(repeated.isEmpty)
     }
 
-    @Test("A library's metric whose name is taken is left out, so that the page stays readable")
+    @Test("Metrics: a library's metric with a name in use is omitted, so that the page stays valid")
     func clash() {
         let registry = MetricsRegistry(definitions: [])
         Meter(label: "connections", factory: registry).set(7)
@@ -115,7 +115,7 @@ struct MetricsRegistryTests {
         }
     }
 
-    @Test("of libraries are taken as well, and one that is of two kinds does no harm")
+    @Test("Metrics: libraries can add metrics; a second kind under the same name does no harm")
     func others() {
         let registry = MetricsRegistry(definitions: [])
         registry.makeRecorder(label: "sizes", dimensions: [], aggregate: true).record(5 as Int64)

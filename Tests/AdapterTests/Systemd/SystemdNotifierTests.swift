@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-@Suite("What systemd is told", .timeLimit(.minutes(10)))
+@Suite("systemd notifications", .timeLimit(.minutes(10)))
 struct SystemdNotifierTests {
-    @Test("is that the service is ready, that it goes on, and that it stops")
+    @Test("systemd receives READY, WATCHDOG keep-alives and STOPPING")
     func notices() async throws {
         try await withTemporaryFolder { folder in
             let path = folder + "/notify"
@@ -30,7 +30,7 @@ struct SystemdNotifierTests {
         }
     }
 
-    @Test("is nothing where nobody listens, and the service goes on")
+    @Test("The service starts without systemd's notification socket")
     func nobody() async throws {
         for path in ["/nowhere/at/all", "relative", "@abstract"] {
             try await RunningService.with(environment: ["NOTIFY_SOCKET": path]) { service in

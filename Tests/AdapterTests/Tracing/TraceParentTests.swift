@@ -3,22 +3,22 @@ import Testing
 
 private let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-@Suite("The fields of a trace")
+@Suite("Trace context fields")
 struct TraceParentTests {
-    @Test("are read and written as they came")
+    @Test("traceparent: a parsed field is written unchanged")
     func read() throws {
         let parent = try #require(TraceParent(good.utf8))
         #expect(parent.text == good && parent.isSampled)
         #expect(parent.traceID.text == "4bf92f3577b34da6a3ce929d0e0e4736" && parent.spanIDText == "00f067aa0ba902b7")
         let unsampled = try #require(TraceParent((good.dropLast(2) + "00").utf8))
         #expect(!unsampled.isSampled)
-        // Of the flags we know one, and of later versions what this one has.
+        // Unknown flags, and what a later version appends, are ignored.
         let later = try #require(TraceParent(("cc" + good.dropFirst(2).dropLast(2) + "ff-what-comes").utf8))
         #expect(later.text == good)
     }
 
     @Test(
-        "are not taken for what they are not",
+        "traceparent: an invalid field is refused",
         arguments: [
             "", "00", good + "-", good + "0", "ff" + good.dropFirst(2), "cc" + good.dropFirst(2) + "x",
             good.uppercased(), good.replacing("-", with: "_"), good.replacing("4bf92f35", with: "4bf92f3g"),
@@ -29,7 +29,7 @@ struct TraceParentTests {
         #expect(TraceParent(text.utf8) == nil)
     }
 
-    @Test("are read or refused at every place they could be cut or changed, and never trap")
+    @Test("traceparent: no truncation and no changed byte crashes the parser")
     func everyByte() {
         let bytes = Array(good.utf8)
         for count in 0..<bytes.count { #expect(TraceParent(bytes.prefix(count)) == nil) }
@@ -38,14 +38,14 @@ struct TraceParentTests {
                 var changed = bytes
                 changed[place] = byte
                 guard let parent = TraceParent(changed) else { continue }
-                // Whatever is taken is something we would send.
+                // Each accepted field can be written and parsed again.
                 #expect(TraceParent(parent.text.utf8) == parent)
             }
         }
     }
 
     @Test(
-        "of other systems are passed on if they keep to the rules",
+        "tracestate: a valid field is propagated, an invalid one is dropped",
         arguments: [
             ("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", true), ("a=1, b=2", true), ("a=1,,b=2", true),
             ("0@v=x y", true), ("", false), ("a", false), ("A=1", false), ("a=b=c", false), ("a=\u{7F}", false),

@@ -10,12 +10,12 @@ import Synchronization
 import Testing
 import Tracing
 
-/// A collector of spans.
+/// A fake collector of spans.
 private final class Collector: Sendable {
     private let bodies = Mutex<[Data]>([])
     let requests = Event<Int>()
 
-    /// - Parameter status: What the request with that number is answered.
+    /// - Parameter status: Returns the status of the response to the request with this number, from 1.
     func handler(_ status: @escaping @Sendable (Int) -> Int = { _ in 200 }) -> ScriptedHandler {
         ScriptedHandler { [self] request in
             .eventually { [self] in
@@ -64,14 +64,14 @@ struct TracingTests {
     private static let traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
     private static let sampled = "00-\(traceID)-00f067aa0ba902b7-01"
 
-    @Test("have a span for the request, the lookup, the token and the call to Zoom")
+    @Test("Tracing: a request has spans for the request, the cache lookups and the call to Zoom")
     func spans() async throws {
         let collector = Collector()
         try await withServer(collector.handler()) { server in
             let flags = ["--trace-otlp-url", "http://127.0.0.1:\(server.port)", "--trace-sample", "0.000001"]
             try await RunningService.with(flags) { service in
                 for _ in 0..<2 { _ = await service.curl(service.accountPath, "-H", "traceparent: \(Self.sampled)") }
-                // Nobody records these.
+                // Not sampled.
                 _ = await service.curl(service.accountPath, "-H", "traceparent: \(Self.sampled.dropLast())0")
                 _ = await service.curl(service.accountPath)
             }
@@ -90,7 +90,7 @@ struct TracingTests {
             ])
         let calls = named("Get billing information")
         #expect(calls.count == 1 && calls[0]["kind"] as? Int == 3)
-        // Looked for, and not there; looked up; and looked for again.
+        // The first request's cache miss and its fetch, and the second request's cache hit.
         let lookups = named("look up")
         #expect(lookups.count == 3)
         #expect(lookups.contains { $0["spanId"] as? String == calls[0]["parentSpanId"] as? String })
@@ -102,7 +102,7 @@ struct TracingTests {
         #expect(collector.resource["service.version"] == BuildInfo.version)
     }
 
-    @Test("go on to Zoom as what the call is a part of")
+    @Test("Tracing: requests to Zoom carry the caller's trace context")
     func onward() async throws {
         let fields = Mutex<[(String?, String?)]>([])
         let zoom = ScriptedHandler { request in
@@ -126,7 +126,7 @@ struct TracingTests {
         }
         let seen = fields.withLock { $0 }
         #expect(seen.count == 4 && seen.allSatisfy { $0.1 == "a=1,b=2" })
-        // Of a span there is one where somebody waits and spans are wanted; else it is the caller's.
+        // Only interactive calls of a recording tracer have their own span; the others send the caller's.
         #expect([0, 1, 3].allSatisfy { seen[$0].0 == Self.sampled })
         #expect(seen[2].0?.hasPrefix("00-\(Self.traceID)-") == true && seen[2].0 != Self.sampled)
     }
@@ -154,14 +154,14 @@ struct TracingTests {
             try await withServices([exporter]) {
                 while try await collector.requests.next() < until {}
             }
-            // What is under way when it is asked to stop comes to its end.
+            // The exporter finishes the current batch at shutdown.
         }
         var text = ByteBuffer()
         metrics.samples().write(.text, to: &text)
         return (collector.spans.count, String(buffer: text))
     }
 
-    @Test("are bounded: whoever ends a span never waits, and what there is no room for is counted")
+    @Test("Span queue: ending a span never blocks; spans beyond the limit are dropped and counted")
     func bounded() async throws {
         let (spans, metrics) = try await Self.export(1500, status: { _ in 200 }, until: 2)
         #expect(spans == 1000)
@@ -170,7 +170,7 @@ struct TracingTests {
         )
     }
 
-    @Test("are sent again when the collector cannot take them, and given up when it will not")
+    @Test("Span export: retryable failures are retried, then spans are dropped; other failures drop spans immediately")
     func refused() async throws {
         let (again, taken) = try await Self.export(10, status: { $0 < 3 ? 503 : 200 }, until: 3)
         #expect(again == 30 && taken.contains("trace_spans_exported_total 10\n"))
@@ -180,7 +180,7 @@ struct TracingTests {
         #expect(often == 40 && failed.contains("trace_spans_dropped_total 10\n"))
     }
 
-    @Test("cost no request anything when the collector is not there or says nothing")
+    @Test("Span export: requests succeed while the collector is unreachable or does not respond")
     func gone() async throws {
         let (started, cancelled) = (Event<Void>(), Event<Void>())
         try await withServer(ScriptedHandler.waiting(started: started, cancelled: cancelled)) { server in

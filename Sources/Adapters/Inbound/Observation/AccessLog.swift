@@ -68,7 +68,7 @@ package struct AccessLog: Sendable {
         let method: String
         let client: SocketAddress?
         let version: String
-        let trace: TracePlace?
+        let trace: TraceContext?
         let status: Int
         let duration: TimeAmount
         let bytes: Int

@@ -1,7 +1,7 @@
 package import Instrumentation
 
-/// Where work stands in its trace, as it goes from task to task.
-package struct TracePlace: Sendable {
+/// The trace context of a task (W3C Trace Context): the parent span and the state of other tracing systems.
+package struct TraceContext: Sendable {
     package let parent: TraceParent
     package let state: TraceState?
 
@@ -10,7 +10,7 @@ package struct TracePlace: Sendable {
         self.state = state
     }
 
-    /// What two fields say that came in; `nil` if the first says nothing.
+    /// Parses the two fields of a request; `nil` without a valid `traceparent`.
     init?(traceparent: (some Collection<UInt8>)?, tracestate: @autoclosure () -> String?) {
         guard let traceparent, let parent = TraceParent(traceparent) else { return nil }
         self.init(parent: parent, state: tracestate().flatMap(TraceState.init))
@@ -18,25 +18,25 @@ package struct TracePlace: Sendable {
 }
 
 extension InstrumentationContext {
-    private enum TracePlaceKey: InstrumentationContextKey {
-        typealias Value = TracePlace
+    private enum TraceContextKey: InstrumentationContextKey {
+        typealias Value = TraceContext
         static var nameOverride: String? { "trace" }
     }
 
-    package var trace: TracePlace? {
-        get { self[TracePlaceKey.self] }
-        set { self[TracePlaceKey.self] = newValue }
+    package var trace: TraceContext? {
+        get { self[TraceContextKey.self] }
+        set { self[TraceContextKey.self] = newValue }
     }
 }
 
 extension HTTPRequest {
-    /// The trace that the request is part of.
-    var trace: TracePlace? { TracePlace(traceparent: fields[.traceparent], tracestate: fields.list(.tracestate)) }
+    /// The trace context that the request carries.
+    var trace: TraceContext? { TraceContext(traceparent: fields[.traceparent], tracestate: fields.list(.tracestate)) }
 }
 
 extension ClientRequest {
-    /// Says which trace the request is part of.
-    mutating func append(_ trace: TracePlace) {
+    /// Adds the fields `traceparent` and `tracestate`.
+    mutating func append(_ trace: TraceContext) {
         fields.append(.traceparent, trace.parent.text)
         if let state = trace.state { fields.append(.tracestate, state.text) }
     }
