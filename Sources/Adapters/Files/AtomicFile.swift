@@ -3,22 +3,22 @@
 #endif
 
 extension PrivateFile {
-    /// How long to wait for another program that changes a file in the same folder. A change takes milliseconds.
+    /// How long to wait for the lock of the folder. Other programs hold it for milliseconds.
     package static let lockWaitMax = Duration.seconds(20)
 
-    /// Replaces the file by a changed one, or makes a first one that its owner alone can read. At any moment, and after a
-    /// crash of this program or its machine, readers find the old file or the new one, whole. Programs that change files
-    /// in one folder wait for each other.
+    /// Replaces the file atomically, or creates it with mode 0600. Readers always find the complete old or the complete new
+    /// file, even after a crash of this program or the machine. Programs that change files in the same folder wait for each
+    /// other.
     ///
-    /// A link is followed, and the file it leads to is replaced. Mode and owner stay the same. Blocks while it waits for
-    /// the lock and the disk.
+    /// Follows symbolic links and replaces their target. Preserves mode and owner. Blocks while it waits for the lock and
+    /// the disk.
     ///
     /// - Parameters:
-    ///   - change: Gets the content, `nil` if there is no file, and returns the new one.
-    ///   - check: Reads the new content as a later reader will, and throws what that reader would throw.
-    ///   - beforeReplacing: Called when the new file is on the disk and has been read back. Nothing but the replacement
-    ///     itself can fail after that.
-    /// - Throws: Also what the closures throw. The file has not changed then, unless the folder could not be synced.
+    ///   - change: Receives the current content, `nil` if there is no file, and returns the new content.
+    ///   - check: Parses the new content as later readers will, and throws what they would throw.
+    ///   - beforeReplacing: Called when the new file is synced to the disk and was read back. After that, only the rename
+    ///     can fail.
+    /// - Throws: `FileProblem`, also from the closures. The file is then unchanged, unless syncing the folder failed.
     package func update(
         lockWaitMax: Duration = lockWaitMax, _ change: ([UInt8]?) throws(FileProblem) -> [UInt8],
         check: ([UInt8]) throws(FileProblem) -> Void = { _ in },
@@ -36,10 +36,11 @@ extension PrivateFile {
         defer { cleanse(&bytes) }
         guard bytes.count <= bytesMax else {
             throw problem(
-                "it would have \(bytes.count) bytes, more than the \(bytesMax) that can be read; it was not changed")
+                "the new content has \(bytes.count) bytes, more than the limit of \(bytesMax); the file was not changed"
+            )
         }
 
-        // Only the holder of the lock uses this name: a file that is there was left by a program that died.
+        // Only the holder of the lock uses this name. An existing file was left by a program that was killed.
         let temporary = (folder == "/" ? "" : folder) + "/." + SystemText.lastComponent(ofPath: target) + ".new"
         let temporaryName = SystemText.cString(of: temporary)
         unlink(temporaryName)
@@ -52,11 +53,11 @@ extension PrivateFile {
                 close(descriptor)
                 throw error
             }
-            // A network file system may report only now that the disk is full.
+            // A network file system may report a full disk only on close.
             guard close(descriptor) == 0 else { throw writeProblem(code: errno) }
             var written = try readWithStatus(at: temporary).bytes
             defer { cleanse(&written) }
-            guard written == bytes else { throw problem("the file system does not return what was written to it") }
+            guard written == bytes else { throw problem("the file system returned other content than was written") }
             try check(written)
             try beforeReplacing()
             guard rename(temporaryName, SystemText.cString(of: target)) == 0 else {
@@ -66,11 +67,11 @@ extension PrivateFile {
             unlink(temporaryName)
             throw error
         }
-        // Some file systems cannot sync a folder and say EINVAL.
+        // Some file systems cannot sync a folder and return EINVAL.
         guard fsync(folderDescriptor) == 0 || errno == EINVAL else { throw FileProblem(path: folder, code: errno) }
     }
 
-    /// Polls, since a wait in `flock` has no deadline.
+    /// Polls, since `flock` has no timeout.
     private static func lock(_ descriptor: CInt, of folder: String, waitMax: Duration) throws(FileProblem) {
         let deadline = ContinuousClock.now + waitMax
         var microseconds: UInt32 = 500
@@ -88,7 +89,7 @@ extension PrivateFile {
     private func write(_ bytes: [UInt8], to descriptor: CInt, like old: stat?) throws(FileProblem) {
         var offset = 0
         while offset < bytes.count {
-            // The first part alone for a large file, so that little is copied after a short write.
+            // The whole array without a copy, then a copy of the rest after each short write.
             let count =
                 offset == 0
                 ? Glibc.write(descriptor, bytes, bytes.count)
@@ -100,7 +101,7 @@ extension PrivateFile {
         if let old {
             if old.st_uid != geteuid() || old.st_gid != getegid() {
                 guard fchown(descriptor, old.st_uid, old.st_gid) == 0 else {
-                    throw problem("its owner and group could not be kept: run this as its owner")
+                    throw problem("its owner and group cannot be preserved: run this as its owner")
                 }
             }
             guard fchmod(descriptor, old.st_mode & 0o777) == 0 else { throw problem(code: errno) }
@@ -112,12 +113,12 @@ extension PrivateFile {
         problem("cannot be written: \(FileProblem(path: path, code: code).reason)")
     }
 
-    /// The path without links, whether the file is there or not.
+    /// The path with symbolic links resolved; the file itself need not exist.
     private func followed() throws(FileProblem) -> String {
         if let whole = Self.realPath(path) { return whole }
         var status = stat()
         guard lstat(SystemText.cString(of: path), &status) != 0, path.utf8.last != UInt8(ascii: "/") else {
-            throw problem("a link that leads nowhere, or a folder")
+            throw problem("a dangling symbolic link, or a folder")
         }
         let parent = SystemText.parent(ofPath: path)
         guard let folder = Self.realPath(parent) else { throw FileProblem(path: parent, reason: "no such folder") }

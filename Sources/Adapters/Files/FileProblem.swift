@@ -2,7 +2,7 @@
     import Glibc
 #endif
 
-/// A file cannot be used. Says which and why, and never what is in it.
+/// Why a file cannot be used. Never contains the file's content.
 package struct FileProblem: Error, Sendable, Equatable, CustomStringConvertible {
     package let path: String
     package let reason: String
@@ -12,12 +12,12 @@ package struct FileProblem: Error, Sendable, Equatable, CustomStringConvertible 
         self.reason = reason
     }
 
-    /// - Parameter code: `errno`, as the failed call left it.
+    /// - Parameter code: `errno` of the failed call.
     package init(path: String, code: CInt) {
         let reason =
             switch code {
             case ENOENT: "no such file"
-            case EACCES, EPERM: "may not be read or written by this program's user"
+            case EACCES, EPERM: "permission denied"
             case EISDIR: "a folder, not a file"
             case ENOSPC, EDQUOT, EFBIG: "no space left"
             default: String(cString: strerror(code))

@@ -2,34 +2,34 @@ import DequeModule
 import NIOPosix
 import Synchronization
 
-/// Runs calls that may block on the file system, one after another, on threads that are meant to block.
+/// Runs blocking file system calls one after another, on threads that may block.
 ///
-/// A call to a network file system can take minutes. It must hold neither an event loop nor a thread of Swift's
-/// cooperative pool, of which there is one for each processor. A queue holds at most one thread.
+/// A call to a network file system can take minutes. It must block neither an event loop nor a thread of Swift's
+/// cooperative pool, which has one thread for each processor. A queue uses at most one thread.
 package final class FileQueue: Sendable {
     private struct State {
         var isRunning = false
         var waiting: Deque<@Sendable () -> Void> = []
     }
 
-    /// Shared by all queues. Not NIO's own pool: lookups of host names run there, and must not wait for files.
+    /// Shared by all queues. Separate from NIO's pool, so that DNS lookups do not wait for files.
     private static let pool = {
         let pool = NIOThreadPool(numberOfThreads: 8)
         pool.start()
         return pool
     }()
 
-    /// More calls are refused: the file system does not answer.
+    /// Further calls are refused, since the file system does not respond.
     private static let waitingMax = 64
 
     private let state = Mutex(State())
 
     package init() {}
 
-    /// Runs `body` behind all calls before it.
+    /// Runs `body` after all earlier calls.
     ///
-    /// - Parameter timer: Returns when the result is no longer waited for. `body` still runs to its end.
-    /// - Returns: `nil` if the timer returned first or too many calls wait.
+    /// - Parameter timer: Ends the wait for the result when it returns. `body` still runs to its end.
+    /// - Returns: `nil` if the timer returned first or the queue is full.
     package func run<Value: Sendable>(
         within timer: (@Sendable () async -> Void)? = nil, _ body: @escaping @Sendable () -> Value
     ) async -> Value? {
@@ -48,14 +48,14 @@ package final class FileQueue: Sendable {
     }
 
     private func enqueue(_ body: @escaping @Sendable () -> Void) -> Bool {
-        let (isTaken, begins) = state.withLock { state in
+        let (isQueued, begins) = state.withLock { state in
             guard state.waiting.count < Self.waitingMax else { return (false, false) }
             state.waiting.append(body)
             defer { state.isRunning = true }
             return (true, !state.isRunning)
         }
         if begins { Self.pool.submit { _ in self.runAll() } }
-        return isTaken
+        return isQueued
     }
 
     private func runAll() {

@@ -6,23 +6,23 @@ import NIOPosix
     import Glibc
 #endif
 
-/// Tells when files may have changed: at once by the system's notices (inotify), and at an interval for file systems that
-/// give none, as those on a network.
+/// Reports when files may have changed: immediately through inotify(7), and at an interval for file systems without it, such
+/// as network file systems.
 ///
-/// Folders are watched rather than files: editors and secret mounts do not write into a file, they replace it. Kubernetes
-/// does so two links away (`tls.crt` -> `..data/tls.crt`, `..data` -> `..2026_11_23`), so the folder of each link on the
-/// way is watched too. Of the real folders on the way only the last is watched: the replacement of another one is found
-/// at the interval.
+/// It watches folders rather than files, since editors and secret mounts replace files instead of writing to them. Kubernetes
+/// replaces a link two steps away (`tls.crt` -> `..data/tls.crt`, `..data` -> `..2026_11_23`), so the folder of each link in
+/// the path is watched too. Of the real folders in the path, only the last is watched. The replacement of another one is
+/// detected at the interval.
 package struct FileWatch: Sendable {
     private let paths: [String]
     private let interval: TimeAmount
     private let eventLoop: any EventLoop
     private let logger: Logger
 
-    /// Links are followed and folders watched here: on a network file system both can block.
+    /// Resolves links and adds watches, both of which can block on a network file system.
     private let queue = FileQueue()
 
-    /// - Parameter interval: How often to look where the system gives no notices.
+    /// - Parameter interval: How often to report a possible change without an inotify event.
     package init(
         paths: [String], interval: TimeAmount = .seconds(60), eventLoop: any EventLoop, logger: Logger
     ) {
@@ -32,9 +32,10 @@ package struct FileWatch: Sendable {
         self.logger = logger
     }
 
-    /// Calls `changed` once when it has begun to watch, since something may have happened before, and each time something
-    /// may be different, one call at a time, until its task is cancelled. What happens while a call is under way is told
-    /// by one more.
+    /// Calls `changed` whenever the files may have changed, until its task is cancelled.
+    ///
+    /// The first call is made when the watch is set up, since the files may have changed before. Calls do not overlap: changes
+    /// during a call are reported by one further call.
     package func run(changed: () async -> Void) async {
         let (signals, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let timer = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in signal.yield() }
@@ -44,12 +45,12 @@ package struct FileWatch: Sendable {
         var isRefused = false
         await withTaskCancellationHandler {
             for await _ in signals {
-                // Each time again, and before `changed` reads: a link may lead elsewhere by now.
+                // For each signal, and before `changed` reads, since a link may have a new target.
                 let refusal = await queue.run { [paths] in notices?.watch(Self.folders(of: paths)) }
                 if let reason = refusal ?? nil, !isRefused {
                     isRefused = true
                     logger.warning(
-                        "the system gives no notice of changes in some folders: they are checked at an interval",
+                        "cannot watch some folders with inotify: they are checked at an interval",
                         metadata: ["errno": "\(reason)", "every": "\(interval)"])
                 }
                 await changed()
@@ -60,19 +61,19 @@ package struct FileWatch: Sendable {
         await notices?.close()
     }
 
-    /// A path as the system takes it: bytes that need not be UTF-8.
+    /// The bytes of a path, which need not be UTF-8.
     private typealias Path = [UInt8]
     private static let slash = UInt8(ascii: "/")
     private static let root: Path = [slash]
 
-    /// The folders in which a file or link can be replaced so that our paths lead elsewhere: that of the file, and that of
-    /// each link on the way. Their own paths have no links in them (path_resolution(7)).
+    /// The folders to watch: that of each file, and that of each link in its path. The results contain no links
+    /// (path_resolution(7)).
     private static func folders(of paths: [String]) -> Set<Path> {
         var folders: Set<Path> = []
         for path in paths {
             var folder = root
             var names = names(absolute(SystemText.bytes(of: path)))
-            // As many as the system itself follows.
+            // The kernel's limit.
             var linksLeft = 40
             while let name = names.popLast() {
                 let next = self.path(of: name, in: folder)
@@ -93,7 +94,7 @@ package struct FileWatch: Sendable {
         return folders
     }
 
-    /// The last comes first.
+    /// The components of a path, the last one first.
     private static func names(_ path: Path) -> [Path] {
         path.split(separator: slash).filter { $0 != [UInt8(ascii: ".")] }.map(Array.init).reversed()
     }
@@ -116,16 +117,16 @@ package struct FileWatch: Sendable {
 
     private static func cString(_ path: Path) -> [CChar] { path.map { CChar(bitPattern: $0) } + [0] }
 
-    /// `nil` for what is no link.
+    /// `nil` if it is not a link.
     private static func target(ofLink path: Path) -> Path? {
         var target = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink(cString(path), &target, target.count)
         return count > 0 ? target[..<count].map { UInt8(bitPattern: $0) } : nil
     }
 
-    // MARK: The system's notices
+    // MARK: inotify
 
-    /// One queue of the system's notices.
+    /// An inotify instance.
     private struct Notices {
         private static let arrivals = CInt(IN_CREATE | IN_MOVED_TO)
         private static let changes =
@@ -134,24 +135,24 @@ package struct FileWatch: Sendable {
         let descriptor: CInt
         let channel: any Channel
 
-        /// Folders that are watched already stay so.
+        /// Adds watches for the folders. Earlier watches remain.
         ///
-        /// - Returns: `errno` if the system refuses to tell of one.
+        /// - Returns: `errno` if a folder cannot be watched.
         func watch(_ folders: Set<Path>) -> CInt? {
             folders.compactMap { watch($0) }.first
         }
 
-        /// Watches a folder or, while it is not there, the nearest one above it for it to come.
+        /// Watches a folder or, while it does not exist, the nearest existing folder above it for its creation.
         private func watch(_ folder: Path, for events: CInt = Self.changes) -> CInt? {
             guard let problem = add(folder, events) else { return nil }
             guard problem == ENOENT || problem == ENOTDIR, folder != FileWatch.root else { return problem }
             let problemAbove = watch(FileWatch.parent(of: folder), for: Self.arrivals)
-            // It may have come in between.
+            // The folder may have been created in between.
             _ = add(folder, events)
             return problemAbove
         }
 
-        /// - Returns: `errno`, if there is something wrong.
+        /// - Returns: `errno` if the call fails.
         private func add(_ folder: Path, _ events: CInt) -> CInt? {
             inotify_add_watch(descriptor, FileWatch.cString(folder), UInt32(events | CInt(IN_MASK_ADD))) >= 0
                 ? nil : errno
@@ -166,12 +167,12 @@ package struct FileWatch: Sendable {
         let descriptor = inotify_init1(CInt(IN_NONBLOCK) | CInt(IN_CLOEXEC))
         guard descriptor >= 0 else {
             logger.warning(
-                "the system gives no notice of changed files: they are looked at every so often",
+                "inotify is not available: files are checked at an interval",
                 metadata: ["errno": "\(errno)", "every": "\(interval)"])
             return nil
         }
         do {
-            // The channel owns the descriptor from here on. What the notices say does not matter, only that they come.
+            // The channel owns the descriptor from here on. The content of the events does not matter.
             let channel = try await NIOPipeBootstrap(group: eventLoop)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
@@ -183,7 +184,7 @@ package struct FileWatch: Sendable {
         } catch {
             Glibc.close(descriptor)
             logger.warning(
-                "the system's notices of changed files cannot be read: they are looked at every so often",
+                "cannot read inotify events: files are checked at an interval",
                 metadata: ["every": "\(interval)"])
             return nil
         }

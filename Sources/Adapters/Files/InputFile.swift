@@ -2,15 +2,15 @@
     import Glibc
 #endif
 
-/// A file that is read once: a regular file, a pipe (`<(…)`) or a device (`/dev/stdin`).
+/// Reads a file once: a regular file, a pipe (`<(…)`) or a device (`/dev/stdin`).
 package enum InputFile {
-    /// Reads to the end, which a pipe has when its last writer has closed it. Blocks meanwhile.
+    /// Reads to the end of the file. Blocks; a pipe ends when its last writer closes it.
     ///
     /// - Parameters:
-    ///   - path: `-` and `/dev/stdin` are standard input.
-    ///   - bytesMax: More is refused.
+    ///   - path: `-` and `/dev/stdin` mean standard input.
+    ///   - bytesMax: Larger files are refused.
     package static func read(_ path: String, bytesMax: Int) throws(FileProblem) -> [UInt8] {
-        // Opening /dev/stdin again fails for a socket, and for a file that only the caller of sudo may open.
+        // Reopening /dev/stdin fails for a socket, and under sudo for a file that only the invoking user may open.
         if path == "-" || path == "/dev/stdin" {
             return try read(STDIN_FILENO, of: "standard input", bytesMax: bytesMax)
         }
@@ -20,7 +20,7 @@ package enum InputFile {
         return try read(descriptor, of: path, bytesMax: bytesMax)
     }
 
-    /// Whether it is a regular file, which can be read again when it changes.
+    /// Whether it is a regular file, which can be reloaded.
     package static func isRegular(_ path: String) -> Bool {
         var status = stat()
         return stat(SystemText.cString(of: path), &status) == 0 && status.st_mode & S_IFMT == S_IFREG
@@ -28,7 +28,7 @@ package enum InputFile {
 
     /// Reads from a descriptor to the end.
     ///
-    /// - Parameter sizeHint: Bytes that are expected: so many are reserved, so that no copy is left behind by growing.
+    /// - Parameter sizeHint: Bytes to reserve. Growing the array would leave a copy of a secret in freed memory.
     static func read(
         _ descriptor: CInt, of path: String, sizeHint: Int = 0, bytesMax: Int
     ) throws(FileProblem) -> [UInt8] {

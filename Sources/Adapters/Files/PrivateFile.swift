@@ -2,19 +2,19 @@
     import Glibc
 #endif
 
-/// A file for its owner alone, like the private keys of SSH: one that others could read or write is refused, unless that
-/// is allowed.
+/// A file that only its owner may access, like the private keys of SSH. Unless sharing is allowed, a file that other users
+/// can read or write is refused.
 package struct PrivateFile: Sendable, Hashable {
     /// In the form of `SystemText`.
     package let path: String
 
-    /// Takes the file whatever its owner and mode are, as in a secret mounted by Kubernetes.
+    /// Skips the check of owner and mode, as needed for a secret mounted by Kubernetes.
     package let mayBeShared: Bool
 
-    /// The largest size in bytes, of what is read and of what is written.
+    /// Maximum size in bytes, for reading and writing.
     package let bytesMax: Int
 
-    /// For files with a few lines for each entry; some thousand entries fit.
+    /// The usual limit: room for some thousand entries of a few lines each.
     package static let bytesMaxUsual = 1_048_576
 
     package init(path: String, mayBeShared: Bool = false, bytesMax: Int = bytesMaxUsual) {
@@ -28,15 +28,15 @@ package struct PrivateFile: Sendable, Hashable {
         PrivateFile(path: path, mayBeShared: mayBeShared, bytesMax: bytesMax)
     }
 
-    /// What changes when a file does, or when another takes its place.
+    /// Identifies the state of a file: changes when the file is written or replaced.
     package struct Stamp: Sendable, Equatable {
         private let device: UInt
         private let inode: UInt
         private let size: Int
         private let times: [Int]
 
-        /// Whether whatever is written from now on changes the stamp: times of files advance in steps, and two writes
-        /// within one look like one.
+        /// Whether any further write changes the stamp. File times advance in steps, so two writes within one step have the
+        /// same stamp.
         package let isSettled: Bool
 
         fileprivate init(_ status: stat) {
@@ -54,7 +54,7 @@ package struct PrivateFile: Sendable, Hashable {
         }
     }
 
-    /// `nil` while it is not there.
+    /// `nil` if the file does not exist.
     package var stamp: Stamp? {
         var status = stat()
         return stat(SystemText.cString(of: path), &status) == 0 ? Stamp(status) : nil
@@ -64,11 +64,11 @@ package struct PrivateFile: Sendable, Hashable {
         try readWithStatus().bytes
     }
 
-    /// The content, and whose file it is.
+    /// The content, with owner and mode.
     ///
-    /// - Parameter other: The file to open instead of `path`. Errors still name `path`.
+    /// - Parameter other: Opens this file instead of `path`. Errors still name `path`.
     func readWithStatus(at other: String? = nil) throws(FileProblem) -> (bytes: [UInt8], status: stat) {
-        // Not blocking: opening a pipe without a writer would wait for one.
+        // Without O_NONBLOCK, opening a pipe waits for a writer.
         let descriptor = open(SystemText.cString(of: other ?? path), O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw problem(code: errno) }
         defer { close(descriptor) }
@@ -97,7 +97,7 @@ package struct PrivateFile: Sendable, Hashable {
         try checkFolder()
     }
 
-    /// A user who may write to a folder can replace the files in it.
+    /// Refuses a world-writable folder without the sticky bit, in which every user can replace files.
     private func checkFolder() throws(FileProblem) {
         let folder = SystemText.parent(ofPath: Self.realPath(path) ?? path)
         var status = stat()
@@ -110,7 +110,7 @@ package struct PrivateFile: Sendable, Hashable {
         }
     }
 
-    /// The absolute path without links; `nil` if there is no such file.
+    /// The absolute path without symbolic links; `nil` if the file does not exist.
     static func realPath(_ path: String) -> String? {
         guard let text = realpath(SystemText.cString(of: path), nil) else { return nil }
         defer { free(text) }

@@ -4,8 +4,7 @@ package import NIOCore
 import ServiceLifecycle
 import Synchronization
 
-/// A value that is read from files, and read again when they change. While the files cannot be used, the last good value
-/// stays in use.
+/// A value that is read from files and reloaded when they change. If a reload fails, the previous value stays in use.
 package final class ReloadedFile<Value: Sendable & Equatable>: Service {
     private struct State {
         var value: Value
@@ -24,18 +23,18 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
     private let loaded: Counter
     private let refused: Counter
 
-    /// Reads the files, one reading after another, where that may block.
+    /// Runs the blocking reads one after another.
     private let queue = FileQueue()
 
-    /// The stamps of the files when they were read last.
+    /// The stamps of the files at the last read.
     private let stamps: Mutex<[PrivateFile.Stamp?]>
     private let state: Mutex<State>
 
     /// - Parameters:
-    ///   - title: What it is, for the log: `credentials`.
-    ///   - files: All that `read` reads.
-    ///   - interval: How often to look where the system does not tell of changes.
-    /// - Throws: What `read` throws, the first time.
+    ///   - title: Names the value in the log, such as `credentials`.
+    ///   - files: All files that `read` reads.
+    ///   - interval: How often to check for changes without an inotify event.
+    /// - Throws: The error of the first `read`.
     package init(
         _ title: String, files: [PrivateFile], interval: TimeAmount = .milliseconds(500), eventLoop: any EventLoop,
         metrics: any MetricsFactory = .none, logger: Logger, read: @escaping @Sendable () throws(FileProblem) -> Value
@@ -54,13 +53,13 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
 
     package var value: Value { state.withLock { $0.value } }
 
-    /// The value, and a number that grows with each new one.
+    /// The value, and a version that grows with each new value.
     package var versioned: (value: Value, version: Int) { state.withLock { ($0.value, $0.version) } }
 
-    /// Why the files as they are now are not in use, if they are not.
+    /// Why the last reload failed; `nil` if it succeeded.
     package var problem: FileProblem? { state.withLock { $0.problem } }
 
-    /// Reads the files again whenever they change, until the service shuts down.
+    /// Reloads the files whenever they change, until graceful shutdown.
     package func run() async throws {
         let watch = FileWatch(paths: files.map(\.path), interval: interval, eventLoop: eventLoop, logger: logger)
         await cancelWhenGracefulShutdown {
@@ -68,9 +67,9 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
         }
     }
 
-    /// Reads the files again if they may have changed: what was written before the call is in use after it.
+    /// Reloads the files if they may have changed. Everything written before the call is in use after it.
     ///
-    /// - Parameter limit: How long to wait for the file system at most; what it says later is used later.
+    /// - Parameter limit: Maximum wait for the file system. A reload that takes longer still completes.
     package func refresh(within limit: Duration? = nil) async {
         if let limit {
             await queue.run(within: { _ = try? await Task.sleep(for: limit) }, readAgain)
@@ -79,9 +78,9 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
         }
     }
 
-    /// Called by the queue alone, once at a time.
+    /// Only called on the queue, so that calls do not overlap.
     private func readAgain() {
-        // Before they are read: a write meanwhile is then seen the next time.
+        // Taken before reading, so that the next call detects a write during the read.
         let now = files.map(\.stamp)
         let mayDiffer = stamps.withLock { stamps in
             guard now != stamps || !now.allSatisfy({ $0?.isSettled ?? true }) else { return false }
@@ -97,7 +96,7 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
     }
 
     private func publish(_ value: Value) {
-        // Compared outside the lock, which event loops take with each request: values can have megabytes.
+        // Compared outside the lock, which event loops take for each request. A value can have megabytes.
         let isNew = self.value != value
         let (old, wasBroken, waiters) = state.withLock { state in
             let wasBroken = state.problem != nil
@@ -109,14 +108,14 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
             defer { state.waiters = [:] }
             return (old, wasBroken, Array(state.waiters.values))
         }
-        // Not freed in the lock either.
+        // Also freed outside the lock.
         withExtendedLifetime(old) {}
         for waiter in waiters { waiter.resume() }
         if isNew {
             loaded.increment()
             logger.info("reloaded the \(title)")
         } else if wasBroken {
-            logger.info("the \(title) can be read again, and are what they were")
+            logger.info("the \(title) can be read again and have not changed")
         }
     }
 
@@ -128,11 +127,11 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
         guard isNew else { return }
         refused.increment()
         logger.warning(
-            "the \(title) as they are now cannot be used: the last good ones stay in use",
+            "cannot reload the \(title): the previous version stays in use",
             metadata: ["reason": "\(problem)"])
     }
 
-    /// Returns once there is a newer value than that of the given number, or when the task is cancelled.
+    /// Returns when there is a newer value than that version, or when the task is cancelled.
     package func change(since version: Int) async {
         let id = state.withLock { state in
             state.lastWaiter += 1
@@ -141,7 +140,7 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
         await withTaskCancellationHandler {
             await withCheckedContinuation { waiter in
                 let isOver = state.withLock { state in
-                    // The cancellation handler may have run before this; the task then knows.
+                    // If the cancellation handler ran before this, the task is already cancelled.
                     guard state.version == version, !Task.isCancelled else { return true }
                     state.waiters[id] = waiter
                     return false

@@ -1,14 +1,14 @@
-/// Text for file names, arguments and environment variables, whose bytes need not be UTF-8 (POSIX).
+/// Converts file names, arguments and environment variables, whose bytes need not be UTF-8 (POSIX), to and from text.
 ///
-/// Bytes that are UTF-8 are decoded. Each other byte becomes one private-use character, U+10FF80 to U+10FFFF; these
-/// characters themselves are decoded byte by byte as well. So each sequence of bytes has its own text, and `bytes(of:)`
-/// restores it. Python uses lone surrogates for the same purpose (PEP 383), which Swift strings cannot hold.
+/// UTF-8 is decoded. Each invalid byte becomes one private-use character, U+10FF80 to U+10FFFF; the UTF-8 form of these
+/// characters is treated as invalid. So the conversion is lossless: `bytes(of:)` restores every byte. Python uses lone
+/// surrogates for the same purpose (PEP 383), which Swift strings cannot contain.
 package enum SystemText {
     private static let escapes: ClosedRange<UInt32> = 0x10FF80...0x10FFFF
     private static let escapeBase: UInt32 = 0x10FF00
 
     package static func text(of bytes: [UInt8]) -> String {
-        // A UTF-8 sequence of an escape character begins with this byte.
+        // The first UTF-8 byte of the escape characters.
         if !bytes.contains(0xF4), let text = String(validating: bytes, as: UTF8.self) { return text }
         var scalars = String.UnicodeScalarView()
         func escape(_ bytes: some Sequence<UInt8>) {
@@ -36,9 +36,9 @@ package enum SystemText {
         }
     }
 
-    /// The text of a C string.
+    /// The text of a null-terminated C string.
     ///
-    /// - Parameter unit: Gives its characters, the terminating zero included.
+    /// - Parameter unit: Returns the character at an index.
     package static func text(ofCString unit: (Int) -> CChar) -> String {
         var bytes: [UInt8] = []
         while true {
@@ -61,23 +61,23 @@ package enum SystemText {
         return bytes
     }
 
-    /// The bytes with a terminating zero, for calls to the system.
+    /// The bytes with a terminating zero, for system calls.
     package static func cString(of text: String) -> [CChar] {
         bytes(of: text).map { CChar(bitPattern: $0) } + [0]
     }
 
     // MARK: Paths
 
-    /// All up to the last slash; `.` where there is no slash, `/` for the root.
+    /// The path up to the last slash; `.` without a slash, `/` for the root.
     ///
-    /// Compares bytes: a slash and a combining mark behind it are one `Character`.
+    /// Compares bytes, since a slash and a combining mark after it form one `Character`.
     package static func parent(ofPath path: String) -> String {
         let bytes = path.utf8
         guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return "." }
         return slash == bytes.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// All behind the last slash.
+    /// The part after the last slash.
     package static func lastComponent(ofPath path: String) -> String {
         let bytes = path.utf8
         guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return path }

@@ -164,7 +164,7 @@ struct LiveFilesTests {
                 let good = try String(contentsOfFile: path, encoding: .utf8)
                 try write("{\"marked-secret", to: path)
                 try await service.process.errors(
-                    containing: "the \(check) as they are now cannot be used: the last good ones stay in use")
+                    containing: "cannot reload the \(check): the previous version stays in use")
                 try await waitUntilReady(says: "the file as it is now cannot be used: \(path): not JSON")
                 #expect(try await service.send(service.account(of: service.main), token: token).status == 200)
                 try write(good, to: path)

@@ -142,9 +142,9 @@ struct LogTests {
             }
             // Zoom knows another secret, and the file is mended after it was broken.
             try write("{\"masters\":[\"marked-secret\"]}", to: service.credentialsPath)
-            try await service.process.errors(containing: "the credentials as they are now cannot be used")
+            try await service.process.errors(containing: "cannot reload the credentials")
             try write("{\"callers\":[{\"name\":\"marked-secret\",\"token\":\"\(token)\"}]}", to: service.callersPath)
-            try await service.process.errors(containing: "the callers as they are now cannot be used")
+            try await service.process.errors(containing: "cannot reload the callers")
             _ = try await service.send(path, token: token)
             let metrics = await TestProcess.run("curl", ["--silent", service.ops + "/metrics"])
             written += metrics.output

@@ -80,7 +80,7 @@ struct MetricsTests {
                 of: "app", "--scopes", "billing:read,billing:export", "--master", "main")
             try await service.wait(for: 200, service.account(of: service.main), token: token)
             try write("{", to: service.callersPath)
-            try await service.process.errors(containing: "the callers as they are now cannot be used")
+            try await service.process.errors(containing: "cannot reload the callers")
             try await TextPeer.connected(to: service.client.origin.port) { peer in
                 try await peer.send("GET / HTTP/1.1\r\n")
                 _ = try await peer.untilClosed()

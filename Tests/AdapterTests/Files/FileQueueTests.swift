@@ -3,11 +3,11 @@ import Dispatch
 import Foundation
 import Testing
 
-@Suite("Calls that block on files", .timeLimit(.minutes(5)))
+@Suite("File queue", .timeLimit(.minutes(5)))
 struct FileQueueTests {
-    @Test("run one after another, on threads of their own: more of them than processors hold up nobody else")
+    @Test("File queue: blocked calls do not occupy the threads of the cooperative pool, and run one after another")
     func blocked() async throws {
-        // As many as would hold every thread of the cooperative pool.
+        // Enough calls to block every thread of the cooperative pool.
         let queues = (0..<6).map { _ in FileQueue() }
         let gate = DispatchSemaphore(value: 0)
         await withTaskGroup(of: Int?.self) { group in
@@ -19,7 +19,7 @@ struct FileQueueTests {
                     }
                 }
             }
-            // A task of the pool gets its turn meanwhile, and lets them go.
+            // A task of the cooperative pool still runs, and releases the calls.
             group.addTask {
                 for _ in queues { gate.signal() }
                 return nil
@@ -30,7 +30,7 @@ struct FileQueueTests {
         }
     }
 
-    @Test("are no longer waited for when the timer returns, and still run to their end in their order")
+    @Test("File queue: the timer ends the wait; the calls still run to their end and in order")
     func timer() async {
         let queue = FileQueue()
         let gate = DispatchSemaphore(value: 0)
@@ -44,7 +44,7 @@ struct FileQueueTests {
         #expect(await next == 2)
     }
 
-    @Test("of a lock that another program holds end with a failure that names the folder, and change nothing")
+    @Test("Private file: if another program holds the lock too long, the update fails and changes nothing")
     func lockHeld() async throws {
         try await withTemporaryFolder { folder in
             let file = PrivateFile(path: folder + "/file")

@@ -5,16 +5,16 @@ import NIOCore
 import NIOPosix
 import Testing
 
-@Suite("A watch on files", .timeLimit(.minutes(1)))
+@Suite("File watch", .timeLimit(.minutes(1)))
 struct FileWatchTests {
-    /// One way in which a file comes to hold something else, in one step that a watch has to notice.
+    /// A way to change a file in one step that a watch must detect.
     struct Change: CustomTestStringConvertible {
         let testDescription: String
 
-        /// From the test's folder.
+        /// Relative to the test's folder.
         var path = "watched/file"
 
-        /// What there is before the watch begins, in a folder in which `watched/file` holds "old".
+        /// Runs before the watch begins. The folder contains `watched/file` with the text "old".
         var prepare: @Sendable (Folder) throws -> Void = { _ in }
         let happen: @Sendable (Folder) throws -> Void
         var after: String? = "new"
@@ -34,7 +34,7 @@ struct FileWatchTests {
             try FileManager.default.createSymbolicLink(atPath: self.path(path), withDestinationPath: target)
         }
 
-        /// Puts what is at `path` in the place of what is at `other`, as `rename(2)` does it: at once.
+        /// Renames `path` to `other` atomically, as rename(2) does.
         func rename(_ path: String, to other: String) throws {
             try #require(Foundation.rename(self.path(path), self.path(other)) == 0)
         }
@@ -99,9 +99,9 @@ struct FileWatchTests {
             happen: { try $0.remove("watched") }, after: nil),
     ]
 
-    /// Calls of a watch, one after another.
+    /// The calls that a watch makes.
     struct Notices {
-        /// The test's time is up.
+        /// The stream ended: the test's time limit expired.
         struct Ended: Error {}
 
         private var iterator: AsyncStream<Void>.AsyncIterator
@@ -115,10 +115,10 @@ struct FileWatchTests {
         }
     }
 
-    /// So rarely that what a test sees is what the system told.
+    /// So long that each change in a test is reported by inotify.
     private static let hardlyEver = TimeAmount.hours(1)
 
-    /// Runs a watch while `test` runs, which gets what it tells, from the moment on from which it notices everything.
+    /// Runs a watch while `test` runs, which receives its notices. `test` begins when the watch is set up.
     private static func watching(
         _ paths: [String], interval: TimeAmount = hardlyEver,
         _ test: (inout Notices) async throws -> Void
@@ -134,7 +134,8 @@ struct FileWatchTests {
         }
     }
 
-    @Test("tells of every way to change one, and goes on with what is there then", arguments: changes)
+    @Test(
+        "File watch: every way to change a file is reported, and the changed file is still watched", arguments: changes)
     func told(change: Change) async throws {
         try await withTemporaryFolder { top in
             let folder = Folder(top: top)
@@ -150,7 +151,7 @@ struct FileWatchTests {
         }
     }
 
-    @Test("tells of each of several")
+    @Test("File watch: changes of several files are reported")
     func several() async throws {
         try await withTemporaryFolder { top in
             let folder = Folder(top: top)
@@ -164,7 +165,7 @@ struct FileWatchTests {
         }
     }
 
-    @Test("tells of what happens while it is telling")
+    @Test("File watch: a change during a notice causes another notice")
     func meanwhile() async throws {
         try await withTemporaryFolder { top in
             let folder = Folder(top: top)
@@ -192,7 +193,7 @@ struct FileWatchTests {
         }
     }
 
-    @Test("looks every so often where nobody tells it")
+    @Test("File watch: without inotify events, notices come at the interval")
     func interval() async throws {
         try await withTemporaryFolder { top in
             try await Self.watching([top + "/file"], interval: .milliseconds(1)) { told in
@@ -201,7 +202,7 @@ struct FileWatchTests {
         }
     }
 
-    @Test("is not led in circles")
+    @Test("File watch: a cycle of links ends")
     func circle() async throws {
         try await withTemporaryFolder { top in
             let folder = Folder(top: top)
@@ -214,9 +215,9 @@ struct FileWatchTests {
         }
     }
 
-    // In processes of their own, where no other test opens or needs a descriptor.
+    // In separate processes, in which no other test opens or needs a descriptor.
 
-    @Test("holds one descriptor, and none once it is cancelled")
+    @Test("File watch: it opens one inotify descriptor and closes it when it is cancelled")
     func descriptors() async {
         await #expect(processExitsWith: .success) {
             func open() throws -> Int {
@@ -246,11 +247,11 @@ struct FileWatchTests {
         }
     }
 
-    @Test("looks every so often, and says so, where the system refuses to tell")
+    @Test("File watch: if inotify is not available, a warning is logged and notices come at the interval")
     func refused() async {
         await #expect(processExitsWith: .success) {
             let (warnings, warning) = (
-                Event<Void>(), "the system gives no notice of changed files: they are looked at every so often"
+                Event<Void>(), "inotify is not available: files are checked at an interval"
             )
             let watch = FileWatch(
                 paths: ["/tmp/file"], interval: .milliseconds(1), eventLoop: testEventLoop,

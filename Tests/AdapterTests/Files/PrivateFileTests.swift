@@ -22,7 +22,7 @@ struct PrivateFileTests {
     // MARK: Reading
 
     @Test(
-        "that others may use is refused, with its mode, its owner and what to do",
+        "Private file: a file that other users may access is refused, with its mode, its owner and the remedy",
         arguments: [0o640, 0o604, 0o660, 0o622]
     )
     func shared(mode: Int) async throws {
@@ -40,7 +40,9 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("of another user is refused, with both users", .enabled(if: geteuid() == 0, "takes root to give a file away"))
+    @Test(
+        "Private file: a file of another user is refused, and the error names both users",
+        .enabled(if: geteuid() == 0, "chown needs root"))
     func foreign() async throws {
         try await withTemporaryFolder { folder in
             let path = folder + "/file"
@@ -56,7 +58,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("in a folder that everybody may write to is refused, unless they may only write their own files there")
+    @Test("Private file: a world-writable folder is refused unless it has the sticky bit")
     func folder() async throws {
         try await withTemporaryFolder { folder in
             let path = folder + "/file"
@@ -69,7 +71,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("that is a folder, a pipe, too large or not there is refused at once, and says so")
+    @Test("Private file: a folder, a pipe, a missing or too large file is refused without blocking")
     func noFile() async throws {
         try await withTemporaryFolder { folder in
             try #require(mkfifo(folder + "/pipe", 0o600) == 0)
@@ -86,13 +88,13 @@ struct PrivateFileTests {
 
     // MARK: Writing
 
-    @Test("is made for its owner alone, whatever the umask", .serialized, arguments: [0o000, 0o022, 0o077])
+    @Test("Private file: a new file has mode 0600 under any umask", .serialized, arguments: [0o000, 0o022, 0o077])
     func made(umask: Int) async throws {
-        // In a process of its own, since the umask is the whole process's.
+        // In a separate process, since the umask belongs to the process.
         await #expect(processExitsWith: .success) { [umask] in
             Foundation.umask(mode_t(umask))
             try await withTemporaryFolder { folder in
-                // A file in a folder that everybody may write to would be refused.
+                // A file in a world-writable folder would be refused.
                 chmod(folder, 0o700)
                 try PrivateFileTests.replace(folder + "/file", with: "text")
                 #expect(try PrivateFileTests.mode(folder + "/file") == 0o600)
@@ -101,8 +103,8 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("keeps its mode and owner, and stays behind the links that lead to it")
-    func cached() async throws {
+    @Test("Private file: an update preserves mode and owner, and replaces the target of links")
+    func preserved() async throws {
         try await withTemporaryFolder { folder in
             try FileManager.default.createDirectory(atPath: folder + "/real", withIntermediateDirectories: false)
             let real = folder + "/real/file"
@@ -120,7 +122,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("is left as it is by a change that fails, and by a file that may not be read")
+    @Test("Private file: a failed update leaves the file unchanged")
     func failed() async throws {
         try await withTemporaryFolder { folder in
             let path = folder + "/file"
@@ -138,13 +140,13 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("is whole when the disk is full, and the change is told to have failed")
+    @Test("Private file: on a full disk the update fails and the old file is complete")
     func full() async throws {
         await #expect(processExitsWith: .success) {
             try await withTemporaryFolder { folder in
                 let path = folder + "/file"
                 try write("old", to: path)
-                // A disk that takes no more than 100 bytes.
+                // Simulates a disk that is full after 100 bytes.
                 signal(SIGXFSZ, SIG_IGN)
                 var limit = rlimit(rlim_cur: 100, rlim_max: 100)
                 try #require(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
@@ -157,7 +159,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("is not replaced by what its reader refuses: too large, not to be parsed, or in a folder of everybody's")
+    @Test("Private file: an update that readers would refuse does not replace the file")
     func readBack() async throws {
         try await withTemporaryFolder { folder in
             let file = PrivateFile(path: folder + "/file", bytesMax: 10)
@@ -165,7 +167,8 @@ struct PrivateFileTests {
             let large = #expect(throws: FileProblem.self) {
                 try file.update { _ in [UInt8](repeating: 0, count: 11) }
             }
-            #expect(large?.reason == "it would have 11 bytes, more than the 10 that can be read; it was not changed")
+            #expect(
+                large?.reason == "the new content has 11 bytes, more than the limit of 10; the file was not changed")
             let unreadable = FileProblem(path: file.path, reason: "unreadable")
             var isAsked = false
             #expect(throws: unreadable) {
@@ -187,7 +190,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("loses no change, however many make one at the same time")
+    @Test("Private file: concurrent updates lose no change")
     func concurrent() async throws {
         try await withTemporaryFolder { folder in
             let file = PrivateFile(path: folder + "/file")

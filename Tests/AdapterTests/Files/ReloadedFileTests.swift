@@ -6,14 +6,14 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("A file that is read again when it changes", .timeLimit(.minutes(1)))
+@Suite("Reloaded files", .timeLimit(.minutes(1)))
 struct ReloadedFileTests {
     typealias Text = ReloadedFile<String>
 
-    /// So rarely that what a test sees is what the system told.
+    /// So long that each change in a test is reported by inotify.
     private static let hardlyEver = TimeAmount.hours(1)
 
-    /// Follows the file while `test` runs; "broken" is what cannot be read.
+    /// Reloads the file while `test` runs. The content "broken" is refused.
     private static func following(
         _ path: String, interval: TimeAmount = hardlyEver, logger: Logger = .silent,
         _ test: (Text) async throws -> Void
@@ -28,7 +28,7 @@ struct ReloadedFileTests {
         try await withServices([reloaded]) { try await test(reloaded) }
     }
 
-    /// Once it has the text.
+    /// Returns when the value is `text`.
     private static func wait(for text: String, _ reloaded: Text) async throws {
         while true {
             let (value, version) = reloaded.versioned
@@ -38,7 +38,7 @@ struct ReloadedFileTests {
         }
     }
 
-    @Test("gives the new value, by the system's notice")
+    @Test("Reloaded file: inotify reports a change, and the new value is used")
     func changes() async throws {
         try await withTemporaryFolder { folder in
             try write("one", to: folder + "/file")
@@ -53,7 +53,7 @@ struct ReloadedFileTests {
         }
     }
 
-    @Test("follows a link that is swapped, as Kubernetes swaps it")
+    @Test("Reloaded file: a link swapped as Kubernetes does it is followed")
     func swapped() async throws {
         try await withTemporaryFolder { folder in
             for (name, text) in [("..1", "one"), ("..2", "two")] {
@@ -72,7 +72,7 @@ struct ReloadedFileTests {
         }
     }
 
-    @Test("keeps the last good value while it cannot be used, says so once, and goes on when it can")
+    @Test("Reloaded file: while it is invalid, the previous value stays in use and one warning is logged")
     func broken() async throws {
         try await withTemporaryFolder { folder in
             try write("one", to: folder + "/file")
@@ -80,7 +80,7 @@ struct ReloadedFileTests {
             let logger = Logger(label: "test") { _ in LineLogHandler { lines.fire($0) } }
             try await Self.following(folder + "/file", logger: logger) { reloaded in
                 let warning =
-                    "the texts as they are now cannot be used: the last good ones stay in use reason=\(folder)/file: "
+                    "cannot reload the texts: the previous version stays in use reason=\(folder)/file: "
                 func replace(with text: String) throws {
                     try PrivateFile(path: folder + "/file").update { _ in Array(text.utf8) }
                 }
@@ -92,7 +92,7 @@ struct ReloadedFileTests {
                 #expect(try await lines.next() == warning + "no such file")
                 #expect(reloaded.value == "one")
                 try replace(with: "one")
-                #expect(try await lines.next() == "the texts can be read again, and are what they were")
+                #expect(try await lines.next() == "the texts can be read again and have not changed")
                 #expect(reloaded.problem == nil && reloaded.versioned.version == 0)
                 try replace(with: "two")
                 #expect(try await lines.next() == "reloaded the texts")
@@ -101,7 +101,7 @@ struct ReloadedFileTests {
         }
     }
 
-    @Test("that cannot be used at first is no value at all")
+    @Test("Reloaded file: an invalid file at the start is an error")
     func first() async throws {
         try await withTemporaryFolder { folder in
             try write("broken", to: folder + "/file")
@@ -111,16 +111,16 @@ struct ReloadedFileTests {
         }
     }
 
-    @Test("is read at once by whoever asks for it to be, though nobody was told")
+    @Test("Reloaded file: refresh() reads the current content without a watch")
     func refreshed() async throws {
         try await withTemporaryFolder { folder in
             try write("one", to: folder + "/file")
             let file = PrivateFile(path: folder + "/file")
-            // It is not run: nobody watches.
+            // Not run, so without a watch.
             let reloaded = try Text("texts", files: [file], eventLoop: testEventLoop, logger: .silent) {
                 () throws(FileProblem) in String(decoding: try file.read(), as: UTF8.self)
             }
-            // As long as before and within the same step of the file system's clock.
+            // The same size, and within one step of the file system's clock.
             for text in ["two", "six", "ten"] {
                 try write(text, to: file.path)
                 await reloaded.refresh()
@@ -129,7 +129,7 @@ struct ReloadedFileTests {
         }
     }
 
-    @Test("lets whoever waits for a change go when its task is cancelled")
+    @Test("Reloaded file: cancelling a task ends its wait for a change")
     func cancelled() async throws {
         try await withTemporaryFolder { folder in
             try write("one", to: folder + "/file")
@@ -142,7 +142,7 @@ struct ReloadedFileTests {
                 }
                 late.cancel()
                 await late.joined
-                // A change that has been is not waited for.
+                // An earlier change returns immediately.
                 await reloaded.change(since: -1)
             }
         }

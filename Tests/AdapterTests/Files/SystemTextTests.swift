@@ -2,12 +2,12 @@ import Adapters
 import DomainFakes
 import Testing
 
-@Suite("Text of the system")
+@Suite("System text")
 struct SystemTextTests {
-    @Test("gives back the bytes it was made from, whatever they are")
+    @Test("System text: conversion to text and back is lossless for all bytes")
     func roundTrip() {
         var random = SeededRandom(seed: 7)
-        // Bytes that begin, continue and break UTF-8, and those of the characters that stand for other bytes.
+        // Valid and invalid UTF-8, and the UTF-8 form of the escape characters.
         let pieces: [[UInt8]] = [
             [0x2F], [0x61], [0x80], [0xE9], [0xC3, 0xA9], [0xF4, 0x8F, 0xBE, 0x80], [0xF4, 0x8F, 0xBF, 0xBF], [0xF4],
             [0xFF],
@@ -25,7 +25,7 @@ struct SystemTextTests {
     }
 
     @Test(
-        "has a parent and a last component, by the bytes of its slashes",
+        "System text: parent and last component of a path are split at slash bytes",
         arguments: [
             ("a", ".", "a"), ("/a", "/", "a"), ("a/b", "a", "b"), ("/a b/c%20", "/a b", "c%20"),
             ("x/\u{301}y", "x", "\u{301}y"),
