@@ -19,7 +19,7 @@ struct CallerCheckTests {
             #expect(try await send(good).status == 200)
             let mistyped = try await send(String(good.dropLast()) + (good.last == "x" ? "y" : "x"))
             #expect(mistyped.status == 401)
-            #expect(mistyped.json?["message"] == .string("Invalid access token: it is mistyped or cut off."))
+            #expect(mistyped.json?["message"] == .string("Invalid access token: it is mistyped or truncated."))
             #expect(mistyped.fields.string(.wwwAuthenticate)?.contains("mistyped or cut off") == true)
             let known = try await send(revoked)
             for token in [CallerToken.make(), "never-ours", "eyJhbGciOiJub25lIn0.e30."] {
@@ -100,7 +100,7 @@ struct CallerCheckTests {
             #expect(answers[0].status == 200 && answers[1].status == 200)
             let refused = try #require(answers.first { $0.status != 200 })
             #expect(refused.status == 429 && refused.fields.string(.retryAfter) == "1")
-            #expect(refused.json?["message"] == .string("The caller sends more requests than it may."))
+            #expect(refused.json?["message"] == .string("The caller exceeded its request rate."))
             #expect(try await service.send("/v2/accounts/a/billing", token: free).status == 200)
         }
     }

@@ -56,13 +56,14 @@ struct ServiceTests {
                 message: "Zoom refused the credentials of this service."),
             Case(
                 failure: .permissionMissing(anyOf: ["a:b", "c:d"]), status: 502, code: 4711,
-                message: "Zoom's app of this service lacks the scope for this: any one of a:b, c:d would do."),
+                message:
+                    "The service's Zoom app lacks a scope for this operation. Any one of these is enough: a:b, c:d."),
             Case(
                 failure: .dailyQuotaSpent(retryAfter: .milliseconds(1500)), status: 429, code: 429,
                 message: "Zoom's daily rate limit leaves no room for this request today. Try again later."),
             Case(
                 failure: .sourceUnavailable(retryAfter: .milliseconds(1500)), status: 503, code: 503,
-                message: "Zoom fails again and again, and is not asked for a moment. Try again later."),
+                message: "Zoom failed repeatedly, so no request is sent to it for a while. Try again later."),
             Case(failure: .sourceFailed, status: 502, code: 502, message: "Zoom failed to answer this request."),
             Case(failure: .sourceRejected, status: 502, code: 502, message: "Zoom failed to answer this request."),
             Case(
@@ -110,7 +111,11 @@ struct ServiceTests {
         Request(target: "/v2/accounts/\(String(repeating: "x", count: 8000))", status: 414, code: 414),
         Request(method: "POST", status: 405, code: 405),
         Request(method: "DELETE", target: "/v2/billing/stream", status: 405, code: 405),
+        Request(method: "PUT", status: 405, code: 405),
+        Request(method: "PATCH", status: 405, code: 405),
+        Request(method: "OPTIONS", status: 405, code: 405),
         Request(method: "BREW", status: 501, code: 501),
+        Request(method: "BREW", target: "/v2/billing", status: 404, code: 404),
         Request(token: nil, status: 401, code: 124),
         Request(token: "wrong", status: 401, code: 124),
         Request(token: nil, fields: [(.authorization, "Basic dGVzdA==")], status: 401, code: 124),

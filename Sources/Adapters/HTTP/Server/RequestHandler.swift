@@ -33,7 +33,7 @@ package enum Refusal: Error, Sendable, Equatable {
     case unknownMethod
     /// An `Expect` other than `100-continue` (RFC 9110, 10.1.1).
     case unknownExpectation
-    /// The request did not come in time.
+    /// The request did not arrive in time.
     case timedOut
     /// The answer was not made in time.
     case answerTimedOut

@@ -32,14 +32,14 @@ enum FailureTable {
         case .credentialsRefused: credentialsRefused
         case .permissionMissing(let scopes):
             ProblemDetails(
-                status: 502, code: 4711, slug: "zoom-permission", title: "Zoom refuses the service this",
-                message: "Zoom's app of this service lacks the scope for this: any one of "
-                    + "\(scopes.joined(separator: ", ")) would do.")
+                status: 502, code: 4711, slug: "zoom-permission", title: "Zoom refused the operation",
+                message: "The service's Zoom app lacks a scope for this operation. Any one of these is enough: "
+                    + "\(scopes.joined(separator: ", ")).")
         case .sourceFailed, .sourceRejected: sourceFailed
         case .sourceUnavailable(let retryAfter):
             ProblemDetails(
                 status: 503, code: 503, slug: "zoom-unavailable", title: "Unavailable",
-                message: "Zoom fails again and again, and is not asked for a moment. Try again later.",
+                message: "Zoom failed repeatedly, so no request is sent to it for a while. Try again later.",
                 extraFields: [(.retryAfter, seconds(retryAfter))])
         case .timedOut: timedOut
         case .accountListUnusable(let problem):
@@ -91,7 +91,7 @@ enum FailureTable {
         message: "Zoom did not answer in time.")
     private static let notCached = ProblemDetails(
         status: 504, code: 504, slug: "not-cached", title: "Not cached",
-        message: "There is no answer at hand that is as new as was asked for, and Zoom was not to be asked.")
+        message: "No cached answer is fresh enough, and the request forbids asking Zoom.")
     private static let shuttingDown = ProblemDetails(
         status: 503, code: 503, slug: "shutting-down", title: "Unavailable",
         message: "The service is shutting down. Try again.", extraFields: [(.retryAfter, "1")])
@@ -127,16 +127,16 @@ enum FailureTable {
         ])
     static let damagedToken = ProblemDetails(
         status: 401, code: 124, slug: "damaged-token", title: "Not authenticated",
-        message: "Invalid access token: it is mistyped or cut off.",
+        message: "Invalid access token: it is mistyped or truncated.",
         extraFields: [
             (
                 .wwwAuthenticate,
-                #"Bearer error="invalid_token", error_description="The token is mistyped or cut off""#
+                #"Bearer error="invalid_token", error_description="The token is mistyped or truncated""#
             )
         ])
     static let callerRate = ProblemDetails(
         status: 429, code: 429, slug: "caller-rate", title: "Too many requests",
-        message: "The caller sends more requests than it may.", extraFields: [(.retryAfter, "1")])
+        message: "The caller exceeded its request rate.", extraFields: [(.retryAfter, "1")])
     static let tooManyGuesses = ProblemDetails(
         status: 429, code: 429, slug: "too-many-wrong-tokens", title: "Too many requests",
         message: "Too many wrong tokens came from this address.", extraFields: [(.retryAfter, "1")])
@@ -165,7 +165,7 @@ enum FailureTable {
         extraFields: [(.accept, "application/x-ndjson, application/jsonl, application/json")])
     static let notAcceptable = ProblemDetails(
         status: 406, code: 406, slug: "not-acceptable", title: "Not acceptable",
-        message: "This path cannot answer with any of the media types that are accepted.")
+        message: "This path has none of the media types that the request accepts.")
 
     // MARK: Refusals by the connection
 
@@ -198,17 +198,17 @@ enum FailureTable {
         message: "The body of the request is too large.")
     private static let encodedBody = problem(
         for: .encodedBody, slug: "encoded-body", title: "Unsupported media type",
-        message: "The body of a request is taken as it is, without a content coding.",
+        message: "The body of a request must not have a content coding.",
         extraFields: [(.acceptEncoding, "identity")])
     private static let overloaded = problem(
         for: .overloaded, slug: "overloaded", title: "Unavailable",
-        message: "The service has more to do than it can. Try again.", extraFields: [(.retryAfter, "1")])
+        message: "The service is overloaded. Try again.", extraFields: [(.retryAfter, "1")])
     private static let unknownExpectation = problem(
         for: .unknownExpectation, slug: "unknown-expectation", title: "Expectation failed",
         message: "The only expectation that can be met is 100-continue.")
     private static let requestTimedOut = problem(
         for: .timedOut, slug: "request-timed-out", title: "Request timeout",
-        message: "The request did not come in time.")
+        message: "The request did not arrive in time.")
     private static let answerTimedOut = problem(
         for: .answerTimedOut, slug: "timed-out", title: "Timed out",
         message: "The answer could not be made in time.")

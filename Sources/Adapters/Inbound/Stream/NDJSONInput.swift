@@ -84,7 +84,7 @@ final class NDJSONInput: AccountFeed {
             return .malformed(line: number, "Line \(number) has \(isOurs ? "\"account_id\"" : "a member") twice.")
         }
         guard let text = object["account_id"]?.string, let account = AccountID(text) else {
-            return .malformed(line: number, "Line \(number) has no \"account_id\" that could be one.")
+            return .malformed(line: number, "Line \(number) has no valid \"account_id\".")
         }
         return .account(account)
     }

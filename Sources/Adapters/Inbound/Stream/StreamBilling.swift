@@ -108,7 +108,10 @@ struct StreamBilling: RouteHandler {
             return names.isSubset(of: ContactFieldNames.all) ? names : nil
         }
         if options.after != nil, options.order == .arrival {
-            violations.append(.init(field: "after", message: "Has no meaning where no line is a checkpoint."))
+            violations.append(
+                .init(
+                    field: "after",
+                    message: "Cannot be combined with \"order=arrival\", whose lines are no checkpoints."))
         }
         guard violations.isEmpty else { throw .invalid(violations) }
         return (options, selection ?? .all, members)
