@@ -1,6 +1,6 @@
-/// A moment of a clock that only ever goes forward, to measure waiting by.
+/// A point in time of a monotonic clock, for measuring durations.
 package struct Moment: Sendable, Hashable, Comparable {
-    /// Since an origin that is the same for one `TimeSource` and means nothing else.
+    /// The time since an arbitrary origin, which is the same for all moments of one `TimeSource`.
     package let sinceOrigin: Duration
 
     package init(sinceOrigin: Duration) {

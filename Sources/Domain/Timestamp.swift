@@ -1,4 +1,4 @@
-/// A moment of civil time, to be shown to people.
+/// A point in civil time (UTC), for display.
 package struct Timestamp: Sendable, Hashable, Comparable {
     /// Seconds since 1970-01-01T00:00:00Z, leap seconds not counted.
     package let secondsSinceEpoch: Int64

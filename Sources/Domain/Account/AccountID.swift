@@ -1,19 +1,19 @@
-/// The identifier of an account, as Zoom gives it out: opaque, but never in need of escaping in a path segment.
+/// The identifier of an account, issued by Zoom: opaque, and valid in a path segment without escaping.
 package struct AccountID: Sendable, Hashable, Comparable, CustomStringConvertible {
-    /// Zoom's are about 22 characters; nothing longer than this has been seen, and the bound keeps every id we echo short.
+    /// Zoom's ids have about 22 characters, and no longer ones are known. The limit keeps every id in our output short.
     package static let lengthMax = 64
 
     package let rawValue: String
 
-    /// `nil` unless there are 1 to `lengthMax` characters, each a letter or digit of ASCII or one of `- _ . = +`, and
-    /// not dots alone: those mean another path.
+    /// `nil` unless the text has 1 to `lengthMax` characters, each an ASCII letter or digit or one of `- _ . = +`. Dots
+    /// alone are refused, since they would change the meaning of a path.
     package init?(_ text: ArraySlice<UInt8>) {
         guard (1...Self.lengthMax).contains(text.count), text.allSatisfy(Self.isAllowed) else { return nil }
         guard !text.allSatisfy({ $0 == UInt8(ascii: ".") }) else { return nil }
         rawValue = String(decoding: text, as: UTF8.self)
     }
 
-    /// From bytes that were those of one before.
+    /// Creates an id from the bytes of a valid one.
     init(known text: ArraySlice<UInt8>) {
         rawValue = String(decoding: text, as: UTF8.self)
     }
@@ -35,12 +35,12 @@ package struct AccountID: Sendable, Hashable, Comparable, CustomStringConvertibl
         }
     }
 
-    /// Whether it is Zoom's alias for the account a token belongs to, the master itself, which is no sub account.
+    /// Whether this is Zoom's alias for the master account of an access token, which is no sub account.
     package var isMasterAlias: Bool { rawValue == "me" }
 
-    /// Ascending by bytes, so that every tool that sorts the ids agrees with us.
+    /// Ascending by bytes, as other tools sort ids.
     package static func < (left: AccountID, right: AccountID) -> Bool {
-        // The characters are all ASCII, for which Swift's order of strings is the order of bytes, and quick.
+        // All characters are ASCII. For those, Swift's string order is the byte order, and fast.
         left.rawValue < right.rawValue
     }
 

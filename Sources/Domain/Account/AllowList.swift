@@ -1,7 +1,7 @@
-/// The sub accounts that a caller may ask about: about 26 bytes for each, and each lookup a binary search that allocates
-/// nothing. Resellers have 100,000 accounts and more.
+/// The sub accounts that a caller may look up. Uses about 26 bytes per account, and a lookup is a binary search without
+/// allocations: resellers have 100,000 accounts and more.
 ///
-/// A class, because callers are copied with each request: a copy costs one reference.
+/// A class, since callers are copied for each request: a copy costs one reference.
 package final class AllowList: Sendable, Equatable, ExpressibleByArrayLiteral {
     package let accounts: AccountList
 
@@ -21,7 +21,7 @@ package final class AllowList: Sendable, Equatable, ExpressibleByArrayLiteral {
         left === right || left.accounts == right.accounts
     }
 
-    /// Whether it holds all accounts of the other list.
+    /// Whether this list contains every account of the other one.
     func isSuperset(of other: AllowList) -> Bool {
         self === other || accounts.isSuperset(of: other.accounts)
     }

@@ -1,19 +1,22 @@
-/// A program that may call the service, and what it may do.
+/// A client program of the service, with its permissions.
 package struct Caller: Sendable, Equatable {
-    /// What a caller may do. The raw values are what operators write.
+    /// A permission of a caller. The raw values are those of the callers file.
     package enum Scope: String, Sendable, CaseIterable {
         /// Look up the billing of one account at a time.
         case billingRead = "billing:read"
-        /// Change the billing contact of an account.
+        /// Change the billing contact of an account. No operation requires this scope yet.
         case billingWrite = "billing:write"
         /// Stream the billing of many accounts.
         case billingExport = "billing:export"
+        /// No operation requires this scope yet.
         case invoicesRead = "invoices:read"
+        /// No operation requires this scope yet.
         case plansRead = "plans:read"
+        /// No operation requires this scope yet.
         case plansWrite = "plans:write"
     }
 
-    /// So many requests at once, and so many a second after that.
+    /// A token bucket: `burst` requests at once, refilled at `perSecond` requests per second.
     package struct Rate: Sendable, Equatable {
         package let burst: Int
         package let perSecond: Int
@@ -27,10 +30,10 @@ package struct Caller: Sendable, Equatable {
     package let name: Name
     package let scopes: Set<Scope>
 
-    /// The master account whose sub accounts it may ask about; `nil` for the only one there is.
+    /// The master account whose sub accounts the caller may look up; `nil` for the only one.
     package let master: Name?
 
-    /// The sub accounts it may ask about; `nil` for all.
+    /// The sub accounts that the caller may look up; `nil` for all.
     package let accounts: AllowList?
 
     package let rate: Rate?
@@ -45,20 +48,20 @@ package struct Caller: Sendable, Equatable {
         self.rate = rate
     }
 
-    /// - Throws: `scopeMissing` if the caller may not do that.
+    /// - Throws: `scopeMissing` if the caller does not have the scope.
     package func require(_ scope: Scope) throws(BillingFailure) {
         guard scopes.contains(scope) else { throw .scopeMissing(scope) }
     }
 
-    /// An account that is not the caller's to ask about is to the caller one that is not there, whether it is or not.
-    /// Nobody is asked about it, so that not even the time it takes tells them apart.
+    /// Checks that the caller may look up an account. An account outside the allow-list appears not to exist, whether
+    /// it does or not. No request is sent for it, so the response time does not reveal whether it exists.
     ///
-    /// - Throws: `accountNotFound`; also for the alias of the master itself, which is no sub account.
+    /// - Throws: `accountNotFound`; also for the alias of the master account, which is no sub account.
     package func requireAccess(to account: AccountID) throws(BillingFailure) {
         guard !account.isMasterAlias, accounts?.contains(account) ?? true else { throw .accountNotFound(account) }
     }
 
-    /// Whether an export that was begun by the same program with the rights it had `before` may go on.
+    /// Whether the caller may continue an export that it started with the permissions `before`.
     package func mayGoOnExporting(since before: Caller) -> Bool {
         guard scopes.contains(.billingExport), master == before.master else { return false }
         guard let accounts else { return true }

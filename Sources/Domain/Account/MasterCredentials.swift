@@ -1,4 +1,4 @@
-/// What a master account proves itself with to obtain tokens.
+/// The credentials with which a master account obtains access tokens.
 package struct MasterCredentials: Sendable, Equatable {
     package let name: Name
     package let accountID: AccountID

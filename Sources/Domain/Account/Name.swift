@@ -1,11 +1,11 @@
-/// An operator's own name for a master account or a caller. It stands in logs, in answers and on command lines as it is.
+/// An operator's name for a master account or a caller. It needs no escaping in logs, answers and command lines.
 package struct Name: Sendable, Hashable, Comparable, CustomStringConvertible {
     package static let lengthMax = 64
 
     package let rawValue: String
 
-    /// `nil` unless there are 1 to `lengthMax` characters, each a letter or digit of ASCII or one of `- _ . @ : /`, and
-    /// the first is no dash: commands would take it for a flag.
+    /// `nil` unless the text has 1 to `lengthMax` characters, each an ASCII letter or digit or one of `- _ . @ : /`.
+    /// The first must not be a dash: commands would parse it as a flag.
     package init?(_ text: String) {
         guard (1...Self.lengthMax).contains(text.utf8.count), !text.hasPrefix("-") else { return nil }
         guard text.utf8.allSatisfy(Self.isAllowed) else { return nil }

@@ -1,5 +1,5 @@
-/// Bytes that must not be seen: printing, dumping or interpolating them shows only that they are there, and there is no
-/// way of encoding them. What holds them clears its memory when the last copy of the secret goes.
+/// Bytes that must stay secret. Printing, dumping or interpolating them shows only a placeholder, and they cannot be
+/// encoded. Their memory is cleared when the last copy is released.
 package struct Secret: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     private let holder: any SecretHolder
 
@@ -7,7 +7,7 @@ package struct Secret: Sendable, CustomStringConvertible, CustomDebugStringConve
         self.holder = holder
     }
 
-    /// Gives the bytes to the one place that sends them.
+    /// Passes the bytes to the code that sends them.
     package func reveal<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
         holder.reveal(body)
     }
@@ -17,11 +17,11 @@ package struct Secret: Sendable, CustomStringConvertible, CustomDebugStringConve
     package var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// Holds the bytes of a secret and clears them when it goes.
+/// Stores the bytes of a secret and clears them when it is released.
 package protocol SecretHolder: AnyObject, Sendable {
     func reveal<Result>(_ body: (Span<UInt8>) -> Result) -> Result
 
-    /// Whether both hold the same bytes; how long it takes does not depend on where they differ.
+    /// Whether both have the same bytes. The time this takes does not depend on where they differ.
     func isEqual(to other: any SecretHolder) -> Bool
 }
 

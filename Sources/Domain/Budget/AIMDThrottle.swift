@@ -1,22 +1,22 @@
-/// Slows down after refusals and takes speed up again while there are none: how a rate is shared with others when nobody
-/// says how much of it they use.
+/// Reduces our request rate after a refusal and increases it again while there are none (additive increase,
+/// multiplicative decrease). Shares a rate limit with other clients if the source does not report the remaining quota.
 package struct AIMDThrottle: Sendable, Equatable {
-    /// How much of the rate is used, above 0 to 1.
+    /// The fraction of the rate in use, above 0 to 1.
     package private(set) var factor = 1.0
 
-    /// What is told is better than what is guessed.
+    /// False once the source reports the remaining quota, which is more exact.
     private var isNeeded = true
     private var due: Moment?
     private var lastRefused: Moment?
     private var lastChanged: Moment?
 
-    /// Refusals of requests that were under way together are one.
+    /// Refusals within this time count as one, since their requests were in flight together.
     private static let refusalsTogether = Duration.milliseconds(500)
     private static let factorMin = 0.05
 
     package init() {}
 
-    /// The source says what is left: there is no need to guess.
+    /// Turns the throttle off, since the source reports the remaining quota.
     package mutating func isTold() {
         isNeeded = false
         factor = 1
@@ -37,7 +37,7 @@ package struct AIMDThrottle: Sendable, Equatable {
         lastChanged = now
     }
 
-    /// A twentieth of the rate more in each second without a refusal.
+    /// Adds a twentieth of the rate per second without a refusal.
     package mutating func passed(at now: Moment) {
         guard factor < 1 else { return }
         let elapsed = min(now - (lastChanged ?? now), .seconds(1))

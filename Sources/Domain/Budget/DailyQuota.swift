@@ -1,16 +1,16 @@
-/// How many requests of a day are left. Days begin at 00:00 UTC (Zoom: rate limits).
+/// A quota of requests per day. Days begin at 00:00 UTC (Zoom: rate limits).
 package struct DailyQuota: Sendable, Equatable {
     private static let secondsADay: Int64 = 86_400
 
     /// `nil` for no limit.
     let limit: Int?
 
-    /// Of the limit, what is kept for requests that somebody waits for.
+    /// The part of the limit that is reserved for interactive requests.
     private let reserve: Int
     private var day: Int64 = 0
     private var spent = 0
 
-    /// The source said so, whatever we counted.
+    /// When the quota resets after the source reported it as exhausted, whatever we counted.
     private var isExhaustedUntil: Timestamp?
 
     package init(limit: Int?, reserve: Int = 0) {
@@ -18,7 +18,7 @@ package struct DailyQuota: Sendable, Equatable {
         self.reserve = reserve
     }
 
-    /// How many of the day's were spent, as far as is known.
+    /// The requests sent on this day, as far as this process knows.
     func spent(at timestamp: Timestamp) -> Int {
         timestamp.secondsSinceEpoch / Self.secondsADay == day ? spent : 0
     }
@@ -28,13 +28,13 @@ package struct DailyQuota: Sendable, Equatable {
         spent += 1
     }
 
-    /// The source lets nothing through before that moment, at the latest the end of the next day.
+    /// Records that the source refuses all requests until `end`, at most until the end of the next day.
     package mutating func exhausted(until end: Timestamp, at timestamp: Timestamp) {
         let latest = Timestamp(secondsSinceEpoch: Self.end(of: timestamp).secondsSinceEpoch + Self.secondsADay)
         isExhaustedUntil = min(max(end, timestamp), latest)
     }
 
-    /// How long there is nothing left for this purpose; `nil` if there is something now.
+    /// How long until the quota permits a request of this priority; `nil` if it permits one now.
     package mutating func wait(for priority: Purpose.Priority, at timestamp: Timestamp) -> Duration? {
         begin(timestamp)
         if let end = isExhaustedUntil {
@@ -54,7 +54,7 @@ package struct DailyQuota: Sendable, Equatable {
         spent = 0
     }
 
-    /// The first moment of the next day.
+    /// The beginning of the next day.
     package static func end(of timestamp: Timestamp) -> Timestamp {
         Timestamp(secondsSinceEpoch: (timestamp.secondsSinceEpoch / secondsADay + 1) * secondsADay)
     }

@@ -11,26 +11,26 @@ package struct FairQueue: Sendable, Equatable {
         var tickets: [Ticket]
     }
 
-    /// One of each caller that has something waiting, in the order of their turns.
+    /// One lane for each caller with queued requests, in the order in which they get permits.
     private var lanes: [Lane] = []
     private var bulk: [Ticket] = []
     private var background: [Ticket] = []
 
-    /// Turns that went to others while bulk waited.
+    /// Permits that went to interactive requests while bulk waited.
     private var turnsSinceBulk = 0
 
-    /// One turn in so many is bulk's.
+    /// Bulk gets one permit in this many.
     private let bulkEvery: Int
 
     package private(set) var interactiveCount = 0
 
     /// - Parameter bulkEvery: More than 1.
     package init(bulkEvery: Int) {
-        precondition(bulkEvery > 1, "others go before bulk")
+        precondition(bulkEvery > 1, "bulk must not get every permit")
         self.bulkEvery = bulkEvery
     }
 
-    /// All requests that wait.
+    /// The number of queued requests.
     var count: Int { interactiveCount + bulk.count + background.count }
 
     package var isEmpty: Bool { lanes.isEmpty && bulk.isEmpty && background.isEmpty }
@@ -49,7 +49,7 @@ package struct FairQueue: Sendable, Equatable {
         }
     }
 
-    /// How many turns there are before that of a ticket which enters now.
+    /// The number of permits granted before that of a request which enters now.
     package func turnsBefore(_ purpose: Purpose) -> Int {
         switch purpose.priority {
         case .background: return count
@@ -58,14 +58,14 @@ package struct FairQueue: Sendable, Equatable {
         }
         let ownLane = lanes.firstIndex { $0.caller == purpose.caller } ?? lanes.endIndex
         let own = ownLane < lanes.endIndex ? lanes[ownLane].tickets.count : 0
-        // Those before it in turn come once more than those behind it.
+        // Lanes before this one get one more permit than lanes behind it.
         let before = lanes[..<ownLane].reduce(0) { $0 + min($1.tickets.count, own + 1) }
         let behind = lanes[ownLane...].dropFirst().reduce(0) { $0 + min($1.tickets.count, own) }
         let others = own + before + behind
         return others + min((others + turnsSinceBulk) / (bulkEvery - 1), bulk.count)
     }
 
-    /// Whose turn it is.
+    /// Removes and returns the request that gets the next permit.
     package mutating func next() -> Ticket? {
         if !bulk.isEmpty, lanes.isEmpty || turnsSinceBulk >= bulkEvery - 1 {
             turnsSinceBulk = 0
@@ -80,7 +80,7 @@ package struct FairQueue: Sendable, Equatable {
         return ticket
     }
 
-    /// Whoever has this ticket waits no longer.
+    /// Removes a request that no longer waits.
     package mutating func leave(_ ticket: Ticket) {
         if let index = bulk.firstIndex(of: ticket) {
             bulk.remove(at: index)

@@ -1,32 +1,32 @@
-/// Spaces requests evenly so that a rate is kept: a value that is told the time and says when the next may go.
+/// Spaces requests evenly to stay within a rate limit.
 ///
-/// No more than `perSecond` of them arrive in any one second, wherever the second begins, as long as none is on its way
-/// for longer than the others by more than half of `guardTime`. A request that goes late, since clocks ring late, does not
-/// delay all that come after it: up to the other half of `guardTime` is caught up with.
+/// At most `perSecond` requests arrive in any window of one second, as long as network latency varies by at most half
+/// of `guardTime`. Timers fire late. A late request does not delay all requests after it: up to the other half of
+/// `guardTime` is caught up.
 package struct Pacer: Sendable, Equatable {
-    /// What a second is taken to be longer than it is; so much of the rate is not used.
+    /// The margin added to each second. That part of the rate stays unused.
     package static let guardTime = Duration.milliseconds(8)
 
     private static let catchUp = guardTime / 2
 
     private let spacing: Duration
 
-    /// When the next request would go if all went on time.
+    /// When the next request is due if no timer fires late.
     private var due: Moment?
 
     /// - Parameter perSecond: Requests a second, more than 0.
     package init(perSecond: Double) {
-        precondition(perSecond > 0 && perSecond.isFinite, "a pace needs a rate")
+        precondition(perSecond > 0 && perSecond.isFinite, "the rate must be positive")
         spacing = (.seconds(1) + Self.guardTime) / perSecond
     }
 
-    /// When the next request may go: `now`, if none has gone in the last spacing.
+    /// When the next request may be sent; `now` if none was sent within the last spacing.
     package func nextSlot(at now: Moment) -> Moment {
         guard let due else { return now }
         return max(now, due - Self.catchUp)
     }
 
-    /// A request goes at `moment`, which is no earlier than `nextSlot`.
+    /// Records a request sent at `moment`, which is not before `nextSlot`.
     package mutating func spend(at moment: Moment) {
         due = max(due ?? moment, moment) + spacing
     }

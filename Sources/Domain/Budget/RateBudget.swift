@@ -1,30 +1,31 @@
-/// Decides who may ask a source that counts requests, and when: a value that is told what happens and the time, and is asked
-/// for the next step.
+/// Decides when each request to a rate-limited source may be sent. A pure state machine: it receives events and the
+/// current time, and returns the next step.
 ///
-/// - Never more than the rate in any one second, and less while others use it as well (`Pacer`, `SlidingWindowEstimator`).
-/// - Whoever waits for an answer goes before bulk, callers in turn (`FairQueue`), and is told at once if it would take longer
-///   than they care to wait.
-/// - Of a day's requests some are kept for those who wait (`DailyQuota`).
+/// - It grants at most the rate in any one second, and less while other clients use the rate too (`Pacer`,
+///   `SlidingWindowEstimator`).
+/// - Interactive requests go before bulk, and callers share the permits fairly (`FairQueue`). A request is refused at
+///   once if its expected wait exceeds its queue timeout.
+/// - A part of the daily quota is reserved for interactive requests (`DailyQuota`).
 package struct RateBudget: Sendable {
     package typealias Ticket = FairQueue.Ticket
 
     package struct Rules: Sendable, Equatable {
-        /// Requests in any one second, of everybody together.
+        /// Requests in any one second, of all clients together.
         package var perSecond: Int
 
-        /// Requests a day, of everybody together; `nil` for no limit.
+        /// Requests per day, of all clients together; `nil` for no limit.
         package var perDay: Int?
 
-        /// How much of both is ours, above 0 to 1.
+        /// The fraction of both limits that we may use, above 0 to 1.
         package var share: Double
 
-        /// How much of our day is kept for those who wait.
+        /// The fraction of our daily quota that is reserved for interactive requests.
         package var dayReserve = 0.1
 
-        /// One turn in so many is bulk's while others wait.
+        /// While interactive requests wait, bulk gets one permit in this many.
         package var bulkEvery = 20
 
-        /// How many may wait for an answer at a time. More would wait longer than anybody does.
+        /// The maximum number of queued interactive requests. With more, the wait would exceed every queue timeout.
         package var waitersMax = 2000
 
         package init(perSecond: Int, perDay: Int? = nil, share: Double = 1) {
@@ -34,11 +35,11 @@ package struct RateBudget: Sendable {
         }
     }
 
-    /// Why somebody may not ask.
+    /// Why a request is refused.
     package enum Refusal: Sendable, Equatable {
-        /// It would take longer than they care to wait; so long.
+        /// The expected `wait` exceeds the queue timeout.
         case busy(wait: Duration)
-        /// Nothing is left of the day for them; it ends after so long.
+        /// The daily quota is used up for this priority. It resets after `wait`.
         case dailyQuotaSpent(wait: Duration)
     }
 
@@ -64,16 +65,16 @@ package struct RateBudget: Sendable {
     private struct Waiter {
         let priority: Purpose.Priority
 
-        /// When it is refused; `nil` for a request that waits without a limit.
+        /// When the request is refused; `nil` for no deadline.
         let deadline: Moment?
     }
 
     private var waiters: [Ticket: Waiter] = [:]
 
-    /// Nothing goes before that, since the source said so.
+    /// The source asked us to send nothing before this time.
     private var blockedUntil: Moment?
 
-    /// Without being told what is left, only refusals say that others use the rate.
+    /// In use while the source does not report the remaining quota. Only refusals then show that others use the rate.
     private var caution = AIMDThrottle()
 
     package init(rules: Rules) {
@@ -85,12 +86,12 @@ package struct RateBudget: Sendable {
         queue = FairQueue(bulkEvery: rules.bulkEvery)
     }
 
-    /// How it stands.
+    /// The current usage, for metrics.
     package struct Standing: Sendable, Equatable {
-        /// Requests in any one second that are ours.
+        /// The maximum number of our requests in any one second.
         package let perSecond: Double
         package let waiting: Int
-        /// Requests a day that are ours; `nil` for no limit.
+        /// The maximum number of our requests per day; `nil` for no limit.
         package let dayLimit: Int?
         package let dayUsed: Int
     }
@@ -101,13 +102,13 @@ package struct RateBudget: Sendable {
             dayUsed: day.spent(at: timestamp))
     }
 
-    // MARK: Asking
+    // MARK: Requests
 
-    /// Somebody wants to ask.
+    /// Requests a permit.
     ///
     /// - Parameters:
-    ///   - ticket: To know them by; unlike all others.
-    ///   - queueTimeout: The longest time in the queue; `nil` for no limit.
+    ///   - ticket: Identifies the request; unique.
+    ///   - queueTimeout: The maximum time in the queue; `nil` for no limit.
     package mutating func enter(
         _ ticket: Ticket, for purpose: Purpose, queueTimeout: Duration?, at now: Moment, _ timestamp: Timestamp
     ) -> Entry {
@@ -127,13 +128,13 @@ package struct RateBudget: Sendable {
         return .waits
     }
 
-    /// Whoever has this ticket does not wait any longer.
+    /// Removes a request that no longer waits.
     package mutating func leave(_ ticket: Ticket) {
         queue.leave(ticket)
         waiters[ticket] = nil
     }
 
-    /// What to do next. After each but the first two, ask again.
+    /// The next step. Call again after `goes` and `refused`.
     package mutating func step(at now: Moment, _ timestamp: Timestamp) -> Step {
         guard !queue.isEmpty else { return .nobodyWaits }
         let slot = nextSlot(at: now)
@@ -169,22 +170,22 @@ package struct RateBudget: Sendable {
     }
 
     private func nextSlot(at now: Moment) -> Moment {
-        // What others leave comes and goes: who would take it evenly would often be too late, or come at a bad moment. An
-        // answer says what is left now, and the next request uses it.
+        // The quota that other clients leave fluctuates, so evenly spaced requests would often miss it. Each response
+        // reports what is left now, and the next request uses that.
         let allowed = max(blockedUntil ?? now, caution.nextSlot(at: now))
         return second.isShared ? second.nextSlot(at: allowed) : max(pace.nextSlot(at: now), allowed)
     }
 
-    /// How many of ours go in a second, as things are.
+    /// Our current number of requests per second.
     private var rate: Double {
         min(Double(rules.perSecond) * rules.share * caution.factor, second.ourRate)
     }
 
-    // MARK: Answers
+    // MARK: Responses
 
-    /// A request went through.
+    /// Records a request that the source accepted.
     ///
-    /// - Parameter left: How many more the source would take in the same second, if it says so.
+    /// - Parameter left: The remaining quota of the same second, if the source reports it.
     package mutating func passed(left: Int?, sent: Moment, at now: Moment) {
         if let left {
             second.told(left: left, sent: sent, at: now)
@@ -193,17 +194,17 @@ package struct RateBudget: Sendable {
         caution.passed(at: now)
     }
 
-    /// A request was refused, since there were too many in its second.
+    /// Records a request that the source refused because of its rate limit per second.
     ///
-    /// - Parameter retryAfter: For how long the source does not want to be asked, if it says so.
+    /// - Parameter retryAfter: How long the source asked us to wait, if it did.
     package mutating func refused(retryAfter: Duration?, sent: Moment, at now: Moment) {
         second.told(left: 0, isRefused: true, sent: sent, at: now)
         caution.refused(at: now)
-        // Not all at the same moment again.
+        // Delay the next request, so that the refused requests do not all return at once.
         blockedUntil = now + (retryAfter ?? .seconds(1) / Double(rules.perSecond))
     }
 
-    /// A request was refused, since there were too many in its day.
+    /// Records a request that the source refused because of its daily quota.
     package mutating func refusedForToday(retryAfter: Duration?, at timestamp: Timestamp) {
         let end =
             retryAfter.map { Timestamp(secondsSinceEpoch: timestamp.secondsSinceEpoch + $0.components.seconds) }

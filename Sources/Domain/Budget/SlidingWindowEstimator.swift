@@ -1,65 +1,69 @@
-/// What is left of a rate that others use as well: so many requests in any one second, ours and theirs together.
+/// Estimates the remaining quota of a rate limit that other clients share: requests in any window of one second, ours
+/// and theirs together.
 ///
-/// Ours are known. Of theirs the source tells with each answer how many there were, by what it says is left; between two
-/// answers they are expected to go on as before. A request goes when there is room for it with a chance of 985 in 1000: with more,
-/// too little of what others leave would be used; with less, too much would be refused.
+/// Our requests are known. The source reports its remaining quota with each response, which gives the number of other
+/// requests. Between responses, the others are assumed to continue at their average rate. A request may be sent when
+/// there is room for it with a probability of 98.5 %. A higher value would leave too much of the quota unused; a lower
+/// one would cause too many refusals.
 package struct SlidingWindowEstimator: Sendable, Equatable {
     private let limit: Int
 
-    /// Of the limit, what ours may be at most.
+    /// The maximum number of our requests in one window.
     private let ourLimit: Int
 
-    /// Those that may still count, oldest first.
+    /// When our requests were sent that may still count, oldest first.
     private var ours: [Moment] = []
 
-    /// Likewise, each at the moment at which it is thought to have come.
+    /// The estimated times of other requests that may still count, oldest first.
     private var theirs: [Moment] = []
 
-    /// What they send in a second, on the average of the last answers.
+    /// Requests per second of other clients: a moving average over about ten responses.
     private var theirRate = 0.0
     private var lastTold: Moment?
 
-    /// How long a request counts, with what its way may take longer than another's.
+    /// How long a request counts: the source's window, and a margin for variations in network latency.
     private static let window = Duration.seconds(1) + Pacer.guardTime
 
-    /// From sending a request to its being counted.
+    /// From sending a request until the source counts it.
     private static let way = Duration.milliseconds(3)
 
-    /// Without an answer for so long, one is sent as soon as there may be room, to learn more.
+    /// If no response has arrived for this long, the next request is sent as soon as there may be room, to learn the
+    /// remaining quota.
     private static let silenceMax = Duration.milliseconds(500)
 
     /// - Parameters:
     ///   - limit: Requests in any one second, more than 0.
-    ///   - ourShare: How much of it is ours, above 0 to 1.
+    ///   - ourShare: The fraction of the limit that we may use, above 0 to 1.
     package init(limit: Int, ourShare: Double = 1) {
-        precondition(limit > 0, "a limit lets something through")
+        precondition(limit > 0, "the limit must be positive")
         self.limit = limit
         ourLimit = max(Int(Double(limit) * ourShare), 1)
     }
 
-    /// How many requests a second there is room for beside the others', at least a twentieth of the limit.
+    /// Requests per second that the other clients leave for us; at least a twentieth of the limit.
     package var ourRate: Double { max(Double(limit) - theirRate, Double(limit) / 20) }
 
-    /// Whether anybody else has been seen of late.
+    /// Whether other clients have used the rate recently.
     package var isShared: Bool { theirRate > 0.5 }
 
     package mutating func sent(at moment: Moment) {
         ours.append(moment)
     }
 
-    /// The source says how many more it would take in the same second as a request that was sent at `sent`; 0 when it
-    /// refused it.
+    /// Records the remaining quota that the source reported for the second of a request; 0 if it refused the request.
+    ///
+    /// - Parameter sent: When the request was sent.
     package mutating func told(left: Int, isRefused: Bool = false, sent: Moment, at now: Moment) {
         if isRefused, let index = ours.lastIndex(of: sent) { ours.remove(at: index) }
         forget(before: now)
-        // An answer that was overtaken by a later one says nothing new.
+        // Ignore a response that arrives out of order: a later request has reported newer data.
         guard sent >= lastTold ?? sent else { return }
-        // Of the moment at which it was sent: those that went after it were not there yet.
+        // As of the time of sending: requests sent later did not count yet.
         let start = sent - .seconds(1)
         let ourCount = ours.count { $0 > start && $0 <= sent }
         let known = theirs.count { $0 > start }
         let theirCount = min(max(limit - left - ourCount, 0), limit)
-        // Those that are new have come since the last answer, one after another.
+        // New requests of others arrived after the last response. They are assumed to be evenly spaced.
         let last = max(lastTold ?? start, start)
         for number in 0..<max(theirCount - known, 0) {
             theirs.append(last + (sent - last) * (number + 1) / (theirCount - known))
@@ -69,9 +73,10 @@ package struct SlidingWindowEstimator: Sendable, Equatable {
         lastTold = sent
     }
 
-    /// The earliest moment from `now` on at which a request may go beside the others'; for when it `isShared`.
+    /// The earliest time from `now` on at which a request may be sent. Used while `isShared`.
     package func nextSlot(at now: Moment) -> Moment {
-        // One after another, so that they come in the order they went: what an answer says is left is then of its moment.
+        // Space our requests so that they arrive in order. The reported quota then describes the time of its own
+        // request.
         let now = max(now, ours.last.map { $0 + Self.way } ?? now)
         var moments = [now]
         for moment in ours + theirs where moment + Self.window > now { moments.append(moment + Self.window) }
@@ -100,8 +105,8 @@ package struct SlidingWindowEstimator: Sendable, Equatable {
         theirs.removeAll { $0 < start }
     }
 
-    /// How many may be expected to come so that with a chance of 985 in 1000 fewer than `room` do (the quantiles of
-    /// Poisson's distribution; beyond the table a bound that is a little low).
+    /// The highest expected number of other requests for which fewer than `room` arrive with a probability of 98.5 %.
+    /// These are quantiles of the Poisson distribution; beyond the table, a slightly low bound.
     private static func expectedMax(room: Int) -> Double {
         let table = [0, 0.015, 0.184, 0.508, 0.930, 1.419, 1.955, 2.529, 3.131, 3.758, 4.405]
         guard room >= table.count else { return table[room] }

@@ -1,14 +1,13 @@
 import Synchronization
 
-/// The billing of accounts as the source has said it, kept for a while, and asked for once however many want it.
+/// Caches the source's answers for each account, and coalesces concurrent requests for one account.
 ///
-/// What is decided is decided elsewhere: `Freshness` says what an answer is good for, `EvictionOrder` which one goes. It is
-/// held in parts, each with a lock for the time of one look into a dictionary, so that event loops that look at the same
-/// moment seldom meet.
+/// `Freshness` decides how an answer is used, and `EvictionOrder` which one is evicted. The cache has several parts,
+/// each with a lock that is held for one dictionary lookup. So event loops rarely wait for one another.
 package final class BillingCache: Sendable {
     package typealias Entry = CacheEntry
 
-    /// Makes of an answer what is kept of it.
+    /// Makes the cached response from an answer of the source.
     package typealias Keep = @Sendable (SourceAnswer) -> any CachedResponse
 
     struct Key: Hashable, Sendable {
@@ -28,7 +27,7 @@ package final class BillingCache: Sendable {
         func hash(into hasher: inout Hasher) { hasher.combine(hash) }
     }
 
-    /// An account's place. Guarded by the lock of its part.
+    /// The place of an account in the cache. Guarded by the lock of its part.
     private final class Slot: EvictionMember {
         let key: Key
         var entry: Entry
@@ -45,20 +44,21 @@ package final class BillingCache: Sendable {
         var identity: Int { key.hash }
         var bytes: Int { Self.overhead + entry.answer.bytes + key.account.rawValue.utf8.count }
 
-        /// Slot, entry, its place in the dictionary and in a queue, as measured with a million of them.
+        /// The memory of a slot, its entry, and its places in the dictionary and a queue, measured with a million of
+        /// them.
         private static var overhead: Int { 480 }
     }
 
     private enum RevalidationState {
         case none
-        /// The `Revalidation` of that number is under way.
+        /// The `Revalidation` with this number is in flight.
         case running(Int)
-        /// The last one failed: none is started before then.
+        /// The last one failed. None is started before then.
         case paused(until: Moment)
     }
 
-    /// The right to revalidate one cached answer in the background. However it is dropped, the account can be revalidated
-    /// again afterwards, and another answer can be in its place.
+    /// The right to revalidate one cached answer in the background. It ends when the last reference is released: the
+    /// account can be revalidated again, and another answer as well.
     private final class Revalidation: Sendable {
         let number: Int
         private let key: Key
@@ -79,7 +79,7 @@ package final class BillingCache: Sendable {
             cache.revalidations.subtract(1, ordering: .relaxed)
         }
 
-        /// Not if it is another's by now.
+        /// Does nothing if another revalidation has taken its place.
         private func set(_ state: RevalidationState) {
             cache.part(of: key).part.withLock { part in
                 guard let slot = part.slots[key], case .running(number) = slot.revalidation else { return }
@@ -98,17 +98,17 @@ package final class BillingCache: Sendable {
         let part = Mutex(Part())
     }
 
-    /// What became of those who asked.
+    /// How many lookups had each result.
     package struct Counts: Sendable, Equatable {
         package var fresh = 0
         package var stale = 0
         package var missed = 0
         package var evicted = 0
 
-        /// Answers that the source was asked for without anybody waiting.
+        /// Background revalidations that were started.
         package var renewed = 0
 
-        /// Failures of the source for which an older answer stood in.
+        /// Failures of the source for which a stale answer was served instead (stale-if-error).
         package var stoodIn = 0
     }
 
@@ -119,18 +119,19 @@ package final class BillingCache: Sendable {
     private let parts: [LockedPart]
     private let flights = RequestCoalescer<Key, Entry>()
 
-    /// How many are under way, and how many there have ever been.
+    /// The number of revalidations in flight, and the number of the last one.
     private let revalidations = Atomic<Int>(0)
     private let lastRevalidation = Atomic<Int>(0)
 
-    /// Grows when all that is kept is thrown away: what is under way then is not kept.
+    /// Incremented by `removeAll`. Answers to requests in flight at that time are not cached.
     private let generation = Atomic<Int>(0)
 
-    /// - Parameter parts: A power of two. Each has its share of the bytes: few for a small cache.
+    /// - Parameter parts: The number of parts, a power of two. Each has an equal share of the bytes, so a small cache
+    ///   needs few.
     package init(
         source: any ContactSource, time: any TimeSource, rules: CacheRules, parts: Int = 64, keep: @escaping Keep
     ) {
-        precondition(parts > 0 && parts & (parts - 1) == 0, "parts are chosen by bits")
+        precondition(parts > 0 && parts & (parts - 1) == 0, "the number of parts must be a power of two")
         self.source = source
         self.time = time
         self.rules = rules
@@ -142,9 +143,9 @@ package final class BillingCache: Sendable {
 
     private var bytesMaxOfPart: Int { rules.bytesMax / parts.count }
 
-    // MARK: Asking
+    // MARK: Lookups
 
-    /// The answer that is kept, if that will do: nothing is waited for.
+    /// The cached answer, if the directives permit it. Does not wait.
     package func cached(_ account: AccountID, under master: Name?, _ demand: CacheDirectives, at now: Moment) -> Entry?
     {
         let key = Key(account, master)
@@ -154,9 +155,9 @@ package final class BillingCache: Sendable {
         return entry
     }
 
-    /// The answer that is kept, or the source's.
+    /// The cached answer, or the source's.
     ///
-    /// - Throws: what `ContactSource` throws, but for what is kept as an answer; `notKept`.
+    /// - Throws: The errors of `ContactSource`, except the failures that are cached; `notCached`.
     package func answer(
         _ account: AccountID, under master: Name?, for purpose: Purpose, _ demand: CacheDirectives
     ) async throws(BillingFailure) -> Entry {
@@ -168,18 +169,19 @@ package final class BillingCache: Sendable {
         case .cached(let entry): return entry
         case .absent(let older):
             fallback = older
-            // Not where it is looked for, since whoever does not find it there asks here next.
+            // Counted here and not in the lookup: after a miss in `cached`, the caller calls this method.
             part(of: key).part.withLock { $0.counts.missed += 1 }
         }
         if demand.onlyIfCached { throw .notCached }
         do throws(BillingFailure) {
-            // Who wants something new does not want what was asked for before; nor can one wait by another's queueTimeout.
+            // With no-cache, an answer requested earlier is too old. Nor can a request wait with another's queue
+            // timeout.
             let joins =
                 !demand.noCache
                 && (flights.purpose(of: key).map { RequestCoalescer<Key, Entry>.serves($0, purpose) } ?? true)
             guard joins else { return try await ask(key, for: purpose, stores: !demand.noStore).get() }
             return try await flights.join(key, purpose) { [self] purpose in
-                // A call that was under way a moment ago may have ended since it was looked for.
+                // A request that was in flight a moment ago may have been completed since the lookup.
                 if case .cached(let entry) = look(key, demand, time.now, isAgain: true).0 { return .success(entry) }
                 return await ask(key, for: purpose)
             }
@@ -192,11 +194,11 @@ package final class BillingCache: Sendable {
 
     private enum Found {
         case cached(Entry)
-        /// Or one that stands in if the source fails.
+        /// With the answer that is served if the source fails, if there is one.
         case absent(Entry?)
     }
 
-    /// - Parameter isAgain: It was looked for a moment ago, and counted then.
+    /// - Parameter isAgain: Repeats a lookup that was counted a moment ago.
     private func look(
         _ key: Key, _ demand: CacheDirectives, _ now: Moment, isAgain: Bool = false
     ) -> (Found, Revalidation?) {
@@ -227,7 +229,7 @@ package final class BillingCache: Sendable {
         }
     }
 
-    /// Nil while one is under way, after one that failed, and when there are enough of them.
+    /// Nil while a revalidation is in flight, after a failed one, and at the maximum number of them.
     private func revalidation(of slot: Slot, _ now: Moment) -> Revalidation? {
         switch slot.revalidation {
         case .none: break
@@ -244,12 +246,12 @@ package final class BillingCache: Sendable {
         return Revalidation(slot.key, number, self)
     }
 
-    /// Revalidates a cached answer when there is room for it, behind everything that somebody waits for.
+    /// Revalidates a cached answer at background priority.
     private func start(_ revalidation: Revalidation, _ key: Key) {
         let purpose = Purpose.background(queueTimeout: rules.revalidationQueueTimeout)
         let isStarted = flights.launch(key, purpose) { [self] purpose in
             let outcome = await ask(key, for: purpose)
-            // Cancelled: another request has taken its place, or the cache closes.
+            // Cancelled: a request of higher priority has replaced it, or the cache is being closed.
             if case .failure(let failure) = outcome, failure != .cancelled { revalidation.failed(at: time.now) }
             return outcome
         }
@@ -272,7 +274,7 @@ package final class BillingCache: Sendable {
         return .success(keep(outcome, key, generation, stores: stores))
     }
 
-    // MARK: Keeping
+    // MARK: Storing
 
     private func keep(
         _ outcome: Result<BillingContact, BillingFailure>, _ key: Key, _ generation: Int, stores: Bool
@@ -305,12 +307,12 @@ package final class BillingCache: Sendable {
             }
             return gone
         }
-        // What is let go of is freed without the lock.
+        // Evicted answers are freed without the lock.
         _ = consume gone
         return entry
     }
 
-    /// Forgets everything, what is being asked for as well.
+    /// Removes all answers. Those of requests in flight are not cached either.
     package func removeAll() {
         generation.add(1, ordering: .acquiringAndReleasing)
         for part in parts {
@@ -324,12 +326,12 @@ package final class BillingCache: Sendable {
         }
     }
 
-    /// Ends what is under way.
+    /// Cancels the requests in flight and refuses new ones.
     package func close() async {
         await flights.close()
     }
 
-    /// Whether anything is being asked for.
+    /// Whether a request to the source is in flight.
     package var isAsking: Bool { !flights.isEmpty }
 
     package var counts: Counts {
@@ -344,7 +346,7 @@ package final class BillingCache: Sendable {
         }
     }
 
-    /// What is held.
+    /// The number of cached answers and their size.
     package var size: (entries: Int, bytes: Int) {
         parts.reduce(into: (0, 0)) { sum, part in
             let (entries, bytes) = part.part.withLock { ($0.order.count, $0.order.bytes) }

@@ -1,25 +1,25 @@
-/// What a request demands of a cached answer (RFC 9111, 5.2.1).
+/// The cache directives of a request (RFC 9111, 5.2.1).
 package struct CacheDirectives: Sendable, Equatable {
-    /// No cached answer will do.
+    /// A new answer from the source is necessary.
     package var noCache = false
 
     /// The answer must not be cached.
     package var noStore = false
 
-    /// The highest age.
+    /// The maximum age of the answer.
     package var maxAge: Duration?
 
-    /// How long the answer must stay fresh; with zero it must be fresh now. `nil`: it may be stale.
+    /// How long the answer must remain fresh. With zero it must be fresh now; with `nil` it may be stale.
     package var minFresh: Duration?
 
-    /// For how long the answer may have been stale, whatever the cache allows by itself; `nil` for what the cache allows.
+    /// How long the answer may have been stale, whatever the rules of the cache; `nil` for the rules of the cache.
     package var maxStale: Duration?
 
-    /// The source is not to be asked.
+    /// Only a cached answer is acceptable: no request to the source.
     package var onlyIfCached = false
 
     package init() {}
 
-    /// Whatever is usual.
+    /// No directives.
     package static let none = CacheDirectives()
 }

@@ -1,40 +1,41 @@
-/// How long what the source has said is good for.
+/// How long the cache serves an answer, and how much it stores.
 package struct CacheRules: Sendable, Equatable {
-    /// For how long an answer is fresh; nothing is kept if it is zero.
+    /// How long an answer is fresh. Zero turns the cache off.
     package var ttl = Duration.seconds(300)
 
-    /// The part of `ttl` that is taken off at random, so that what was asked for together does not grow old together.
+    /// The maximum fraction of `ttl` that is subtracted at random, so that answers fetched together do not expire
+    /// together.
     package var jitter = 0.1
 
-    /// For how long an answer that is no longer fresh is given out while another is fetched.
+    /// How long a stale answer is served while it is revalidated.
     package var staleWhileRevalidate = Duration.seconds(60)
 
-    /// For how long one is given out when the source fails.
+    /// How long a stale answer is served if the source fails.
     package var staleIfError = Duration.seconds(3600)
 
-    /// For how long it is remembered that an account does not exist or pays for itself.
+    /// How long a failure is cached: the account does not exist, or pays for itself.
     package var failureTTL = Duration.seconds(30)
 
-    /// From this part of its time on an answer that is in demand is renewed before it is old.
+    /// The fraction of its lifetime after which an answer in demand is revalidated ahead of time.
     package var refreshAhead = 0.8
 
-    /// How long after a renewal that has failed another is tried.
+    /// The time between a failed revalidation and the next one.
     package var refreshPause = Duration.seconds(5)
 
-    /// Answers that are revalidated in the background at a time.
+    /// The maximum number of background revalidations in flight.
     package var revalidationsMax = 64
 
-    /// The longest time that a background revalidation waits for a permit.
+    /// The maximum time that a background revalidation waits for a permit.
     package var revalidationQueueTimeout = Duration.seconds(10)
 
-    /// All that is held, together.
+    /// The maximum size of all cached answers together.
     package var bytesMax = 256 << 20
 
     package init() {}
 
-    /// For how long this answer is fresh.
+    /// How long an answer is fresh, with jitter.
     ///
-    /// - Parameter chance: From 0 to 1.
+    /// - Parameter chance: A random number from 0 to 1.
     func lifetime(ofFailure isFailure: Bool, chance: Double) -> Duration {
         (isFailure ? min(failureTTL, ttl) : ttl) * (1 - jitter * chance)
     }

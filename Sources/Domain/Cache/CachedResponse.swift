@@ -1,33 +1,33 @@
-/// An answer as an adapter keeps it: whatever it makes of it is made once, and given out as often as it is asked for.
+/// A response that an adapter makes once from an answer of the source, and sends at each cache hit.
 package protocol CachedResponse: AnyObject, Sendable {
-    /// What it holds, all in all.
+    /// The memory it uses.
     var bytes: Int { get }
 }
 
-/// What there is to be kept.
+/// An answer of the source, from which an adapter makes a cached response.
 package struct SourceAnswer: Sendable {
-    /// What the source has said.
+    /// The contact, or the failure to be cached.
     package let outcome: Result<BillingContact, BillingFailure>
 
-    /// When it did.
+    /// When the source gave the answer.
     package let asOf: Timestamp
 
-    /// For how long that is fresh.
+    /// How long the answer is fresh.
     package let lifetime: Duration
 
-    /// What was kept of the same account.
+    /// The cached response of the same account that this one replaces.
     package let last: (any CachedResponse)?
 }
 
-/// An answer, and when it was given.
+/// A cached answer with its age.
 ///
-/// What an adapter has made of it is known to that adapter alone: were everything here generic over it instead, each look into
-/// the cache would cost more than twice as much, since generics do not specialize from one module to another.
+/// Only the adapter knows the type of the response. If the cache were generic over it, each lookup would take more than
+/// twice as long, since generics are not specialized across modules.
 package final class CacheEntry: Sendable {
     package let answer: any CachedResponse
     package let asOf: Timestamp
 
-    /// Whose answer it is, if it is that there is nothing to see.
+    /// The cached failure (self pay or not found); `nil` for a contact.
     package let failure: BillingFailure?
 
     let obtained: Moment
@@ -45,9 +45,9 @@ package final class CacheEntry: Sendable {
             }
     }
 
-    /// Whether it is still what it was kept as, or only good until there is another.
+    /// Whether the answer is still fresh.
     package func isFresh(at now: Moment) -> Bool { age(at: now) < lifetime }
 
-    /// Since the source said it.
+    /// The time since the source gave the answer.
     package func age(at now: Moment) -> Duration { max(now - obtained, .zero) }
 }

@@ -1,16 +1,17 @@
-/// What is let go of when there is no room: S3-FIFO (Yang, Zhang, Qiu, Yue and Vinayak, "FIFO queues are all you need for
-/// cache eviction", SOSP 2023).
+/// Decides which cached answers are evicted: S3-FIFO (Yang, Zhang, Qiu, Yue and Vinayak, "FIFO queues are all you need
+/// for cache eviction", SOSP 2023).
 ///
-/// Most of what is asked for is asked for once: a report that walks all accounts must not push out what apps ask for all day.
-/// So what is new waits in a small queue, a tenth of all bytes, and only what was asked for again meanwhile goes on to the main
-/// one; what comes back soon after it was let go of goes there directly. A hit counts to three and moves nothing, which is
-/// why this and neither LRU nor ARC: nothing is reordered while others read. TinyLFU evicts as well, and needs a sketch that has
-/// to be aged.
+/// Most answers are requested once: an export of all accounts must not evict the answers that apps request all day. So
+/// a new member enters the small queue, which has a tenth of all bytes. It moves to the main queue only if it is
+/// requested again meanwhile. A member that returns soon after its eviction enters the main queue directly.
+///
+/// A hit increments a counter, up to 3, and moves nothing. LRU and ARC reorder their members at each hit, while other
+/// threads read. TinyLFU evicts as well as S3-FIFO, but needs a sketch that has to be aged.
 struct EvictionOrder<Member: EvictionMember> {
     private var small = RingQueue<Member>()
     private var main = RingQueue<Member>()
 
-    /// Who was let go of from the small queue of late: as many as there are members.
+    /// The ghost queue: members recently evicted from the small queue, as many as there are members now.
     private var ghosts = RingQueue<Int>()
     private var ghostCounts: [Int: Int] = [:]
 
@@ -20,7 +21,7 @@ struct EvictionOrder<Member: EvictionMember> {
 
     static var smallShare: Int { 10 }
 
-    /// Takes in a new member.
+    /// Adds a new member.
     mutating func add(_ member: Member) {
         count += 1
         bytes += member.bytes
@@ -34,13 +35,13 @@ struct EvictionOrder<Member: EvictionMember> {
         }
     }
 
-    /// A member has become larger or smaller.
+    /// Records that the size of a member has changed.
     mutating func resized(_ member: Member, from old: Int) {
         bytes += member.bytes - old
         if member.place == .small { smallBytes += member.bytes - old }
     }
 
-    /// Forgets a member. Its place in the queue is passed over when it is its turn.
+    /// Removes a member. Its place in a queue is skipped later.
     mutating func remove(_ member: Member) {
         guard member.place != .none else { return }
         if member.place == .small { smallBytes -= member.bytes }
@@ -49,7 +50,7 @@ struct EvictionOrder<Member: EvictionMember> {
         member.place = .none
     }
 
-    /// The next to go, which is no member any more; `nil` if there is none.
+    /// Evicts the next member and returns it; `nil` if there is none.
     mutating func evict(bytesMax: Int) -> Member? {
         while count > 0 {
             let isSmallsTurn = smallBytes * Self.smallShare > bytesMax || main.count == 0
@@ -104,13 +105,13 @@ enum EvictionPlace {
     case main
 }
 
-/// What can be let go of.
+/// A member of the cache that can be evicted.
 protocol EvictionMember: AnyObject {
-    /// What tells it apart from others, as good as always.
+    /// Identifies the member. A collision, which is rare, only makes a new member enter the main queue.
     var identity: Int { get }
     var bytes: Int { get }
 
-    /// How often it was asked for of late, up to 3.
+    /// The number of recent hits, up to 3.
     var visits: UInt8 { get set }
     var place: EvictionPlace { get set }
 }

@@ -1,19 +1,19 @@
-/// What is done with an answer that is kept, by its age.
+/// How the cache uses an answer, by its age.
 package enum Freshness: Sendable, Equatable {
-    /// It is given out.
+    /// Served.
     case fresh
-    /// It is given out, and renewed if it is in demand.
+    /// Served, and revalidated if it is in demand.
     case refreshAhead
-    /// It is given out, and renewed.
+    /// Served, and revalidated.
     case stale
-    /// The source is asked. The answer will do if the source fails.
+    /// Not served unless the source fails.
     case staleIfError
-    /// The source is asked, whatever comes of it.
+    /// Not served.
     case expired
 
     /// - Parameters:
-    ///   - age: Since the source said it.
-    ///   - lifetime: For how long it is fresh.
+    ///   - age: The time since the source gave the answer.
+    ///   - lifetime: How long the answer is fresh.
     package init(age: Duration, lifetime: Duration, rules: CacheRules, demand: CacheDirectives) {
         let tooOld = demand.maxAge.map { age > $0 } ?? false
         if demand.noCache || tooOld {

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Calls to the source that are under way: whoever asks for what is being asked for already waits for that answer. One who
-/// gives up takes it from nobody; when nobody waits any more, the call is cancelled.
+/// Coalesces concurrent requests for one key into one call to the source. A waiter that leaves does not affect the
+/// others. When the last one leaves, the call is cancelled.
 final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     typealias Outcome = Result<Value, BillingFailure>
     typealias Ask = @Sendable (Purpose) async -> Outcome
@@ -12,7 +12,7 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
         var task: Task<Void, Never>?
         var waiters: [Int: CheckedContinuation<Outcome, Never>] = [:]
 
-        /// Goes on without waiters: what is asked for is wanted all the same.
+        /// Background fetch: survives without waiters.
         var isWanted: Bool
     }
 
@@ -24,9 +24,9 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
 
     private let state = Mutex(State())
 
-    /// Asks, or waits for who has.
+    /// Waits for the request in flight for this key, or starts one.
     ///
-    /// - Throws: what `ask` ends with, and `cancelled`.
+    /// - Throws: The failure of `ask`; `cancelled`.
     func join(_ key: Key, _ purpose: Purpose, _ ask: @escaping Ask) async throws(BillingFailure) -> Value {
         let waiter = state.withLock { state in
             state.lastID += 1
@@ -35,7 +35,7 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state in
-                    // The cancellation handler may have run before this; the task then knows.
+                    // The cancellation handler may have run before this, when it found no waiter to resume.
                     if Task.isCancelled || state.isClosed { return true }
                     enter(continuation, waiter, key, purpose, ask, &state)
                     return false
@@ -48,7 +48,8 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
         return try outcome.get()
     }
 
-    /// Whether one who asks for this purpose can wait for a call that was made for that one.
+    /// Whether a request may wait for the one in flight: two interactive requests only if they have the same queue
+    /// timeout.
     static func serves(_ underWay: Purpose, _ asked: Purpose) -> Bool {
         asked.priority != .interactive || underWay.priority != .interactive
             || asked.queueTimeout == underWay.queueTimeout
@@ -109,9 +110,9 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
         for waiter in waiters { waiter.resume(returning: outcome) }
     }
 
-    /// Starts a call that nobody waits for.
+    /// Starts a request without waiters.
     ///
-    /// - Returns: Whether it was started: not while one is under way, which goes on then even if those who wait for it leave.
+    /// - Returns: Whether it was started. If one is in flight, that one now survives without waiters.
     func launch(_ key: Key, _ purpose: Purpose, _ ask: @escaping Ask) -> Bool {
         state.withLock { state in
             guard !state.isClosed else { return false }
@@ -126,12 +127,12 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
         }
     }
 
-    /// What is under way that others may wait for.
+    /// The purpose of the request in flight; `nil` if there is none.
     func purpose(of key: Key) -> Purpose? { state.withLock { $0.flights[key]?.purpose } }
 
     var isEmpty: Bool { state.withLock { $0.flights.isEmpty } }
 
-    /// Ends what is under way, and begins nothing more.
+    /// Cancels the requests in flight and refuses new ones.
     func close() async {
         let flights = state.withLock { state in
             state.isClosed = true

@@ -1,4 +1,4 @@
-/// First in, first out, without moving what is in it.
+/// A first-in, first-out queue in a ring buffer.
 struct RingQueue<Element> {
     private var places: [Element?] = []
     private var first = 0
@@ -19,7 +19,7 @@ struct RingQueue<Element> {
         return element
     }
 
-    /// To a power of two.
+    /// Doubles the capacity, which is a power of two.
     private mutating func grow() {
         var larger: [Element?] = []
         larger.reserveCapacity(max(8, places.count * 2))

@@ -1,4 +1,4 @@
-/// What a source knows of one account's billing.
+/// The billing of one account, as the source reports it.
 package enum AccountBilling: Sendable, Equatable {
     case masterPays(BillingContact)
     case selfPay
@@ -10,7 +10,7 @@ package enum AccountBilling: Sendable, Equatable {
         }
     }
 
-    /// The contact, if it is the master's to see.
+    /// The contact, if the master account may see it.
     ///
     /// - Throws: `selfPay`.
     package func visibleContact() throws(BillingFailure) -> BillingContact {

@@ -1,6 +1,6 @@
-/// The billing information of one account: whom Zoom sends the bill, and where.
+/// The billing contact of one account: the person and address to which Zoom sends the bill.
 package struct BillingContact: Sendable, Equatable {
-    /// The ten fields of Zoom's object, in the order Zoom shows them.
+    /// The ten fields of Zoom's object, in Zoom's order.
     package enum Field: Int, Sendable, CaseIterable {
         case address
         case apartment
@@ -13,14 +13,14 @@ package struct BillingContact: Sendable, Equatable {
         case state
         case zip
 
-        /// Zoom promises every field but the apartment.
+        /// Zoom documents every field as present, except the apartment.
         package var isRequired: Bool { self != .apartment }
     }
 
-    /// A member beside the ten, kept as it came and never read: Zoom has begun to add some.
+    /// A member beside the ten fields, which is passed on unchanged and not interpreted. Zoom has begun to add some.
     package struct UnreadMember: Sendable, Equatable {
         package let name: String
-        /// The value in whatever notation its source uses.
+        /// The value in the notation of its source.
         package let value: [UInt8]
 
         package init(name: String, value: [UInt8]) {
@@ -31,14 +31,14 @@ package struct BillingContact: Sendable, Equatable {
 
     private let values: [String?]
 
-    /// Required fields that the source left out or left empty of a value; each reads as an empty text.
+    /// Required fields for which the source has no value. Each reads as an empty string.
     package let missing: Set<Field>
 
     package let unread: [UnreadMember]
 
-    /// The door for what comes from Zoom: lenient, and losing nothing.
+    /// Reads a contact of the source. Lenient: no value is refused or lost.
     ///
-    /// - Parameter value: The text of a field; `nil` where the source has none.
+    /// - Parameter value: Returns the text of a field; `nil` if the source has none.
     package init(reading value: (Field) -> String?, unread: [UnreadMember] = []) {
         var values: [String?] = []
         var missing: Set<Field> = []
@@ -53,6 +53,6 @@ package struct BillingContact: Sendable, Equatable {
         self.unread = unread
     }
 
-    /// The text of a field; `nil` only for an apartment that was not given.
+    /// The text of a field; `nil` only for a missing apartment.
     package subscript(_ field: Field) -> String? { values[field.rawValue] }
 }

@@ -1,9 +1,9 @@
-/// Ids of accounts in ascending order, each once: about 26 bytes for each, since a million of them are held for as long as
-/// anybody may want them.
+/// Account ids in ascending order, without duplicates. Uses about 26 bytes per id, since lists of a million ids are
+/// cached.
 package struct AccountList: Sendable, Equatable {
     private let text: [UInt8]
 
-    /// Where each id ends.
+    /// The end offset of each id in `text`.
     private let ends: [UInt32]
 
     package var count: Int { ends.count }
@@ -27,7 +27,7 @@ package struct AccountList: Sendable, Equatable {
         (index == 0 ? 0 : Int(ends[index - 1]))..<Int(ends[index])
     }
 
-    /// Where the first one after `account` is, be it there or not.
+    /// The index of the first id after `account`, whether or not the list contains `account`.
     package func index(after account: AccountID) -> Int {
         var (low, high) = (0, count)
         while low < high {
@@ -37,7 +37,7 @@ package struct AccountList: Sendable, Equatable {
         return low
     }
 
-    /// Allocates nothing: it is called with each request of a caller with an allow-list.
+    /// Allocates nothing: called for every request of a caller with an allow-list.
     package func contains(_ account: AccountID) -> Bool {
         let wanted = account.rawValue.utf8Span.span
         var (low, high) = (0, count)
@@ -52,7 +52,7 @@ package struct AccountList: Sendable, Equatable {
         return true
     }
 
-    /// Whether the id at an index comes before another.
+    /// Whether the id at an index sorts before `other`.
     private func isBefore(_ index: Int, _ other: Span<UInt8>) -> Bool {
         let place = range(index)
         for offset in 0..<min(place.count, other.count) {
@@ -62,7 +62,7 @@ package struct AccountList: Sendable, Equatable {
         return place.count < other.count
     }
 
-    /// Whether it holds all ids of the other list: one pass over both.
+    /// Whether this list contains every id of the other one. Makes one pass over both lists.
     package func isSuperset(of other: AccountList) -> Bool {
         var index = 0
         for wanted in 0..<other.count {
@@ -74,7 +74,7 @@ package struct AccountList: Sendable, Equatable {
         return true
     }
 
-    /// Gathers ids in any order, and more than once each.
+    /// Collects ids in any order, duplicates included.
     struct Builder: Sendable {
         private var text: [UInt8] = []
         private var ends: [UInt32] = []
@@ -84,7 +84,7 @@ package struct AccountList: Sendable, Equatable {
             ends.append(UInt32(text.count))
         }
 
-        /// How many were added, repeated ones as well.
+        /// The number of ids added, duplicates included.
         var count: Int { ends.count }
 
         mutating func removeRepeated() {
@@ -93,7 +93,7 @@ package struct AccountList: Sendable, Equatable {
             ends = list.ends
         }
 
-        /// The first bytes of an id as a number that is in the order of the ids.
+        /// The first 16 bytes of an id as a big-endian number, which sorts like the id.
         private struct Key {
             let first: UInt128
             let index: UInt32
@@ -112,7 +112,7 @@ package struct AccountList: Sendable, Equatable {
                 }
                 return Key(first: first, index: UInt32(index))
             }
-            // No id has a byte of zero, so one that ends sooner comes first.
+            // Ids contain no zero byte, so the zero padding sorts a shorter id first.
             keys.sort { left, right in
                 if left.first != right.first { return left.first < right.first }
                 return text[range(left.index)].lexicographicallyPrecedes(text[range(right.index)])

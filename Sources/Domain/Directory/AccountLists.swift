@@ -1,16 +1,16 @@
 import Synchronization
 
-/// The accounts of each master, found by one walk for all who want them at a time, and kept for a while.
+/// Caches the account list of each master account. Concurrent requests for the same list share one listing.
 package final class AccountLists: Sendable {
     package struct Rules: Sendable, Equatable {
-        /// How old a list may be for those who do not say; or ten times as old as the walk took, if that is more: no more
-        /// than a tenth of the rate is to go there.
+        /// The maximum age of a cached list if the caller names none. Ten times the duration of the listing if that is
+        /// longer, so that listings use at most a tenth of the rate.
         package var maxAge = Duration.seconds(300)
 
-        /// The longest list: ten million accounts at 300 a page.
+        /// The maximum number of pages of a list: ten million accounts at 300 a page.
         package var pagesMax = 33_334
 
-        /// How long one page is tried.
+        /// How long one page is retried.
         package var pageDeadline = Duration.seconds(60)
 
         package init() {}
@@ -19,10 +19,10 @@ package final class AccountLists: Sendable {
     package struct Snapshot: Sendable {
         package let list: AccountList
 
-        /// When the walk began.
+        /// When the listing began.
         let began: Moment
 
-        /// How long it took.
+        /// How long the listing took.
         let took: Duration
     }
 
@@ -31,11 +31,11 @@ package final class AccountLists: Sendable {
         let filter: SubAccountFilter
     }
 
-    /// Lists of other filters are walked again when there are more.
+    /// Lists cached at a time, one for each master account and filter. The oldest is evicted first.
     private static let keptMax = 8
 
-    /// Pages are few and everything depends on each, so that each is given as many attempts as a source that fails half of
-    /// its calls makes necessary.
+    /// The failure rate assumed for pages. A listing has few pages and needs all of them. So each page gets as many
+    /// attempts as a source that fails half of its calls requires.
     private static let failureShare = FailureRate(0.5)
 
     private let directory: any SubAccountDirectory
@@ -50,8 +50,10 @@ package final class AccountLists: Sendable {
         self.rules = rules
     }
 
-    /// - Parameter maxAge: How long ago its walk may have begun; `nil` for as long as is usual.
-    /// - Throws: what the directory throws; `accountListUnusable`.
+    /// The account list of a master account, cached or listed now.
+    ///
+    /// - Parameter maxAge: The maximum time since the listing began; `nil` for the default of the rules.
+    /// - Throws: The errors of `SubAccountDirectory`; `accountListUnusable`.
     package func accounts(
         of master: Name?, _ filter: SubAccountFilter, maxAge: Duration? = nil
     ) async throws(BillingFailure) -> AccountList {

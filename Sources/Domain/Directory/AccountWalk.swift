@@ -1,30 +1,31 @@
-/// How all accounts are found in a list that is given out in pages, in no order, while accounts come and go.
+/// Lists all accounts from a paged list whose pages are unordered and may change during the listing.
 ///
-/// Whatever a page names counts, however often. Pages are cut anew when something comes or goes, so that an account may slip
-/// between two of them though it was there all the time. Nothing slips in a walk in which nothing moved: every page says that
-/// there are as many as were found in it. Without such a walk it takes one that has found nothing new: what was there
-/// throughout would have had to slip in that one as well as in those before.
+/// An account on any page counts, and duplicates are removed. When accounts are added or removed, the pages shift. A
+/// pass over the pages may then miss an account that existed throughout. A pass is complete if every page reports the
+/// same total and the pass found that many accounts. Without such a pass, the listing is complete after a pass that
+/// found no new account: an account still missing would have been missed by every pass.
 ///
-/// A list that does not end is given up: at a page token that was given before, after pages that bring nothing new, or at
-/// more pages than its accounts can fill.
+/// The listing fails on an endless list: a repeated page token, many pages without a new account, or more pages than
+/// the reported number of accounts can fill.
 struct AccountWalk: Sendable {
     enum Step: Sendable, Equatable {
-        /// The page with that token; the first one without.
+        /// Fetch the page with this token; `nil` for the first page.
         case ask(String?)
         case found(AccountList)
         case fails(BillingFailure.AccountListProblem)
     }
 
-    /// Where the source says how many accounts there are: so many times the pages that they fill, and so many besides, since
-    /// accounts come while the list is read and pages need not be full.
+    /// The page limit if the source reports the number of accounts: ten times the pages they fill, plus 100. Accounts
+    /// may be added during the listing, and pages need not be full.
     private static let pagesPerFullPage = 10
     private static let pagesBesides = 100
 
-    /// Pages in a row that bring no account which was not on an earlier one. One may, when accounts move between pages.
+    /// Consecutive pages without a new account that end the listing. Single ones are normal, when accounts shift
+    /// between pages.
     private static let pagesWithoutNewMax = 20
     private static let walksMax = 5
 
-    /// Entries beyond twice the different accounts, after which the repeated ones are dropped.
+    /// Entries beyond twice the number of distinct accounts after which duplicates are removed, to bound the memory.
     private static let repeatedMax = 65_536
 
     private let pagesMax: Int
@@ -33,22 +34,22 @@ struct AccountWalk: Sendable {
     private var pages = 0
     private var walks = 0
 
-    /// Hash values of this walk's page tokens and accounts. Two of 10 million are the same with a chance of 1 in 300,000,
-    /// which would only count a new account as known.
+    /// Hash values of the page tokens and accounts of this pass. Two of 10 million collide with a probability of 1 in
+    /// 300,000. A collision only counts a new account as known.
     private var tokens: Set<Int> = []
     private var known: Set<Int> = []
     private var pagesWithoutNew = 0
     private var largestPage = 0
 
-    /// How many there are as the pages of this walk say it; empty for those that do not.
+    /// The numbers of accounts that the pages of this pass report; `nil` for a page that reports none.
     private var totals: Set<Int?> = []
 
-    /// How many had been found by the end of the walk before.
+    /// The number of accounts found by the end of the previous pass.
     private var lastCount: Int?
 
     private(set) var step = Step.ask(nil)
 
-    /// - Parameter pagesMax: The longest list.
+    /// - Parameter pagesMax: The maximum number of pages of a list.
     init(pagesMax: Int) {
         self.pagesMax = pagesMax
     }
@@ -72,7 +73,8 @@ struct AccountWalk: Sendable {
             step = problem(of: next).map { .fails($0) } ?? .ask(next)
             return
         }
-        // One that was still has all there is, and what an earlier one has found besides may have gone or not.
+        // A pass during which nothing changed is complete. Accounts that only earlier passes found may still exist, so
+        // they are included.
         let isFirst = walks == 0
         let ofWalk = walk.list()
         let list = isFirst ? ofWalk : found.list()
@@ -86,7 +88,7 @@ struct AccountWalk: Sendable {
         }
     }
 
-    /// The page could not be had because its token is too old: what was found so far is kept.
+    /// Records that the source rejected a page token as expired. The accounts found so far count for the next pass.
     mutating func tokenExpired() {
         walks += 1
         begin(or: .expiringTokens(attempts: walks))
@@ -102,7 +104,7 @@ struct AccountWalk: Sendable {
         step = walks < Self.walksMax ? .ask(nil) : .fails(problem)
     }
 
-    /// Why the page after this one is not to be asked for.
+    /// Why the next page must not be fetched; `nil` if it may be.
     private mutating func problem(of next: String) -> BillingFailure.AccountListProblem? {
         if !tokens.insert(next.hashValue).inserted { return .repeatedPage }
         if pagesWithoutNew >= Self.pagesWithoutNewMax { return .nothingNew(pages: pagesWithoutNew) }

@@ -1,10 +1,9 @@
-/// Who is asked for the billing of one account.
+/// The source of the billing of accounts.
 package protocol ContactSource: Sendable {
-    /// - Parameter master: Whose sub account it is; `nil` for the only master there is.
-    /// - Throws: `accountNotFound`, `budgetSpent`, `dailyQuotaSpent`, `sourceUnavailable`, `permissionMissing`,
-    ///   `credentialsRefused` also where there is no such master or more than one to choose from, `sourceFailed`,
-    ///   `sourceRejected`,
-    ///   `timedOut`, `cancelled`. That an account pays for itself is an answer, not a
+    /// - Parameter master: The master account of the sub account; `nil` for the only one.
+    /// - Throws: `accountNotFound`, `rateLimited`, `dailyQuotaSpent`, `sourceUnavailable`, `permissionMissing`,
+    ///   `credentialsRefused` (also if the master account is unknown, or if there are several to choose from),
+    ///   `sourceFailed`, `sourceRejected`, `timedOut`, `cancelled`. That an account pays for itself is an answer, not a
     ///   failure.
     func billing(
         of account: AccountID, under master: Name?, for purpose: Purpose
@@ -14,13 +13,13 @@ package protocol ContactSource: Sendable {
     func hasQueuedRequests(under master: Name?) -> Bool
 }
 
-/// What a request to the source is for: its priority, and the longest time it may wait for a permit.
+/// The purpose of a request to the source: its priority, and the longest time it may wait for a permit.
 package struct Purpose: Sendable, Equatable {
     /// The priority of a request, lowest first.
     package enum Priority: Sendable, Equatable, Comparable {
-        /// Nobody waits for the answer: a cached one is revalidated.
+        /// Revalidates a cached answer. Nobody waits for it.
         case background
-        /// A job that asks for many accounts.
+        /// A job that looks up many accounts.
         case bulk
         /// A caller waits for the answer.
         case interactive
@@ -28,14 +27,14 @@ package struct Purpose: Sendable, Equatable {
 
     package let priority: Priority
 
-    /// The caller that waits, if one does.
+    /// The caller that waits; `nil` if none does.
     package let caller: Name?
 
     /// The longest time in the queue for a permit. `nil` is the source's default for an interactive request, and no limit
     /// for a bulk request.
     package let queueTimeout: Duration?
 
-    /// The job repeats a lookup that failed: another failure says no more about the source than the first one did.
+    /// The job repeats a failed lookup. Another failure is no further evidence that the source is failing.
     package let isRetry: Bool
 
     private init(_ priority: Priority, caller: Name?, queueTimeout: Duration?, isRetry: Bool = false) {
@@ -45,14 +44,14 @@ package struct Purpose: Sendable, Equatable {
         self.isRetry = isRetry
     }
 
-    /// The same request with another queueTimeout.
+    /// The same purpose with another queue timeout.
     package func waiting(atMost queueTimeout: Duration) -> Purpose {
         Purpose(priority, caller: caller, queueTimeout: queueTimeout, isRetry: isRetry)
     }
 
     package static let bulk = bulk()
 
-    /// A single attempt of a job, which repeats it itself if it fails.
+    /// One attempt of a job, which retries it itself if it fails.
     package static func bulk(queueTimeout: Duration? = nil, isRetry: Bool = false) -> Purpose {
         Purpose(.bulk, caller: nil, queueTimeout: queueTimeout, isRetry: isRetry)
     }

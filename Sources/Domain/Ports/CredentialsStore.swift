@@ -1,7 +1,7 @@
-/// Where the credentials of the master accounts are kept.
+/// Stores the credentials of the master accounts.
 package protocol CredentialsStore: Sendable {
-    /// The credentials as they are now: whoever asks has none, or was just refused with those it had.
+    /// Reads the current credentials: at first use, and after the source has refused the previous ones.
     ///
-    /// - Throws: `credentialsRefused` if there are none of that name that can be used.
+    /// - Throws: `credentialsRefused` if there are no usable credentials of that name.
     func credentials(of master: Name) async throws(BillingFailure) -> MasterCredentials
 }

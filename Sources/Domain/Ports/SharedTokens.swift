@@ -1,7 +1,7 @@
-/// Where replicas share the access tokens they have obtained. Nothing depends on it: a replica that finds none, or gets no
-/// answer for some seconds, obtains one.
+/// Shares access tokens between replicas. This is an optimization: a replica that finds no token within some seconds
+/// obtains its own.
 package protocol SharedTokens: Sendable {
-    /// The one that was put there last.
+    /// The token stored last.
     func token(for credentials: MasterCredentials) async -> AccessToken?
 
     func put(_ token: AccessToken, for credentials: MasterCredentials) async

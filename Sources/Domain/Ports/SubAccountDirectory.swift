@@ -1,19 +1,19 @@
-/// Who knows which sub accounts a master account has.
+/// Lists the sub accounts of a master account.
 package protocol SubAccountDirectory: Sendable {
-    /// A page of the list: its accounts come in no order, and may come again on another.
+    /// A page of the list. Its accounts are in no order, and may be on another page as well.
     ///
     /// - Parameters:
     ///   - master: As for `ContactSource`.
-    ///   - token: What the page before said; `nil` for the first.
-    /// - Throws: as `ContactSource`; `invalid` for a token that is too old.
+    ///   - token: The token of the page, from the previous page; `nil` for the first page.
+    /// - Throws: As `ContactSource`; `invalid` for an expired page token.
     func page(
         of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose
     ) async throws(BillingFailure) -> SubAccountPage
 }
 
-/// Which of the accounts are wanted.
+/// Selects sub accounts.
 package struct SubAccountFilter: Sendable, Hashable {
-    /// Those of this reseller alone.
+    /// Only the accounts of this reseller; `nil` for all accounts.
     package let reseller: String?
 
     package init(reseller: String? = nil) {
@@ -26,10 +26,10 @@ package struct SubAccountFilter: Sendable, Hashable {
 package struct SubAccountPage: Sendable {
     package let accounts: [AccountID]
 
-    /// The token of the page that follows; `nil` after the last.
+    /// The token of the next page; `nil` after the last page.
     package let next: String?
 
-    /// How many accounts there are on all pages, if that is said.
+    /// The number of accounts on all pages, if the source reports it.
     package let total: Int?
 
     package init(accounts: [AccountID], next: String?, total: Int?) {

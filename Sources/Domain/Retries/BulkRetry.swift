@@ -1,24 +1,25 @@
-/// Decides whether and when a job repeats a lookup that failed for a passing reason.
+/// Decides whether and when a job retries a lookup that failed temporarily.
 ///
-/// Each attempt of a job waits for a permit of its own under the rate limit, so retries cannot multiply the load on the
-/// source and need no retry budget. What limits them is time: a lookup is repeated until its deadline, and beyond the
-/// deadline until it has failed more often than chance explains, since at a low rate the deadline leaves few attempts.
+/// Each attempt waits for its own permit under the rate limit. So retries cannot multiply the load on the source and
+/// need no retry budget. A deadline limits them instead. At a low rate the deadline leaves few attempts, so retries
+/// continue after it until the lookup has failed more often than chance explains.
 ///
-/// Retries follow quickly while so many failures are what the source gives everybody; after that with exponential back-off.
+/// Retries are quick while the failures match the source's overall failure rate. After that they use exponential
+/// back-off.
 package struct BulkRetry: Sendable, Equatable {
-    /// The longest wait before a quick retry. With full jitter: a random part of it.
+    /// The maximum wait before a quick retry, with full jitter.
     private static let quickest = Duration.milliseconds(200)
 
-    /// The longest wait of the back-off.
+    /// The maximum wait of the back-off.
     private static let longest = Duration.seconds(5)
 
-    /// The first wait while the source takes no requests, doubled each time.
+    /// The first wait while the source accepts no requests, doubled each time.
     private static let firstPause = Duration.milliseconds(500)
 
-    /// One lookup in a thousand fails that often in a row by chance: until then there is nothing wrong with it.
+    /// Retries are quick until a run of failures is less probable than this, given the source's failure rate.
     private static let quickChance = 0.001
 
-    /// So unlikely that no lookup out of a million becomes a failure by chance.
+    /// A lookup fails only after a run of failures less probable than this: no lookup out of a million fails by chance.
     private static let failureChance = 1e-9
 
     private let deadline: Moment
@@ -26,23 +27,23 @@ package struct BulkRetry: Sendable, Equatable {
     private var pause = Self.firstPause
     private(set) var failures = 0
 
-    /// - Parameter deadline: Until when the lookup is repeated.
+    /// - Parameter deadline: Until when the lookup is retried.
     package init(deadline: Moment) {
         self.deadline = deadline
     }
 
     package enum Decision: Sendable, Equatable {
-        /// The failure is the answer.
+        /// The lookup has failed for good.
         case fails
-        /// The source was asked and failed: others can be asked for until then.
+        /// Retry this lookup then. Other accounts can be looked up meanwhile.
         case repeats(at: Moment)
-        /// The source is not to be asked until then, whatever for.
+        /// The source accepts no requests until then, for any account.
         case pauses(until: Moment)
     }
 
-    /// What to do about a failure.
+    /// Decides after a failed attempt.
     ///
-    /// - Parameter share: How often the source fails.
+    /// - Parameter share: The source's failure rate.
     package mutating func decide(
         _ failure: BillingFailure, share: FailureRate, at now: Moment, using random: inout some RandomNumberGenerator
     ) -> Decision {
@@ -59,7 +60,7 @@ package struct BulkRetry: Sendable, Equatable {
             let next = now + max(takePause(), retryAfter)
             return next < deadline ? .repeats(at: next) : .fails
         case .sourceUnavailable(let retryAfter):
-            // The source may be back sooner than it said, so there is one more attempt at the deadline.
+            // The source may recover earlier than it said, so there is one more attempt at the deadline.
             guard now < deadline else { return .fails }
             return .pauses(until: min(now + max(takePause(), retryAfter), deadline))
         case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dailyQuotaSpent, .credentialsRefused,

@@ -1,28 +1,29 @@
-/// Stops asking a source that fails and fails, and asks once in a while whether it is back.
+/// A circuit breaker: refuses requests to a source that fails repeatedly, and admits a probe from time to time until
+/// the source recovers.
 package struct Circuit: Sendable, Equatable {
     private enum State: Equatable {
-        /// So many failures in a row, so far.
+        /// Requests are admitted. Counts the failures in a row.
         case closed(failures: Int)
-        /// Nobody asks before that moment; after it, one does.
+        /// Requests are refused until then. The next one is admitted as a probe. `after` is the current back-off.
         case open(until: Moment, after: Duration)
-        /// One asks, since that moment; the others wait for what becomes of it.
+        /// A probe is in flight since then. Other requests are refused until it ends.
         case halfOpen(since: Moment, after: Duration)
     }
 
     package enum Admission: Sendable, Equatable {
         case goes
-        /// Whoever comes back before that finds it as it is.
+        /// Requests within this time would be refused as well.
         case refused(retryAfter: Duration)
     }
 
-    /// Failures in a row that open the circuit. Of a source that fails half of its calls at random, one run in a million is
-    /// as long, so it is still asked; at a bulk rate a source that is down reaches it within a second.
+    /// Failures in a row that open the circuit. If a source fails half of its calls at random, one run in a million is
+    /// as long, so the circuit stays closed. At a bulk rate, a source that is down reaches it within a second.
     private static let failuresMax = 20
 
     private static let shortest = Duration.seconds(5)
     private static let longest = Duration.seconds(60)
 
-    /// One who asks and never says how it went does not keep the others away for longer.
+    /// A probe that has not ended after this time no longer blocks other requests.
     private static let probeMax = Duration.seconds(30)
 
     private var state = State.closed(failures: 0)
@@ -31,7 +32,7 @@ package struct Circuit: Sendable, Equatable {
 
     package var isClosed: Bool { if case .closed = state { true } else { false } }
 
-    /// Whether somebody may ask now.
+    /// Whether a request may be sent now. Unless the circuit is closed, an admitted request is the probe.
     package mutating func enter(at now: Moment) -> Admission {
         switch state {
         case .closed: return .goes
@@ -46,13 +47,13 @@ package struct Circuit: Sendable, Equatable {
         }
     }
 
-    /// What became of a request.
+    /// The outcome of a request.
     package enum Outcome: Sendable, Equatable {
-        /// The source answered, be it with a refusal.
+        /// The source answered, even with a refusal.
         case answered
-        /// The source failed, or gave no answer.
+        /// The source failed or did not answer.
         case failed
-        /// It never came to the source, or nobody waited for the answer.
+        /// The request did not reach the source, or was cancelled before the answer.
         case unknown
     }
 
@@ -65,9 +66,9 @@ package struct Circuit: Sendable, Equatable {
         case (.failed, .halfOpen(_, let after)):
             let longer = min(after * 2, Self.longest)
             state = .open(until: now + longer, after: longer)
-        // Whoever comes next asks instead.
+        // The next request becomes the probe.
         case (.unknown, .halfOpen(_, let after)): state = .open(until: now, after: after)
-        // Of those that were under way when it opened.
+        // Requests that were in flight when the circuit opened.
         case (.failed, .open), (.unknown, .open), (.unknown, .closed): break
         }
     }

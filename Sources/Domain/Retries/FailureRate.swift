@@ -1,13 +1,13 @@
-/// The share of lookups that fail at their first attempt for a passing reason: a moving average over about 32 lookups.
+/// The fraction of lookups whose first attempt fails temporarily: a moving average over about 32 lookups.
 ///
-/// First attempts only, since one account that always fails is retried often and says nothing about the others.
+/// Only first attempts count, since an account that always fails is retried often and says nothing about the others.
 package struct FailureRate: Sendable, Equatable {
     private static let weight = 1.0 / 32
 
-    /// Below, a single failure is too likely to be the account's own.
+    /// The lower bound. Below it, a single failure is too likely to be caused by the account.
     private static let least = 0.01
 
-    /// Above, the source is down rather than unreliable.
+    /// The upper bound. Above it, the source is down rather than unreliable.
     private static let most = 0.6
 
     private var average: Double
@@ -20,7 +20,7 @@ package struct FailureRate: Sendable, Equatable {
         average += ((failed ? 1 : 0) - average) * Self.weight
     }
 
-    /// The number of attempts of one lookup that all fail by mere chance with less than this probability.
+    /// The number of attempts of one lookup that all fail by chance with a probability below `chance`.
     package func attempts(untilChanceIsBelow chance: Double) -> Int {
         let share = min(max(average, Self.least), Self.most)
         var attempts = 0

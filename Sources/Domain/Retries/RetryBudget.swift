@@ -1,21 +1,21 @@
-/// How much may be tried again: one in ten of what is asked, so that a source in trouble is not asked for twice as much.
+/// A retry budget: at most one retry for ten requests, so that retries cannot double the load on a failing source.
 package struct RetryBudget: Sendable, Equatable {
-    /// What a request adds to it.
+    /// Added to the budget by each request.
     private static let perRequest = 0.1
 
-    /// What a quiet time leaves for a bad moment.
+    /// The maximum budget: enough for a short outage after a quiet time.
     private static let most = 10.0
 
     private var left = Self.most
 
     package init() {}
 
-    /// Something is asked for the first time.
+    /// Records a first attempt.
     package mutating func asked() {
         left = min(left + Self.perRequest, Self.most)
     }
 
-    /// Whether something may be asked once more; counts it.
+    /// Takes one retry from the budget; false if the budget is used up.
     package mutating func take() -> Bool {
         guard left >= 1 else { return false }
         left -= 1

@@ -1,23 +1,23 @@
-/// When a request that failed for a passing reason is tried again: after a random part of a time that doubles each time, so
-/// that those who failed together do not come back together.
+/// Schedules the retries of a request that failed temporarily: exponential back-off with full jitter, so that requests
+/// that failed together are not repeated together.
 package struct RetrySchedule: Sendable, Equatable {
-    /// The most that is waited for the first time.
+    /// The maximum first wait.
     private static let first = Duration.milliseconds(200)
 
-    /// The most that is waited at all, unless the source asks for more.
+    /// The maximum of every wait, unless the source asks for more.
     private static let longest = Duration.seconds(5)
 
     private let deadline: Moment
     private var most = Self.first
 
-    /// - Parameter deadline: Nothing is tried again at that moment or after it.
+    /// - Parameter deadline: Every retry begins before this time.
     package init(deadline: Moment) {
         self.deadline = deadline
     }
 
-    /// When to try again; `nil` if there is no time left for it.
+    /// The time of the next retry; `nil` if it would not be before the deadline.
     ///
-    /// - Parameter retryAfter: For how long the source does not want to be asked, if it says so.
+    /// - Parameter retryAfter: How long the source asked us to wait, if it did.
     package mutating func next(
         retryAfter: Duration?, at now: Moment, using random: inout some RandomNumberGenerator
     ) -> Moment? {

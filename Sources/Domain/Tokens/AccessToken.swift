@@ -1,8 +1,8 @@
-/// What a master account shows the source for an hour or so, instead of its credentials.
+/// An access token of a master account (RFC 6749, 1.4). Zoom's are valid for an hour.
 package struct AccessToken: Sendable, Equatable {
     package let text: Secret
 
-    /// What it permits; `nil` if that was not said.
+    /// The granted scopes; `nil` if the source did not report them.
     package let scopes: Set<String>?
 
     package let expires: Timestamp

@@ -1,33 +1,35 @@
-/// When an access token is renewed: ahead of its end, each replica at a time of its own; and less and less often where new
-/// tokens do not live, which is what it looks like when somebody else's new token ends ours and ours ends theirs.
+/// Decides when an access token is refreshed: before it expires, at a random time for each replica.
+///
+/// If new tokens are rejected early again and again, another client with the same credentials probably invalidates them
+/// by obtaining its own. Refreshes then back off exponentially.
 package struct TokenRenewal: Sendable, Equatable {
-    /// How long before it expires a token is renewed at the latest; a tenth of its life for those that live shorter than
-    /// usual. As much again is the time in which each replica chooses its moment.
+    /// The latest refresh before the token expires; a tenth of the lifetime if that is shorter. Each replica refreshes
+    /// at a random time between two margins and one margin before the expiry.
     private static let margin = Duration.seconds(300)
 
-    /// A token that lives no longer than this has been ended by somebody.
+    /// A token rejected within this time after it was obtained has probably been invalidated by another client.
     private static let shortLife = Duration.seconds(300)
 
     private static let firstPause = Duration.seconds(1)
     private static let longestPause = Duration.seconds(60)
 
-    /// When the token at hand should be renewed, if it is in use.
+    /// When the current token should be refreshed, if it is in use.
     package private(set) var due: Moment?
 
-    /// Until when the token at hand is shown: not to its last moment, since it takes a while to arrive.
+    /// Until when the current token is sent. Ends before the expiry, since a request takes time to arrive.
     package private(set) var usableUntil: Moment?
 
     private var obtainedAt: Moment?
 
-    /// How many new tokens in a row were refused early.
+    /// New tokens in a row that were rejected within `shortLife`.
     private var shortLived = 0
     private var earliest: Moment?
 
     package init() {}
 
-    /// There is a new token that lives for so long.
+    /// Records a new token.
     ///
-    /// - Parameter isOurs: We have asked for it, and no other replica has.
+    /// - Parameter isOurs: Whether this replica requested the token. Otherwise another replica shared it.
     package mutating func obtained(
         lifetime: Duration, isOurs: Bool, at now: Moment, using random: inout some RandomNumberGenerator
     ) {
@@ -37,7 +39,8 @@ package struct TokenRenewal: Sendable, Equatable {
         if isOurs { obtainedAt = now }
     }
 
-    /// There was none to be had, and the one at hand goes on being used: some of the time that is left is waited.
+    /// Records a failed refresh. The current token stays in use; the next refresh is due after a third of its remaining
+    /// time.
     package mutating func failed(at now: Moment) {
         guard let usableUntil, now < usableUntil else {
             due = nil
@@ -46,7 +49,7 @@ package struct TokenRenewal: Sendable, Equatable {
         due = now + max((usableUntil - now) / 3, .seconds(1))
     }
 
-    /// The token at hand was refused before its time.
+    /// Records that the source rejected the current token before it expired.
     package mutating func refused(at now: Moment, using random: inout some RandomNumberGenerator) {
         due = nil
         usableUntil = nil
@@ -56,13 +59,13 @@ package struct TokenRenewal: Sendable, Equatable {
         }
         obtainedAt = nil
         shortLived += 1
-        // Once it may be chance, or somebody who has revoked it.
+        // A single early rejection may be chance, or the token may have been revoked.
         guard shortLived > 1 else { return }
         let most = min(Self.firstPause * (1 << min(shortLived - 2, 10)), Self.longestPause)
         earliest = now + most * Double.random(in: 0.5...1, using: &random)
     }
 
-    /// How long no other token is to be asked for.
+    /// How long to wait before requesting another token; zero if none is necessary.
     package func pause(at now: Moment) -> Duration {
         earliest.map { max($0 - now, .zero) } ?? .zero
     }

@@ -1,34 +1,34 @@
 import Synchronization
 
-/// Where the accounts of an export come from, one after another. For one reader.
+/// The accounts of an export, read one after another by a single reader.
 package protocol AccountFeed: Sendable {
-    /// How many there will be, if that is known.
+    /// The number of accounts, if known in advance.
     var count: Int? { get }
 
-    /// The next one, without waiting for it.
+    /// Reads the next account without waiting.
     func next() -> FeedStep
 
-    /// Returns when `next` has something else to say than `notYet`.
+    /// Waits until more input has arrived after `next` returned `notYet`.
     func fill() async
 }
 
 package enum FeedStep: Sendable, Equatable {
     case account(AccountID)
-    /// Whoever has made it did not mean an account: which line it is, and what is wrong with it.
+    /// A line of the input names no account: the line number, and what is wrong with it.
     case malformed(line: Int, String)
     case notYet
     case end
-    /// There were more, and they will not come.
+    /// The input failed before its end.
     case broken(BillingFailure)
 }
 
-/// The accounts of a list, from a place on.
+/// The accounts of a list, from a start position on.
 final class ListFeed: AccountFeed {
     private let list: AccountList
     private let end: Int
     private let place: Mutex<Int>
 
-    /// How many of the list are behind the last of them.
+    /// The number of accounts of the list after the last one of this feed.
     let behind: Int
 
     let count: Int?

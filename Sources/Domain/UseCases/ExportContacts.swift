@@ -1,14 +1,15 @@
-/// Exports the billing contacts of all sub accounts of the caller's master, or of those of them that are the caller's, in
-/// ascending order of their ids; or of chosen accounts in the order they were chosen in.
+/// Exports the billing contacts of all sub accounts of the caller's master account, or of the caller's allow-list, in
+/// ascending order of account id. Chosen accounts are exported in the order in which they were chosen.
 ///
-/// Because of that order every line is a checkpoint: an export that broke off goes on after the last id received. A
-/// bounded window of lookups is under way at a time; when the consumer does not take what is ready, no new ones start. A
-/// lookup that fails for a passing reason is repeated until its deadline, and those behind it go on meanwhile (`BulkRetry`).
+/// Because of the order, every line is a checkpoint: an interrupted export resumes after the last id received. A
+/// bounded window of lookups is in flight at a time. While the consumer is slow, no new lookups start (back-pressure).
+/// A lookup that fails temporarily is retried until its deadline, and the accounts behind it are looked up meanwhile
+/// (`BulkRetry`).
 package struct ExportContacts: Sendable {
     package enum Order: Sendable, Equatable {
-        /// That of the accounts.
+        /// The order of the accounts.
         case given
-        /// As the answers come: no line is a checkpoint then.
+        /// The order in which the answers arrive. Lines are no checkpoints then.
         case arrival
     }
 
@@ -16,13 +17,13 @@ package struct ExportContacts: Sendable {
         /// Only accounts after this one.
         package var after: AccountID?
 
-        /// So many at most.
+        /// The maximum number of accounts.
         package var limit: Int?
 
-        /// The highest age of the list of accounts and of each answer; `nil` for what the caches allow.
+        /// The maximum age of the account list and of each answer; `nil` for the defaults of the caches.
         package var maxAge: Duration?
 
-        /// What is demanded of cached answers besides.
+        /// Further cache directives.
         package var demand = CacheDirectives.none
         package var order = Order.given
         package var filter = SubAccountFilter.all
@@ -33,43 +34,45 @@ package struct ExportContacts: Sendable {
     }
 
     package struct Rules: Sendable, Equatable {
-        /// Lookups under way at a time. Enough to hide the way to Zoom and back at the highest rate it allows.
+        /// Lookups in flight at a time. Enough to hide the round-trip time to Zoom at its highest rate.
         package var windowMax = 64
 
-        /// Accounts held at a time, most of them with their answer, while one before them is repeated. At 60 lookups a second
-        /// they last for the deadline of an account; an answer is about 1 KiB.
+        /// Accounts in the window, most of them with a buffered answer, while one before them is retried. At 60 lookups
+        /// a second they last for the deadline of an account. An answer is about 1 KiB.
         package var heldMax = 4096
 
-        /// How long one account is tried before it becomes a failure and the export goes on without it; longer if the rate
-        /// limit leaves fewer attempts than the source's failures make necessary (`BulkRetry`).
+        /// How long one account is retried before the export reports its failure and continues. Longer if the rate
+        /// limit leaves fewer attempts than the source's failure rate requires (`BulkRetry`).
         package var accountDeadline = Duration.seconds(60)
 
-        /// Silence after which a heartbeat says that the export is alive.
+        /// The time without an event after which a heartbeat is sent.
         package var heartbeat = Duration.seconds(10)
 
         package init() {}
     }
 
-    /// What the export tells its consumer.
+    /// An event that the export sends to its consumer.
     package enum Event: Sendable {
-        /// The accounts are known; so many follow. `nil` if nobody knows how many. `behind` are those that were not asked for.
+        /// The account list is known. `accounts` is the number of accounts that follow; `nil` if unknown. `behind` is
+        /// the number of accounts beyond the limit.
         case begin(accounts: Int?, after: AccountID?, behind: Int)
         case contact(AccountID, CacheEntry)
         case failure(AccountID, BillingFailure)
-        /// A line of what the accounts were chosen with is none.
+        /// A line of the chosen accounts is invalid.
         case malformed(line: Int, String)
-        /// Nothing new for a while. `accounts` is `nil` while they are still being listed.
+        /// No event for a while. `accounts` is `nil` while the accounts are being listed, and if their number is
+        /// unknown.
         case heartbeat(done: Int, accounts: Int?, waiting: Wait)
-        /// Every account has been told of.
+        /// The last event, after those of all accounts.
         case end(Summary)
     }
 
-    /// What an export is waiting for.
+    /// The reason why an export is waiting.
     package enum Wait: Sendable, Equatable {
         case accountList
         case rateLimit
         case lookup
-        /// Whoever chooses the accounts.
+        /// Waits for the next chosen accounts.
         case input
     }
 
@@ -77,7 +80,7 @@ package struct ExportContacts: Sendable {
         package var contacts = 0
         package var failures = 0
 
-        /// How many accounts are behind the last one, which were not asked for.
+        /// The number of accounts beyond the limit, which were not exported.
         package var behind = 0
         package var elapsed = Duration.zero
 
@@ -89,12 +92,12 @@ package struct ExportContacts: Sendable {
         }
     }
 
-    /// Takes events, at its own pace.
+    /// Receives the events of an export, at its own speed.
     package protocol Consumer: Sendable {
-        /// - Throws: `cancelled` if nobody reads any more.
+        /// - Throws: `cancelled` if the reader is gone.
         func take(_ event: Event) async throws(BillingFailure)
 
-        /// Nothing else comes for now: what was taken is to be passed on.
+        /// Passes on buffered events: no other event is ready.
         func flush() async throws(BillingFailure)
     }
 
@@ -104,7 +107,7 @@ package struct ExportContacts: Sendable {
     private let time: any TimeSource
     private let rules: Rules
 
-    /// - Parameter source: What stands behind the cache.
+    /// - Parameter source: The source behind the cache.
     package init(
         lists: AccountLists, cache: BillingCache, source: any ContactSource, time: any TimeSource,
         rules: Rules = Rules()
@@ -116,10 +119,10 @@ package struct ExportContacts: Sendable {
         self.rules = rules
     }
 
-    /// What the caller may have, still to be run: whatever is wrong with the request itself is said before anything of
-    /// the answer has left.
+    /// Checks that the caller may export, and returns the export to run. Errors of the request itself are thrown here,
+    /// before any part of the answer is sent.
     ///
-    /// - Parameter chosen: The accounts; without it those that there are.
+    /// - Parameter chosen: The accounts to export; `nil` for all accounts.
     /// - Throws: `scopeMissing`.
     package func callAsFunction(
         _ options: Options, of chosen: (any AccountFeed)? = nil, for caller: Caller
@@ -128,16 +131,16 @@ package struct ExportContacts: Sendable {
         return Export(contacts: self, options: options, chosen: chosen, caller: caller)
     }
 
-    /// An export a caller may have.
+    /// An export that the caller may run.
     package struct Export: Sendable {
         fileprivate let contacts: ExportContacts
         fileprivate let options: Options
         fileprivate let chosen: (any AccountFeed)?
         fileprivate let caller: Caller
 
-        /// Runs to the end, or as far as it gets: only an export that returns was complete.
+        /// Runs the export. Only an export that returns without an error is complete.
         ///
-        /// - Throws: `cancelled` when the task is cancelled or the consumer gives up; and whatever reaches further than
+        /// - Throws: `cancelled` when the task is cancelled or the consumer stops. Any failure that affects more than
         ///   one account, such as `credentialsRefused`.
         package func run(to consumer: some Consumer) async throws(BillingFailure) {
             try await contacts.run(self, to: consumer)
@@ -162,13 +165,13 @@ package struct ExportContacts: Sendable {
     fileprivate enum Step: Sendable {
         case listed(Result<AccountList, BillingFailure>)
         case attempted(ExportWindow.Attempt, began: Moment, ExportWindow.Outcome)
-        /// The back-off of a lookup is over.
+        /// The back-off of a lookup has ended.
         case due(ExportWindow.Repeat)
         case filled
         case silence
     }
 
-    /// An export that runs.
+    /// An export in progress.
     private struct Running {
         let contacts: ExportContacts
         let export: Export
@@ -269,8 +272,8 @@ package struct ExportContacts: Sendable {
             }
         }
 
-        /// Repeats lookups whose back-off is over, takes in as many accounts as there is room for, and tells of those whose
-        /// answer is there: cached answers without asking the source or starting a task.
+        /// Starts the retries that are due, adds accounts while there is room, and sends the results that are ready. A
+        /// cache hit needs neither a request to the source nor a task.
         private mutating func advance(
             _ consumer: some Consumer, _ group: inout TaskGroup<Step>
         ) async throws(BillingFailure) {
@@ -300,7 +303,7 @@ package struct ExportContacts: Sendable {
                 }
                 try await tell(consumer)
                 taken += 1
-                // Now and then: what is kept could be told of for a long time.
+                // With many cache hits in a row, this loop runs for a long time.
                 if taken.isMultiple(of: 256) {
                     if Task.isCancelled { throw .cancelled }
                     now = time.now
@@ -329,7 +332,7 @@ package struct ExportContacts: Sendable {
     }
 
     private func accounts(for export: Export) async -> Result<AccountList, BillingFailure> {
-        // A caller's own accounts are known: no need to ask the directory.
+        // A caller with an allow-list needs no listing.
         if let own = export.caller.accounts { return .success(own.accounts) }
         let maxAge = export.options.demand.noCache ? .zero : demand(of: export).maxAge
         do throws(BillingFailure) {
@@ -346,7 +349,7 @@ package struct ExportContacts: Sendable {
         return demand
     }
 
-    /// What can be said of an account at once.
+    /// The result of an account if it needs no request to the source.
     private func cached(_ account: AccountID, for export: Export, at now: Moment) -> ExportWindow.Outcome? {
         do throws(BillingFailure) {
             try export.caller.requireAccess(to: account)

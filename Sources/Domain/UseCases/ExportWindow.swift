@@ -1,8 +1,8 @@
-/// The accounts of an export from the first that has not been told of to the last that was taken in, and what becomes of
-/// their lookups: a value that is told what happens and says what to do next.
+/// The window of an export: the accounts from the oldest without a written result to the last one added. A pure state
+/// machine: it receives events and returns the next step.
 ///
-/// In order, one account that keeps failing delays those behind it. They are looked up meanwhile, and their answers are held
-/// until it is its turn: up to `sizeMax` of them.
+/// In an ordered export, an account that keeps failing delays the results behind it. Those accounts are looked up
+/// meanwhile, and up to `sizeMax` results are buffered.
 package struct ExportWindow {
     package enum Item: Sendable {
         case account(AccountID)
@@ -18,13 +18,13 @@ package struct ExportWindow {
         package let isRetry: Bool
     }
 
-    /// A lookup that is repeated later.
+    /// A lookup to be retried later.
     package struct Repeat: Sendable {
         package enum Reason: Sendable {
             case failure
-            /// The source's rate limit left no room for it.
+            /// The source's rate limit left no permit for it.
             case budget
-            /// The source takes no requests at all, so that no other account is tried in its place.
+            /// The source accepts no requests, so no other account is tried in its place.
             case unavailable
         }
 
@@ -36,7 +36,7 @@ package struct ExportWindow {
     private struct Slot {
         let item: Item
         var outcome: Outcome?
-        /// Since the first attempt failed.
+        /// Set when the first attempt has failed.
         var retry: BulkRetry?
     }
 
@@ -45,35 +45,36 @@ package struct ExportWindow {
     private let sizeMax: Int
     private let deadline: Duration
 
-    /// In order each is at its position modulo the size; as they come wherever there is room. Grows when it is full.
+    /// In an ordered export, the account at a position is in the slot position modulo size; otherwise in any free slot.
+    /// Doubles when full.
     private var slots: [Slot?]
     private var free: [Int]
 
-    /// Positions of the next to be told of, in order, and of the next to be taken in.
+    /// The position of the next result to write, in an ordered export, and of the next account to add.
     private var first = 0
     private var end = 0
     private var held = 0
 
-    /// Those whose outcome is there, as they came.
+    /// In an unordered export: slots with a result, in order of arrival.
     private var ready = RingQueue<Int>()
 
-    /// Attempts under way, and lookups that wait until the source takes requests again.
+    /// Attempts in flight, and lookups that wait until the source accepts requests again.
     private var running = 0
 
-    /// Those whose back-off is over.
+    /// Lookups whose back-off has ended.
     private var due = RingQueue<Int>()
     private var share = FailureRate()
 
     package private(set) var contacts = 0
     package private(set) var failures = 0
 
-    /// Lookups that wait until the source's rate limit has room for them.
+    /// Lookups that wait because the rate limit left no permit for them.
     package private(set) var waitingForBudget = 0
 
     /// - Parameters:
-    ///   - attemptsMax: Attempts under way at a time.
-    ///   - sizeMax: Accounts held at a time, no fewer than `attemptsMax`.
-    ///   - deadline: How long one account is tried.
+    ///   - attemptsMax: The maximum number of attempts in flight.
+    ///   - sizeMax: The maximum number of accounts in the window, not below `attemptsMax`.
+    ///   - deadline: How long one account is retried.
     package init(attemptsMax: Int, sizeMax: Int, deadline: Duration, isOrdered: Bool) {
         self.isOrdered = isOrdered
         self.attemptsMax = attemptsMax
@@ -87,12 +88,12 @@ package struct ExportWindow {
     var done: Int { contacts + failures }
     package var isEmpty: Bool { held == 0 }
 
-    // MARK: Taking in
+    // MARK: Adding accounts
 
-    /// Whether another item can be taken in.
+    /// Whether another item can be added.
     package var hasRoom: Bool { running < attemptsMax && held < sizeMax }
 
-    /// Takes one in, for which there is room.
+    /// Adds an item. Requires `hasRoom`.
     ///
     /// - Returns: Its position.
     package mutating func add(_ item: Item) -> Int {
@@ -118,15 +119,15 @@ package struct ExportWindow {
         slots = larger
     }
 
-    // MARK: Looking up
+    // MARK: Lookups
 
-    /// Begins the first attempt for an account that was taken in.
+    /// Starts the first attempt for an account that was added.
     package mutating func begin(_ position: Int, _ account: AccountID) -> Attempt {
         running += 1
         return Attempt(position: position, account: account, isRetry: false)
     }
 
-    /// Begins the next attempt for an account whose back-off is over, if there is one and room for it.
+    /// Starts the next attempt for an account whose back-off has ended; `nil` if there is none, or no room for it.
     package mutating func beginRepeat() -> Attempt? {
         guard running < attemptsMax, let position = due.popFirst(),
             let slot = slots[index(of: position)], case .account(let account) = slot.item
@@ -135,10 +136,10 @@ package struct ExportWindow {
         return Attempt(position: position, account: account, isRetry: slot.retry.map { $0.failures > 0 } ?? false)
     }
 
-    /// An attempt has ended.
+    /// Records the end of an attempt.
     ///
-    /// - Returns: When it is to be repeated; `nil` if its outcome is that of the account.
-    /// - Throws: a failure that reaches further than one account.
+    /// - Returns: The retry to schedule; `nil` if the account now has its result.
+    /// - Throws: A failure that affects more than one account.
     package mutating func ended(
         _ attempt: Attempt, begun: Moment, _ outcome: Outcome, at now: Moment,
         using random: inout some RandomNumberGenerator
@@ -170,7 +171,7 @@ package struct ExportWindow {
         }
     }
 
-    /// The back-off of a lookup is over.
+    /// Records that the back-off of a lookup has ended.
     package mutating func isDue(_ lookup: Repeat) {
         switch lookup.reason {
         case .failure: break
@@ -180,15 +181,15 @@ package struct ExportWindow {
         due.append(lookup.position)
     }
 
-    /// What is to be told of an item is known.
+    /// Records the result of an item.
     package mutating func finished(_ position: Int, _ outcome: Outcome) {
         slots[index(of: position)]?.outcome = outcome
         if !isOrdered { ready.append(position) }
     }
 
-    // MARK: Telling
+    // MARK: Results
 
-    /// The next to be told of, if it is there.
+    /// Removes and returns the next result to write; `nil` if it is not available yet.
     package mutating func next() -> (item: Item, outcome: Outcome)? {
         let index: Int
         if isOrdered {

@@ -6,10 +6,9 @@ package struct LookUpContact: Sendable {
         self.cache = cache
     }
 
-    /// What is kept of the account, if that will do: for those who would rather not wait. `nil` if the source has to be
-    /// asked.
+    /// The cached billing contact of an account, without waiting; `nil` if it takes a request to the source.
     ///
-    /// - Throws: `scopeMissing`, `accountNotFound` also for what is not the caller's to ask about.
+    /// - Throws: `scopeMissing`; `accountNotFound`, also for an account outside the caller's allow-list.
     package func cached(
         _ account: AccountID, for caller: Caller, _ demand: CacheDirectives = .none, at now: Moment
     ) throws(BillingFailure) -> CacheEntry? {
@@ -17,9 +16,12 @@ package struct LookUpContact: Sendable {
         return cache.cached(account, under: caller.master, demand, at: now)
     }
 
-    /// - Parameter queueTimeout: How long the caller cares to wait for its turn; `nil` for as long as is usual.
-    /// - Throws: `scopeMissing`, `accountNotFound` for what is not the caller's to ask about, `notKept`, and what
-    ///   `ContactSource` throws. That an account pays for itself or does not exist is an answer.
+    /// The cached billing contact of an account, or the source's.
+    ///
+    /// - Parameter queueTimeout: The maximum time in the queue for a permit; `nil` for the default.
+    /// - Throws: `scopeMissing`, `accountNotFound` for an account outside the caller's allow-list, `notCached`, and the
+    ///   errors of `ContactSource`. An account that pays for itself or does not exist is returned as an entry with a
+    ///   failure.
     package func callAsFunction(
         _ account: AccountID, for caller: Caller, queueTimeout: Duration? = nil, _ demand: CacheDirectives = .none
     ) async throws(BillingFailure) -> CacheEntry {

@@ -1,12 +1,12 @@
 import Synchronization
 
-/// Keeps what is kept fresh: asks for all accounts again and again, on what is left of the source's rate, so that exports are
-/// mostly told of what is there. While anybody else waits for a turn it asks for nothing.
+/// Refreshes the cached answers of all accounts again and again, with the part of the source's rate that nobody else
+/// uses, so that exports are mostly cache hits. Pauses while other requests wait for a permit.
 package final class RefreshAccounts: Sendable {
     package struct Progress: Sendable, Equatable {
         package var rounds = 0
 
-        /// Of the round under way, or the last one.
+        /// Of the current round, or of the last one.
         package var accounts = 0
         package var done = 0
         package var failures = 0
@@ -15,16 +15,16 @@ package final class RefreshAccounts: Sendable {
         package init() {}
     }
 
-    /// Asked for at a time: enough to use a rate of tens a second, and soon over when somebody else comes.
+    /// Lookups in flight at a time: enough to use a rate of tens per second, and done soon when other requests arrive.
     private static let batch = 8
 
-    /// How long one account is tried. After that it is asked for again in the next round.
+    /// How long one account is retried. After that it is looked up again in the next round.
     private static let accountDeadline = Duration.seconds(30)
 
-    /// Accounts that wait to be tried again, beyond which no others are asked for.
+    /// Accounts that wait for a retry. At this number no further accounts are looked up.
     private static let repeatsMax = 256
 
-    /// How often it looks whether others still wait.
+    /// How often to check whether other requests still wait.
     private static let look = Duration.milliseconds(100)
 
     private let lists: AccountLists
@@ -34,7 +34,8 @@ package final class RefreshAccounts: Sendable {
     private let interval: Duration
     private let state = Mutex(Progress())
 
-    /// - Parameter interval: From the beginning of one round to that of the next. What is older than half of it is asked for.
+    /// - Parameter interval: From the start of one round to the start of the next. Answers older than half of it are
+    ///   refreshed.
     package init(
         lists: AccountLists, cache: BillingCache, source: any ContactSource, time: any TimeSource, interval: Duration
     ) {
@@ -47,9 +48,9 @@ package final class RefreshAccounts: Sendable {
 
     package var progress: Progress { state.withLock { $0 } }
 
-    /// Until it is cancelled.
+    /// Runs until the task is cancelled.
     ///
-    /// - Parameter masters: Those there are at each moment; `nil` for the only one.
+    /// - Parameter masters: Returns the current master accounts; `nil` is the only one.
     package func run(masters: @Sendable () -> [Name?]) async {
         while !Task.isCancelled {
             let start = time.now
@@ -129,7 +130,7 @@ package final class RefreshAccounts: Sendable {
         let account: AccountID
         var retry: BulkRetry
 
-        /// When it is due.
+        /// When the next attempt is due.
         var next: Moment
 
         init(account: AccountID, began: Moment, deadline: Duration) {
@@ -139,7 +140,7 @@ package final class RefreshAccounts: Sendable {
         }
     }
 
-    /// One attempt each.
+    /// Makes one attempt for each lookup.
     private func ask(
         _ lookups: [Lookup], _ master: Name?, _ demand: CacheDirectives
     ) async -> [(Lookup, BillingFailure?)] {

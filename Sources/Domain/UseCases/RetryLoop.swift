@@ -1,14 +1,14 @@
-/// Repeats one call of a job as `BulkRetry` says, and waits in between.
+/// Repeats one call of a job until it succeeds or `BulkRetry` gives up, and waits between the attempts.
 struct RetryLoop: Sendable {
     let time: any TimeSource
 
-    /// How long it is repeated.
+    /// How long the call is retried.
     let deadline: Duration
 
-    /// How often the source is taken to fail.
+    /// The assumed failure rate of the source.
     var share = FailureRate()
 
-    /// - Parameter ask: Is told whether it is a retry.
+    /// - Parameter ask: The call. `isRetry` is false for its first attempt.
     func attempt<Value: Sendable>(
         _ ask: (_ isRetry: Bool) async throws(BillingFailure) -> Value
     ) async -> Result<Value, BillingFailure> {
