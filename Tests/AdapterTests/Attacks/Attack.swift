@@ -1,23 +1,23 @@
 import Adapters
 import Testing
 
-/// What a hostile peer does to a running service, and what is to come of it.
+/// What a hostile peer sends to a running service, and how the service must end it.
 ///
-/// A new one is a row of a table in `AttackTests`: what it sends, the settings that make it short, and how it ends.
+/// Each attack is a row of a table in `AttackTests`: the bytes sent, the settings that shorten it, and its ending.
 struct Attack: Sendable, CustomTestStringConvertible {
     enum Ending: Sendable {
-        /// GOAWAY with that code and the end of the connection, which may overtake it.
+        /// GOAWAY with this code, then the connection closes. The close may arrive before the GOAWAY.
         case cutOff(HTTP2ErrorCode)
-        /// The end of the connection, and nothing said.
+        /// The connection closes without any bytes sent.
         case closed
-        /// RST_STREAM with that code.
+        /// RST_STREAM with this code.
         case reset(HTTP2ErrorCode)
-        /// An answer with that status.
+        /// A response with this status.
         case answer(Int)
     }
 
     enum Script: Sendable {
-        /// Behind a preface.
+        /// HTTP/2 frames, sent after the connection preface.
         case frames(@Sendable (inout FramePeer, RunningService) async throws -> Void)
         case text(@Sendable (inout TextPeer, RunningService) async throws -> Void)
     }
@@ -28,16 +28,17 @@ struct Attack: Sendable, CustomTestStringConvertible {
     var arguments: [String] = []
     var settings: [(id: UInt16, value: UInt32)] = []
     var acknowledges = true
-    /// Over TLS, its handshake over when the script begins; `isPlain` leaves that to the script.
+    /// Whether the service uses TLS. The handshake is complete when the script begins, unless `isPlain` is set: then the
+    /// script sends the first bytes of the TCP connection.
     var isEncrypted = false
     var isPlain = false
-    /// What a connection has to begin with that is nobody's attack.
+    /// Bytes that legitimate connections must send first, such as a PROXY protocol header.
     var greeting: [UInt8] = []
     let script: Script
 
     var testDescription: String { name }
 
-    /// HTTP/2, frame by frame.
+    /// An attack with HTTP/2 frames.
     static func frames(
         _ name: String, _ reason: Defence, _ ending: Ending, _ arguments: [String] = [],
         settings: [(id: UInt16, value: UInt32)] = [], acknowledges: Bool = true,
@@ -48,7 +49,7 @@ struct Attack: Sendable, CustomTestStringConvertible {
             acknowledges: acknowledges, script: .frames(script))
     }
 
-    /// Anything else, byte for byte.
+    /// An attack with arbitrary bytes.
     static func text(
         _ name: String, _ reason: Defence, _ ending: Ending, _ arguments: [String] = [], isEncrypted: Bool = false,
         greeting: String = "", _ script: @escaping @Sendable (inout TextPeer, RunningService) async throws -> Void

@@ -4,19 +4,19 @@ import NIOCore
 import Synchronization
 import Testing
 
-/// One attack on a service of its own, a few times over, and the figures of it.
+/// The measurements of one attack, repeated on a service started for it.
 struct AttackRun {
     var bystander = Bystander.Figures()
-    /// KiB, after each time.
+    /// Anonymous memory of the service after each repetition, in KiB.
     var memory: [Int] = []
 
-    /// A tenth, and a MiB, over two times. What an allocator keeps for the next time it keeps once; what leaks, leaks
-    /// every time.
-    var hasMemoryComeBack: Bool {
+    /// Whether memory grew by at most 10 % and 1 MiB over the last two repetitions. Memory that an allocator caches grows
+    /// once; a leak grows at every repetition.
+    var isMemoryStable: Bool {
         memory.count > 2 && memory[memory.count - 1] <= memory[memory.count - 3] * 11 / 10 + 1024
     }
 
-    private static let mostTimes = 8
+    private static let repetitionsMax = 8
 
     static func of(_ attack: Attack) async throws -> AttackRun {
         guard attack.isEncrypted else { return try await of(attack, certificates: nil) }
@@ -40,7 +40,7 @@ struct AttackRun {
         try await RunningService.with(arguments) { service in
             var run = AttackRun()
             run.bystander = try await Bystander.beside(service, tls: tls, greeting: attack.greeting) {
-                while !run.hasMemoryComeBack, run.memory.count < mostTimes {
+                while !run.isMemoryStable, run.memory.count < repetitionsMax {
                     try await carryOut(attack, on: service, tls: tls)
                     run.memory.append(try service.process.memory())
                 }
@@ -58,7 +58,7 @@ struct AttackRun {
                 to: service.port, tls: attack.isPlain ? nil : tls, settings: attack.settings,
                 acknowledges: attack.acknowledges
             ) { peer in
-                // The end may come in the middle of it.
+                // The server may close the connection while the script still sends.
                 do { try await script(&peer, service) } catch is ChannelError, is IOError {}
                 try await expect(attack.ending, of: &peer)
             }
@@ -79,8 +79,8 @@ struct AttackRun {
         switch ending {
         case .closed: _ = try await peer.untilClosed()
         case .cutOff(let code):
-            let said = try await peer.untilClosed().last { $0.kind == .goAway }?.errorCode
-            #expect(said == nil || said == code.rawValue)
+            let received = try await peer.untilClosed().last { $0.kind == .goAway }?.errorCode
+            #expect(received == nil || received == code.rawValue)
         case .reset(let code):
             #expect(try await peer.next(.reset).errorCode == code.rawValue)
         case .answer(let status):

@@ -3,18 +3,17 @@ import Logging
 import NIOCore
 import Testing
 
-/// Attacks on whoever reads the body of a request.
-@Suite("An attack by the body of a request", .timeLimit(.minutes(1)))
+@Suite("Attacks with request bodies", .timeLimit(.minutes(1)))
 struct BodyAttackTests {
     struct Row: Sendable, CustomTestStringConvertible {
         let name: String
         let reason: Defence
-        /// What the answer has in it.
+        /// Text that the response contains.
         let answer: String
         let script: @Sendable (HTTPServer) async throws -> String
         var testDescription: String { name }
 
-        /// - Parameter script: What comes behind the head of a POST.
+        /// - Parameter script: Sends the body, after the head of a POST.
         static func http2(
             _ name: String, _ reason: Defence, _ answer: String, _ fields: (String, String)...,
             script: @escaping @Sendable (inout FramePeer) async throws -> Void
@@ -25,7 +24,7 @@ struct BodyAttackTests {
                     try await peer.send(.headers(1, FramePeer.request("POST", "/read") + fields, endsStream: false))
                     try await script(&peer)
                     text = String(decoding: try await peer.next(.data).payload, as: UTF8.self)
-                    // The rest is not wanted (RFC 9113, 8.1).
+                    // The server does not need the rest of the body (RFC 9113, 8.1).
                     #expect(try await peer.next(.reset).errorCode == HTTP2ErrorCode.noError.rawValue)
                 }
                 return text
@@ -40,7 +39,7 @@ struct BodyAttackTests {
                 var text = ""
                 try await TextPeer.connected(to: server.port) { peer in
                     try await peer.request("POST", "/read", field)
-                    // The end may come in the middle of it.
+                    // The server may close the connection while the script still sends.
                     do { try await script(&peer) } catch is ChannelError, is IOError {}
                     text = try await peer.untilClosed()
                 }
@@ -53,24 +52,24 @@ struct BodyAttackTests {
     private static let chunk = "1000\r\n" + String(repeating: "a", count: 4096) + "\r\n"
 
     private static let rows: [Row] = [
-        .http2("said to be huge", .bodyBytes, "413", ("content-length", "10000000000")) { _ in },
-        .http1("said to be huge", .bodyBytes, " 413 ", "Content-Length: 10000000000") { _ in },
-        .http2("huge", .bodyBytes, "413") { peer in
+        .http2("huge Content-Length", .bodyBytes, "413", ("content-length", "10000000000")) { _ in },
+        .http1("huge Content-Length", .bodyBytes, " 413 ", "Content-Length: 10000000000") { _ in },
+        .http2("huge body", .bodyBytes, "413") { peer in
             for _ in 0..<5 { try await peer.send(.data(1, large)) }
         },
-        .http1("huge", .bodyBytes, " 413 ", "Transfer-Encoding: chunked") { peer in
+        .http1("huge body", .bodyBytes, " 413 ", "Transfer-Encoding: chunked") { peer in
             for _ in 0..<1000 { try await peer.send(chunk) }
         },
-        .http2("slow", .slowBody, "408") { peer in
+        .http2("slow body", .slowBody, "408") { peer in
             for _ in 0..<20 {
                 try await peer.send(.data(1, [0x61]))
                 try await peer.pause()
             }
         },
-        .http1("slow", .slowBody, " 408 ", "Content-Length: 1000") { peer in
+        .http1("slow body", .slowBody, " 408 ", "Content-Length: 1000") { peer in
             for _ in 0..<20 { try await peer.dribble("a") }
         },
-        .http1("of extensions of chunks", .chunkExtensions, " 400 ", "Transfer-Encoding: chunked") { peer in
+        .http1("chunk extensions", .chunkExtensions, " 400 ", "Transfer-Encoding: chunked") { peer in
             for _ in 0..<1000 { try await peer.send("1;\(String(repeating: "a", count: 100))\r\na\r\n") }
         },
     ]
@@ -87,7 +86,7 @@ struct BodyAttackTests {
         }
     }
 
-    @Test("is answered, is counted, and leaves nothing behind", arguments: rows)
+    @Test("the server answers with an error, counts the attack, and frees its memory", arguments: rows)
     func row(row: Row) async throws {
         let defences = DefenceLog(logger: .silent)
         var limits = Limits()

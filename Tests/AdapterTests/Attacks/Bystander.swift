@@ -3,13 +3,13 @@ import NIOCore
 import Synchronization
 import Testing
 
-/// An honest client on a connection of its own: asks for an account twenty times a second, for as long as it is let.
+/// A well-behaved client with its own connection: requests an account every 50 ms until stopped.
 final class Bystander: Sendable {
     struct Figures: Sendable {
         var latencies: [TimeAmount] = []
         var errors = 0
 
-        /// The worst of a hundred but one.
+        /// The 99th percentile.
         var p99: TimeAmount { latencies.sorted().dropLast(latencies.count / 100).last ?? .zero }
     }
 
@@ -17,7 +17,7 @@ final class Bystander: Sendable {
     private let isOver = Atomic(false)
     private static let interval = TimeAmount.milliseconds(50)
 
-    /// Runs `test` beside a bystander, and returns what that met.
+    /// Runs `test` and a bystander concurrently, and returns the bystander's measurements.
     static func beside(
         _ service: RunningService, tls: TLSContext?, greeting: [UInt8], _ test: () async throws -> Void
     ) async throws -> Figures {
@@ -28,7 +28,7 @@ final class Bystander: Sendable {
                 try await FramePeer.unprefaced(to: service.port, tls: tls) { peer in
                     try await peer.send(bytes: greeting + FramePeer.preface)
                     try await peer.send(.settings(), .settingsAcknowledgement)
-                    try await bystander.ask(peer: &peer, service, ready)
+                    try await bystander.sendRequests(peer: &peer, service, ready)
                 }
             }
             try await ready.next()
@@ -45,17 +45,17 @@ final class Bystander: Sendable {
         return bystander.figures.withLock { $0 }
     }
 
-    private func ask(peer: inout FramePeer, _ service: RunningService, _ ready: Event<Void>) async throws {
+    private func sendRequests(peer: inout FramePeer, _ service: RunningService, _ ready: Event<Void>) async throws {
         defer { ready.fire() }
         let fields = FramePeer.get(service.accountPath, ("authorization", "Bearer \(service.token)"))
         var stream: UInt32 = 1
         while !isOver.load(ordering: .relaxed) {
             let began = NIODeadline.now()
-            let isRight: Bool
+            let isOK: Bool
             do {
                 try await peer.send(.headers(stream, fields))
                 // `:status: 200` is entry 8 of HPACK's static table.
-                isRight = try await peer.next(.headers).payload.first == 0x88
+                isOK = try await peer.next(.headers).payload.first == 0x88
                 var data = try await peer.next(.data)
                 while !data.endsStream { data = try await peer.next(.data) }
                 try await peer.send(.windowUpdate(0, UInt32(data.payload.count)))
@@ -65,7 +65,7 @@ final class Bystander: Sendable {
             }
             let took = NIODeadline.now() - began
             figures.withLock {
-                if isRight { $0.latencies.append(took) } else { $0.errors += 1 }
+                if isOK { $0.latencies.append(took) } else { $0.errors += 1 }
             }
             if stream == 1 { ready.fire() }
             stream += 2

@@ -2,20 +2,20 @@ import Adapters
 import NIOCore
 import Testing
 
-/// RFC 9113 and RFC 7541 as a client that breaks or stretches them sees us.
-@Suite("HTTP/2", .timeLimit(.minutes(1)))
+/// Frames that violate RFC 9113 or RFC 7541, or use their rare forms.
+@Suite("HTTP/2 conformance", .timeLimit(.minutes(1)))
 struct HTTP2ConformanceTests {
     typealias Frame = FramePeer.Frame
 
     enum Outcome: Sendable {
-        /// A connection error with that code.
+        /// A connection error with this code.
         case ends(HTTP2ErrorCode)
-        /// A stream error with that code; the connection goes on.
+        /// A stream error with this code; the connection stays open.
         case resets(HTTP2ErrorCode)
-        /// The request on stream 1 is answered; the connection goes on.
+        /// The request on stream 1 gets a response; the connection stays open.
         case answers
-        /// Nothing comes of it; the connection goes on.
-        case goesOn
+        /// The frames are ignored; the connection stays open.
+        case ignores
     }
 
     struct Row: Sendable, CustomTestStringConvertible {
@@ -43,9 +43,9 @@ struct HTTP2ConformanceTests {
         Frame(kind: kind, flags: flags, stream: stream, payload: payload)
     }
 
-    /// A stream that is open and stays so.
+    /// Opens a stream that stays open.
     private static let open = Frame.headers(1, FramePeer.request("POST", "/wait"), endsStream: false)
-    /// A stream whose request has ended, and whose answer has not.
+    /// Opens a stream whose request is complete and whose response is not.
     private static let halfClosed = Frame.headers(1, FramePeer.get("/wait"))
 
     private static func section(_ bytes: [UInt8]) -> Frame { .headers(1, section: FramePeer.encode(get) + bytes) }
@@ -90,18 +90,18 @@ struct HTTP2ConformanceTests {
             "HEADERS that depend on themselves", .ends(.protocolError),
             frame(.headers, 1, [0, 0, 0, 1, 15] + FramePeer.encode(get), flags: 0x25)),
         Row("PRIORITY that depends on itself", .ends(.protocolError), open, .priority(1, dependsOn: 1)),
-        Row("PRIORITY of another length", .ends(.frameSizeError), open, frame(.priority, 1, [0, 0, 0, 0])),
-        Row("RST_STREAM of another length", .ends(.frameSizeError), open, frame(.reset, 1, [0, 0, 0])),
-        Row("SETTINGS of another length", .ends(.frameSizeError), frame(.settings, 0, [0, 1, 2])),
+        Row("PRIORITY of a wrong length", .ends(.frameSizeError), open, frame(.priority, 1, [0, 0, 0, 0])),
+        Row("RST_STREAM of a wrong length", .ends(.frameSizeError), open, frame(.reset, 1, [0, 0, 0])),
+        Row("SETTINGS of a wrong length", .ends(.frameSizeError), frame(.settings, 0, [0, 1, 2])),
         Row(
-            "an acknowledgement with SETTINGS in it", .ends(.frameSizeError),
+            "a SETTINGS acknowledgement with a payload", .ends(.frameSizeError),
             frame(.settings, 0, [0, 3, 0, 0, 0, 9], flags: 1)),
-        Row("PING of another length", .ends(.frameSizeError), frame(.ping, 0, Array(repeating: 0, count: 6))),
+        Row("PING of a wrong length", .ends(.frameSizeError), frame(.ping, 0, Array(repeating: 0, count: 6))),
         Row("GOAWAY too short", .ends(.frameSizeError), frame(.goAway, 0, [0, 0, 0, 0])),
-        Row("WINDOW_UPDATE of another length", .ends(.frameSizeError), frame(.windowUpdate, 0, [0, 0, 1])),
-        Row("an unknown frame", .goesOn, frame(.init(rawValue: 0xFA), 0, [1, 2, 3]), frame(.init(rawValue: 0xFA), 7)),
-        Row("PING with an unknown flag", .goesOn, frame(.ping, 0, Array(repeating: 0, count: 8), flags: 0x16)),
-        Row("an unasked answer to PING", .goesOn, .ping(isAcknowledgement: true)),
+        Row("WINDOW_UPDATE of a wrong length", .ends(.frameSizeError), frame(.windowUpdate, 0, [0, 0, 1])),
+        Row("an unknown frame", .ignores, frame(.init(rawValue: 0xFA), 0, [1, 2, 3]), frame(.init(rawValue: 0xFA), 7)),
+        Row("PING with an unknown flag", .ignores, frame(.ping, 0, Array(repeating: 0, count: 8), flags: 0x16)),
+        Row("a PING acknowledgement without a PING", .ignores, .ping(isAcknowledgement: true)),
         Row("a reserved bit", .answers, .headers(0x8000_0001, get)),
     ]
 
@@ -113,8 +113,8 @@ struct HTTP2ConformanceTests {
         Row("SETTINGS_MAX_FRAME_SIZE of 16383", .ends(.protocolError), .settings([(5, 16_383)])),
         Row("SETTINGS_MAX_FRAME_SIZE of 2^24", .ends(.protocolError), .settings([(5, 16_777_216)])),
         Row("SETTINGS_ENABLE_CONNECT_PROTOCOL of 2", .ends(.protocolError), .settings([(8, 2)])),
-        Row("an unknown setting", .goesOn, .settings([(0xFA, 1)])),
-        Row("the same setting twice", .goesOn, .settings([(4, 1), (4, 100)])),
+        Row("an unknown setting", .ignores, .settings([(0xFA, 1)])),
+        Row("the same setting twice", .ignores, .settings([(4, 1), (4, 100)])),
         Row("WINDOW_UPDATE of 0 on the connection", .ends(.protocolError), .windowUpdate(0, 0)),
         Row("WINDOW_UPDATE of 0 on a stream", .ends(.protocolError), open, .windowUpdate(1, 0)),
         Row("a window of the connection above 2^31-1", .ends(.flowControlError), .windowUpdate(0, 0x7FFF_FFFF)),
@@ -132,19 +132,19 @@ struct HTTP2ConformanceTests {
 
     private static let streams = [
         Row("an even stream", .ends(.protocolError), .headers(2, get)),
-        Row("a stream below one that was opened", .ends(.protocolError), .headers(5, get), .headers(3, get)),
+        Row("a stream identifier below an earlier one", .ends(.protocolError), .headers(5, get), .headers(3, get)),
         Row("DATA on an idle stream", .ends(.protocolError), .data(1, [1])),
         Row("RST_STREAM on an idle stream", .ends(.protocolError), .reset(1, 8)),
         Row("WINDOW_UPDATE on an idle stream", .ends(.protocolError), .windowUpdate(1, 1)),
-        Row("PRIORITY on an idle stream", .goesOn, .priority(3)),
+        Row("PRIORITY on an idle stream", .ignores, .priority(3)),
         Row("DATA on a half-closed stream", .ends(.streamClosed), halfClosed, .data(1, [1])),
         Row("HEADERS on a half-closed stream", .ends(.streamClosed), halfClosed, .headers(1, get)),
-        Row("WINDOW_UPDATE on a half-closed stream", .goesOn, halfClosed, .windowUpdate(1, 1)),
+        Row("WINDOW_UPDATE on a half-closed stream", .ignores, halfClosed, .windowUpdate(1, 1)),
         Row("DATA on a stream that the client reset", .ends(.streamClosed), open, .reset(1, 8), .data(1, [1])),
         Row("HEADERS on a stream that the client reset", .ends(.streamClosed), open, .reset(1, 8), .headers(1, get)),
-        Row("WINDOW_UPDATE on a stream that was reset", .goesOn, open, .reset(1, 8), .windowUpdate(1, 1)),
-        Row("RST_STREAM on a stream that was reset", .goesOn, open, .reset(1, 8), .reset(1, 8)),
-        Row("PRIORITY on a stream that was reset", .goesOn, open, .reset(1, 8), .priority(1)),
+        Row("WINDOW_UPDATE on a stream that was reset", .ignores, open, .reset(1, 8), .windowUpdate(1, 1)),
+        Row("RST_STREAM on a stream that was reset", .ignores, open, .reset(1, 8), .reset(1, 8)),
+        Row("PRIORITY on a stream that was reset", .ignores, open, .reset(1, 8), .priority(1)),
     ]
 
     // MARK: Messages
@@ -157,9 +157,12 @@ struct HTTP2ConformanceTests {
             Row("an empty :path", .resets(.protocolError), request((":path", ""), replacing: ":path")),
             Row("a pseudo-header field twice", .resets(.protocolError), request((":path", "/"))),
             Row("an unknown pseudo-header field", .resets(.protocolError), request((":x", "y"))),
-            Row("a pseudo-header field of an answer", .resets(.protocolError), request((":status", "200"))),
-            Row("extended CONNECT, which is not offered", .resets(.protocolError), request((":protocol", "websocket"))),
-            Row("a pseudo-header field behind another", .resets(.protocolError), .headers(1, [("a", "b")] + get)),
+            Row("a pseudo-header field of responses", .resets(.protocolError), request((":status", "200"))),
+            Row(
+                "extended CONNECT without the setting that allows it", .resets(.protocolError),
+                request((":protocol", "websocket"))),
+            Row(
+                "a pseudo-header field after a regular field", .resets(.protocolError), .headers(1, [("a", "b")] + get)),
             Row("pseudo-header fields in trailers", .resets(.protocolError), open, .headers(1, [(":path", "/")])),
             Row(
                 "trailers that do not end the stream", .resets(.protocolError), open,
@@ -170,16 +173,18 @@ struct HTTP2ConformanceTests {
             Row("te: gzip", .resets(.protocolError), request(("te", "gzip"))),
             Row("cookie crumbs", .answers, request(("cookie", "a=b"), ("cookie", "c=d"))),
             Row(
-                "a body longer than it is said to be", .resets(.protocolError),
+                "a body longer than its Content-Length", .resets(.protocolError),
                 .headers(1, FramePeer.request("POST", "/wait", ("content-length", "1")), endsStream: false),
                 .data(1, [1, 2])),
             Row(
-                "a body shorter than it is said to be", .resets(.protocolError),
+                "a body shorter than its Content-Length", .resets(.protocolError),
                 .headers(1, FramePeer.request("POST", "/wait", ("content-length", "3")), endsStream: false),
                 .data(1, [1, 2], endsStream: true)),
-            Row("no body where one is said to be", .resets(.protocolError), request(("content-length", "1"))),
-            Row("two lengths", .resets(.protocolError), request(("content-length", "0"), ("content-length", "0"))),
-            Row("a length with a sign", .resets(.protocolError), request(("content-length", "+0"))),
+            Row("Content-Length 1 without a body", .resets(.protocolError), request(("content-length", "1"))),
+            Row(
+                "two Content-Length fields", .resets(.protocolError),
+                request(("content-length", "0"), ("content-length", "0"))),
+            Row("Content-Length with a sign", .resets(.protocolError), request(("content-length", "+0"))),
         ]
         + ["connection", "transfer-encoding", "keep-alive", "upgrade", "proxy-connection"].map {
             Row("the field \($0)", .resets(.protocolError), request(($0, "x")))
@@ -202,25 +207,27 @@ struct HTTP2ConformanceTests {
     // MARK: HPACK
 
     private static let compression = [
-        Row("an update of the table behind a field", .ends(.compressionError), section([0x20])),
+        Row("a table size update after a field", .ends(.compressionError), section([0x20])),
         Row(
-            "an update of the table beyond its bound", .ends(.compressionError),
+            "a table size update above the limit", .ends(.compressionError),
             .headers(1, section: [0x3F, 0xE2, 0x1F] + FramePeer.encode(get))),
         Row(
-            "an update of the table", .answers, .headers(1, section: [0x20, 0x3F, 0xE1, 0x1F] + FramePeer.encode(get))),
-        Row("the index 0", .ends(.compressionError), section([0x80])),
+            "a table size update", .answers, .headers(1, section: [0x20, 0x3F, 0xE1, 0x1F] + FramePeer.encode(get))),
+        Row("index 0", .ends(.compressionError), section([0x80])),
         Row("an index beyond the tables", .ends(.compressionError), section([0xBE])),
-        Row("a name of an index beyond the tables", .ends(.compressionError), section([0x7E, 1, 0x61])),
-        Row("a string that is cut off", .ends(.compressionError), section([0, 5, 0x61])),
+        Row("a name index beyond the tables", .ends(.compressionError), section([0x7E, 1, 0x61])),
+        Row("a truncated string", .ends(.compressionError), section([0, 5, 0x61])),
         Row(
             "an integer without end", .ends(.compressionError),
             section([0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF])),
         Row(
-            "padding of Huffman's code above 7 bits", .ends(.compressionError), section([0, 0x82, 0x1F, 0xFF, 1, 0x61])),
+            "Huffman padding of more than 7 bits", .ends(.compressionError), section([0, 0x82, 0x1F, 0xFF, 1, 0x61])),
         Row(
-            "padding of Huffman's code that is not of ones", .ends(.compressionError),
+            "Huffman padding that is not all ones", .ends(.compressionError),
             section([0, 0x81, 0x18, 1, 0x61])),
-        Row("EOS in Huffman's code", .ends(.compressionError), section([0, 0x84, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0x61])),
+        Row(
+            "EOS in a Huffman-coded string", .ends(.compressionError),
+            section([0, 0x84, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0x61])),
     ]
 
     private static let handler = ScriptedHandler { request in
@@ -231,21 +238,23 @@ struct HTTP2ConformanceTests {
         }
     }
 
-    @Test("holds to its rules", arguments: [Transport.h2c, .h2], frames + settings + streams + messages + compression)
+    @Test(
+        "the server answers frames as RFC 9113 and RFC 7541 require", arguments: [Transport.h2c, .h2],
+        frames + settings + streams + messages + compression)
     func row(transport: Transport, row: Row) async throws {
         try await withServer(Self.handler, tls: try await transport.certificate()) { server in
             try await FramePeer.connected(to: server.port, tls: try await transport.trust()) { peer in
                 _ = try await peer.settle()
-                // What is ended at once may be so before all is sent.
+                // The server may close the connection before all frames are sent.
                 do { try await peer.send(row.frames) } catch is ChannelError, is IOError {}
                 switch row.outcome {
                 case .ends(let code):
-                    let said = try await peer.untilClosed().last { $0.kind == .goAway }?.errorCode
-                    #expect(said == nil || said == code.rawValue)
+                    let received = try await peer.untilClosed().last { $0.kind == .goAway }?.errorCode
+                    #expect(received == nil || received == code.rawValue)
                     return
                 case .resets(let code): #expect(try await peer.next(.reset).errorCode == code.rawValue)
                 case .answers: #expect(try await peer.next(.data) == .data(1, Array("hello".utf8), endsStream: true))
-                case .goesOn: #expect(try await !peer.settle().contains { $0.kind == .goAway || $0.kind == .reset })
+                case .ignores: #expect(try await !peer.settle().contains { $0.kind == .goAway || $0.kind == .reset })
                 }
                 try await peer.send(.headers(101, Self.get))
                 #expect(try await peer.next(.data) == .data(101, Array("hello".utf8), endsStream: true))
@@ -255,7 +264,9 @@ struct HTTP2ConformanceTests {
 
     // MARK: More than one step
 
-    @Test("applies a change of the window to open streams, below zero too", arguments: [Transport.h2c, .h2])
+    @Test(
+        "a changed SETTINGS_INITIAL_WINDOW_SIZE applies to open streams, whose window may become negative",
+        arguments: [Transport.h2c, .h2])
     func window(transport: Transport) async throws {
         let handler = ScriptedHandler { _ in .now(.text(String(repeating: "a", count: 20))) }
         try await withServer(handler, tls: try await transport.certificate()) { server in
@@ -264,7 +275,7 @@ struct HTTP2ConformanceTests {
             ) { peer in
                 try await peer.send(.headers(1, Self.get))
                 #expect(try await peer.next(.data).payload.count == 10)
-                // Ten are sent, so the window is at -7 now, and at 3 with the ten more.
+                // 10 bytes were sent, so the window becomes -7, and 3 with the increment of 10.
                 try await peer.send(.settings([(4, 3)]), .windowUpdate(1, 10))
                 #expect(try await peer.next(.data).payload.count == 3)
                 try await peer.send(.settings([(4, 100)]))
@@ -274,14 +285,16 @@ struct HTTP2ConformanceTests {
         }
     }
 
-    @Test("credits the connection for DATA that nobody reads, padding included", arguments: [Transport.h2c, .h2])
+    @Test(
+        "DATA that the handler does not read is credited to the connection window, including padding",
+        arguments: [Transport.h2c, .h2])
     func credit(transport: Transport) async throws {
         let handler = ScriptedHandler { _ in .now(.text("no", status: 405)) }
         try await withServer(handler, tls: try await transport.certificate()) { server in
             try await FramePeer.connected(to: server.port, tls: try await transport.trust()) { peer in
                 let padded = Frame(
                     kind: .data, flags: 8, payload: [200] + Array(repeating: 0, count: 10_000))
-                // More than the window of the connection, in what is left of each stream's.
+                // More bytes than the connection window in total, each within its stream window.
                 for stream in stride(from: UInt32(1), to: 241, by: 2) {
                     try await peer.send(.headers(stream, FramePeer.request("POST", "/"), endsStream: false))
                     #expect(try await peer.next(.data).payload == Array("no".utf8))
@@ -294,7 +307,7 @@ struct HTTP2ConformanceTests {
         }
     }
 
-    @Test("keeps HPACK in step over a stream that it refuses", arguments: [Transport.h2c, .h2])
+    @Test("a refused stream updates the HPACK table, so later requests still decode", arguments: [Transport.h2c, .h2])
     func refusedStream(transport: Transport) async throws {
         var limits = Limits()
         limits.streamsOpenMax = 1
@@ -303,20 +316,20 @@ struct HTTP2ConformanceTests {
                 to: server.port, tls: try await transport.trust(), acknowledges: false
             ) { peer in
                 try await peer.send(Self.open)
-                let kept = FramePeer.encodeIndexed(":path", "/kept")
+                let indexed = FramePeer.encodeIndexed(":path", "/indexed")
                 let others = FramePeer.encode(Self.get.filter { $0.0 != ":path" })
-                try await peer.send(.headers(3, section: others + kept))
+                try await peer.send(.headers(3, section: others + indexed))
                 #expect(try await peer.next(.reset).errorCode == HTTP2ErrorCode.refusedStream.rawValue)
                 try await peer.send(.reset(1, 8))
                 _ = try await peer.settle()
-                // Refers to what the refused request has put into the table.
+                // Refers to the table entry that the refused request added.
                 try await peer.send(.headers(5, section: others + [0xBE]))
                 #expect(try await peer.next(.data) == .data(5, Array("hello".utf8), endsStream: true))
             }
         }
     }
 
-    @Test("sends no DATA with HEAD, 204 and 304", arguments: [Transport.h2c, .h2])
+    @Test("responses to HEAD and responses with 204 or 304 have no DATA", arguments: [Transport.h2c, .h2])
     func withoutBody(transport: Transport) async throws {
         let handler = ScriptedHandler { request in
             switch String(decoding: request.path, as: UTF8.self) {

@@ -4,8 +4,8 @@ import DomainFakes
 import NIOCore
 import Testing
 
-/// RFC 9110 from the socket through the router: a path that could be taken for another one reaches nothing.
-@Suite("A target", .timeLimit(.minutes(1)))
+/// Request targets (RFC 9110) from the socket through the router: an ambiguous path must not reach a route.
+@Suite("Request targets", .timeLimit(.minutes(1)))
 struct TargetConformanceTests {
     struct Row: Sendable, CustomTestStringConvertible {
         var method = "GET"
@@ -24,7 +24,7 @@ struct TargetConformanceTests {
         Row(method: "OPTIONS", target: "*", status: 204),
     ]
 
-    /// Under each of these somebody has found what stands behind another path.
+    /// Spellings with which other servers have been made to serve another path.
     private static let disguised =
         [
             "/v2/accounts/a/../a/billing", "/v2/accounts/./a/billing", "/../v2/accounts/a/billing",
@@ -51,13 +51,13 @@ struct TargetConformanceTests {
             Row(target: "/" + String(repeating: "a", count: 8000), status: 414),
         ]
 
-    /// HTTP/2 has no such `:path` (RFC 9113, 8.3.1).
+    /// Targets that are invalid as `:path` in HTTP/2 (RFC 9113, 8.3.1).
     private static let formless =
         ["\\v2\\accounts\\a\\billing", "v2/accounts/a/billing", "*", "http://elsewhere/v2/accounts/a/billing"].map {
             Row(target: $0, status: 400)
         }
 
-    private static let otherwise =
+    private static let refused =
         ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"].map { Row(method: $0, status: 405) }
         + [
             Row(method: "BREW", status: 501), Row(fields: [(.expect, "a miracle")], status: 417),
@@ -66,7 +66,7 @@ struct TargetConformanceTests {
             Row(fields: [(.userAgent, String(repeating: "a", count: 20_000))], status: 431),
         ]
 
-    @Test("is what it says", arguments: Transport.allCases, found)
+    @Test("a valid target reaches its account", arguments: Transport.allCases, found)
     func reached(transport: Transport, row: Row) async throws {
         let source = FakeSource()
         try await TestService.with(source: source, over: transport) { service in
@@ -84,7 +84,7 @@ struct TargetConformanceTests {
         }
     }
 
-    @Test("reaches nothing otherwise", arguments: Transport.allCases, disguised + otherwise)
+    @Test("an invalid or ambiguous request reaches no account", arguments: Transport.allCases, disguised + refused)
     func notReached(transport: Transport, row: Row) async throws {
         let source = FakeSource()
         try await TestService.with(source: source, over: transport) { service in
@@ -92,13 +92,13 @@ struct TargetConformanceTests {
             #expect(response.status == row.status)
             #expect(response.fields.string(.contentType) == "application/problem+json")
             #expect(response.fields.string(.allow) == (row.status == 405 ? "GET, HEAD" : nil))
-            // Nothing of what was sent comes back where somebody may show it.
+            // A browser must not interpret the response as another type.
             #expect(response.fields.string(.contentTypeOptions) == "nosniff")
         }
         #expect(source.calls.isEmpty)
     }
 
-    @Test("has a form", arguments: Transport.allCases, formless)
+    @Test("a target without a leading slash is refused", arguments: Transport.allCases, formless)
     func form(transport: Transport, row: Row) async throws {
         let source = FakeSource()
         try await TestService.with(source: source, over: transport) { service in
@@ -115,7 +115,7 @@ struct TargetConformanceTests {
         #expect(source.calls.isEmpty)
     }
 
-    @Test("is the same over HTTP/1.1 in clear text", arguments: found + disguised + formless + otherwise)
+    @Test("HTTP/1.1 in clear text gives the same results", arguments: found + disguised + formless + refused)
     func clearText(row: Row) async throws {
         let source = FakeSource()
         try await TestService.with(source: source) { service in

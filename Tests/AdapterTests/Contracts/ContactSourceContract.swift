@@ -3,8 +3,8 @@ import Domain
 import DomainFakes
 import Testing
 
-/// What every source of contacts keeps to, so that the fake the domain is tested with cannot lie.
-@Suite("A contact source", .timeLimit(.minutes(1)))
+/// The contract of `ContactSource`, run on the fake and on the Zoom client, so that both behave alike.
+@Suite("Contact source contract", .timeLimit(.minutes(1)))
 struct ContactSourceContract {
     enum Kind: CaseIterable, CustomTestStringConvertible {
         case fake
@@ -13,7 +13,7 @@ struct ContactSourceContract {
         var testDescription: String {
             switch self {
             case .fake: "the fake"
-            case .zoomClient: "the Zoom client, on a sandbox"
+            case .zoomClient: "the Zoom client with a sandbox"
             }
         }
 
@@ -39,7 +39,7 @@ struct ContactSourceContract {
         }
     }
 
-    @Test("gives the contact of an account the master pays for", arguments: Kind.allCases)
+    @Test("an account paid by its master has a contact", arguments: Kind.allCases)
     func paid(kind: Kind) async throws {
         try await kind.with { source, paid, _ in
             let contact = try await source.billing(of: paid, for: .interactive).visibleContact()
@@ -48,7 +48,7 @@ struct ContactSourceContract {
         }
     }
 
-    @Test("answers that an account pays for itself", arguments: Kind.allCases)
+    @Test("an account that pays for itself is reported as self pay", arguments: Kind.allCases)
     func selfPay(kind: Kind) async throws {
         try await kind.with { source, _, selfPay in
             let billing = try await source.billing(of: selfPay, for: .bulk)
@@ -56,7 +56,7 @@ struct ContactSourceContract {
         }
     }
 
-    @Test("does not find an account that does not exist", arguments: Kind.allCases)
+    @Test("an unknown account is accountNotFound", arguments: Kind.allCases)
     func unknown(kind: Kind) async throws {
         let nobody = AccountID(literal: "nobody")
         try await kind.with { source, _, _ in
@@ -66,7 +66,7 @@ struct ContactSourceContract {
         }
     }
 
-    @Test("knows every account its directory names", arguments: Kind.allCases)
+    @Test("every listed account can be looked up", arguments: Kind.allCases)
     func directory(kind: Kind) async throws {
         try await kind.with { source, paid, selfPay in
             let accounts = try await source.subAccounts()

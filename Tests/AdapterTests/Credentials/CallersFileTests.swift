@@ -4,7 +4,7 @@ import DomainFakes
 import Foundation
 import Testing
 
-@Suite("The callers file")
+@Suite("Callers file")
 struct CallersFileTests {
     private static let digest = SHA256Digest(of: "token")
 
@@ -22,7 +22,7 @@ struct CallersFileTests {
         try CallersDocument(parsing: Array(text.utf8))
     }
 
-    @Test("holds every member of a caller, as it is written and read again")
+    @Test("every member of a caller survives writing and reading")
     func whole() throws {
         let document = try Self.document(
             Self.caller(
@@ -40,7 +40,7 @@ struct CallersFileTests {
         #expect(try CallersDocument(parsing: document.text) == document)
     }
 
-    @Test("knows a caller by either of two tokens, or by a name in its certificate")
+    @Test("a caller is found by either of two tokens or by a name in its certificate")
     func known() throws {
         let other = SHA256Digest(of: "other")
         var document = try Self.document(
@@ -62,7 +62,7 @@ struct CallersFileTests {
     }
 
     @Test(
-        "Callers by certificate: a name in the file means what it means in a certificate, however it is written",
+        "a certificate name in the file is read in its canonical form",
         arguments: [
             ("IP:2001:DB8:0:0:0:0:0:7", "IP:2001:db8::7"), ("IP:192.0.2.7", "IP:192.0.2.7"),
             ("DNS:Reports.Example.", "DNS:reports.example"),
@@ -76,7 +76,7 @@ struct CallersFileTests {
     }
 
     @Test(
-        "that is not as it must be is an error that says where and what",
+        "reading an invalid file fails and names the caller and the member",
         arguments: [
             Wrong(text: "", reason: "not JSON: "), Wrong(text: "{}", reason: "\"callers\" must be an array"),
             Wrong(text: #"{"callers":[{}]}"#, reason: "caller 1: \"name\" must be a name of letters, digits and"),
@@ -112,7 +112,7 @@ struct CallersFileTests {
         #expect(problem?.description.hasPrefix(row.reason) == true, "\(problem?.description ?? "")")
     }
 
-    @Test("has no two callers of one name, token or certificate")
+    @Test("two callers with the same name, token or certificate are an error")
     func twice() throws {
         let text = Self.caller("")
         let second = text.firstRange(of: "{\"name\"").map { String(text[$0.lowerBound...].dropLast(2)) } ?? ""

@@ -4,7 +4,7 @@ import DomainFakes
 import Foundation
 import Testing
 
-@Suite("The credentials file")
+@Suite("Credentials file")
 struct CredentialsFileTests {
     private static let text =
         #"{"masters": [{"name": "main", "account_id": "A1", "client_id": "c", "client_secret": "hunter2"}]}"#
@@ -19,7 +19,7 @@ struct CredentialsFileTests {
         #"{"masters":[{"name":"main","account_id":"A1","client_id":"c","client_secret":"hunter2""# + members + "}]}"
     }
 
-    @Test("holds every member of a master account, as it is written and read again")
+    @Test("every member of a master account survives writing and reading")
     func whole() throws {
         let document = try CredentialsDocument(
             parsing: Array(
@@ -36,7 +36,7 @@ struct CredentialsFileTests {
     }
 
     @Test(
-        "that is not as it must be is an error that says where and what, and nothing of what is secret",
+        "reading an invalid file fails, names the member and reveals no secret",
         arguments: [
             Wrong(text: "", reason: "not JSON: "), Wrong(text: "hunter2", reason: "not JSON: "),
             Wrong(text: "[]", reason: "not a JSON object"),
@@ -69,7 +69,7 @@ struct CredentialsFileTests {
         #expect(problem?.description.contains("hunter2") == false)
     }
 
-    @Test("has no two master accounts of one name")
+    @Test("two master accounts with the same name are an error")
     func twice() throws {
         let one = #"{"name":"main","account_id":"A1","client_id":"c","client_secret":"s"}"#
         let problem = #expect(throws: DocumentProblem.self) {
@@ -78,7 +78,7 @@ struct CredentialsFileTests {
         #expect(problem?.description == "master 2 has the same name as another")
     }
 
-    @Test("stays plain or sealed when it is changed, is sealed from the first if there is a key, and anew on request")
+    @Test("a new file is encrypted if there is a key; updates keep its form; encrypt() encrypts it again")
     func sealing() async throws {
         try await withTemporaryFolder { folder in
             func bytes() throws -> [UInt8] { Array(try Data(contentsOf: URL(filePath: folder + "/file"))) }
@@ -92,7 +92,7 @@ struct CredentialsFileTests {
             #expect(throws: FileProblem.self) { try plain.update { _ in } }
             #expect(throws: FileProblem.self) { try plain.encrypt() }
 
-            // Another key is put before it: both are readable all the time, and the next writing takes the new one.
+            // A second key is added before the first: files of both keys stay readable, and the next write uses the new key.
             let second = try SealingKeys.add(to: keyFile)
             #expect(try sealed.read().masters.count == 1)
             let id = try sealed.encrypt()
@@ -107,7 +107,7 @@ struct CredentialsFileTests {
             let given = CredentialsFile(PrivateFile(path: folder + "/file"), keys: .given(second))
             #expect(try given.read() == document)
 
-            // A file that was plain stays so, until it is said otherwise.
+            // A plain file stays plain until encrypt() is called.
             try write(String(decoding: document.text, as: UTF8.self), to: folder + "/file")
             try sealed.update { document throws(FileProblem) in document.masters = [] }
             #expect(!SealedFormat.isSealed(try bytes()))
@@ -117,7 +117,7 @@ struct CredentialsFileTests {
     }
 
     @Test(
-        "has a key file whose lines are keys",
+        "a key file without keys, or with a line that is no key, is an error",
         arguments: [("", "there is no key in it"), ("x", "line 1 is no key of 64")])
     func keyFile(text: String, reason: String) async throws {
         try await withTemporaryFolder { folder in

@@ -2,11 +2,11 @@ import Adapters
 import Foundation
 import Testing
 
-@Suite("A sealed file")
+@Suite("Encrypted file format")
 struct SealedFormatTests {
     private static let message = Array(#"{"masters":[]}"#.utf8)
 
-    @Test("opens with its key to what was sealed, twice the same is never sealed alike, and it says which key")
+    @Test("decrypting with the right key returns the message; each encryption differs; the header names the key")
     func opens() throws {
         let (key, other) = (SealingKey.random(), SealingKey.random())
         let sealed = SealedFormat.seal(Self.message, with: key)
@@ -18,7 +18,7 @@ struct SealedFormatTests {
         #expect(SealedFormat.seal([], with: key).count > 0)
     }
 
-    @Test("opens with no other key, and says which one it takes")
+    @Test("decrypting with another key fails and names the key that is needed")
     func wrongKey() {
         let (key, other) = (SealingKey.random(), SealingKey.random())
         let sealed = SealedFormat.seal(Self.message, with: key)
@@ -29,7 +29,7 @@ struct SealedFormatTests {
         }
     }
 
-    @Test("opens no more when any bit of it is another, or any byte is missing or too many")
+    @Test("decrypting fails if any bit is changed, or a byte is missing or added")
     func changed() {
         let key = SealingKey.random()
         let sealed = SealedFormat.seal(Self.message, with: key)
@@ -44,7 +44,7 @@ struct SealedFormatTests {
         #expect(throws: DocumentProblem.self) { try SealedFormat.open(sealed + [0], with: [key]) }
     }
 
-    @Test("of another version is told from one that is damaged")
+    @Test("an unknown version and a damaged header give different errors")
     func version() {
         let key = SealingKey.random()
         let text =
@@ -62,7 +62,7 @@ struct SealedFormatTests {
         }
     }
 
-    @Test("has a key of 64 hexadecimal digits and nothing else, which is named the same everywhere")
+    @Test("a key is exactly 64 hexadecimal digits, and its id does not depend on their case")
     func keys() throws {
         let digits = String(repeating: "0f", count: 32)
         #expect(SealingKey(hexadecimal: digits)?.id == SealingKey(hexadecimal: digits.uppercased())?.id)

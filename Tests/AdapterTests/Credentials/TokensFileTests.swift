@@ -5,7 +5,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@Suite("The file of access tokens")
+@Suite("Shared token file")
 struct TokensFileTests {
     private let clock = TestClock()
 
@@ -15,7 +15,7 @@ struct TokensFileTests {
             expires: Timestamp(secondsSinceEpoch: clock.timestamp.secondsSinceEpoch + lives))
     }
 
-    @Test("gives each app's token to whoever has that app's credentials, and to nobody else")
+    @Test("replicas with the same app credentials share its token; other apps do not get it")
     func shared() async throws {
         try await withTemporaryFolder { folder in
             let ours = TokensFile(PrivateFile(path: folder + "/tokens"), time: clock, logger: .silent)
@@ -35,7 +35,7 @@ struct TokensFileTests {
         }
     }
 
-    @Test("forgets those that have expired")
+    @Test("expired tokens are removed")
     func expired() async throws {
         try await withTemporaryFolder { folder in
             let file = TokensFile(PrivateFile(path: folder + "/tokens"), time: clock, logger: .silent)
@@ -49,7 +49,7 @@ struct TokensFileTests {
         }
     }
 
-    @Test("is sealed if there is a key, and opened with it alone")
+    @Test("the file is encrypted if there is a key, and no other key decrypts it")
     func sealed() async throws {
         try await withTemporaryFolder { folder in
             let privateFile = PrivateFile(path: folder + "/tokens")
@@ -66,7 +66,7 @@ struct TokensFileTests {
     }
 
     @Test(
-        "is begun anew when it cannot be read: nothing is lost that cannot be obtained again",
+        "an unreadable file is reported and replaced at the next write",
         arguments: [
             "", "{", #"{"tokens":[{"account_id":"master"}]}"#,
             #"{"tokens":[{"account_id":"m","client_id":"c","access_token":"a b","expires_at":"2026-01-31T12:00:00Z"}]}"#,
@@ -74,30 +74,30 @@ struct TokensFileTests {
         ])
     func damaged(text: String) async throws {
         try await withTemporaryFolder { folder in
-            let said = Event<Void>()
+            let reported = Event<Void>()
             let file = TokensFile(
                 PrivateFile(path: folder + "/tokens"), time: clock,
-                logger: .announcing("access tokens are not shared with other replicas", said))
+                logger: .announcing("access tokens are not shared with other replicas", reported))
             try write(text, to: folder + "/tokens")
             #expect(await file.token(for: .test()) == nil)
-            try await said.next()
+            try await reported.next()
             await file.put(token("one"), for: .test())
             #expect(await file.token(for: .test()) == token("one"))
         }
     }
 
-    @Test("is refused when others may read it, and that is said")
+    @Test("a file that other users may read is refused and reported")
     func open() async throws {
         try await withTemporaryFolder { folder in
-            let said = Event<Void>()
+            let reported = Event<Void>()
             let path = folder + "/tokens"
             let file = TokensFile(
                 PrivateFile(path: path), time: clock,
-                logger: .announcing("access tokens are not shared with other replicas", said))
+                logger: .announcing("access tokens are not shared with other replicas", reported))
             await file.put(token("one"), for: .test())
             try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
             #expect(await file.token(for: .test()) == nil)
-            try await said.next()
+            try await reported.next()
         }
     }
 }

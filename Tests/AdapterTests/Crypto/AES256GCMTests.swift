@@ -11,7 +11,7 @@ struct AES256GCMTests {
         }
     }
 
-    @Test("is that of test case 16 of the paper that NIST took it from, and opens it again")
+    @Test("encryption and decryption match test case 16 of the GCM specification (McGrew and Viega)")
     func known() throws {
         let key = Secret(try Self.bytes("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"))
         let nonce = try Self.bytes("cafebabefacedbaddecaf888")
@@ -26,7 +26,7 @@ struct AES256GCMTests {
         #expect(AES256GCM.open(sealed[...], with: key, nonce: nonce, header: header) == message)
     }
 
-    @Test("opens nothing that is cut off, also within its tag, and an empty message as well as others")
+    @Test("an empty message decrypts, and a truncated authentication tag fails")
     func cut() {
         let (key, nonce) = (Secret([UInt8](repeating: 1, count: 32)), [UInt8](repeating: 2, count: 12))
         let sealed = AES256GCM.seal([], with: key, nonce: nonce, header: [])

@@ -1,11 +1,11 @@
 import Adapters
 import Testing
 
-@Suite("A caller's token")
+@Suite("Caller token")
 struct CallerTokenTests {
     private static func form(_ text: String) -> CallerToken.Form { CallerToken.form(of: Array(text.utf8)[...]) }
 
-    @Test("is found by a scanner for secrets, is like no other, and is known to be intact")
+    @Test("tokens match the pattern of secret scanners, are unique, and pass their checksum")
     func made() {
         let tokens = (0..<1000).map { _ in CallerToken.make() }
         #expect(Set(tokens).count == tokens.count)
@@ -13,13 +13,13 @@ struct CallerTokenTests {
             #expect("TOKEN='\(token)'".firstMatch(of: /\bbst_[0-9A-Za-z]{49}\b/) != nil)
             #expect(Self.form(token) == .intact)
         }
-        // 43 characters of 62 kinds are 256 bits if each kind is as likely as the others: here 694 of each are expected.
+        // 43 characters of an alphabet of 62 hold 256 bits if all are equally likely: here each is expected 694 times.
         let counts = tokens.joined().filter { $0 != "_" }.reduce(into: [:]) { $0[$1, default: 0] += 1 }
         #expect(counts.count == 62)
         #expect(counts.filter { !"bst".contains($0.key) }.values.allSatisfy { (550...1000).contains($0) })
     }
 
-    @Test("that is mistyped anywhere, cut off or longer is told from one that was intact")
+    @Test("a mistyped, truncated or lengthened token fails its checksum")
     func damaged() throws {
         let token = CallerToken.make()
         let characters = Array(token)
@@ -38,7 +38,7 @@ struct CallerTokenTests {
         #expect(Self.form(token + "x") == .damaged)
     }
 
-    @Test("is none of ours without its prefix", arguments: ["", "bst", "Bst_abc", "eyJhbGciOi", "xbst_"])
+    @Test("a text without the prefix is not a caller token", arguments: ["", "bst", "Bst_abc", "eyJhbGciOi", "xbst_"])
     func foreign(text: String) {
         #expect(Self.form(text) == .foreign)
     }

@@ -3,10 +3,10 @@ import Domain
 import Foundation
 import Testing
 
-@Suite("A secret's memory")
+@Suite("Secrets in memory")
 struct ClearedBytesTests {
-    /// How often the marker stands in what this process may write to, looked for without holding it: `hidden` is the
-    /// marker with every byte changed.
+    /// The number of copies of the marker in this process's writable memory. `hidden` is the marker with every byte
+    /// changed, so that the search itself adds no copy.
     private static func places(of hidden: [UInt8], _ buffer: inout [UInt8]) throws -> Int {
         let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
         let memory = open("/proc/self/mem", O_RDONLY)
@@ -22,7 +22,7 @@ struct ClearedBytesTests {
                 let length = pread(memory, &buffer, min(buffer.count, end - offset), off_t(offset))
                 if length <= 0 { break }
                 count += Self.count(of: hidden, in: buffer[..<length])
-                // Nothing of what was read is left to be found.
+                // Clear the buffer, so that the search does not find its own copies.
                 for index in 0..<length { buffer[index] = 0 }
                 if length == end - offset { break }
                 offset += max(length - hidden.count, 1)
@@ -48,16 +48,16 @@ struct ClearedBytesTests {
     }
 
     @Test(
-        "holds it once, and no longer when the last copy of it has gone", .timeLimit(.minutes(2)),
-        .enabled(if: !isSanitized, "a sanitizer hands out memory from terabytes of its own, too much to look through"))
+        "a secret is stored once and cleared when its last reference is released", .timeLimit(.minutes(2)),
+        .enabled(if: !isSanitized, "a sanitizer reserves terabytes of memory, too much to search"))
     func cleared() async {
         await #expect(processExitsWith: .success) {
             let whole = (0..<256).map { _ in UInt8.random(in: 0...255) }
-            // Not its beginning, which the allocator writes over when it gets the memory back.
+            // Not the beginning, which the allocator overwrites when the memory is freed.
             let hidden = Array(whole[200..<224])
             var buffer = [UInt8](repeating: 0, count: 1 << 16)
             do {
-                // Written where it is kept, byte by byte: no other place ever had all of it.
+                // Written byte by byte into its final place, so that no other memory ever holds all of it.
                 let secret = Secret(whole.lazy.map { $0 ^ 0x55 })
                 let copies = [secret, secret]
                 let held = try ClearedBytesTests.places(of: hidden, &buffer)
@@ -69,7 +69,9 @@ struct ClearedBytesTests {
         }
     }
 
-    @Test("is compared with another's whole", arguments: [("", ""), ("a", "a"), ("a", "b"), ("a", "ab"), ("", "a")])
+    @Test(
+        "two secrets are equal only if all bytes and the lengths are equal",
+        arguments: [("", ""), ("a", "a"), ("a", "b"), ("a", "ab"), ("", "a")])
     func compared(left: String, right: String) {
         #expect((Secret(left) == Secret(right)) == (left == right))
     }

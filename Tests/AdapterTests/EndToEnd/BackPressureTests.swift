@@ -67,7 +67,7 @@ struct BackPressureTests {
             ]
             try await RunningService.with(flags) { service in
                 let before = try service.process.wholeMemory()
-                try service.process.forgetPeak()
+                try service.process.resetPeakMemory()
                 let load = await TestProcess.run(
                     "h2load",
                     ["-n", "1000", "-c", "1000", "-H", service.authorization, service.base + service.accountPath])

@@ -7,10 +7,10 @@ import Testing
     import Glibc
 #endif
 
-@Suite("Addresses of hosts", .timeLimit(.minutes(10)))
+@Suite("Host addresses", .timeLimit(.minutes(10)))
 struct AddressLookupTests {
     @Test(
-        "Addresses of hosts: an address as text is its own answer",
+        "an IP address literal needs no lookup",
         arguments: [
             ("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("[::1]", "::1"), ("0:0:0:0:0:0:0:1", "::1"), ("::", "::"),
             ("2001:DB8::7", "2001:db8::7"), ("fe80::1%lo", "fe80::1"), ("[fe80::1%25lo]", "fe80::1"),
@@ -22,7 +22,7 @@ struct AddressLookupTests {
     }
 
     @Test(
-        "Addresses of hosts: other text is none",
+        "a text that is not an IP address is not a literal",
         arguments: [
             "localhost", "", "[", "[::1", "::1]", "1.2.3.4.5", "::1%", "::1\0", "fe80::1%no-such-interface", "host:80",
         ])
@@ -30,13 +30,13 @@ struct AddressLookupTests {
         #expect(AddressLookup.literal(text, port: 80) == nil)
     }
 
-    @Test("Addresses of hosts: a zone is no part of the authority, nor of the name in a certificate")
+    @Test("an IPv6 zone is not part of the authority or of the certificate name")
     func zone() {
         let origin = Origin(scheme: .https, host: "fe80::1%eth0", port: 8443)
         #expect(origin.authority == "[fe80::1]:8443" && origin.hostWithoutZone == "fe80::1")
     }
 
-    @Test("Listeners: a host or a port that cannot be had is named, and why")
+    @Test("a listener that cannot bind reports host, port and cause")
     func bindFailures() async throws {
         func failure(_ host: String, _ port: Int) async -> BindFailure? {
             await #expect(throws: BindFailure.self) {
@@ -49,12 +49,12 @@ struct AddressLookupTests {
             #expect(taken?.cause == .portInUse && taken?.isOfHost == false)
             #expect(taken?.description == "port \(server.port) of 127.0.0.1 is in use already")
         }
-        // Addresses for documentation (RFC 5737).
+        // An address reserved for documentation (RFC 5737).
         #expect(await failure("192.0.2.1", 0)?.cause == .addressNotAvailable)
         #expect(await failure("no-such-host.invalid", 0)?.cause == .unknownHost)
     }
 
-    /// A network with one IPv4 address, and ::1 as the only one of IPv6, as containers have it.
+    /// Runs a shell script in a network namespace with one IPv4 address and ::1 as the only IPv6 address, as in containers.
     private static func inNetwork(_ script: String) async -> TestProcess.Outcome {
         await TestProcess.run(
             "unshare",
@@ -76,7 +76,7 @@ struct AddressLookupTests {
     private static let hasNetworks: Bool = { geteuid() == 0 }()
 
     @Test(
-        "Addresses of hosts: without an IPv6 address but ::1, the service listens on :: and ::1, and is found there",
+        "the service listens on :: and ::1 and is reachable there if ::1 is the only IPv6 address",
         .enabled(if: hasNetworks, "needs root"), arguments: ["::", "::1", "[::1]", "six.test"])
     func loopbackOnly(host: String) async throws {
         let outcome = await Self.inNetwork(

@@ -3,9 +3,9 @@ import DomainFakes
 import NIOCore
 import Testing
 
-@Suite("A body in chunks")
+@Suite("Chunked coding")
 struct ChunkedCodingTests {
-    /// What comes of bytes that come in pieces: how many belong to the body, and `nil` where it does not end in them.
+    /// The number of bytes of the body when `text` arrives in pieces; nil if the body does not end in them.
     private static func length(of text: [UInt8], pieces: [Int], extensionsBytesMax: Int = 100) -> Result<
         Int?, any Error
     > {
@@ -26,7 +26,7 @@ struct ChunkedCodingTests {
         }
     }
 
-    @Test("ends where its last chunk does, however it is split and whatever comes behind")
+    @Test("a body ends after its last chunk, however it is split and whatever bytes follow")
     func random() throws {
         var random = SeededRandom(seed: 1)
         for _ in 0..<20_000 {
@@ -39,20 +39,20 @@ struct ChunkedCodingTests {
                 body += (0..<size).map { _ in UInt8(Int.random(in: 0..<256, using: &random)) } + Array("\r\n".utf8)
             }
             body += Array((Int.random(in: 0..<3, using: &random) == 0 ? "000\r\nTrailer: x\r\n\r\n" : "0\r\n\r\n").utf8)
-            let behind = (0..<Int.random(in: 0..<10, using: &random)).map { _ in
+            let following = (0..<Int.random(in: 0..<10, using: &random)).map { _ in
                 UInt8(Int.random(in: 0..<256, using: &random))
             }
             let pieces = (0..<200).map { _ in 1 + Int.random(in: 0..<12, using: &random) }
-            let whole = try Self.length(of: body + behind, pieces: pieces).get()
+            let whole = try Self.length(of: body + following, pieces: pieces).get()
             #expect(whole == body.count)
-            // Nothing less of it ends.
+            // No proper prefix of the body is complete.
             let cut = Array(body.prefix(Int.random(in: 0..<body.count, using: &random)))
             let part = try Self.length(of: cut, pieces: pieces).get()
             #expect(part == nil)
         }
     }
 
-    @Test("is decided the same however it is split")
+    @Test("the result does not depend on how the bytes are split")
     func split() {
         var random = SeededRandom(seed: 2)
         let alphabet = Array("01aG;\r\n \u{0}:".utf8)
@@ -66,7 +66,7 @@ struct ChunkedCodingTests {
         }
     }
 
-    @Test("has extensions up to a bound for each and for all")
+    @Test("chunk extensions are limited individually and in total")
     func extensions() {
         func body(_ lengths: [Int]) -> [UInt8] {
             Array((lengths.map { "1;" + String(repeating: "a", count: $0) + "\r\nx\r\n" }.joined() + "0\r\n\r\n").utf8)

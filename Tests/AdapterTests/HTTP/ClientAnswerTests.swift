@@ -5,9 +5,9 @@ import NIOCore
 import NIOPosix
 import Testing
 
-@Suite("An answer to a client", .timeLimit(.minutes(1)))
+@Suite("HTTP client: responses", .timeLimit(.minutes(1)))
 struct ClientAnswerTests {
-    private static func ask(
+    private static func exchange(
         _ client: HTTPClient, bytesMax: Int = 100_000, method: String = "GET"
     ) async -> Result<ClientResponse, HTTPFailure> {
         let request = ClientRequest(
@@ -28,7 +28,7 @@ struct ClientAnswerTests {
 
     // MARK: Compression
 
-    /// What gzip(1) makes of what the command writes.
+    /// The output of a shell command, compressed with gzip(1).
     private static func gzip(_ command: String) async throws -> ByteBuffer {
         var data = Data()
         try await withTemporaryFolder { folder in
@@ -54,39 +54,40 @@ struct ClientAnswerTests {
         }
     }
 
-    @Test("that is compressed is read as if it were not", arguments: Transport.allCases)
+    @Test("a gzip response is decompressed", arguments: Transport.allCases)
     func compressed(transport: Transport) async throws {
         try await Self.withAnswer(Self.gzip("printf hello"), "gzip", over: transport) { client in
-            let response = try await Self.ask(client).get()
+            let response = try await Self.exchange(client).get()
             #expect(String(buffer: response.body) == "hello")
         }
     }
 
-    @Test("may grow no further than was allowed, and is not even decoded to its end")
+    @Test("decompression stops at the body limit and at an implausible compression ratio")
     func bomb() async throws {
         let bomb = try await Self.gzip("head -c 50000000 /dev/zero")
         #expect(bomb.readableBytes < 100_000)
         try await Self.withAnswer(bomb, "gzip", over: .h2c) { client in
-            #expect(Self.failure(await Self.ask(client)) == .tooLarge)
-            // Within what was allowed, and still more than any honest text shrinks by.
-            #expect(Self.failure(await Self.ask(client, bytesMax: 60_000_000)) == .tooLarge)
+            #expect(Self.failure(await Self.exchange(client)) == .tooLarge)
+            // Within the body limit, but the compression ratio is higher than that of any real text.
+            #expect(Self.failure(await Self.exchange(client, bytesMax: 60_000_000)) == .tooLarge)
         }
     }
 
     @Test(
-        "in a coding that is not what it says, or was not asked for, is none", arguments: ["gzip", "br", "gzip, gzip"])
+        "a response whose content coding is wrong, unsupported or repeated is malformed",
+        arguments: ["gzip", "br", "gzip, gzip"])
     func unreadable(coding: String) async throws {
         try await Self.withAnswer(ByteBuffer(string: "hello"), coding, over: .h2c) { client in
-            #expect(Self.failure(await Self.ask(client)) == .malformed)
+            #expect(Self.failure(await Self.exchange(client)) == .malformed)
         }
         let whole = try await Self.gzip("printf hello")
         let half = whole.getSlice(at: 0, length: whole.readableBytes / 2) ?? ByteBuffer()
         try await Self.withAnswer(half, "gzip", over: .h2c) { client in
-            #expect(Self.failure(await Self.ask(client)) == .malformed)
+            #expect(Self.failure(await Self.exchange(client)) == .malformed)
         }
     }
 
-    // MARK: Cut short
+    // MARK: Truncation
 
     private static func withHTTP1(
         _ answers: [String], _ test: (HTTPClient) async throws -> Void
@@ -114,12 +115,12 @@ struct ClientAnswerTests {
     }
 
     @Test(
-        "over HTTP/1.1 is whole only if it ends as it said it would",
+        "an HTTP/1.1 response is complete only if its framing is",
         arguments: [
             ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", true),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", true),
             ("HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", true),
-            // The end of a connection that was closed by the rules of TLS is the end of the body.
+            // Without a length, the body ends with the TLS close_notify alert.
             ("HTTP/1.1 200 OK\r\n\r\nhello", true),
             ("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello", false),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", false),
@@ -127,14 +128,14 @@ struct ClientAnswerTests {
         ])
     func http1(answer: String, isWhole: Bool) async throws {
         try await Self.withHTTP1([answer, answer]) { client in
-            switch await Self.ask(client) {
+            switch await Self.exchange(client) {
             case .success(let response): #expect(isWhole && String(buffer: response.body) == "hello")
             case .failure(let failure): #expect(!isWhole, "\(failure)")
             }
         }
     }
 
-    @Test("over HTTP/2 is none without the end of its stream")
+    @Test("an HTTP/2 response without END_STREAM fails when the connection is lost")
     func http2() async throws {
         let script = PeerServer.frames { peer in
             let stream = try await peer.next(.headers).stream
@@ -145,16 +146,16 @@ struct ClientAnswerTests {
             let client = HTTPClient(
                 origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
                 configuration: .patient, logger: .silent)
-            #expect(Self.failure(await Self.ask(client)) == .connectionLost)
+            #expect(Self.failure(await Self.exchange(client)) == .connectionLost)
             await client.close()
         }
     }
 
-    @Test("that never comes for all its interim answers is given up")
+    @Test("a response with more than 16 interim responses is refused")
     func interim() async throws {
         let script = PeerServer.frames { peer in
             let stream = try await peer.next(.headers).stream
-            // `:status: 103`, literal and not indexed, named by entry 8 of the static table.
+            // `:status: 103` as a literal without indexing; the name is entry 8 of the static table.
             let early = FramePeer.Frame(
                 kind: .headers, flags: 0x4, stream: stream, payload: [0x08, 3] + Array("103".utf8))
             for _ in 0..<17 { try await peer.send(early) }
@@ -164,19 +165,19 @@ struct ClientAnswerTests {
             let client = HTTPClient(
                 origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
                 configuration: .patient, logger: .silent)
-            #expect(Self.failure(await Self.ask(client)) == .malformed)
+            #expect(Self.failure(await Self.exchange(client)) == .malformed)
             await client.close()
         }
     }
 
-    // MARK: Going back
+    // MARK: Cancellation
 
-    @Test("nobody waits for any more is taken back by RST_STREAM(CANCEL)")
+    @Test("cancelling a request sends RST_STREAM(CANCEL)")
     func cancelled() async throws {
-        let (asked, reset) = (Event<Void>(), Event<UInt32?>())
+        let (received, reset) = (Event<Void>(), Event<UInt32?>())
         let script = PeerServer.frames { peer in
             _ = try await peer.next(.headers)
-            asked.fire()
+            received.fire()
             reset.fire(try await peer.next(.reset).errorCode)
             _ = try await peer.untilClosed()
         }
@@ -184,29 +185,29 @@ struct ClientAnswerTests {
             let client = HTTPClient(
                 origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
                 configuration: .patient, logger: .silent)
-            let asking = Task { await Self.ask(client) }
-            try await asked.next()
-            asking.cancel()
-            #expect(Self.failure(await asking.joined) == .cancelled)
+            let request = Task { await Self.exchange(client) }
+            try await received.next()
+            request.cancel()
+            #expect(Self.failure(await request.joined) == .cancelled)
             #expect(try await reset.next() == HTTP2ErrorCode.cancel.rawValue)
             await client.close()
         }
     }
 
-    @Test("is let come, and dropped, where taking it back would look like an attack")
+    @Test("beyond the reset limit, responses to cancelled requests are received and discarded")
     func manyCancelled() async throws {
-        let asked = Event<Void>()
+        let received = Event<Void>()
         let script = PeerServer.frames { peer in
             var streams: [UInt32] = []
             for _ in 0..<40 {
                 streams.append(try await peer.next(.headers).stream)
-                asked.fire()
+                received.fire()
             }
             var resets = 0
             while true {
                 let frame = try await peer.next()
                 if frame.kind == .reset { resets += 1 }
-                // The last request, which comes when all others were given up.
+                // The last request, sent after all others were cancelled.
                 guard frame.kind == .headers else { continue }
                 for stream in streams { try await peer.answer(stream, "too late") }
                 try await peer.answer(frame.stream, "\(resets)")
@@ -217,36 +218,36 @@ struct ClientAnswerTests {
             let client = HTTPClient(
                 origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
                 configuration: .patient, logger: .silent)
-            let asking = (0..<40).map { _ in Task { await Self.ask(client) } }
-            for _ in 0..<40 { try await asked.next() }
-            for task in asking { task.cancel() }
-            for task in asking { #expect(Self.failure(await task.joined) == .cancelled) }
-            let last = try await Self.ask(client).get()
-            // Twenty at once, and some more on a machine that takes its time.
+            let requests = (0..<40).map { _ in Task { await Self.exchange(client) } }
+            for _ in 0..<40 { try await received.next() }
+            for task in requests { task.cancel() }
+            for task in requests { #expect(Self.failure(await task.joined) == .cancelled) }
+            let last = try await Self.exchange(client).get()
+            // A burst of 20, and more on a slow machine, where the token bucket refills.
             let resets = try #require(Int(String(buffer: last.body)))
             #expect((20..<40).contains(resets))
             await client.close()
         }
     }
 
-    @Test("is not waited for by a task that was cancelled before it asked")
+    @Test("a request of an already cancelled task fails at once")
     func cancelledBefore() async throws {
         let silent = PeerServer.frames { _ = try await $0.untilClosed() }
         try await PeerServer.with([silent]) { port in
             let client = HTTPClient(
                 origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
                 configuration: .patient, logger: .silent)
-            let asking = Task {
+            let request = Task {
                 await untilCancelled()
-                return await Self.ask(client)
+                return await Self.exchange(client)
             }
-            asking.cancel()
-            #expect(Self.failure(await asking.joined) == .cancelled)
+            request.cancel()
+            #expect(Self.failure(await request.joined) == .cancelled)
             await client.close()
         }
     }
 
-    @Test("that leads elsewhere is followed nowhere", arguments: Transport.allCases)
+    @Test("redirects are not followed", arguments: Transport.allCases)
     func redirect(transport: Transport) async throws {
         let handler = ScriptedHandler { _ in
             var response = HTTPResponse(status: 302)
@@ -255,7 +256,7 @@ struct ClientAnswerTests {
         }
         try await withServer(handler, tls: try await transport.certificate()) { server in
             let client = try await transport.client(of: server)
-            let response = try await Self.ask(client).get()
+            let response = try await Self.exchange(client).get()
             #expect(response.status == 302)
             await client.close()
         }

@@ -5,7 +5,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@Suite("A client's connection", .timeLimit(.minutes(1)))
+@Suite("HTTP client: one connection", .timeLimit(.minutes(1)))
 struct ClientConnectionTests {
     private static let request = ClientRequest(method: "GET", scheme: "http", authority: "localhost", target: "/")
 
@@ -31,7 +31,7 @@ struct ClientConnectionTests {
         }
     }
 
-    @Test("carries many exchanges at a time, more than the server takes at once")
+    @Test("500 concurrent exchanges succeed although the server allows fewer streams")
     func many() async throws {
         try await withClient(
             ScriptedHandler { request in
@@ -48,13 +48,13 @@ struct ClientConnectionTests {
                         return response.map { String(buffer: $0.body) == "/\(number)" } ?? false
                     }
                 }
-                for await isRight in group { #expect(isRight) }
+                for await isCorrect in group { #expect(isCorrect) }
             }
         }
     }
 
-    /// What a server sent before the handler was in the channel was lost once.
-    @Test("hears a server that speaks first, on every new connection")
+    /// Bytes that arrived before the handler was in the pipeline were once lost.
+    @Test("no bytes are lost on new connections to a server that sends SETTINGS first")
     func freshConnections() async throws {
         try await withServer(ScriptedHandler { _ in .now(.text("here")) }) { server in
             await withTaskGroup(of: HTTPFailure?.self) { group in
@@ -74,7 +74,7 @@ struct ClientConnectionTests {
         }
     }
 
-    @Test("refuses a body that is larger than was allowed")
+    @Test("a response body above the limit is refused")
     func tooLarge() async throws {
         try await withClient(ScriptedHandler { _ in .now(.text(String(repeating: "a", count: 1001))) }) { client, _ in
             #expect(await failure(of: client, bodyBytesMax: 1000) == .tooLarge)
@@ -82,7 +82,7 @@ struct ClientConnectionTests {
         }
     }
 
-    @Test("gives up at the deadline, and tells the server")
+    @Test("a request that exceeds its deadline fails and is cancelled at the server")
     func timedOut() async throws {
         let started = Event<Void>()
         let cancelled = Event<Void>()
@@ -97,7 +97,7 @@ struct ClientConnectionTests {
                 return isFirst ? .now(.text("")) : waiting.reply(to: request)
             }
         ) { client, _ in
-            // The deadline holds for the connection too, which on a busy machine may take all of it.
+            // The deadline includes connecting, which may take all of it on a busy machine: connect first.
             #expect(await self.failure(of: client) == nil)
             async let failure = failure(of: client, timeout: .seconds(5))
             try await started.next()
@@ -106,22 +106,22 @@ struct ClientConnectionTests {
         }
     }
 
-    @Test("gives up when its task is cancelled, and tells the server")
+    @Test("a cancelled request is cancelled at the server")
     func cancelled() async throws {
         let started = Event<Void>()
         let cancelled = Event<Void>()
         try await withClient(
             ScriptedHandler.waiting(started: started, cancelled: cancelled)
         ) { client, _ in
-            let asking = Task { await failure(of: client) }
+            let request = Task { await failure(of: client) }
             try await started.next()
-            asking.cancel()
-            #expect(await asking.joined == .cancelled)
+            request.cancel()
+            #expect(await request.joined == .cancelled)
             try await cancelled.next()
         }
     }
 
-    @Test("says that the server reset the stream, and why")
+    @Test("a reset stream is reported with its error code")
     func reset() async throws {
         try await withClient(ScriptedHandler { _ in .stream(HTTPResponse(status: 200)) { _ in .broken } }) {
             client, _ in
@@ -129,9 +129,9 @@ struct ClientConnectionTests {
         }
     }
 
-    @Test("says that nobody listens, which leaves the request safe to repeat")
+    @Test("a refused connection is reported as unprocessed, so the request may be retried")
     func notConnected() async throws {
-        // A port that the system chose and that is free again may be another test's by now; it never chooses this one.
+        // The system never assigns port 1, while a released ephemeral port could belong to another test by now.
         let origin = Origin(scheme: .http, host: "127.0.0.1", port: 1)
         let client = HTTPClient(origin: origin, group: .singleton, configuration: .patient, logger: .silent)
         let refused = HTTPFailure.notConnected(ConnectFailure(.refused, origin: "127.0.0.1:1"))
@@ -139,9 +139,9 @@ struct ClientConnectionTests {
         #expect(refused.isUnprocessed)
     }
 
-    @Test("makes another connection when the server has drained the one it had")
+    @Test("the client opens a new connection after the server drained the first")
     func reconnects() async throws {
-        // An address of its own, on which no other test takes the port between the two.
+        // A separate address, so that no other test takes the port between the two servers.
         let host = "127.0.3.1"
         let handler = ScriptedHandler { _ in .now(.text("here")) }
         func server(_ port: Int) async throws -> HTTPServer {
@@ -155,7 +155,7 @@ struct ClientConnectionTests {
             origin: Origin(scheme: .http, host: host, port: port), group: .singleton, configuration: .patient,
             logger: .silent)
         try await withServices([first]) { #expect(await failure(of: client) == nil) }
-        // The system may let go of the port a moment after the server did.
+        // The system may release the port a moment after the server closed it.
         var second: HTTPServer?
         while second == nil {
             try Task.checkCancellation()

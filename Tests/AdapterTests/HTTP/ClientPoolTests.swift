@@ -5,7 +5,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@Suite("A client and its connections", .timeLimit(.minutes(1)))
+@Suite("HTTP client: connection pool", .timeLimit(.minutes(1)))
 struct ClientPoolTests {
     private static func request(_ origin: Origin, _ target: String = "/") -> ClientRequest {
         ClientRequest(
@@ -24,7 +24,7 @@ struct ClientPoolTests {
         }
     }
 
-    /// Why no connection was made; `nil` if one was.
+    /// The cause of a failed connection; nil if the connection was made.
     private static func cause(_ client: HTTPClient) async -> ConnectFailure.Cause? {
         if case .failure(.notConnected(let failure)) = await text(client) { failure.cause } else { nil }
     }
@@ -42,9 +42,9 @@ struct ClientPoolTests {
         await client.close()
     }
 
-    // MARK: What was not looked at
+    // MARK: Unprocessed requests
 
-    @Test("sends what a GOAWAY says was not looked at on the next connection, and waits for what was")
+    @Test("after GOAWAY, unprocessed requests are sent on a new connection and the others are awaited")
     func goAway() async throws {
         let both = Event<Void>()
         let scripts = [
@@ -53,7 +53,7 @@ struct ClientPoolTests {
                 _ = try await peer.next(.headers)
                 both.fire()
                 try await peer.send(.goAway(lastStream: first))
-                // Still served: it was taken before.
+                // Its stream is not above the last stream of the GOAWAY, so it is still answered.
                 try await peer.answer(first, "old")
                 _ = try await peer.untilClosed()
             },
@@ -73,7 +73,7 @@ struct ClientPoolTests {
         }
     }
 
-    @Test("sends what was refused on another connection")
+    @Test("a request refused with REFUSED_STREAM is sent on another connection")
     func refused() async throws {
         let scripts = [
             PeerServer.frames { peer in
@@ -81,16 +81,16 @@ struct ClientPoolTests {
                 _ = try await peer.untilClosed()
             },
             PeerServer.frames { peer in
-                try await peer.answer(peer.next(.headers).stream, "taken")
+                try await peer.answer(peer.next(.headers).stream, "accepted")
                 _ = try await peer.untilClosed()
             },
         ]
         try await PeerServer.with(scripts) { port in
-            try await Self.withClient(port: port) { #expect(await Self.text($0) == .success("taken")) }
+            try await Self.withClient(port: port) { #expect(await Self.text($0) == .success("accepted")) }
         }
     }
 
-    @Test("gives up on a server that refuses everything")
+    @Test("a server that refuses every request makes the request fail as unprocessed")
     func alwaysRefused() async throws {
         let refusing = PeerServer.frames { peer in
             try await peer.send(.reset(peer.next(.headers).stream, 7))
@@ -101,7 +101,7 @@ struct ClientPoolTests {
         }
     }
 
-    @Test("does not send again what may have been looked at")
+    @Test("a request that may have been processed is not sent again")
     func lost() async throws {
         let requests = Mutex(0)
         let losing = PeerServer.frames { peer in
@@ -114,10 +114,10 @@ struct ClientPoolTests {
         #expect(requests.withLock { $0 } == 1)
     }
 
-    // MARK: Quiet connections
+    // MARK: Idle connections
 
-    @Test("asks a quiet connection whether it is there before it gets a request")
-    func asks() async throws {
+    @Test("an idle connection is checked with PING before it gets a request")
+    func pings() async throws {
         let script = PeerServer.frames { peer in
             try await peer.answer(peer.next(.headers).stream, "first")
             let ping = try await peer.next(.ping)
@@ -133,7 +133,7 @@ struct ClientPoolTests {
         }
     }
 
-    @Test("makes another in the place of one that does not answer")
+    @Test("an idle connection that does not acknowledge a PING is replaced")
     func silent() async throws {
         let scripts = [
             PeerServer.frames { peer in
@@ -159,7 +159,7 @@ struct ClientPoolTests {
         }
     }
 
-    @Test("lets go of a connection that is old enough")
+    @Test("a connection older than its maximum age is closed and replaced")
     func age() async throws {
         let closed = Event<Void>()
         let serving = PeerServer.frames { peer in
@@ -178,7 +178,7 @@ struct ClientPoolTests {
 
     // MARK: Addresses
 
-    @Test("goes where the origin has moved to")
+    @Test("the client connects to the new address when the host name resolves to another")
     func moves() async throws {
         let serving = { (name: String) in
             PeerServer.frames { peer in
@@ -201,7 +201,7 @@ struct ClientPoolTests {
                     #expect(await Self.text(client) == .success("old"))
                     address.withLock { $0 = "127.0.0.2" }
                     var answer = ""
-                    // The request that finds out may still go to the old place.
+                    // The request that starts the new lookup may still use the old address.
                     for _ in 0..<100 where answer != "new" { answer = try await Self.text(client).get() }
                     #expect(answer == "new")
                 }
@@ -209,7 +209,7 @@ struct ClientPoolTests {
         }
     }
 
-    @Test("gives the search for addresses, the handshake and the first byte a time each")
+    @Test("address lookup, TLS handshake and first byte each have a timeout")
     func deadlines() async throws {
         let blocked = DispatchSemaphore(value: 0)
         try await Self.withClient(
@@ -243,20 +243,20 @@ struct ClientPoolTests {
         }
     }
 
-    @Test("connects to nothing that is for neighbours alone", arguments: ["169.254.169.254", "fe80::1"])
+    @Test("link-local addresses are refused", arguments: ["169.254.169.254", "fe80::1"])
     func linkLocal(host: String) async throws {
         try await Self.withClient(port: 80, host: host) {
             #expect(await Self.cause($0) == .forbiddenAddress)
         }
     }
 
-    // MARK: Whom it believes
+    // MARK: Certificates
 
-    @Test("believes the right certificate for the right host, and no other")
+    @Test("only a trusted certificate for the requested host is accepted")
     func verification() async throws {
         try await TestCertificates.with { certificates in
             let hello = ScriptedHandler { _ in .now(.text("hello")) }
-            func ask(_ files: ServerCertificate.Files, trusting ca: String, host: String) async throws
+            func connect(_ files: ServerCertificate.Files, trusting ca: String, host: String) async throws
                 -> Result<String, HTTPFailure>
             {
                 var result: Result<String, HTTPFailure> = .failure(.cancelled)
@@ -273,14 +273,15 @@ struct ClientPoolTests {
                 }
                 return result
             }
-            let (right, wrong) = (certificates.ca, certificates.otherCA)
-            for (files, ca, host, isBelieved) in [
-                (certificates.server, right, "localhost", true), (certificates.server, right, "127.0.0.1", true),
-                (certificates.server, wrong, "localhost", false), (certificates.stranger, right, "localhost", false),
-                (certificates.server, right, "127.0.0.2", false), (certificates.server, right, "sub.localhost", false),
+            let (trusted, other) = (certificates.ca, certificates.otherCA)
+            for (files, ca, host, isAccepted) in [
+                (certificates.server, trusted, "localhost", true), (certificates.server, trusted, "127.0.0.1", true),
+                (certificates.server, other, "localhost", false), (certificates.stranger, trusted, "localhost", false),
+                (certificates.server, trusted, "127.0.0.2", false),
+                (certificates.server, trusted, "sub.localhost", false),
             ] {
-                let result = try await ask(files, trusting: ca, host: host)
-                if isBelieved {
+                let result = try await connect(files, trusting: ca, host: host)
+                if isAccepted {
                     #expect(result == .success("hello"), "\(host)")
                 } else if case .failure(.notConnected(let failure)) = result, case .tls = failure.cause {
                     continue

@@ -3,7 +3,7 @@ import NIOCore
 import NIOPosix
 import Testing
 
-@Suite("HTTP client: why no connection was made", .timeLimit(.minutes(2)))
+@Suite("HTTP client: connection failures", .timeLimit(.minutes(2)))
 struct ConnectFailureTests {
     private static let names = ConnectFailure.SettingNames(
         address: "zoom.api-url", caFile: "zoom.ca-file", proxy: "HTTPS_PROXY")
@@ -13,7 +13,7 @@ struct ConnectFailureTests {
         _ change: (inout HTTPClient.Configuration) throws -> Void = { _ in }
     ) async throws -> ConnectFailure {
         var configuration = HTTPClient.Configuration.patient
-        // The name needs no name server.
+        // Resolves the name without a name server.
         configuration.lookup = AddressLookup { _, port in [try SocketAddress(ipAddress: "127.0.0.1", port: port)] }
         try change(&configuration)
         let origin = Origin(scheme: scheme, host: host, port: port)
@@ -30,7 +30,7 @@ struct ConnectFailureTests {
         return try #require(found)
     }
 
-    @Test("an unknown host, a name server that fails and one that is silent are three causes")
+    @Test("an unknown host, a failing name server and a forbidden address are different causes")
     func lookup() async throws {
         for (error, cause, remedy) in [
             (AddressLookup.Unknown(), .unknownHost, "check the host name in zoom.api-url"),
@@ -46,14 +46,14 @@ struct ConnectFailureTests {
         }
     }
 
-    @Test("the system's resolver reports a name that cannot exist as unknown, or that no name server answers")
+    @Test("the system resolver reports a nonexistent name as unknown host or as a resolver failure")
     func systemLookup() async throws {
         let failure = try await Self.failure(host: "host.invalid", port: 443) { $0.lookup = .system }
         #expect([.unknownHost, .resolverFailed, .resolverTimedOut].contains(failure.cause))
     }
 
     @Test(
-        "a port that nobody listens on refuses, one address of several that refuses says more than one without a route")
+        "a refused connection is reported, also if another address of the host has no route")
     func refused() async throws {
         let failure = try await Self.failure(port: 1)
         #expect(failure == ConnectFailure(.refused, origin: "localhost:1"))
@@ -74,7 +74,7 @@ struct ConnectFailureTests {
         #expect(several.cause == .refused)
     }
 
-    @Test("an untrusted certificate, one for another host and a peer without TLS are told apart")
+    @Test("an untrusted certificate, a certificate for another host and a peer without TLS are different causes")
     func certificates() async throws {
         try await TestCertificates.with { certificates in
             let hello = ScriptedHandler { _ in .now(.text("hello")) }
@@ -106,7 +106,7 @@ struct ConnectFailureTests {
     }
 
     @Test(
-        "bytes that are no TLS and an early end are told apart",
+        "bytes that are not TLS and an early close are different causes",
         arguments: [
             ("HTTP/1.1 400 Bad Request\r\n\r\n", .tls(.peerSpeaksNoTLS)),
             ("220 mail.example ESMTP\r\n", .tls(.peerSpeaksNoTLS)),
@@ -127,7 +127,7 @@ struct ConnectFailureTests {
     }
 
     @Test(
-        "what a proxy answers is told apart: a missing or wrong password, a refusal, no HTTP, the end of the connection",
+        "each failure of a proxy is a different cause: missing or wrong password, refusal, no HTTP, early close",
         arguments: [
             ("", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", .proxyAuthentication(407, wasAttempted: false)),
             (
@@ -156,7 +156,7 @@ struct ConnectFailureTests {
         }
     }
 
-    @Test("a proxy that cannot be reached is named, with the setting it comes from")
+    @Test("an unreachable proxy is reported with its address and its setting")
     func missingProxy() async throws {
         let failure = try await Self.failure(scheme: .https, host: "api.zoom.test", port: 443) {
             $0.tls = try TLSContext(clientTrusting: nil)

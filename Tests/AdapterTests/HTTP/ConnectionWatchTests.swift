@@ -2,7 +2,7 @@ import Adapters
 import NIOCore
 import Testing
 
-@Suite("The watch on a connection")
+@Suite("Connection watch")
 struct ConnectionWatchTests {
     private static let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
 
@@ -21,7 +21,7 @@ struct ConnectionWatchTests {
 
     private static func after(_ seconds: Int64) -> NIODeadline { start + .seconds(seconds) }
 
-    @Test("lets go of a connection without a request, after a while")
+    @Test("a connection without a request is drained after the idle timeout")
     func idle() {
         var watch = Self.watch()
         watch.settingsAcknowledged()
@@ -31,7 +31,7 @@ struct ConnectionWatchTests {
         #expect(watch.check(at: Self.after(121)) == .none)
     }
 
-    @Test("counts idleness from the end of the last request, and bytes that are no request do not end it")
+    @Test("idle time starts at the end of the last request, and received bytes do not restart it")
     func busy() {
         var watch = Self.watch(isHTTP2: false)
         watch.exchangeBegan()
@@ -42,7 +42,7 @@ struct ConnectionWatchTests {
         #expect(watch.check(at: Self.after(720)) == .drain(.idle))
     }
 
-    @Test("gives a head a time that bytes do not extend")
+    @Test("received bytes do not extend the header timeout")
     func headers() {
         var watch = Self.watch(isHTTP2: false)
         watch.headBegan(at: Self.after(1))
@@ -52,7 +52,7 @@ struct ConnectionWatchTests {
         #expect(watch.check(at: Self.after(11)) == .cutOff(.headers))
     }
 
-    @Test("is content with a head that ended")
+    @Test("a complete head stops the header timeout")
     func headersEnded() {
         var watch = Self.watch(isHTTP2: false)
         watch.headBegan(at: Self.after(1))
@@ -60,7 +60,7 @@ struct ConnectionWatchTests {
         #expect(watch.check(at: Self.after(60)) == .none)
     }
 
-    @Test("asks a silent peer with a request open whether it is there, once, and gives up on one that does not answer")
+    @Test("a silent peer with an open request gets one PING, and is cut off without an acknowledgement")
     func keepalive() {
         var watch = Self.watch()
         watch.settingsAcknowledged()
@@ -71,7 +71,7 @@ struct ConnectionWatchTests {
         #expect(watch.check(at: Self.after(40)) == .cutOff(.keepalive))
     }
 
-    @Test("goes on with a peer that answers")
+    @Test("an acknowledged PING keeps the connection open and restarts the keepalive timer")
     func answered() {
         var watch = Self.watch()
         watch.settingsAcknowledged()
@@ -83,7 +83,7 @@ struct ConnectionWatchTests {
         #expect(watch.check(at: Self.after(61)) == .ping)
     }
 
-    @Test("does not ask a peer that something waits for, nor gives up on one that was asked before")
+    @Test("a peer with unread data gets no PING and is not cut off for an earlier one")
     func behind() {
         var watch = Self.watch()
         watch.settingsAcknowledged()
@@ -94,8 +94,8 @@ struct ConnectionWatchTests {
         #expect(watch.check(at: Self.after(101)) == .ping)
     }
 
-    @Test("does not ask where nobody could answer: without a request, or on HTTP/1.1")
-    func unasked() {
+    @Test("no PING is sent without an open request or on HTTP/1.1")
+    func withoutPing() {
         var quiet = Self.watch()
         quiet.settingsAcknowledged()
         #expect(quiet.check(at: Self.after(60)) == .none)
@@ -104,14 +104,14 @@ struct ConnectionWatchTests {
         #expect(old.check(at: Self.after(60)) == .none)
     }
 
-    @Test("wants its SETTINGS acknowledged")
+    @Test("a peer that does not acknowledge SETTINGS is cut off")
     func settings() {
         var watch = Self.watch()
         #expect(watch.nextCheck(after: Self.start) == Self.after(5))
         #expect(watch.check(at: Self.after(5)) == .cutOff(.settings))
     }
 
-    @Test("sends the peer elsewhere when the connection is old, a tenth sooner or later")
+    @Test("a connection is drained at its maximum age, plus or minus 10 %")
     func age() {
         for _ in 0..<100 {
             var watch = Self.watch(isHTTP2: false)
@@ -121,7 +121,7 @@ struct ConnectionWatchTests {
         }
     }
 
-    @Test("sends the peer elsewhere after enough requests")
+    @Test("a connection is drained after its maximum number of requests")
     func requests() {
         var watch = Self.watch(isHTTP2: false, requestsMax: 2)
         watch.exchangeBegan()
@@ -131,7 +131,7 @@ struct ConnectionWatchTests {
         #expect(watch.hasCarriedEnough && watch.check(at: Self.after(1)) == .drain(.age))
     }
 
-    @Test("looks often while something may be stuck, and seldom otherwise")
+    @Test("checks run every second while a request is open, and at the idle timeout otherwise")
     func ticks() {
         var watch = Self.watch()
         watch.settingsAcknowledged()
@@ -141,7 +141,7 @@ struct ConnectionWatchTests {
         #expect(watch.nextCheck(after: Self.after(8)) == Self.after(128))
     }
 
-    @Test("finds out what does not move while somebody waits")
+    @Test("a transfer is stalled if it moves less than the minimum while awaited")
     func progress() {
         var progress = Progress()
         func isStalled(_ seconds: Int64, _ count: Int, isAwaited: Bool = true) -> Bool {
@@ -151,22 +151,22 @@ struct ConnectionWatchTests {
         #expect(!isStalled(0, 0))
         #expect(!isStalled(29, 4095))
         #expect(isStalled(30, 4095))
-        // It is the whole time that counts, however often somebody looks.
+        // The whole interval counts, however often it is checked.
         #expect(!isStalled(31, 4096) && !isStalled(60, 8191) && isStalled(61, 8191))
-        // Nobody waits: nothing is stuck, and the time begins anew.
+        // Not awaited: not stalled, and the interval restarts.
         #expect(!isStalled(100, 8191, isAwaited: false))
         #expect(!isStalled(129, 8191) && isStalled(130, 8191))
     }
 }
 
-@Suite("The first bytes of a connection")
+@Suite("Protocol detection by first bytes")
 struct FirstBytesTests {
     private static func decide(_ text: some Collection<UInt8>) -> FirstBytes {
         FirstBytes.decide(ByteBuffer(bytes: text).readableBytesView, lineBytesMax: 100)
     }
 
     @Test(
-        "decide as soon as they can, and not before",
+        "the protocol is decided as soon as the bytes are unambiguous",
         arguments: [
             ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", FirstBytes.http2), ("GET / HTTP/1.1\r\n", .http1),
             ("GET / HTTP/1.0\n", .http1), ("PRIME / HTTP/1.1\r\n", .http1), ("P / HTTP/1.1\r\n", .http1),
@@ -182,7 +182,7 @@ struct FirstBytesTests {
     }
 
     @Test(
-        "are neither as soon as they can become neither",
+        "bytes that cannot begin HTTP/1.1 or HTTP/2 are refused at once",
         arguments: [
             [0x16, 3, 1], [0], Array("\r\n\r\n".utf8), Array("\n".utf8), Array(" GET".utf8), Array("hello\r".utf8),
         ])
@@ -190,7 +190,7 @@ struct FirstBytesTests {
         #expect(Self.decide(bytes) == .neither)
     }
 
-    @Test("leave a line that is too long to the parser, which answers it")
+    @Test("a request line that is too long counts as HTTP/1.1, so that the parser answers it")
     func long() {
         #expect(Self.decide(Array("GET /".utf8) + Array(repeating: 0x61, count: 96)) == .http1)
     }

@@ -5,8 +5,8 @@ import NIOCore
 import NIOPosix
 import Testing
 
-/// The field `Date` (RFC 9110, 6.6.1).
-@Suite("The Date field", .timeLimit(.minutes(1)))
+/// The `Date` field (RFC 9110, 6.6.1).
+@Suite("Date field", .timeLimit(.minutes(1)))
 struct DateFieldTests {
     private static var pattern: Regex<Substring> {
         /(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT/
@@ -14,7 +14,7 @@ struct DateFieldTests {
 
     private static var now: Int64 { Int64(Date.now.timeIntervalSince1970) }
 
-    /// Requires a date of the time since `start`.
+    /// Checks that `text` is a valid date between `start` and now.
     private func check(_ text: String?, since start: Int64, _ comment: Comment? = nil) throws {
         let text = try #require(text, comment)
         #expect(text.wholeMatch(of: Self.pattern) != nil, comment)
@@ -22,7 +22,7 @@ struct DateFieldTests {
         #expect((start...Self.now).contains(seconds), comment)
     }
 
-    /// Answers with the status that the path names, at once or later, or streams.
+    /// Answers with the status named in the path: at once, asynchronously, or as a stream.
     private static let handler = ScriptedHandler { request in
         let path = String(decoding: request.path, as: UTF8.self)
         let status = Int(path.split(separator: "/").last ?? "") ?? 200
@@ -38,7 +38,7 @@ struct DateFieldTests {
     }
 
     @Test(
-        "Every final response has Date once, with the time of the response", arguments: Transport.allCases,
+        "every final response has one Date field with the current time", arguments: Transport.allCases,
         ["/now", "/later", "/stream"])
     func statuses(transport: Transport, way: String) async throws {
         let server = try await HTTPServer(
@@ -62,7 +62,7 @@ struct DateFieldTests {
     }
 
     @Test(
-        "What the connection refuses by itself has Date too",
+        "responses that the connection generates have a Date field",
         arguments: [
             ("GET / HTTP/1.1\r\n\r\n", 400), ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
             ("GET /\u{1} HTTP/1.1\r\nHost: a\r\n\r\n", 400), ("BREW / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
@@ -89,7 +89,7 @@ struct DateFieldTests {
         }
     }
 
-    @Test("An interim response has no Date, and the final one behind it has")
+    @Test("an interim response has no Date field, and the final response has one")
     func interim() async throws {
         let handler = ScriptedHandler { request in
             .eventually {
@@ -107,7 +107,7 @@ struct DateFieldTests {
         }
     }
 
-    @Test("A response that has a Date keeps it", arguments: Transport.allCases)
+    @Test("a Date field set by the handler is not replaced", arguments: Transport.allCases)
     func own(transport: Transport) async throws {
         let server = try await HTTPServer(
             host: "127.0.0.1", port: 0, group: .singleton, handler: Self.handler,
@@ -123,7 +123,7 @@ struct DateFieldTests {
         }
     }
 
-    @Test("Dates are written and read alike, from 1970 to 9999", arguments: [UInt64.random(in: 0 ... .max)])
+    @Test("dates from 1970 to 9999 are formatted and parsed correctly", arguments: [UInt64.random(in: 0 ... .max)])
     func forms(seed: UInt64) throws {
         let known: [(Int64, String)] = [
             (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),

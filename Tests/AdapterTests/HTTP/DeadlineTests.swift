@@ -3,12 +3,12 @@ import NIOCore
 import NIOPosix
 import Testing
 
-/// Deadlines of tenths of a second where operators use tens of seconds.
-@Suite("A deadline of the server's", .timeLimit(.minutes(1)))
+/// The server's timeouts, set to tenths of a second so that tests are fast.
+@Suite("Server timeouts", .timeLimit(.minutes(1)))
 struct DeadlineTests {
     private static let short = TimeAmount.milliseconds(200)
-    /// For deadlines before which the client has to do something, on a busy machine too.
-    private static let unhurried = TimeAmount.seconds(3)
+    /// For timeouts before which the client must act, even on a busy machine.
+    private static let long = TimeAmount.seconds(3)
 
     private static func timeouts(_ change: (inout Timeouts) -> Void) -> Timeouts {
         var timeouts = Timeouts.patient
@@ -16,7 +16,7 @@ struct DeadlineTests {
         return timeouts
     }
 
-    /// Answers at once, waits until it is cancelled, reads its body, or streams without end.
+    /// By path: waits until cancelled, reads the body, streams without end, or answers at once.
     private static let handler = ScriptedHandler { request in
         switch String(decoding: request.path, as: UTF8.self) {
         case "/wait":
@@ -53,7 +53,7 @@ struct DeadlineTests {
         }
     }
 
-    @Test("cuts off whoever says nothing")
+    @Test("a connection that sends no complete first line is closed after the handshake timeout")
     func handshake() async throws {
         try await withServer(Self.handler, timeouts: Self.timeouts { $0.handshake = Self.short }) { server in
             try await TextPeer.connected(to: server.port) { peer in
@@ -61,7 +61,7 @@ struct DeadlineTests {
                 #expect(all.isEmpty)
             }
             try await TextPeer.connected(to: server.port) { peer in
-                // It may be cut off already.
+                // The server may have closed the connection already.
                 try? await peer.send("GET / HT")
                 let all = try await peer.untilClosed()
                 #expect(all.isEmpty)
@@ -69,7 +69,7 @@ struct DeadlineTests {
         }
     }
 
-    @Test("cuts off whoever does not end a handshake of TLS")
+    @Test("an unfinished TLS handshake is closed after the handshake timeout")
     func tlsHandshake() async throws {
         try await withServer(
             Self.handler, timeouts: Self.timeouts { $0.handshake = Self.short },
@@ -82,7 +82,7 @@ struct DeadlineTests {
         }
     }
 
-    @Test("cuts off whoever does not acknowledge SETTINGS")
+    @Test("a client that does not acknowledge SETTINGS gets GOAWAY(SETTINGS_TIMEOUT)")
     func settings() async throws {
         let timeouts = Self.timeouts { $0.settingsAcknowledgement = Self.short }
         try await withServer(Self.handler, timeouts: timeouts) { server in
@@ -93,7 +93,7 @@ struct DeadlineTests {
         }
     }
 
-    @Test("cuts off a field section that does not end")
+    @Test("an unfinished HTTP/2 field section closes the connection after the header timeout")
     func headers() async throws {
         try await Self.withFramePeer(Self.timeouts { $0.headers = Self.short }) { peer in
             var begun = FramePeer.Frame.headers(1, FramePeer.get("/"))
@@ -104,11 +104,11 @@ struct DeadlineTests {
         }
     }
 
-    @Test("asks an idle client to go, and closes")
+    @Test("an idle HTTP/2 connection is drained and closed")
     func idle() async throws {
-        try await Self.withFramePeer(Self.timeouts { $0.idle = Self.unhurried }) { peer in
+        try await Self.withFramePeer(Self.timeouts { $0.idle = Self.long }) { peer in
             try await peer.send(.headers(1, FramePeer.get("/")))
-            // PINGs are no requests.
+            // The PING of the drain does not count as a request.
             let frames = try await peer.untilClosed()
             let answers = frames.filter(\.endsStream)
             let goAways = frames.filter { $0.kind == .goAway }
@@ -117,7 +117,7 @@ struct DeadlineTests {
         }
     }
 
-    @Test("asks a silent client with a request open whether it is there, and goes on if it is")
+    @Test("a silent client with an open request gets PINGs, and stays connected while it acknowledges them")
     func keepalive() async throws {
         try await Self.withFramePeer(Self.timeouts { $0.keepalive = Self.short }) { peer in
             try await peer.send(.headers(1, FramePeer.get("/wait")))
@@ -128,12 +128,12 @@ struct DeadlineTests {
         }
     }
 
-    @Test("gives up on a client that does not say whether it is there")
+    @Test("a client that does not acknowledge a PING is disconnected")
     func keepaliveAnswer() async throws {
         try await Self.withFramePeer(
             Self.timeouts {
                 $0.keepalive = Self.short
-                // Time for us to see the PING before the end: on a busy machine they may come together.
+                // Long enough to receive the PING before the close, even on a busy machine.
                 $0.keepaliveAnswer = .seconds(1)
             }
         ) { peer in
@@ -143,7 +143,7 @@ struct DeadlineTests {
         }
     }
 
-    @Test("resets the stream of a reader that takes nothing, and leaves the others alone")
+    @Test("a response that makes no write progress is reset, and other streams continue")
     func writeProgress() async throws {
         try await Self.withFramePeer(
             settings: [(4, 0)], Self.timeouts { $0.writeProgress = Self.short }
@@ -151,13 +151,13 @@ struct DeadlineTests {
             try await peer.send(.headers(1, FramePeer.get("/")), .headers(3, FramePeer.get("/stream")))
             let reset = try await peer.next(.reset)
             #expect(reset.stream == 1 && reset.errorCode == HTTP2ErrorCode.cancel.rawValue)
-            // A stream has more time: it is still there.
+            // A bulk stream has a longer timeout, so it is still open.
             try await peer.send(.windowUpdate(3, 100))
             #expect(try await peer.next(.data).stream == 3)
         }
     }
 
-    @Test("resets a stream whose reader takes nothing, too, in its own time")
+    @Test("a bulk stream that makes no write progress is reset after the bulk timeout")
     func writeProgressBulk() async throws {
         try await Self.withFramePeer(
             settings: [(4, 0)], Self.timeouts { $0.writeProgressBulk = Self.short }
@@ -167,7 +167,7 @@ struct DeadlineTests {
         }
     }
 
-    @Test("leaves a reader that pauses the time a stream has, though it answers no PING meanwhile")
+    @Test("a reader that pauses keeps its bulk stream until the bulk timeout, without PING acknowledgements")
     func paused() async throws {
         let timeouts = Self.timeouts {
             $0.keepalive = .milliseconds(50)
@@ -181,10 +181,10 @@ struct DeadlineTests {
         }
     }
 
-    @Test("closes on a client that does not read its socket")
+    @Test("an HTTP/2 client that does not read its socket is disconnected")
     func unreadSocket() async throws {
         try await withServer(Self.handler, timeouts: Self.timeouts { $0.writeProgressBulk = Self.short }) { server in
-            // As large a window as there is; and nobody reads.
+            // The largest flow-control window, and the client never reads.
             let client = TestProcess(
                 "python3",
                 [
@@ -197,8 +197,8 @@ struct DeadlineTests {
                     s.sendall(b"\\0\\0\\4\\x08\\0\\0\\0\\0\\0" + struct.pack(">I", 0x7fff0000))
                     s.sendall(b"\\0\\0\\0\\4\\1\\0\\0\\0\\0")
                     s.sendall(b"\\0\\0\\x0c\\1\\5\\0\\0\\0\\1" + b"\\x82\\x86\\x04\\x07/stream\\x41" + b"\\0")
-                    print("asked", flush=True)
-                    # The end of the connection shows without reading from it.
+                    print("requested", flush=True)
+                    # Detects the close without reading.
                     import select
                     poll = select.poll()
                     poll.register(s, select.POLLRDHUP)
@@ -206,24 +206,24 @@ struct DeadlineTests {
                     """,
                 ])
             let output = try await client.output(containing: "closed\n")
-            #expect(output.contains("asked"))
+            #expect(output.contains("requested"))
             _ = await client.outcome()
         }
     }
 
-    @Test("tells the reader of a body that pauses for too long", arguments: ["", "half"])
+    @Test("a request body that pauses too long makes the handler's read time out", arguments: ["", "half"])
     func bodySilence(body: String) async throws {
         try await Self.withFramePeer(Self.timeouts { $0.bodySilence = Self.short }) { peer in
             try await peer.send(.headers(1, FramePeer.request("POST", "/read"), endsStream: false))
             if !body.isEmpty { try await peer.send(.data(1, Array(body.utf8))) }
             #expect(try await peer.next(.headers).payload.count > 0)
             #expect(try await peer.next(.data) == .data(1, Array("timedOut".utf8), endsStream: true))
-            // The rest is not wanted.
+            // The server does not need the rest of the body.
             #expect(try await peer.next(.reset).errorCode == 0)
         }
     }
 
-    @Test("tells the reader of a body that trickles")
+    @Test("a request body below the minimum rate makes the handler's read time out")
     func bodyRate() async throws {
         try await Self.withFramePeer(Self.timeouts { $0.bodyRateGrace = Self.short }) { peer in
             try await peer.send(.headers(1, FramePeer.request("POST", "/read"), endsStream: false))
@@ -232,7 +232,7 @@ struct DeadlineTests {
         }
     }
 
-    @Test("answers 504 for an answer that is not made in time, and cancels the making")
+    @Test("a handler that exceeds the request timeout is cancelled, and the response is 504")
     func request() async throws {
         try await withServer(Self.handler, timeouts: Self.timeouts { $0.request = Self.short }) { server in
             try await TextPeer.connected(to: server.port) { peer in
@@ -247,9 +247,9 @@ struct DeadlineTests {
         }
     }
 
-    @Test("asks a client to go when its connection is old, and answers what it has asked")
+    @Test("a connection at its maximum age is drained, and its open requests are answered")
     func age() async throws {
-        try await Self.withFramePeer(Self.timeouts { $0.connectionAge = Self.unhurried }) { peer in
+        try await Self.withFramePeer(Self.timeouts { $0.connectionAge = Self.long }) { peer in
             try await peer.send(.headers(1, FramePeer.request("POST", "/read"), endsStream: false))
             #expect(try await peer.next(.goAway).lastStream == 0x7FFF_FFFF)
             let ping = try await peer.next(.ping)
@@ -261,7 +261,7 @@ struct DeadlineTests {
         }
     }
 
-    @Test("asks a client to go after so many requests")
+    @Test("an HTTP/2 connection is drained after its maximum number of requests")
     func requests() async throws {
         var limits = Limits()
         limits.requestsPerConnectionMax = 2
@@ -284,7 +284,8 @@ struct DeadlineTests {
     }
 
     @Test(
-        "answers 408 to a head that does not end", arguments: ["GET / HTTP/1.1\r\nHost: a\r\n", "GET / HTTP/1.1\r\nHo"])
+        "an unfinished HTTP/1.1 head is answered 408 after the header timeout",
+        arguments: ["GET / HTTP/1.1\r\nHost: a\r\n", "GET / HTTP/1.1\r\nHo"])
     func http1Headers(begun: String) async throws {
         try await Self.withTextPeer(Self.timeouts { $0.headers = Self.short }) { peer in
             try await peer.send(begun)
@@ -292,16 +293,16 @@ struct DeadlineTests {
         }
     }
 
-    @Test("closes an idle connection of HTTP/1.1")
+    @Test("an idle HTTP/1.1 connection is closed")
     func http1Idle() async throws {
-        try await Self.withTextPeer(Self.timeouts { $0.idle = Self.unhurried }) { peer in
+        try await Self.withTextPeer(Self.timeouts { $0.idle = Self.long }) { peer in
             try await peer.request("GET", "/")
             let all = try await peer.untilClosed()
             #expect(all.hasSuffix("hello") && !all.contains("connection: close"))
         }
     }
 
-    @Test("tells the reader of a body that pauses, and closes the connection of HTTP/1.1")
+    @Test("an HTTP/1.1 body that pauses too long makes the handler's read time out, and the connection closes")
     func http1BodySilence() async throws {
         try await Self.withTextPeer(Self.timeouts { $0.bodySilence = Self.short }) { peer in
             try await peer.request("POST", "/read", "Content-Length: 10", body: "half")
@@ -311,7 +312,7 @@ struct DeadlineTests {
     }
 
     @Test(
-        "says in the last answer that the connection of HTTP/1.1 is old, or has carried enough",
+        "the last response of an HTTP/1.1 connection at its maximum age or requests has Connection: close",
         arguments: [true, false])
     func http1Age(isOld: Bool) async throws {
         var limits = Limits()
@@ -332,7 +333,7 @@ struct DeadlineTests {
         }
     }
 
-    @Test("closes on a client of HTTP/1.1 that does not read what it asked for")
+    @Test("an HTTP/1.1 client that does not read its response is disconnected")
     func http1Unread() async throws {
         let ended = Event<Void>()
         let handler = ScriptedHandler { _ in

@@ -4,9 +4,9 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("What the defences did", .timeLimit(.minutes(10)))
+@Suite("Defence log", .timeLimit(.minutes(10)))
 struct DefenceLogTests {
-    @Test("What the defences did: the log names the last peer they acted against, if it is known")
+    @Test("a line names the last peer that a defence acted against, if known")
     func peer() throws {
         let lines = Mutex<[String]>([])
         let log = DefenceLog(
@@ -23,7 +23,7 @@ struct DefenceLogTests {
             ])
     }
 
-    @Test("What the defences did: the log of the service names the peer of a connection")
+    @Test("the log of the service names the peer of a connection")
     func peerOfConnection() async throws {
         try await RunningService.with { service in
             // Not HTTP.
@@ -44,7 +44,7 @@ struct DefenceLogTests {
         }
     }
 
-    @Test("is counted each time, and said once a second for each of them, with what went unsaid")
+    @Test("every action is counted, and each defence logs at most once a second with the actions since")
     func log() {
         let lines = Mutex<[String]>([])
         let log = DefenceLog(
@@ -55,7 +55,7 @@ struct DefenceLogTests {
         }
         log.acted(.overhead, at: start)
         log.sayRest(at: start + .milliseconds(2900))
-        // Half of the last second waits for its end.
+        // The actions in the second that has begun are logged when it ends.
         log.sayRest(at: start + .seconds(3))
         log.sayRest(at: start + .seconds(10))
         #expect(log.count(of: .resets) == 251 && log.count(of: .overhead) == 1 && log.count(of: .continuations) == 0)

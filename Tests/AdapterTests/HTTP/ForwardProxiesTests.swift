@@ -1,10 +1,10 @@
 import Adapters
 import Testing
 
-@Suite("The proxies to go through")
+@Suite("Forward proxies")
 struct ForwardProxiesTests {
     @Test(
-        "are read from HTTPS_PROXY",
+        "HTTPS_PROXY gives host, port and credentials of the proxy",
         arguments: [
             ("http://proxy.example:3128", "proxy.example", 3128, nil),
             ("proxy.example:3128", "proxy.example", 3128, nil),
@@ -19,13 +19,13 @@ struct ForwardProxiesTests {
         #expect(proxy.host == host && proxy.port == port && proxy.authorization == authorization)
     }
 
-    @Test("are none where nothing is said", arguments: [nil, "", " "])
+    @Test("without HTTPS_PROXY there is no proxy", arguments: [nil, "", " "])
     func none(text: String?) throws {
         #expect(try ForwardProxies(httpsProxy: text, noProxy: nil).proxy(forHost: "api.zoom.us", port: 443) == nil)
     }
 
     @Test(
-        "are read from either name of each variable; an empty variable does not hide the other",
+        "variables are read in upper or lower case, and an empty one does not hide the other",
         arguments: [
             (["HTTPS_PROXY": "http://a"], "a"), (["https_proxy": "http://b"], "b"),
             (["HTTPS_PROXY": "http://a", "https_proxy": "http://b"], "a"),
@@ -42,13 +42,13 @@ struct ForwardProxiesTests {
     }
 
     @Test(
-        "are nothing else, and the error holds nothing of what was said",
+        "a malformed proxy URL is an error that does not contain the URL",
         arguments: [
             ("https://user:secret@proxy.example", ForwardProxies.Problem.schemeNotSupported),
             ("socks5://secret.example", .schemeNotSupported), ("http://secret:secret@", .notAnAddress),
             ("http://proxy.example:99999/secret", .notAnAddress), ("http://secret example", .notAnAddress),
             ("http://proxy.example/secret", .notAnAddress),
-            // Passwords that had to be encoded: what is before the mark would be taken for the host.
+            // Unencoded passwords: the text before ?, # or / would be read as the host.
             ("http://user:12?secret@proxy.example", .notAnAddress),
             ("http://user:12#secret@proxy.example", .notAnAddress),
             ("http://user:12/secret@proxy.example", .notAnAddress),
@@ -59,7 +59,7 @@ struct ForwardProxiesTests {
         #expect(!"\(problem)".contains("secret"))
     }
 
-    @Test("show nothing of who we are to them")
+    @Test("a proxy's credentials do not appear in descriptions and dumps")
     func masked() throws {
         let proxies = try ForwardProxies(httpsProxy: "http://user:secret@proxy.example", noProxy: nil)
         let proxy = try #require(proxies.proxy(forHost: "a", port: 443))
@@ -71,7 +71,7 @@ struct ForwardProxiesTests {
     }
 
     @Test(
-        "are not used for what NO_PROXY names",
+        "hosts in NO_PROXY are contacted directly",
         arguments: [
             ("*", "api.zoom.us", true), ("zoom.us", "api.zoom.us", true), (".zoom.us", "api.zoom.us", true),
             ("*.zoom.us", "api.zoom.us", true), ("ZOOM.us", "Api.Zoom.US", true), ("zoom.us", "notzoom.us", false),

@@ -3,7 +3,7 @@ import DomainFakes
 import NIOCore
 import Testing
 
-@Suite("The client behind proxies")
+@Suite("Client address behind proxies")
 struct ForwardedFieldTests {
     struct Case: CustomTestStringConvertible {
         var forwarded: String?
@@ -16,7 +16,7 @@ struct ForwardedFieldTests {
     private static let cases = [
         Case(client: "10.0.0.1"),
         Case(xForwardedFor: "203.0.113.9", client: "203.0.113.9"),
-        // What stands before the first address that is not ours is that one's mere word.
+        // Addresses before the first untrusted one, from the right, are unverified claims.
         Case(xForwardedFor: "198.51.100.1, 203.0.113.9", client: "203.0.113.9"),
         Case(xForwardedFor: "203.0.113.9, 10.0.0.7,10.0.0.8", client: "203.0.113.9"),
         Case(xForwardedFor: "10.0.0.7, 10.0.0.8", client: "10.0.0.7"),
@@ -27,7 +27,7 @@ struct ForwardedFieldTests {
         Case(forwarded: "for=\"[2001:db8::7]\"", client: "2001:db8::7"),
         Case(forwarded: "for=\"[2001:db8::7]:443\", for=10.0.0.8", client: "2001:db8::7"),
         Case(forwarded: "for=203.0.113.9", xForwardedFor: "198.51.100.1", client: "203.0.113.9"),
-        // Hidden, made up or broken: as near as we can see.
+        // Hidden, unknown or malformed addresses: use the last proxy that is certain.
         Case(forwarded: "for=203.0.113.9, for=_hidden, for=10.0.0.8", client: "10.0.0.8"),
         Case(forwarded: "for=unknown", client: "10.0.0.1"),
         Case(forwarded: "for=203.0.113.9, by=10.0.0.8", client: "10.0.0.1"),
@@ -38,12 +38,12 @@ struct ForwardedFieldTests {
         Case(forwarded: "for=\"203.0.113.9:_hidden\"", client: "203.0.113.9"),
         Case(forwarded: #"for="203.0\.113.9""#, client: "203.0.113.9"),
         Case(forwarded: #"for=203.0.113.9;host="a\", for=198.51.100.1""#, client: "203.0.113.9"),
-        // Quotes that the client opens for our proxy to close.
+        // The client opens a quoted string that the proxy's own value closes.
         Case(forwarded: #"for=198.51.100.1;x=", for="[2001:db8::7]:443""#, client: "2001:db8::7"),
         Case(forwarded: #"for=198.51.100.1;x=",for=203.0.113.9"#, client: "203.0.113.9"),
         Case(forwarded: #"for=198.51.100.1;x=\",for="203.0.113.9:1";by="10.0.0.1:2""#, client: "203.0.113.9"),
         Case(xForwardedFor: "\"198.51.100.1, 203.0.113.9", client: "203.0.113.9"),
-        // A character that joins with whatever comes next: the comma is one all the same.
+        // U+0600 forms one Swift character with the comma, which must still separate.
         Case(forwarded: "for=198.51.100.1;\u{600},for=203.0.113.9", client: "203.0.113.9"),
         Case(xForwardedFor: "198.51.100.1\u{600}, 203.0.113.9", client: "203.0.113.9"),
         Case(xForwardedFor: "203.0.113.9:+80", client: "10.0.0.1"),
@@ -54,7 +54,7 @@ struct ForwardedFieldTests {
         Case(xForwardedFor: Array(repeating: "10.0.0.9", count: 100).joined(separator: ","), client: "10.0.0.9"),
     ]
 
-    @Test("is the nearest address that is not trusted", arguments: cases)
+    @Test("the client is the nearest untrusted address", arguments: cases)
     func client(row: Case) throws {
         let client = ForwardedField.client(
             forwarded: row.forwarded, xForwardedFor: row.xForwardedFor,
@@ -63,7 +63,7 @@ struct ForwardedFieldTests {
         #expect(client.ipAddress == row.client)
     }
 
-    @Test("is whom our proxy names, whatever the client sent it", arguments: [UInt64.random(in: 0 ... .max)])
+    @Test("a client cannot forge the address that the trusted proxy adds", arguments: [UInt64.random(in: 0 ... .max)])
     func forged(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let trusted = try #require(AddressRange.list("10.0.0.0/8"))

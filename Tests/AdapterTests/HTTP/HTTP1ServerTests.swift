@@ -3,7 +3,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("A server over HTTP/1.1", .timeLimit(.minutes(1)))
+@Suite("HTTP/1.1 server", .timeLimit(.minutes(1)))
 struct HTTP1ServerTests {
     private static func withPeer(
         _ handler: any RequestHandler = ScriptedHandler.echo, limits: Limits = Limits(), timeouts: Timeouts = .patient,
@@ -14,7 +14,7 @@ struct HTTP1ServerTests {
         }
     }
 
-    @Test("answers one request after another on a connection, until it is asked to close it")
+    @Test("a connection serves several requests until the client sends Connection: close")
     func keepAlive() async throws {
         try await Self.withPeer { peer in
             for path in ["/one", "/two?x=1"] {
@@ -29,7 +29,7 @@ struct HTTP1ServerTests {
         }
     }
 
-    @Test("takes bodies of known length and in chunks")
+    @Test("bodies with Content-Length and chunked bodies are read")
     func bodies() async throws {
         try await Self.withPeer { peer in
             try await peer.request("POST", "/", "Content-Length: 5", body: "hello")
@@ -40,10 +40,10 @@ struct HTTP1ServerTests {
         }
     }
 
-    @Test("answers requests that come together one at a time and in order")
+    @Test("pipelined requests are processed one at a time and answered in order")
     func pipelining() async throws {
         let open = Mutex(0)
-        let mostOpen = Mutex(0)
+        let openMax = Mutex(0)
         let handler = ScriptedHandler { request in
             let path = String(decoding: request.path, as: UTF8.self)
             return .eventually {
@@ -51,7 +51,7 @@ struct HTTP1ServerTests {
                     open += 1
                     return open
                 }
-                mostOpen.withLock { $0 = max($0, now) }
+                openMax.withLock { $0 = max($0, now) }
                 await Task.yield()
                 open.withLock { $0 -= 1 }
                 var response = HTTPResponse.text(path)
@@ -63,11 +63,11 @@ struct HTTP1ServerTests {
             let requests = (0..<20).map { "GET /\($0) HTTP/1.1\r\nHost: localhost\r\n\r\n" }
             try await peer.send(requests.joined())
             for number in 0..<20 { #expect(try await peer.response().hasSuffix("\r\n\r\n/\(number)")) }
-            #expect(mostOpen.withLock { $0 } == 1)
+            #expect(openMax.withLock { $0 } == 1)
         }
     }
 
-    @Test("answers HEAD with the fields of GET and no body, streams included")
+    @Test("HEAD gets the fields of GET and no body, also for streams")
     func head() async throws {
         let handler = ScriptedHandler { request in
             if request.path.elementsEqual("/stream".utf8) {
@@ -82,13 +82,13 @@ struct HTTP1ServerTests {
             #expect(try await peer.read(through: "\r\n\r\n").contains("content-length: 5\r\n"))
             try await peer.request("HEAD", "/stream")
             #expect(try await peer.read(through: "\r\n\r\n").hasPrefix("HTTP/1.1 200 OK\r\n"))
-            // Had there been a body, it would stand before this.
+            // A body of the HEAD responses would precede this response.
             try await peer.request("GET", "/")
             #expect(try await peer.response().hasPrefix("HTTP/1.1 200 OK\r\n"))
         }
     }
 
-    @Test("streams in chunks, and ends a stream so that it can be told from one that broke")
+    @Test("streams are chunked, and only a complete stream ends with the last chunk")
     func streams() async throws {
         let handler = ScriptedHandler { request in
             let isBroken = request.path.elementsEqual("/broken".utf8)
@@ -111,7 +111,7 @@ struct HTTP1ServerTests {
 
     // MARK: Expectations
 
-    @Test("asks for a body that waits to be asked for when somebody reads it")
+    @Test("100 Continue is sent when the handler reads the body")
     func continues() async throws {
         try await Self.withPeer { peer in
             try await peer.request("POST", "/", "Content-Length: 5", "Expect: 100-Continue")
@@ -121,7 +121,7 @@ struct HTTP1ServerTests {
         }
     }
 
-    @Test("asks for no body that nobody reads, and closes, since it may come all the same")
+    @Test("without a reader of the body, 100 Continue is not sent and the connection closes")
     func refusesBody() async throws {
         try await Self.withPeer(ScriptedHandler { _ in .now(.text("no", status: 405)) }) { peer in
             try await peer.request("POST", "/", "Content-Length: 5", "Expect: 100-continue")
@@ -130,7 +130,7 @@ struct HTTP1ServerTests {
         }
     }
 
-    @Test("reads a short body nobody wanted for the sake of the connection, and closes on a long one")
+    @Test("an unread short body is discarded to keep the connection, and an unread long body closes it")
     func unread() async throws {
         try await Self.withPeer(
             ScriptedHandler { _ in
@@ -147,7 +147,7 @@ struct HTTP1ServerTests {
     }
 
     @Test(
-        "A stream over HTTP/1.0 is answered 426 with Upgrade, whatever the method and the connection's options",
+        "a stream requested over HTTP/1.0 is answered 426 with Upgrade",
         arguments: [
             "GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
             "GET / HTTP/1.0\r\nUpgrade: HTTP/1.1\r\nConnection: upgrade\r\n\r\n", "HEAD / HTTP/1.0\r\n\r\n",
@@ -165,7 +165,7 @@ struct HTTP1ServerTests {
         }
     }
 
-    @Test("tells the reader of a body that breaks off in chunks that are none")
+    @Test("a malformed chunk makes the handler's read fail and closes the connection")
     func malformedBody() async throws {
         try await Self.withPeer { peer in
             try await peer.request("POST", "/", "Transfer-Encoding: chunked", body: "5\r\nhello\r\nzz\r\n")
@@ -174,9 +174,9 @@ struct HTTP1ServerTests {
         }
     }
 
-    // MARK: Going away
+    // MARK: Disconnection
 
-    @Test("cancels the work for a client that goes away")
+    @Test("the handler is cancelled when the client disconnects")
     func leaves() async throws {
         let started = Event<Void>()
         let cancelled = Event<Void>()

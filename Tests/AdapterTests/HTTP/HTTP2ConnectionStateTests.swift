@@ -1,9 +1,9 @@
 import Adapters
 import Testing
 
-@Suite("The state of a connection")
+@Suite("HTTP/2 connection state")
 struct HTTP2ConnectionStateTests {
-    @Test("drains a server in two steps, and takes streams until the second")
+    @Test("a server drains in two steps and accepts streams until the second")
     func server() {
         var state = HTTP2ConnectionState(drainsInTwoSteps: true)
         #expect(state.drain() == .sendNotice && state.acceptsStreams)
@@ -11,14 +11,14 @@ struct HTTP2ConnectionStateTests {
         #expect(state.sessionEnded() == .close && state.isClosed)
     }
 
-    @Test("drains a client in one step")
+    @Test("a client drains in one step")
     func client() {
         var state = HTTP2ConnectionState(drainsInTwoSteps: false)
         #expect(state.drain() == .sendGoAway && !state.acceptsStreams)
         #expect(state.sessionEnded() == .close)
     }
 
-    @Test("does each thing once, in whatever order the events come")
+    @Test("each action happens at most once, in any order of events")
     func once() {
         typealias Event = (inout HTTP2ConnectionState) -> HTTP2ConnectionState.Action
         let events: [Event] = [{ $0.drain() }, { $0.noticeAnswered() }, { $0.sessionEnded() }]

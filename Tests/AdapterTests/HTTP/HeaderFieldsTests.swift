@@ -2,9 +2,10 @@ import Adapters
 import DomainFakes
 import Testing
 
-@Suite("A field section")
+@Suite("Header fields")
 struct HeaderFieldsTests {
-    @Test("gives back what was put in, in order, for any values", arguments: [UInt64.random(in: 0 ... .max)])
+    @Test(
+        "fields are stored and returned in order, with any bytes as values", arguments: [UInt64.random(in: 0 ... .max)])
     func roundTrip(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let names: [FieldName] = [.accept, .authorization, .path, .requestID, .status]
@@ -29,7 +30,7 @@ struct HeaderFieldsTests {
         }
     }
 
-    @Test("begun from a prepared one leaves that as it was")
+    @Test("appending to a copy does not change the prepared fields")
     func prepared() {
         let prepared = HeaderFields([(.status, "200")])
         var fields = HeaderFields(prepared, reservingBytes: 10)

@@ -2,9 +2,9 @@ import Adapters
 import NIOCore
 import Testing
 
-@Suite("More than there is room for", .timeLimit(.minutes(1)))
+@Suite("Overload", .timeLimit(.minutes(1)))
 struct OverloadTests {
-    @Test("is refused with 503 where nothing has been done yet, and taken when there is room again")
+    @Test("requests above the in-flight limit get 503, and later requests are accepted again")
     func requests() async throws {
         let started = Event<Void>()
         let cancelled = Event<Void>()
@@ -30,7 +30,7 @@ struct OverloadTests {
         }
     }
 
-    @Test("is refused while more is buffered than there may be, and taken again when that has left")
+    @Test("requests get 503 while the buffer limit is exceeded, and are accepted after the buffers drain")
     func buffers() async throws {
         let handler = ScriptedHandler { request in
             guard request.path.elementsEqual("/stream".utf8) else { return .eventually { .text("hello") } }
@@ -45,17 +45,17 @@ struct OverloadTests {
         var limits = Limits()
         limits.bufferBytesMax = 2 * ServerLoad.connectionBytes + limits.streamWriteBytesMax / 2
         try await withServer(handler, limits: limits, defences: defences) { server in
-            // SETTINGS_INITIAL_WINDOW_SIZE 0: what is made waits.
+            // SETTINGS_INITIAL_WINDOW_SIZE 0: the stream's output stays buffered.
             try await FramePeer.connected(to: server.port, settings: [(4, 0)]) { peer in
                 try await peer.send(.headers(1, FramePeer.get("/stream")))
                 _ = try await peer.next(.headers)
-                // A stream is made in slices, between which the loop does other work.
+                // A stream is written in slices; between them the event loop does other work.
                 while server.load.bufferedBytes <= limits.streamWriteBytesMax / 2 {
                     try #require(!Task.isCancelled, "\(server.load.bufferedBytes) bytes are buffered")
                     await Task.yield()
                 }
                 var answer = ""
-                // A connection without a request may be closed now before it has one.
+                // Under memory pressure the server may close a connection before its first request.
                 while answer.isEmpty {
                     try await TextPeer.connected(to: server.port) { other in
                         do {
@@ -66,7 +66,7 @@ struct OverloadTests {
                 }
                 #expect(answer.hasPrefix("HTTP/1.1 503 "))
                 #expect(defences.count(of: .buffers) == 1)
-                // Who holds it may let it go: its connection is read from still.
+                // The connection with buffered data is still read, so it can drain.
                 try await peer.send(.windowUpdate(0, 1_000_000), .windowUpdate(1, 1_000_000))
                 while try await !peer.next(.data).endsStream {}
                 try await server.load.untilAtRest()

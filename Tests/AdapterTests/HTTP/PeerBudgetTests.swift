@@ -3,7 +3,7 @@ import DomainFakes
 import NIOCore
 import Testing
 
-@Suite("What one peer may do")
+@Suite("Peer budget")
 struct PeerBudgetTests {
     private static let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
 
@@ -26,7 +26,7 @@ struct PeerBudgetTests {
     }
 
     @Test(
-        "is a number at once, and so many a second after that",
+        "each limited event has a burst and a refill rate",
         arguments: [
             Bucket(reason: .resets, burst: 200, perSecond: 20) { $0.resetReceived(at: $1) },
             Bucket(reason: .streamErrors, burst: 100, perSecond: 10) { $0.resetSent(at: $1) },
@@ -39,13 +39,13 @@ struct PeerBudgetTests {
         let later = Self.start + .seconds(1)
         for _ in 0..<row.perSecond { #expect(row.event(&budget, later) == .goOn) }
         #expect(row.event(&budget, later) == .cutOff(row.reason))
-        // It fills no further than to its size.
+        // The bucket refills to its burst, not beyond.
         let muchLater = Self.start + .hours(1)
         for _ in 0..<row.burst { #expect(row.event(&budget, muchLater) == .goOn) }
         #expect(row.event(&budget, muchLater) == .cutOff(row.reason))
     }
 
-    @Test("is more for whoever lets itself be answered: a balancer that passes on cancels is safe")
+    @Test("completed responses earn resets, so a load balancer that forwards cancellations is not cut off")
     func balancer() {
         var budget = Self.budget()
         for _ in 0..<10_000 {
@@ -55,7 +55,7 @@ struct PeerBudgetTests {
         }
     }
 
-    @Test("is a hundred empty frames in a row, and no end of them between others")
+    @Test("100 empty DATA frames in a row are allowed, and any other DATA frame restarts the count")
     func emptyData() {
         var budget = Self.budget()
         for _ in 0..<100 { #expect(budget.dataReceived(count: 0, endsStream: false) == .goOn) }
@@ -66,7 +66,7 @@ struct PeerBudgetTests {
         #expect(budget.dataReceived(count: 0, endsStream: false) == .cutOff(.emptyData))
     }
 
-    @Test("is window updates in proportion to what was sent")
+    @Test("window updates are limited in proportion to the bytes sent")
     func windowUpdates() {
         var budget = Self.budget()
         for _ in 0..<100 { #expect(budget.windowUpdateReceived() == .goOn) }
@@ -75,7 +75,7 @@ struct PeerBudgetTests {
         #expect(budget.windowUpdateReceived() == .cutOff(.windowUpdates))
     }
 
-    @Test("is bytes that are worth nothing, and eight more for each that is worth something")
+    @Test("protocol overhead is limited to a base plus 8 bytes for each payload byte")
     func overhead() {
         var limits = Limits()
         limits.overheadBytesMax = 1000
@@ -92,7 +92,7 @@ struct PeerBudgetTests {
         }
     }
 
-    @Test("is so many answers that wait to be taken")
+    @Test("the number of unread frames in the queue is limited")
     func unread() {
         var limits = Limits()
         limits.queuedFramesMax = 5000
@@ -101,7 +101,7 @@ struct PeerBudgetTests {
         #expect(budget.taken(bytes: 1, queuedFrames: 5001) == .cutOff(.unreadAnswers))
     }
 
-    @Test("never lasts longer than its number and what time has added, whatever comes between")
+    @Test("random event sequences never exceed burst plus refill")
     func random() {
         var random = SeededRandom(seed: 4)
         for _ in 0..<300 {
@@ -124,7 +124,7 @@ struct PeerBudgetTests {
                         #expect(Double(resets) <= allowed + 0.001)
                         continue
                     }
-                    // A bucket that was full has lost something of both.
+                    // Earned and refilled tokens were lost while the bucket was full, so only the burst is certain.
                     #expect(resets >= 200)
                 }
                 if resets > 1000 || answers > 5000 { break }

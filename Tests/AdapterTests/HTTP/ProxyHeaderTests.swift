@@ -3,12 +3,12 @@ import DomainFakes
 import NIOCore
 import Testing
 
-@Suite("A header of the PROXY protocol")
+@Suite("PROXY protocol header")
 struct ProxyHeaderTests {
     struct Header: CustomTestStringConvertible {
         let name: String
         let bytes: [UInt8]
-        /// `nil` where the socket's own address stays.
+        /// The source address; nil if the socket's address applies.
         let source: String?
         var testDescription: String { name }
 
@@ -35,27 +35,28 @@ struct ProxyHeaderTests {
         ]
 
     private static let headers = [
-        Header("1, IPv4", Array("PROXY TCP4 192.0.2.7 10.0.0.1 8080 443\r\n".utf8), source: "192.0.2.7"),
-        Header("1, IPv6", Array("PROXY TCP6 2001:db8::9 ::1 1 65535\r\n".utf8), source: "2001:db8::9"),
-        Header("1, port 0", Array("PROXY TCP4 192.0.2.7 10.0.0.1 0 443\r\n".utf8), source: "192.0.2.7"),
-        Header("1, unknown", Array("PROXY UNKNOWN\r\n".utf8), source: nil),
-        Header("1, unknown with more", Array("PROXY UNKNOWN ffff::1 x 1 2\r\n".utf8), source: nil),
-        Header("2, IPv4", block(family: 0x11, ipv4), source: "192.0.2.7"),
-        Header("2, IPv6", block(family: 0x21, ipv6), source: "2001:db8::9"),
-        Header("2, with an extension", block(family: 0x11, ipv4 + [4, 0, 3, 1, 2, 3]), source: "192.0.2.7"),
+        Header("version 1, IPv4", Array("PROXY TCP4 192.0.2.7 10.0.0.1 8080 443\r\n".utf8), source: "192.0.2.7"),
+        Header("version 1, IPv6", Array("PROXY TCP6 2001:db8::9 ::1 1 65535\r\n".utf8), source: "2001:db8::9"),
+        Header("version 1, port 0", Array("PROXY TCP4 192.0.2.7 10.0.0.1 0 443\r\n".utf8), source: "192.0.2.7"),
+        Header("version 1, UNKNOWN", Array("PROXY UNKNOWN\r\n".utf8), source: nil),
+        Header("version 1, UNKNOWN with addresses", Array("PROXY UNKNOWN ffff::1 x 1 2\r\n".utf8), source: nil),
+        Header("version 2, IPv4", block(family: 0x11, ipv4), source: "192.0.2.7"),
+        Header("version 2, IPv6", block(family: 0x21, ipv6), source: "2001:db8::9"),
+        Header("version 2, with an extension", block(family: 0x11, ipv4 + [4, 0, 3, 1, 2, 3]), source: "192.0.2.7"),
         Header(
-            "2, as long as may be", block(family: 0x11, ipv4 + Array(repeating: 4, count: 508)), source: "192.0.2.7"),
-        Header("2, local", block(command: 0, family: 0x11, ipv4), source: nil),
-        Header("2, local without addresses", block(command: 0, family: 0, []), source: nil),
-        Header("2, unspecified", block(family: 0, []), source: nil),
-        Header("2, a socket of files", block(family: 0x31, Array(repeating: 0, count: 216)), source: nil),
+            "version 2, maximum length", block(family: 0x11, ipv4 + Array(repeating: 4, count: 508)),
+            source: "192.0.2.7"),
+        Header("version 2, LOCAL", block(command: 0, family: 0x11, ipv4), source: nil),
+        Header("version 2, LOCAL without addresses", block(command: 0, family: 0, []), source: nil),
+        Header("version 2, unspecified family", block(family: 0, []), source: nil),
+        Header("version 2, Unix domain socket", block(family: 0x31, Array(repeating: 0, count: 216)), source: nil),
     ]
 
     private static func find(_ bytes: [UInt8]) -> ProxyHeader.Found {
         ProxyHeader.find(in: ByteBuffer(bytes: bytes).readableBytesView)
     }
 
-    @Test("is found whatever follows it, and waited for at every byte of it", arguments: headers)
+    @Test("a header is found whatever follows it, and every prefix needs more bytes", arguments: headers)
     func found(header: Header) throws {
         for rest in [[], Array("GET / HTTP/1.1\r\n\r\n".utf8), header.bytes] {
             guard case .header(let source, let length) = Self.find(header.bytes + rest) else {
@@ -72,32 +73,34 @@ struct ProxyHeaderTests {
     private static let wrong: [Header] = [
         Header("a request", Array("GET / HTTP/1.1\r\n".utf8), source: nil),
         Header("no carriage return", Array("PROXY TCP4 192.0.2.7 10.0.0.1 8080 443\n".utf8), source: nil),
-        Header("IPv6 said to be IPv4", Array("PROXY TCP4 ::1 ::1 1 2\r\n".utf8), source: nil),
-        Header("IPv4 said to be IPv6", Array("PROXY TCP6 192.0.2.7 10.0.0.1 1 2\r\n".utf8), source: nil),
-        Header("two blanks", Array("PROXY TCP4  192.0.2.7 10.0.0.1 1 2\r\n".utf8), source: nil),
-        Header("a port too many", Array("PROXY TCP4 192.0.2.7 10.0.0.1 1 65536\r\n".utf8), source: nil),
-        Header("a port with a zero", Array("PROXY TCP4 192.0.2.7 10.0.0.1 01 2\r\n".utf8), source: nil),
-        Header("a name", Array("PROXY TCP4 localhost 10.0.0.1 1 2\r\n".utf8), source: nil),
-        Header("an address in a zone", Array("PROXY TCP6 fe80::1%lo ::1 1 2\r\n".utf8), source: nil),
+        Header("an IPv6 address in TCP4", Array("PROXY TCP4 ::1 ::1 1 2\r\n".utf8), source: nil),
+        Header("an IPv4 address in TCP6", Array("PROXY TCP6 192.0.2.7 10.0.0.1 1 2\r\n".utf8), source: nil),
+        Header("two spaces", Array("PROXY TCP4  192.0.2.7 10.0.0.1 1 2\r\n".utf8), source: nil),
+        Header("a port above 65535", Array("PROXY TCP4 192.0.2.7 10.0.0.1 1 65536\r\n".utf8), source: nil),
+        Header("a port with a leading zero", Array("PROXY TCP4 192.0.2.7 10.0.0.1 01 2\r\n".utf8), source: nil),
+        Header("a host name", Array("PROXY TCP4 localhost 10.0.0.1 1 2\r\n".utf8), source: nil),
+        Header("an address with a zone", Array("PROXY TCP6 fe80::1%lo ::1 1 2\r\n".utf8), source: nil),
         Header("a zero byte", Array("PROXY TCP4 192.0.2.7\0 10.0.0.1 1 2\r\n".utf8), source: nil),
-        Header("another transport", Array("PROXY UDP4 192.0.2.7 10.0.0.1 1 2\r\n".utf8), source: nil),
+        Header("an unsupported transport", Array("PROXY UDP4 192.0.2.7 10.0.0.1 1 2\r\n".utf8), source: nil),
         Header("a line without end", Array("PROXY TCP4 ".utf8) + Array(repeating: 0x31, count: 97), source: nil),
-        Header("version 1 in the block", block(version: 1, family: 0x11, ipv4), source: nil),
+        Header("version 1 in the binary header", block(version: 1, family: 0x11, ipv4), source: nil),
         Header("version 3", block(version: 3, family: 0x11, ipv4), source: nil),
         Header("an unknown command", block(command: 2, family: 0x11, ipv4), source: nil),
         Header("an unknown family", block(family: 0x41, ipv4), source: nil),
-        Header("no room for its addresses", block(family: 0x21, ipv4), source: nil),
-        Header("no room for the addresses of datagrams", block(family: 0x12, Array(ipv4.dropLast())), source: nil),
-        Header("no room for paths", block(family: 0x31, Array(repeating: 0, count: 215)), source: nil),
+        Header("a length too short for IPv6 addresses", block(family: 0x21, ipv4), source: nil),
+        Header(
+            "a length too short for the addresses of datagrams", block(family: 0x12, Array(ipv4.dropLast())),
+            source: nil),
+        Header("a length too short for Unix paths", block(family: 0x31, Array(repeating: 0, count: 215)), source: nil),
         Header("too long", block(family: 0x11, ipv4, length: 521), source: nil),
     ]
 
-    @Test("is nothing that only looks like one", arguments: wrong)
+    @Test("a malformed header is refused", arguments: wrong)
     func malformed(header: Header) {
         #expect(Self.find(header.bytes) == .malformed)
     }
 
-    @Test("never reaches beyond what is there, whatever is there")
+    @Test("mutated headers are never read beyond their bytes")
     func mutated() {
         let seed = UInt64.random(in: .min ... .max)
         var random = SeededRandom(seed: seed)

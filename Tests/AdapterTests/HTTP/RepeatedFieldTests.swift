@@ -4,13 +4,13 @@ import DomainFakes
 import NIOCore
 import Testing
 
-/// RFC 9110, 5.3: a field that is no list may come once.
-@Suite("A repeated field", .timeLimit(.minutes(1)))
+/// RFC 9110, 5.3: a field that is not a list may appear only once.
+@Suite("Repeated fields", .timeLimit(.minutes(1)))
 struct RepeatedFieldTests {
     private static let target = "/v2/accounts/a/billing"
 
     @Test(
-        "A request with a field twice that may come once is answered 400, and the field is named",
+        "a request that repeats a singleton field is answered 400 and the error names the field",
         arguments: Transport.allCases,
         [
             (.authorization, "Bearer \(TestService.token)"), (.contentType, "application/x-ndjson"),
@@ -26,7 +26,7 @@ struct RepeatedFieldTests {
         let source = FakeSource()
         try await TestService.with(source: source, over: transport) { service in
             let name = String(decoding: field.name.bytes, as: UTF8.self)
-            // One of them is sent with every request.
+            // `send` adds an Authorization field to every request.
             let isSent = field.name == .authorization
             let fields: [(FieldName, String)] = [(field.name, field.value), (field.name, field.value)]
             for target in [Self.target, "/v2/billing/stream"] {
@@ -37,7 +37,7 @@ struct RepeatedFieldTests {
                 let challenge = answer.fields.string(.wwwAuthenticate)
                 #expect(challenge == (isSent ? #"Bearer error="invalid_request""# : nil))
             }
-            // Once it is taken.
+            // A single field is accepted.
             if !isSent {
                 let status = try await service.send(Self.target, [(field.name, field.value)]).status
                 #expect(status == 200)
@@ -45,7 +45,9 @@ struct RepeatedFieldTests {
         }
     }
 
-    @Test("Two tokens are refused, whichever of them is good, and count as no guess", arguments: Transport.allCases)
+    @Test(
+        "two Authorization fields are refused even if one is valid, and do not count as a token guess",
+        arguments: Transport.allCases)
     func tokens(transport: Transport) async throws {
         try await TestService.with(source: FakeSource(), over: transport) { service in
             let good = (FieldName.authorization, "Bearer \(TestService.token)")
@@ -61,7 +63,7 @@ struct RepeatedFieldTests {
         }
     }
 
-    @Test("A field that is a list may come several times", arguments: Transport.allCases)
+    @Test("a list field may be repeated", arguments: Transport.allCases)
     func lists(transport: Transport) async throws {
         try await TestService.with(source: FakeSource(), over: transport) { service in
             let fields: [(FieldName, String)] = [
@@ -78,7 +80,7 @@ struct RepeatedFieldTests {
     }
 
     @Test(
-        "Of several values of Content-Encoding or Expect each one counts",
+        "every value of a repeated Content-Encoding or Expect field counts",
         arguments: Transport.allCases,
         [
             (.contentEncoding, ["identity", "gzip"], 415), (.contentEncoding, ["gzip", "identity"], 415),
@@ -94,7 +96,7 @@ struct RepeatedFieldTests {
         }
     }
 
-    @Test("Blanks behind the value of a field are no part of it")
+    @Test("trailing spaces and tabs are not part of a field value")
     func trailingBlanks() async throws {
         try await TestService.with(source: FakeSource()) { service in
             try await TextPeer.connected(to: service.server.port) { peer in
@@ -108,7 +110,7 @@ struct RepeatedFieldTests {
     }
 
     @Test(
-        "Host or Content-Length twice is answered 400, and the connection ends",
+        "a repeated Host or Content-Length is answered 400 and closes the connection",
         arguments: ["Host: localhost", "Host: other", "Content-Length: 0\r\nContent-Length: 0"])
     func framing(lines: String) async throws {
         try await withServer(ScriptedHandler.echo) { server in

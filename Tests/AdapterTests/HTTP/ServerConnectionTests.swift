@@ -4,11 +4,11 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@Suite("A server's connection", .timeLimit(.minutes(1)))
+@Suite("HTTP/2 server connection", .timeLimit(.minutes(1)))
 struct ServerConnectionTests {
     private static let hello = ScriptedHandler { _ in .now(.text("hello")) }
 
-    @Test("begins with SETTINGS and acknowledges those of the peer")
+    @Test("the server sends SETTINGS first and acknowledges the client's")
     func settings() async throws {
         try await withServer(Self.hello) { server in
             try await FramePeer.connected(to: server.port) { peer in
@@ -21,7 +21,7 @@ struct ServerConnectionTests {
         }
     }
 
-    @Test("answers a request with its fields and then its body")
+    @Test("a response has HEADERS, then DATA with END_STREAM")
     func answer() async throws {
         try await withServer(Self.hello) { server in
             try await FramePeer.connected(to: server.port) { peer in
@@ -35,7 +35,7 @@ struct ServerConnectionTests {
     }
 
     @Test(
-        "closes, and says nothing, on what is no HTTP",
+        "a connection with bytes that are not HTTP is closed without a response",
         arguments: [
             "\u{16}\u{3}\u{1}\u{2}\u{0}", "SSH-2.0-x\r\n", "GET / HTTP/2.0\r\n\r\n", "GET /\r\n",
             "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
@@ -50,7 +50,7 @@ struct ServerConnectionTests {
         }
     }
 
-    @Test("cancels the work for a stream that the peer resets")
+    @Test("resetting a stream cancels its handler and keeps the connection open")
     func reset() async throws {
         let started = Event<Void>()
         let cancelled = Event<Void>()
@@ -61,13 +61,13 @@ struct ServerConnectionTests {
                 try await started.next()
                 try await peer.send(.reset(1, 8))
                 try await cancelled.next()
-                // The connection is none the worse for it.
+                // The connection stays open.
                 #expect(try await !peer.settle().contains { $0.kind == .goAway })
             }
         }
     }
 
-    @Test("cancels the work of every stream when the connection is lost")
+    @Test("losing the connection cancels the handlers of all streams")
     func lost() async throws {
         let started = Event<Void>()
         let cancelled = Event<Void>()
@@ -83,7 +83,7 @@ struct ServerConnectionTests {
         }
     }
 
-    @Test("holds the producer of a body while the peer's window is closed, and lets it go on with the window")
+    @Test("a body producer is suspended while the flow-control window is closed and resumes when it opens")
     func backPressure() async throws {
         let written = Mutex(0)
         let chunk = ByteBuffer(repeating: 0x78, count: 1024)
@@ -101,7 +101,7 @@ struct ServerConnectionTests {
             try await FramePeer.connected(to: server.port, settings: [(4, 0)]) { peer in
                 try await peer.send(.headers(1, FramePeer.get("/")))
                 _ = try await peer.next(.headers)
-                // The producer may take several slices of the loop's time.
+                // The producer may need several time slices of the event loop.
                 while written.withLock({ $0 }) < Limits().streamWriteBytesMax { _ = try await peer.settle() }
                 for _ in 0..<10 { _ = try await peer.settle() }
                 #expect(written.withLock { $0 } == Limits().streamWriteBytesMax)
@@ -115,7 +115,7 @@ struct ServerConnectionTests {
                         received += frame.payload.count
                         ended = frame.endsStream
                     }
-                    // What the last window update let go may still be on its way.
+                    // Bytes allowed by the last window update may still be in transit.
                     let ahead = written.withLock { $0 } - received
                     #expect(ahead <= Limits().streamWriteBytesMax + 20_000 + 1024)
                 }
@@ -124,7 +124,7 @@ struct ServerConnectionTests {
         }
     }
 
-    @Test("ends a body that broke off by a reset, after what was written of it")
+    @Test("a broken body is sent as far as written, then the stream is reset")
     func broken() async throws {
         let handler = ScriptedHandler { _ in
             .stream(HTTPResponse(status: 200)) { body in
@@ -141,7 +141,7 @@ struct ServerConnectionTests {
         }
     }
 
-    @Test("reads a request body no further than its reader does, and credits the window for what was read")
+    @Test("request bodies of any size are read up to the reader's limit, with window credit")
     func requestBody() async throws {
         let handler = ScriptedHandler { request in
             .eventually {
@@ -173,7 +173,7 @@ struct ServerConnectionTests {
         }
     }
 
-    @Test("answers 431 to a field section over the limit, and goes on")
+    @Test("a field section above the limit is answered 431 and the connection stays open")
     func excessiveHead() async throws {
         try await withServer(Self.hello) { server in
             let client = HTTPClient(
@@ -189,7 +189,7 @@ struct ServerConnectionTests {
         }
     }
 
-    @Test("ends the connection of a peer far over the limit of a field section")
+    @Test("a field section far above the limit closes the connection with ENHANCE_YOUR_CALM")
     func floodedHead() async throws {
         try await withServer(Self.hello) { server in
             try await FramePeer.connected(to: server.port) { peer in
@@ -206,7 +206,7 @@ struct ServerConnectionTests {
         }
     }
 
-    @Test("drains in two steps, answering what came before the second")
+    @Test("a drain sends two GOAWAYs and answers requests received before the second")
     func drain() async throws {
         let started = Event<Void>()
         let release = Event<Void>()
@@ -218,7 +218,7 @@ struct ServerConnectionTests {
             }
         }
         var limits = Limits()
-        // However slow the machine is: it is the answer to the PING that ends the first step here.
+        // So long that the PING acknowledgement, not the timer, ends the first step, even on a slow machine.
         limits.drainNoticeMax = .minutes(1)
         let server = try await HTTPServer(
             host: "127.0.0.1", port: 0, group: .singleton, handler: handler,
@@ -233,7 +233,7 @@ struct ServerConnectionTests {
                 let notice = try await peer.next(.goAway)
                 #expect(notice.lastStream == 0x7FFF_FFFF && notice.errorCode == 0)
                 let ping = try await peer.next(.ping)
-                // A request that crossed the notice on its way.
+                // A request sent before the client received the first GOAWAY.
                 try await peer.send(.headers(3, FramePeer.get("/")))
                 try await started.next()
                 try await peer.send(.ping(ping.payload, isAcknowledgement: true))

@@ -4,9 +4,9 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@Suite("Streams on an event loop", .timeLimit(.minutes(10)))
+@Suite("Stream scheduler", .timeLimit(.minutes(10)))
 struct StreamSchedulerTests {
-    /// Counts how often a loop has polled its sockets.
+    /// Counts the polls of an event loop.
     private final class PollCounter: NIOEventLoopMetricsDelegate {
         private let polls = Atomic(0)
 
@@ -17,7 +17,7 @@ struct StreamSchedulerTests {
 
     private static let pieceBytes = 16_384
 
-    /// A body of `pieces` pieces.
+    /// A handler that streams `pieces` pieces of `pieceBytes`.
     private static func handler(pieces: Int) -> ScriptedHandler {
         let piece = ByteBuffer(repeating: UInt8(ascii: "x"), count: pieceBytes)
         return ScriptedHandler { _ in
@@ -44,7 +44,7 @@ struct StreamSchedulerTests {
             }
         }
 
-        /// Of a client that lets a server send megabytes at a time.
+        /// A client with flow-control windows of megabytes.
         func client(of server: HTTPServer) async throws -> HTTPClient {
             var configuration = HTTPClient.Configuration.patient
             configuration.limits.streamWindowBytes = 16 << 20
@@ -61,7 +61,7 @@ struct StreamSchedulerTests {
         }
     }
 
-    /// A server on a loop of its own.
+    /// Runs `test` with a server that has its own event loop.
     private static func with(
         _ handler: ScriptedHandler, over transport: Kind,
         _ test: (HTTPClient, PollCounter) async throws -> Void
@@ -87,7 +87,7 @@ struct StreamSchedulerTests {
     }
 
     @Test(
-        "Streams on an event loop: the loop polls its sockets after 64 KiB of them at the latest",
+        "the event loop polls its sockets at least once per 64 KiB of stream output",
         arguments: Kind.allCases, [1, 4])
     func slices(transport: Kind, streams: Int) async throws {
         let pieces = 512 / streams
@@ -101,7 +101,7 @@ struct StreamSchedulerTests {
                 return try await group.reduce(0, +)
             }
             #expect(received == bytes)
-            // The piece that ends a slice may be begun in it.
+            // The last piece of a slice may begin within the limit and end beyond it.
             let sliceBytesMax = StreamScheduler.sliceBytesMax + Self.pieceBytes
             #expect(polls.count - before >= bytes / sliceBytesMax)
         }

@@ -4,7 +4,7 @@ import DomainFakes
 import Logging
 import Testing
 
-@Suite("The log of who did what", .timeLimit(.minutes(1)))
+@Suite("Audit log", .timeLimit(.minutes(1)))
 struct AuditTests {
     private static let accounts = ["a", "b", "c"].map { AccountID(literal: $0) }
 
@@ -13,7 +13,7 @@ struct AuditTests {
         _ test: (TestService, Event<String>) async throws -> Void
     ) async throws {
         let lines = Event<String>()
-        // As strict as a log can be: these lines are written all the same.
+        // Audit lines are written even at the highest log level.
         let audit = Logger(label: "audit") { _ in
             var handler = LineLogHandler { lines.fire($0) }
             handler.logLevel = .critical
@@ -33,7 +33,7 @@ struct AuditTests {
 
     private static let fields = [(FieldName.requestID, "job-1")]
 
-    @Test("has a line for each export that came to its end, with counts and nothing personal")
+    @Test("a complete export has a line with counts and no personal data")
     func complete() async throws {
         let source = FakeSource(listed: Self.accounts) { account, _ async throws(BillingFailure) in
             if account.rawValue == "b" { return .selfPay }
@@ -45,7 +45,7 @@ struct AuditTests {
         }
     }
 
-    @Test("has a line for each that was refused")
+    @Test("a refused export has a line")
     func refused() async throws {
         try await Self.with(FakeSource()) { service, lines in
             _ = try await service.send(
@@ -57,7 +57,7 @@ struct AuditTests {
             }
             _ = try await service.send("/v2/billing/stream", Self.fields + [(.accept, "text/csv")])
             #expect(try await lines.next() == Self.line("refused", code: "406"))
-            // Lookups are no exports, and who is not known did nothing.
+            // Lookups and requests of unknown callers have no line.
             _ = try await service.send("/v2/accounts/a/billing", Self.fields)
             _ = try await service.send("/v2/billing/stream", token: "wrong", Self.fields)
             _ = try await service.send("/v2/billing/stream", Self.fields)
@@ -65,7 +65,7 @@ struct AuditTests {
         }
     }
 
-    @Test("has a line for each that could not go on")
+    @Test("a failed export has a line")
     func failed() async throws {
         let source = FakeSource(listed: Self.accounts) { account, _ async throws(BillingFailure) in
             if account.rawValue == "b" { throw .credentialsRefused }
@@ -78,7 +78,7 @@ struct AuditTests {
         }
     }
 
-    @Test("has a line for each whose reader went away")
+    @Test("an export whose reader disconnects has a line")
     func cancelled() async throws {
         let started = Event<Void>()
         let source = FakeSource(listed: Self.accounts) { account, _ async throws(BillingFailure) in
@@ -94,10 +94,10 @@ struct AuditTests {
         }
     }
 
-    @Test("has a line for each whose caller lost the right to it, which ends at once; those of others go on")
+    @Test("an export ends at once with a line when its caller's right is revoked, and other exports continue")
     func revoked() async throws {
         let (first, second) = (CallerToken.make(), CallerToken.make())
-        // Each has an account of its own, or they would wait for one lookup.
+        // Separate accounts, so that the exports do not share one lookup.
         func caller(_ name: String, _ account: String, _ scopes: Set<Caller.Scope> = [.billingExport]) -> Caller {
             Caller(name: Name(literal: name), scopes: scopes, accounts: [AccountID(literal: account)])
         }
@@ -115,7 +115,7 @@ struct AuditTests {
                 Task { try await service.send("/v2/billing/stream", token: token, Self.fields) }
             }
             for _ in streams { try await started.next() }
-            // Other rights that do not concern it leave it alone.
+            // A change of other scopes does not end the export.
             callers.set(first, to: caller("first", "a", [.billingExport, .billingRead]))
             callers.set(first, to: nil)
             #expect(try await lines.next() == Self.line("revoked", caller: "first", code: "124"))

@@ -4,12 +4,12 @@ import DomainFakes
 import NIOCore
 import Testing
 
-/// What HTTP says of answers that are kept (RFC 9110, 9111).
-@Suite("A cached answer", .timeLimit(.minutes(1)))
+/// HTTP caching of billing responses (RFC 9110, RFC 9111).
+@Suite("Cached billing", .timeLimit(.minutes(1)))
 struct CachedBillingTests {
     private static let target = "/v2/accounts/a/billing"
 
-    /// A service on a test clock, with nothing taken off the time that answers are fresh.
+    /// A service with a test clock and without jitter on the freshness lifetime.
     private func with(
         _ source: FakeSource = FakeSource(), over transport: Transport = .h2c,
         _ test: (TestService, TestClock, FakeSource) async throws -> Void
@@ -22,7 +22,7 @@ struct CachedBillingTests {
         }
     }
 
-    @Test("says how old it is, how long it is good for, and what it is", arguments: Transport.allCases)
+    @Test("a response has Age, Cache-Control, Last-Modified, Vary and ETag", arguments: Transport.allCases)
     func fields(transport: Transport) async throws {
         try await with(over: transport) { service, clock, source in
             let first = try await service.send(Self.target)
@@ -46,7 +46,7 @@ struct CachedBillingTests {
         }
     }
 
-    @Test("is not sent again to whoever has it", arguments: Transport.allCases)
+    @Test("a conditional request for an unchanged response gets 304", arguments: Transport.allCases)
     func conditions(transport: Transport) async throws {
         try await with(over: transport) { service, clock, source in
             let etag = try #require(try await service.send(Self.target).fields.string(.etag))
@@ -69,7 +69,7 @@ struct CachedBillingTests {
                 [(.ifNoneMatch, "\"x\"")], [(.ifNoneMatch, String(etag.dropLast()))], [(.ifNoneMatch, "")],
                 [(.ifNoneMatch, "\"x, *, y\"")], [(.ifNoneMatch, "\"x, \(etag), y\"")],
                 [(.ifModifiedSince, "Sat, 31 Jan 2026 11:59:59 GMT")], [(.ifModifiedSince, "yesterday")],
-                // The date does not count beside a tag.
+                // If-Modified-Since is ignored if If-None-Match is present.
                 [(.ifNoneMatch, "\"x\""), (.ifModifiedSince, "Sat, 31 Jan 2026 12:00:01 GMT")],
             ]
             for fields in unknown {
@@ -80,7 +80,7 @@ struct CachedBillingTests {
         }
     }
 
-    @Test("keeps its tag and date while it is the same, and has others when it changes")
+    @Test("ETag and Last-Modified change only when the billing information changes")
     func changed() async throws {
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             .masterPays(.sample(attempt < 3 ? account : AccountID(literal: "another")))
@@ -102,73 +102,74 @@ struct CachedBillingTests {
         }
     }
 
-    struct Ask: CustomTestStringConvertible, Sendable {
+    struct Directive: CustomTestStringConvertible, Sendable {
         let field: String
-        /// Of an answer that is 100 s old, and of one that is 330 s old: whether the source is asked, or the status.
+        /// The outcome for a response that is 100 s old.
         let fresh: Outcome
+        /// The outcome for a response that is 330 s old.
         let stale: Outcome
         var testDescription: String { field }
     }
 
     enum Outcome: Sendable, Equatable {
-        case kept
-        case new
+        case cached
+        case fetched
         case refused
     }
 
     @Test(
-        "is what the client's Cache-Control asks for",
+        "the client's Cache-Control decides between the cache, Zoom and 504",
         arguments: [
-            Ask(field: "", fresh: .kept, stale: .kept),
-            Ask(field: "no-cache", fresh: .new, stale: .new),
-            Ask(field: "No-Cache", fresh: .new, stale: .new),
-            Ask(field: "max-age=0", fresh: .new, stale: .new),
-            Ask(field: "max-age=99", fresh: .new, stale: .new),
-            Ask(field: "max-age=100", fresh: .kept, stale: .new),
-            Ask(field: "max-age=\"100\"", fresh: .kept, stale: .new),
-            // Without `max-stale` a bound of the age takes nothing stale (RFC 9111, 5.2.1.1).
-            Ask(field: "max-age=400", fresh: .kept, stale: .new),
-            Ask(field: "max-age=400, max-stale", fresh: .kept, stale: .kept),
-            Ask(field: "max-age=400, max-stale=30", fresh: .kept, stale: .kept),
-            Ask(field: "max-age=400, max-stale=29", fresh: .kept, stale: .new),
-            Ask(field: "max-age=329, max-stale=100", fresh: .kept, stale: .new),
-            Ask(field: "max-age=400, max-age=50", fresh: .new, stale: .new),
-            Ask(field: "max-stale=30", fresh: .kept, stale: .kept),
-            Ask(field: "max-stale=29", fresh: .kept, stale: .new),
-            Ask(field: "max-stale=29, max-stale=100", fresh: .kept, stale: .new),
-            Ask(field: "max-stale=soon", fresh: .kept, stale: .kept),
-            Ask(field: "min-fresh=200", fresh: .kept, stale: .new),
-            Ask(field: "min-fresh=201", fresh: .new, stale: .new),
-            Ask(field: "min-fresh=0", fresh: .kept, stale: .new),
-            Ask(field: "min-fresh=\"201\"", fresh: .new, stale: .new),
-            Ask(field: "min-fresh=0, max-stale", fresh: .kept, stale: .new),
-            Ask(field: "no-store", fresh: .new, stale: .new),
-            Ask(field: "NO-STORE , max-stale", fresh: .new, stale: .new),
-            Ask(field: "only-if-cached, no-store", fresh: .refused, stale: .refused),
-            Ask(field: "only-if-cached, max-age=400", fresh: .kept, stale: .refused),
-            Ask(field: "only-if-cached, min-fresh=201", fresh: .refused, stale: .refused),
-            // A comma or a name inside quotes belongs to the argument.
-            Ask(field: "x=\"a, no-cache, no-store\"", fresh: .kept, stale: .kept),
-            Ask(field: "x=\"\\\", no-store\", y", fresh: .kept, stale: .kept),
-            Ask(field: "x=\"a\", no-store", fresh: .new, stale: .new),
-            Ask(field: "no-transform, x-unknown=1", fresh: .kept, stale: .kept),
-            Ask(field: "max-age=never, x, =", fresh: .kept, stale: .kept),
-            Ask(field: "only-if-cached", fresh: .kept, stale: .kept),
-            Ask(field: "only-if-cached, no-cache", fresh: .refused, stale: .refused),
-            Ask(field: "only-if-cached,max-age=10", fresh: .refused, stale: .refused),
-            Ask(field: "max-stale", fresh: .kept, stale: .kept),
-            Ask(field: "max-age=99999999999999999999", fresh: .kept, stale: .new),
-            Ask(field: "max-age=99999999999999999999, max-stale", fresh: .kept, stale: .kept),
+            Directive(field: "", fresh: .cached, stale: .cached),
+            Directive(field: "no-cache", fresh: .fetched, stale: .fetched),
+            Directive(field: "No-Cache", fresh: .fetched, stale: .fetched),
+            Directive(field: "max-age=0", fresh: .fetched, stale: .fetched),
+            Directive(field: "max-age=99", fresh: .fetched, stale: .fetched),
+            Directive(field: "max-age=100", fresh: .cached, stale: .fetched),
+            Directive(field: "max-age=\"100\"", fresh: .cached, stale: .fetched),
+            // `max-age` alone does not allow stale responses (RFC 9111, 5.2.1.1).
+            Directive(field: "max-age=400", fresh: .cached, stale: .fetched),
+            Directive(field: "max-age=400, max-stale", fresh: .cached, stale: .cached),
+            Directive(field: "max-age=400, max-stale=30", fresh: .cached, stale: .cached),
+            Directive(field: "max-age=400, max-stale=29", fresh: .cached, stale: .fetched),
+            Directive(field: "max-age=329, max-stale=100", fresh: .cached, stale: .fetched),
+            Directive(field: "max-age=400, max-age=50", fresh: .fetched, stale: .fetched),
+            Directive(field: "max-stale=30", fresh: .cached, stale: .cached),
+            Directive(field: "max-stale=29", fresh: .cached, stale: .fetched),
+            Directive(field: "max-stale=29, max-stale=100", fresh: .cached, stale: .fetched),
+            Directive(field: "max-stale=soon", fresh: .cached, stale: .cached),
+            Directive(field: "min-fresh=200", fresh: .cached, stale: .fetched),
+            Directive(field: "min-fresh=201", fresh: .fetched, stale: .fetched),
+            Directive(field: "min-fresh=0", fresh: .cached, stale: .fetched),
+            Directive(field: "min-fresh=\"201\"", fresh: .fetched, stale: .fetched),
+            Directive(field: "min-fresh=0, max-stale", fresh: .cached, stale: .fetched),
+            Directive(field: "no-store", fresh: .fetched, stale: .fetched),
+            Directive(field: "NO-STORE , max-stale", fresh: .fetched, stale: .fetched),
+            Directive(field: "only-if-cached, no-store", fresh: .refused, stale: .refused),
+            Directive(field: "only-if-cached, max-age=400", fresh: .cached, stale: .refused),
+            Directive(field: "only-if-cached, min-fresh=201", fresh: .refused, stale: .refused),
+            // A comma or a directive inside quotes is part of the argument.
+            Directive(field: "x=\"a, no-cache, no-store\"", fresh: .cached, stale: .cached),
+            Directive(field: "x=\"\\\", no-store\", y", fresh: .cached, stale: .cached),
+            Directive(field: "x=\"a\", no-store", fresh: .fetched, stale: .fetched),
+            Directive(field: "no-transform, x-unknown=1", fresh: .cached, stale: .cached),
+            Directive(field: "max-age=never, x, =", fresh: .cached, stale: .cached),
+            Directive(field: "only-if-cached", fresh: .cached, stale: .cached),
+            Directive(field: "only-if-cached, no-cache", fresh: .refused, stale: .refused),
+            Directive(field: "only-if-cached,max-age=10", fresh: .refused, stale: .refused),
+            Directive(field: "max-stale", fresh: .cached, stale: .cached),
+            Directive(field: "max-age=99999999999999999999", fresh: .cached, stale: .fetched),
+            Directive(field: "max-age=99999999999999999999, max-stale", fresh: .cached, stale: .cached),
         ])
-    func demands(ask: Ask) async throws {
-        for (age, outcome) in [(100, ask.fresh), (330, ask.stale)] {
+    func directives(directive: Directive) async throws {
+        for (age, outcome) in [(100, directive.fresh), (330, directive.stale)] {
             try await with { service, clock, source in
                 _ = try await service.send(Self.target)
                 clock.advance(by: .seconds(age))
-                let answer = try await service.send(Self.target, [(.cacheControl, ask.field)])
+                let answer = try await service.send(Self.target, [(.cacheControl, directive.field)])
                 switch outcome {
-                case .kept: #expect(answer.status == 200 && answer.fields.string(.age) == "\(age)")
-                case .new: #expect(answer.status == 200 && answer.fields.string(.age) == "0")
+                case .cached: #expect(answer.status == 200 && answer.fields.string(.age) == "\(age)")
+                case .fetched: #expect(answer.status == 200 && answer.fields.string(.age) == "0")
                 case .refused:
                     #expect(answer.status == 504 && answer.json?["code"] == .number("504"))
                     #expect(source.calls.count == 1)
@@ -177,7 +178,7 @@ struct CachedBillingTests {
         }
     }
 
-    @Test("Cached billing: nothing of a request with no-store is cached, whatever the answer is")
+    @Test("a response to a request with no-store is not cached")
     func noStore() async throws {
         let source = FakeSource { account, _ async throws(BillingFailure) in
             if account.rawValue == "none" { throw .accountNotFound(account) }
@@ -191,13 +192,13 @@ struct CachedBillingTests {
                     #expect(try await service.send(target, [(.cacheControl, "no-store")]).status == status)
                 }
                 #expect(source.calls.count == before + 2)
-                // Nothing is at hand after them.
+                // The responses were not cached.
                 #expect(try await service.send(target, [(.cacheControl, "only-if-cached")]).status == 504)
                 _ = try await service.send(target)
                 clock.advance(by: .seconds(10))
                 _ = try await service.send(target, [(.cacheControl, "no-store")])
                 #expect(source.calls.count == before + 4)
-                // What was cached before stays as it was.
+                // An earlier cached response is unchanged.
                 let cached = try await service.send(target)
                 #expect(cached.fields.string(.age) == (status == 200 ? "10" : nil))
                 #expect(source.calls.count == before + 4)
@@ -205,7 +206,7 @@ struct CachedBillingTests {
         }
     }
 
-    @Test("Cached billing: Pragma counts only without Cache-Control")
+    @Test("Pragma counts only without Cache-Control")
     func pragma() async throws {
         try await with { service, clock, source in
             _ = try await service.send(Self.target)
@@ -221,7 +222,7 @@ struct CachedBillingTests {
         }
     }
 
-    @Test("Cached billing: when Zoom fails, a client that wants nothing stale is told of the failure")
+    @Test("when Zoom fails, a client that forbids stale responses gets the failure")
     func nothingStale() async throws {
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             if attempt > 1 { throw .sourceFailed }
@@ -238,7 +239,7 @@ struct CachedBillingTests {
         }
     }
 
-    @Test("is older than it should be where the client puts up with it, and where Zoom fails")
+    @Test("a stale response is served if the client allows it, or if Zoom fails")
     func stale() async throws {
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             if attempt > 1 { throw .sourceFailed }
@@ -247,19 +248,19 @@ struct CachedBillingTests {
         try await with(source) { service, clock, _ in
             _ = try await service.send(Self.target)
             clock.advance(by: .seconds(400))
-            let patient = try await service.send(Self.target, [(.cacheControl, "max-stale=200")])
-            #expect(patient.status == 200 && patient.fields.string(.age) == "400")
+            let allowingStale = try await service.send(Self.target, [(.cacheControl, "max-stale=200")])
+            #expect(allowingStale.status == 200 && allowingStale.fields.string(.age) == "400")
             let usual = try await service.send(Self.target)
             #expect(usual.status == 200 && usual.fields.string(.age) == "400")
-            let particular = try await service.send(Self.target, [(.cacheControl, "no-cache")])
-            #expect(particular.status == 502)
+            let forbiddingStale = try await service.send(Self.target, [(.cacheControl, "no-cache")])
+            #expect(forbiddingStale.status == 502)
             clock.advance(by: .seconds(3600))
-            let late = try await service.send(Self.target)
-            #expect(late.status == 502)
+            let expired = try await service.send(Self.target)
+            #expect(expired.status == 502)
         }
     }
 
-    @Test("says also that there is no account, without asking again")
+    @Test("not found is cached, so repeated requests make one call to Zoom")
     func failure() async throws {
         let source = FakeSource { account, _ async throws(BillingFailure) in throw .accountNotFound(account) }
         try await with(source) { service, _, _ in
@@ -272,7 +273,7 @@ struct CachedBillingTests {
         }
     }
 
-    @Test("is given to nobody who may not see it")
+    @Test("a cached response is served only to authorized callers")
     func rights() async throws {
         let callers = FakeCallers([
             "all": .everything,

@@ -3,10 +3,10 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Whoever calls", .timeLimit(.minutes(1)))
+@Suite("Caller authentication", .timeLimit(.minutes(1)))
 struct CallerCheckTests {
     @Test(
-        "with a token that is mistyped is told so, and with one that was never given out or was revoked is not told which"
+        "a mistyped token is reported as such; unknown and revoked tokens get the same response"
     )
     func tokens() async throws {
         let (good, revoked) = (CallerToken.make(), CallerToken.make())
@@ -37,7 +37,7 @@ struct CallerCheckTests {
     }
 
     @Test(
-        "Authorization is read by its grammar: any case, one or more blanks, then a token",
+        "Authorization is a scheme in any case, one or more spaces, and a token",
         arguments: Transport.allCases,
         [
             Field(value: "Bearer TOKEN", status: 200), Field(value: "Bearer  TOKEN", status: 200),
@@ -69,7 +69,7 @@ struct CallerCheckTests {
         }
     }
 
-    @Test("A malformed Authorization field presents no token and counts as no guess; an unknown token counts")
+    @Test("an unknown token counts as a guess, and a malformed Authorization field does not")
     func guesses() async throws {
         try await TestService.with(source: FakeSource()) { service in
             func status(_ value: String) async throws -> Int {
@@ -79,13 +79,13 @@ struct CallerCheckTests {
                 for _ in 0..<60 { #expect(try await [400, 401].contains(status(value))) }
             }
             var statuses: [Int] = []
-            // More than are allowed at once, and more than are allowed again while they are sent.
+            // Until the burst is exceeded and the bucket refills more slowly than requests are sent.
             while statuses.last != 429, statuses.count < 10_000 { statuses.append(try await status("Bearer  wrong")) }
             #expect(statuses.last == 429 && statuses.count > 50)
         }
     }
 
-    @Test("has the rate of its own and not of another's")
+    @Test("each caller has its own rate limit")
     func rates() async throws {
         let (limited, free) = (CallerToken.make(), CallerToken.make())
         let callers = FakeCallers([
@@ -95,7 +95,7 @@ struct CallerCheckTests {
         ])
         try await TestService.with(source: FakeSource(), callers: callers) { service in
             var answers: [ClientResponse] = []
-            // As many as do not fit into the time they take, however slow the machine.
+            // More requests than the bucket can refill while they are sent, even on a slow machine.
             for _ in 0..<40 { answers.append(try await service.send("/v2/accounts/a/billing", token: limited)) }
             #expect(answers[0].status == 200 && answers[1].status == 200)
             let refused = try #require(answers.first { $0.status != 200 })

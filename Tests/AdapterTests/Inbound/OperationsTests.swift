@@ -7,7 +7,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@Suite("The listener for probes", .timeLimit(.minutes(1)))
+@Suite("Operations listener", .timeLimit(.minutes(1)))
 struct OperationsTests {
     private static func withOperations(
         checks: [Health.Check] = [], loops: [any EventLoop] = [], time: TestClock = TestClock(),
@@ -34,7 +34,7 @@ struct OperationsTests {
         return try await client.exchange(request, bodyBytesMax: 100_000, timeout: .minutes(5))
     }
 
-    @Test("says that the service is ready, until it is shutting down")
+    @Test("/readyz answers 200 until the shutdown begins, then 503, and /livez stays 200")
     func ready() async throws {
         try await Self.withOperations { client, health in
             let ready = try await Self.get(client, "/readyz")
@@ -46,7 +46,7 @@ struct OperationsTests {
         }
     }
 
-    @Test("says of each check since when it is as it is, and how to mend it")
+    @Test("/readyz?verbose lists each check with its status, start time and remedy")
     func verbose() async throws {
         let finding = Mutex(Health.Finding.good)
         let time = TestClock(start: .init(secondsSinceEpoch: 1_769_860_800))
@@ -68,7 +68,7 @@ struct OperationsTests {
             #expect(degraded.status == 200 && degraded.check["since"] == .string("2026-01-31T12:01:00Z"))
             #expect(degraded.check["detail"] == .string("slow") && degraded.check["remedy"] == .string("wait"))
 
-            // Worse in the same way is no new state.
+            // Another detail with the same status does not change the start time.
             finding.withLock { $0 = .degraded("slower", remedy: "wait") }
             time.advance(by: .seconds(60))
             let worse = try await zoom()
@@ -81,7 +81,7 @@ struct OperationsTests {
     }
 
     @Test(
-        "gives the metrics in the format that is asked for",
+        "/metrics uses the format of the Accept field",
         arguments: [
             (nil, "text/plain; version=0.0.4; charset=utf-8"), ("*/*", "text/plain; version=0.0.4; charset=utf-8"),
             ("text/plain", "text/plain; version=0.0.4; charset=utf-8"),
@@ -108,7 +108,7 @@ struct OperationsTests {
         }
     }
 
-    @Test("says that a loop is stuck, and that the service is dead then")
+    @Test("a blocked event loop makes /livez and /readyz answer 503")
     func stuck() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let (held, release) = (Event<Void>(), DispatchSemaphore(value: 0))
@@ -129,7 +129,7 @@ struct OperationsTests {
     }
 
     @Test(
-        "answers nothing else",
+        "other paths are answered 404 and other methods 405",
         arguments: [("GET", "/", 404), ("GET", "/v2/billing/stream", 404), ("POST", "/livez", 405)])
     func others(method: String, target: String, status: Int) async throws {
         try await Self.withOperations { client, _ in

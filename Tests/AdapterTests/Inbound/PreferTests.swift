@@ -4,9 +4,9 @@ import DomainFakes
 import Synchronization
 import Testing
 
-@Suite("What a client would like", .timeLimit(.minutes(1)))
+@Suite("Prefer: wait", .timeLimit(.minutes(1)))
 struct PreferTests {
-    /// Remembers for what it was asked.
+    /// Records the purposes of its lookups.
     private final class Source: ContactSource, SubAccountDirectory {
         let purposes = Mutex<[Purpose]>([])
 
@@ -27,7 +27,7 @@ struct PreferTests {
     }
 
     @Test(
-        "is told to who decides about turns, with who asks",
+        "the wait preference and the caller's name reach the contact source as queue timeout and purpose",
         arguments: [
             ("wait=5", 5), ("WAIT = 7", 7), ("respond-async, wait=10", 10), ("wait=3;foo=bar, x", 3), ("wait=0", 0),
             ("wait=301", 300), ("wait=99999999999999999999", 300), ("wait=1, wait=2", 1),
@@ -46,7 +46,7 @@ struct PreferTests {
         #expect(source.purposes.withLock { $0 } == [purpose])
     }
 
-    @Test("is not asked of a stream, which takes what is left")
+    @Test("a stream ignores the wait preference and uses bulk priority")
     func stream() async throws {
         let source = Source()
         try await TestService.with(source: source) { service in

@@ -4,7 +4,7 @@ import DomainFakes
 import NIOCore
 import Testing
 
-@Suite("The service", .timeLimit(.minutes(1)))
+@Suite("Service", .timeLimit(.minutes(1)))
 struct ServiceTests {
     private static func source(answer: @escaping FakeSource.Answer) -> FakeSource {
         FakeSource(listed: ["a", "b", "c"].map { AccountID(literal: $0) }, answer: answer)
@@ -12,7 +12,7 @@ struct ServiceTests {
 
     // MARK: One account
 
-    @Test("answers one account with Zoom's object, and what else Zoom sent after it", arguments: Transport.allCases)
+    @Test("a lookup returns Zoom's object, followed by Zoom's unknown members", arguments: Transport.allCases)
     func contact(transport: Transport) async throws {
         let contact = BillingContact(
             reading: { $0 == .apartment ? nil : "\($0) \"ä\"" },
@@ -41,7 +41,7 @@ struct ServiceTests {
     }
 
     @Test(
-        "says every failure in one way: problem details with Zoom's code and message",
+        "every failure is a problem details object with Zoom's code and message",
         arguments: Transport.allCases,
         [
             Case(
@@ -131,7 +131,8 @@ struct ServiceTests {
         Request(target: "/v2/billing/stream?only=contacts", status: 400, code: 300),
     ]
 
-    @Test("refuses, without asking Zoom", arguments: Transport.allCases, requests)
+    @Test(
+        "an invalid or unauthorized request is refused without a call to Zoom", arguments: Transport.allCases, requests)
     func refuses(transport: Transport, request: Request) async throws {
         let source = FakeSource()
         try await TestService.with(source: source, over: transport) { service in
@@ -139,7 +140,7 @@ struct ServiceTests {
                 request.target, method: request.method, token: request.token, request.fields)
             #expect(response.status == request.status)
             #expect(response.json?["code"]?.integer == request.code)
-            // Who shows no token is told of no error (RFC 6750, 3.1).
+            // Without credentials the challenge has no error code (RFC 6750, 3.1).
             let refused =
                 #"Bearer error="invalid_token", error_description="The token is not known, has expired or was revoked""#
             let challenge: String? =
@@ -156,7 +157,7 @@ struct ServiceTests {
     }
 
     @Test(
-        "takes what a client accepts in its many forms",
+        "every form of Accept that includes JSON is accepted",
         arguments: [
             "*/*", "application/json", "application/*", "text/html, application/json;q=0.5", "APPLICATION/JSON",
             "application/problem+json, */*;q=0.1",
@@ -168,7 +169,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("takes what a client accepts in several fields")
+    @Test("several Accept fields are combined")
     func acceptsInParts() async throws {
         try await TestService.with(source: FakeSource()) { service in
             let response = try await service.send(
@@ -177,7 +178,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("keeps a record of the stream on one line, whatever Zoom puts in it")
+    @Test("a stream record is one line, even if Zoom's JSON has line breaks")
     func oneLine() async throws {
         let zoom = ScriptedHandler { request in
             let path = String(decoding: request.path, as: UTF8.self)
@@ -197,7 +198,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("repeats a request id that can be repeated, and makes one where there is none", arguments: Transport.allCases)
+    @Test("a valid request id is returned, and an invalid one is replaced by a new one", arguments: Transport.allCases)
     func requestID(transport: Transport) async throws {
         try await TestService.with(source: FakeSource(), over: transport) { service in
             let own = try await service.send("/v2/accounts/a/billing", [(.requestID, "job-17.a_B")])
@@ -214,7 +215,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("answers HEAD like GET, without the body", arguments: Transport.allCases)
+    @Test("HEAD gets the response of GET without the body", arguments: Transport.allCases)
     func head(transport: Transport) async throws {
         try await TestService.with(source: FakeSource(listed: [AccountID(literal: "a")]), over: transport) { service in
             let excessive = [(FieldName.userAgent, String(repeating: "a", count: 20_000))]
@@ -233,7 +234,7 @@ struct ServiceTests {
 
     // MARK: The stream
 
-    @Test("streams every account, in order, with an end that counts them", arguments: Transport.allCases)
+    @Test("the stream has a line for each account in order, and an end line with counts", arguments: Transport.allCases)
     func stream(transport: Transport) async throws {
         let source = Self.source { account, _ async throws(BillingFailure) in
             switch account.rawValue {
@@ -265,7 +266,9 @@ struct ServiceTests {
         }
     }
 
-    @Test("goes on exactly after the account named, escaped or not", arguments: Transport.allCases, ["a", "%61"])
+    @Test(
+        "after= resumes the stream after the named account, percent-encoded or not", arguments: Transport.allCases,
+        ["a", "%61"])
     func resume(transport: Transport, after: String) async throws {
         let source = Self.source { account, _ async throws(BillingFailure) in .masterPays(.sample(account)) }
         try await TestService.with(source: source, over: transport) { service in
@@ -276,7 +279,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("leaves out all but the records where only they are wanted", arguments: Transport.allCases)
+    @Test("only=records omits the begin, failure and end lines", arguments: Transport.allCases)
     func records(transport: Transport) async throws {
         let source = Self.source { account, _ async throws(BillingFailure) in .masterPays(.sample(account)) }
         try await TestService.with(source: source, over: transport) { service in
@@ -287,7 +290,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("ends a stream that cannot go on with an error line and a reset, never with an end")
+    @Test("a stream that fails ends with an error line and a reset, without an end line")
     func broken() async throws {
         let source = Self.source { account, _ async throws(BillingFailure) in
             if account.rawValue == "b" { throw .credentialsRefused }
@@ -312,7 +315,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("cancels the lookups of a reader that goes away")
+    @Test("lookups are cancelled when the reader resets the stream")
     func readerLeaves() async throws {
         let started = Event<Void>()
         let cancelled = Event<Void>()

@@ -5,8 +5,8 @@ import Foundation
 import NIOCore
 import Testing
 
-/// What a stream is asked for, and with what it is chosen.
-@Suite("A stream", .timeLimit(.minutes(1)))
+/// The parameters of `/v2/billing/stream` and the body that selects accounts.
+@Suite("Stream parameters", .timeLimit(.minutes(1)))
 struct StreamTests {
     private static let accounts = (0..<20).map { AccountID(literal: "account-\(String(format: "%02d", $0))") }
 
@@ -20,7 +20,9 @@ struct StreamTests {
 
     private static func ids(_ lines: [JSONObject]) -> [String] { lines.compactMap { $0["account_id"]?.string } }
 
-    @Test("has as many accounts as are asked for, and says whether there are more", arguments: Transport.allCases)
+    @Test(
+        "limit= bounds the accounts, and the end line has the number of further accounts", arguments: Transport.allCases
+    )
     func limit(transport: Transport) async throws {
         try await with(over: transport) { service, _ in
             let part = try await service.send("/v2/billing/stream?after=account-04&limit=3").lines
@@ -35,10 +37,10 @@ struct StreamTests {
     }
 
     @Test(
-        "Lines and single answers have no line end inside, wherever a value comes from", arguments: Transport.allCases)
+        "no value in a line or a single response contains a line end", arguments: Transport.allCases)
     func lineEnds(transport: Transport) async throws {
         let ends = String(String.UnicodeScalarView(JSONTests.lineEnds.sorted()))
-        // Zoom's parser takes no control character as it is; those above U+001F may come unescaped.
+        // JSON strings must escape control characters up to U+001F; these above it may be unescaped.
         let raw = "\"1\u{85}2\u{2028}3\u{2029}4\""
         let contact = BillingContact(
             reading: { _ in "a\(ends)b" },
@@ -67,7 +69,7 @@ struct StreamTests {
         }
     }
 
-    @Test("leaves out the fields that are not asked for")
+    @Test("fields= selects the members of each record")
     func fields() async throws {
         try await with { service, _ in
             let lines = try await service.send("/v2/billing/stream?fields=country,zip&only=records").lines
@@ -79,7 +81,7 @@ struct StreamTests {
         }
     }
 
-    @Test("says of each line how old it is, and has none that is older than is asked for")
+    @Test("each record has as_of, and max_age= fetches older records again")
     func age() async throws {
         try await with { service, source in
             for (query, calls) in [("", 20), ("", 20), ("?max_age=60", 20), ("?max_age=0", 40)] {
@@ -91,7 +93,7 @@ struct StreamTests {
     }
 
     @Test(
-        "is refused with what it cannot be asked for",
+        "an invalid parameter is answered 400 without a call to Zoom",
         arguments: [
             "limit=0", "limit=x", "limit=-1", "max_age=-1", "max_age=1.5", "fields=", "fields=country,name",
             "order=descending", "order=arrival&after=account-04", "sub_reseller_id=", "only=contacts", "before=a",
@@ -105,7 +107,7 @@ struct StreamTests {
     }
 
     @Test(
-        "Cache-Control of a request for a stream bounds the age of its lines",
+        "Cache-Control of the request bounds the age of the records",
         arguments: [
             ("max-age=60", 20, 20), ("no-cache", 40, 40), ("max-age=0", 40, 40), ("no-store", 40, 60),
             ("max-age=60, no-store", 40, 60), ("max-stale", 20, 20), ("min-fresh=400", 40, 60),
@@ -118,14 +120,16 @@ struct StreamTests {
             time.advance(by: .seconds(10))
             let lines = try await service.send("/v2/billing/stream", [(.cacheControl, field)]).lines
             #expect(lines.count == 22 && source.calls.count == calls)
-            // What was answered to `no-store` was not cached: what was is ten seconds old, and too old for this.
+            // The records fetched for `no-store` were not cached. The cached ones are 10 s old, above max_age=5.
             let query = field.contains("no-store") || field.contains("min-fresh") ? "?max_age=5" : ""
             _ = try await service.send("/v2/billing/stream\(query)")
             #expect(source.calls.count == (field.contains("min-fresh") ? 40 : callsOfThird))
         }
     }
 
-    @Test("A stream is never answered from a cache: only-if-cached is refused with 504", arguments: ["GET", "HEAD"])
+    @Test(
+        "only-if-cached is answered 504, because a stream is never served from a cache alone",
+        arguments: ["GET", "HEAD"])
     func onlyIfCached(method: String) async throws {
         try await with { service, source in
             let answer = try await service.send(
@@ -134,9 +138,9 @@ struct StreamTests {
         }
     }
 
-    // MARK: Chosen accounts
+    // MARK: Selected accounts
 
-    @Test("A line of a posted body that has a member twice is a failure line, whichever member it is")
+    @Test("a line of the request body with a repeated member gives a failure line")
     func repeatedMembers() async throws {
         try await with { service, source in
             let body = """
@@ -159,7 +163,7 @@ struct StreamTests {
     }
 
     @Test(
-        "is of the accounts that are chosen, in that order, and tells of lines that choose none",
+        "a POST streams the selected accounts in order, with a failure line for each invalid line",
         arguments: Transport.allCases)
     func chosen(transport: Transport) async throws {
         try await with(over: transport) { service, source in
@@ -192,7 +196,7 @@ struct StreamTests {
         }
     }
 
-    @Test("of no accounts, of blank lines, and of one line that never ends")
+    @Test("an empty body, blank lines and an overlong line are handled")
     func oddBodies() async throws {
         try await with { service, _ in
             for body in ["", "\n\n \r\n"] {
@@ -206,7 +210,7 @@ struct StreamTests {
         }
     }
 
-    @Test("takes no body of another type, and none of the parameters that have no meaning there")
+    @Test("a POST with another content type is answered 415, and with after=, limit= or sub_reseller_id= 400")
     func refusedChoice() async throws {
         try await with { service, source in
             let form = try await service.post("/v2/billing/stream", "a=b", [(.contentType, "text/csv")])

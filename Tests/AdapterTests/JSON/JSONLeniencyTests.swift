@@ -2,7 +2,7 @@ import Adapters
 import NIOCore
 import Testing
 
-@Suite("JSON, read leniently")
+@Suite("Lenient JSON parser")
 struct JSONLeniencyTests {
     struct Case: CustomTestStringConvertible {
         let bytes: [UInt8]
@@ -22,14 +22,14 @@ struct JSONLeniencyTests {
     }
 
     @Test(
-        "accepts what is wrong inside of a value, as long as it is plain where the value ends",
+        "errors inside a value are repaired if the end of the value is clear",
         arguments: [
             Case(#""Koeln \ud83d""#, .string("Koeln \u{FFFD}")), Case(#""\ud83d\u0041""#, .string("\u{FFFD}A")),
             Case(#""\ude00\ud83d""#, .string("\u{FFFD}\u{FFFD}")),
             Case(#""\ud83d\ud83d\ude00""#, .string("\u{FFFD}\u{1F600}")), Case(#""\u12""#, .string("\u{FFFD}")),
             Case(#""\uzzzz""#, .string("\u{FFFD}zzzz")), Case(#""\x\'\ä""#, .string("x'ä")),
             Case([0x22, 0x4B, 0xF6, 0x6C, 0x6E, 0x22], .string("K\u{FFFD}ln")),
-            // The first two bytes of a character of three.
+            // The first two bytes of a three-byte character.
             Case([0x22, 0xE2, 0x82, 0x22], .string("\u{FFFD}")), Case("\"a\nb\tc\"", .string("a\nb\tc")),
             Case("\u{FEFF}[1]", .array([.number("1")])),
             Case("[01234, NaN, +1, .5]", .array(["01234", "NaN", "+1", ".5"].map(JSONValue.string))),
@@ -40,13 +40,13 @@ struct JSONLeniencyTests {
         #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: example.bytes) }
     }
 
-    /// Null in so many arrays.
+    /// Null inside `depth` nested arrays.
     private static func nested(_ depth: Int) -> JSONValue {
         (0..<depth).reduce(JSONValue.null) { value, _ in .array([value]) }
     }
 
     @Test(
-        "refuses what is cut off or can be read in two ways",
+        "truncated or ambiguous text is refused",
         arguments: [
             "", "{\"city\":\"Oak", "{\"city\":\"Oak\"", "{\"zip\":946", "[1,]", "[1 2]", "{\"a\"}", "{\"a\":}",
             "{\"a\":1,}",
@@ -56,7 +56,7 @@ struct JSONLeniencyTests {
         #expect(throws: JSONSyntaxError.self) { try JSONValue(readingLeniently: Array(text.utf8)) }
     }
 
-    @Test("gives the text of a repaired member as strict JSON, and that of every other as it was")
+    @Test("the text of a repaired member is strict JSON; other members keep their text")
     func text() throws {
         let bytes = Array(#"{"a \ud83d":{"b":["\ud83d",01],"c\ud83d":1.50},"d":{"e": 1.50}}"#.utf8)
         let object = try #require(try JSONValue(readingLeniently: bytes).object)
@@ -67,7 +67,7 @@ struct JSONLeniencyTests {
     }
 
     @Test(
-        "reads every text that is JSON as the strict reading does, at every place where bytes go wrong without a crash")
+        "valid JSON gives the same value as the strict parser; a wrong byte anywhere never crashes")
     func likeStrict() throws {
         let text = Array(#"{"a":[1,-2.5e3,true,null,"ä\ud83d\ude00\n"],"b":{"c":"","d":[[]]}}"#.utf8)
         let strict = try JSONValue(parsing: text)

@@ -10,7 +10,7 @@ struct JSONTests {
     }
 
     @Test(
-        "is read",
+        "valid text is parsed",
         arguments: [
             ("null", JSONValue.null), (" true ", .bool(true)), ("-0.5e+10", .number("-0.5e+10")), ("[]", .array([])),
             ("[1, \"a\"]", .array([.number("1"), .string("a")])), (#""\u00e4\ud83d\ude00\n\/""#, .string("ä😀\n/")),
@@ -20,7 +20,7 @@ struct JSONTests {
     }
 
     @Test(
-        "is refused where it is none",
+        "invalid text is refused",
         arguments: [
             "", " ", "tru", "nul", "01", "1.", "-", "1e", "+1", ".5", "[1,]", "[1 2]", "{\"a\"}", "{\"a\":}", "{a:1}",
             "{\"a\":1,}", "\"", "\"\\", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"a\nb\"", "1 2",
@@ -30,12 +30,12 @@ struct JSONTests {
         #expect(throws: JSONSyntaxError.self) { try parse(text) }
     }
 
-    @Test("is refused where it is not UTF-8")
+    @Test("text that is not UTF-8 is refused")
     func notUTF8() {
         #expect(throws: JSONSyntaxError.self) { try JSONValue(parsing: [0x22, 0xFF, 0x22]) }
     }
 
-    @Test("keeps the text of members as it was, to the last digit, but on one line")
+    @Test("members keep their text, including the digits of numbers, without line breaks")
     func text() throws {
         let object = try #require(
             try parse("{\"a\": 1.50, \"b\":{\n \"c d\" : [1,\t2 ],\r\n\"e\": \"x \\\" y\"}, \"a\": 2}").object)
@@ -52,7 +52,7 @@ struct JSONTests {
     ]
 
     @Test(
-        "JSON text that is passed on has its line ends escaped, and is otherwise the same to the byte",
+        "copied JSON text has its line ends escaped and is otherwise unchanged",
         arguments: [
             ("1.50", "1.50"), ("\"Köln é €\"", "\"Köln é €\""), ("\"a\u{85}b\"", #""a\u0085b""#),
             ("[\"\u{2028}\",1E+5,{\"k\u{2029}\":\"\u{7F}\"}]", #"["\u2028",1E+5,{"k\u2029":"\u007f"}]"#),
@@ -64,12 +64,12 @@ struct JSONTests {
         var buffer = ByteBuffer()
         buffer.writeJSONText(Array(text.utf8))
         #expect(String(buffer: buffer) == written)
-        // Members keep their text, which differs; the values do not.
+        // The texts of members differ, their values do not.
         let (values, before) = (try parse(written), try parse(text))
         #expect(values == before || values.array?.count == before.array?.count)
     }
 
-    @Test("JSON text that was cut off inside a character is passed on as it is")
+    @Test("JSON text truncated inside a character is copied unchanged")
     func cutOff() {
         for text: [UInt8] in [[0x22, 0xC2], [0x22, 0xE2], [0x22, 0xE2, 0x80], [0xC2, 0x22], [0xE2, 0x80, 0x22]] {
             var buffer = ByteBuffer()
@@ -78,7 +78,7 @@ struct JSONTests {
         }
     }
 
-    @Test("gives a value or an error for any mutation of itself", arguments: [UInt64.random(in: 0 ... .max)])
+    @Test("mutated text gives a value or an error, never a crash", arguments: [UInt64.random(in: 0 ... .max)])
     func mutations(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let seeds = [
@@ -96,7 +96,7 @@ struct JSONTests {
                 default: bytes.removeSubrange(index...)
                 }
             }
-            // Whatever it is, it does not trap; and what is taken can be written and read again.
+            // Parsing must not trap, and an accepted string must survive writing and reading.
             guard let value = try? JSONValue(parsing: bytes), case .string(let text) = value else { continue }
             var buffer = ByteBuffer()
             buffer.writeJSONString(text)
@@ -104,7 +104,7 @@ struct JSONTests {
         }
     }
 
-    @Test("strings survive being written and read, on one line", arguments: [UInt64.random(in: 0 ... .max)])
+    @Test("strings survive writing and reading, without line ends", arguments: [UInt64.random(in: 0 ... .max)])
     func strings(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         for _ in 0..<2000 {

@@ -3,7 +3,7 @@ import Metrics
 import NIOCore
 import Testing
 
-@Suite("Metrics")
+@Suite("Metrics registry")
 struct MetricsRegistryTests {
     private static func text(_ registry: MetricsRegistry, _ format: MetricSamples.Format = .text) -> String {
         var buffer = ByteBuffer()

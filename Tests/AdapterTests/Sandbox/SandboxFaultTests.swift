@@ -6,12 +6,12 @@ import NIOCore
 import NIOPosix
 import Testing
 
-/// What the sandbox does when it is told to fail, and what the Zoom client makes of it.
-@Suite("A sandbox that fails", .timeLimit(.minutes(2)))
+/// The Zoom client with each fault of the sandbox.
+@Suite("Sandbox faults and the Zoom client", .timeLimit(.minutes(2)))
 struct SandboxFaultTests {
     struct Case: CustomTestStringConvertible, Sendable {
         let fault: SandboxFault.Kind
-        /// What a lookup ends with that is not tried again.
+        /// The failure of a lookup without retries; nil if the lookup succeeds.
         let outcome: BillingFailure?
         var testDescription: String { fault.rawValue }
     }
@@ -33,7 +33,7 @@ struct SandboxFaultTests {
         return Case(fault: kind, outcome: outcome)
     }
 
-    /// A client that does not try again, but for a lost connection.
+    /// Runs `test` with a client that retries only lost connections.
     private func with(
         _ fault: SandboxFault, _ test: (ZoomMasters, SandboxZoom, AccountID) async throws -> Void
     ) async throws {
@@ -51,11 +51,11 @@ struct SandboxFaultTests {
         }
     }
 
-    @Test("is met by a lookup with a clear end, never a trap or half an answer", arguments: cases)
+    @Test("a lookup that meets the fault ends with the expected failure", arguments: cases)
     func lookup(of testCase: Case) async throws {
         var fault = SandboxFault(testCase.fault, operation: .getBilling)
         fault.delay = .milliseconds(1)
-        // One more than the connections that are made anew at once.
+        // One more than the number of immediate reconnections.
         fault.times = testCase.outcome == nil ? 1 : 2
         let outcome = testCase.outcome
         try await with(fault) { client, sandbox, account in
@@ -70,7 +70,7 @@ struct SandboxFaultTests {
     }
 }
 
-@Suite("The sandbox's faults")
+@Suite("Sandbox fault selection")
 struct SandboxTroubleTests {
     private func sandbox(_ faults: [SandboxFault], latency: Duration = .zero, seed: UInt64 = 1) -> SandboxZoom {
         var configuration = SandboxConfiguration(apps: [TestZoom.app], accounts: 10, seed: seed)
@@ -79,48 +79,48 @@ struct SandboxTroubleTests {
         return SandboxZoom(configuration: configuration, time: TestClock())
     }
 
-    /// Which of a thousand requests are answered 500.
-    private func spoiled(_ sandbox: SandboxZoom, _ target: String = "/v2/accounts/a/billing") async throws -> [Bool] {
-        var spoiled: [Bool] = []
+    /// For each of 1000 requests, whether it was answered 500.
+    private func failures(_ sandbox: SandboxZoom, _ target: String = "/v2/accounts/a/billing") async throws -> [Bool] {
+        var failures: [Bool] = []
         try await withServer(sandbox) { server in
             let http = HTTPClient(origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
             for _ in 0..<1000 {
                 let request = ClientRequest(method: "GET", scheme: "http", authority: "localhost", target: target)
                 let response = try await http.exchange(request, bodyBytesMax: 1_000_000, timeout: .minutes(5))
-                spoiled.append(response.status == 500)
+                failures.append(response.status == 500)
             }
             await http.close()
         }
-        return spoiled
+        return failures
     }
 
-    @Test("are for as many requests as they say, after as many as they let pass")
+    @Test("a fault skips its first requests and then applies the given number of times")
     func counted() async throws {
         var fault = SandboxFault(.status, operation: .getBilling)
         fault.skip = 3
         fault.times = 5
-        let found = try await spoiled(sandbox([fault]))
+        let found = try await failures(sandbox([fault]))
         #expect(
             found == Array(repeating: false, count: 3) + Array(repeating: true, count: 5)
                 + Array(repeating: false, count: 992))
     }
 
-    @Test("are for the operation and the account that they name alone")
+    @Test("a fault applies only to its operation and account")
     func named() async throws {
         var fault = SandboxFault(.status, operation: .getBilling)
         fault.account = "b"
-        #expect(try await spoiled(sandbox([fault])).allSatisfy { !$0 })
-        #expect(try await spoiled(sandbox([fault]), "/v2/accounts/b/billing").allSatisfy { $0 })
-        #expect(try await spoiled(sandbox([fault]), "/v2/accounts/b").allSatisfy { !$0 })
+        #expect(try await failures(sandbox([fault])).allSatisfy { !$0 })
+        #expect(try await failures(sandbox([fault]), "/v2/accounts/b/billing").allSatisfy { $0 })
+        #expect(try await failures(sandbox([fault]), "/v2/accounts/b").allSatisfy { !$0 })
     }
 
-    @Test("by chance are the same ones for the same seed, and as many as they say")
+    @Test("a fault with a probability has that rate and repeats with the same seed")
     func chance() async throws {
         var fault = SandboxFault(.status)
         fault.probability = 0.2
-        let found = try await spoiled(sandbox([fault]))
+        let found = try await failures(sandbox([fault]))
         #expect((150...250).contains(found.count { $0 }))
-        #expect(try await spoiled(sandbox([fault])) == found)
-        #expect(try await spoiled(sandbox([fault], seed: 2)) != found)
+        #expect(try await failures(sandbox([fault])) == found)
+        #expect(try await failures(sandbox([fault], seed: 2)) != found)
     }
 }

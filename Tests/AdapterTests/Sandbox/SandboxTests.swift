@@ -6,7 +6,7 @@ import NIOCore
 import NIOPosix
 import Testing
 
-@Suite("The sandbox", .timeLimit(.minutes(1)))
+@Suite("Sandbox", .timeLimit(.minutes(1)))
 struct SandboxTests {
     private let clock = TestClock()
 
@@ -24,7 +24,7 @@ struct SandboxTests {
         }
     }
 
-    /// Speaks to the sandbox as Zoom's pages say one speaks to Zoom, and shares nothing with the Zoom client.
+    /// A client written from Zoom's documentation. It shares no code with the Zoom client, so both cannot share a mistake.
     struct SandboxCaller {
         let http: HTTPClient
         let sandbox: SandboxZoom
@@ -47,14 +47,14 @@ struct SandboxTests {
             return try await send("POST", "/oauth/token", authorization: "Basic \(basic)", body: body)
         }
 
-        /// A GET with a good token.
+        /// A GET with a valid token.
         func get(_ target: String) async throws -> (status: Int, json: JSONObject, response: ClientResponse) {
             let token = try #require(try await token().json["access_token"]?.string)
             return try await send("GET", target, authorization: "Bearer \(token)")
         }
     }
 
-    @Test("The sandbox refuses a parameter that comes twice, in the body, the query or both")
+    @Test("a parameter repeated in the body, the query or both is refused")
     func repeatedParameters() async throws {
         try await with { caller in
             let body = "grant_type=account_credentials&account_id=master"
@@ -68,7 +68,7 @@ struct SandboxTests {
         }
     }
 
-    @Test("gives a token for the right credentials, in the body or the query")
+    @Test("valid credentials get a token, with parameters in the body or the query")
     func token() async throws {
         try await with { caller in
             let answer = try await caller.token()
@@ -84,7 +84,7 @@ struct SandboxTests {
     }
 
     @Test(
-        "refuses wrong ones as Zoom does",
+        "invalid credentials are refused with Zoom's error codes",
         arguments: [
             ("test-client:wrong", "grant_type=account_credentials&account_id=master", "invalid_client"),
             ("other:test-secret", "grant_type=account_credentials&account_id=master", "invalid_client"),
@@ -100,7 +100,7 @@ struct SandboxTests {
         }
     }
 
-    @Test("knows its accounts, and who pays for each")
+    @Test("billing information depends on the account: master pays, self pay or unknown")
     func billing() async throws {
         try await with { caller in
             let accounts = caller.sandbox.accounts
@@ -122,7 +122,7 @@ struct SandboxTests {
         }
     }
 
-    @Test("checks the token first, and does not say why it is none")
+    @Test("an invalid or expired token is answered 401")
     func tokens() async throws {
         try await with { caller in
             for authorization in [nil, "Bearer x", "Basic x", "Bearer"] {
@@ -136,7 +136,7 @@ struct SandboxTests {
         }
     }
 
-    @Test("lists its accounts in pages, with tokens that live 15 minutes")
+    @Test("the account list has pages, and page tokens expire after 15 minutes")
     func list() async throws {
         try await with(accounts: 650) { caller in
             var found: [String] = []
@@ -161,7 +161,7 @@ struct SandboxTests {
     }
 
     @Test(
-        "keeps a plan's limit in any one second",
+        "the per-second rate limit of each plan applies",
         arguments: [(SandboxConfiguration.Limits.free, 2), (.pro, 20), (.business, 60)])
     func limits(plan: SandboxConfiguration.Limits, perSecond: Int) async throws {
         try await with(limits: plan) { caller in
@@ -177,7 +177,7 @@ struct SandboxTests {
         }
     }
 
-    @Test("keeps a plan's limit of the day, and says when the next begins")
+    @Test("the daily rate limit applies, and Retry-After is the next day")
     func dailyLimit() async throws {
         try await with(limits: .free) { caller in
             let token = try #require(try await caller.token().json["access_token"]?.string)

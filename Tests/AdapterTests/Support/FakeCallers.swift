@@ -2,7 +2,7 @@ import Adapters
 import Domain
 import Synchronization
 
-/// The callers a test wants there to be, by their tokens; they may change.
+/// An in-memory caller directory, keyed by token. Tests may change it at any time.
 final class FakeCallers: CallerDirectory {
     private struct State {
         var callers: [SHA256Digest: Caller]
@@ -23,7 +23,7 @@ final class FakeCallers: CallerDirectory {
         return state.withLock { $0.callers[digest] }
     }
 
-    /// Gives the holder of a token other rights, or none.
+    /// Replaces the caller of a token, or removes it.
     func set(_ token: String, to caller: Caller?) {
         state.withLock { $0.callers[SHA256Digest(of: token)] = caller }
         let waiters = state.withLock { $0.waiters }

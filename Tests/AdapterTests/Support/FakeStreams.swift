@@ -2,14 +2,14 @@ import Adapters
 import NIOCore
 import Synchronization
 
-/// A service that answers `/v2/billing/stream` from memory, for tests of the programs that read streams.
+/// An in-memory service that answers `/v2/billing/stream`, for tests of programs that read streams.
 final class FakeStreams: RequestHandler {
     struct State {
-        /// The targets of all requests.
+        /// The targets of all requests received so far.
         var targets: [String] = []
         var scope = "one"
 
-        /// The city of each account's billing, as JSON.
+        /// The city in each billing contact, as JSON.
         var city = #""Bern""#
     }
 
@@ -17,12 +17,12 @@ final class FakeStreams: RequestHandler {
     let ids: [String]
     let prefix: String
 
-    /// Runs before the answer to each request, counted from 1; its response takes the place of the stream.
+    /// Runs before each response; requests are counted from 1. A response it returns replaces the stream.
     private let intercept: @Sendable (Int) async -> HTTPResponse?
 
     /// - Parameters:
     ///   - ids: The accounts, in ascending order.
-    ///   - prefix: The path that the service is found under.
+    ///   - prefix: The path prefix of the service.
     init(
         ids: [String], prefix: String = "", intercept: @escaping @Sendable (Int) async -> HTTPResponse? = { _ in nil }
     ) {

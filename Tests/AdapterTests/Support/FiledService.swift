@@ -6,15 +6,15 @@ import NIOCore
 import NIOPosix
 import Testing
 
-/// A `billing-service serve` with files for credentials and callers, on two Zooms of this process: that of the master
-/// account `main` and that of `second`.
+/// A `billing-service serve` process with a credentials file and a callers file. Its two master accounts, `main` and
+/// `second`, each use their own sandbox in this process.
 struct FiledService {
     let process: TestProcess
     let folder: String
     let base: String
     let ops: String
     let client: HTTPClient
-    /// Of the Zoom of `main`.
+    /// The port of the sandbox of `main`.
     let zoomPort: Int
     let main: SandboxZoom
     let second: SandboxZoom
@@ -31,7 +31,7 @@ struct FiledService {
     /// - Parameters:
     ///   - apiPath: The path of `zoom.api-url`.
     ///   - oauthPath: The path of `zoom.oauth-url`.
-    ///   - prepare: Gets the folder in which the files will be.
+    ///   - prepare: Runs before the service starts, with the folder of the files.
     static func with(
         _ arguments: [String] = [], accounts: Int = 20, scopes: [String] = TestZoom.app.scopes,
         apiPath: String = "/v2", oauthPath: String = "/oauth/token",
@@ -78,7 +78,7 @@ struct FiledService {
             [
                 "serve", "--http-port", "0", "--ops-port", "0", "--shutdown-delay", "0s", "--credentials-file",
                 folder + "/credentials.json", "--callers-file", folder + "/callers.json", "--zoom-plan", "business",
-                // What changes at Zoom is to be seen at once.
+                // No caching, so that changes at Zoom are visible at once.
                 "--cache-ttl", "0s",
             ] + arguments)
         let output = try await process.output(containing: "Operations on ")
@@ -135,12 +135,12 @@ struct FiledService {
         try await send(target, authorization: "Bearer " + token)
     }
 
-    /// Asks until it is answered so: what has been written to a file takes a moment to be in use.
+    /// Repeats the request until it has this status: the service takes a moment to reload a changed file.
     func wait(for status: Int, _ target: String, token: String) async throws {
         while try await send(target, token: token).status != status { try Task.checkCancellation() }
     }
 
-    /// A path to an account that the master pays for.
+    /// The path of an account that the master pays for.
     func account(of zoom: SandboxZoom, _ number: Int = 0) -> String {
         "/v2/accounts/\(zoom.accounts.id(of: number))/billing"
     }

@@ -1,13 +1,13 @@
 import Adapters
 import NIOCore
 
-/// A peer that speaks HTTP/2 frame by frame, so that a test reads like a trace of the wire.
+/// An HTTP/2 peer that sends and receives single frames, so that a test reads like a wire trace.
 ///
 ///     try await peer.send(.headers(1, FramePeer.get("/"), endsStream: true))
 ///     #expect(try await peer.next(.headers).stream == 1)
 struct FramePeer: ~Copyable {
     struct Frame: Equatable, CustomStringConvertible {
-        /// Of any number, since peers may send frames that nobody knows.
+        /// A frame type. Any number is possible, so that tests can send unknown types.
         struct Kind: RawRepresentable, Equatable {
             var rawValue: UInt8
 
@@ -88,7 +88,7 @@ struct FramePeer: ~Copyable {
             Frame(kind: .priority, stream: stream, payload: bytes(of: other) + [16])
         }
 
-        /// DATA that is padding alone.
+        /// A DATA frame with padding only.
         static func padding(_ stream: UInt32, count: UInt8 = 255) -> Frame {
             Frame(kind: .data, flags: 0x8, stream: stream, payload: [count] + Array(repeating: 0, count: Int(count)))
         }
@@ -110,7 +110,7 @@ struct FramePeer: ~Copyable {
         }
     }
 
-    /// The peer closed the connection instead of sending what was awaited.
+    /// The peer closed the connection before it sent the expected bytes.
     struct ConnectionClosed: Error {}
 
     static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
@@ -121,7 +121,7 @@ struct FramePeer: ~Copyable {
 
     /// Connects, sends the preface and `settings`, runs the test, and closes.
     ///
-    /// - Parameter acknowledges: Whether the server's SETTINGS, which are on their way by now, are acknowledged.
+    /// - Parameter acknowledges: Whether to acknowledge the server's SETTINGS.
     static func connected(
         to port: Int, tls: TLSContext? = nil, settings: [(id: UInt16, value: UInt32)] = [], acknowledges: Bool = true,
         _ test: (inout FramePeer) async throws -> Void
@@ -134,7 +134,7 @@ struct FramePeer: ~Copyable {
         }
     }
 
-    /// Connects and sends nothing.
+    /// Connects without sending the preface, runs the test, and closes.
     static func unprefaced(
         to port: Int, tls: TLSContext? = nil, _ test: (inout FramePeer) async throws -> Void
     ) async throws {
@@ -152,7 +152,7 @@ struct FramePeer: ~Copyable {
         self.outbound = outbound
     }
 
-    /// For a server: takes the client's preface, and says what a server says first.
+    /// For servers: reads the client's preface, then sends SETTINGS and their acknowledgement.
     mutating func greet(settings: [(id: UInt16, value: UInt32)] = []) async throws {
         while received.readableBytes < Self.preface.count {
             guard let bytes = try await inbound.next(isolation: #isolation) else { throw ConnectionClosed() }
@@ -162,7 +162,7 @@ struct FramePeer: ~Copyable {
         try await send(.settings(settings), .settingsAcknowledgement)
     }
 
-    /// Answers a request with status 200 and that body.
+    /// Answers a request with status 200 and this body.
     func answer(_ stream: UInt32, _ text: String) async throws {
         // `:status: 200` is entry 8 of HPACK's static table.
         try await send(
@@ -186,7 +186,7 @@ struct FramePeer: ~Copyable {
         try await outbound.write(bytes)
     }
 
-    /// Takes its time.
+    /// Waits 50 ms.
     func pause() async throws {
         try await testEventLoop.scheduleTask(in: .milliseconds(50)) {}.futureResult.get()
     }
@@ -195,7 +195,7 @@ struct FramePeer: ~Copyable {
         try await outbound.write(ByteBuffer(bytes: bytes))
     }
 
-    /// The next frame, whatever it is.
+    /// The next frame of any type.
     ///
     /// - Throws: `ConnectionClosed`.
     mutating func next() async throws -> Frame {
@@ -210,7 +210,7 @@ struct FramePeer: ~Copyable {
         }
     }
 
-    /// The next frame of that kind, others passed over; acknowledgements are, too.
+    /// The next frame of this kind. Skips other kinds, and acknowledgements.
     mutating func next(_ kind: Frame.Kind) async throws -> Frame {
         while true {
             let frame = try await next()
@@ -218,7 +218,8 @@ struct FramePeer: ~Copyable {
         }
     }
 
-    /// Sends a PING and returns what came before its answer: the peer has then done all it does at once.
+    /// Sends a PING and returns the frames received before its acknowledgement. The peer has then processed all earlier
+    /// frames.
     mutating func settle() async throws -> [Frame] {
         try await send(.ping())
         var frames: [Frame] = []
@@ -258,22 +259,22 @@ struct FramePeer: ~Copyable {
         request("GET", path) + fields
     }
 
-    /// HPACK's plainest form: literals that are not indexed (RFC 7541, 6.2.2).
+    /// HPACK literals without indexing (RFC 7541, 6.2.2).
     static func encode(_ fields: [(String, String)]) -> [UInt8] {
         fields.flatMap { [0] + text($0.0) + text($0.1) }
     }
 
-    /// A literal that is kept for later (RFC 7541, 6.2.1): the last one kept is the index 62.
+    /// An HPACK literal with incremental indexing (RFC 7541, 6.2.1). The newest entry has index 62.
     static func encodeIndexed(_ name: String, _ value: String) -> [UInt8] {
         [0x40] + text(name) + text(value)
     }
 
-    /// A string without Huffman's code (RFC 7541, 5.2).
+    /// A string literal without Huffman coding (RFC 7541, 5.2).
     private static func text(_ text: String) -> [UInt8] {
         integer(text.utf8.count, prefixBits: 7) + Array(text.utf8)
     }
 
-    /// RFC 7541, 5.1, the bits before the prefix unset.
+    /// An integer (RFC 7541, 5.1) with the bits before its prefix set to 0.
     static func integer(_ number: Int, prefixBits: Int) -> [UInt8] {
         let full = 1 << prefixBits - 1
         guard number >= full else { return [UInt8(number)] }

@@ -3,12 +3,12 @@ import NIOPosix
 import Synchronization
 import Testing
 
-/// Somebody else's program that listens on a port.
+/// A third-party program that listens on a port.
 enum PeerProgram {
     private static let nextPort = Atomic(Int.random(in: 15_000..<25_000))
 
-    /// A port nobody listens on, for programs that cannot be told to choose one and say which. It is below those that the
-    /// system chooses for whoever lets it (ip(7)), so that no other test is given it meanwhile.
+    /// A free port, for programs that cannot choose one themselves and report it. It is below the ephemeral port range
+    /// (`ip_local_port_range`, ip(7)), so that the system does not assign it to another test meanwhile.
     static func freePort() async throws -> Int {
         while true {
             let port = nextPort.add(1, ordering: .relaxed).newValue
@@ -35,7 +35,7 @@ enum PeerProgram {
         }
         process.signal(SIGTERM)
         let outcome = await process.outcome()
-        if case .failure = result { Issue.record("\(program) said \(outcome.errors) \(outcome.output)") }
+        if case .failure = result { Issue.record("\(program) printed \(outcome.errors) \(outcome.output)") }
         try result.get()
     }
 
@@ -46,7 +46,7 @@ enum PeerProgram {
                 "--silent", "--retry", "20", "--retry-connrefused", "--retry-delay", "1", "--output", "/dev/null",
                 "http://127.0.0.1:\(port)/",
             ])
-        // It is there, whatever it says to that.
+        // Any response proves that the program listens. 7 is curl's "failed to connect".
         try #require(outcome.status != 7, "nobody listens on \(port)")
     }
 }

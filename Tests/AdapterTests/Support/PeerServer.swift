@@ -3,9 +3,9 @@ import NIOCore
 import NIOPosix
 import Testing
 
-/// Connects to a server on this machine, for as long as `test` runs.
+/// Connects to a server on this machine, runs `test`, and closes the connection.
 ///
-/// - Parameter tls: With it the connection is one of TLS, its handshake over when the test begins.
+/// - Parameter tls: If present, the connection uses TLS, and its handshake is complete when the test begins.
 func withConnection(
     to port: Int, tls: TLSContext? = nil,
     _ test: (any Channel, PeerServer.Inbound.AsyncIterator, PeerServer.Outbound) async throws -> Void
@@ -29,7 +29,7 @@ func withConnection(
     }
 }
 
-/// Hears that a handshake of TLS is over.
+/// Succeeds its promise when the TLS handshake is complete.
 private final class HandshakeWaiter: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
@@ -55,22 +55,22 @@ private final class HandshakeWaiter: ChannelInboundHandler {
     }
 }
 
-/// A server that does what a test tells it, connection by connection.
+/// A server that runs one script of the test for each connection.
 enum PeerServer {
     typealias Inbound = NIOAsyncChannelInboundStream<ByteBuffer>
     typealias Outbound = NIOAsyncChannelOutboundWriter<ByteBuffer>
     typealias Script = @Sendable (Inbound.AsyncIterator, Outbound) async throws -> Void
 
-    /// Serves the first connections by `scripts`, one each, and closes each when its script ends. Later connections are
-    /// closed at once.
+    /// Runs one of `scripts` for each connection, in their order, and closes the connection when its script ends. Further
+    /// connections are closed at once.
     static func with(
         host: String = "127.0.0.1", port: Int = 0, tls: TLSContext? = nil, _ scripts: [Script],
         _ test: (Int) async throws -> Void
     ) async throws {
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            // Not read from until its script is there: what wraps it must not be dropped, as it would be with a
-            // connection that comes while the listener is closed.
+            // Reading starts with the script. The `NIOAsyncChannel` is created there too, because it must not be
+            // dropped unused, as happens to a connection that arrives while the listener closes.
             .childChannelOption(.autoRead, value: false)
             .bind(host: host, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -87,7 +87,7 @@ enum PeerServer {
                         for try await connection in connections {
                             let script = rest.popFirst()
                             group.addTask {
-                                // A peer that leaves in the middle of a script is the test's affair.
+                                // The test itself checks for peers that close during a script.
                                 try? await serve(connection, script)
                             }
                         }
@@ -100,7 +100,7 @@ enum PeerServer {
             } catch {
                 result = .failure(error)
             }
-            // Every connection that was taken is served to its end: it ends with its client.
+            // Accepted connections are served until their clients close them.
             try await listener.channel.close()
             try await group.waitForAll()
             try result.get()
@@ -117,7 +117,7 @@ enum PeerServer {
         }
     }
 
-    /// A connection of HTTP/2, its preface taken.
+    /// A script for an HTTP/2 connection whose preface has been read.
     static func frames(_ script: @escaping @Sendable (inout FramePeer) async throws -> Void) -> Script {
         { inbound, outbound in
             var peer = FramePeer(inbound: inbound, outbound: outbound)

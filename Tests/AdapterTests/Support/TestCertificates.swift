@@ -3,27 +3,27 @@ import Foundation
 import Logging
 import Testing
 
-/// Certificates made on the spot with the openssl command, in a folder that goes with the test.
+/// Certificates made with the openssl command, in a folder that is removed after the test.
 struct TestCertificates {
     let folder: String
 
-    /// Who signed all others.
+    /// The certificate authority of all certificates unless stated otherwise.
     var ca: String { folder + "/ca.pem" }
-    /// Signed nothing.
+    /// A certificate authority that signed only `unknownClient`.
     var otherCA: String { folder + "/other-ca.pem" }
     var server: ServerCertificate.Files { files("server") }
-    /// For another host.
+    /// A server certificate for another host.
     var stranger: ServerCertificate.Files { files("stranger") }
     var expired: ServerCertificate.Files { files("expired") }
-    /// Of a client, `URI:spiffe://example/reports` and `DNS:reports.example`.
+    /// A client certificate with the names `URI:spiffe://example/reports` and `DNS:reports.example`.
     var client: ServerCertificate.Files { files("client") }
-    /// Signed `chained`, and was signed by `ca`.
+    /// An intermediate certificate authority, signed by `ca`.
     var intermediate: String { folder + "/intermediate.pem" }
-    /// For the server and for clients; its file has `intermediate` in it.
+    /// A certificate for servers and clients, signed by `intermediate`, which its file includes.
     var chained: ServerCertificate.Files { files("chained") }
-    /// Of a client, with names of every kind, none of them written as most would.
+    /// A client certificate with names of every kind, none of them in canonical form.
     var named: ServerCertificate.Files { files("named") }
-    /// Of a client, signed by nobody anyone knows.
+    /// A client certificate signed by `otherCA`, which the server does not trust.
     var unknownClient: ServerCertificate.Files { files("unknown-client") }
 
     private func files(_ name: String) -> ServerCertificate.Files {
@@ -63,7 +63,7 @@ struct TestCertificates {
         }
     }
 
-    /// Puts a new certificate for the same names in the place of the server's.
+    /// Replaces the server certificate with a new one for the same names.
     func renewServer() async throws {
         let renewed = await TestProcess.run(
             "sh",

@@ -5,7 +5,7 @@ import Synchronization
 import SystemPackage
 import Testing
 
-/// A program, run as a user would run it.
+/// A program run in a process, as a user would run it.
 final class TestProcess: Sendable {
     struct Outcome: Sendable {
         let status: Int32
@@ -19,11 +19,11 @@ final class TestProcess: Sendable {
         var output = Data()
         var errors = Data()
         var processID: Int32?
-        /// Sent before the program had begun.
+        /// Signals sent before the program had started.
         var signalsEarly: [Int32] = []
         var status: Int32?
         var watchers: [Watcher] = []
-        var enders: [PendingWait<Outcome>] = []
+        var outcomeWaits: [PendingWait<Outcome>] = []
 
         var isOver: Bool { status != nil }
         var outcome: Outcome {
@@ -46,10 +46,10 @@ final class TestProcess: Sendable {
     }
 
     private let state = Mutex(State())
-    /// For messages.
+    /// The command, for messages.
     private let name: String
 
-    /// The product under test, beside the test runner.
+    /// The path of the product under test, which is in the folder of the test runner.
     static let billingService = product("billing-service")
 
     static func product(_ name: String) -> String {
@@ -63,14 +63,14 @@ final class TestProcess: Sendable {
 
     /// - Parameters:
     ///   - program: A path, or a name to be found in `PATH`.
-    ///   - environment: Added to that of the tests.
-    ///   - input: What it reads on standard input.
+    ///   - environment: Variables added to the environment of the tests.
+    ///   - input: The text of standard input.
     init(_ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = "") {
-        // The command and its subcommands; scripts that are arguments are long.
+        // The command and its subcommands, without long arguments such as scripts.
         name = ([program] + arguments.prefix(2).filter { $0.utf8.count < 30 }).joined(separator: " ")
         var added: [Environment.Key: String?] = [:]
         for (name, value) in environment { added[Environment.Key(stringLiteral: name)] = value }
-        // A session, and so a group, of its own: a test that is cancelled kills the program with all that it has started.
+        // A separate session and process group, so that a cancelled test can kill the program and its children.
         var options = PlatformOptions()
         options.createSession = true
         let configuration = Configuration(
@@ -78,15 +78,15 @@ final class TestProcess: Sendable {
             arguments: Arguments(arguments),
             environment: .inherit.updating(added), workingDirectory: FilePath(Self.root.path(percentEncoded: false)),
             platformOptions: options)
-        // Ends with the program, which every test sees to the end.
+        // This task ends when the program does; every test waits for that.
         Task {
             do {
                 let result = try await Subprocess.run(
                     configuration, input: .string(input), output: .sequence, error: .sequence
                 ) { execution in
-                    self.begun(execution.processIdentifier.value)
-                    async let output: Void = self.keep(execution.standardOutput, isOutput: true)
-                    async let errors: Void = self.keep(execution.standardError, isOutput: false)
+                    self.started(execution.processIdentifier.value)
+                    async let output: Void = self.collect(execution.standardOutput, isOutput: true)
+                    async let errors: Void = self.collect(execution.standardError, isOutput: false)
                     _ = try await (output, errors)
                 }
                 self.change { state in
@@ -104,12 +104,12 @@ final class TestProcess: Sendable {
         }
     }
 
-    private func begun(_ processID: Int32) {
+    private func started(_ processID: Int32) {
         change { $0.processID = processID }
         for signal in state.withLock({ $0.signalsEarly }) { kill(processID, signal) }
     }
 
-    private func keep(_ sequence: SubprocessOutputSequence, isOutput: Bool) async throws {
+    private func collect(_ sequence: SubprocessOutputSequence, isOutput: Bool) async throws {
         for try await buffer in sequence {
             let data = buffer.withUnsafeBytes { Data($0) }
             change { state in
@@ -126,20 +126,20 @@ final class TestProcess: Sendable {
                 .map { ($0.0.wait, $0.1) }
             let current = state
             state.watchers.removeAll { isOver || $0.sees(current) }
-            let over = isOver ? state.enders : []
-            if isOver { state.enders = [] }
+            let over = isOver ? state.outcomeWaits : []
+            if isOver { state.outcomeWaits = [] }
             return (seen, over, state.outcome)
         }
         for (wait, isThere) in seen { wait.resume(returning: isThere) }
         for wait in over { wait.resume(returning: outcome) }
     }
 
-    /// What it has printed, once that contains `text`.
+    /// Waits until standard output contains `text`, and returns the output so far.
     func output(containing text: String, file: String = #fileID, line: Int = #line) async throws -> String {
         try await outcome(containing: text, times: 1, isError: false, file, line).output
     }
 
-    /// Likewise, of what it has printed as errors.
+    /// Waits until standard error contains `text` that often, and returns the errors so far.
     @discardableResult
     func errors(
         containing text: String, times: Int = 1, file: String = #fileID, line: Int = #line
@@ -147,7 +147,7 @@ final class TestProcess: Sendable {
         try await outcome(containing: text, times: times, isError: true, file, line).errors
     }
 
-    /// How often `text` was printed as an error so far.
+    /// The number of times standard error contains `text` so far.
     func count(of text: String) -> Int {
         state.withLock { $0.outcome.errors.ranges(of: text).count }
     }
@@ -168,7 +168,7 @@ final class TestProcess: Sendable {
         return outcome
     }
 
-    /// Once it has begun.
+    /// The process identifier; nil until the program has started.
     var processID: Int32? { state.withLock { $0.processID } }
 
     func signal(_ signal: Int32) {
@@ -184,11 +184,11 @@ final class TestProcess: Sendable {
         if let processID { kill(-processID, SIGKILL) }
     }
 
-    /// How it ended. If the waiting task is cancelled, the program is killed, with everything it has started.
+    /// Waits until the program ends. If the waiting task is cancelled, the program and its children are killed.
     func outcome(file: String = #fileID, line: Int = #line) async -> Outcome {
         let ended = try? await wait(for: "the end of \(name)", file: file, line: line) {
             (pending: PendingWait<Outcome>) in
-            state.withLock { $0.enders.append(pending) }
+            state.withLock { $0.outcomeWaits.append(pending) }
             change { _ in }
         }
         if let ended { return ended }
@@ -199,13 +199,13 @@ final class TestProcess: Sendable {
     /// Anonymous memory, in KiB (proc(5), `status`).
     func memory() throws -> Int { try status("RssAnon") }
 
-    /// The most memory it had since `forgetPeak`, in KiB.
+    /// The peak resident memory since `resetPeakMemory`, in KiB (`VmHWM`).
     func peakMemory() throws -> Int { try status("VmHWM") }
 
-    /// What it has at this moment, in KiB, counted as its peak is.
+    /// The current resident memory, in KiB (`VmRSS`).
     func wholeMemory() throws -> Int { try status("VmRSS") }
 
-    func forgetPeak() throws {
+    func resetPeakMemory() throws {
         let id = try #require(processID)
         try Data("5".utf8).write(to: URL(filePath: "/proc/\(id)/clear_refs"))
     }
@@ -225,19 +225,19 @@ final class TestProcess: Sendable {
     }
 }
 
-/// The digest of a token for a callers file, made as the README says.
+/// The digest of a token for a callers file, made with the command in the README.
 func tokenDigest(_ token: String) async -> String {
     await TestProcess.run("sh", ["-c", "printf %s \(token) | sha256sum | cut -d' ' -f1"]).lines[0]
 }
 
-/// A `billing-service serve --sandbox` of its own.
+/// A `billing-service serve --sandbox` process started for one test.
 struct RunningService {
     let process: TestProcess
     let base: String
-    /// The listener for probes.
+    /// The base URL of the listener for probes.
     let ops: String
     let token: String
-    /// The lines it prints to be tried.
+    /// The example `curl` commands that the service prints.
     let curls: [String]
 
     var authorization: String { "authorization: Bearer \(token)" }
@@ -273,7 +273,7 @@ struct RunningService {
         #expect(outcome.status == expectedStatus, "\(outcome.errors)")
     }
 
-    /// Reads the stream, line by line.
+    /// A `curl` process that reads the stream of all accounts.
     func reader(_ version: String = "--http2-prior-knowledge") -> TestProcess {
         TestProcess(
             "curl", ["--silent", "--no-buffer", version, "-H", authorization, base + "/v2/billing/stream"])

@@ -8,7 +8,7 @@ import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// A handler made of a closure.
+/// A request handler made of a closure.
 struct ScriptedHandler: RequestHandler {
     let script: @Sendable (HTTPRequest) -> Reply
 
@@ -16,7 +16,7 @@ struct ScriptedHandler: RequestHandler {
         self.script = script
     }
 
-    /// Answers with what was asked: method, path, authority and body; with 400 if the body is none.
+    /// Answers with the method, target, authority and body of the request, or with 400 if the body is invalid.
     static let echo = ScriptedHandler { request in
         .eventually {
             guard let body = try? await request.body.collect(bytesMax: 1_000_000) else {
@@ -32,7 +32,7 @@ struct ScriptedHandler: RequestHandler {
         }
     }
 
-    /// Answers nothing before it is cancelled, and announces both.
+    /// Waits until the request is cancelled. Fires an event at the start and one at the cancellation.
     static func waiting(started: Event<Void>, cancelled: Event<Void>) -> ScriptedHandler {
         ScriptedHandler { _ in
             .eventually {
@@ -52,7 +52,7 @@ struct ScriptedHandler: RequestHandler {
 }
 
 extension Timeouts {
-    /// For tests of something else, on machines however busy.
+    /// Timeouts that never expire in tests of other features, even on a busy machine.
     static var patient: Timeouts {
         var timeouts = Timeouts()
         timeouts.handshake = .minutes(5)
@@ -77,7 +77,7 @@ extension HTTPClient.Configuration {
         return configuration
     }
 
-    /// For tests of something else, on machines however busy.
+    /// Sets timeouts that never expire in tests of other features, even on a busy machine.
     mutating func bePatient() {
         resolve = .minutes(5)
         connect = .minutes(5)
@@ -103,12 +103,12 @@ extension HTTPServer.Configuration {
 }
 
 extension Logger {
-    /// Says nothing.
+    /// Discards all records.
     static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 }
 
 extension Logger {
-    /// Says nothing, but fires `event` each time it is told `message`.
+    /// Discards all records, and fires `event` for each record with this message.
     static func announcing(_ message: String, _ event: Event<Void>) -> Logger {
         var logger = Logger(label: "test") { _ in AnnouncingLogHandler(message: message, event: event) }
         logger.logLevel = .trace
@@ -132,7 +132,7 @@ private struct AnnouncingLogHandler: LogHandler {
     }
 }
 
-/// Hands each record to a closure, its fields in order.
+/// Passes each record to a closure, as its message followed by its sorted fields.
 struct LineLogHandler: LogHandler {
     let line: @Sendable (String) -> Void
     var metadata: Logger.Metadata = [:]
@@ -155,7 +155,8 @@ struct LineLogHandler: LogHandler {
 
 let testEventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
 
-/// Runs services while `test` runs, then asks them to end and sees that they do; `ending` runs between the two.
+/// Runs services while `test` runs, then shuts them down and waits for them. `ending` runs after the shutdown was
+/// triggered.
 func withServices(
     _ services: [any Service], _ test: () async throws -> Void, whileEnding ending: () async throws -> Void = {}
 ) async throws {
@@ -178,7 +179,7 @@ func withServices(
     }
 }
 
-/// A server of its own on a port the system chose.
+/// Runs `test` with a server on a port that the system chooses.
 func withServer(
     _ handler: any RequestHandler, limits: Limits = Limits(), timeouts: Timeouts = .patient,
     tls: ServerCertificate? = nil, proxyProtocolTrusted: String = "", defences: DefenceLog? = nil,
@@ -206,7 +207,7 @@ extension HTTPResponse {
     }
 }
 
-/// An event that may happen several times, each time with a value that one waiter gets.
+/// An event that may fire several times. Each value goes to one waiter.
 final class Event<Value: Sendable>: Sendable {
     private struct State {
         var values: [Value] = []
@@ -224,12 +225,12 @@ final class Event<Value: Sendable>: Sendable {
                 }
                 return state.waits.removeFirst()
             }
-            // A waiter that was cancelled takes nothing: the value is the next one's.
+            // A cancelled waiter does not take the value: offer it to the next waiter.
             guard let wait, !wait.resume(returning: value) else { return }
         }
     }
 
-    /// The next value that was fired and nobody had yet.
+    /// Waits for the next value that no other waiter has taken.
     func next(file: String = #fileID, line: Int = #line) async throws(CancellationError) -> Value {
         try await wait(for: "an event", file: file, line: line) { (pending: PendingWait<Value>) in
             let value = state.withLock { state -> Value? in
@@ -249,10 +250,10 @@ extension Event where Value == Void {
 }
 
 extension ServerLoad {
-    /// Returns once nothing is being worked on and nothing is held: what a client has seen the end of, the server lets go
-    /// of a moment later.
+    /// Waits until no request is in flight and no bytes are buffered. The server releases both a moment after the client
+    /// has received the end of the response.
     ///
-    /// - Throws: when the test's time is up.
+    /// - Throws: `CancellationError` when the time limit of the test is exceeded.
     func untilAtRest() async throws {
         while requestsInFlight > 0 || bufferedBytes > 0 {
             try Task.checkCancellation()
@@ -271,7 +272,7 @@ func untilCancelled() async {
     }
 }
 
-/// Fields of a request in which a trace is told of.
+/// Extracts trace context from a dictionary of fields.
 struct DictionaryExtractor: Extractor {
     func extract(key: String, from carrier: [String: String]) -> String? { carrier[key] }
 }

@@ -8,7 +8,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
-/// A folder that goes with the test.
+/// Runs `test` with a temporary folder, which is removed afterwards.
 func withTemporaryFolder(_ test: (String) async throws -> Void) async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "billing-test-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
@@ -16,14 +16,14 @@ func withTemporaryFolder(_ test: (String) async throws -> Void) async throws {
     try await test(folder.path(percentEncoded: false))
 }
 
-/// Nobody but its owner may use the file, if it is a new one.
+/// Writes a file. A new file has mode 0600.
 func write(_ text: String, to path: String) throws {
     let isNew = !FileManager.default.fileExists(atPath: path)
     try Data(text.utf8).write(to: URL(filePath: path))
     if isNew { try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path) }
 }
 
-/// The real Zoom client on a Zoom of the test's making.
+/// The real Zoom client, connected to a sandbox in this process.
 struct TestZoom {
     static let app = SandboxConfiguration.App(
         accountID: "master", clientID: "test-client", clientSecret: "test-secret")
@@ -32,8 +32,8 @@ struct TestZoom {
     let sandbox: SandboxZoom
 
     /// - Parameters:
-    ///   - app: What the sandbox knows.
-    ///   - secret: What the client presents.
+    ///   - app: The app that the sandbox accepts.
+    ///   - secret: The client secret that the client sends.
     static func with(
         app: SandboxConfiguration.App = app, secret: String = app.clientSecret, accounts: Int = 200,
         limits: SandboxConfiguration.Limits = .none, rate: RateBudget.Rules? = nil,
@@ -49,7 +49,7 @@ struct TestZoom {
         }
     }
 
-    /// On any handler that plays Zoom.
+    /// Runs `test` with a client of a handler that acts as Zoom.
     static func with(
         _ handler: any RequestHandler, secret: String = app.clientSecret, rate: RateBudget.Rules? = nil,
         waitMax: Duration = .seconds(10), interactiveTimeMax: Duration? = nil, time: any TimeSource = SystemTime(),
@@ -67,7 +67,7 @@ struct TestZoom {
         }
     }
 
-    /// On a server that plays Zoom.
+    /// Runs `test` with a client of a server that acts as Zoom.
     static func with(
         _ server: HTTPServer, _ masters: [ZoomMasters.Master], _ credentials: FakeCredentials,
         sharedTokens: (any SharedTokens)? = nil, waitMax: Duration = .seconds(10), retryTime: Duration = .zero,
@@ -89,14 +89,14 @@ struct TestZoom {
         try await withServices([client]) { try await test(client) }
     }
 
-    /// An account of the sandbox the master pays for.
+    /// A sandbox account that the master pays for.
     var paidAccount: AccountID { AccountID(literal: sandbox.accounts.id(of: 0)) }
 
     var selfPayAccount: AccountID { AccountID(literal: sandbox.accounts.id(of: 42)) }
 }
 
 extension MasterCredentials {
-    /// Those of `TestZoom.app`.
+    /// The credentials of `TestZoom.app`.
     static func test(name: String = "main", secret: String = TestZoom.app.clientSecret) -> MasterCredentials {
         MasterCredentials(
             name: Name(literal: name), accountID: AccountID(literal: TestZoom.app.accountID),
@@ -115,7 +115,7 @@ extension ZoomMasters.Master {
     }
 }
 
-/// What a test's requests go over.
+/// The protocol of a test's requests: HTTP/2 in clear text, HTTP/2 over TLS, or HTTP/1.1 over TLS.
 enum Transport: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case h2c
     case h2
@@ -123,7 +123,7 @@ enum Transport: String, CaseIterable, Sendable, CustomTestStringConvertible {
 
     var testDescription: String { rawValue }
 
-    /// Both ends of TLS, made once; the files are gone by the time they are used.
+    /// The TLS contexts of server and clients, made once. Their files are removed before the first use.
     private static let contexts = Task {
         let made = Mutex<(ServerCertificate, h2: TLSContext, http1: TLSContext)?>(nil)
         try await TestCertificates.with { certificates in
@@ -142,7 +142,7 @@ enum Transport: String, CaseIterable, Sendable, CustomTestStringConvertible {
         }
     }
 
-    /// For a client that trusts that certificate.
+    /// A TLS context for a client that trusts `certificate()`.
     func trust() async throws -> TLSContext? {
         switch self {
         case .h2c: nil
@@ -165,7 +165,7 @@ enum Transport: String, CaseIterable, Sendable, CustomTestStringConvertible {
     }
 }
 
-/// The whole service in this process, from its socket to that of a sandbox or of a handler that plays Zoom.
+/// The whole service in this process, from its listener to its contact source.
 struct TestService {
     static let token = "caller-token"
     static let readerToken = "reader-token"
@@ -214,7 +214,7 @@ struct TestService {
 }
 
 extension TestService {
-    /// With a body, in one piece.
+    /// Sends a POST with a body.
     func post(
         _ target: String, _ body: String, _ fields: [(FieldName, String)] = []
     ) async throws(HTTPFailure) -> ClientResponse {
@@ -233,7 +233,7 @@ extension ClientResponse {
         (try? JSONValue(parsing: Array(body.readableBytesView)))?.object
     }
 
-    /// The objects of a body of NDJSON.
+    /// The objects of an NDJSON body.
     var lines: [JSONObject] {
         body.readableBytesView.split(separator: UInt8(ascii: "\n")).compactMap {
             (try? JSONValue(parsing: Array($0)))?.object

@@ -1,9 +1,9 @@
 import Adapters
 import NIOCore
 
-/// A peer that sends and reads text, byte for byte.
+/// A peer that sends and receives plain bytes.
 struct TextPeer: ~Copyable {
-    /// The peer closed the connection, after what is given.
+    /// The peer closed the connection after it had sent `received`.
     struct ConnectionClosed: Error { let received: String }
 
     private var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
@@ -33,13 +33,13 @@ struct TextPeer: ~Copyable {
         try await outbound.write(ByteBuffer(string: text))
     }
 
-    /// Sends something, and takes its time.
+    /// Sends text, then waits 50 ms.
     func dribble(_ text: String) async throws {
         try await send(text)
         try await testEventLoop.scheduleTask(in: .milliseconds(50)) {}.futureResult.get()
     }
 
-    /// Sends a request for that path, with `Host` and whatever fields are given.
+    /// Sends a request with `Host` and these field lines.
     func request(_ method: String, _ path: String, _ fields: String..., body: String = "") async throws {
         let fields = fields.map { $0 + "\r\n" }.joined()
         try await send("\(method) \(path) HTTP/1.1\r\nHost: localhost\r\n\(fields)\r\n\(body)")
@@ -47,7 +47,7 @@ struct TextPeer: ~Copyable {
 
     /// Reads up to and including `text`.
     ///
-    /// - Throws: `ConnectionClosed` if the connection ends before.
+    /// - Throws: `ConnectionClosed` if the connection closes first.
     mutating func read(through text: String) async throws -> String {
         while true {
             let all = String(buffer: received)
@@ -60,7 +60,7 @@ struct TextPeer: ~Copyable {
         }
     }
 
-    /// Reads a response with a length, or one without a body.
+    /// Reads a response with a Content-Length or without a body.
     mutating func response() async throws -> String {
         let head = try await read(through: "\r\n\r\n")
         let length = head.lowercased().firstMatch(of: /content-length: (\d+)/).flatMap { Int($0.output.1) } ?? 0
@@ -70,13 +70,13 @@ struct TextPeer: ~Copyable {
         return head + (received.readString(length: length) ?? "")
     }
 
-    /// Reads all there is until the connection ends.
+    /// Reads until the peer closes the connection.
     mutating func untilClosed() async throws -> String {
         while try await more() {}
         return String(buffer: received)
     }
 
-    /// Leaves without a word.
+    /// Closes the connection.
     func leave() {
         channel?.close(promise: nil)
     }

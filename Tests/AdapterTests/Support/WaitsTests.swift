@@ -2,9 +2,9 @@ import DomainFakes
 import Foundation
 import Testing
 
-@Suite("Waits of the tests", .timeLimit(.minutes(5)))
+@Suite("Test support: waiting", .timeLimit(.minutes(5)))
 struct WaitsTests {
-    @Test("A wait for an event ends with an error when its task is cancelled, before or after it began")
+    @Test("cancelling a task ends its wait for an event with an error, whether the wait had begun or not")
     func cancelled() async {
         let event = Event<Int>()
         let began = Signal()
@@ -20,7 +20,7 @@ struct WaitsTests {
         await #expect(throws: CancellationError.self) { try await late.value }
     }
 
-    @Test("An event goes to the next waiter if the first was cancelled")
+    @Test("an event goes to the next waiter if the first was cancelled")
     func passedOn() async throws {
         let event = Event<Int>()
         let first = Task { try await event.next() }
@@ -31,9 +31,9 @@ struct WaitsTests {
         #expect(try await second.joined == 7)
     }
 
-    @Test("A task that waits for a program kills it, and what it started, when it is cancelled")
+    @Test("cancelling a task that waits for a program kills the program and its children")
     func programKilled() async throws {
-        // The child keeps the output open: only when both are gone does the program count as ended.
+        // The child keeps standard output open, so the program counts as ended only when both processes are gone.
         let process = TestProcess("sh", ["-c", "echo started; sleep 1000 & wait"])
         _ = try await process.output(containing: "started")
         let waiting = Task { await process.outcome() }
@@ -41,7 +41,7 @@ struct WaitsTests {
         #expect(await waiting.value.status == 128 + SIGKILL)
     }
 
-    @Test("A signal sent before a program has begun reaches it")
+    @Test("a program receives a signal that was sent before it had started")
     func earlySignal() async {
         let process = TestProcess("sleep", ["1000"])
         process.signal(SIGTERM)
@@ -49,9 +49,9 @@ struct WaitsTests {
     }
 }
 
-@Suite("A run of the tests", .timeLimit(.minutes(5)))
+@Suite("scripts/run-tests.py", .timeLimit(.minutes(5)))
 struct RunTestsScriptTests {
-    /// Runs scripts/run-tests.py with a program in the place of `swift`.
+    /// Runs scripts/run-tests.py with a shell script in place of `swift`.
     private static func run(_ script: String, _ options: [String] = []) async throws -> TestProcess.Outcome {
         let made = Outcomes()
         try await withTemporaryFolder { folder in
@@ -70,7 +70,7 @@ struct RunTestsScriptTests {
         var outcome: TestProcess.Outcome?
     }
 
-    /// Writes where `swift test` was told to the events of a test that has begun.
+    /// Writes the events of a test that has started to the event stream file of `swift test`.
     private static let events = """
         events=$4
         say() { printf '%s\\n' "$1" >> "$events"; }
@@ -80,7 +80,7 @@ struct RunTestsScriptTests {
 
         """
 
-    @Test("A run that hangs is ended, says which test was running and leaves no process behind")
+    @Test("a hanging run is killed with all its processes, and the running test is printed")
     func hangs() async throws {
         let outcome = try await Self.run("setsid sleep 1000 & sleep 1000", ["--hang", "0.02"])
         #expect(outcome.status == 1)
@@ -88,14 +88,14 @@ struct RunTestsScriptTests {
         #expect(outcome.output.contains(" s  A thing: does something\n"))
     }
 
-    @Test("A test process that is killed ends the run, which says which test was running")
+    @Test("a killed test process ends the run, and the running test is printed")
     func killed() async throws {
         let outcome = try await Self.run("kill -KILL $$")
         #expect(outcome.status != 0)
         #expect(outcome.output.contains(" s  A thing: does something\n"))
     }
 
-    @Test("Each failure is printed with its test, its place and its cause")
+    @Test("each failure is printed with its test, source location and message")
     func failure() async throws {
         let issue = """
             {"kind":"event","payload":{"kind":"issueRecorded","testID":"T.S/f()",\
