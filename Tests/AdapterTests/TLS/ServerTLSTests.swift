@@ -4,9 +4,9 @@ import NIOCore
 import NIOPosix
 import Testing
 
-@Suite("A server over TLS", .timeLimit(.minutes(10)))
+@Suite("TLS server", .timeLimit(.minutes(10)))
 struct ServerTLSTests {
-    /// Answers with who the connection is from.
+    /// Answers with the names in the client certificate.
     private static let names = ScriptedHandler { request in
         .now(.text(request.peer.certificateNames.joined(separator: " ") + "\n"))
     }
@@ -23,13 +23,13 @@ struct ServerTLSTests {
             "curl", ["--silent", "--show-error"] + options + ["https://localhost:\(port)/"])
     }
 
-    @Test("speaks 1.2 and 1.3 and nothing older, with ciphers that HTTP/2 leaves")
+    @Test("only TLS 1.2 and 1.3 are accepted, with ciphers that HTTP/2 allows")
     func versions() async throws {
         try await TestCertificates.with { certificates in
             try await withServer(Self.names, tls: .test(certificates.server)) { server in
                 #expect(await Self.sClient(server.port, "-tls1_3").contains("New, TLSv1.3, Cipher is TLS_"))
                 #expect(await Self.sClient(server.port, "-tls1_2").contains("New, TLSv1.2, Cipher is ECDHE-"))
-                // Level 0, or the client itself would not try.
+                // Security level 0, so that the client offers old versions at all.
                 for old in ["-tls1_1", "-tls1"] {
                     #expect(
                         await Self.sClient(server.port, old, "-cipher", "ALL:@SECLEVEL=0").contains(
@@ -43,7 +43,7 @@ struct ServerTLSTests {
         }
     }
 
-    @Test("ends a connection that changes its keys again and again and says nothing")
+    @Test("a flood of TLS key updates closes the connection")
     func keyUpdates() async throws {
         try await TestCertificates.with { certificates in
             let defences = DefenceLog(logger: .silent)
@@ -52,7 +52,7 @@ struct ServerTLSTests {
             try await withServer(
                 Self.names, limits: limits, tls: .test(certificates.server), defences: defences
             ) { server in
-                // One at a time, or they are taken for one. Ends when nobody reads them any more.
+                // One line per key update, slowly, or openssl merges them. The loop ends when openssl has exited.
                 let outcome = await TestProcess.run(
                     "sh",
                     [
@@ -67,7 +67,7 @@ struct ServerTLSTests {
         }
     }
 
-    @Test("agrees on h2 before http/1.1, refuses what is neither, and takes silence for HTTP/1.1")
+    @Test("ALPN prefers h2 to http/1.1 and refuses others; without ALPN the connection uses HTTP/1.1")
     func applicationProtocols() async throws {
         try await TestCertificates.with { certificates in
             try await withServer(Self.names, tls: .test(certificates.server)) { server in
@@ -83,7 +83,7 @@ struct ServerTLSTests {
         }
     }
 
-    @Test("needs no SNI, and minds none")
+    @Test("connections with any SNI or none are accepted")
     func serverName() async throws {
         try await TestCertificates.with { certificates in
             try await withServer(Self.names, tls: .test(certificates.server)) { server in
@@ -93,7 +93,7 @@ struct ServerTLSTests {
         }
     }
 
-    @Test("refuses to renegotiate")
+    @Test("renegotiation is refused")
     func renegotiation() async throws {
         try await TestCertificates.with { certificates in
             try await withServer(Self.names, tls: .test(certificates.server)) { server in
@@ -103,12 +103,12 @@ struct ServerTLSTests {
         }
     }
 
-    @Test("resumes sessions by tickets", arguments: ["-tls1_3", "-tls1_2"])
+    @Test("session tickets resume sessions", arguments: ["-tls1_3", "-tls1_2"])
     func tickets(version: String) async throws {
         try await TestCertificates.with { certificates in
             try await withServer(Self.names, tls: .test(certificates.server)) { server in
                 let session = certificates.folder + "/session"
-                // The answer to a request comes after the tickets of TLS 1.3.
+                // In TLS 1.3 the tickets arrive before the response.
                 let request = "GET / HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n"
                 let first = await Self.sClient(server.port, version, "-sess_out", session, "-ign_eof", input: request)
                 #expect(first.contains("New, TLSv1"))
@@ -118,7 +118,7 @@ struct ServerTLSTests {
         }
     }
 
-    @Test("seals tickets with a new key after a while, and opens those of the two before it")
+    @Test("ticket keys rotate, and tickets of the two previous keys are accepted")
     func ticketKeys() throws {
         let keys = TicketKeys(rotatesEvery: .hours(12))
         let start = NIODeadline.now()
@@ -134,13 +134,13 @@ struct ServerTLSTests {
         }
         _ = name(39)
         #expect(keys.key(named: first, at: start + .hours(39)) == nil)
-        // What was not used for long is not used again, however few keys came after it.
+        // An old key is not used again, even if no newer key exists.
         #expect(keys.key(named: third, at: start + .hours(100)) == nil)
     }
 
-    // MARK: Clients' certificates
+    // MARK: Client certificates
 
-    @Test("lets in nobody without a certificate that comes from the authority named, and says who came")
+    @Test("only clients with a certificate of the configured authority are accepted, and their names are known")
     func clientCertificates() async throws {
         try await TestCertificates.with { certificates in
             var files = certificates.server
@@ -165,7 +165,7 @@ struct ServerTLSTests {
         }
     }
 
-    @Test("resumes no session where clients show certificates, which would not be looked at again")
+    @Test("sessions with client certificates are not resumed, so that each certificate is verified")
     func clientCertificatesEachTime() async throws {
         try await TestCertificates.with { certificates in
             var files = certificates.server
@@ -184,7 +184,7 @@ struct ServerTLSTests {
 
     // MARK: Files
 
-    @Test("says which file cannot be used, and why")
+    @Test("an unusable file is reported with its path and cause")
     func files() async throws {
         try await TestCertificates.with { certificates in
             try write("no certificate", to: certificates.folder + "/text")
@@ -211,7 +211,7 @@ struct ServerTLSTests {
     }
 
     @Test(
-        "TLS files that cannot be used: the failure says which file it is, and why",
+        "each kind of unusable TLS file has its own error text",
         arguments: [
             (TLSFailure.File.certificate, "certificate"), (.key, "private key"), (.trust, "certificate"),
         ])
@@ -242,7 +242,7 @@ struct ServerTLSTests {
         }
     }
 
-    @Test("TLS trust files: the issuing intermediate alone is enough, for clients and for servers")
+    @Test("a trust file with only the issuing intermediate is sufficient for clients and servers")
     func intermediateAlone() async throws {
         try await TestCertificates.with { certificates in
             for trusted in [certificates.intermediate, certificates.ca] {
@@ -276,7 +276,7 @@ struct ServerTLSTests {
     }
 
     @Test(
-        "Client certificates: names of every kind are told in their canonical form, whatever form they are written in")
+        "names in client certificates are reported in canonical form")
     func canonicalNames() async throws {
         try await TestCertificates.with { certificates in
             var files = certificates.server
@@ -298,7 +298,7 @@ struct ServerTLSTests {
         return output.split(separator: "\n").first { $0.hasPrefix("subject=") }.map(String.init) ?? output
     }
 
-    @Test("takes new files as soon as they are there, for new connections; those there are go on")
+    @Test("changed certificate files are used for new connections, and open connections continue")
     func reload() async throws {
         try await TestCertificates.with { certificates in
             let reloaded = Event<Void>()
@@ -333,7 +333,7 @@ struct ServerTLSTests {
         }
     }
 
-    @Test("takes files that a link swapped in one go leads to, as Kubernetes mounts them")
+    @Test("certificate files are reloaded when a symbolic link is swapped, as in Kubernetes")
     func swappedLink() async throws {
         try await TestCertificates.with { certificates in
             let folder = certificates.folder
@@ -366,7 +366,7 @@ struct ServerTLSTests {
         }
     }
 
-    @Test("hears the header of the PROXY protocol before the handshake", arguments: Transport.allCases)
+    @Test("a PROXY protocol header before the TLS handshake gives the client address", arguments: Transport.allCases)
     func proxied(transport: Transport) async throws {
         let handler = ScriptedHandler { request in .now(.text((request.peer.address?.ipAddress ?? "-") + "\n")) }
         try await withServer(
@@ -384,7 +384,7 @@ struct ServerTLSTests {
             let bare = await TestProcess.run("curl", ["-sk", version, url])
             #expect(bare.status != 0 && bare.output.isEmpty)
         }
-        // What it says is believed.
+        // The address of a trusted peer's header is used.
         try await withServer(handler, proxyProtocolTrusted: "127.0.0.0/8") { server in
             try await TextPeer.connected(to: server.port) { peer in
                 try await peer.send("PROXY TCP6 2001:db8::7 ::1 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -394,7 +394,7 @@ struct ServerTLSTests {
         }
     }
 
-    @Test("keeps the last good certificate while its files cannot be used, and says so")
+    @Test("if the changed files are unusable, the previous certificate stays in use and a warning is logged")
     func brokenReload() async throws {
         try await TestCertificates.with { certificates in
             let failed = Event<Void>()

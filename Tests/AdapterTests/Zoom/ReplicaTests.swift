@@ -5,8 +5,8 @@ import NIOCore
 import Synchronization
 import Testing
 
-/// Three replicas of one app, on a Zoom where a new token ends the older ones.
-@Suite("Replicas on one account", .timeLimit(.minutes(1)))
+/// Three replicas of one app. Their sandbox revokes older tokens when it issues a new one.
+@Suite("Replicas of one app", .timeLimit(.minutes(1)))
 struct ReplicaTests {
     private static func with(
         sharing: Bool, _ test: (SandboxZoom, [ZoomMasters]) async throws -> Void
@@ -29,11 +29,11 @@ struct ReplicaTests {
         }
     }
 
-    @Test("that share their tokens use one token, each in the others' place when it is renewed or revoked")
+    @Test("replicas with a shared token file use one token, and share its successor after a refresh or revocation")
     func shared() async throws {
         try await Self.with(sharing: true) { sandbox, replicas in
             let account = AccountID(literal: sandbox.accounts.id(of: 0))
-            // One is first, so that there is something to share.
+            // The first replica obtains the token that the others share.
             _ = try await replicas[0].billing(of: account, under: nil, for: .interactive)
             for round in 0..<3 {
                 try await withThrowingTaskGroup(of: Void.self) { group in
@@ -44,8 +44,8 @@ struct ReplicaTests {
                     }
                     try await group.waitForAll()
                 }
-                // One for each time that it was revoked; and more where several were at it in the same moment, and ended each
-                // other's: a busy machine has longer moments. Without sharing it would go on for as long as they ask.
+                // One token per revocation, and a few more if replicas refresh at the same moment and revoke each other's
+                // token, which is likelier on a busy machine. Without sharing, this would continue with every request.
                 #expect(sandbox.requestCounts.tokens <= 1 + round * 8)
                 if round == 0 { #expect(sandbox.requestCounts.tokens == 1) }
                 sandbox.revokeTokens()
@@ -53,7 +53,7 @@ struct ReplicaTests {
         }
     }
 
-    @Test("that share nothing do not ask for token after token")
+    @Test("replicas without a shared token file limit their token requests")
     func separate() async throws {
         try await Self.with(sharing: false) { sandbox, replicas in
             let account = AccountID(literal: sandbox.accounts.id(of: 0))
@@ -64,7 +64,7 @@ struct ReplicaTests {
                         _ = try await replica.billing(of: account, under: nil, for: .interactive(for: nil))
                         answered += 1
                     } catch {
-                        // Told how long it takes, and not that something is wrong with the credentials.
+                        // Reports a retry delay, not refused credentials.
                         guard case .sourceUnavailable(let wait) = error else { throw error }
                         #expect(wait > .seconds(2) && wait <= .seconds(60))
                         refused += 1

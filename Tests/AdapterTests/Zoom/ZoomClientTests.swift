@@ -6,13 +6,13 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("The Zoom client", .timeLimit(.minutes(1)))
+@Suite("Zoom client", .timeLimit(.minutes(1)))
 struct ZoomClientTests {
     private static let account = AccountID(literal: "a1")
 
     // MARK: Tokens
 
-    @Test("fetches one token, however many calls wait for it")
+    @Test("200 concurrent calls fetch one access token")
     func oneToken() async throws {
         try await TestZoom.with { zoom in
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -25,7 +25,7 @@ struct ZoomClientTests {
         }
     }
 
-    @Test("renews a token that is in use ahead of its end, at a moment of its own, while calls go on with the old one")
+    @Test("an access token in use is refreshed before it expires, and calls use the old one meanwhile")
     func renewal() async throws {
         let clock = TestClock()
         try await TestZoom.with(time: clock) { zoom in
@@ -35,7 +35,7 @@ struct ZoomClientTests {
             _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             #expect(zoom.sandbox.requestCounts.tokens == 1)
             clock.advance(by: .seconds(302))
-            // Nobody has asked for it: it happens all the same, and sleeps until the next one is due.
+            // The refresh needs no call; then the client sleeps until the next refresh is due.
             try await clock.sleepers(1)
             #expect(zoom.sandbox.requestCounts.tokens == 2)
             _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
@@ -43,7 +43,7 @@ struct ZoomClientTests {
         }
     }
 
-    @Test("lets a token expire that nobody uses, and takes another for the next call")
+    @Test("an unused access token expires, and the next call fetches a new one")
     func unused() async throws {
         let clock = TestClock()
         try await TestZoom.with(time: clock) { zoom in
@@ -55,7 +55,7 @@ struct ZoomClientTests {
         }
     }
 
-    @Test("takes one new token when Zoom no longer knows the one it had, and no call fails for it")
+    @Test("when Zoom revokes the access token, one new token is fetched and no call fails")
     func revoked() async throws {
         try await TestZoom.with { zoom in
             _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
@@ -70,7 +70,7 @@ struct ZoomClientTests {
         }
     }
 
-    @Test("does not ask again and again with credentials that are refused")
+    @Test("refused credentials are not sent again before the back-off has passed")
     func wrongSecret() async throws {
         let clock = TestClock()
         try await TestZoom.with(secret: "wrong", time: clock) { zoom in
@@ -87,7 +87,7 @@ struct ZoomClientTests {
     }
 
     @Test(
-        "says that Zoom refuses an app that may not use the Billing API",
+        "an app without access to the Billing API gets the failure that names the cause",
         arguments: [
             (.ordinary, ["billing:master"], .credentialsRefused),
             (.freeMaster, ["billing:master"], .credentialsRefused),
@@ -109,7 +109,7 @@ struct ZoomClientTests {
         }
     }
 
-    @Test("does not ask for what its token does not permit, and asks again once the app has the scope")
+    @Test("a call whose scope is missing is not sent, and is sent after the app got the scope")
     func scopes() async throws {
         var app = TestZoom.app
         app.scopes = ["account:master"]
@@ -123,7 +123,7 @@ struct ZoomClientTests {
                 try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             }
             #expect(zoom.sandbox.requestCounts.billing == 0)
-            // That call has had another token fetched.
+            // The failed call started the fetch of a new token.
             while !zoom.client.reports.allSatisfy(\.missing.isEmpty) { try await Self.yield() }
             _ = try await zoom.client.billing(of: zoom.paidAccount, for: .interactive)
             #expect(zoom.sandbox.requestCounts.tokens == 2)
@@ -141,23 +141,23 @@ struct ZoomClientTests {
         (.seconds(1) + Pacer.guardTime) / perSecond
     }
 
-    @Test("spaces its calls evenly, and lets those that somebody waits for go first")
+    @Test("calls are spaced evenly, and interactive calls precede bulk calls")
     func pace() async throws {
         let clock = TestClock()
         try await TestZoom.with(rate: .init(perSecond: 10), time: clock) { zoom in
             let done = Event<Purpose>()
-            // Started at once, and so in the queue when this returns.
-            func ask(_ purpose: Purpose) -> Task<Void, any Error> {
+            // Starts immediately, so the call is in the queue when this returns.
+            func call(_ purpose: Purpose) -> Task<Void, any Error> {
                 Task.immediate {
                     _ = try await zoom.client.billing(of: zoom.paidAccount, for: purpose)
                     done.fire(purpose)
                 }
             }
-            // The first goes at once; the others wait for their slots.
-            let first = ask(.interactive)
+            // The first call is sent at once; the others wait for their slots.
+            let first = call(.interactive)
             #expect(try await done.next() == .interactive)
-            let others = [ask(.bulk), ask(.bulk)]
-            let last = ask(.interactive)
+            let others = [call(.bulk), call(.bulk)]
+            let last = call(.interactive)
             for (slot, purpose) in [Purpose.interactive, .bulk, .bulk].enumerated() {
                 try await clock.sleepers(2)
                 #expect(zoom.sandbox.requestCounts.billing == slot + 1)
@@ -168,7 +168,7 @@ struct ZoomClientTests {
         }
     }
 
-    @Test("turns away at once who would wait too long for a slot, and says how long")
+    @Test("a call whose slot is after the queue deadline fails at once with the wait as Retry-After")
     func tooLong() async throws {
         let clock = TestClock()
         try await TestZoom.with(rate: .init(perSecond: 1, share: 0.1), waitMax: .seconds(5), time: clock) { zoom in
@@ -182,7 +182,7 @@ struct ZoomClientTests {
         }
     }
 
-    @Test("does not wait for a permit longer than its caller's request may take, however long the caller would")
+    @Test("the queueing time is bounded by the request timeout, even if the caller would wait longer")
     func waitLimit() async throws {
         let clock = TestClock()
         try await TestZoom.with(
@@ -199,12 +199,12 @@ struct ZoomClientTests {
         }
     }
 
-    @Test("keeps within a plan's limits: no call is refused for its rate")
+    @Test("100 calls at the plan's rate are never refused with 429")
     func withinLimits() async throws {
         let clock = TestClock()
         try await TestZoom.with(limits: .pro, rate: .init(perSecond: 20), time: clock) { zoom in
             let done = Event<Void>()
-            let asking = (0..<100).map { _ in
+            let tasks = (0..<100).map { _ in
                 Task.immediate {
                     _ = try await zoom.client.billing(of: zoom.paidAccount, for: .bulk)
                     done.fire()
@@ -212,19 +212,19 @@ struct ZoomClientTests {
             }
             try await done.next()
             for _ in 1..<100 {
-                // One more waits until the token is due.
+                // One further sleeper waits for the token refresh.
                 try await clock.sleepers(2)
                 clock.advance(by: Self.spacing(perSecond: 20))
                 try await done.next()
             }
-            for task in asking { try await task.joined }
+            for task in tasks { try await task.joined }
             #expect(zoom.sandbox.requestCounts.rateLimited == 0)
             #expect(zoom.sandbox.requestCounts.billing == 100)
             #expect(clock.now.sinceOrigin == Self.spacing(perSecond: 20) * 99)
         }
     }
 
-    @Test("says that the budget is spent when Zoom says so")
+    @Test("a 429 from Zoom is reported as rate limited")
     func rateLimited() async throws {
         let clock = TestClock()
         try await TestZoom.with(limits: .free, time: clock) { zoom in
@@ -236,19 +236,19 @@ struct ZoomClientTests {
     }
 
     @Test(
-        "says until when nothing is left of the day when Zoom says so, and asks no more",
+        "after a 429 for the daily limit, calls fail until it resets and are not sent",
         arguments: [
             (["x-ratelimit-type": "Daily-limit", "retry-after": "2026-02-01T00:00:00Z"], "Try again later.", 43_200),
             ([:], "You have exceeded the daily rate limit (10) of this API.", 43_200),
             (["retry-after": "60"], "You have reached the maximum daily rate limit for this API.", 60),
         ] as [([String: String], String, Int)])
     func dailyQuotaSpent(fields: [String: String], message: String, wait: Int) async throws {
-        let asked = Mutex(0)
+        let callCount = Mutex(0)
         let handler = ScriptedHandler { request in
             if request.path.elementsEqual("/oauth/token".utf8) {
                 return .now(.text(#"{"access_token":"t","expires_in":3600}"#))
             }
-            asked.withLock { $0 += 1 }
+            callCount.withLock { $0 += 1 }
             var response = HTTPResponse.text(#"{"code":429,"message":"\#(message)"}"#, status: 429)
             if let type = fields["x-ratelimit-type"] { response.fields.append(FieldName("x-ratelimit-type"), type) }
             if let after = fields["retry-after"] { response.fields.append(.retryAfter, after) }
@@ -262,25 +262,25 @@ struct ZoomClientTests {
                 }
             }
         }
-        #expect(asked.withLock { $0 } == 1)
+        #expect(callCount.withLock { $0 } == 1)
     }
 
-    @Test("uses what Zoom says is left beside others, and lets callers take turns", .timeLimit(.minutes(1)))
+    @Test("queued calls of different callers are sent in turn", .timeLimit(.minutes(1)))
     func turns() async throws {
         let clock = TestClock()
         try await TestZoom.with(rate: .init(perSecond: 10), time: clock) { zoom in
             let done = Event<String>()
-            func ask(_ caller: String) -> Task<Void, any Error> {
+            func call(_ caller: String) -> Task<Void, any Error> {
                 Task.immediate {
                     _ = try await zoom.client.billing(
                         of: zoom.paidAccount, for: .interactive(for: Name(literal: caller)))
                     done.fire(caller)
                 }
             }
-            let first = ask("a")
+            let first = call("a")
             #expect(try await done.next() == "a")
-            let others = ["a", "a", "a", "b"].map(ask)
-            // All four are in the queue once somebody behind them would wait for four turns more than for the next slot.
+            let others = ["a", "a", "a", "b"].map(call)
+            // All four calls are queued once a further call would wait for five slots.
             func wait() async -> Duration {
                 let purpose = Purpose.interactive(for: Name(literal: "a"), queueTimeout: .zero)
                 do throws(BillingFailure) {
@@ -292,7 +292,7 @@ struct ZoomClientTests {
             }
             while await wait() < .milliseconds(450) { try Task.checkCancellation() }
             for caller in ["a", "b", "a", "a"] {
-                // One more waits until the token is due.
+                // One further sleeper waits for the token refresh.
                 try await clock.sleepers(2)
                 clock.advance(by: Self.spacing(perSecond: 10))
                 #expect(try await done.next() == caller)
@@ -301,9 +301,9 @@ struct ZoomClientTests {
         }
     }
 
-    // MARK: Answers
+    // MARK: Responses
 
-    /// A Zoom that gives every call the same answer, after a good token.
+    /// A Zoom that issues a valid token and gives every call the same response.
     private static func answering(_ response: HTTPResponse) -> ScriptedHandler {
         ScriptedHandler { request in
             if request.path.elementsEqual("/oauth/token".utf8) {
@@ -328,7 +328,7 @@ struct ZoomClientTests {
     }
 
     @Test(
-        "takes no answer for a contact that is none",
+        "an error or unreadable response is the expected failure, never a contact",
         arguments: [
             Refusal(502, "<html>Bad gateway</html>", .sourceFailed),
             Refusal(200, "", .sourceFailed),
@@ -359,7 +359,7 @@ struct ZoomClientTests {
     }
 
     @Test(
-        "knows every way in which Zoom says self pay",
+        "every form of Zoom's self-pay error is recognized",
         arguments: [
             #"{"code":2100,"message":"This sub account is on self pay mode."}"#,
             #"{"code":"2100","error_message":"This sub account is on Self Pay mode."}"#,
@@ -369,13 +369,13 @@ struct ZoomClientTests {
         for status in [400, 200] {
             try await TestZoom.with(Self.answering(.text(body, status: status))) { client in
                 let billing = try await client.billing(of: Self.account, for: .interactive)
-                // An error with status 200 needs both its members to be one.
+                // With status 200, only a response with both code and message counts as an error.
                 #expect(billing == .selfPay)
             }
         }
     }
 
-    @Test("reads a contact leniently and loses nothing of it")
+    @Test("a contact with missing, unknown or mistyped members is read without loss")
     func lenient() async throws {
         let body = #"""
             {"address":null,"city":"Oakland","zip":94607,"code":0,"employee_count":"2-10","email":"a@example.com",
@@ -391,7 +391,7 @@ struct ZoomClientTests {
     }
 
     @Test(
-        "reads Retry-After in each of its forms",
+        "every form of Retry-After is read",
         arguments: [
             ("7", Duration.seconds(7)), ("2026-01-31T12:00:30Z", .seconds(30)),
             ("Sat, 31 Jan 2026 12:01:00 GMT", .seconds(60)), ("2020-05-31T00:00:00Z", .zero),
@@ -409,7 +409,7 @@ struct ZoomClientTests {
         }
     }
 
-    @Test("takes no list for whole that has an account without an id, or no end")
+    @Test("a malformed account list is a failure")
     func lists() async throws {
         for body in [#"{"accounts":[{"id":"a"},{"name":"b"}]}"#, #"{"accounts":{}}"#, #"{"next_page_token":"x"}"#] {
             try await TestZoom.with(Self.answering(.text(body))) { client in
@@ -418,7 +418,7 @@ struct ZoomClientTests {
         }
     }
 
-    @Test("lists every sub account, page by page")
+    @Test("all pages of the account list are read")
     func pages() async throws {
         try await TestZoom.with(accounts: 1001) { zoom in
             let accounts = try await zoom.client.subAccounts()
@@ -427,7 +427,7 @@ struct ZoomClientTests {
         }
     }
 
-    @Test("sends what Zoom needs to see, the trace of the request included")
+    @Test("a call has path, Authorization, Accept and the request's traceparent")
     func request() async throws {
         let seen = Mutex<[String?]>([])
         let handler = ScriptedHandler { request in

@@ -5,7 +5,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-/// A Zoom that answers by script, and counts what it is asked.
+/// A scripted Zoom that counts its requests.
 private final class ScriptedZoom: Sendable {
     private struct State {
         var tokens = 0
@@ -17,8 +17,8 @@ private final class ScriptedZoom: Sendable {
     private let call: @Sendable (String, Int) -> Reply
 
     /// - Parameters:
-    ///   - call: The answer to a call, by its account and its number from 0 among those for the account.
-    ///   - token: The answer to a request for a token, by its number from 0.
+    ///   - call: The response to a call, given its account and the number of earlier calls for that account.
+    ///   - token: The response to a token request, given the number of earlier token requests.
     init(
         call: @escaping @Sendable (String, Int) -> Reply = { _, _ in .now(.text(#"{"city":"Oakland"}"#)) },
         token: @escaping @Sendable (Int) -> HTTPResponse = { .text(#"{"access_token":"t\#($0)","expires_in":3600}"#) }
@@ -78,9 +78,9 @@ private func failure(_ client: ZoomMasters, _ account: String) async -> BillingF
     }
 }
 
-@Suite("Zoom client: the circuit breaker", .timeLimit(.minutes(2)))
+@Suite("Zoom client: circuit breaker", .timeLimit(.minutes(2)))
 struct ZoomCircuitTests {
-    @Test("unreadable answers of one account never stop calls for other accounts")
+    @Test("unreadable responses for one account never open the circuit for other accounts")
     func unreadable() async throws {
         let zoom = ScriptedZoom { account, _ in
             .now(response(200, account == "bad" ? "no JSON" : #"{"city":"Oakland"}"#))
@@ -92,7 +92,7 @@ struct ZoomCircuitTests {
     }
 
     @Test(
-        "an account that always fails with the same fault stops itself after twenty calls, and no other account",
+        "20 failures of one account open the circuit for this account only",
         arguments: [
             .now(response(500, #"{"code":500,"message":"Failed."}"#)), .now(response(502, "<html></html>")),
             .stream(HTTPResponse(status: 200)) { _ in .broken }, .abandoned { .disconnect },
@@ -107,7 +107,7 @@ struct ZoomCircuitTests {
         }
     }
 
-    @Test("twenty accounts that fail in a row open the circuit for all, one answer between them does not let it open")
+    @Test("failures of 20 accounts in a row open the circuit for all, and one success between them prevents it")
     func manyAccounts() async throws {
         let zoom = ScriptedZoom { account, _ in
             .now(account == "good" ? response(200, #"{"city":"Oakland"}"#) : response(500))
@@ -121,7 +121,7 @@ struct ZoomCircuitTests {
         }
     }
 
-    @Test("a connection that is lost with fifty calls on it is one event, and does not open the circuit")
+    @Test("losing a connection with 50 calls counts as one failure and does not open the circuit")
     func lostConnection() async throws {
         let zoom = ScriptedZoom { account, number in
             number == 0 && account != "first"
@@ -141,7 +141,7 @@ struct ZoomCircuitTests {
         }
     }
 
-    @Test("the retries of a call count once: three calls that try again and again do not open the circuit")
+    @Test("the retries of a call count as one failure, so three failing calls do not open the circuit")
     func retries() async throws {
         let zoom = ScriptedZoom { account, _ in .now(response(account == "good" ? 200 : 503, #"{"city":"Oakland"}"#)) }
         try await zoom.with(retryTime: .seconds(15)) { client in
@@ -151,7 +151,7 @@ struct ZoomCircuitTests {
         }
     }
 
-    @Test("a token endpoint that fails does not open the circuit of the API")
+    @Test("failures of the token endpoint do not open the circuit of the API")
     func tokenEndpoint() async throws {
         let clock = TestClock()
         let zoom = ScriptedZoom(token: { $0 == 0 ? response(500) : response(200, #"{"access_token":"t"}"#) })
@@ -164,7 +164,7 @@ struct ZoomCircuitTests {
     }
 
     @Test(
-        "a 503 with Retry-After is passed on as it is, and that account is not asked for before",
+        "after a 503 with Retry-After, calls for that account fail with the remaining time and are not sent",
         arguments: ["90", "Sat, 31 Jan 2026 12:01:30 GMT"])
     func retryAfter(value: String) async throws {
         let clock = TestClock()
@@ -188,7 +188,7 @@ struct ZoomCircuitTests {
 @Suite("Zoom client: refused tokens", .timeLimit(.minutes(2)))
 struct ZoomTokenRefusalTests {
     @Test(
-        "a refused token is renewed once by its code, whatever the status is",
+        "an error code for an invalid token causes one token refresh, with any status",
         arguments: [200, 400, 401, 403, 500],
         [
             #"{"code":124,"message":"Invalid access token."}"#, #"{"code":"124","message":"Access token is expired."}"#,
@@ -208,7 +208,7 @@ struct ZoomTokenRefusalTests {
     }
 
     @Test(
-        "what is no matter of the token leaves it in use, whatever the status is",
+        "other error codes do not cause a token refresh, with any status",
         arguments: [
             (#"{"code":124,"message":"Account does not exist: a."}"#, .accountNotFound(AccountID(literal: "a"))),
             (#"{"code":2001,"message":"Account does not exist: a."}"#, .accountNotFound(AccountID(literal: "a"))),
@@ -228,12 +228,12 @@ struct ZoomTokenRefusalTests {
     }
 }
 
-@Suite("Zoom client: a token endpoint that asks not to be asked", .timeLimit(.minutes(2)))
+@Suite("Zoom client: rate-limited token endpoint", .timeLimit(.minutes(2)))
 struct ZoomTokenLimitTests {
     private static let forms = ["7", "Sat, 31 Jan 2026 12:00:07 GMT", "2026-01-31T12:00:07Z"]
 
     @Test(
-        "all callers are told how long Retry-After has to run, and no token is asked for before",
+        "until Retry-After has passed, calls fail with the remaining time and no token is requested",
         arguments: [429, 503], forms)
     func retryAfter(status: Int, value: String) async throws {
         let clock = TestClock(start: Timestamp(secondsSinceEpoch: 1_769_860_800))
@@ -263,7 +263,7 @@ struct ZoomTokenLimitTests {
         }
     }
 
-    @Test("a caller with time waits for as long as Retry-After says, and gets the answer")
+    @Test("a call with enough retry time waits for Retry-After and succeeds")
     func waits() async throws {
         let clock = HurriedClock()
         let zoom = ScriptedZoom(token: {
@@ -275,7 +275,7 @@ struct ZoomTokenLimitTests {
         }
     }
 
-    @Test("a token in use outlives a refused renewal, which is not tried again before Retry-After has passed")
+    @Test("a token stays in use after a refused refresh, which is retried only after Retry-After")
     func renewal() async throws {
         let clock = TestClock()
         let zoom = ScriptedZoom(token: {
@@ -292,7 +292,7 @@ struct ZoomTokenLimitTests {
             #expect(zoom.tokens == 2)
             clock.advance(by: .seconds(200))
             #expect(await failure(client, "a") == nil)
-            // The token ends before its end for safety; then callers are told what is left of the 290 seconds.
+            // The client stops using the token shortly before it expires. Calls then fail with the rest of the 290 s.
             clock.advance(by: .seconds(80))
             #expect(await failure(client, "a") == .rateLimited(retryAfter: .seconds(10)))
             #expect(zoom.tokens == 2)
@@ -303,10 +303,10 @@ struct ZoomTokenLimitTests {
     }
 }
 
-@Suite("Zoom client: an address that is not Zoom's", .timeLimit(.minutes(2)))
+@Suite("Zoom client: wrong address", .timeLimit(.minutes(2)))
 struct ZoomAddressTests {
     @Test(
-        "a path that is not there, a redirect and a web page are told apart from Zoom failing",
+        "an unknown path, a redirect and a web page are reported as a wrong zoom.api-url",
         arguments: [
             (response(404), "status 404, and not in Zoom's form"), (response(404, "{}"), "status 404"),
             (response(404, "<html></html>"), "status 404"), (response(405), "status 405"),
@@ -348,7 +348,7 @@ struct ZoomAddressTests {
     }
 
     @Test(
-        "answers of Zoom's about an account, and pages of its gateways, do not speak against the address",
+        "errors about an account and gateway errors are not reported as a wrong zoom.api-url",
         arguments: [
             response(404, #"{"code":3200,"message":"Cannot find Zuora subscription for account:a."}"#),
             response(502, "<html></html>"), response(503, "<html></html>"), response(200, "{}"),
@@ -364,7 +364,7 @@ struct ZoomAddressTests {
         }
     }
 
-    @Test("a token endpoint that is elsewhere is told apart from credentials that are refused")
+    @Test("a token endpoint at another address is reported as a wrong zoom.oauth-url, not as refused credentials")
     func oauth() async throws {
         for (answer, reason) in [
             (response(404), "nothing is at this path"), (response(302), "a redirect (status 302)"),
@@ -386,15 +386,15 @@ struct ZoomAddressTests {
     }
 }
 
-@Suite("Zoom client: text that is not quite JSON", .timeLimit(.minutes(2)))
+@Suite("Zoom client: invalid text in JSON", .timeLimit(.minutes(2)))
 struct ZoomTextTests {
-    /// Half a surrogate pair, and a byte that is not UTF-8 in the place of each `~`.
+    /// A response in which each `~` is replaced by a byte that is not UTF-8.
     private static func bad(_ text: String) -> HTTPResponse {
         let bytes = Array(text.utf8).map { $0 == UInt8(ascii: "~") ? 0xFF : $0 }
         return HTTPResponse(status: 200, body: ByteBuffer(bytes: bytes))
     }
 
-    @Test("a contact with half a surrogate pair, or bytes that are not UTF-8, is read, with U+FFFD in their place")
+    @Test("lone surrogates and invalid UTF-8 in a contact become U+FFFD")
     func contact() async throws {
         let zoom = ScriptedZoom { _, _ in
             .now(
@@ -411,7 +411,7 @@ struct ZoomTextTests {
     }
 
     @Test(
-        "a list with such names lists all accounts, an error with such a text is the error, a token with such a member is good"
+        "account lists, errors and token responses with invalid text are read"
     )
     func others() async throws {
         let token = #"{"access_token":"t","token_type":"\ud83d~","scope":"account:master billing:master \ud83d"}"#

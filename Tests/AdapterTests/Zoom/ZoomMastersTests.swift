@@ -7,11 +7,11 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@Suite("Zoom, for several master accounts", .timeLimit(.minutes(1)))
+@Suite("Master accounts", .timeLimit(.minutes(1)))
 struct ZoomMastersTests {
     private static let newSecret = "another-secret"
 
-    /// The app of `TestZoom`, with another secret.
+    /// The app of `TestZoom` with another secret.
     private static var rotated: SandboxConfiguration.App {
         var app = TestZoom.app
         app.clientSecret = newSecret
@@ -24,10 +24,10 @@ struct ZoomMastersTests {
         let client: ZoomMasters
         let credentials: FakeCredentials
 
-        /// What the client was made with, and is told again when only credentials are others.
+        /// The masters that the client was created with, passed to `update` again when only credentials change.
         let masters: [ZoomMasters.Master]
 
-        func ask(_ master: String? = nil) async throws(BillingFailure) -> AccountBilling {
+        func lookUp(_ master: String? = nil) async throws(BillingFailure) -> AccountBilling {
             try await client.billing(
                 of: AccountID(literal: sandbox.accounts.id(of: 0)), under: master.map { Name(literal: $0) },
                 for: .interactive)
@@ -50,89 +50,89 @@ struct ZoomMastersTests {
         }
     }
 
-    // MARK: Other credentials
+    // MARK: Changed credentials
 
-    @Test("takes a token with a new secret once it is told, and uses the old token until then")
+    @Test("after an update of the credentials a token is fetched with the new secret; the old token is used until then")
     func rotation() async throws {
         try await Self.with { zoom in
-            _ = try await zoom.ask()
+            _ = try await zoom.lookUp()
             zoom.sandbox.replace(Self.rotated)
-            _ = try await zoom.ask()
+            _ = try await zoom.lookUp()
             zoom.credentials.set(.test(secret: Self.newSecret))
             await zoom.client.update(zoom.masters)
-            while zoom.sandbox.requestCounts.tokens < 2 { try await Self.asks(zoom) }
+            while zoom.sandbox.requestCounts.tokens < 2 { try await Self.lookUpWhileWaiting(zoom) }
             await zoom.client.update(zoom.masters)
-            _ = try await zoom.ask()
+            _ = try await zoom.lookUp()
             #expect(zoom.sandbox.requestCounts.tokens == 2)
         }
     }
 
-    /// A request of the test's, and time for those of others.
-    private static func asks(_ zoom: Zoom) async throws {
+    /// Looks up an account while the test waits for another request.
+    private static func lookUpWhileWaiting(_ zoom: Zoom) async throws {
         try Task.checkCancellation()
-        _ = try await zoom.ask()
+        _ = try await zoom.lookUp()
     }
 
-    @Test("goes on with the old token when the new secret is wrong, and says so")
+    @Test("if the new secret is wrong, the old token stays in use and a warning is logged")
     func wrongRotation() async throws {
         let warned = Event<Void>()
         let warning = "Zoom gives no new access token: the old one stays in use"
         try await Self.with(logger: .announcing(warning, warned)) { zoom in
-            _ = try await zoom.ask()
+            _ = try await zoom.lookUp()
             zoom.credentials.set(.test(secret: "wrong"))
             await zoom.client.update(zoom.masters)
             try await warned.next()
-            _ = try await zoom.ask()
-            // Nor is it tried again and again.
+            _ = try await zoom.lookUp()
+            // The wrong secret is not sent again.
             await zoom.client.update(zoom.masters)
-            _ = try await zoom.ask()
+            _ = try await zoom.lookUp()
             #expect(zoom.sandbox.requestCounts.tokens == 2)
         }
     }
 
-    @Test("reads the store again when Zoom refuses the token: a new secret is used though nobody told of it")
+    @Test("when Zoom refuses the token, a new secret in the store is used without an update")
     func refusedToken() async throws {
         try await Self.with { zoom in
-            _ = try await zoom.ask()
+            _ = try await zoom.lookUp()
             zoom.sandbox.replace(Self.rotated)
             zoom.credentials.set(.test(secret: Self.newSecret))
             zoom.sandbox.revokeTokens()
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<50 { group.addTask { _ = try await zoom.ask() } }
+                for _ in 0..<50 { group.addTask { _ = try await zoom.lookUp() } }
                 try await group.waitForAll()
             }
             #expect(zoom.sandbox.requestCounts.tokens == 2)
         }
     }
 
-    @Test("reads the store once more when Zoom refuses the secret: one that came meanwhile is used, and no call fails")
+    @Test("when Zoom refuses the secret, the store is read again and a newer secret is used")
     func refusedSecret() async throws {
         try await Self.with { zoom in
             zoom.sandbox.replace(Self.rotated)
-            // Read by the first attempt, and changed before its answer is there.
+            // The secret changes after the first attempt has read the old one.
             zoom.credentials.set(.test(secret: Self.newSecret), afterReads: 1)
-            _ = try await zoom.ask()
+            _ = try await zoom.lookUp()
             #expect(zoom.sandbox.requestCounts.tokens == 2)
         }
     }
 
-    @Test("forgets that credentials were refused when there are others")
+    @Test("new credentials are used although the previous ones were refused")
     func recovered() async throws {
         try await Self.with(FakeCredentials([.test(secret: "wrong")])) { zoom in
-            await #expect(throws: BillingFailure.credentialsRefused) { try await zoom.ask() }
+            await #expect(throws: BillingFailure.credentialsRefused) { try await zoom.lookUp() }
             #expect(zoom.client.reports.map(\.standing) == [.refused])
             zoom.credentials.set(.test())
             await zoom.client.update(zoom.masters)
-            _ = try await zoom.ask()
+            _ = try await zoom.lookUp()
             #expect(zoom.client.reports.map(\.standing) == [.good])
         }
     }
 
-    // MARK: The end
+    // MARK: Shutdown
 
-    @Test("has nothing under way once it has ended: its event loops may end with it", .timeLimit(.minutes(2)))
+    @Test("after shutdown the client does not use its event loops", .timeLimit(.minutes(2)))
     func end() async {
-        // In a process of its own: whoever uses an event loop that is no more ends the process.
+        // In a separate process: using an event loop after its shutdown crashes the process.
         await #expect(processExitsWith: .success) {
             for _ in 0..<300 {
                 let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -154,42 +154,42 @@ struct ZoomMastersTests {
         }
     }
 
-    // MARK: Several
+    // MARK: Several masters
 
-    @Test("asks each master account's own Zoom, with its own credentials, and none where it is not said which")
+    @Test("each master account uses its own address and credentials, and an unknown or missing name is refused")
     func several() async throws {
         let other = SandboxZoom(
             configuration: SandboxConfiguration(apps: [TestZoom.app], accounts: 10, seed: 2), time: SystemTime())
         try await Self.with(FakeCredentials([.test(), .test(name: "second")])) { zoom in
             try await withServer(other) { server in
-                _ = try await zoom.ask()
+                _ = try await zoom.lookUp()
                 await zoom.client.update(zoom.masters + [.test(server, name: "second")])
-                _ = try await zoom.ask("main")
+                _ = try await zoom.lookUp("main")
                 let account = AccountID(literal: other.accounts.id(of: 0))
                 _ = try await zoom.client.billing(of: account, under: Name(literal: "second"), for: .interactive)
                 await #expect(throws: BillingFailure.accountNotFound(account)) {
                     try await zoom.client.billing(of: account, under: Name(literal: "main"), for: .interactive)
                 }
                 for unknown in [nil, "third"] {
-                    await #expect(throws: BillingFailure.credentialsRefused) { try await zoom.ask(unknown) }
+                    await #expect(throws: BillingFailure.credentialsRefused) { try await zoom.lookUp(unknown) }
                 }
-                // Who stays is not disturbed: its token is still the first.
+                // An unchanged master keeps its first token.
                 #expect(zoom.sandbox.requestCounts.tokens == 1 && other.requestCounts.tokens == 1)
                 #expect(zoom.client.reports.map(\.master.rawValue) == ["main", "second"])
             }
         }
     }
 
-    @Test("sees a call to its end that is under way when its master account is removed")
+    @Test("a call in flight completes when its master account is removed")
     func removed() async throws {
-        let asked = Event<Void>()
+        let started = Event<Void>()
         let (released, release) = AsyncStream<Void>.makeStream()
         let handler = ScriptedHandler { request in
             if request.path.elementsEqual("/oauth/token".utf8) {
                 return .now(.text(#"{"access_token":"t","expires_in":3600}"#))
             }
             return .eventually {
-                asked.fire()
+                started.fire()
                 for await _ in released { break }
                 return .text(#"{"city":"Oakland"}"#)
             }
@@ -198,7 +198,7 @@ struct ZoomMastersTests {
             try await TestZoom.with(server, [.test(server)], FakeCredentials([.test()])) { client in
                 let account = AccountID(literal: "a")
                 let call = Task { try await client.billing(of: account, under: nil, for: .interactive) }
-                try await asked.next()
+                try await started.next()
                 await client.update([])
                 await #expect(throws: BillingFailure.credentialsRefused) {
                     try await client.billing(of: account, under: nil, for: .interactive)
@@ -211,7 +211,7 @@ struct ZoomMastersTests {
     }
 }
 
-@Suite("Zoom's answer for a token")
+@Suite("Zoom token responses")
 struct TokenAnswerTests {
     private static let now = Timestamp(secondsSinceEpoch: 1_769_860_800)
 
@@ -223,7 +223,7 @@ struct TokenAnswerTests {
     }
 
     @Test(
-        "that is none says whose fault it is",
+        "a refused token request is classified by its error text, not its status",
         arguments: [
             Refusal(
                 status: 400, body: #"{"reason":"Invalid client_id or client_secret","error":"invalid_client"}"#,
@@ -238,7 +238,7 @@ struct TokenAnswerTests {
                 fault: .unexplained),
             Refusal(status: 400, body: "", fault: .unexplained),
             Refusal(status: 403, body: "{}", fault: .unexplained),
-            // The words decide, not the status.
+            // The error text decides, not the status.
             Refusal(
                 status: 200, body: #"{"reason":"Invalid client_id or client_secret","error":"invalid_client"}"#,
                 fault: .client),
@@ -254,7 +254,7 @@ struct TokenAnswerTests {
         }
     }
 
-    @Test("names the scopes it carries, if it does")
+    @Test("the scopes of a token are read if present")
     func scopes() throws {
         func grant(_ member: String) throws -> ZoomAnswer.TokenGrant {
             let body = #"{"access_token":"t"\#(member)}"#
@@ -266,7 +266,7 @@ struct TokenAnswerTests {
         #expect(try grant(#","scope":"account:master billing:master""#).scopes == ["account:master", "billing:master"])
     }
 
-    @Test("permits an operation by any one of its scopes, classic or granular", arguments: ZoomOperation.allCases)
+    @Test("any one of an operation's scopes, classic or granular, permits it", arguments: ZoomOperation.allCases)
     func permitted(operation: ZoomOperation) {
         for scope in operation.scopes { #expect(operation.isPermitted(by: ["other", scope])) }
         #expect(!operation.isPermitted(by: []) && !operation.isPermitted(by: ["billing:read:admin"]))

@@ -5,18 +5,18 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("The Zoom client, when Zoom fails", .timeLimit(.minutes(1)))
+@Suite("Zoom client: retries", .timeLimit(.minutes(1)))
 struct ZoomRetryTests {
     private static let account = AccountID(literal: "a1")
     private static let contact = HTTPResponse.text(#"{"city":"Oakland"}"#)
     private static let unknown = HTTPResponse.text(
         #"{"code":2001,"message":"Account does not exist: a1."}"#, status: 404)
 
-    /// A Zoom that gives these answers, one after another, and the last one from then on.
+    /// A Zoom that gives these responses in order, and then repeats the last.
     private final class Zoom: Sendable {
         private struct State {
             var answers: [HTTPResponse]
-            var asked = 0
+            var callCount = 0
         }
 
         private let state: Mutex<State>
@@ -25,7 +25,7 @@ struct ZoomRetryTests {
             state = Mutex(State(answers: answers))
         }
 
-        var asked: Int { state.withLock { $0.asked } }
+        var callCount: Int { state.withLock { $0.callCount } }
 
         func answers(_ answers: HTTPResponse...) {
             state.withLock { $0.answers = answers }
@@ -38,7 +38,7 @@ struct ZoomRetryTests {
                 }
                 return .now(
                     state.withLock { state in
-                        state.asked += 1
+                        state.callCount += 1
                         return state.answers.count > 1 ? state.answers.removeFirst() : state.answers[0]
                     })
             }
@@ -65,7 +65,7 @@ struct ZoomRetryTests {
     }
 
     @Test(
-        "asks again after what may pass, and gives the answer that comes then",
+        "an interactive call is retried after a transient failure",
         arguments: [
             text(500), text(502, "<html>Bad gateway</html>"), text(503), text(504), text(429, "{}"), text(200, ""),
             text(200, "<html></html>"), text(200, #"{"city":"Oak"#),
@@ -74,12 +74,12 @@ struct ZoomRetryTests {
         try await Self.with([answer, answer, Self.contact]) { client, zoom, _ in
             let contact = try await client.billing(of: Self.account, for: .interactive).visibleContact()
             #expect(contact[.city] == "Oakland")
-            #expect(zoom.asked == 3)
+            #expect(zoom.callCount == 3)
         }
     }
 
     @Test(
-        "asks once for a job, which repeats the lookup itself",
+        "a bulk call is not retried by the client",
         arguments: [
             (text(500), .sourceFailed), (text(502, "<html>Bad gateway</html>"), .sourceFailed),
             (text(503), .sourceFailed), (text(503, retryAfter: "7"), .sourceUnavailable(retryAfter: .seconds(7))),
@@ -90,24 +90,24 @@ struct ZoomRetryTests {
     func job(answer: HTTPResponse, failure: BillingFailure) async throws {
         try await Self.with([answer]) { client, zoom, _ in
             await #expect(throws: failure) { try await client.billing(of: Self.account, for: .bulk) }
-            #expect(zoom.asked == 1)
+            #expect(zoom.callCount == 1)
         }
     }
 
-    @Test("leaves the retry budget to interactive requests, however often a job's lookups fail")
+    @Test("failing bulk calls do not use up the retry budget of interactive calls")
     func budgetOfJobs() async throws {
         try await Self.with([Self.text(429, "{}")]) { client, zoom, _ in
             for number in 0..<300 {
                 _ = try? await client.billing(of: Self.account, for: .bulk(isRetry: number > 0))
             }
-            #expect(zoom.asked == 300)
+            #expect(zoom.callCount == 300)
             zoom.answers(Self.text(500), Self.text(500), Self.contact)
             _ = try await client.billing(of: Self.account, for: .interactive)
-            #expect(zoom.asked == 303)
+            #expect(zoom.callCount == 303)
         }
     }
 
-    @Test("does not open the circuit for the failures of one account that a job repeats")
+    @Test("bulk retries of one failing account do not open the circuit")
     func repeatedFailure() async throws {
         try await Self.with([Self.text(500)], retryTime: .zero) { client, zoom, _ in
             for number in 0..<50 {
@@ -115,11 +115,11 @@ struct ZoomRetryTests {
                     try await client.billing(of: Self.account, for: .bulk(isRetry: number > 0))
                 }
             }
-            #expect(zoom.asked == 50)
+            #expect(zoom.callCount == 50)
         }
     }
 
-    @Test("waits for as long as Zoom says before it asks again")
+    @Test("a retry waits for Retry-After")
     func retryAfter() async throws {
         try await Self.with([Self.text(503, retryAfter: "7"), Self.contact]) { client, _, clock in
             _ = try await client.billing(of: Self.account, for: .interactive)
@@ -128,7 +128,7 @@ struct ZoomRetryTests {
     }
 
     @Test(
-        "asks only once about what will not pass",
+        "a permanent failure is not retried",
         arguments: [
             (unknown, .accountNotFound(account)), (text(400, #"{"code":2100,"message":"No."}"#), .sourceRejected),
             (
@@ -140,7 +140,7 @@ struct ZoomRetryTests {
     func lasting(answer: HTTPResponse, failure: BillingFailure) async throws {
         try await Self.with([answer]) { client, zoom, _ in
             await #expect(throws: failure) { try await client.billing(of: Self.account, for: .interactive) }
-            #expect(zoom.asked == 1)
+            #expect(zoom.callCount == 1)
         }
     }
 
@@ -157,7 +157,7 @@ struct ZoomRetryTests {
         + "You may resume these requests at GMT 00:00:00."
 
     @Test(
-        "pauses the one account that a 429 is about, and no other",
+        "a 429 about one account pauses this account only",
         arguments: [
             (limited(userLimit), 43_200),
             (
@@ -181,22 +181,22 @@ struct ZoomRetryTests {
             let now = clock.now
             _ = try await client.billing(of: AccountID(literal: "a2"), for: .interactive)
             _ = try await client.billing(of: AccountID(literal: "a3"), for: .bulk)
-            #expect(clock.now == now && zoom.asked == 3)
-            // Nothing is sent for that account before its time.
+            #expect(clock.now == now && zoom.callCount == 3)
+            // Until the pause ends, calls for this account are not sent.
             for purpose in [Purpose.interactive, .bulk] {
                 await #expect(throws: failure) { try await client.billing(of: Self.account, for: purpose) }
             }
-            #expect(zoom.asked == 3)
+            #expect(zoom.callCount == 3)
             for _ in 0..<(seconds / 200 + 1) {
                 try await clock.sleep(until: clock.now + .seconds(min(seconds, 200)))
             }
             _ = try await client.billing(of: Self.account, for: .interactive)
-            #expect(zoom.asked == 4)
+            #expect(zoom.callCount == 4)
         }
     }
 
     @Test(
-        "takes a 429 about its rate limit label for one about all accounts",
+        "a 429 about the rate limit label applies to all accounts",
         arguments: [
             (
                 limited("You have reached the maximum per-second rate limit for this API. Try again later."),
@@ -217,37 +217,37 @@ struct ZoomRetryTests {
     func labelLimit(answer: HTTPResponse, failure: BillingFailure) async throws {
         try await Self.with([answer, Self.contact], retryTime: .zero) { client, zoom, _ in
             await #expect(throws: failure) { try await client.billing(of: Self.account, for: .interactive) }
-            #expect(zoom.asked == 1)
-            // Without a rate limit of its own the client does not pause the label; it does not pause the account either.
+            #expect(zoom.callCount == 1)
+            // A client without a configured rate pauses neither the label nor the account.
             _ = try await client.billing(of: Self.account, for: .interactive)
-            #expect(zoom.asked == 2)
+            #expect(zoom.callCount == 2)
         }
     }
 
-    @Test("gives up when its time is over, and says what it met last")
+    @Test("retries stop at the deadline and the last failure is reported")
     func deadline() async throws {
         try await Self.with([Self.text(429, "{}", retryAfter: "5")], retryTime: .seconds(12)) { client, zoom, clock in
             await #expect(throws: BillingFailure.rateLimited(retryAfter: .seconds(5))) {
                 try await client.billing(of: Self.account, for: .interactive)
             }
-            #expect(zoom.asked == 3 && clock.now.sinceOrigin < .seconds(12))
+            #expect(zoom.callCount == 3 && clock.now.sinceOrigin < .seconds(12))
         }
     }
 
-    @Test("asks at most one more time in ten, however much fails")
-    func allowance() async throws {
-        // Refusals for the rate do not open the circuit.
+    @Test("the retry budget bounds retries to 10 % of the calls")
+    func retryBudget() async throws {
+        // 429 responses do not open the circuit.
         try await Self.with([Self.text(429, "{}")]) { client, zoom, _ in
             for _ in 0..<300 {
                 await #expect(throws: BillingFailure.rateLimited(retryAfter: .seconds(1))) {
                     try await client.billing(of: Self.account, for: .interactive)
                 }
             }
-            #expect(zoom.asked > 300 && zoom.asked <= 300 + 30 + 10)
+            #expect(zoom.callCount > 300 && zoom.callCount <= 300 + 30 + 10)
         }
     }
 
-    @Test("leaves Zoom alone after twenty failures, says so at once, and comes back when Zoom does")
+    @Test("20 failures open the circuit, calls then fail at once, and a successful probe closes it")
     func circuit() async throws {
         try await Self.with([Self.text(500)], retryTime: .zero) { client, zoom, clock in
             for _ in 0..<20 {
@@ -260,7 +260,7 @@ struct ZoomRetryTests {
                     try await client.billing(of: Self.account, for: .interactive)
                 }
             }
-            #expect(zoom.asked == 20)
+            #expect(zoom.callCount == 20)
             try await clock.sleep(until: clock.now + .seconds(5))
             await #expect(throws: BillingFailure.sourceFailed) {
                 try await client.billing(of: Self.account, for: .interactive)
@@ -268,15 +268,15 @@ struct ZoomRetryTests {
             await #expect(throws: BillingFailure.sourceUnavailable(retryAfter: .seconds(10))) {
                 try await client.billing(of: Self.account, for: .interactive)
             }
-            #expect(zoom.asked == 21)
+            #expect(zoom.callCount == 21)
             zoom.answers(Self.contact)
             try await clock.sleep(until: clock.now + .seconds(10))
             for _ in 0..<3 { _ = try await client.billing(of: Self.account, for: .interactive) }
-            #expect(zoom.asked == 24)
+            #expect(zoom.callCount == 24)
         }
     }
 
-    @Test("comes back also when the token is refused that it asks with whether Zoom is there")
+    @Test("a probe that is refused with 401 closes the circuit")
     func refusedProbe() async throws {
         try await Self.with([Self.text(500)], retryTime: .zero) { client, zoom, clock in
             for _ in 0..<20 {
@@ -287,11 +287,11 @@ struct ZoomRetryTests {
             zoom.answers(Self.text(401, #"{"code":124,"message":"Invalid access token."}"#), Self.contact)
             try await clock.sleep(until: clock.now + .seconds(5))
             for _ in 0..<2 { _ = try await client.billing(of: Self.account, for: .interactive) }
-            #expect(zoom.asked == 23)
+            #expect(zoom.callCount == 23)
         }
     }
 
-    @Test("takes an answer that is an error for a sign that Zoom is there")
+    @Test("error responses about an account do not open the circuit")
     func answers() async throws {
         try await Self.with([Self.unknown]) { client, zoom, _ in
             for _ in 0..<30 {
@@ -299,7 +299,7 @@ struct ZoomRetryTests {
                     try await client.billing(of: Self.account, for: .interactive)
                 }
             }
-            #expect(zoom.asked == 30)
+            #expect(zoom.callCount == 30)
         }
     }
 }
