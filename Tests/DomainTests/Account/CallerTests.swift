@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("A caller")
+@Suite("Caller")
 struct CallerTests {
     private static let (a, b) = (AccountID(literal: "a"), AccountID(literal: "b"))
 
@@ -13,7 +13,7 @@ struct CallerTests {
             name: Name(literal: "job"), scopes: scopes, master: master.map { Name(literal: $0) }, accounts: accounts)
     }
 
-    @Test("may do what its scopes say and nothing else", arguments: Caller.Scope.allCases)
+    @Test("A caller may do exactly what its scopes permit", arguments: Caller.Scope.allCases)
     func scopes(scope: Caller.Scope) throws {
         let caller = Self.caller([scope])
         try caller.require(scope)
@@ -22,7 +22,7 @@ struct CallerTests {
         }
     }
 
-    @Test("may ask about the accounts that are its own; any other is to it one that does not exist")
+    @Test("A caller may look up the accounts of its allow-list; all others appear not found")
     func accounts() throws {
         try Self.caller().requireAccess(to: Self.a)
         try Self.caller(accounts: [Self.a]).requireAccess(to: Self.a)
@@ -44,45 +44,45 @@ struct CallerTests {
     }
 
     @Test(
-        "may go on with an export as long as all of it would still be its own",
+        "A caller may continue an export only while its permissions cover all of it",
         arguments: [
             Change(before: caller(), after: caller(), mayGoOn: true, testDescription: "nothing changed"),
             Change(
                 before: caller(), after: caller([.billingExport, .billingRead]), mayGoOn: true,
-                testDescription: "another scope"),
+                testDescription: "scope added"),
             Change(
-                before: caller(), after: caller([.billingRead]), mayGoOn: false, testDescription: "the scope is gone"),
+                before: caller(), after: caller([.billingRead]), mayGoOn: false, testDescription: "scope removed"),
             Change(
                 before: caller(), after: caller(accounts: [a]), mayGoOn: false,
-                testDescription: "no longer all accounts"),
+                testDescription: "allow-list added"),
             Change(
-                before: caller(accounts: [a]), after: caller(), mayGoOn: true, testDescription: "all accounts by now"),
+                before: caller(accounts: [a]), after: caller(), mayGoOn: true, testDescription: "allow-list removed"),
             Change(
                 before: caller(accounts: [a]), after: caller(accounts: [a, b]), mayGoOn: true,
-                testDescription: "one account more"),
+                testDescription: "account added to the allow-list"),
             Change(
                 before: caller(accounts: [a, b]), after: caller(accounts: [b]), mayGoOn: false,
-                testDescription: "one account less"),
+                testDescription: "account removed from the allow-list"),
             Change(
                 before: caller(master: "m"), after: caller(master: "n"), mayGoOn: false,
-                testDescription: "another master"),
+                testDescription: "other master account"),
         ])
     func goingOn(change: Change) {
         #expect(change.after.mayGoOnExporting(since: change.before) == change.mayGoOn)
     }
 }
 
-@Suite("A name")
+@Suite("Name")
 struct NameTests {
     @Test(
-        "is 1 to 64 characters that stand in logs and on command lines as they are",
+        "A name has 1 to 64 characters that need no escaping in logs and on command lines",
         arguments: ["a", "reports", "team/app:eu-1@prod_2.x", String(repeating: "x", count: 64)])
     func good(text: String) {
         #expect(Name(text)?.rawValue == text)
     }
 
     @Test(
-        "is nothing else",
+        "An invalid name is refused",
         arguments: ["", "-a", "--name", "a b", "a\n", "a\"", "é", "a\u{1B}[0m", String(repeating: "x", count: 65)]
     )
     func bad(text: String) {

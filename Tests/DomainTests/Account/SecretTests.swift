@@ -2,9 +2,9 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("A secret")
+@Suite("Secret")
 struct SecretTests {
-    @Test("shows in no way of printing it")
+    @Test("A secret is not printed in any form")
     func printing() {
         let credentials = MasterCredentials(
             name: Name(literal: "main"), accountID: AccountID(literal: "m"), clientID: "c",
@@ -17,12 +17,12 @@ struct SecretTests {
         #expect("\(Mirror(reflecting: credentials.clientSecret).children.count)" == "0")
     }
 
-    @Test("cannot be encoded")
+    @Test("A secret cannot be encoded")
     func encoding() {
         #expect(!((Secret(in: PlainSecret("hunter2")) as Any) is any Encodable))
     }
 
-    @Test("is given to whoever has to send it, and equals another of the same bytes")
+    @Test("A secret reveals its bytes to its sender, and equals a secret with the same bytes")
     func revealing() {
         let secret = Secret(in: PlainSecret("hunter2"))
         #expect(secret.reveal { bytes in bytes.count } == 7)

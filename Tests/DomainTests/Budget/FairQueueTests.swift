@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("A fair queue")
+@Suite("Fair queue")
 struct FairQueueTests {
     private static let (a, b, c) = (Name(literal: "a"), Name(literal: "b"), Name(literal: "c"))
 
@@ -13,7 +13,7 @@ struct FairQueueTests {
         return tickets
     }
 
-    @Test("gives each caller its turn, however many another has waiting")
+    @Test("A fair queue alternates between callers, however many requests one caller has queued")
     func fair() {
         var queue = FairQueue(bulkEvery: 20)
         for ticket in 1...5 { queue.enter(FairQueue.Ticket(ticket), for: .interactive(for: Self.a)) }
@@ -24,7 +24,7 @@ struct FairQueueTests {
         #expect(queue.interactiveCount == 8)
     }
 
-    @Test("has bulk go after all others, but for a small part of the turns")
+    @Test("A fair queue serves bulk after interactive requests, except for a small part of the permits")
     func bulk() {
         var queue = FairQueue(bulkEvery: 4)
         for ticket in 1...3 { queue.enter(FairQueue.Ticket(100 + ticket), for: .bulk) }
@@ -45,7 +45,7 @@ struct FairQueueTests {
     }
 
     @Test(
-        "says how many turns there are before one's own, and lets whoever wants leave",
+        "A fair queue predicts the permits before a new request, and requests can leave it",
         arguments: [UInt64.random(in: 0 ... .max)])
     func turns(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
@@ -72,12 +72,12 @@ struct FairQueueTests {
     }
 }
 
-@Suite("A day's allowance")
+@Suite("Daily quota")
 struct DailyQuotaTests {
     private static let noon = Timestamp(secondsSinceEpoch: 1_769_860_800)
     private static let midnight = Timestamp(secondsSinceEpoch: 1_769_904_000)
 
-    @Test("keeps a part for those who wait, and begins anew at midnight in UTC")
+    @Test("A daily quota reserves a part for interactive requests, and resets at midnight UTC")
     func reserve() {
         var day = DailyQuota(limit: 10, reserve: 3)
         for _ in 0..<7 { day.spend(at: Self.noon) }
@@ -90,7 +90,7 @@ struct DailyQuotaTests {
         #expect(day.wait(for: .bulk, at: Self.midnight) == nil)
     }
 
-    @Test("believes the source that it is over, but not for longer than until the end of the next day")
+    @Test("A daily quota that the source reports as exhausted resets by the end of the next day")
     func told() {
         var day = DailyQuota(limit: nil)
         #expect(day.wait(for: .bulk, at: Self.noon) == nil)
@@ -102,11 +102,11 @@ struct DailyQuotaTests {
     }
 }
 
-@Suite("AIMDThrottle")
+@Suite("AIMD throttle")
 struct AIMDThrottleTests {
     private static func moment(_ seconds: Double) -> Moment { Moment(sinceOrigin: .seconds(seconds)) }
 
-    @Test("slows down at a refusal, once for those that come together, and grows fast again by and by")
+    @Test("An AIMD throttle slows down once for simultaneous refusals, and recovers gradually")
     func caution() {
         var caution = AIMDThrottle()
         caution.refused(at: Self.moment(1))
@@ -118,13 +118,13 @@ struct AIMDThrottleTests {
         #expect(abs(caution.factor - 0.585) < 0.001)
         for tenth in 40..<200 { caution.passed(at: Self.moment(Double(tenth) / 10)) }
         #expect(caution.factor == 1)
-        // A pause says nothing of what others did meanwhile.
+        // A pause shows nothing of the other clients' requests.
         caution.refused(at: Self.moment(20))
         caution.passed(at: Self.moment(1000))
         #expect(abs(caution.factor - 0.75) < 0.001)
     }
 
-    @Test("never comes to a stop, and is not needed where what is left is told")
+    @Test("An AIMD throttle never stops, and is off if the source reports the remaining quota")
     func bounds() {
         var caution = AIMDThrottle()
         for second in 0..<100 { caution.refused(at: Self.moment(Double(second))) }

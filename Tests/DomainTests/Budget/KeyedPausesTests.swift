@@ -1,11 +1,11 @@
 import Domain
 import Testing
 
-@Suite("Pauses of single accounts")
+@Suite("Keyed pauses")
 struct KeyedPausesTests {
     private static func moment(_ seconds: Int) -> Moment { Moment(sinceOrigin: .seconds(seconds)) }
 
-    @Test("Pauses of single accounts hold for their own account until they end")
+    @Test("A pause of one account applies to that account only, until it ends")
     func single() {
         var pauses = KeyedPauses<String>()
         pauses.pause("a", until: Self.moment(10), at: Self.moment(0))
@@ -15,7 +15,7 @@ struct KeyedPausesTests {
         #expect(pauses.count == 0)
     }
 
-    @Test("Pauses of single accounts are bounded in number, and those that are over go first")
+    @Test("Pauses of accounts are limited in number, and expired ones are removed first")
     func bounded() {
         var pauses = KeyedPauses<Int>()
         for key in 0..<20_000 {

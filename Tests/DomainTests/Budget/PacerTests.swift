@@ -2,21 +2,21 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("A pace")
+@Suite("Pacer")
 struct PacerTests {
     private static let start = Moment(sinceOrigin: .seconds(100))
 
-    @Test("lets the first request go at once, the next a spacing later, and after a pause one at once again")
+    @Test("A pacer admits the first request at once, the next after the spacing, and one at once after a pause")
     func spacing() {
         var pace = Pacer(perSecond: 4)
         #expect(pace.nextSlot(at: Self.start) == Self.start)
         pace.spend(at: Self.start)
-        // A quarter of a second and of the guard time, less what may be caught up with.
+        // A quarter of a second and of the guard time, minus the catch-up.
         #expect(pace.nextSlot(at: Self.start) == Self.start + .milliseconds(252 - 4))
         #expect(pace.nextSlot(at: Self.start + .seconds(1)) == Self.start + .seconds(1))
     }
 
-    @Test("catches up with what goes a little late, so that late clocks do not slow it down")
+    @Test("A pacer catches up after late requests, so late timers do not reduce its rate")
     func late() {
         var pace = Pacer(perSecond: 20)
         var now = Self.start
@@ -29,7 +29,7 @@ struct PacerTests {
     }
 
     @Test(
-        "never lets more than its rate through in any one second, however late clocks ring and however the way varies",
+        "A pacer never exceeds its rate in any one second, with late timers and varying latency",
         arguments: [1, 2, 16, 48, 60], [UInt64.random(in: 0 ... .max)])
     func anySecond(perSecond: Int, seed: UInt64) {
         var random = SeededRandom(seed: seed)
@@ -37,7 +37,7 @@ struct PacerTests {
         var now = Moment(sinceOrigin: .zero)
         var arrived: [Moment] = []
         for _ in 0..<2000 {
-            // Sometimes there is nothing to send for a while.
+            // Sometimes there is no request for a while.
             if Int.random(in: 0..<10, using: &random) == 0 {
                 now = now + .milliseconds(Int.random(in: 0...3000, using: &random))
             }

@@ -2,16 +2,17 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("A budget of requests")
+@Suite("Rate budget")
 struct RateBudgetTests {
     private static let start = Moment(sinceOrigin: .zero)
     private static let noon = Timestamp(secondsSinceEpoch: 1_769_860_800)
     private static let callers = (0..<10).map { Name(literal: "caller-\($0)") }
 
-    // MARK: Figures
+    // MARK: Simulations
 
     @Test(
-        "is used to 99 in 100 by bulk alone, without a refusal", arguments: [2, 20, 60], [UInt64.random(in: 0 ... .max)]
+        "Bulk alone uses 98.5 % of the rate limit, without a refusal", arguments: [2, 20, 60],
+        [UInt64.random(in: 0 ... .max)]
     )
     func bulkAlone(limit: Int, seed: UInt64) {
         let simulation = RateSimulation(limit: limit)
@@ -21,10 +22,11 @@ struct RateBudgetTests {
     }
 
     @Test(
-        "lets whoever waits go within two slots while bulk takes the rest", arguments: [20, 60],
+        "Interactive requests get a permit within two slots, and bulk uses the rest of the rate limit",
+        arguments: [20, 60],
         [UInt64.random(in: 0 ... .max)])
     func interactiveFirst(limit: Int, seed: UInt64) {
-        // Ten callers that use a twentieth of it together: seldom more than one at a time.
+        // Ten callers that use a twentieth of the rate together: rarely more than one at a time.
         let every = Duration.seconds(200) / limit
         let simulation = RateSimulation(
             limit: limit, interactive: Self.callers.map { .init(caller: $0, every: every) })
@@ -36,7 +38,7 @@ struct RateBudgetTests {
     }
 
     @Test(
-        "is used to 9 in 10 of what a rival leaves, with fewer than 1 in 100 refused, give or take the luck of three minutes",
+        "About 90 % of the quota that another client leaves is used, with about 1 % of the requests refused",
         arguments: [(20, 0.87, 0.02), (60, 0.91, 0.015)],
         [RateSimulation.Rival.atRandom, .everyOtherSlot, .inWaves])
     func rival(figures: (limit: Int, used: Double, refused: Double), rival: RateSimulation.Rival) {
@@ -47,7 +49,9 @@ struct RateBudgetTests {
         #expect(result.refusedShare < figures.refused, "seed \(seed)")
     }
 
-    @Test("is shared with a rival also where nobody says what is left", arguments: [20, 60])
+    @Test(
+        "The rate limit is shared with another client even if the source does not report the remaining quota",
+        arguments: [20, 60])
     func untold(limit: Int) {
         let seed = UInt64.random(in: 0 ... .max)
         let simulation = RateSimulation(limit: limit, rival: .atRandom, tells: false)
@@ -56,7 +60,9 @@ struct RateBudgetTests {
         #expect(result.refusedShare < 0.1, "\(result.refusedShare), seed \(seed)")
     }
 
-    @Test("gives no more than our share away, told of others or not", arguments: [0.5, 0.8], [true, false])
+    @Test(
+        "Our share of the rate limit is not exceeded, whether or not the source reports the remaining quota",
+        arguments: [0.5, 0.8], [true, false])
     func share(share: Double, tells: Bool) {
         let seed = UInt64.random(in: 0 ... .max)
         for rival in RateSimulation.Rival.allCases {
@@ -66,10 +72,10 @@ struct RateBudgetTests {
         }
     }
 
-    @Test("has bulk go on however busy the callers are, by a small part")
+    @Test("Bulk gets a small part of the permits, however many interactive requests are queued")
     func bulkGoesOn() {
         let seed = UInt64.random(in: 0 ... .max)
-        // Ten callers that want three times what there is.
+        // Ten callers that request three times the rate limit.
         let simulation = RateSimulation(
             limit: 20, interactive: Self.callers.map { .init(caller: $0, every: .milliseconds(160)) })
         let result = simulation.run(for: .seconds(60), rules: .init(perSecond: 20), seed: seed)
@@ -77,13 +83,13 @@ struct RateBudgetTests {
         #expect(part > 0.04 && part < 0.06, "\(part), seed \(seed)")
     }
 
-    // MARK: Who goes
+    // MARK: Permits
 
     private static func budget(_ perSecond: Int, perDay: Int? = nil) -> RateBudget {
         RateBudget(rules: .init(perSecond: perSecond, perDay: perDay))
     }
 
-    @Test("turns away at once who would wait longer than they care to, and says how long it would be")
+    @Test("A request is refused at once, with the expected wait, if that exceeds its queue timeout")
     func queueTimeout() {
         var budget = Self.budget(1)
         func enter(_ ticket: RateBudget.Ticket, _ queueTimeout: Duration) -> RateBudget.Entry {
@@ -94,7 +100,7 @@ struct RateBudgetTests {
         #expect(enter(2, .zero) == .refused(.busy(wait: .milliseconds(1004))))
         #expect(enter(3, .milliseconds(1004)) == .waits)
         guard case .refused(.busy(let wait)) = enter(4, .seconds(2)) else {
-            Issue.record("it was not turned away")
+            Issue.record("the request was not refused")
             return
         }
         #expect(wait > .seconds(2) && wait < .milliseconds(2100))
@@ -103,7 +109,7 @@ struct RateBudgetTests {
         #expect(budget.step(at: Self.start + .milliseconds(1004), Self.noon) == .nobodyWaits)
     }
 
-    @Test("turns away who has waited as long as they care to, when things turned out slower than they looked")
+    @Test("A queued request is refused at its queue timeout if the wait is longer than expected")
     func late() {
         var budget = Self.budget(1)
         let purpose = Purpose.interactive(for: Self.callers[0])
@@ -115,7 +121,7 @@ struct RateBudgetTests {
         #expect(budget.step(at: late, Self.noon) == .refused(2, .busy(wait: .seconds(8))))
     }
 
-    @Test("has no turn for who has left")
+    @Test("A request that has left the queue gets no permit")
     func leaves() {
         var budget = Self.budget(1)
         #expect(budget.enter(1, for: .bulk, queueTimeout: nil, at: Self.start, Self.noon) == .goes)
@@ -126,7 +132,7 @@ struct RateBudgetTests {
         #expect(budget.step(at: Self.start + .seconds(2), Self.noon) == .goes(3))
     }
 
-    @Test("has bulk end for the day before its reserve is spent, and says until when; who waits uses that as well")
+    @Test("Bulk is refused when only the reserve of the daily quota is left; interactive requests use the reserve")
     func day() {
         var budget = Self.budget(100, perDay: 10)
         var now = Self.start
@@ -140,7 +146,7 @@ struct RateBudgetTests {
         #expect(enter(12, .interactive(for: nil)) == .refused(.dailyQuotaSpent(wait: .seconds(43_200))))
     }
 
-    @Test("lets nobody through for as long as the source says, for the second or for the day")
+    @Test("No permit is granted until the time that the source asks for, by its rate limit or its daily quota")
     func told() {
         var budget = Self.budget(20)
         let purpose = Purpose.interactive(for: nil)
@@ -156,7 +162,7 @@ struct RateBudgetTests {
                 == .refused(.dailyQuotaSpent(wait: .seconds(43_200))))
     }
 
-    @Test("A bulk or background request waits no longer for a permit than its queueTimeout says")
+    @Test("A bulk or background request waits for a permit no longer than its queue timeout")
     func bulkPatience() {
         for purpose in [Purpose.bulk(queueTimeout: .zero), .background(queueTimeout: .zero)] {
             var budget = RateBudget(rules: .init(perSecond: 10))
@@ -166,7 +172,7 @@ struct RateBudgetTests {
                 case .refused(.busy(let wait)) = budget.enter(
                     2, for: purpose, queueTimeout: purpose.queueTimeout, at: Self.start, Self.noon)
             else {
-                Issue.record("the second one was not refused")
+                Issue.record("the second request was not refused")
                 continue
             }
             #expect(wait > .zero)
@@ -197,7 +203,7 @@ struct RateBudgetTests {
                 case .refused(let refused, .busy):
                     #expect(refused == 2 && now >= Self.start + .seconds(1))
                 case .refused(_, .dailyQuotaSpent), .nobodyWaits:
-                    Issue.record("there is a bulk request to go")
+                    Issue.record("the bulk request should get a permit")
                     return
                 }
             }

@@ -1,16 +1,15 @@
 import Domain
 import DomainFakes
 
-/// A source that takes so many requests in any one second, a rival who asks it as well, and a budget that decides when we
-/// do: hours in milliseconds.
+/// Simulates a rate-limited source, a rival client that uses it too, and our rate budget: hours in milliseconds.
 struct RateSimulation {
     enum Rival: CaseIterable {
         case none
-        /// Half of the limit, at random moments.
+        /// Half of the limit, at random times.
         case atRandom
-        /// In each of its slots with a chance of one half.
+        /// In each of its slots with a probability of one half.
         case everyOtherSlot
-        /// Another part of the limit every five seconds.
+        /// A random fraction of the limit, which changes every five seconds.
         case inWaves
     }
 
@@ -24,11 +23,11 @@ struct RateSimulation {
         var refused = 0
         var rivalPassed = 0
         var bulkPassed = 0
-        /// How long each interactive request waited for its turn.
+        /// How long each interactive request waited for a permit.
         var waits: [Duration] = []
         var elapsed = Duration.zero
 
-        /// Of what the rival left, how much was used.
+        /// The fraction that we used of the quota the rival left.
         func used(limit: Int) -> Double {
             Double(passed) / (Double(limit) * (elapsed / .seconds(1)) - Double(rivalPassed))
         }
@@ -40,7 +39,7 @@ struct RateSimulation {
     var rival = Rival.none
     var interactive: [Interactive] = []
     var hasBulk = true
-    /// Whether the source says what is left.
+    /// Whether the source reports the remaining quota.
     var tells = true
 
     private struct Answer {
@@ -66,7 +65,7 @@ struct RateSimulation {
             now + .milliseconds(Int.random(in: 0..<1000, using: &random))
         }
 
-        /// The source's own view of a request that reaches it.
+        /// Counts a request that reaches the source. Returns the remaining quota; nil if the request is refused.
         func take(at moment: Moment) -> Int? {
             counted.removeAll { moment - $0 >= .seconds(1) }
             guard counted.count < limit else { return nil }
@@ -124,7 +123,7 @@ struct RateSimulation {
                 switch budget.step(at: now, timestamp) {
                 case .nobodyWaits: break stepping
                 case .waits(let moment):
-                    // Clocks ring late.
+                    // Timers fire late.
                     wakes = max(moment, now) + .microseconds(Int.random(in: 50...1500, using: &random))
                     break stepping
                 case .goes(let ticket):
@@ -143,7 +142,7 @@ struct RateSimulation {
         return result
     }
 
-    /// The last comes first.
+    /// When the rival sends its requests, latest first.
     private func rivalMoments(until end: Moment, _ random: inout SeededRandom) -> [Moment] {
         var moments: [Moment] = []
         var now = Moment(sinceOrigin: .zero)
@@ -158,7 +157,7 @@ struct RateSimulation {
                     rate = Double.random(in: 0.02...0.98, using: &random)
                     changes = now + .seconds(5)
                 }
-                // Exponentially distributed, nearly: the sum of many small chances.
+                // Nearly an exponential distribution: the sum of many small probabilities.
                 var slots = 0.0
                 repeat { slots += 0.02 } while Double.random(in: 0..<1, using: &random) > 0.02 * rate
                 now = now + afterSlots(slots)

@@ -3,7 +3,7 @@ import DomainFakes
 import Synchronization
 import Testing
 
-@Suite("The cache", .timeLimit(.minutes(1)))
+@Suite("Cached billing", .timeLimit(.minutes(1)))
 struct BillingCacheTests {
     private typealias Cache = BillingCache
 
@@ -26,7 +26,7 @@ struct BillingCacheTests {
         try await cache.answer(a, under: nil, for: purpose, demand)
     }
 
-    @Test("asks once in the time that an answer is fresh, for months on end")
+    @Test("Cached billing: one request to the source in the lifetime of an answer, for months")
     func months() async throws {
         let source = FakeSource()
         let cache = cache(source) { $0.refreshAhead = 1 }
@@ -39,11 +39,11 @@ struct BillingCacheTests {
             clock.advance(by: .seconds(30))
             try await settle(cache)
         }
-        // Fresh at 0, 30, 60 and 90 s; stale at 120 s, which is too old to be given out.
+        // Fresh at 0, 30, 60 and 90 s. At 120 s it is too stale to be served.
         #expect(source.calls.count == asked && asked == 90 * 86_400 / 120)
     }
 
-    /// Returns when nothing is renewed any more.
+    /// Returns when no request is in flight.
     private func settle(_ cache: Cache) async throws {
         while cache.isAsking {
             try Task.checkCancellation()
@@ -51,7 +51,7 @@ struct BillingCacheTests {
         }
     }
 
-    @Test("takes off up to the tenth of the time, by chance")
+    @Test("Cached billing: jitter shortens the lifetime of an answer by up to a tenth")
     func jitter() async throws {
         let source = FakeSource()
         let cache = cache(source) { $0.jitter = 0.1 }
@@ -65,7 +65,7 @@ struct BillingCacheTests {
         #expect(lifetimes.count > 40)
     }
 
-    @Test("keeps nothing where nothing is to be kept")
+    @Test("Cached billing: a TTL of zero turns the cache off")
     func off() async throws {
         let source = FakeSource()
         let cache = cache(source) { $0.ttl = .zero }
@@ -73,7 +73,7 @@ struct BillingCacheTests {
         #expect(source.calls.count == 3 && cache.size.entries == 0)
     }
 
-    @Test("gives out what is a little too old, and has it renewed meanwhile, once")
+    @Test("Cached billing: a stale answer is served while one request revalidates it")
     func staleWhileRevalidate() async throws {
         let source = FakeSource()
         let cache = cache(source)
@@ -86,13 +86,13 @@ struct BillingCacheTests {
         #expect(cache.counts.renewed == 1 && cache.counts.stale == 5)
     }
 
-    @Test("renews ahead of its end what is in demand, and nothing else")
+    @Test("Cached billing: refresh-ahead revalidates answers in demand only")
     func refreshAhead() async throws {
         let source = FakeSource()
         let cache = cache(source)
         _ = try await get(cache)
         clock.advance(by: .seconds(85))
-        // Once in all its time is no demand.
+        // A single request in its lifetime is no demand.
         _ = try await get(cache)
         try await settle(cache)
         #expect(source.calls.count == 1)
@@ -103,7 +103,7 @@ struct BillingCacheTests {
         #expect(try await get(cache).fake.place == 1)
     }
 
-    @Test("does not try again at once to renew what could not be renewed")
+    @Test("Cached billing: a failed revalidation is not retried at once")
     func failedRenewal() async throws {
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             if attempt > 1 { throw .sourceFailed }
@@ -123,7 +123,7 @@ struct BillingCacheTests {
         #expect(source.calls.count == 3)
     }
 
-    @Test("Stale-while-revalidate goes on after a revalidation that found a request in flight, however that one ends")
+    @Test("Cached billing: revalidation continues to work after it met a request in flight, however that one ends")
     func revalidationDuringRequest() async throws {
         for failure in [BillingFailure.sourceFailed, .cancelled] {
             let release = Signal()
@@ -155,7 +155,7 @@ struct BillingCacheTests {
         }
     }
 
-    @Test("Revalidations in the background are bounded in number, and have the lowest priority")
+    @Test("Cached billing: background revalidations are limited in number and have the lowest priority")
     func boundedRevalidations() async throws {
         let release = Signal()
         let purposes = Mutex<[Purpose]>([])
@@ -179,7 +179,7 @@ struct BillingCacheTests {
         #expect(cache.counts.renewed == 3)
         release.fire()
         try await settle(cache)
-        // The others are revalidated when there is room.
+        // The others are revalidated as soon as there is room.
         while cache.counts.renewed < 10 {
             for account in accounts { _ = cache.cached(account, under: nil, .none, at: clock.now) }
             await Task.yield()
@@ -188,7 +188,7 @@ struct BillingCacheTests {
         #expect(purposes.withLock { $0.count } == 20)
     }
 
-    @Test("A job that joins a revalidation in flight raises it to its own priority")
+    @Test("Cached billing: a job that joins a revalidation in flight raises it to its own priority")
     func raisedRevalidation() async throws {
         let purposes = Mutex<[Purpose]>([])
         let source = PurposefulSource { purpose in
@@ -211,7 +211,7 @@ struct BillingCacheTests {
     }
 
     @Test(
-        "lets an old answer stand in for a failure that may pass, and for no other",
+        "Cached billing: stale-if-error serves a stale answer after a temporary failure, and after no other",
         arguments: [
             (BillingFailure.sourceFailed, true), (.timedOut, true), (.rateLimited(retryAfter: .seconds(1)), true),
             (.dailyQuotaSpent(retryAfter: .seconds(1)), true), (.sourceUnavailable(retryAfter: .seconds(1)), true),
@@ -235,7 +235,7 @@ struct BillingCacheTests {
         await #expect(throws: failure) { try await get(cache) }
     }
 
-    @Test("keeps for a short while that there is nothing to see, whatever was there before")
+    @Test("Cached billing: a failure is cached for a short time, and replaces an older answer")
     func failures() async throws {
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             if attempt == 2 { throw .accountNotFound(account) }
@@ -251,7 +251,7 @@ struct BillingCacheTests {
         #expect(try await get(cache).failure == nil)
     }
 
-    @Test("asks nobody for those who want what is kept alone")
+    @Test("Cached billing: only-if-cached sends no request to the source")
     func onlyKept() async throws {
         let source = FakeSource()
         let cache = cache(source)
@@ -263,7 +263,7 @@ struct BillingCacheTests {
         #expect(try await get(cache, demand).fake.place == 0)
     }
 
-    @Test("forgets everything, what is being asked for as well")
+    @Test("Cached billing: removing all answers also drops the answers of requests in flight")
     func removed() async throws {
         let release = Signal()
         let source = FakeSource { account, attempt async throws(BillingFailure) in
@@ -286,9 +286,9 @@ struct BillingCacheTests {
         #expect(cache.size == (0, 0))
     }
 
-    // MARK: Calls that are under way
+    // MARK: Request coalescing
 
-    @Test("is one call, however many ask, and goes on when those who began it have gone")
+    @Test("Cached billing: concurrent requests for one account make one call, which survives its first waiter")
     func oneCall() async throws {
         let release = Signal()
         let source = FakeSource { account, _ async throws(BillingFailure) in
@@ -309,7 +309,7 @@ struct BillingCacheTests {
         #expect(source.calls.count == 1)
     }
 
-    @Test("is cancelled when nobody waits for it any more")
+    @Test("Cached billing: a request in flight is cancelled when its last waiter leaves")
     func abandoned() async throws {
         let cancelled = Signal()
         let source = FakeSource { _, _ async throws(BillingFailure) in
@@ -331,7 +331,7 @@ struct BillingCacheTests {
         #expect(source.calls.count == 1)
     }
 
-    @Test("is made anew for who waits when it was a job's, and the job gets its answer as well")
+    @Test("Cached billing: an interactive request restarts a job's request in flight, and both get the answer")
     func overtaken() async throws {
         let purposes = Mutex<[Purpose]>([])
         let source = PurposefulSource { purpose in
@@ -352,7 +352,7 @@ struct BillingCacheTests {
         #expect(purposes.withLock { $0 } == [.bulk, .interactive])
     }
 
-    @Test("is not waited for by those who want something new, or have another queueTimeout")
+    @Test("Cached billing: a request with no-cache or another queue timeout does not join a request in flight")
     func alone() async throws {
         let release = Signal()
         let source = FakeSource { account, attempt async throws(BillingFailure) in
@@ -376,7 +376,7 @@ struct BillingCacheTests {
         _ = try await first.joined
     }
 
-    @Test("ends with the cache")
+    @Test("Cached billing: closing the cache cancels the requests in flight")
     func closed() async throws {
         let source = FakeSource { _, _ async throws(BillingFailure) in
             while !Task.isCancelled { await Task.yield() }
@@ -395,8 +395,8 @@ struct BillingCacheTests {
 
     // MARK: Against a model
 
-    /// Random operations; the model knows what has to be given out, and when the source has to be asked.
-    @Test("does what a simple model does", arguments: 1...20)
+    /// Random operations. The model predicts which answer is served, and when the source is called.
+    @Test("Cached billing: the cache behaves like a simple model", arguments: 1...20)
     func model(seed: UInt64) async throws {
         struct Known {
             var obtained: Moment
@@ -409,7 +409,7 @@ struct BillingCacheTests {
             if isGone.withLock({ $0.contains(account) }) { throw .accountNotFound(account) }
             return .masterPays(.sample(account))
         }
-        // Nothing happens in the background.
+        // No background revalidations.
         let cache = cache(source) {
             $0.refreshAhead = 1
             $0.staleWhileRevalidate = .zero
@@ -476,9 +476,9 @@ struct BillingCacheTests {
         }
     }
 
-    // MARK: Room
+    // MARK: Eviction
 
-    @Test("holds no more than it may, and what is asked for again and again stays while a report walks all accounts")
+    @Test("Cached billing: the size is limited, and answers in demand survive an export of all accounts")
     func room() async throws {
         let source = FakeSource()
         let cache = cache(source) { $0.bytesMax = 200 * 600 }
@@ -499,7 +499,7 @@ struct BillingCacheTests {
     }
 }
 
-/// A source that says for what it was asked.
+/// A source that reports the purpose of each request.
 private final class PurposefulSource: ContactSource {
     private let ask: @Sendable (Purpose) async -> Void
 

@@ -1,7 +1,7 @@
 import Domain
 import Testing
 
-@Suite("What a kept answer is good for")
+@Suite("Freshness of cached answers")
 struct FreshnessTests {
     private static func demand(_ change: (inout CacheDirectives) -> Void) -> CacheDirectives {
         var demand = CacheDirectives()
@@ -12,9 +12,10 @@ struct FreshnessTests {
     private static let anyAge = demand { $0.maxStale = .seconds(1_000_000) }
 
     @Test(
-        "is decided by its age and by what is asked for",
+        "The freshness of a cached answer follows from its age and the cache directives",
         arguments: [
-            // Fresh for 100 s, renewed ahead after 80, given out stale for 10 more, in the place of a failure for 1000.
+            // Fresh for 100 s, refreshed ahead after 80 s, stale-while-revalidate for 10 s more, stale-if-error for
+            // 1000 s.
             (0, .none, .fresh), (79, .none, .fresh), (80, .none, .refreshAhead), (99, .none, .refreshAhead),
             (100, .none, .stale),
             (109, .none, .stale), (110, .none, .staleIfError), (1099, .none, .staleIfError), (1100, .none, .expired),
@@ -22,7 +23,7 @@ struct FreshnessTests {
             (30, demand { $0.maxAge = .seconds(30) }, .fresh), (31, demand { $0.maxAge = .seconds(30) }, .expired),
             (105, demand { $0.maxAge = .seconds(200) }, .stale), (201, demand { $0.maxAge = .seconds(200) }, .expired),
             (0, demand { $0.maxAge = .zero }, .fresh), (1, demand { $0.maxAge = .zero }, .expired),
-            // A request that says how stale an answer may be gets none that is staler, whatever the rules allow.
+            // max-stale replaces the limits of the rules.
             (150, demand { $0.maxStale = .seconds(50) }, .stale),
             (151, demand { $0.maxStale = .seconds(50) }, .expired),
             (105, demand { $0.maxStale = .seconds(1) }, .expired), (90_000, anyAge, .stale),

@@ -2,30 +2,30 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("A billing contact")
+@Suite("Billing contact")
 struct BillingContactTests {
-    @Test("reads every field")
+    @Test("A billing contact reads every field")
     func whole() {
         let contact = BillingContact(reading: { "\($0)" })
         for field in BillingContact.Field.allCases { #expect(contact[field] == "\(field)") }
         #expect(contact.missing.isEmpty)
     }
 
-    @Test("reads a required field that was left out as empty, and says so")
+    @Test("A billing contact reads a missing required field as empty, and reports it as missing")
     func missing() {
         let contact = BillingContact(reading: { $0 == .email || $0 == .zip ? nil : "x" })
         #expect(contact[.email] == "")
         #expect(contact.missing == [.email, .zip])
     }
 
-    @Test("may have no apartment, which is not missed")
+    @Test("A billing contact without an apartment is complete")
     func apartment() {
         let contact = BillingContact(reading: { $0 == .apartment ? nil : "x" })
         #expect(contact[.apartment] == nil)
         #expect(contact.missing.isEmpty)
     }
 
-    @Test("keeps what it does not understand, as it came and in order")
+    @Test("A billing contact keeps unknown members unchanged and in order")
     func unread() {
         let members = [
             BillingContact.UnreadMember(name: "employee_count", value: Array("\"2-10\"".utf8)),
@@ -35,9 +35,9 @@ struct BillingContactTests {
     }
 }
 
-@Suite("The billing mode of an account")
+@Suite("Account billing")
 struct BillingModeTests {
-    @Test("decides whether the master sees its billing")
+    @Test("A self-paying account hides its contact from the master account")
     func visibility() throws {
         let contact = BillingContact.sample(AccountID(literal: "a"))
         #expect(try AccountBilling.masterPays(contact).visibleContact() == contact)

@@ -2,14 +2,14 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("A list of accounts")
+@Suite("Account list")
 struct AccountListTests {
-    @Test("is in order and has each once, whatever it is made of", arguments: 1...20)
+    @Test("An account list is sorted and has no duplicates, whatever its input", arguments: 1...20)
     func order(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let alphabet = Array("ABab01-_.=+")
         let accounts = (0..<500).compactMap { _ in
-            // Many of them begin alike, and some are the beginning of others.
+            // Many ids share a prefix, and some are a prefix of another.
             let length = Int.random(in: 1...24, using: &random)
             return AccountID(
                 String((0..<length).map { $0 < 15 ? "x" : alphabet[Int.random(in: 0..<11, using: &random)] }))
@@ -22,16 +22,16 @@ struct AccountListTests {
         }
     }
 
-    @Test("may be empty")
+    @Test("An account list may be empty")
     func empty() {
         let list = AccountList([])
         #expect(list.count == 0 && list.index(after: AccountID(literal: "a")) == 0)
     }
 }
 
-@Suite("The accounts of a master", .timeLimit(.minutes(1)))
+@Suite("Account listing", .timeLimit(.minutes(1)))
 struct AccountListsTests {
-    /// A list that is cut into pages of ten as it is at each moment, in an order of its own.
+    /// An unsorted list that changes during the listing: each page of ten is cut from the current list.
     private actor Directory: SubAccountDirectory {
         var accounts: [AccountID]
         let changes: @Sendable (_ page: Int, inout [AccountID]) -> Void
@@ -68,7 +68,7 @@ struct AccountListsTests {
         return Set((0..<list.count).map { list[$0] })
     }
 
-    @Test("are those of all pages")
+    @Test("An account listing reads all pages")
     func pages() async throws {
         for count in [0, 1, 10, 11, 95] {
             let directory = Directory(count)
@@ -78,17 +78,17 @@ struct AccountListsTests {
         }
     }
 
-    @Test("that were there all the time are all found, while others go and so pull them from page to page")
+    @Test("An account listing finds every account that exists throughout, while removals shift the pages")
     func vanishing() async throws {
         let directory = Directory(95) { page, accounts in
-            // The first one goes each time: what comes next has moved to a page that was read already.
+            // The first account is removed each time. The next one shifts to a page that was read already.
             if page <= 5 { accounts.removeFirst() }
         }
         let found = try await accounts(directory)
         #expect(found.isSuperset(of: await directory.accounts))
     }
 
-    @Test("are each found once, while others come and push them from page to page")
+    @Test("An account listing finds every account once, while additions shift the pages")
     func appearing() async throws {
         let directory = Directory(95) { page, accounts in
             if page <= 5 { accounts.insert(AccountID(literal: "new-\(page)"), at: 0) }
@@ -98,17 +98,17 @@ struct AccountListsTests {
         #expect(found.isSuperset(of: before))
     }
 
-    @Test("are found though a token was too old, with what was found before")
+    @Test("An account listing starts again after an expired page token, and keeps the accounts found before")
     func expired() async throws {
         let directory = Directory(95, expires: [4, 9])
         let found = try await accounts(directory)
         #expect(found == Set(await directory.accounts))
     }
 
-    @Test("are not said to be known when the list does not hold still, or its tokens never live")
+    @Test("An account listing fails if the list changes during every pass, or its page tokens always expire")
     func restless() async throws {
         let restless = Directory(95) { page, accounts in
-            // More are said to be there than are ever shown, and others each time.
+            // The pages never show as many accounts as they report, and the accounts change with each page.
             accounts.removeFirst()
             accounts.insert(AccountID(literal: "other-\(page)"), at: min(page * 10 % 90, accounts.count))
             accounts.swapAt(0, accounts.count - 1)
@@ -123,7 +123,7 @@ struct AccountListsTests {
         }
     }
 
-    /// A list that does not end: page `n` has the accounts and the token that the closures say.
+    /// An endless list: the closures give the accounts and the next token of page `n`.
     private actor EndlessDirectory: SubAccountDirectory {
         private(set) var pages = 0
         private let total: Int?
@@ -147,7 +147,7 @@ struct AccountListsTests {
                 accounts: accounts(pages).map { AccountID(literal: $0) }, next: next(pages), total: total)
         }
 
-        /// How its reading ends.
+        /// The failure of a listing.
         func failure(_ rules: AccountLists.Rules = .init()) async -> BillingFailure? {
             do throws(BillingFailure) {
                 _ = try await AccountLists(directory: self, time: TestClock(), rules: rules).accounts(of: nil, .all)
@@ -159,17 +159,17 @@ struct AccountListsTests {
     }
 
     @Test(
-        "A page token that was given before ends the reading of the list at once, whatever the length of the cycle",
+        "A repeated page token ends an account listing at once, whatever the length of the cycle",
         arguments: [1, 2, 3, 7, 1000], [0, 1, 30])
     func repeatedToken(cycle: Int, before: Int) async {
-        // Each page has new accounts, so that only the token tells.
+        // Each page has new accounts, so only the token shows the cycle.
         let directory = EndlessDirectory(
             accounts: { ["a\($0)"] }, next: { $0 <= before ? "before-\($0)" : "\(($0 - before) % cycle)" })
         #expect(await directory.failure() == .accountListUnusable(.repeatedPage))
         #expect(await directory.pages == before + cycle + 1)
     }
 
-    @Test("Pages that bring no new account end the reading of the list, though each has a new token")
+    @Test("Pages without a new account end an account listing, even if each has a new token")
     func nothingNew() async {
         for accounts in [{ _ in [] }, { ["a\($0 % 3)", "b"] }] as [@Sendable (Int) -> [String]] {
             let directory = EndlessDirectory(accounts: accounts, next: { "token-\($0)" })
@@ -178,7 +178,7 @@ struct AccountListsTests {
         }
     }
 
-    @Test("More pages than the accounts that there are said to be can fill end the reading of the list")
+    @Test("An account listing fails after more pages than the reported number of accounts can fill")
     func tooManyPages() async {
         let directory = EndlessDirectory(
             total: 1000, accounts: { page in (0..<10).map { "a\(page % 2 == 0 ? page : 0)-\($0)" } },
@@ -187,7 +187,7 @@ struct AccountListsTests {
         #expect(await directory.pages == 1100)
     }
 
-    @Test("A list that says nothing of its length is given up at the longest list there may be")
+    @Test("An account listing without a reported total fails at the maximum number of pages")
     func endless() async {
         var rules = AccountLists.Rules()
         #expect(rules.pagesMax == 33_334)
@@ -196,7 +196,7 @@ struct AccountListsTests {
         #expect(await directory.failure(rules) == .accountListUnusable(.tooManyPages(500, accounts: nil)))
     }
 
-    @Test("A list that does not end is not read again for the same export, and the export fails with the reason")
+    @Test("An export does not repeat the listing of an endless list, and fails with the reason")
     func endlessExport() async throws {
         let directory = EndlessDirectory(accounts: { _ in ["a"] }, next: { "\($0 % 2)" })
         let clock = TestClock()
@@ -214,7 +214,7 @@ struct AccountListsTests {
         #expect(await directory.pages == 3)
     }
 
-    @Test("are taken for found where nobody says how many there are, or as many as are never shown")
+    @Test("An account listing is complete without a reported total, and with a total that is too high")
     func totals() async throws {
         #expect(try await accounts(Directory(25, saysTotal: false)).count == 25)
         struct Boaster: SubAccountDirectory {
@@ -228,7 +228,7 @@ struct AccountListsTests {
         #expect(list.count == 1)
     }
 
-    @Test("are found by one walk for all who want them, and kept for a while")
+    @Test("Concurrent requests for an account list share one listing, which is cached for a while")
     func shared() async throws {
         let clock = TestClock()
         let directory = Directory(25)
@@ -250,7 +250,7 @@ struct AccountListsTests {
         #expect(await directory.pages == 12)
     }
 
-    @Test("has the ids it was made from and no others, and knows whether it has all of another list")
+    @Test("An account list contains exactly the ids it was made from, and recognizes a subset")
     func membership() {
         let ids = (0..<1000).map { AccountID(literal: "a\($0 * 2)") }
         let list = AccountList(ids.shuffled())

@@ -1,11 +1,11 @@
 package import Domain
 
-/// An answer that is kept as it was given.
+/// A cached response that stores the answer unchanged.
 package final class FakeAnswer: CachedResponse {
     package let contact: BillingContact?
     package let lifetime: Duration
 
-    /// How many answers of the same account it has followed.
+    /// The number of earlier answers for the same account.
     package let place: Int
 
     package var bytes: Int { 100 }
@@ -18,9 +18,9 @@ package final class FakeAnswer: CachedResponse {
 }
 
 extension CacheEntry {
-    /// Its answer, in a cache of such.
+    /// The response of this entry, in a cache of fake responses.
     package var fake: FakeAnswer {
-        guard let answer = answer as? FakeAnswer else { preconditionFailure("the cache keeps something else") }
+        guard let answer = answer as? FakeAnswer else { preconditionFailure("the cache makes other responses") }
         return answer
     }
 }

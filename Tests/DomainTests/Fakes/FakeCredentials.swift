@@ -1,7 +1,7 @@
 package import Domain
 import Synchronization
 
-/// Credentials that a test changes.
+/// Credentials that a test can change.
 package final class FakeCredentials: CredentialsStore {
     private struct State {
         var masters: [Name: MasterCredentials]
@@ -19,12 +19,12 @@ package final class FakeCredentials: CredentialsStore {
         state.withLock { $0.masters[master.name] = master }
     }
 
-    /// Likewise, once they were asked for so often more.
+    /// Sets the credentials after this many further reads.
     package func set(_ master: MasterCredentials, afterReads reads: Int) {
         state.withLock { $0.change = (master, $0.reads + reads) }
     }
 
-    /// How often they were asked for.
+    /// The number of reads.
     package var reads: Int { state.withLock { $0.reads } }
 
     package func credentials(of master: Name) async throws(BillingFailure) -> MasterCredentials {

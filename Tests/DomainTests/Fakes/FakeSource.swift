@@ -1,7 +1,7 @@
 package import Domain
 import Synchronization
 
-/// A source of billing that answers as the test says, and remembers what it was asked.
+/// A source that answers as the test says, and records its calls.
 package final class FakeSource: ContactSource, SubAccountDirectory {
     package typealias Answer = @Sendable (AccountID, _ attempt: Int) async throws(BillingFailure) -> AccountBilling
 
@@ -21,9 +21,9 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
     private let queuedRequests = Mutex(false)
 
     /// - Parameters:
-    ///   - listed: What the one page of the list has,
-    ///   - listingFailures: after having failed like this, once each.
-    ///   - answer: By default every account has a contact named after it.
+    ///   - listed: The accounts on the only page of the list.
+    ///   - listingFailures: The failures of the first calls for that page, in order.
+    ///   - answer: The answer for an account. By default, a contact named after the account.
     package init(
         listed: [AccountID] = [],
         listingFailures: [BillingFailure] = [],
@@ -36,13 +36,13 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
 
     package var calls: [AccountID] { state.withLock { $0.calls } }
 
-    /// What the accounts of `calls` were looked up for.
+    /// The purposes of `calls`.
     package var purposes: [Purpose] { state.withLock { $0.purposes } }
 
-    /// Under which masters the accounts of `calls` were looked for, and whose accounts were listed.
+    /// The master accounts of `calls` and of the calls for the list.
     package var masters: [Name?] { state.withLock { $0.masters } }
 
-    /// The most lookups there ever were at a time.
+    /// The maximum number of lookups in flight.
     package var underWayMost: Int { state.withLock { $0.underWayMost } }
 
     package func billing(
@@ -76,14 +76,14 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
 }
 
 extension BillingContact {
-    /// A contact whose last name is the account's id.
+    /// A contact whose last name is the account id.
     package static func sample(_ account: AccountID) -> BillingContact {
         BillingContact(reading: { field in field == .lastName ? account.rawValue : "\(field)" })
     }
 }
 
 extension AccountID {
-    /// For ids written in a test.
+    /// For ids in tests.
     package init(literal text: String) {
         guard let id = AccountID(text) else { preconditionFailure("\(text) cannot be an account id") }
         self = id
@@ -91,7 +91,7 @@ extension AccountID {
 }
 
 extension Name {
-    /// For names written in a test.
+    /// For names in tests.
     package init(literal text: String) {
         guard let name = Name(text) else { preconditionFailure("\(text) cannot be a name") }
         self = name
@@ -104,19 +104,19 @@ extension Caller {
 }
 
 extension Purpose {
-    /// For somebody who is as patient as anybody.
+    /// A request with the default queue timeout.
     package static let interactive = Purpose.interactive(for: nil)
 }
 
 extension ContactSource where Self: SubAccountDirectory {
-    /// Of the only master there is.
+    /// Looks up an account of the only master account.
     package func billing(
         of account: AccountID, for purpose: Purpose
     ) async throws(BillingFailure) -> AccountBilling {
         try await billing(of: account, under: nil, for: purpose)
     }
 
-    /// Likewise, all of them in order.
+    /// Lists the accounts of the only master account, in order.
     package func subAccounts() async throws(BillingFailure) -> [AccountID] {
         let lists = AccountLists(directory: self, time: HurriedClock())
         let list = try await lists.accounts(of: nil, .all, maxAge: .zero)

@@ -1,8 +1,8 @@
 package import Domain
 import Synchronization
 
-/// Time that passes as soon as somebody waits for it: for what waits one after another, and nothing is decided by who waits
-/// at the same time. Who waits for longer than five minutes waits in vain, until it is cancelled.
+/// A clock that advances as soon as a task sleeps, for tests that do not depend on the order of concurrent sleeps. A
+/// sleep of more than five minutes ends by cancellation only.
 package final class HurriedClock: TimeSource {
     private let elapsed = Mutex(Duration.zero)
 

@@ -1,6 +1,6 @@
 package import Domain
 
-/// Holds a secret like any other bytes.
+/// Stores a secret without protection.
 package final class PlainSecret: SecretHolder {
     private let bytes: [UInt8]
 

@@ -1,7 +1,7 @@
 package import Domain
 import Synchronization
 
-/// An event that happens once and can be waited for.
+/// An event that occurs once and can be awaited.
 package final class Signal: Sendable {
     private let state = Mutex<(isFired: Bool, waits: [PendingWait<Void>])>((false, []))
 
@@ -16,7 +16,7 @@ package final class Signal: Sendable {
         for wait in waits { wait.resume(returning: ()) }
     }
 
-    /// Returns once the event has happened.
+    /// Returns once the event has occurred.
     package func wait(file: String = #fileID, line: Int = #line) async throws(CancellationError) {
         try await DomainFakes.wait(for: "a signal", file: file, line: line) { (pending: PendingWait<Void>) in
             let isFired = state.withLock { state in
@@ -27,7 +27,7 @@ package final class Signal: Sendable {
         }
     }
 
-    /// Likewise, for a fake source.
+    /// As `wait`, for the answer of a fake source.
     ///
     /// - Throws: `cancelled` when the task is cancelled.
     package func waitInSource(file: String = #fileID, line: Int = #line) async throws(BillingFailure) {

@@ -1,7 +1,7 @@
 package import Domain
 import Synchronization
 
-/// Time that passes when the test says so.
+/// A clock that advances only when the test says so.
 package final class TestClock: TimeSource {
     private struct Sleeper {
         let id: Int
@@ -62,7 +62,7 @@ package final class TestClock: TimeSource {
         return state.watchers.filter { $0.count <= count }.map(\.wait)
     }
 
-    /// Returns when at least so many tasks sleep.
+    /// Returns when at least this many tasks sleep.
     package func sleepers(
         _ count: Int, file: String = #fileID, line: Int = #line
     ) async throws(CancellationError) {
@@ -76,7 +76,7 @@ package final class TestClock: TimeSource {
         }
     }
 
-    /// Lets time pass, and wakes who has slept long enough.
+    /// Advances the time, and wakes the tasks whose sleep has ended.
     package func advance(by duration: Duration) {
         let woken = state.withLock { state in
             state.now += duration

@@ -2,7 +2,7 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// The waits of all tests, and a thread that prints those that last long.
+/// Records the waits of all tests. A thread prints the long ones.
 final class Waits: Sendable {
     static let shared = Waits()
 
@@ -38,7 +38,7 @@ final class Waits: Sendable {
         state.withLock { _ = $0.entries.removeValue(forKey: id) }
     }
 
-    /// On a queue of its own: a report is due exactly when the cooperative pool may be stuck.
+    /// Uses a queue of its own: a report is due exactly when the cooperative pool may be blocked.
     private func startReporting() {
         let queue = DispatchQueue(label: "test-waits")
         queue.async { [self] in

@@ -41,14 +41,14 @@ package final class PendingWait<Value: Sendable>: Sendable {
     }
 }
 
-/// Suspends the task until `register`, or whoever it gives the wait to, resumes it.
+/// Suspends the task until `register`, or code to which it passes the wait, resumes it.
 ///
-/// A wait that lasts longer than `Waits.reportInterval` is printed with its place in the source, so that the log of a run
-/// that hangs names what it hangs on.
+/// A wait that lasts longer than `Waits.reportInterval` is printed with its place in the source, so that the log of a
+/// run that hangs shows the cause.
 ///
 /// - Parameters:
-///   - event: What is waited for, in a few words.
-///   - register: Hands the wait to the code that resumes it; called once, unless the task was cancelled before.
+///   - event: The event that the task waits for, in a few words.
+///   - register: Passes the wait to the code that resumes it. Called once, unless the task was cancelled before.
 /// - Throws: `CancellationError` when the task is cancelled, for instance by the time limit of its test.
 package func wait<Value: Sendable>(
     for event: @autoclosure () -> String, file: String = #fileID, line: Int = #line,
@@ -69,8 +69,8 @@ package func wait<Value: Sendable>(
 }
 
 extension Task where Failure == any Error {
-    /// The value of the task, which is cancelled when the waiting task is: a test that is over its time limit ends, and so
-    /// does everything it started.
+    /// The value of the task, which is cancelled with the waiting task. So a test over its time limit ends, and
+    /// everything it started ends too.
     package var joined: Success {
         get async throws {
             try await withTaskCancellationHandler {
@@ -83,7 +83,7 @@ extension Task where Failure == any Error {
 }
 
 extension Task where Failure == Never {
-    /// Likewise.
+    /// As above.
     package var joined: Success {
         get async {
             await withTaskCancellationHandler {

@@ -2,12 +2,12 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Trying again")
+@Suite("Retry schedule and budget")
 struct RetryTests {
     private static let start = Moment(sinceOrigin: .zero)
 
     @Test(
-        "waits for a random part of a time that doubles up to five seconds, and ends before the deadline",
+        "Retries back off exponentially with full jitter, up to five seconds, and end before the deadline",
         arguments: [UInt64.random(in: 0 ... .max)])
     func schedule(seed: UInt64) {
         var random = SeededRandom(seed: seed)
@@ -24,7 +24,7 @@ struct RetryTests {
         for (attempt, waits) in waits.enumerated() {
             let most = min(Duration.milliseconds(200) * (1 << attempt), .seconds(5))
             #expect(waits.allSatisfy { $0 >= .zero && $0 <= most }, "seed \(seed)")
-            // All of the time is used, and not only its end.
+            // The whole interval is used, and not only its end.
             #expect((waits.max() ?? .zero) > most * 0.9 && (waits.min() ?? most) < most * 0.1, "seed \(seed)")
         }
         var schedule = RetrySchedule(deadline: Self.start + .seconds(2))
@@ -35,7 +35,7 @@ struct RetryTests {
         }
     }
 
-    @Test("waits for as long as the source says, or gives up if that is too long")
+    @Test("A retry waits as long as the source asks, and is not made if that is after the deadline")
     func retryAfter() throws {
         var random = SeededRandom(seed: 1)
         var schedule = RetrySchedule(deadline: Self.start + .seconds(10))
@@ -44,24 +44,24 @@ struct RetryTests {
         #expect(schedule.next(retryAfter: .seconds(10), at: Self.start, using: &random) == nil)
     }
 
-    @Test("is at most one in ten of what is asked, but for a few after a quiet time")
+    @Test("A retry budget permits one retry for ten requests, and a few more after a quiet time")
     func allowance() {
         var allowance = RetryBudget()
         var again = 0
         for _ in 0..<1000 {
             allowance.asked()
-            // Everything fails, and would be tried again three times.
+            // Every request fails, and would be retried three times.
             for _ in 0..<3 where allowance.take() { again += 1 }
         }
         #expect(again >= 100 && again <= 110)
     }
 }
 
-@Suite("Retries of a job")
+@Suite("Bulk retries")
 struct BulkRetryTests {
     private static let start = Moment(sinceOrigin: .zero)
 
-    /// Attempts of a lookup that always fails, each of which takes this long, until it becomes a failure.
+    /// The attempts of a lookup that always fails, until it is given up. Each attempt takes `each`.
     private static func attempts(
         _ failure: BillingFailure, share: Double, each: Duration = .zero, seed: UInt64 = 1
     ) -> (count: Int, waits: [Duration], end: Moment) {
@@ -82,7 +82,7 @@ struct BulkRetryTests {
         }
     }
 
-    @Test("follow quickly while the source fails as often for everybody, then with back-off up to five seconds")
+    @Test("Bulk retries are quick while the source fails as often for all accounts, then back off up to five seconds")
     func backOff() {
         let seldom = Self.attempts(.sourceFailed, share: 0)
         #expect(seldom.waits[..<2].allSatisfy { $0 <= .milliseconds(200) })
@@ -95,7 +95,7 @@ struct BulkRetryTests {
         #expect(often.waits[..<10].allSatisfy { $0 <= .milliseconds(200) })
     }
 
-    @Test("end at the deadline, but not before chance is ruled out where each attempt takes long")
+    @Test("Bulk retries end at the deadline, but with slow attempts not before chance is ruled out")
     func attempts() {
         for (share, least) in [(0, 5), (0.15, 11), (0.5, 30), (0.9, 41)] {
             let slow = Self.attempts(.sourceFailed, share: share, each: .seconds(30))
@@ -103,7 +103,7 @@ struct BulkRetryTests {
         }
     }
 
-    @Test("wait until the source takes requests again, and make one more attempt at the deadline")
+    @Test("Bulk retries wait until the source accepts requests again, with a last attempt at the deadline")
     func unavailable() {
         let long = Self.attempts(.sourceUnavailable(retryAfter: .seconds(60)), share: 0)
         #expect(long.count == 2 && long.end == Self.start + .seconds(60))
@@ -112,14 +112,14 @@ struct BulkRetryTests {
         #expect(short.end == Self.start + .seconds(60))
     }
 
-    @Test("do not wait for a rate limit that ends after the deadline")
+    @Test("Bulk retries do not wait for a rate limit that resets after the deadline")
     func longBudget() {
         #expect(Self.attempts(.rateLimited(retryAfter: .seconds(3600)), share: 0).count == 1)
         #expect(Self.attempts(.rateLimited(retryAfter: .seconds(7)), share: 0).waits.first == .seconds(7))
     }
 
     @Test(
-        "are not made after what will not pass",
+        "Bulk retries are not made after a permanent failure",
         arguments: [
             BillingFailure.sourceRejected, .selfPay, .accountNotFound(AccountID(literal: "a")), .credentialsRefused,
             .dailyQuotaSpent(retryAfter: .seconds(1)), .cancelled,
@@ -128,7 +128,7 @@ struct BulkRetryTests {
         #expect(Self.attempts(failure, share: 0.5).count == 1)
     }
 
-    @Test("are governed by the share of first attempts that fail, over about the last thirty lookups")
+    @Test("Bulk retries depend on the failure rate of first attempts over about the last thirty lookups")
     func share() {
         var share = FailureRate()
         #expect(share.attempts(untilChanceIsBelow: 1e-9) == 5)
@@ -143,18 +143,18 @@ struct BulkRetryTests {
     }
 }
 
-@Suite("A circuit")
+@Suite("Circuit breaker")
 struct CircuitTests {
     private static func moment(_ seconds: Double) -> Moment { Moment(sinceOrigin: .seconds(seconds)) }
 
-    /// One that has just opened.
+    /// A circuit breaker that has just opened.
     private static func open(at seconds: Double = 0) -> Circuit {
         var circuit = Circuit()
         for _ in 0..<20 { circuit.ended(.failed, at: moment(seconds)) }
         return circuit
     }
 
-    @Test("lets everybody ask until twenty in a row have failed, then nobody for five seconds")
+    @Test("A circuit breaker opens after twenty failures in a row, for five seconds")
     func opens() {
         var circuit = Circuit()
         for _ in 0..<19 { circuit.ended(.failed, at: Self.moment(0)) }
@@ -170,7 +170,9 @@ struct CircuitTests {
     }
 
     /// Fixed seeds: one sequence in a hundred does have twenty failures in a row.
-    @Test("stays closed for a source that fails half of its calls at random", arguments: [1, 2, 3] as [UInt64])
+    @Test(
+        "A circuit breaker stays closed for a source that fails half of its calls at random",
+        arguments: [1, 2, 3] as [UInt64])
     func randomFailures(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         var circuit = Circuit()
@@ -181,7 +183,7 @@ struct CircuitTests {
         }
     }
 
-    @Test("then lets one ask; an answer lets everybody, a failure nobody for twice as long, up to a minute")
+    @Test("A half-open circuit breaker admits one probe, closes after an answer, and opens for longer after a failure")
     func halfOpens() {
         var circuit = Self.open()
         var now = 5.0
@@ -197,7 +199,7 @@ struct CircuitTests {
         #expect(circuit.isClosed && circuit.enter(at: Self.moment(now)) == .goes)
     }
 
-    @Test("lets another ask when who asked came to nothing, or says nothing")
+    @Test("A half-open circuit breaker admits another probe if the first one ends without an outcome, or not at all")
     func probes() {
         var circuit = Self.open()
         #expect(circuit.enter(at: Self.moment(5)) == .goes)
@@ -207,13 +209,13 @@ struct CircuitTests {
         #expect(circuit.enter(at: Self.moment(36)) == .goes)
     }
 
-    @Test("does not take what was under way when it opened for news")
+    @Test("An open circuit breaker ignores failures of requests that were in flight when it opened")
     func late() {
         var circuit = Self.open()
         circuit.ended(.failed, at: Self.moment(4))
         circuit.ended(.unknown, at: Self.moment(4))
         #expect(circuit.enter(at: Self.moment(4)) == .refused(retryAfter: .seconds(1)))
-        // But an answer is one.
+        // An answer closes it.
         circuit.ended(.answered, at: Self.moment(4))
         #expect(circuit.enter(at: Self.moment(4)) == .goes)
     }

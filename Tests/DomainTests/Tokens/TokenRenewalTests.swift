@@ -2,12 +2,12 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("When an access token is renewed")
+@Suite("Access token refresh")
 struct TokenRenewalTests {
     private static let start = Moment(sinceOrigin: .zero)
     private static let hour = Duration.seconds(3600)
 
-    @Test("is five to ten minutes before it expires, and not the same moment for all")
+    @Test("An access token is refreshed five to ten minutes before it expires, at a random time")
     func ahead() throws {
         var random = SeededRandom(seed: 1)
         var moments: Set<Moment> = []
@@ -22,7 +22,7 @@ struct TokenRenewalTests {
         #expect(moments.count > 90)
     }
 
-    @Test("is in time for one that lives a few seconds only")
+    @Test("An access token with a lifetime of seconds is refreshed before it expires")
     func shortLife() throws {
         var random = SeededRandom(seed: 1)
         var renewal = TokenRenewal()
@@ -31,7 +31,7 @@ struct TokenRenewalTests {
         #expect(due < end && end < Self.start + .seconds(10) && due >= Self.start + .seconds(8))
     }
 
-    @Test("comes again before the end, when there was none to be had")
+    @Test("A failed refresh of an access token is retried, with pauses, until the token expires")
     func failed() throws {
         var random = SeededRandom(seed: 1)
         var renewal = TokenRenewal()
@@ -44,11 +44,11 @@ struct TokenRenewalTests {
             attempts += 1
             renewal.failed(at: now)
         }
-        // It is left once it cannot be used any more, and was not asked for without a pause.
+        // Retries end when the token is no longer usable, and there are pauses between them.
         #expect(now >= Self.start + .seconds(3540) && (5...30).contains(attempts))
     }
 
-    @Test("is at once, after a token that was revoked")
+    @Test("A revoked access token is replaced at once")
     func revoked() {
         var random = SeededRandom(seed: 1)
         var renewal = TokenRenewal()
@@ -60,9 +60,9 @@ struct TokenRenewalTests {
         }
     }
 
-    /// Replicas that share nothing, on a source where a new token ends the older ones: each uses its own ten times a
-    /// second, and takes another when it is refused.
-    @Test("is no storm where new tokens end older ones", arguments: [2, 3, 10])
+    /// Replicas share nothing, and the source invalidates older tokens with each new one. Each replica uses its token
+    /// ten times a second, and obtains another when it is refused.
+    @Test("Replicas whose access tokens invalidate one another obtain new ones with back-off", arguments: [2, 3, 10])
     func superseding(replicas: Int) {
         struct Replica {
             var renewal = TokenRenewal()
@@ -86,9 +86,9 @@ struct TokenRenewalTests {
                 if all[index].token == newest { answered += 1 }
             }
         }
-        // In two minutes; without pauses it would be 1,200 for each of them.
+        // In two minutes. Without pauses it would be 1,200 for each replica.
         #expect(newest <= 12 * replicas)
-        // All the time somebody has the one that lives.
+        // Nearly all the time, some replica has the valid token.
         #expect(answered >= 1100)
     }
 }

@@ -3,7 +3,7 @@ import DomainFakes
 import Synchronization
 import Testing
 
-@Suite("Exporting contacts", .timeLimit(.minutes(1)))
+@Suite("Contact export", .timeLimit(.minutes(1)))
 struct ExportContactsTests {
     private static func ids(_ texts: String...) -> [AccountID] { texts.map { AccountID(literal: $0) } }
 
@@ -36,7 +36,7 @@ struct ExportContactsTests {
         )
     }
 
-    @Test("tells of every account once, in ascending order, whatever order and repetition they are listed in")
+    @Test("An export sends every account once, in ascending order, whatever the order of the listing")
     func order() async throws {
         let source = FakeSource(listed: Self.ids("c", "a", "b", "a", "c"))
         let events = try await export(source)
@@ -46,7 +46,9 @@ struct ExportContactsTests {
         #expect(source.calls.sorted() == Self.ids("a", "b", "c"))
     }
 
-    @Test("goes on exactly after the account named, be it listed or not", arguments: ["b", "bb"])
+    @Test(
+        "An export resumes exactly after the given account, whether or not that account is listed",
+        arguments: ["b", "bb"])
     func resume(after: String) async throws {
         let events = try await export(FakeSource(listed: Self.ids("d", "a", "b", "c")), after: after)
         #expect(events.accounts == Self.ids("c", "d"))
@@ -54,7 +56,7 @@ struct ExportContactsTests {
         #expect(events.last == .end(.init(contacts: 2, failures: 0)))
     }
 
-    @Test("tells of the caller's accounts alone where it has only some, without asking which there are")
+    @Test("An export for a caller with an allow-list sends only those accounts, without a listing")
     func ownAccounts() async throws {
         let source = FakeSource(listed: Self.ids("a", "b", "c", "d"))
         let caller = Caller(
@@ -63,11 +65,11 @@ struct ExportContactsTests {
         let events = try await export(source, after: "b", for: caller)
         #expect(events.first == .begin(accounts: 2, after: AccountID(literal: "b")))
         #expect(events.accounts == Self.ids("d", "x"))
-        // One for each lookup, and none for a list.
+        // One for each lookup, and none for a listing.
         #expect(source.masters == [Name(literal: "second"), Name(literal: "second")])
     }
 
-    @Test("lists and looks up under the caller's own master account")
+    @Test("An export lists and looks up accounts under the caller's master account")
     func ownMaster() async throws {
         let source = FakeSource(listed: Self.ids("a"))
         let caller = Caller(name: Name(literal: "job"), scopes: [.billingExport], master: Name(literal: "second"))
@@ -75,13 +77,13 @@ struct ExportContactsTests {
         #expect(source.masters == [Name(literal: "second"), Name(literal: "second")])
     }
 
-    @Test("of no accounts is complete")
+    @Test("An export of no accounts is complete")
     func empty() async throws {
         let events = try await export(FakeSource())
         #expect(events == [.begin(accounts: 0, after: nil), .end(.init())])
     }
 
-    @Test("tells of accounts that fail in their place, and counts them")
+    @Test("An export sends failed accounts in their place, and counts them")
     func failures() async throws {
         let source = FakeSource(listed: Self.ids("a", "b", "c")) { account, _ async throws(BillingFailure) in
             switch account.rawValue {
@@ -96,7 +98,7 @@ struct ExportContactsTests {
         #expect(events.last == .end(.init(contacts: 1, failures: 2)))
     }
 
-    @Test("keeps the order when the first account is the last to be answered")
+    @Test("An export keeps the order when the first account is answered last")
     func slowFirst() async throws {
         let release = Signal()
         let source = FakeSource(listed: Self.ids("a", "b", "c")) { account, _ async throws(BillingFailure) in
@@ -107,7 +109,7 @@ struct ExportContactsTests {
         #expect(try await export(source).accounts == Self.ids("a", "b", "c"))
     }
 
-    @Test("never has more lookups under way than its window")
+    @Test("An export never has more lookups in flight than its window")
     func window() async throws {
         var rules = ExportContacts.Rules()
         rules.windowMax = 5
@@ -120,7 +122,7 @@ struct ExportContactsTests {
         #expect(source.underWayMost <= 5)
     }
 
-    @Test("starts no lookups beyond its window while the consumer takes nothing")
+    @Test("An export starts no lookups beyond its window while the consumer takes nothing")
     func backPressure() async throws {
         var rules = ExportContacts.Rules()
         rules.windowMax = 4
@@ -128,13 +130,14 @@ struct ExportContactsTests {
         let consumer = Collector(holdsAt: 2)
         let running = Task { try await export(source, rules: rules, to: consumer) }
         try await consumer.held()
-        // One was told of, the second is being held; those and the window behind them is all that was asked.
+        // One event was taken and the second is held. Only those two accounts and the window behind them were looked
+        // up.
         #expect(source.calls.count <= 2 + 4)
         consumer.release()
         #expect(try await running.joined.accounts.count == 100)
     }
 
-    @Test("asks again while the source is left alone, at growing distances")
+    @Test("An export retries with back-off while the source is unavailable")
     func retry() async throws {
         let clock = TestClock()
         let source = FakeSource(listed: Self.ids("a")) { account, attempt async throws(BillingFailure) in
@@ -151,7 +154,7 @@ struct ExportContactsTests {
     }
 
     @Test(
-        "repeats a lookup that failed for a passing reason, and looks up the accounts behind it meanwhile",
+        "An export retries a temporary failure, and looks up the accounts behind it meanwhile",
         arguments: [BillingFailure.sourceFailed, .timedOut])
     func repeats(failure: BillingFailure) async throws {
         let clock = TestClock()
@@ -163,7 +166,7 @@ struct ExportContactsTests {
             return .masterPays(.sample(account))
         }
         let running = Task { try await export(source, rules: rules, clock: clock) }
-        // The silence timer and the back-off.
+        // The heartbeat timer and the back-off.
         try await clock.sleepers(2)
         while source.calls.count < 100 { await Task.yield() }
         #expect(source.calls.count == 100 && Set(source.calls).count == 100)
@@ -177,7 +180,7 @@ struct ExportContactsTests {
         #expect(source.purposes.count { $0.isRetry } == 2)
     }
 
-    @Test("does not repeat a lookup whose failure will not pass")
+    @Test("An export does not retry a permanent failure")
     func rejected() async throws {
         let source = FakeSource(listed: Self.ids("a", "b")) { account, _ async throws(BillingFailure) in
             if account.rawValue == "a" { throw .sourceRejected }
@@ -188,7 +191,7 @@ struct ExportContactsTests {
         #expect(source.calls.count == 2)
     }
 
-    @Test("takes in no other accounts while the source takes no requests, and fails none of them at once")
+    @Test("An export adds no accounts while the source accepts no requests, and fails none of them at once")
     func unavailable() async throws {
         let clock = TestClock()
         var rules = ExportContacts.Rules()
@@ -207,7 +210,7 @@ struct ExportContactsTests {
         #expect(try await running.joined.last == .end(.init(contacts: 50, failures: 0, elapsed: .seconds(60))))
     }
 
-    @Test("holds a bounded number of answers while one account before them is repeated")
+    @Test("An export buffers a limited number of answers while one account before them is retried")
     func boundedHeld() async throws {
         let clock = TestClock()
         var rules = ExportContacts.Rules()
@@ -227,7 +230,7 @@ struct ExportContactsTests {
         #expect(try await running.joined.accounts.count == 500)
     }
 
-    @Test("tries the list of accounts again, too")
+    @Test("An export retries a failed listing")
     func retryList() async throws {
         let clock = TestClock()
         let source = FakeSource(
@@ -241,7 +244,7 @@ struct ExportContactsTests {
         #expect(try await running.joined.accounts == Self.ids("a"))
     }
 
-    @Test("fails when the accounts cannot be listed")
+    @Test("An export fails if the accounts cannot be listed")
     func noList() async {
         let source = FakeSource(listed: Self.ids("a"), listingFailures: [.credentialsRefused])
         let consumer = Collector()
@@ -249,7 +252,7 @@ struct ExportContactsTests {
         #expect(consumer.events.isEmpty)
     }
 
-    @Test("waits as long as the source asks for before it tries again")
+    @Test("An export waits as long as the source asks before it retries")
     func retryAfter() async throws {
         let clock = TestClock()
         let source = FakeSource(listed: Self.ids("a")) { account, attempt async throws(BillingFailure) in
@@ -264,7 +267,7 @@ struct ExportContactsTests {
         #expect(try await running.joined.accounts == Self.ids("a"))
     }
 
-    @Test("gives an account up at its deadline and goes on without it")
+    @Test("An export gives up an account at its deadline and continues without it")
     func deadline() async throws {
         let clock = TestClock()
         var rules = ExportContacts.Rules()
@@ -283,7 +286,7 @@ struct ExportContactsTests {
         #expect(events.last == .end(.init(contacts: 1, failures: 1, elapsed: .seconds(1))))
     }
 
-    @Test("says it is alive after ten seconds of silence, and what it waits for")
+    @Test("An export sends a heartbeat after ten seconds without an event, with the reason for the wait")
     func heartbeat() async throws {
         let clock = TestClock()
         let release = Signal()
@@ -306,7 +309,7 @@ struct ExportContactsTests {
         _ = try await running.joined
     }
 
-    @Test("tells of as many as were asked for, and that there are more")
+    @Test("An export with a limit sends that many accounts, and reports how many remain")
     func limited() async throws {
         let source = FakeSource(listed: Self.ids("d", "a", "b", "c"))
         var options = ExportContacts.Options(after: AccountID(literal: "a"))
@@ -319,7 +322,7 @@ struct ExportContactsTests {
         #expect(try await export(source, options).last == .end(.init(contacts: 3, failures: 0)))
     }
 
-    @Test("tells of accounts as their answers come, if that will do, and a slow one holds up nobody")
+    @Test("An unordered export sends accounts as their answers arrive, and a slow one delays no others")
     func arrival() async throws {
         var rules = ExportContacts.Rules()
         rules.windowMax = 2
@@ -339,7 +342,7 @@ struct ExportContactsTests {
         #expect(events.last == .end(.init(contacts: 5, failures: 0)))
     }
 
-    /// Chosen accounts, some lines of which are none, in portions.
+    /// Chosen accounts that arrive in portions, with some invalid lines.
     private final class Chosen: AccountFeed {
         private let portions: Mutex<[[FeedStep]]>
         private let pauses: Bool
@@ -373,7 +376,7 @@ struct ExportContactsTests {
 
     private static func account(_ text: String) -> FeedStep { .account(AccountID(literal: text)) }
 
-    @Test("tells of chosen accounts in the order they were chosen in, twice if they were chosen twice")
+    @Test("An export of chosen accounts keeps their order and their duplicates")
     func chosen() async throws {
         let source = FakeSource()
         let feed = Chosen([
@@ -389,7 +392,7 @@ struct ExportContactsTests {
         #expect(source.calls.count == 2)
     }
 
-    @Test("tells of the first chosen accounts before the last ones have come, and says what it waits for")
+    @Test("An export of chosen accounts sends results before the input ends, and reports waiting for input")
     func duplex() async throws {
         let clock = TestClock()
         let consumer = Collector(announcing: { if case .heartbeat = $0 { true } else { false } })
@@ -403,7 +406,7 @@ struct ExportContactsTests {
         await #expect(throws: BillingFailure.cancelled) { try await running.joined }
     }
 
-    @Test("is not complete when the choosing breaks off")
+    @Test("An export of chosen accounts is incomplete if the input fails")
     func brokenFeed() async {
         let consumer = Collector()
         let feed = Chosen([[Self.account("a"), .broken(.timedOut)]])
@@ -413,7 +416,7 @@ struct ExportContactsTests {
         #expect(!consumer.events.contains { if case .end = $0 { true } else { false } })
     }
 
-    @Test("asks the source little more than once for ten exports at a time")
+    @Test("Ten concurrent exports make one request to the source for each account")
     func shared() async throws {
         let source = FakeSource(listed: (0..<500).map { AccountID(literal: "account-\($0)") })
         let clock = TestClock()
@@ -429,11 +432,11 @@ struct ExportContactsTests {
             try await group.waitForAll()
         }
         #expect(source.calls.count == 500)
-        // One walk, which is one page.
+        // One listing of one page.
         #expect(source.masters.count == 501)
     }
 
-    @Test("asks for every account anew where nothing may be old")
+    @Test("An export with a maximum age of zero looks up every account again")
     func anew() async throws {
         let source = FakeSource(listed: Self.ids("a", "b"))
         let clock = TestClock()
@@ -447,7 +450,7 @@ struct ExportContactsTests {
         }
     }
 
-    @Test("stops, without an end, at what reaches further than one account")
+    @Test("An export stops without an end event at a failure that affects all accounts")
     func stops() async {
         let consumer = Collector()
         let source = FakeSource(listed: Self.ids("a", "b")) { account, _ async throws(BillingFailure) in
@@ -458,7 +461,7 @@ struct ExportContactsTests {
         #expect(!consumer.events.contains { if case .end = $0 { true } else { false } })
     }
 
-    @Test("stops at once when its task is cancelled")
+    @Test("An export stops at once when its task is cancelled")
     func cancelled() async throws {
         let started = Signal()
         let source = FakeSource(listed: Self.ids("a")) { account, _ async throws(BillingFailure) in
@@ -476,7 +479,7 @@ struct ExportContactsTests {
         await #expect(throws: BillingFailure.cancelled) { try await running.joined }
     }
 
-    @Test("is not begun for a caller who may not")
+    @Test("An export does not start for a caller without the scope")
     func scope() {
         let source = FakeSource(listed: Self.ids("a"))
         let contacts = Self.contacts(source, TestClock())
@@ -486,7 +489,7 @@ struct ExportContactsTests {
     }
 }
 
-/// An event that can be compared.
+/// An event in a form that can be compared.
 private enum Told: Equatable, Sendable {
     case begin(accounts: Int?, after: AccountID?)
     case contact(AccountID)
@@ -512,7 +515,7 @@ private enum Told: Equatable, Sendable {
 }
 
 extension [Told] {
-    /// The accounts told of, in order.
+    /// The exported accounts, in order.
     fileprivate var accounts: [AccountID] {
         compactMap { event in
             switch event {
@@ -523,7 +526,7 @@ extension [Told] {
     }
 }
 
-/// Keeps what it is told; can be held, and announces.
+/// Collects the events. A test can block it at one event, and wait for events.
 private final class Collector: ExportContacts.Consumer {
     private let state = Mutex<[Told]>([])
     private let watchers = Mutex<[(@Sendable ([Told]) -> Bool, Signal)]>([])
@@ -560,7 +563,7 @@ private final class Collector: ExportContacts.Consumer {
     func release() { releasing.fire() }
     func announced() async throws { try await announcing.wait() }
 
-    /// Returns when what was told so far meets the condition.
+    /// Returns when the events so far meet the condition.
     func contains(_ condition: @escaping @Sendable ([Told]) -> Bool) async throws {
         let signal = Signal()
         watchers.withLock { $0.append((condition, signal)) }

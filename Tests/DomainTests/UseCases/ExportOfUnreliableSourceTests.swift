@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("An export from a source that fails some of its calls", .timeLimit(.minutes(1)))
+@Suite("Export from an unreliable source", .timeLimit(.minutes(1)))
 struct ExportOfUnreliableSourceTests {
     private static let seeds: [UInt64] = [1]
 
@@ -14,7 +14,7 @@ struct ExportOfUnreliableSourceTests {
     }
 
     @Test(
-        "uses 95 in 100 of what the rate limit and the failures leave, fails no account, and keeps the order",
+        "An export uses 95 % of what the rate limit and the failures leave, fails no account, and keeps the order",
         arguments: [0, 0.15, 0.3, 0.5], seeds)
     func throughput(share: Double, seed: UInt64) async throws {
         let simulation = ExportSimulation(accounts: 2000, share: share)
@@ -26,7 +26,7 @@ struct ExportOfUnreliableSourceTests {
         #expect(result.heldMost <= 4096)
     }
 
-    @Test("fails no account at a low rate either, where the deadline leaves few attempts", arguments: seeds)
+    @Test("An export fails no account at a low rate, where the deadline leaves few attempts", arguments: seeds)
     func lowRate(seed: UInt64) async throws {
         let result = try await ExportSimulation(accounts: 500, perSecond: 2, share: 0.5).run(
             try await Self.entry(), seed: seed)
@@ -34,7 +34,7 @@ struct ExportOfUnreliableSourceTests {
         #expect(result.told == Array(0..<500))
     }
 
-    @Test("gives interactive requests a permit within two slots in 99 of 100 cases meanwhile", arguments: seeds)
+    @Test("Interactive requests get a permit within two slots during an export, in 99 % of cases", arguments: seeds)
     func interactive(seed: UInt64) async throws {
         var simulation = ExportSimulation(accounts: 5000, share: 0.5)
         simulation.interactiveEvery = .milliseconds(400)
@@ -43,7 +43,7 @@ struct ExportOfUnreliableSourceTests {
         #expect(waits[waits.count * 99 / 100] <= .seconds(2.0 / 60))
     }
 
-    @Test("gets an account that fails for fifty seconds, and goes on behind it meanwhile", arguments: seeds)
+    @Test("An export retries an account that fails for fifty seconds, and looks up others meanwhile", arguments: seeds)
     func recovers(seed: UInt64) async throws {
         var simulation = ExportSimulation(accounts: 6000, share: 0)
         simulation.failsUntil = [10: .seconds(50), 2000: .seconds(80)]
@@ -55,7 +55,7 @@ struct ExportOfUnreliableSourceTests {
     }
 
     @Test(
-        "turns an account that always fails into a failure after a minute and few attempts, and loses no time by it",
+        "An export gives up an account that always fails after a minute and few attempts, without delaying others",
         arguments: [true, false], seeds)
     func permanent(isOrdered: Bool, seed: UInt64) async throws {
         var simulation = ExportSimulation(accounts: 6000, isOrdered: isOrdered, share: 0.05)
@@ -65,7 +65,7 @@ struct ExportOfUnreliableSourceTests {
         #expect(result.told.sorted() == Array(0..<6000))
         #expect(isOrdered == (result.told == Array(0..<6000)))
         #expect(result.elapsed < .seconds(125))
-        // A back-off of 5 s at most, half of it on average.
+        // The back-off is 5 s at most, and half of that on average.
         #expect(result.attempts < Int(6000 / 0.93) + 2 * 40)
     }
 }

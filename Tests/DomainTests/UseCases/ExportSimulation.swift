@@ -1,16 +1,16 @@
 import Domain
 import DomainFakes
 
-/// An export of many accounts through a rate limit, from a source that fails a share of its calls: minutes in milliseconds,
-/// with the export's own window and the rate limiter's own budget.
+/// Simulates an export of many accounts through a rate limit, from a source that fails a share of its calls. Uses the
+/// real export window and rate budget: minutes in milliseconds.
 struct ExportSimulation {
     struct Result {
-        /// In the order they were told of.
+        /// In the order of the export's events.
         var told: [Int] = []
         var failures = 0
         var attempts = 0
         var heldMost = 0
-        /// When the last account was told of.
+        /// When the last account was exported.
         var elapsed = Duration.zero
         /// How long each interactive request waited for its permit.
         var waits: [Duration] = []
@@ -19,11 +19,11 @@ struct ExportSimulation {
     let accounts: Int
     var perSecond = 60
     var isOrdered = true
-    /// The chance that a call fails.
+    /// The probability that a call fails.
     var share: Double
-    /// Accounts that fail before that moment, whatever the share.
+    /// Accounts that fail until then, whatever the share.
     var failsUntil: [Int: Duration] = [:]
-    /// Interactive requests in between; `nil` for none.
+    /// The interval between interactive requests; `nil` for none.
     var interactiveEvery: Duration?
 
     private enum Event {
@@ -33,7 +33,7 @@ struct ExportSimulation {
         case budget
     }
 
-    /// The accounts are those of `entry`, whose answer stands for all of them.
+    /// - Parameter entry: The result of each account.
     func run(_ entry: CacheEntry, seed: UInt64) async throws -> Result {
         var random = SeededRandom(seed: seed)
         var result = Result()
@@ -59,7 +59,7 @@ struct ExportSimulation {
             switch budget.enter(ticket, for: .bulk(isRetry: attempt.isRetry), queueTimeout: nil, at: now, timestamp) {
             case .goes: send(attempt, begun: now)
             case .waits: queued[ticket] = (attempt, now)
-            case .refused: preconditionFailure("a bulk request waits without a limit")
+            case .refused: preconditionFailure("a bulk request has no queue timeout")
             }
         }
 
@@ -72,7 +72,7 @@ struct ExportSimulation {
                 await Task.yield()
                 try Task.checkCancellation()
             }
-            // What the export does when it is woken.
+            // The export's part.
             while let attempt = window.beginRepeat() { begin(attempt) }
             while taken < accounts, window.hasRoom {
                 let account = AccountID(literal: "\(taken)")
@@ -85,7 +85,7 @@ struct ExportSimulation {
                 result.elapsed = now - start
             }
             result.heldMost = max(result.heldMost, taken - result.told.count)
-            // What the rate limiter does.
+            // The rate limiter's part.
             var wakes: Moment?
             stepping: while true {
                 switch budget.step(at: now, timestamp) {
@@ -96,7 +96,7 @@ struct ExportSimulation {
                 case .goes(let ticket):
                     if let (attempt, begun) = queued.removeValue(forKey: ticket) { send(attempt, begun: begun) }
                     if let moment = asked.removeValue(forKey: ticket) { result.waits.append(now - moment) }
-                case .refused: preconditionFailure("nobody waits for as long as that")
+                case .refused: preconditionFailure("no request reaches its queue timeout")
                 }
             }
             if let wakes { events.append((wakes, .budget)) }

@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Looking up a contact")
+@Suite("Contact lookup")
 struct LookUpContactTests {
     let account = AccountID(literal: "a")
 
@@ -11,7 +11,7 @@ struct LookUpContactTests {
             cache: BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeAnswer($0) })
     }
 
-    @Test("gives the contact and when it was read")
+    @Test("A contact lookup returns the contact and the time of the source's answer")
     func found() async throws {
         let clock = TestClock(start: Timestamp(secondsSinceEpoch: 5))
         let entry = try await lookUp(FakeSource(), clock: clock)(account, for: .everything)
@@ -19,7 +19,7 @@ struct LookUpContactTests {
         #expect(entry.failure == nil)
     }
 
-    @Test("gives what is kept without asking, to those who may")
+    @Test("A cached contact is returned without a request to the source, to permitted callers only")
     func cached() async throws {
         let source = FakeSource()
         let lookUp = lookUp(source)
@@ -32,13 +32,13 @@ struct LookUpContactTests {
         }
         let stranger = Caller(name: Name(literal: "job"), scopes: [.billingRead], accounts: [AccountID(literal: "b")])
         #expect(throws: BillingFailure.accountNotFound(account)) { try lookUp.cached(account, for: stranger, at: now) }
-        // Another master's account of the same id is another account.
+        // The same id under another master account is another account.
         let other = Caller(name: Name(literal: "job"), scopes: [.billingRead], master: Name(literal: "second"))
         #expect(try lookUp.cached(account, for: other, at: now) == nil)
         #expect(source.calls.count == 1)
     }
 
-    @Test("asks nobody for a caller who may not")
+    @Test("A contact lookup without the scope sends no request to the source")
     func scope() async {
         let source = FakeSource()
         await #expect(throws: BillingFailure.scopeMissing(.billingRead)) {
@@ -47,7 +47,7 @@ struct LookUpContactTests {
         #expect(source.calls.isEmpty)
     }
 
-    @Test("asks nobody about an account that is not the caller's: it is answered like one that does not exist")
+    @Test("A contact lookup outside the allow-list appears not found, and sends no request to the source")
     func foreign() async {
         let source = FakeSource()
         let caller = Caller(
@@ -58,7 +58,7 @@ struct LookUpContactTests {
         #expect(source.calls.isEmpty)
     }
 
-    @Test("asks about the caller's own master account")
+    @Test("A contact lookup uses the caller's master account")
     func master() async throws {
         let source = FakeSource()
         let caller = Caller(name: Name(literal: "job"), scopes: [.billingRead], master: Name(literal: "second"))
@@ -66,7 +66,7 @@ struct LookUpContactTests {
         #expect(source.masters == [Name(literal: "second")])
     }
 
-    @Test("is for sub accounts: the master's own billing is not found by its alias")
+    @Test("A contact lookup does not find the master account by its alias")
     func masterAlias() async {
         let source = FakeSource()
         let me = AccountID(literal: "me")
@@ -76,7 +76,7 @@ struct LookUpContactTests {
         #expect(source.calls.isEmpty)
     }
 
-    @Test("keeps the billing of an account that pays for itself to itself, and that it does so")
+    @Test("A contact lookup reports that an account pays for itself, and caches that failure")
     func selfPay() async throws {
         let source = FakeSource(answer: { _, _ async throws(BillingFailure) in .selfPay })
         let lookUp = lookUp(source)
@@ -88,7 +88,7 @@ struct LookUpContactTests {
     }
 
     @Test(
-        "passes on why the source failed, and keeps nothing of it",
+        "A contact lookup passes on the failure of the source, and does not cache it",
         arguments: [
             BillingFailure.rateLimited(retryAfter: .seconds(3)), .credentialsRefused, .sourceFailed, .timedOut,
             .permissionMissing(anyOf: ["a"]), .dailyQuotaSpent(retryAfter: .seconds(3)),

@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Keeping accounts fresh", .timeLimit(.minutes(1)))
+@Suite("Cache refresh", .timeLimit(.minutes(1)))
 struct RefreshAccountsTests {
     private let clock = TestClock()
     private let accounts = (0..<30).map { AccountID(literal: "account-\($0)") }
@@ -23,7 +23,7 @@ struct RefreshAccountsTests {
         await running.joined
     }
 
-    @Test("asks for all of them once in each interval, and not for what others have asked for")
+    @Test("The cache refresh looks up every account once per interval, except those looked up by others")
     func rounds() async throws {
         let source = FakeSource(listed: accounts)
         try await with(source) { refresh, cache in
@@ -39,12 +39,12 @@ struct RefreshAccountsTests {
             clock.advance(by: .seconds(100))
             try await clock.sleepers(1)
             #expect(refresh.progress.rounds == 2 && refresh.progress.done == 30)
-            // All but the one that somebody has asked for a moment ago.
+            // All but the account that was looked up a moment ago.
             #expect(source.calls.count == 31 + 29)
         }
     }
 
-    @Test("asks for nothing while others wait for their turn")
+    @Test("The cache refresh pauses while other requests wait for permits")
     func yields() async throws {
         let source = FakeSource(listed: accounts)
         source.setHasQueuedRequests(true)
@@ -62,7 +62,7 @@ struct RefreshAccountsTests {
         }
     }
 
-    @Test("tries accounts again that fail for a passing reason, and goes on with others meanwhile")
+    @Test("The cache refresh retries temporary failures, and looks up other accounts meanwhile")
     func repeats() async throws {
         let source = FakeSource(listed: accounts) { account, attempt async throws(BillingFailure) in
             if account.rawValue.hasSuffix("7"), attempt < 3 { throw .sourceFailed }
@@ -80,7 +80,7 @@ struct RefreshAccountsTests {
         }
     }
 
-    @Test("goes on past accounts that fail, and not when nothing fares better")
+    @Test("The cache refresh continues after the failure of one account, and ends its round after one of all accounts")
     func failures() async throws {
         let source = FakeSource(listed: accounts) { account, _ async throws(BillingFailure) in
             if account.rawValue.hasSuffix("7") { throw .sourceRejected }
