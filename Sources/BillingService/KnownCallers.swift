@@ -10,19 +10,19 @@ struct KnownCallers: CallerDirectory {
 
     let time: any TimeSource
 
-    func caller(for proof: CallerCredential) -> Caller? {
-        if isGuest(proof) { return guest?.caller }
-        return file.flatMap { entry(for: proof, in: $0.value) }?.caller
+    func caller(for credential: CallerCredential) -> Caller? {
+        if isGuest(credential) { return guest?.caller }
+        return file.flatMap { entry(for: credential, in: $0.value) }?.caller
     }
 
-    private func isGuest(_ proof: CallerCredential) -> Bool {
-        guard case .token(let digest) = proof, let guest else { return false }
+    private func isGuest(_ credential: CallerCredential) -> Bool {
+        guard case .token(let digest) = credential, let guest else { return false }
         return digest == guest.digest
     }
 
-    private func entry(for proof: CallerCredential, in registry: CallerRegistry) -> CallersDocument.Entry? {
+    private func entry(for credential: CallerCredential, in registry: CallerRegistry) -> CallersDocument.Entry? {
         let entry =
-            switch proof {
+            switch credential {
             case .token(let digest): registry.entry(presenting: digest)
             case .certificate(let names): registry.entry(certificateNames: names)
             }
@@ -30,11 +30,11 @@ struct KnownCallers: CallerDirectory {
         return entry
     }
 
-    func endOfExport(for proof: CallerCredential, begunAs caller: Caller) async {
-        guard !isGuest(proof), let file else { return await untilCancelled() }
+    func endOfExport(for credential: CallerCredential, begunAs caller: Caller) async {
+        guard !isGuest(credential), let file else { return await untilCancelled() }
         while !Task.isCancelled {
             let (registry, version) = file.versioned
-            guard let entry = entry(for: proof, in: registry), entry.caller.mayGoOnExporting(since: caller) else {
+            guard let entry = entry(for: credential, in: registry), entry.caller.mayGoOnExporting(since: caller) else {
                 return
             }
             await withTaskGroup(of: Void.self) { group in

@@ -101,8 +101,8 @@ enum FuzzTarget: String, CaseIterable {
 
     /// Everybody may do everything.
     private struct Everybody: CallerDirectory {
-        func caller(for proof: CallerCredential) -> Caller? { .everything }
-        func endOfExport(for proof: CallerCredential, begunAs caller: Caller) async {}
+        func caller(for credential: CallerCredential) -> Caller? { .everything }
+        func endOfExport(for credential: CallerCredential, begunAs caller: Caller) async {}
     }
 
     /// The router, watched.
@@ -187,7 +187,7 @@ enum FuzzTarget: String, CaseIterable {
             let registry = CallerRegistry(document)
             for entry in document.entries {
                 let found =
-                    switch entry.proof {
+                    switch entry.credential {
                     case .token(let digest, _): registry.entry(presenting: digest)
                     case .certificate(let san): registry.entry(certificateNames: [san])
                     }

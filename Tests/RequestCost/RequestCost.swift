@@ -20,12 +20,12 @@ enum RequestCost {
     private struct Callers: CallerDirectory {
         let registry: [SHA256Digest: Caller]
 
-        func caller(for proof: CallerCredential) -> Caller? {
-            guard case .token(let digest) = proof else { return nil }
+        func caller(for credential: CallerCredential) -> Caller? {
+            guard case .token(let digest) = credential else { return nil }
             return registry[digest]
         }
 
-        func endOfExport(for proof: CallerCredential, begunAs caller: Caller) async {}
+        func endOfExport(for credential: CallerCredential, begunAs caller: Caller) async {}
     }
 
     static func main() throws {

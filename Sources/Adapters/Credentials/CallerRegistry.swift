@@ -1,4 +1,4 @@
-/// The callers of a document, by the digest of their tokens and the names in their certificates.
+/// Indexes the callers of a document by token digest and certificate name.
 package struct CallerRegistry: Sendable, Equatable {
     package let document: CallersDocument
     private var byToken: [SHA256Digest: CallersDocument.Entry] = [:]
@@ -7,7 +7,7 @@ package struct CallerRegistry: Sendable, Equatable {
     package init(_ document: CallersDocument) {
         self.document = document
         for entry in document.entries {
-            switch entry.proof {
+            switch entry.credential {
             case .token(let digest, let previous):
                 byToken[digest] = entry
                 if let previous { byToken[previous] = entry }
@@ -18,12 +18,12 @@ package struct CallerRegistry: Sendable, Equatable {
 
     package static func == (left: CallerRegistry, right: CallerRegistry) -> Bool { left.document == right.document }
 
-    /// Who presents a token with that digest; `nil` for nobody we know, expired or not.
+    /// The caller whose token has this digest, whether expired or not; `nil` if there is none.
     package func entry(presenting digest: SHA256Digest) -> CallersDocument.Entry? {
         byToken[digest]
     }
 
-    /// Who is named by a certificate with these names.
+    /// The caller whose certificate has one of these names.
     package func entry(certificateNames names: [String]) -> CallersDocument.Entry? {
         names.lazy.compactMap { byCertificate[$0] }.first
     }

@@ -1,33 +1,33 @@
 package import Domain
 import NIOCore
 
-/// The programs that may call, as the callers file holds them; `docs/files.md` has its schema.
+/// The content of the callers file: the programs that may call. Its schema is in `docs/files.md`.
 package struct CallersDocument: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {
         package var caller: Caller
-        package var proof: Proof
+        package var credential: Credential
 
-        /// From this moment on it is as if it were not there.
+        /// The entry is ignored from this time on; `nil` if it does not expire.
         package var expires: Timestamp?
 
-        package init(_ caller: Caller, proof: Proof, expires: Timestamp? = nil) {
+        package init(_ caller: Caller, credential: Credential, expires: Timestamp? = nil) {
             self.caller = caller
-            self.proof = proof
+            self.credential = credential
             self.expires = expires
         }
 
         package func isLive(at now: Timestamp) -> Bool { expires.map { now < $0 } ?? true }
     }
 
-    /// What a caller is known by.
-    package enum Proof: Sendable, Equatable {
-        /// The SHA-256 of its token, and of the one before it, which is good as well until it is revoked.
+    /// What identifies a caller.
+    package enum Credential: Sendable, Equatable {
+        /// The SHA-256 of its token, and of the previous token, which is valid until it is revoked.
         case token(SHA256Digest, previous: SHA256Digest?)
-        /// A name in its certificate, with its kind in front: `URI:spiffe://example/reports`.
+        /// A subject alternative name of its certificate, with its type as a prefix: `URI:spiffe://example/reports`.
         case certificate(san: String)
     }
 
-    /// No two of the same name, token or certificate.
+    /// Names, tokens and certificates are unique.
     package private(set) var entries: [Entry]
 
     package init() {
@@ -36,9 +36,9 @@ package struct CallersDocument: Sendable, Equatable {
 
     package subscript(_ name: Name) -> Entry? { entries.first { $0.caller.name == name } }
 
-    /// Puts an entry in the place of the one of that name, or behind the others.
+    /// Replaces the entry of that name, or appends the entry.
     ///
-    /// - Throws: `DocumentProblem` if another has the same token or certificate.
+    /// - Throws: `DocumentProblem` if another entry has the same token or certificate.
     package mutating func set(_ entry: Entry) throws(DocumentProblem) {
         var entries = entries
         if let index = entries.firstIndex(where: { $0.caller.name == entry.caller.name }) {
@@ -46,7 +46,7 @@ package struct CallersDocument: Sendable, Equatable {
         } else {
             entries.append(entry)
         }
-        try Self.checkProofs(of: entries)
+        try Self.checkCredentials(of: entries)
         self.entries = entries
     }
 
@@ -58,7 +58,7 @@ package struct CallersDocument: Sendable, Equatable {
         "name", "token_sha256", "certificate_san", "scopes", "master", "accounts", "rate", "expires",
     ]
 
-    /// The kinds of names a certificate may have that tell programs apart.
+    /// The types of subject alternative names that may identify a caller.
     package static let certificateNameKinds = ["DNS:", "URI:", "email:", "IP:"]
 
     package init(parsing bytes: [UInt8]) throws(DocumentProblem) {
@@ -77,16 +77,16 @@ package struct CallersDocument: Sendable, Equatable {
             }
         }
         try DocumentProblem.check(problems)
-        try Self.checkProofs(of: entries)
+        try Self.checkCredentials(of: entries)
         self.entries = entries
     }
 
-    private static func checkProofs(of entries: [Entry]) throws(DocumentProblem) {
+    private static func checkCredentials(of entries: [Entry]) throws(DocumentProblem) {
         var digests: Set<SHA256Digest> = []
         var certificates: Set<String> = []
         for (index, entry) in entries.enumerated() {
             let isNew =
-                switch entry.proof {
+                switch entry.credential {
                 case .token(let digest, let previous):
                     digests.insert(digest).inserted && (previous.map { digests.insert($0).inserted } ?? true)
                 case .certificate(let san): certificates.insert(san).inserted
@@ -98,16 +98,16 @@ package struct CallersDocument: Sendable, Equatable {
     }
 
     private static func entry(_ object: StrictObject) throws(DocumentProblem) -> Entry {
-        let kindOfName = "a name of letters, digits and - _ . @ : /"
-        let name = try object.required("name", as: kindOfName) { $0.string.flatMap(Name.init) }
-        let proof = try proof(of: object)
+        let nameFormat = "a name of letters, digits and - _ . @ : /"
+        let name = try object.required("name", as: nameFormat) { $0.string.flatMap(Name.init) }
+        let credential = try credential(of: object)
         let scopes = Caller.Scope.allCases.map(\.rawValue).joined(separator: ", ")
         let caller = Caller(
             name: name,
-            scopes: try object.required("scopes", as: "an array of some of \(scopes)") { value in
+            scopes: try object.required("scopes", as: "an array of the scopes \(scopes)") { value in
                 set(of: value) { Caller.Scope(rawValue: $0) }
             },
-            master: try object.member("master", as: kindOfName) { $0.string.flatMap(Name.init) },
+            master: try object.member("master", as: nameFormat) { $0.string.flatMap(Name.init) },
             accounts: try accounts(of: object),
             rate: try object.member("rate", as: "a rate such as \"200,20/s\"") { value in
                 value.string.flatMap { Limits.Rate($0) }.map { Caller.Rate(burst: $0.burst, perSecond: $0.perSecond) }
@@ -115,7 +115,7 @@ package struct CallersDocument: Sendable, Equatable {
         let expires = try object.member("expires", as: "a time such as \"2030-01-31T12:00:00Z\"") {
             $0.string.flatMap { Timestamp(rfc3339: $0) }
         }
-        return Entry(caller, proof: proof, expires: expires)
+        return Entry(caller, credential: credential, expires: expires)
     }
 
     private static func accounts(of object: StrictObject) throws(DocumentProblem) -> AllowList? {
@@ -125,7 +125,7 @@ package struct CallersDocument: Sendable, Equatable {
         accounts.reserveCapacity(values.count)
         for (index, value) in values.enumerated() {
             guard let account = value.string.flatMap(AccountID.init), !account.isMasterAlias else {
-                throw object.problem("\"accounts\" must be \(kind): number \(index + 1) is none")
+                throw object.problem("\"accounts\" must be \(kind): element \(index + 1) is not")
             }
             accounts.append(account)
         }
@@ -142,12 +142,12 @@ package struct CallersDocument: Sendable, Equatable {
         return elements
     }
 
-    private static func proof(of object: StrictObject) throws(DocumentProblem) -> Proof {
+    private static func credential(of object: StrictObject) throws(DocumentProblem) -> Credential {
         switch (object["token_sha256"], object["certificate_san"]) {
         case (_?, _?): throw object.problem("either \"token_sha256\" or \"certificate_san\", not both")
         case (nil, nil): throw object.problem("\"token_sha256\" or \"certificate_san\" is needed")
         case (_?, nil):
-            return try object.required("token_sha256", as: "64 hexadecimal digits, or an array of one or two such") {
+            return try object.required("token_sha256", as: "64 hexadecimal digits, or an array of one or two of them") {
                 let values = $0.array ?? [$0]
                 let digests = values.compactMap { $0.string.flatMap { SHA256Digest(hexadecimal: $0) } }
                 guard digests.count == values.count, let digest = digests.first, digests.count <= 2 else { return nil }
@@ -156,22 +156,22 @@ package struct CallersDocument: Sendable, Equatable {
         case (nil, _?):
             let kinds = certificateNameKinds
             return try object.required(
-                "certificate_san", as: "a text that begins with one of \(kinds.joined(separator: " "))"
+                "certificate_san", as: "a string that begins with one of \(kinds.joined(separator: " "))"
             ) {
                 $0.string.flatMap { certificate(named: $0) }
             }
         }
     }
 
-    /// `nil` unless the name could be one in a certificate, with its kind in front.
-    package static func certificate(named san: String) -> Proof? {
+    /// `nil` unless the name has the form of a subject alternative name with its type as a prefix.
+    package static func certificate(named san: String) -> Credential? {
         guard san.utf8.count <= 1024, certificateNameKinds.contains(where: { san.hasPrefix($0) && san != $0 }),
             !san.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
         else { return nil }
         return .certificate(san: CertificateName.canonical(san))
     }
 
-    /// As it is written to the file: a line for each caller.
+    /// The JSON text of the file, with one line for each caller.
     package var text: [UInt8] {
         var buffer = ByteBuffer()
         buffer.writeDocument("callers", entries) { buffer, entry in
@@ -186,7 +186,7 @@ package struct CallersDocument: Sendable, Equatable {
             { buffer in buffer.writeJSONArray(texts) { $0.writeJSONString($1) } }
         }
         object.member("name", caller.name.rawValue)
-        switch entry.proof {
+        switch entry.credential {
         case .token(let digest, nil): object.member("token_sha256", digest.hexadecimal)
         case .token(let digest, let previous?):
             object.member("token_sha256", write: texts([digest.hexadecimal, previous.hexadecimal]))

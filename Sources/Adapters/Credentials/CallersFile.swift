@@ -1,7 +1,7 @@
-/// The callers in a file.
+/// Reads and changes the callers file.
 package struct CallersFile: Sendable {
-    /// 1.3 million account ids of 22 characters, as ten callers with 130,000 each. Reading such a file takes some 150 MiB
-    /// of memory for a moment.
+    /// Room for 1.3 million account ids of 22 characters, such as ten callers with 130,000 ids each. Reading such a file
+    /// needs about 150 MiB of memory temporarily.
     package static let bytesMax = 32 << 20
 
     package let file: PrivateFile
@@ -14,7 +14,7 @@ package struct CallersFile: Sendable {
         try parse(try file.read())
     }
 
-    /// Changes the callers, or makes a first file.
+    /// Changes the callers. Creates the file if it does not exist.
     ///
     /// - Parameter beforeReplacing: As for `PrivateFile.update`.
     package func update(

@@ -1,21 +1,21 @@
 package import Domain
 import NIOCore
 
-/// The master accounts, as the credentials file holds them; `docs/files.md` has its schema.
+/// The content of the credentials file: the master accounts. Its schema is in `docs/files.md`.
 package struct CredentialsDocument: FileDocument, Sendable, Equatable {
     package struct Master: Sendable, Equatable {
         package var credentials: MasterCredentials
 
-        /// `host` or `host:port`, in the place of that of `zoom.oauth-url`.
+        /// `host` or `host:port`, overrides that of `zoom.oauth-url`.
         package var oauthHost: String?
 
-        /// The same for `zoom.api-url`.
+        /// `host` or `host:port`, overrides that of `zoom.api-url`.
         package var apiHost: String?
 
-        /// In the place of `zoom.plan`; which there are is not known here.
+        /// Overrides `zoom.plan`. Not validated here.
         package var plan: String?
 
-        /// In the place of `zoom.rate-share`: above 0 to 1.
+        /// Overrides `zoom.rate-share`: above 0, at most 1.
         package var rateShare: Double?
 
         package var name: Name { credentials.name }
@@ -32,7 +32,7 @@ package struct CredentialsDocument: FileDocument, Sendable, Equatable {
         }
     }
 
-    /// No two of the same name.
+    /// Names are unique.
     package var masters: [Master]
 
     package init() {
@@ -69,7 +69,7 @@ package struct CredentialsDocument: FileDocument, Sendable, Equatable {
 
     private static func master(_ object: StrictObject) throws(DocumentProblem) -> Master {
         let text = { (value: JSONValue) in value.string.flatMap { isPlain($0.utf8) ? $0 : nil } }
-        let kind = "a text of \(plainText)"
+        let kind = "a string of \(plainText)"
         let credentials = MasterCredentials(
             name: try object.required("name", as: "a name of letters, digits and - _ . @ : /") {
                 $0.string.flatMap(Name.init)
@@ -91,15 +91,15 @@ package struct CredentialsDocument: FileDocument, Sendable, Equatable {
             })
     }
 
-    /// What `isPlain` asks for, for people.
+    /// Describes `isPlain` in error messages.
     package static let plainText = "1 to 256 visible characters of ASCII"
 
-    /// Whether it stands in a header field as it is.
+    /// Whether the text needs no encoding in a header field.
     package static func isPlain(_ text: some Collection<UInt8>) -> Bool {
         (1...256).contains(text.count) && text.allSatisfy { $0 > 0x20 && $0 < 0x7F }
     }
 
-    /// A colon would end it where it is sent (RFC 7617, 2).
+    /// Excludes colons, since a colon ends the client id in Basic authentication (RFC 7617, 2).
     package static func isClientID(_ text: String) -> Bool { isPlain(text.utf8) && !text.contains(":") }
 
     package static func isHost(_ text: String) -> Bool {
@@ -117,7 +117,7 @@ package struct CredentialsDocument: FileDocument, Sendable, Equatable {
         return character.isLetter || character.isNumber || ".-:[]".contains(character)
     }
 
-    /// As it is written to the file: a line for each master, so that two versions can be compared.
+    /// The JSON text of the file, with one line for each master account, so that a diff shows which one changed.
     package var text: [UInt8] {
         var buffer = ByteBuffer()
         buffer.writeDocument("masters", masters) { buffer, master in
@@ -138,7 +138,7 @@ package struct CredentialsDocument: FileDocument, Sendable, Equatable {
 }
 
 extension ByteBuffer {
-    /// Writes an object with one array, each of its elements on a line of its own.
+    /// Writes an object with one array member, one element a line.
     mutating func writeDocument<Element>(
         _ name: StaticString, _ elements: [Element], _ write: (inout ByteBuffer, Element) -> Void
     ) {

@@ -1,11 +1,11 @@
-/// What a file of ours holds.
+/// The content of a file that may be encrypted.
 protocol FileDocument {
     init()
     init(parsing bytes: [UInt8]) throws(DocumentProblem)
     var text: [UInt8] { get }
 }
 
-/// A document in a file, in plain JSON or sealed.
+/// Reads and changes a file that is plain JSON or encrypted.
 struct SealedFile<Document: FileDocument>: Sendable {
     private let file: PrivateFile
     private let keys: SealingKeys
@@ -15,23 +15,25 @@ struct SealedFile<Document: FileDocument>: Sendable {
         self.keys = keys
     }
 
-    /// All files that are read.
+    /// All files that `read` reads: the file, and the key file if there is one.
     var files: [PrivateFile] {
         if case .file(let keyFile) = keys { [file, keyFile] } else { [file] }
     }
 
     func read() throws(FileProblem) -> Document {
-        // The file before its keys: a new key is there before anything is sealed with it.
+        // The file before its keys, since a new key is written before it is used.
         var bytes = try file.read()
         defer { cleanse(&bytes) }
         return try parse(bytes, try keys.read())
     }
 
-    /// Changes what is in the file, or begins a first one: sealed if there is a key and the file was sealed or is new.
+    /// Changes the content. Creates the file if it does not exist.
     ///
-    /// - Parameter beginsAnew: What cannot be read is as good as nothing.
+    /// The result is encrypted if there is a key and the file was encrypted or is new.
+    ///
+    /// - Parameter replacesUnreadable: Treats a file that cannot be read as empty.
     func update(
-        beginsAnew: Bool = false, _ change: (inout Document) throws(FileProblem) -> Void
+        replacesUnreadable: Bool = false, _ change: (inout Document) throws(FileProblem) -> Void
     ) throws(FileProblem) {
         try file.update(
             { bytes throws(FileProblem) in
@@ -40,7 +42,7 @@ struct SealedFile<Document: FileDocument>: Sendable {
                 do throws(FileProblem) {
                     if let bytes { document = try parse(bytes, keys) }
                 } catch {
-                    guard beginsAnew else { throw error }
+                    guard replacesUnreadable else { throw error }
                 }
                 try change(&document)
                 let isSealed = bytes.map(SealedFormat.isSealed) ?? true
@@ -49,9 +51,9 @@ struct SealedFile<Document: FileDocument>: Sendable {
             }, check: readBack)
     }
 
-    /// Seals the file, plain or sealed with whichever key, with the first of the keys.
+    /// Encrypts the file, whether it is plain or already encrypted, with the first key.
     ///
-    /// - Returns: The id of that key.
+    /// - Returns: The id of the first key.
     func encrypt() throws(FileProblem) -> String {
         var id = ""
         try file.update(
@@ -65,7 +67,7 @@ struct SealedFile<Document: FileDocument>: Sendable {
         return id
     }
 
-    /// A file that could not be read again must not take the place of one that can.
+    /// Checks that the new content can be read, before it replaces the old.
     private func readBack(_ bytes: [UInt8]) throws(FileProblem) {
         _ = try parse(bytes, try keys.read())
     }

@@ -1,9 +1,9 @@
-/// How a file is sealed: a line of text that says so, and with which key, then AES-256-GCM of what is hidden.
+/// The format of an encrypted file: a header line that names the key, then the AES-256-GCM ciphertext and tag.
 ///
 ///     billing-service sealed 1 AES-256-GCM key=0123456789abcdef nonce=0123456789abcdef01234567
 ///
-/// The line is authenticated with what follows it: whatever bit is changed, of either, nothing is opened. `1` is the version;
-/// another way of sealing will have another.
+/// The header is authenticated as additional data, so a change of any bit of the file is detected. `1` is the version of the
+/// format.
 package enum SealedFormat {
     private static let mark = Array("billing-service sealed ".utf8)
     private static let version = "1 AES-256-GCM"
@@ -17,12 +17,12 @@ package enum SealedFormat {
         return header + AES256GCM.seal(message, with: key.secret, nonce: nonce, header: header)
     }
 
-    /// The id of the key that a file is sealed with; `nil` for one that is not.
+    /// The id of the key that a file is encrypted with; `nil` if it is not encrypted.
     package static func keyID(of bytes: [UInt8]) throws(DocumentProblem) -> String? {
         isSealed(bytes) ? try header(of: bytes).keyID : nil
     }
 
-    /// - Throws: `DocumentProblem` that says which key is missing, or that the file is not what was sealed.
+    /// - Throws: `DocumentProblem` if the key is missing, or the file was changed or damaged.
     package static func open(_ bytes: [UInt8], with keys: [SealingKey]) throws(DocumentProblem) -> [UInt8] {
         let (header, keyID, nonce) = try header(of: bytes)
         guard let key = keys.first(where: { $0.id == keyID }) else {
@@ -34,7 +34,7 @@ package enum SealedFormat {
         guard
             let message = AES256GCM.open(
                 bytes[header.count...], with: key.secret, nonce: nonce, header: header)
-        else { throw DocumentProblem("changed or damaged since it was encrypted with the key \(keyID)") }
+        else { throw DocumentProblem("changed or damaged after it was encrypted with the key \(keyID)") }
         return message
     }
 
@@ -48,7 +48,7 @@ package enum SealedFormat {
         let words = String(decoding: bytes[mark.count..<end], as: UTF8.self)
             .split(separator: " ", omittingEmptySubsequences: false)
         guard words.count >= 2 else { throw damaged }
-        guard words[0] == "1" else { throw DocumentProblem("encrypted in a way that this program does not know yet") }
+        guard words[0] == "1" else { throw DocumentProblem("encrypted in a format that this version does not support") }
         guard words.count == 4, words[0...1].joined(separator: " ") == version, words[2].hasPrefix("key="),
             words[3].hasPrefix("nonce=")
         else { throw damaged }

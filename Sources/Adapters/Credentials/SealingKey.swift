@@ -1,13 +1,13 @@
 import Domain
 
-/// A key that files are sealed with, and its name, which tells nothing of it.
+/// A key for encrypting files, and its id, which does not reveal the key.
 package struct SealingKey: Sendable, Equatable {
     let secret: Secret
 
-    /// 16 hexadecimal digits, the same for the same key wherever it is.
+    /// 16 hexadecimal digits, derived from the key.
     package let id: String
 
-    /// `nil` unless `text` is 64 hexadecimal digits: 256 bits, as from `openssl rand -hex 32`.
+    /// `nil` unless `text` is 64 hexadecimal digits (256 bits), such as the output of `openssl rand -hex 32`.
     package init?(hexadecimal text: String) {
         var bytes = Hexadecimal.decode(text) ?? []
         defer { cleanse(&bytes) }
@@ -28,7 +28,7 @@ package struct SealingKey: Sendable, Equatable {
         return SealingKey(bytes)
     }
 
-    /// As it stands in a key file.
+    /// The key as a line of a key file.
     package var hexadecimal: String {
         Hexadecimal.encode(secret.bytes)
     }

@@ -1,8 +1,8 @@
-/// Where the keys are that the credentials file is sealed with.
+/// The source of the keys that encrypt the credentials file.
 package enum SealingKeys: Sendable {
     case none
-    /// A key a line. The first one seals, all of them open: so a key is followed by another without a moment in which
-    /// either file cannot be read. Lines that are empty or begin with `#` are no keys.
+    /// One key a line. The first key encrypts, all keys decrypt, so keys can be rotated while both files stay readable.
+    /// Empty lines and lines that begin with `#` are ignored.
     case file(PrivateFile)
     /// One key, from the environment.
     case given(SealingKey)
@@ -25,17 +25,17 @@ package enum SealingKeys: Sendable {
             let text = String(decoding: line.filter { $0 > 0x20 }, as: UTF8.self)
             if text.isEmpty || text.hasPrefix("#") { continue }
             guard let key = SealingKey(hexadecimal: text) else {
-                throw file.problem("line \(index + 1) is no key of 64 hexadecimal digits")
+                throw file.problem("line \(index + 1) is not a key of 64 hexadecimal digits")
             }
             keys.append(key)
         }
-        guard !keys.isEmpty else { throw file.problem("there is no key in it") }
+        guard !keys.isEmpty else { throw file.problem("contains no key") }
         return keys
     }
 
-    /// Makes a key, the first of the file's from now on.
+    /// Adds a new key as the first line of the file.
     ///
-    /// - Throws: `FileProblem`. What there was is kept: older files can be opened as before.
+    /// The older keys remain, so older files can still be decrypted.
     package static func add(to file: PrivateFile) throws(FileProblem) -> SealingKey {
         let key = SealingKey.random()
         try file.update(

@@ -1,9 +1,9 @@
 import Domain
 import NIOCore
 
-/// The access tokens that replicas share, as their file holds them; `docs/files.md` has its schema.
+/// The content of the token file: the access tokens that replicas share. Its schema is in `docs/files.md`.
 struct TokensDocument: FileDocument, Sendable, Equatable {
-    /// Whose a token is: tokens of an app outlive its secret, and not its client id.
+    /// Identifies the app of a token. A token stays valid when the app's secret changes, but not when its client id does.
     struct Owner: Sendable, Hashable {
         let accountID: AccountID
         let clientID: String
@@ -32,13 +32,13 @@ struct TokensDocument: FileDocument, Sendable, Equatable {
                 accountID: try object.required("account_id", as: "the id of an account") {
                     $0.string.flatMap(AccountID.init)
                 },
-                clientID: try object.required("client_id", as: "a text") { $0.string })
-            let scopes = try object.member("scope", as: "scopes with blanks between them") { value in
+                clientID: try object.required("client_id", as: "a string") { $0.string })
+            let scopes = try object.member("scope", as: "scopes separated by spaces") { value in
                 value.string.map { Set($0.split(separator: " ").map(String.init)) }
             }
             let token = AccessToken(
                 text: Secret(
-                    try object.required("access_token", as: "a text that can be sent in a field") {
+                    try object.required("access_token", as: "a string of visible ASCII characters") {
                         $0.string.flatMap { text in
                             !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } ? text : nil
                         }
@@ -48,7 +48,7 @@ struct TokensDocument: FileDocument, Sendable, Equatable {
                     $0.string.flatMap(Timestamp.init(rfc3339:))
                 })
             guard tokens.updateValue(token, forKey: owner) == nil else {
-                throw object.problem("it is of the same app as another")
+                throw object.problem("duplicate token of the same app")
             }
         }
     }

@@ -1,13 +1,13 @@
 package import Domain
 package import Logging
 
-/// A file in which the replicas of a service share access tokens: where Zoom lets only the newest token live, each replica
-/// would end the tokens of the others.
+/// A file in which replicas share access tokens. Needed where Zoom revokes older tokens of an app, since each replica's token
+/// would otherwise revoke those of the others.
 package struct TokensFile: SharedTokens {
-    /// Each of up to a thousand masters has a token of a few thousand bytes.
+    /// Room for a thousand master accounts with tokens of a few thousand bytes.
     private static let bytesMax = 8 << 20
 
-    /// How long a caller waits for the file. A replica that hangs may hold its lock, and nothing depends on the file.
+    /// Maximum wait for the file, since a hanging replica may hold its lock. The service works without the file.
     private static let waitMax = Duration.seconds(3)
 
     private let file: PrivateFile
@@ -40,8 +40,8 @@ package struct TokensFile: SharedTokens {
         let now = time.timestamp
         let _: Void? = await waiting {
             do throws(FileProblem) {
-                // A file that cannot be read is begun anew: its tokens are obtained again.
-                try content.update(beginsAnew: true) { document in
+                // An unreadable file is replaced, since its tokens can be requested again.
+                try content.update(replacesUnreadable: true) { document in
                     document.tokens = document.tokens.filter { $0.value.expires > now }
                     document.tokens[.init(credentials)] = token
                 }
@@ -52,7 +52,7 @@ package struct TokensFile: SharedTokens {
         }
     }
 
-    /// Calls the file system in its queue, and goes on without the file if that takes too long.
+    /// Runs `body` on the file queue. Returns `nil`, after a warning, if it fails or takes too long.
     private func waiting<Value: Sendable>(
         _ body: @escaping @Sendable () -> Result<Value, FileProblem>
     ) async -> Value? {
@@ -60,14 +60,16 @@ package struct TokensFile: SharedTokens {
             within: { [time] in _ = try? await time.sleep(until: time.now + Self.waitMax) }, body)
         switch result {
         case .success(let value): return value
-        case .failure(let problem): say(problem)
+        case .failure(let problem): warn(problem)
         case nil:
-            say(FileProblem(path: file.path, reason: "no answer of the file system, or its lock is held elsewhere"))
+            warn(
+                FileProblem(
+                    path: file.path, reason: "the file system does not respond, or another program holds the lock"))
         }
         return nil
     }
 
-    private func say(_ problem: FileProblem) {
+    private func warn(_ problem: FileProblem) {
         logger.warning("access tokens are not shared with other replicas", metadata: ["reason": "\(problem)"])
     }
 }

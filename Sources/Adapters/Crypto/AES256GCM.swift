@@ -1,19 +1,21 @@
 import CHTTP2
 package import Domain
 
-/// AES-256 in Galois/Counter Mode (NIST SP 800-38D), by libcrypto: what it opens is what was sealed, or nothing.
+/// Authenticated encryption with AES-256 in Galois/Counter Mode (NIST SP 800-38D), implemented by libcrypto.
 package enum AES256GCM {
     static let keyLength = 32
 
-    /// 96 bits, chosen at random: safe for 2^32 messages under one key.
+    /// 96 bits. Random nonces are safe for 2^32 messages under one key.
     static let nonceLength = 12
     static let tagLength = 16
 
-    // Safe: set once before first use, and libcrypto's method objects are immutable and may be shared.
+    // Safe: initialized once before first use, and libcrypto's method objects are immutable and may be shared.
     private nonisolated(unsafe) static let algorithm = EVP_CIPHER_fetch(nil, "AES-256-GCM", nil)
 
-    /// - Parameter header: Is not hidden, but cannot be changed either.
-    /// - Returns: What is hidden, and after it the tag that both are known by.
+    /// Encrypts a message.
+    ///
+    /// - Parameter header: Additional authenticated data, which is not encrypted.
+    /// - Returns: The ciphertext, followed by the authentication tag.
     package static func seal(_ message: [UInt8], with key: Secret, nonce: [UInt8], header: [UInt8]) -> [UInt8] {
         withContext(key, nonce, header, isSealing: true) { context in
             var sealed = transform(message[...], context) ?? []
@@ -22,14 +24,16 @@ package enum AES256GCM {
             let isDone =
                 EVP_EncryptFinal_ex(context, nil, &none) == 1
                 && EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, Int32(tagLength), &tag) == 1
-            // Fails for want of memory alone.
+            // Fails only if memory is exhausted.
             precondition(isDone && sealed.count == message.count, "libcrypto could not seal")
             sealed += tag
             return sealed
         }
     }
 
-    /// - Returns: `nil` if anything is not as it was sealed, or was sealed with another key.
+    /// Decrypts a message.
+    ///
+    /// - Returns: `nil` if the ciphertext, tag, nonce, header or key is not the one of the encryption.
     package static func open(_ sealed: ArraySlice<UInt8>, with key: Secret, nonce: [UInt8], header: [UInt8]) -> [UInt8]?
     {
         guard sealed.count >= tagLength, nonce.count == nonceLength else { return nil }
@@ -40,7 +44,7 @@ package enum AES256GCM {
             else { return nil }
             var none: Int32 = 0
             guard EVP_DecryptFinal_ex(context, nil, &none) == 1 else {
-                // It was decrypted before it was known to be nonsense.
+                // GCM decrypts before it checks the tag.
                 cleanse(&message)
                 return nil
             }
@@ -61,7 +65,7 @@ package enum AES256GCM {
         }
         var count: Int32 = 0
         let isRead = isReady && EVP_CipherUpdate(context, nil, &count, header, Int32(header.count)) == 1
-        precondition(isRead, "libcrypto could not be given a key")
+        precondition(isRead, "libcrypto did not accept the key")
         return body(context)
     }
 

@@ -1,6 +1,7 @@
-/// The tokens we give out to callers: `bst_`, 43 random characters, which hold 256 bits, and 6 that are a checksum of
-/// what is before them. All are letters and digits, so that a double click takes the whole, and scanners for secrets can
-/// look for
+/// The format of caller tokens: `bst_`, 43 random characters (256 bits), and a checksum of 6 characters.
+///
+/// Tokens consist of letters, digits and an underscore, so that a double click selects all of it. Secret scanners can use the
+/// pattern
 ///
 ///     \bbst_[0-9A-Za-z]{49}\b
 package enum CallerToken {
@@ -9,24 +10,24 @@ package enum CallerToken {
     private static let digits = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
     private static let prefixBytes = Array(prefix.utf8)
 
-    /// 62^43 is a little more than 2^256.
+    /// 62^43 is slightly more than 2^256.
     private static let randomCount = 43
     private static let checksumCount = 6
 
-    /// What can be told of a token without knowing whose it is.
+    /// What the checksum shows about a token, without a look at the callers.
     package enum Form: Sendable, Equatable {
-        /// One of ours, whether it is still good or not.
+        /// Issued by this service. May be revoked or expired.
         case intact
-        /// Once one of ours, but mistyped or cut off.
+        /// Issued by this service, but mistyped or truncated.
         case damaged
-        /// None of ours.
+        /// Not issued by this service.
         case foreign
     }
 
     package static func make() -> String {
         var token = prefixBytes
         while token.count < prefixBytes.count + randomCount {
-            // Bytes above the last whole multiple would make some digits likelier than others.
+            // Rejection sampling: larger bytes would make some digits more likely than others.
             let whole = 256 / digits.count * digits.count
             let fitting = RandomToken.bytes(randomCount).lazy.filter { $0 < whole }.map {
                 digits[Int($0) % digits.count]

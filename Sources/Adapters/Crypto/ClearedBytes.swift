@@ -1,9 +1,9 @@
 import CHTTP2
 package import Domain
 
-/// The bytes of a secret in memory of their own, which is overwritten before it is given back.
+/// Holds the bytes of a secret in separately allocated memory, which is overwritten before it is freed.
 package final class ClearedBytes: SecretHolder {
-    // Safe: it is written before anybody else can see it, only read after that, and freed when nobody is left.
+    // Safe: written only in `init`, then only read, and freed in `deinit`.
     private nonisolated(unsafe) let storage: UnsafeMutableBufferPointer<UInt8>
 
     package init(_ bytes: some Collection<UInt8>) {
@@ -12,7 +12,7 @@ package final class ClearedBytes: SecretHolder {
     }
 
     deinit {
-        // Which, other than an assignment, no compiler leaves out because nobody reads it any more.
+        // The compiler may remove assignments to memory that is not read again, but not this call.
         OPENSSL_cleanse(storage.baseAddress, storage.count)
         storage.deallocate()
     }
@@ -40,13 +40,13 @@ extension Secret {
         self.init(text.utf8)
     }
 
-    /// A copy of the bytes, which nobody clears: for what is about to be sent.
+    /// A copy of the bytes, for sending. The copy is not cleared.
     package var bytes: [UInt8] {
         reveal { bytes in bytes.withUnsafeBufferPointer { Array($0) } }
     }
 }
 
-/// Overwrites what was secret, before the memory is given back.
+/// Overwrites secret bytes with zeros.
 func cleanse(_ bytes: inout [UInt8]) {
     bytes.withUnsafeMutableBytes { OPENSSL_cleanse($0.baseAddress, $0.count) }
 }

@@ -1,11 +1,11 @@
-/// Bytes as two digits each.
+/// Hexadecimal encoding, two digits for each byte.
 enum Hexadecimal {
-    /// In lower case.
+    /// Encodes in lower case.
     static func encode(_ bytes: some Sequence<UInt8>) -> String {
         bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
-    /// `nil` unless `text` is digits alone, in either case, and an even number of them.
+    /// Decodes digits of either case; `nil` for other characters or an odd number of digits.
     static func decode(_ text: some StringProtocol) -> [UInt8]? {
         guard text.utf8.count.isMultiple(of: 2) else { return nil }
         var bytes: [UInt8] = []
@@ -18,7 +18,7 @@ enum Hexadecimal {
         return bytes
     }
 
-    /// `nil` for what is no digit.
+    /// `nil` if it is not a digit.
     static func value(of digit: UInt8) -> UInt8? {
         switch digit {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")

@@ -1,7 +1,7 @@
 import CHTTP2
 import FoundationEssentials
 
-/// Text nobody can guess: 256 random bits of libcrypto's generator.
+/// Unguessable tokens: 256 random bits from libcrypto.
 package enum RandomToken {
     private static let byteCount = 32
 
@@ -10,10 +10,10 @@ package enum RandomToken {
         return prefix + Data(bytes(byteCount)).base64URL
     }
 
-    /// As many random bytes.
+    /// Random bytes from libcrypto.
     static func bytes(_ count: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
-            // Fails only where the machine has no entropy, and then nothing secret can be made.
+            // Fails only if the system has no entropy source. No secret can be made then.
             precondition(RAND_bytes(buffer.baseAddress, Int32(count)) == 1, "no random bytes")
             written = count
         }

@@ -1,8 +1,8 @@
 import CHTTP2
 
-/// The SHA-256 of something secret, by libcrypto. Two of them are compared in constant time.
+/// A SHA-256 digest, computed by libcrypto and compared in constant time.
 package struct SHA256Digest: Sendable, Hashable {
-    /// The 32 bytes, in line: a digest is made for every request, and need not be allocated.
+    /// The 32 bytes. An inline array, since a digest is computed for each request and should not allocate.
     private var words = InlineArray<4, UInt64>(repeating: 0)
 
     private static let count = 32
@@ -20,18 +20,18 @@ package struct SHA256Digest: Sendable, Hashable {
         self.init(of: Array(text.utf8)[...])
     }
 
-    /// A digest written as 64 hexadecimal digits; `nil` if `text` is something else.
+    /// Parses 64 hexadecimal digits; `nil` for anything else.
     package init?(hexadecimal text: String) {
         guard let bytes = Hexadecimal.decode(text), bytes.count == Self.count else { return nil }
         withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes) }
     }
 
-    /// As 64 lower-case hexadecimal digits.
+    /// 64 hexadecimal digits in lower case.
     package var hexadecimal: String {
         withUnsafeBytes(of: words) { Hexadecimal.encode($0) }
     }
 
-    /// The first 8 bytes as a number, most significant first.
+    /// The first 8 bytes as a big-endian number.
     var firstWord: UInt64 { UInt64(bigEndian: words[0]) }
 
     package static func == (left: SHA256Digest, right: SHA256Digest) -> Bool {
@@ -40,7 +40,7 @@ package struct SHA256Digest: Sendable, Hashable {
         }
     }
 
-    /// Nothing is lost by hashing it with Swift's hasher: who presents a token does not choose its digest.
+    /// Swift's hasher need not resist chosen digests, since a caller cannot choose the digest of a token.
     package func hash(into hasher: inout Hasher) {
         for index in words.indices { hasher.combine(words[index]) }
     }

@@ -4,26 +4,27 @@ package import Domain
     import Glibc
 #endif
 
-/// A secret that somebody types or a program hands over: never an argument, which everybody on the machine can see.
+/// Reads a secret from the terminal or from standard input. Not from arguments, which every user of the machine can see.
 package enum SecretInput {
     package enum Problem: Error, Equatable {
         case empty
         case long
         case severalLines
-        /// Whoever was asked has ended it.
+        /// Interrupted, or the end of input.
         case cancelled
     }
 
-    /// Far above any secret of Zoom's or ours.
+    /// Far above the length of any secret of Zoom or of this service.
     private static let bytesMax = 4096
 
-    /// Asks for it on the terminal, where it is not shown, if standard input is one; takes the line that comes otherwise.
+    /// Reads a line without echo, after a prompt, if standard input is a terminal. Otherwise reads all of standard input, which
+    /// must be one line.
     package static func read(prompt: String) throws(Problem) -> Secret {
         guard isatty(STDIN_FILENO) == 1 else { return try readInput(toEndOfLine: false) }
         var shown = termios()
         guard tcgetattr(STDIN_FILENO, &shown) == 0 else { throw .cancelled }
         var hidden = shown
-        // Without signals of the terminal as well: the keys that cause them end the line instead.
+        // Terminal signals are off too: their keys end the line instead.
         hidden.c_lflag &= ~tcflag_t(ECHO | ISIG)
         hidden.c_cc.11 = interrupt  // VEOL
         hidden.c_cc.16 = quit  // VEOL2
@@ -39,19 +40,19 @@ package enum SecretInput {
         return try readInput(toEndOfLine: true)
     }
 
-    /// Safe because it is written before the signal handlers that read it are installed.
+    /// Safe: written before the signal handlers that read it are installed.
     nonisolated(unsafe) private static var shownTerminal = termios()
 
-    /// What signals did before, by their numbers.
+    /// The earlier actions of signals, by signal number.
     ///
-    /// Safe for the same reason.
+    /// Safe: written before the signal handlers that read it are installed.
     nonisolated(unsafe) private static var earlierActions: [sigaction] = []
 
-    /// Sees to it that a signal that ends the program while nothing is shown gives the terminal its echo back first.
+    /// Installs handlers that restore the terminal's echo before a signal terminates the program.
     ///
     /// - Returns: The signals that are handled. Ignored signals stay ignored.
     private static func restoreOnSignals() -> [CInt] {
-        // Signals that terminate a process (signal(7)). The others stop it, or report a fault in it.
+        // The signals that terminate a process (signal(7)), except those that report a fault in it.
         let ending =
             [
                 SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGSTKFLT, SIGXCPU,
@@ -68,8 +69,8 @@ package enum SecretInput {
             guard unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) != ignored else { return false }
             action.sa_flags = 0
             action.__sigaction_handler.sa_handler = { number in
-                // Safe in a signal handler, all of it (signal-safety(7)). The signal does what it did before when the
-                // handler has returned.
+                // All calls are async-signal-safe (signal-safety(7)). The raised signal has its earlier action when the
+                // handler returns.
                 tcsetattr(STDIN_FILENO, TCSANOW, &SecretInput.shownTerminal)
                 SecretInput.stopRestoring(on: number)
                 raise(number)
@@ -89,7 +90,7 @@ package enum SecretInput {
     private static let interrupt: cc_t = 0x03
     private static let quit: cc_t = 0x1C
 
-    /// On the terminal, whatever becomes of standard output.
+    /// Writes to standard error, since standard output may be redirected.
     private static func show(_ text: String) {
         let bytes = Array(text.utf8)
         _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
@@ -106,7 +107,7 @@ package enum SecretInput {
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { break }
             length += count
-            // A terminal gives out whole lines.
+            // A terminal returns one line a read.
             if toEndOfLine { break }
         }
         guard length <= bytesMax else { throw .long }
@@ -115,10 +116,10 @@ package enum SecretInput {
         return try secret(bytes.prefix(length))
     }
 
-    /// One line, without what ends it.
+    /// Removes the line end. Refuses empty input and more than one line.
     private static func secret(_ bytes: ArraySlice<UInt8>) throws(Problem) -> Secret {
         var bytes = bytes
-        // Slices of the same bytes, of which no copy is left behind.
+        // Slices, so that no copy of the secret remains in memory.
         if bytes.last == UInt8(ascii: "\n") { bytes = bytes.dropLast() }
         if bytes.last == UInt8(ascii: "\r") { bytes = bytes.dropLast() }
         guard !bytes.isEmpty else { throw .empty }

@@ -1,8 +1,10 @@
-/// Reads one JSON text, strictly by RFC 8259: valid UTF-8, no trailing commas, no comments.
+/// Parses one JSON text, strictly by RFC 8259 (valid UTF-8, no trailing commas, no comments) or leniently.
 ///
-/// Lenient parsing accepts common mistakes inside values and names, as long as their ends are unambiguous: half a surrogate pair, bytes that are not UTF-8 (U+FFFD stands for each), raw control characters and unknown escapes
-/// in strings, words and numbers that JSON does not have (their text is the value), values that nest too deep (null stands
-/// for them).
+/// Lenient parsing repairs mistakes inside values and names whose ends are unambiguous:
+/// - Lone surrogates and invalid UTF-8 become U+FFFD.
+/// - Strings may contain control characters and unknown escapes.
+/// - Invalid words and numbers, such as `NaN` and `01`, become strings.
+/// - Values that are nested too deeply become null.
 struct JSONParser {
     private let bytes: [UInt8]
     private let depthMax: Int
@@ -10,7 +12,7 @@ struct JSONParser {
     private let isLenient: Bool
     private var offset = 0
 
-    /// How often the lenient reading accepted what is not JSON.
+    /// The number of repairs that lenient parsing made.
     private var repairs = 0
 
     init(bytes: [UInt8], depthMax: Int, keepsText: Bool, isLenient: Bool = false) {
@@ -24,8 +26,8 @@ struct JSONParser {
 
     mutating func parseDocument() throws(JSONSyntaxError) -> JSONValue {
         let value = try parseValue(depth: 0)
-        skipBlanks()
-        guard offset == bytes.count else { throw problem("something follows the value") }
+        skipWhitespace()
+        guard offset == bytes.count else { throw problem("unexpected text after the value") }
         return value
     }
 
@@ -39,11 +41,11 @@ struct JSONParser {
 
     private var next: UInt8? { offset < bytes.count ? bytes[offset] : nil }
 
-    private mutating func skipBlanks() {
+    private mutating func skipWhitespace() {
         while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { offset += 1 }
     }
 
-    /// Takes `byte` if it comes next.
+    /// Consumes the next byte if it is `byte`.
     private mutating func take(_ byte: UInt8) -> Bool {
         guard next == byte else { return false }
         offset += 1
@@ -51,14 +53,14 @@ struct JSONParser {
     }
 
     private mutating func parseValue(depth: Int) throws(JSONSyntaxError) -> JSONValue {
-        skipBlanks()
+        skipWhitespace()
         switch next {
         case UInt8(ascii: "{")?, UInt8(ascii: "[")?:
             if isLenient, depth >= depthMax { return try skipNested() }
             return next == UInt8(ascii: "{")
                 ? .object(try parseObject(depth: depth)) : .array(try parseArray(depth: depth))
         case UInt8(ascii: "\"")?: return .string(try parseString())
-        case nil: throw problem("the text ends where a value should be")
+        case nil: throw problem("the text ends where a value is expected")
         case _?: return isLenient ? try parseScalarLeniently() : try parseScalar()
         }
     }
@@ -70,7 +72,7 @@ struct JSONParser {
         case UInt8(ascii: "n"): return try parseWord("null", .null)
         case let byte:
             guard let byte, byte == UInt8(ascii: "-") || Self.isDigit(byte) else {
-                throw problem("no value begins like this")
+                throw problem("a value is expected")
             }
             return .number(try parseNumber())
         }
@@ -83,7 +85,7 @@ struct JSONParser {
             || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "\"")
     }
 
-    /// A word or number, or the text of what is neither, such as 01234 or NaN.
+    /// Parses a word or number. Other text, such as 01234 or NaN, becomes a string.
     private mutating func parseScalarLeniently() throws(JSONSyntaxError) -> JSONValue {
         let start = offset
         do throws(JSONSyntaxError) {
@@ -92,13 +94,13 @@ struct JSONParser {
         } catch {}
         offset = start
         while let byte = next, !Self.endsScalar(byte) { offset += 1 }
-        // Something like a second comma, and no value at all.
-        guard offset > start else { throw problem("no value begins like this") }
+        // No value at all, as before a second comma.
+        guard offset > start else { throw problem("a value is expected") }
         repairs += 1
         return .string(String(decoding: bytes[start..<offset], as: UTF8.self))
     }
 
-    /// Steps over an object or array without a call for each level.
+    /// Skips an object or array without recursion.
     private mutating func skipNested() throws(JSONSyntaxError) -> JSONValue {
         var depth = 0
         repeat {
@@ -125,39 +127,39 @@ struct JSONParser {
     }
 
     private mutating func parseObject(depth: Int) throws(JSONSyntaxError) -> JSONObject {
-        guard depth < depthMax else { throw problem("nested too deep") }
+        guard depth < depthMax else { throw problem("nested too deeply") }
         offset += 1
         var members: [JSONObject.Member] = []
-        skipBlanks()
+        skipWhitespace()
         if take(UInt8(ascii: "}")) { return JSONObject(members: members) }
         while true {
-            skipBlanks()
-            guard next == UInt8(ascii: "\"") else { throw problem("a member's name should be here") }
+            skipWhitespace()
+            guard next == UInt8(ascii: "\"") else { throw problem("a member name is expected") }
             let name = try parseString()
-            skipBlanks()
-            guard take(UInt8(ascii: ":")) else { throw problem("a colon should be here") }
-            skipBlanks()
+            skipWhitespace()
+            guard take(UInt8(ascii: ":")) else { throw problem("a colon is expected") }
+            skipWhitespace()
             let start = offset
             let repairsBefore = repairs
             let value = try parseValue(depth: depth + 1)
-            // A repaired value is written as strict JSON: the receiver may parse strictly.
+            // A repaired value is serialized as strict JSON, since the receiver may parse strictly.
             let text: [UInt8] =
                 if !keepsText {
                     []
                 } else if repairs == repairsBefore {
-                    Self.withoutBlanks(bytes[start..<offset])
+                    Self.withoutWhitespace(bytes[start..<offset])
                 } else {
                     value.serialized
                 }
             members.append(.init(name: name, value: value, text: text))
-            skipBlanks()
+            skipWhitespace()
             if take(UInt8(ascii: "}")) { return JSONObject(members: members) }
-            guard take(UInt8(ascii: ",")) else { throw problem("a comma or the object's end should be here") }
+            guard take(UInt8(ascii: ",")) else { throw problem("a comma or the object's end is expected") }
         }
     }
 
-    /// The text of a value that was read, less the blanks and line breaks between its parts.
-    private static func withoutBlanks(_ text: ArraySlice<UInt8>) -> [UInt8] {
+    /// The text of a valid value without insignificant whitespace.
+    private static func withoutWhitespace(_ text: ArraySlice<UInt8>) -> [UInt8] {
         var isInString = false
         var isEscaped = false
         return text.filter { byte in
@@ -177,16 +179,16 @@ struct JSONParser {
     }
 
     private mutating func parseArray(depth: Int) throws(JSONSyntaxError) -> [JSONValue] {
-        guard depth < depthMax else { throw problem("nested too deep") }
+        guard depth < depthMax else { throw problem("nested too deeply") }
         offset += 1
         var values: [JSONValue] = []
-        skipBlanks()
+        skipWhitespace()
         if take(UInt8(ascii: "]")) { return values }
         while true {
             values.append(try parseValue(depth: depth + 1))
-            skipBlanks()
+            skipWhitespace()
             if take(UInt8(ascii: "]")) { return values }
-            guard take(UInt8(ascii: ",")) else { throw problem("a comma or the array's end should be here") }
+            guard take(UInt8(ascii: ",")) else { throw problem("a comma or the array's end is expected") }
         }
     }
 
@@ -205,14 +207,14 @@ struct JSONParser {
     private mutating func parseDigits() throws(JSONSyntaxError) {
         let start = offset
         while let byte = next, Self.isDigit(byte) { offset += 1 }
-        guard offset > start else { throw problem("a digit should be here") }
+        guard offset > start else { throw problem("a digit is expected") }
     }
 
     private mutating func parseString() throws(JSONSyntaxError) -> String {
         offset += 1
         let start = offset
         while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { offset += 1 }
-        // Most strings have no escape: one copy does.
+        // Fast path for strings without escapes: one copy.
         if next == UInt8(ascii: "\"") {
             defer { offset += 1 }
             return try text(of: bytes[start..<offset])
@@ -265,7 +267,7 @@ struct JSONParser {
                 return String(Character(try parseUnicodeEscape()))
             } catch {
                 guard isLenient else { throw error }
-                // What follows half a pair may be a whole character.
+                // A valid character may follow the lone surrogate.
                 offset = start
                 repairs = repairsBefore + 1
                 for _ in 0..<4 where next.map(Self.isHexDigit) ?? false { offset += 1 }
@@ -274,7 +276,7 @@ struct JSONParser {
         default:
             guard isLenient else { throw problem("unknown escape") }
             repairs += 1
-            // Only the backslash is too much. A control character, or the first byte of several, is read as any other.
+            // The backslash is dropped. Control characters and multi-byte characters are parsed as without it.
             guard byte >= 0x20, byte < 0x80 else {
                 offset -= 1
                 return ""
@@ -289,10 +291,10 @@ struct JSONParser {
         let unit = try parseFourDigits()
         if let scalar = Unicode.Scalar(unit) { return scalar }
         guard UTF16.isLeadSurrogate(unit), take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) else {
-            throw problem("half a surrogate pair")
+            throw problem("a lone surrogate")
         }
         let trail = try parseFourDigits()
-        guard UTF16.isTrailSurrogate(trail) else { throw problem("half a surrogate pair") }
+        guard UTF16.isTrailSurrogate(trail) else { throw problem("a lone surrogate") }
         return UTF16.decode(UTF16.EncodedScalar([unit, trail]))
     }
 
@@ -300,7 +302,7 @@ struct JSONParser {
         var unit: UInt16 = 0
         for _ in 0..<4 {
             guard let byte = next, let digit = Character(UnicodeScalar(byte)).hexDigitValue else {
-                throw problem("a hexadecimal digit should be here")
+                throw problem("a hexadecimal digit is expected")
             }
             unit = unit << 4 | UInt16(digit)
             offset += 1

@@ -3,8 +3,8 @@ package import NIOCore
 extension ByteBuffer {
     /// Writes a JSON string with its quotes.
     ///
-    /// Besides what RFC 8259 demands, DEL and every character that a common reader takes for a line end are written as
-    /// `\uXXXX`: Python's `str.splitlines` ends lines at U+000A to U+000D, U+001C to U+001E, U+0085, U+2028 and U+2029.
+    /// Besides the characters that RFC 8259 requires, it escapes DEL and all line ends of common readers. Python's
+    /// `str.splitlines` ends lines at U+000A to U+000D, U+001C to U+001E, U+0085, U+2028 and U+2029.
     package mutating func writeJSONString(_ text: String) {
         writeInteger(UInt8(ascii: "\""))
         if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
@@ -28,24 +28,25 @@ extension ByteBuffer {
         }
     }
 
-    /// Characters outside ASCII that end a line for some reader.
+    /// The line ends outside ASCII.
     private static let lineEnds: [(utf8: [UInt8], scalar: UInt32)] = [
         ([0xC2, 0x85], 0x85), ([0xE2, 0x80, 0xA8], 0x2028), ([0xE2, 0x80, 0xA9], 0x2029),
     ]
 
-    /// `\uXXXX` of a character below U+10000.
+    /// Writes `\uXXXX`, for a character below U+10000.
     private mutating func writeEscape(_ scalar: UInt32) {
         let digits = String(scalar, radix: 16)
         writeString("\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits)
     }
 
-    /// Writes a JSON value that was read as text, with its digits and escapes as they are. Only the characters that
-    /// `writeJSONString` escapes are escaped here too, where a string has them unescaped; line breaks and tabs between the
-    /// parts of the value are left out.
+    /// Writes the text of a JSON value unchanged, with its digits and escapes.
+    ///
+    /// Exceptions: characters in strings that `writeJSONString` escapes are escaped here too, and line breaks and tabs
+    /// outside strings are omitted.
     ///
     /// - Parameter text: A valid JSON value in UTF-8.
     package mutating func writeJSONText(_ text: some Collection<UInt8>) {
-        // Few values have any of these bytes: one copy does for the others.
+        // Fast path for values without such bytes: one copy.
         guard text.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 == 0xC2 || $0 == 0xE2 }) else {
             writeBytes(text)
             return
@@ -54,7 +55,7 @@ extension ByteBuffer {
         var isEscaped = false
         var rest = text[...]
         while let byte = rest.first {
-            // A character outside ASCII that ends lines begins with one of two bytes, and has so many.
+            // Line ends outside ASCII have two bytes after 0xC2, three after 0xE2.
             let character = rest.prefix(byte == 0xC2 ? 2 : byte == 0xE2 ? 3 : 1)
             rest = rest.dropFirst(character.count)
             if byte < 0x20, !isInString { continue }
@@ -109,7 +110,7 @@ package struct JSONMemberWriter {
         self.buffer = buffer
     }
 
-    /// A name known when the program is written, which needs no escape.
+    /// Writes a name that needs no escapes.
     private mutating func writeName(_ name: StaticString) {
         buffer.writeStaticString(isFirst ? "\"" : ",\"")
         isFirst = false
@@ -132,18 +133,18 @@ package struct JSONMemberWriter {
         buffer.writeStaticString(value ? "true" : "false")
     }
 
-    /// A member whose value `write` writes.
+    /// Writes a member; `write` writes its value.
     package mutating func member(_ name: StaticString, write: (inout ByteBuffer) -> Void) {
         writeName(name)
         write(&buffer)
     }
 
-    /// A member whose value is a JSON text from another source; see `writeJSONText`.
+    /// Writes a member whose value is JSON text from another source; see `writeJSONText`.
     package mutating func member(named name: String, text: [UInt8]) {
         member(named: name) { $0.writeJSONText(text) }
     }
 
-    /// A member whose value `write` writes, under a name that may be anything.
+    /// Writes a member with any name; `write` writes its value.
     package mutating func member(named name: String, write: (inout ByteBuffer) -> Void) {
         if !isFirst { buffer.writeInteger(UInt8(ascii: ",")) }
         isFirst = false

@@ -1,7 +1,7 @@
-/// A JSON object of which every member is known, and none comes twice: a mistake in a file of rights must not look like
-/// a right that was left out.
+/// A JSON object without unknown or duplicate members. A typing error in a file that grants permissions must not be ignored
+/// silently.
 struct StrictObject {
-    /// Where it stands, for people: `master 2`.
+    /// Names the object in error messages, such as `master 2`.
     let place: String
     private let object: JSONObject
 
@@ -17,13 +17,13 @@ struct StrictObject {
                 problems.append(DocumentProblem("\(place) has \"\(member.name)\" twice"))
             }
             if !known.contains(member.name) {
-                // A name may be anything, a secret as well; what could be a slip of the pen is shown.
+                // The name could be a misplaced secret. It is shown only if it looks like a member name.
                 let isWord =
                     member.name.utf8.count <= 32 && member.name.allSatisfy { $0.isASCII && ($0.isLetter || $0 == "_") }
+                let unknown = isWord ? "the unknown member \"\(member.name)\"" : "an unknown member"
                 problems.append(
                     DocumentProblem(
-                        "\(place) has \(isWord ? "\"\(member.name)\"" : "a member") that is none of \(known.sorted().joined(separator: ", "))"
-                    ))
+                        "\(place) has \(unknown); known members are \(known.sorted().joined(separator: ", "))"))
             }
         }
         try DocumentProblem.check(problems)
@@ -33,9 +33,9 @@ struct StrictObject {
 
     subscript(_ name: String) -> JSONValue? { object[name] }
 
-    /// Reads a member that may be missing.
+    /// Reads an optional member.
     ///
-    /// - Parameter kind: What it must be, for people.
+    /// - Parameter kind: Describes the valid values in the error message.
     func member<Value>(
         _ name: String, as kind: String, _ read: (JSONValue) -> Value?
     ) throws(DocumentProblem) -> Value? {
@@ -44,7 +44,7 @@ struct StrictObject {
         return read
     }
 
-    /// Reads a member that must be there.
+    /// Reads a required member.
     func required<Value>(
         _ name: String, as kind: String, _ read: (JSONValue) -> Value?
     ) throws(DocumentProblem) -> Value {
@@ -53,7 +53,7 @@ struct StrictObject {
     }
 }
 
-/// A document is not what it should be. Says where and why, and never what stood there.
+/// What is invalid in a document, and where. Never contains the invalid value.
 package struct DocumentProblem: Error, Sendable, Equatable, CustomStringConvertible {
     package let description: String
 
@@ -61,20 +61,20 @@ package struct DocumentProblem: Error, Sendable, Equatable, CustomStringConverti
         self.description = description
     }
 
-    /// More are counted and not told.
-    private static let toldMax = 20
+    /// Further problems are only counted.
+    private static let describedMax = 20
 
-    /// - Throws: All problems as one, if there is any.
+    /// - Throws: All problems as one, if there are any.
     static func check(_ problems: [DocumentProblem]) throws(DocumentProblem) {
         guard !problems.isEmpty else { return }
-        var texts = problems.prefix(toldMax).map(\.description)
-        if problems.count > toldMax { texts.append("and \(problems.count - toldMax) more") }
+        var texts = problems.prefix(describedMax).map(\.description)
+        if problems.count > describedMax { texts.append("and \(problems.count - describedMax) more") }
         throw DocumentProblem(texts.joined(separator: "; "))
     }
 }
 
 extension JSONValue {
-    /// The one array that a document of ours holds, as `{"masters": […]}`.
+    /// Parses a document that is an object with one array, such as `{"masters": […]}`.
     static func document(_ bytes: [UInt8], array name: String) throws(DocumentProblem) -> [JSONValue] {
         let value: JSONValue
         do throws(JSONSyntaxError) {

@@ -44,7 +44,7 @@ struct CallersAddCommand: AsyncParsableCommand {
         help:
             "Know it by this name in its client certificate (http.tls.client-ca) instead of by a token, as URI:spiffe://example/app.",
         transform: Self.certificate)
-    var certificate: CallersDocument.Proof?
+    var certificate: CallersDocument.Credential?
 
     @OptionGroup var fileFlags: CallersFileFlags
 
@@ -53,14 +53,14 @@ struct CallersAddCommand: AsyncParsableCommand {
         let accounts = try await allAccounts().map { AllowList($0) }
         let caller = Caller(name: name, scopes: scopes, master: master, accounts: accounts, rate: rate)
         let token = certificate == nil ? NewToken() : nil
-        let proof = certificate ?? token.map { .token($0.digest, previous: nil) }
-        guard let proof else { preconditionFailure("a caller without certificate gets a token") }
+        let credential = certificate ?? token.map { .token($0.digest, previous: nil) }
+        guard let credential else { preconditionFailure("a caller without certificate gets a token") }
         try file.update(showing: token) { document throws(FileProblem) in
             guard document[name] == nil else {
                 throw file.problem(
                     "there is a caller \(name) in it already; billing-service callers rotate gives it another token")
             }
-            try file.set(CallersDocument.Entry(caller, proof: proof, expires: expires), in: &document)
+            try file.set(CallersDocument.Entry(caller, credential: credential, expires: expires), in: &document)
         }
         let message = "added \(name) to \(file.file.path)"
         guard token != nil else { return try Output.confirm(message) }
@@ -118,11 +118,11 @@ struct CallersAddCommand: AsyncParsableCommand {
         return expires
     }
 
-    private static func certificate(_ text: String) throws -> CallersDocument.Proof {
-        guard let proof = CallersDocument.certificate(named: text) else {
+    private static func certificate(_ text: String) throws -> CallersDocument.Credential {
+        guard let credential = CallersDocument.certificate(named: text) else {
             let kinds = CallersDocument.certificateNameKinds.joined(separator: " ")
             throw ValidationError("It must begin with one of \(kinds).")
         }
-        return proof
+        return credential
     }
 }

@@ -15,7 +15,7 @@ struct CallersListCommand: AsyncParsableCommand {
             let caller = entry.caller
             let expires = entry.expires.map { $0.rfc3339 + (entry.isLive(at: now) ? "" : " (expired)") }
             table.add([
-                caller.name.rawValue, Self.text(of: entry.proof),
+                caller.name.rawValue, Self.text(of: entry.credential),
                 caller.scopes.map(\.rawValue).sorted().joined(separator: ","), caller.master?.rawValue ?? "-",
                 caller.accounts.map { "\($0.count)" } ?? "all",
                 caller.rate.map { "\($0.burst),\($0.perSecond)/s" } ?? "-", expires ?? "never",
@@ -24,8 +24,8 @@ struct CallersListCommand: AsyncParsableCommand {
         try Output.write(table.text)
     }
 
-    private static func text(of proof: CallersDocument.Proof) -> String {
-        switch proof {
+    private static func text(of credential: CallersDocument.Credential) -> String {
+        switch credential {
         case .token(_, nil): "1 token"
         case .token(_, _?): "2 tokens"
         case .certificate(let san): san

@@ -20,11 +20,11 @@ struct CallersRevokeCommand: AsyncParsableCommand {
         let file = try await fileFlags.file()
         try file.change(caller.name) { entry throws(FileProblem) in
             guard previous else { return nil }
-            guard case .token(let digest, _?) = entry.proof else {
+            guard case .token(let digest, _?) = entry.credential else {
                 throw file.problem("\(caller.name) has no token before its last one")
             }
             var entry = entry
-            entry.proof = .token(digest, previous: nil)
+            entry.credential = .token(digest, previous: nil)
             return entry
         }
         try Output.confirm(previous ? "revoked the older token of \(caller.name)" : "revoked \(caller.name)")

@@ -21,7 +21,7 @@ struct CallersRotateCommand: AsyncParsableCommand {
         let token = NewToken()
         try file.change(caller.name, showing: token) { entry throws(FileProblem) in
             var entry = entry
-            switch entry.proof {
+            switch entry.credential {
             case .certificate:
                 throw file.problem("\(caller.name) is known by its certificate and has no token")
             case .token(_, _?) where !revokesOld:
@@ -29,7 +29,7 @@ struct CallersRotateCommand: AsyncParsableCommand {
                     "\(caller.name) has two tokens already: end the older one with billing-service callers revoke "
                         + "--previous, or end both with --revoke-old")
             case .token(let digest, _):
-                entry.proof = .token(token.digest, previous: revokesOld ? nil : digest)
+                entry.credential = .token(token.digest, previous: revokesOld ? nil : digest)
             }
             return entry
         }

@@ -35,7 +35,7 @@ struct CallersFileTests {
                     accounts: [AccountID(literal: "a"), AccountID(literal: "b")],
                     rate: Caller.Rate(burst: 200, perSecond: 20)))
         let end = Timestamp(secondsSinceEpoch: 1_896_091_200)
-        #expect(entry.expires == end && entry.proof == .token(Self.digest, previous: nil))
+        #expect(entry.expires == end && entry.credential == .token(Self.digest, previous: nil))
         #expect(entry.isLive(at: Timestamp(secondsSinceEpoch: end.secondsSinceEpoch - 1)) && !entry.isLive(at: end))
         #expect(try CallersDocument(parsing: document.text) == document)
     }
@@ -48,7 +48,8 @@ struct CallersFileTests {
                 "\"\(Self.digest.hexadecimal)\"",
                 with: "[\"\(Self.digest.hexadecimal)\",\"\(other.hexadecimal.uppercased())\"]"))
         let certified = CallersDocument.Entry(
-            Caller(name: Name(literal: "reports"), scopes: []), proof: .certificate(san: "URI:spiffe://example/reports")
+            Caller(name: Name(literal: "reports"), scopes: []),
+            credential: .certificate(san: "URI:spiffe://example/reports")
         )
         try document.set(certified)
         #expect(try CallersDocument(parsing: document.text) == document)
@@ -81,12 +82,14 @@ struct CallersFileTests {
             Wrong(text: "", reason: "not JSON: "), Wrong(text: "{}", reason: "\"callers\" must be an array"),
             Wrong(text: #"{"callers":[{}]}"#, reason: "caller 1: \"name\" must be a name of letters, digits and"),
             Wrong(
-                text: caller(#","scope":["billing:read"]"#), reason: "caller 1 has \"scope\" that is none of accounts, "
+                text: caller(#","scope":["billing:read"]"#),
+                reason: "caller 1 has the unknown member \"scope\"; known members are accounts, "
             ),
             Wrong(text: caller(#","scopes":[]"#), reason: "caller 1 has \"scopes\" twice"),
             Wrong(
                 text: caller("").replacing("billing:read", with: "billing:reed"),
-                reason: "caller 1: \"scopes\" must be an array of some of billing:read, billing:write, billing:export, "
+                reason:
+                    "caller 1: \"scopes\" must be an array of the scopes billing:read, billing:write, billing:export, "
             ),
             Wrong(text: caller(#","accounts":["a b"]"#), reason: "caller 1: \"accounts\" must be an array of ids"),
             Wrong(text: caller(#","accounts":["me"]"#), reason: "caller 1: \"accounts\" must be an array of ids"),
@@ -99,7 +102,7 @@ struct CallersFileTests {
             Wrong(text: caller(#","certificate_san":"DNS:a""#), reason: "caller 1: either \"token_sha256\" or"),
             Wrong(
                 text: #"{"callers":[{"name":"a","scopes":[],"certificate_san":"a"}]}"#,
-                reason: "caller 1: \"certificate_san\" must be a text that begins with one of DNS: URI: email: IP:"),
+                reason: "caller 1: \"certificate_san\" must be a string that begins with one of DNS: URI: email: IP:"),
             Wrong(
                 text: #"{"callers":[{"name":"a","scopes":[]}]}"#,
                 reason: "caller 1: \"token_sha256\" or \"certificate_san\" is needed"),
@@ -127,7 +130,7 @@ struct CallersFileTests {
         }
         var document = try Self.document(text)
         let entry = CallersDocument.Entry(
-            Caller(name: Name(literal: "other"), scopes: []), proof: .token(Self.digest, previous: nil))
+            Caller(name: Name(literal: "other"), scopes: []), credential: .token(Self.digest, previous: nil))
         let problem = #expect(throws: DocumentProblem.self) { try document.set(entry) }
         #expect(problem?.description == "caller 2 has the same token or certificate as another")
         #expect(document.entries.count == 1)

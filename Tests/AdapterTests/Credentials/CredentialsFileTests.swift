@@ -41,10 +41,13 @@ struct CredentialsFileTests {
             Wrong(text: "", reason: "not JSON: "), Wrong(text: "hunter2", reason: "not JSON: "),
             Wrong(text: "[]", reason: "not a JSON object"),
             Wrong(text: "{}", reason: "\"masters\" must be an array"),
-            Wrong(text: #"{"masters":[],"extra":1}"#, reason: "the file has \"extra\" that is none of masters"),
+            Wrong(
+                text: #"{"masters":[],"extra":1}"#,
+                reason: "the file has the unknown member \"extra\"; known members are masters"),
             Wrong(text: #"{"masters":[1]}"#, reason: "master 1 must be an object"),
             Wrong(text: #"{"masters":[{}]}"#, reason: "master 1: \"name\" must be a name of letters, digits and"),
-            Wrong(text: master(#","hunter2 is here":1"#), reason: "master 1 has a member that is none of "),
+            Wrong(
+                text: master(#","hunter2 is here":1"#), reason: "master 1 has an unknown member; known members are "),
             Wrong(text: master(#","name":"other""#), reason: "master 1 has \"name\" twice"),
             Wrong(text: master(#","rate_share":1.5"#), reason: "master 1: \"rate_share\" must be a number above 0"),
             Wrong(text: master(#","rate_share":"0.5""#), reason: "master 1: \"rate_share\" must be a number above 0"),
@@ -52,14 +55,15 @@ struct CredentialsFileTests {
             Wrong(text: master(#","oauth_host":"u@h""#), reason: "master 1: \"oauth_host\" must be a host"),
             Wrong(
                 text: master("").replacing("\"c\"", with: "\"a:b\""),
-                reason: "master 1: \"client_id\" must be a text of 1 to 256 visible characters of ASCII without a colon"
+                reason:
+                    "master 1: \"client_id\" must be a string of 1 to 256 visible characters of ASCII without a colon"
             ),
             Wrong(
                 text: master("").replacing("hunter2", with: "hunter2 hunter2"),
-                reason: "master 1: \"client_secret\" must be a text of 1 to 256 visible characters of ASCII"),
+                reason: "master 1: \"client_secret\" must be a string of 1 to 256 visible characters of ASCII"),
             Wrong(
                 text: master("").replacing("\"hunter2\"", with: "[\"hunter2\"]"),
-                reason: "master 1: \"client_secret\" must be a text"),
+                reason: "master 1: \"client_secret\" must be a string"),
             Wrong(text: master("").replacing("A1", with: "A/1"), reason: "master 1: \"account_id\" must be the id"),
             Wrong(text: master("").replacing("}]", with: "},{}]"), reason: "master 2: \"name\" must be"),
         ])
@@ -118,7 +122,7 @@ struct CredentialsFileTests {
 
     @Test(
         "a key file without keys, or with a line that is no key, is an error",
-        arguments: [("", "there is no key in it"), ("x", "line 1 is no key of 64")])
+        arguments: [("", "contains no key"), ("x", "line 1 is not a key of 64")])
     func keyFile(text: String, reason: String) async throws {
         try await withTemporaryFolder { folder in
             try write(text, to: folder + "/keys")

@@ -50,7 +50,10 @@ struct SealedFormatTests {
         let text =
             String(decoding: SealedFormat.seal(Self.message, with: key).prefix { $0 != 0x0A }, as: UTF8.self) + "\n"
         for (header, reason) in [
-            (text.replacing("sealed 1 ", with: "sealed 2 "), "encrypted in a way that this program does not know yet"),
+            (
+                text.replacing("sealed 1 ", with: "sealed 2 "),
+                "encrypted in a format that this version does not support"
+            ),
             (text.replacing("AES-256-GCM", with: "AES-128-GCM"), "encrypted, but its first line is damaged"),
             (text.replacing("nonce=", with: "once="), "encrypted, but its first line is damaged"),
             ("billing-service sealed ", "encrypted, but its first line is damaged"),

@@ -42,7 +42,7 @@ struct ClearedBytesTests {
         return count
     }
 
-    /// `make test-asan` and `make test-tsan` set these.
+    /// `make test-asan` and `make test-tsan` set these variables.
     private static let isSanitized = ["ASAN_OPTIONS", "TSAN_OPTIONS"].contains {
         ProcessInfo.processInfo.environment[$0] != nil
     }

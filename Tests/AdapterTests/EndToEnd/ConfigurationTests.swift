@@ -300,7 +300,7 @@ struct ConfigurationTests {
                 }
                 var callers = CallersDocument()
                 let caller = Caller(name: Name(literal: "job"), scopes: [], master: master)
-                try callers.set(.init(caller, proof: .token(SHA256Digest(of: "a"), previous: nil)))
+                try callers.set(.init(caller, credential: .token(SHA256Digest(of: "a"), previous: nil)))
                 try PrivateFile(path: folder + "/callers.json").update { _ in callers.text }
                 let outcome = await run([
                     "serve", "--credentials-file", folder + "/credentials.json", "--callers-file",

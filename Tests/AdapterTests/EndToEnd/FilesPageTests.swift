@@ -36,7 +36,7 @@ struct FilesPageTests {
                 let callers = try CallersFile(PrivateFile(path: folder + "/callers.json")).read()
                 #expect(callers.entries.map(\.caller.name.rawValue) == ["reports"])
                 let digest = SHA256Digest(of: try #require(outcome.lines.last))
-                #expect(callers.entries.map(\.proof) == [.token(digest, previous: nil)])
+                #expect(callers.entries.map(\.credential) == [.token(digest, previous: nil)])
                 let sealed = Array(try Data(contentsOf: URL(filePath: folder + "/credentials.json")))
                 #expect(SealedFormat.isSealed(sealed))
                 // The line shown is that of the format.

@@ -53,7 +53,7 @@ struct LeastPrivilegeTests {
             let caller = Caller(
                 name: Name(literal: "expired"), scopes: Set(Caller.Scope.allCases), master: Name(literal: "main"))
             let entry = CallersDocument.Entry(
-                caller, proof: .token(SHA256Digest(of: expired), previous: nil),
+                caller, credential: .token(SHA256Digest(of: expired), previous: nil),
                 expires: Timestamp(secondsSinceEpoch: SystemTime().timestamp.secondsSinceEpoch - 1))
             do throws(DocumentProblem) { try document.set(entry) } catch { preconditionFailure("\(error)") }
         }

@@ -18,8 +18,8 @@ final class FakeCallers: CallerDirectory {
             State(callers: Dictionary(uniqueKeysWithValues: callers.map { (SHA256Digest(of: $0.key), $0.value) })))
     }
 
-    func caller(for proof: CallerCredential) -> Caller? {
-        guard case .token(let digest) = proof else { return nil }
+    func caller(for credential: CallerCredential) -> Caller? {
+        guard case .token(let digest) = credential else { return nil }
         return state.withLock { $0.callers[digest] }
     }
 
@@ -33,13 +33,13 @@ final class FakeCallers: CallerDirectory {
         }
     }
 
-    func endOfExport(for proof: CallerCredential, begunAs caller: Caller) async {
+    func endOfExport(for credential: CallerCredential, begunAs caller: Caller) async {
         let id = state.withLock { state in
             state.lastWaiter += 1
             return state.lastWaiter
         }
         let isOver = { @Sendable (callers: FakeCallers) in
-            !(callers.caller(for: proof)?.mayGoOnExporting(since: caller) ?? false)
+            !(callers.caller(for: credential)?.mayGoOnExporting(since: caller) ?? false)
         }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
