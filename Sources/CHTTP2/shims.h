@@ -1,9 +1,9 @@
-// The C headers of Debian's libnghttp2 and OpenSSL, as one module, and functions for those of OpenSSL's macros that Swift
-// cannot see. No state and no logic here.
+// The C headers of Debian's libnghttp2 and OpenSSL as one module, and functions for OpenSSL macros that Swift cannot
+// import. No state and no logic here.
 #ifndef BILLING_SERVICE_CHTTP2_SHIMS_H
 #define BILLING_SERVICE_CHTTP2_SHIMS_H
 
-// Which Swift's own module of the C library leaves out: malloc_trim.
+// For malloc_trim, which Swift's Glibc module does not export.
 #include <malloc.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/bio.h>
@@ -17,8 +17,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-// SHA-256 by the functions that OpenSSL 3 would rather have replaced by its EVP: those allocate a context and look up who
-// implements them, which costs more than the digest of something as short as a token.
+// SHA-256 by the low-level functions that OpenSSL 3 deprecates in favour of EVP. EVP allocates a context and looks up the
+// implementation, which costs more than the digest of a short token.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 static inline int shim_SHA256(const void *bytes, size_t count, unsigned char *digest) {

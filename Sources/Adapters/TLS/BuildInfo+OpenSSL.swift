@@ -1,9 +1,9 @@
 import CHTTP2
 
 extension BuildInfo {
-    /// The version of OpenSSL that is loaded, which need not be the one it was built with.
+    /// The version of the loaded OpenSSL, which may differ from the version at build time.
     package static var openSSL: String {
-        // The library's own, for as long as the process lives.
+        // A static string of the library, valid for the lifetime of the process.
         guard let version = OpenSSL_version(OPENSSL_VERSION_STRING) else { return "unknown" }
         return String(cString: version)
     }

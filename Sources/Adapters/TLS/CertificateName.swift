@@ -1,9 +1,9 @@
 import NIOCore
 
-/// A name of a subject in a certificate (RFC 5280, 4.2.1.6), with its kind in front: `DNS:app.example`.
+/// A subject alternative name of a certificate (RFC 5280, 4.2.1.6) with its type as a prefix: `DNS:app.example`.
 package enum CertificateName {
-    /// The one way to write a name, so that names that mean the same are equal: hosts and schemes in lower case
-    /// (RFC 4343; RFC 3986, 6.2.2.1; RFC 5280, 7.5), IPv6 addresses as in RFC 5952. Other text stays as it is.
+    /// Returns the canonical form of a name, so that equivalent names compare equal: hosts and schemes in lower case
+    /// (RFC 4343; RFC 3986, 6.2.2.1; RFC 5280, 7.5), IPv6 addresses as in RFC 5952. Other text is unchanged.
     package static func canonical(_ name: String) -> String {
         guard let colon = name.firstIndex(of: ":") else { return name }
         let kind = name[...colon]
@@ -26,7 +26,7 @@ package enum CertificateName {
 
     private static func uri(_ text: Substring) -> String {
         guard let separator = text.firstRange(of: "://") else {
-            // As `urn:`, of which only the scheme does not depend on case.
+            // For example `urn:`, of which only the scheme is case-insensitive.
             guard let colon = text.firstIndex(of: ":") else { return String(text) }
             return text[..<colon].lowercased() + text[colon...]
         }

@@ -4,15 +4,17 @@ package import NIOCore
 import ServiceLifecycle
 import Synchronization
 
-/// A listener's certificate and key, read again when their files change. New connections get the new ones; those there
-/// are go on as they are; files that cannot be used leave the last good ones in use.
+/// A listener's certificate and key, reloaded when their files change.
+///
+/// New connections use the new certificate; open connections are not affected. If the files are invalid, the previous
+/// certificate stays in use.
 package final class ServerCertificate: Service {
-    /// Where things are, as PEM.
+    /// The paths of the PEM files.
     package struct Files: Sendable, Equatable {
         package var certificate: String
         package var key: String
 
-        /// Who may connect: holders of a certificate that comes from one of these. `nil` for everybody.
+        /// The certificate authorities of client certificates; `nil` if clients need no certificate.
         package var clientCA: String?
 
         package init(certificate: String, key: String, clientCA: String? = nil) {
@@ -31,7 +33,7 @@ package final class ServerCertificate: Service {
     private struct State {
         var context: TLSContext
 
-        /// What the files held when they were read last, as digests: a notice may be of nothing.
+        /// The digests of the files at the last read, to ignore notifications without a change.
         var contents: [SHA256Digest?]
         let read = NIODeadline.now()
         var problem: TLSFailure?
@@ -44,11 +46,11 @@ package final class ServerCertificate: Service {
     private let refused: Counter
     private let ticketKeys = TicketKeys()
 
-    /// Reads the files where that may block.
+    /// Runs the blocking file reads.
     private let queue = FileQueue()
     private let state: Mutex<State>
 
-    /// - Throws: `TLSFailure` for files that cannot be used.
+    /// - Throws: `TLSFailure` for invalid files.
     package init(
         _ files: Files, eventLoop: any EventLoop, metrics: any MetricsFactory = .none, logger: Logger
     ) throws(TLSFailure) {
@@ -67,10 +69,10 @@ package final class ServerCertificate: Service {
             ticketKeys: ticketKeys)
     }
 
-    /// What new connections are made from.
+    /// The TLS context for new connections.
     var current: TLSContext { state.withLock { $0.context } }
 
-    /// Until the certificate in use expires; not positive once it has.
+    /// Seconds until the certificate expires; zero or negative after that.
     package var secondsLeft: Int {
         state.withLock { state in
             let age = (NIODeadline.now() - state.read).nanoseconds / 1_000_000_000
@@ -78,10 +80,10 @@ package final class ServerCertificate: Service {
         }
     }
 
-    /// Why the files as they are now are not in use, if they are not.
+    /// Why the current files are not in use; `nil` if they are.
     package var problem: TLSFailure? { state.withLock { $0.problem } }
 
-    /// Reads the files again whenever they change, until the service shuts down.
+    /// Reloads the files when they change, until the service shuts down.
     package func run() async throws {
         let watch = FileWatch(paths: files.all, eventLoop: eventLoop, logger: logger)
         await cancelWhenGracefulShutdown {
@@ -89,7 +91,7 @@ package final class ServerCertificate: Service {
         }
     }
 
-    /// Reads the files again, if there is anything new in them.
+    /// Reloads the files if their content has changed.
     private func reload() {
         let contents = files.contents
         let isNew = state.withLock { state in
@@ -106,7 +108,7 @@ package final class ServerCertificate: Service {
             state.withLock { $0.problem = error }
             refused.increment()
             logger.warning(
-                "the TLS certificate could not be reloaded: the last one stays in use",
+                "the TLS certificate could not be reloaded: the previous one stays in use",
                 metadata: ["reason": "\(error)"])
         }
     }

@@ -1,30 +1,29 @@
 import CHTTP2
 
-/// What every TLS connection of a kind is made from: certificates, rules, keys for tickets. Never changed once made; what
-/// is to be different is made anew.
+/// The shared configuration of TLS connections (`SSL_CTX`): certificates, verification rules and ticket keys. Immutable.
 package final class TLSContext: Sendable {
-    /// Created in `init`, freed in `deinit`; connections hold references of their own.
+    /// Created in `init`, freed in `deinit`; connections retain it separately.
     ///
-    /// Safe because OpenSSL lets any thread make connections from a context that nobody changes.
+    /// Safe because OpenSSL allows several threads to use a context that is not modified.
     nonisolated(unsafe) let raw: OpaquePointer
 
-    /// Kept since OpenSSL holds an unretained pointer to it.
+    /// Retained here, since OpenSSL holds an unretained pointer to it.
     private let ticketKeys: TicketKeys?
 
-    /// When the certificate expires, in seconds from now; `nil` for a client.
+    /// Seconds from creation to the expiry of the certificate; `nil` for a client.
     package let certificateSecondsLeft: Int?
 
     deinit {
         SSL_CTX_free(raw)
     }
 
-    // MARK: A server's
+    // MARK: Server
 
     /// - Parameters:
-    ///   - certificateFile: PEM: the certificate, then those between it and its root.
-    ///   - keyFile: PEM, not encrypted.
-    ///   - clientCAFile: PEM: whoever does not show a certificate that comes from one of these is refused.
-    ///   - ticketKeys: Shared by all contexts of a listener, so that sessions outlive a new certificate.
+    ///   - certificateFile: PEM: the certificate followed by its intermediates.
+    ///   - keyFile: PEM, unencrypted.
+    ///   - clientCAFile: PEM: the authorities of client certificates. If set, clients must present a certificate.
+    ///   - ticketKeys: Shared by all contexts of a listener, so that sessions survive a new certificate.
     /// - Throws: `file`, `keyMismatch`, `certificateExpired`, `certificateNotYetValid`.
     package init(
         certificateFile: String, keyFile: String, clientCAFile: String?, ticketKeys: TicketKeys
@@ -52,7 +51,7 @@ package final class TLSContext: Sendable {
             SSL_CTX_set_ex_data(raw, 0, Unmanaged.passUnretained(ticketKeys).toOpaque())
             SSL_CTX_set_tlsext_ticket_key_evp_cb(raw, TicketKeys.callback)
         } else {
-            // A session that goes on would not have its certificate looked at again: no client comes back that way.
+            // A resumed session would skip the verification of the client certificate, so resumption is disabled.
             options |= shim_SSL_OP_NO_TICKET
             SSL_CTX_set_num_tickets(raw, 0)
         }
@@ -60,7 +59,7 @@ package final class TLSContext: Sendable {
         SSL_CTX_set_alpn_select_cb(
             raw,
             { _, chosen, chosenCount, offered, offeredCount, _ in
-                // What OpenSSL chooses lies in one of the two lists; `offered` and `protocols` both outlive the call.
+                // The chosen name points into one of the two lists; `offered` and `protocols` both outlive the call.
                 let status = chosen?.withMemoryRebound(to: UnsafeMutablePointer<UInt8>?.self, capacity: 1) { chosen in
                     SSL_select_next_proto(
                         chosen, chosenCount, TLSContext.protocols.baseAddress, UInt32(TLSContext.protocols.count),
@@ -75,10 +74,10 @@ package final class TLSContext: Sendable {
     ) throws(TLSFailure) {
         let request = PassphraseRequest()
         SSL_CTX_set_default_passwd_cb_userdata(raw, Unmanaged.passUnretained(request).toOpaque())
-        // The context outlives the request, and reads no other key.
+        // The context outlives `request` and reads no other key.
         defer { SSL_CTX_set_default_passwd_cb_userdata(raw, nil) }
         SSL_CTX_set_default_passwd_cb(raw) { _, _, _, userData in
-            // An encrypted key is an error, not a question on a terminal nobody sits at.
+            // An encrypted key is an error: there is no terminal to ask for a passphrase.
             if let userData {
                 Unmanaged<PassphraseRequest>.fromOpaque(userData).takeUnretainedValue().isMade = true
             }
@@ -89,7 +88,7 @@ package final class TLSContext: Sendable {
             if isMismatch(ERR_peek_error()) { throw mismatch }
             let problem =
                 request.isMade
-                ? "the key is encrypted, and there is no passphrase for it: openssl pkey writes it without one"
+                ? "the key is encrypted, and encrypted keys are not supported: decrypt it by openssl pkey"
                 : problem("private key")
             throw .file(.key, path: keyFile, problem: problem)
         }
@@ -103,7 +102,7 @@ package final class TLSContext: Sendable {
             throw .file(.trust, path: file, problem: Self.problem("certificate"))
         }
         Self.acceptIntermediates(raw)
-        // The context owns the list from here on.
+        // The context takes ownership of the list.
         SSL_CTX_set_client_CA_list(raw, names)
         SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
         SSL_CTX_set_verify_depth(raw, 4)
@@ -121,11 +120,11 @@ package final class TLSContext: Sendable {
         return Int(days) * 86_400 + Int(seconds)
     }
 
-    // MARK: A client's
+    // MARK: Client
 
     /// - Parameters:
-    ///   - caFile: PEM: whose certificates are believed, instead of the system's.
-    ///   - protocols: What is offered, best first.
+    ///   - caFile: PEM: the trusted authorities; `nil` for the system's.
+    ///   - protocols: The protocols offered by ALPN, in the order of preference.
     /// - Throws: `file`.
     package init(
         clientTrusting caFile: String?, offering protocols: [ApplicationProtocol] = [.http2, .http1]
@@ -147,14 +146,14 @@ package final class TLSContext: Sendable {
         SSL_CTX_set_alpn_protos(raw, list, UInt32(list.count))
     }
 
-    // MARK: Both
+    // MARK: Shared
 
-    /// Believes the certificates of a file as they are: a chain may end at one that is no root, as the issuing intermediate.
+    /// Accepts an intermediate certificate of the file as trust anchor, so that a chain need not end at a root.
     private static func acceptIntermediates(_ raw: OpaquePointer) {
         X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(raw), UInt(X509_V_FLAG_PARTIAL_CHAIN))
     }
 
-    /// Why a file could not be read, where it should hold `content`.
+    /// The reason why a file with `content` could not be loaded.
     private static func problem(_ content: String) -> String {
         let code = ERR_peek_error()
         let holdsNone =
@@ -163,7 +162,7 @@ package final class TLSContext: Sendable {
             || ERR_GET_LIB(code) == ERR_LIB_X509 && ERR_GET_REASON(code) == X509_R_NO_CERTIFICATE_OR_CRL_FOUND
         guard holdsNone else { return OpenSSLError.take() }
         ERR_clear_error()
-        return "there is no \(content) in it, as PEM"
+        return "it contains no \(content) in PEM format"
     }
 
     private static func isMismatch(_ code: UInt) -> Bool {
@@ -171,14 +170,14 @@ package final class TLSContext: Sendable {
             && [X509_R_KEY_VALUES_MISMATCH, X509_R_KEY_TYPE_MISMATCH].contains(ERR_GET_REASON(code))
     }
 
-    /// As ALPN writes it (RFC 7301, 3.1).
+    /// Encodes an ALPN protocol list (RFC 7301, 3.1).
     private static func list(of protocols: [ApplicationProtocol]) -> [UInt8] {
         protocols.flatMap { [UInt8($0.rawValue.utf8.count)] + Array($0.rawValue.utf8) }
     }
 
-    /// What a server speaks, best first.
+    /// The server's ALPN list, in the order of preference.
     ///
-    /// Safe because it is written once, before anybody can see it, and lives as long as the program.
+    /// Safe because it is initialised once before its first use and never changed or freed.
     nonisolated(unsafe) private static let protocols: UnsafeBufferPointer<UInt8> = {
         let list = TLSContext.list(of: [.http2, .http1])
         let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: list.count)
@@ -188,22 +187,22 @@ package final class TLSContext: Sendable {
 
     private static func make(_ method: OpaquePointer?) -> OpaquePointer {
         guard let raw = SSL_CTX_new(method) else { preconditionFailure("no memory") }
-        // The ciphers of 1.2 are those RFC 9113 (appendix A) leaves; 1.3 has no others.
+        // The TLS 1.2 ciphers that RFC 9113 (appendix A) does not prohibit. TLS 1.3 has no prohibited ciphers.
         let isSet =
             shim_SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) == 1
             && SSL_CTX_set_cipher_list(raw, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1
             && shim_SSL_CTX_set1_groups_list(raw, "X25519:P-256:P-384") == 1
-        precondition(isSet, "this OpenSSL lacks what HTTP/2 needs")
+        precondition(isSet, "this OpenSSL lacks the TLS versions, ciphers or groups that HTTP/2 needs")
         SSL_CTX_set_security_level(raw, 2)
         SSL_CTX_set_options(raw, shim_SSL_OP_NO_RENEGOTIATION | shim_SSL_OP_NO_COMPRESSION)
-        // A connection that is quiet keeps no record buffers: 34 KiB each.
+        // Frees the record buffers of idle connections, 34 KiB each.
         shim_SSL_CTX_set_mode(raw, Int(SSL_MODE_RELEASE_BUFFERS))
         shim_SSL_CTX_set_max_cert_list(raw, 16_384)
         return raw
     }
 }
 
-/// Whether OpenSSL asked for a passphrase while it read a key.
+/// Records whether OpenSSL asked for a passphrase while reading a key.
 private final class PassphraseRequest {
     var isMade = false
 }

@@ -1,35 +1,34 @@
-/// Why there is no TLS, or no more of it.
+/// The reason why TLS could not be set up or failed.
 package enum TLSFailure: Error, Sendable, Equatable, CustomStringConvertible {
     package enum File: Sendable, Equatable {
         case certificate
         case key
-        /// Certificates whose holders are believed.
+        /// Certificates of trusted authorities.
         case trust
     }
 
-    /// A file cannot be used. `problem` holds nothing of what is in it.
+    /// A file cannot be used. `problem` contains no part of its content.
     case file(File, path: String, problem: String)
-    /// The key is not that of the certificate.
+    /// The private key does not match the certificate.
     case keyMismatch(key: String, certificate: String)
-    /// The certificate is no longer valid, or not yet.
     case certificateExpired(path: String)
     case certificateNotYetValid(path: String)
-    /// The peer's certificate comes from nobody who is trusted, in OpenSSL's words.
+    /// The peer's certificate is not issued by a trusted authority; the text is OpenSSL's.
     case peerUntrusted(String)
     case peerExpired
     case peerNotYetValid
     /// The peer's certificate is for another host.
     case peerNameMismatch
-    /// The peer's certificate may not be used for another reason, in OpenSSL's words.
+    /// The peer's certificate is invalid for another reason; the text is OpenSSL's.
     case peerInvalid(String)
     /// The peer's first bytes are not TLS.
     case peerSpeaksNoTLS
-    /// The handshake failed, in OpenSSL's words.
+    /// The handshake failed; the text is OpenSSL's.
     case handshake(String)
-    /// The peer broke TLS after the handshake.
+    /// The peer violated TLS after the handshake.
     case broken
 
-    /// Which file cannot be used, if it is a file.
+    /// The unusable file; `nil` for failures of a connection.
     package var file: File? {
         switch self {
         case .file(let file, _, _): file

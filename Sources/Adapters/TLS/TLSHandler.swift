@@ -1,21 +1,21 @@
 package import NIOCore
 
-/// What a handshake came to, told to the handlers behind as an event.
+/// The channel event after a completed handshake, with its results.
 package struct TLSHandshake: Sendable {
-    /// `nil` where the peer named none.
+    /// The protocol negotiated by ALPN; `nil` if the peer does not use ALPN.
     package let applicationProtocol: ApplicationProtocol?
 
     /// See `PeerInfo.certificateNames`.
     package let certificateNames: [String]
 }
 
-/// The peer said that it sends nothing more; an end of the connection without this was cut (RFC 8446, 6.1).
+/// The channel event for the peer's close_notify. Without it the data may be truncated (RFC 8446, 6.1).
 package struct TLSCloseNotify: Sendable {}
 
 /// Encrypts and decrypts one connection, server or client.
 ///
-/// What is behind it is told of the handshake by `TLSHandshake` and must not write before; a handshake that fails is an
-/// error caught.
+/// Fires `TLSHandshake` when the handshake is complete; the following handlers must not write before. A failed handshake
+/// fires an error.
 package final class TLSHandler: ChannelDuplexHandler {
     package typealias InboundIn = ByteBuffer
     package typealias InboundOut = ByteBuffer
@@ -25,7 +25,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     private enum Phase {
         case handshake
         case open
-        /// The peer has said its last word, or broken the rules.
+        /// The peer sent close_notify or violated TLS.
         case ended
     }
 
@@ -35,13 +35,13 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var context: ChannelHandlerContext?
     private var hasClosedOutput = false
 
-    /// Cipher text beside the plain text it carried, on a server.
+    /// Compares received cipher text with its plain text, on a server.
     private var overhead: Overhead?
     private let cutOff: () -> Void
 
     /// - Parameters:
-    ///   - overheadBytesMax: Cipher text that may come without plain text in it: handshakes, and records that say nothing.
-    ///   - cutOff: Hears that there was more of it, and the connection is ended.
+    ///   - overheadBytesMax: The limit of cipher text without plain text: handshake messages and empty records.
+    ///   - cutOff: Called when the limit is exceeded and the connection is closed.
     package init(
         server context: TLSContext, overheadBytesMax: Int = Limits().overheadBytesMax,
         cutOff: @escaping () -> Void = {}
@@ -52,7 +52,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         self.cutOff = cutOff
     }
 
-    /// - Parameter host: Who the server has to show that it is.
+    /// - Parameter host: The host name or address that the server's certificate must contain.
     package init(client context: TLSContext, host: String) {
         session = TLSSession(client: context, host: host)
         isServer = false
@@ -88,7 +88,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         context.fireChannelReadComplete()
     }
 
-    /// Takes cipher text, be it from the channel or from whoever read the beginning of it.
+    /// Processes cipher text from the channel, or early bytes that `ConnectionGreeter` has read.
     func receive(_ bytes: ByteBuffer) {
         guard phase != .ended else { return }
         session.feed(bytes)
@@ -109,12 +109,12 @@ package final class TLSHandler: ChannelDuplexHandler {
             phase = .open
             let result = TLSHandshake(
                 applicationProtocol: session.applicationProtocol, certificateNames: session.peerCertificateNames)
-            // The last flight of the handshake leaves before anything else.
+            // Sends the last handshake messages before application data.
             flushOutgoing()
             context?.fireUserInboundEventTriggered(result)
         case .failed(let failure):
             phase = .ended
-            // The alert that says why.
+            // Sends the TLS alert.
             flushOutgoing()
             context?.fireErrorCaught(failure)
         }
@@ -131,7 +131,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         case .closed:
             phase = .ended
             context.fireUserInboundEventTriggered(TLSCloseNotify())
-            // As where the peer ends its half of a connection in clear text.
+            // As when the peer closes its side of a clear-text connection.
             context.close(promise: nil)
         case .failed:
             phase = .ended

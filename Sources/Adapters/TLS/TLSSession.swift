@@ -1,11 +1,9 @@
 import CHTTP2
 import NIOCore
 
-/// One end of one TLS connection: cipher text in and out, plain text out and in. Confined to the event loop of its
-/// `TLSHandler`.
+/// An OpenSSL session (`SSL`) for one connection. Confined to the event loop of its `TLSHandler`.
 ///
-/// OpenSSL reads from and writes to the buffers here by a BIO of our own, so that nothing is copied once more and a quiet
-/// connection holds none.
+/// A custom BIO connects OpenSSL with the byte buffers here. That avoids a copy, and an idle connection has no buffers.
 final class TLSSession {
     enum Handshake: Equatable {
         case goesOn
@@ -14,26 +12,25 @@ final class TLSSession {
     }
 
     enum Read: Equatable {
-        /// There may be more later.
+        /// More data may follow.
         case open
-        /// The peer has said that nothing more comes.
+        /// The peer sent close_notify.
         case closed
         case failed
     }
 
-    /// Created in `init`, freed in `deinit`, and with it its BIO.
+    /// Created in `init`, freed in `deinit` together with its BIO.
     private let raw: OpaquePointer
     private var incoming = ByteBuffer()
     private var outgoing = ByteBuffer()
 
-    /// The server's end.
     init(server context: TLSContext) {
         raw = Self.make(context)
         SSL_set_accept_state(raw)
         attach()
     }
 
-    /// The client's end, which believes a certificate for `host` alone: a name or an address.
+    /// - Parameter host: The name or address that the server's certificate must contain.
     init(client context: TLSContext, host: String) {
         raw = Self.make(context)
         SSL_set_connect_state(raw)
@@ -52,7 +49,7 @@ final class TLSSession {
         return raw
     }
 
-    /// One BIO for both ways; the session takes the one reference there is.
+    /// Creates one BIO for both directions. `SSL_set_bio` takes ownership of it.
     private func attach() {
         guard let bio = BIO_new(Self.bioMethod) else { preconditionFailure("no memory") }
         BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
@@ -65,7 +62,7 @@ final class TLSSession {
 
     // MARK: Bytes
 
-    /// Takes cipher text from the peer.
+    /// Adds cipher text received from the peer.
     func feed(_ bytes: ByteBuffer) {
         if incoming.readableBytes == 0 {
             incoming = bytes
@@ -74,7 +71,7 @@ final class TLSSession {
         }
     }
 
-    /// The cipher text to be sent, if there is any.
+    /// Removes and returns the cipher text to send; `nil` if there is none.
     func takeOutgoing() -> ByteBuffer? {
         guard outgoing.readableBytes > 0 else { return nil }
         defer { outgoing = ByteBuffer() }
@@ -97,7 +94,7 @@ final class TLSSession {
             ERR_clear_error()
             return Self.failure(verification, String(cString: text))
         }
-        // What OpenSSL says of bytes that are no TLS record: its first two should have been a version.
+        // OpenSSL reports these reasons if the first bytes are not a TLS record.
         let reason = ERR_peek_error()
         if shim_ERR_GET_REASON(reason) == SSL_R_WRONG_VERSION_NUMBER
             || shim_ERR_GET_REASON(reason) == SSL_R_HTTP_REQUEST
@@ -108,7 +105,7 @@ final class TLSSession {
         return .handshake(OpenSSLError.take())
     }
 
-    /// - Parameter text: What OpenSSL says for `verification`.
+    /// - Parameter text: OpenSSL's text for `verification`.
     private static func failure(_ verification: Int, _ text: String) -> TLSFailure {
         switch Int32(truncatingIfNeeded: verification) {
         case X509_V_ERR_CERT_HAS_EXPIRED: .peerExpired
@@ -123,7 +120,7 @@ final class TLSSession {
         }
     }
 
-    /// Decrypts what has come, as far as it goes.
+    /// Decrypts all complete records received so far.
     func read(into plain: inout ByteBuffer) -> Read {
         var state: Read?
         while state == nil {
@@ -145,26 +142,26 @@ final class TLSSession {
         return state ?? .failed
     }
 
-    /// Encrypts. `false`: the connection is beyond use.
+    /// Encrypts `plain`. Returns `false` if the session has failed.
     func write(_ plain: ByteBuffer) -> Bool {
         plain.withUnsafeReadableBytes { bytes in
             guard !bytes.isEmpty else { return true }
             var written = 0
             ERR_clear_error()
-            // The BIO takes everything, so all of it is written or the connection is broken.
+            // The BIO accepts all bytes, so a partial write means that the session has failed.
             return SSL_write_ex(raw, bytes.baseAddress, bytes.count, &written) == 1 && written == bytes.count
         }
     }
 
-    /// Says that nothing more comes from here (RFC 8446, 6.1).
+    /// Sends close_notify (RFC 8446, 6.1).
     func close() {
         ERR_clear_error()
-        // A handshake that is not over has nothing to close, which OpenSSL counts as an error.
+        // During a handshake SSL_shutdown is an error.
         if SSL_is_init_finished(raw) == 1 { SSL_shutdown(raw) }
         ERR_clear_error()
     }
 
-    // MARK: What was agreed
+    // MARK: Handshake results
 
     var applicationProtocol: ApplicationProtocol? {
         var name: UnsafePointer<UInt8>?
@@ -190,14 +187,14 @@ final class TLSSession {
     private static func text(of name: UnsafeMutablePointer<GENERAL_NAME>) -> String? {
         var kind: Int32 = 0
         guard let value = GENERAL_NAME_get0_value(name, &kind) else { return nil }
-        // True of all the kinds below: their values are strings of ASN.1.
+        // All types below have ASN.1 strings as values.
         func bytes() -> UnsafeBufferPointer<UInt8> {
             let string = value.assumingMemoryBound(to: ASN1_STRING.self)
             return UnsafeBufferPointer(start: ASN1_STRING_get0_data(string), count: Int(ASN1_STRING_length(string)))
         }
         func text(_ prefix: String) -> String? {
             let bytes = bytes()
-            // Printable ASCII alone: a NUL or a line break in a name is an attempt on whoever reads it.
+            // Only printable ASCII: a NUL or line break in a name is an injection attempt.
             guard bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
             return prefix + String(decoding: bytes, as: UTF8.self)
         }
@@ -216,7 +213,7 @@ final class TLSSession {
 
     // MARK: The BIO
 
-    /// Safe because it is written once, before anybody can see it, and never freed.
+    /// Safe because it is initialised once before its first use and never changed or freed.
     nonisolated(unsafe) private static let bioMethod: OpaquePointer? = {
         let method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "ByteBuffer")
         BIO_meth_set_create(method) { bio in
@@ -238,7 +235,7 @@ final class TLSSession {
         return method
     }()
 
-    /// A BIO's data is its session, unretained: the session frees the BIO in its `deinit`.
+    /// The data of a BIO is its unretained session, which frees the BIO in its `deinit`.
     private static func from(_ bio: OpaquePointer?) -> TLSSession? {
         BIO_get_data(bio).map { Unmanaged<TLSSession>.fromOpaque($0).takeUnretainedValue() }
     }

@@ -2,8 +2,9 @@ import CHTTP2
 package import NIOCore
 import Synchronization
 
-/// The keys that session tickets are sealed with: a new one every so often, and the two before it still opened, so that
-/// what is stolen one day does not open what was said the day before (RFC 5077, 5.5).
+/// The rotating keys that encrypt session tickets (RFC 5077, 5.5). The two previous keys are still accepted.
+///
+/// Rotation limits the sessions that a stolen key can decrypt.
 package final class TicketKeys: Sendable {
     package struct Key: Sendable {
         package let name: [UInt8]
@@ -28,7 +29,7 @@ package final class TicketKeys: Sendable {
         keys = Mutex([Key(at: .now())])
     }
 
-    /// The key to seal with.
+    /// The key for new tickets; rotates it when it is due.
     package func current(at now: NIODeadline) -> Key {
         keys.withLock { keys in
             if let newest = keys.first, now - newest.made < rotatesEvery { return newest }
@@ -38,7 +39,7 @@ package final class TicketKeys: Sendable {
         }
     }
 
-    /// The key of that name, and whether a ticket sealed with it is to be replaced. None for those too old.
+    /// The key with this name, and whether its tickets should be renewed. `nil` for unknown and expired keys.
     package func key(named name: [UInt8], at now: NIODeadline) -> (key: Key, isOld: Bool)? {
         let newest = current(at: now)
         return keys.withLock { keys in
@@ -46,9 +47,9 @@ package final class TicketKeys: Sendable {
         }.map { ($0, $0.name != newest.name) }
     }
 
-    /// Sets up the cipher and the digest of one ticket: sealing a new one, or opening one that came back.
+    /// OpenSSL's ticket key callback: sets up cipher and MAC to encrypt a new ticket or decrypt a received one.
     ///
-    /// The context's first slot holds the keys, unretained: `TLSContext` keeps both.
+    /// Slot 0 of the context's ex_data holds the unretained keys, which `TLSContext` retains.
     static let callback:
         @convention(c) (
             OpaquePointer?, UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<UInt8>?, OpaquePointer?, OpaquePointer?,
@@ -70,7 +71,7 @@ package final class TicketKeys: Sendable {
             return isOld ? 2 : 1
         }
 
-    /// All that a parameter points to has to live until the parameters are set: its name too.
+    /// The memory of all parameters, including their names, must stay valid until they are set.
     private static func setDigest(_ digest: OpaquePointer?, _ key: Key) -> Bool {
         var secret = key.digestKey
         var algorithm = Array("SHA256".utf8CString)

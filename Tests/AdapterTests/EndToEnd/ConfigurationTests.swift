@@ -108,7 +108,7 @@ struct ConfigurationTests {
                 ),
                 (
                     tls(good.certificate, good.key, good.key),
-                    "http.tls.client-ca: \(good.key) cannot be used: there is no certificate in it, as PEM"
+                    "http.tls.client-ca: \(good.key) cannot be used: it contains no certificate in PEM format"
                 ),
                 (
                     ["sandbox", "--sandbox-tls-certificate", good.certificate, "--sandbox-tls-key", encrypted],

@@ -18,8 +18,8 @@ struct DefenceLogTests {
         log.sayRest(at: start + .seconds(1))
         #expect(
             lines.withLock { $0 } == [
-                "a defence acted altogether=1 peer=192.0.2.1 reason=resets times=1",
-                "a defence acted altogether=3 peer=2001:db8::3 reason=resets times=2",
+                "defence triggered count=1 peer=192.0.2.1 reason=resets total=1",
+                "defence triggered count=2 peer=2001:db8::3 reason=resets total=3",
             ])
     }
 
@@ -38,8 +38,8 @@ struct DefenceLogTests {
                     connection.recv(1)
                     """, "\(service.port)",
                 ])
-            let log = try await service.process.errors(containing: "a defence acted")
-            let line = try #require(log.split(separator: "\n").first { $0.contains("a defence acted") })
+            let log = try await service.process.errors(containing: "defence triggered")
+            let line = try #require(log.split(separator: "\n").first { $0.contains("defence triggered") })
             #expect(line.contains("protocol-errors") && line.contains("127.0.0.1"))
         }
     }
@@ -61,11 +61,11 @@ struct DefenceLogTests {
         #expect(log.count(of: .resets) == 251 && log.count(of: .overhead) == 1 && log.count(of: .continuations) == 0)
         #expect(
             lines.withLock { $0 } == [
-                "a defence acted altogether=1 reason=resets times=1",
-                "a defence acted altogether=101 reason=resets times=100",
-                "a defence acted altogether=201 reason=resets times=100",
-                "a defence acted altogether=1 reason=overhead times=1",
-                "a defence acted altogether=251 reason=resets times=50",
+                "defence triggered count=1 reason=resets total=1",
+                "defence triggered count=100 reason=resets total=101",
+                "defence triggered count=100 reason=resets total=201",
+                "defence triggered count=1 reason=overhead total=1",
+                "defence triggered count=50 reason=resets total=251",
             ])
     }
 }

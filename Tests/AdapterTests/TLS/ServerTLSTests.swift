@@ -219,14 +219,14 @@ struct ServerTLSTests {
         try await TestCertificates.with { certificates in
             try write("", to: certificates.folder + "/empty")
             try write("no PEM", to: certificates.folder + "/text")
-            let none = "there is no \(content) in it, as PEM"
+            let none = "it contains no \(content) in PEM format"
             var reasons = [
                 "/nonexistent": "No such file or directory", "/empty": none, "/text": none,
                 file == .key ? "/ca.pem" : "/ca.key": none,
             ]
             if file == .key {
                 reasons["/encrypted.key"] =
-                    "the key is encrypted, and there is no passphrase for it: openssl pkey writes it without one"
+                    "the key is encrypted, and encrypted keys are not supported: decrypt it by openssl pkey"
             }
             for (name, reason) in reasons {
                 var files = certificates.server
@@ -400,7 +400,7 @@ struct ServerTLSTests {
             let failed = Event<Void>()
             let certificate = try ServerCertificate(
                 certificates.server, eventLoop: testEventLoop,
-                logger: .announcing("the TLS certificate could not be reloaded: the last one stays in use", failed))
+                logger: .announcing("the TLS certificate could not be reloaded: the previous one stays in use", failed))
             let server = try await HTTPServer(
                 host: "127.0.0.1", port: 0, group: .singleton, handler: Self.names,
                 configuration: .test(tls: certificate), logger: .silent)

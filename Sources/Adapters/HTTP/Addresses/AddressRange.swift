@@ -1,14 +1,13 @@
 package import NIOCore
 
-/// Addresses that begin alike: `10.0.0.0/8`, `2001:db8::/32`, or a single one (RFC 4632, RFC 4291).
+/// A CIDR range of IP addresses, or a single address: `10.0.0.0/8`, `2001:db8::/32` (RFC 4632, RFC 4291).
 package struct AddressRange: Sendable, Equatable {
-    /// Zero behind the bits that count. An IPv4 address is what IPv6 maps it to (RFC 4291, 2.5.5.2), so that both ways to
-    /// write it are one.
+    /// The network bits; the host bits are zero. IPv4 addresses are stored as IPv4-mapped IPv6 addresses
+    /// (RFC 4291, 2.5.5.2), so that both notations compare equal.
     private let prefix: UInt128
     private let mask: UInt128
 
-    /// `nil` unless `text` is an address, or an address, a slash and how many bits of it count. Bits behind those do not
-    /// matter.
+    /// Parses an address with an optional prefix length; `nil` if `text` is invalid. Host bits are ignored.
     package init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = AddressLiteral.address(parts[0]), let bits = Self.bits(of: address) else { return nil }
@@ -25,7 +24,7 @@ package struct AddressRange: Sendable, Equatable {
         prefix = bits & mask
     }
 
-    /// Ranges with commas between them, blanks around them ignored. `nil` if one of them is none.
+    /// Parses a comma-separated list of ranges and ignores whitespace around them; `nil` if any of them is invalid.
     package static func list(_ text: some StringProtocol) -> [AddressRange]? {
         var ranges: [AddressRange] = []
         guard !text.trimmed.isEmpty else { return ranges }
@@ -40,13 +39,13 @@ package struct AddressRange: Sendable, Equatable {
         Self.bits(of: address).map { $0 & mask == prefix } ?? false
     }
 
-    /// Where machines reach only their neighbours, and clouds keep what hands out their keys: 169.254.0.0/16 (RFC 3927)
-    /// and fe80::/10 (RFC 4291).
+    /// The link-local ranges 169.254.0.0/16 (RFC 3927) and fe80::/10 (RFC 4291). Cloud metadata services, which hand out
+    /// credentials, have link-local addresses.
     static let linkLocal = ["169.254.0.0/16", "fe80::/10"].compactMap { AddressRange($0) }
 
-    /// `nil` for a socket that is a file.
+    /// The address as a (mapped) IPv6 address; `nil` for a Unix domain socket.
     static func bits(of address: SocketAddress) -> UInt128? {
-        // Where the address lies in `sockaddr_in` and in `sockaddr_in6` (Linux: ip(7), ipv6(7)).
+        // The offset of the address in `sockaddr_in` and in `sockaddr_in6` (Linux: ip(7), ipv6(7)).
         switch address {
         case .v4: 0xFFFF_0000_0000 | UInt128(UInt32(bigEndian: load(4, of: address)))
         case .v6: UInt128(bigEndian: load(8, of: address))
@@ -62,7 +61,7 @@ package struct AddressRange: Sendable, Equatable {
 }
 
 extension StringProtocol {
-    /// Without the blanks around it.
+    /// The text without leading and trailing spaces and tabs.
     var trimmed: SubSequence {
         let start = drop { $0 == " " || $0 == "\t" }
         let end = start.lastIndex { $0 != " " && $0 != "\t" }

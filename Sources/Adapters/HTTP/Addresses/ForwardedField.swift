@@ -1,24 +1,24 @@
 package import NIOCore
 
-/// Who the client is behind proxies that are trusted to say whom they forward for: `Forwarded` (RFC 7239) or, without
-/// it, `X-Forwarded-For`.
+/// Finds the client address behind trusted proxies, from `Forwarded` (RFC 7239) or `X-Forwarded-For`.
 ///
-/// Each proxy adds its peer at the end. So the field is read from there, byte by byte: whatever stands before what our
-/// own proxies wrote, such as a quote that it leaves open, must not change how theirs is read.
+/// Each proxy appends its peer at the end, so the field is parsed backwards, byte by byte. The client controls the
+/// beginning of the field; an unclosed quote there must not change how the elements of our own proxies are parsed.
 package enum ForwardedField {
-    /// Which of the two our proxies write. The other is whatever the client made it.
+    /// The field that our proxies write. The other one is under the client's control and is ignored.
     package enum Name: String, Sendable, CaseIterable {
         case xForwardedFor = "x-forwarded-for"
         case forwarded
     }
 
-    /// Longer chains of proxies are looped.
+    /// A longer chain of proxies is a forwarding loop.
     private static let elementsMax = 32
 
     private static let quote = UInt8(ascii: "\"")
 
-    /// The nearest address that is not one of ours. What stands before it is that one's mere word, and what cannot be read
-    /// ends the search.
+    /// Returns the last address in the field that is not a trusted proxy.
+    ///
+    /// Elements before it are unverified and ignored. The search ends at an element that cannot be parsed.
     package static func client(
         forwarded: String?, xForwardedFor: String?, from peer: SocketAddress, trusted: [AddressRange]
     ) -> SocketAddress {
@@ -37,7 +37,7 @@ package enum ForwardedField {
         return nearest
     }
 
-    /// The one `for` of an element, without its quotes; `nil` where there is none.
+    /// The value of the single `for` parameter of an element, unquoted; `nil` if there is none or more than one.
     private static func node(_ element: ArraySlice<UInt8>) -> String? {
         var nodes: [String?] = []
         var rest = element
@@ -55,17 +55,18 @@ package enum ForwardedField {
         return String(text.dropFirst().dropLast().replacing(/\\(.)/) { $0.output.1 })
     }
 
-    /// Takes what is behind the last separator, or all if there is none; the separator goes too. `nil` when nothing is
-    /// left, or a quote at the end has no beginning.
+    /// Removes the last separator and the text after it, and returns that text; without a separator, all the text.
     ///
-    /// - Parameter isQuotable: Whether separators inside quotes are none (RFC 9110, 5.6.4).
+    /// Returns `nil` when nothing is left, or when a closing quote has no opening quote.
+    ///
+    /// - Parameter isQuotable: Whether separators inside quotes are ignored (RFC 9110, 5.6.4).
     private static func takeLast(
         of rest: inout ArraySlice<UInt8>, at separator: Unicode.Scalar, isQuotable: Bool
     ) -> ArraySlice<UInt8>? {
         var isQuoted = false
         for index in rest.indices.reversed() {
             if rest[index] == quote, isQuotable {
-                // Where a quoted text ends there is no backslash before the quote, or an even number of them.
+                // A closing quote is preceded by an even number of backslashes.
                 let isEscaped = rest[..<index].reversed().prefix { $0 == UInt8(ascii: "\\") }.count % 2 == 1
                 if !(isQuoted && isEscaped) { isQuoted.toggle() }
             } else if rest[index] == UInt8(ascii: separator), !isQuoted {
@@ -77,8 +78,8 @@ package enum ForwardedField {
         return isQuoted || rest.isEmpty ? nil : rest
     }
 
-    /// `192.0.2.7`, `192.0.2.7:443`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:443`. `nil` for names made up to hide
-    /// an address (RFC 7239, 6).
+    /// Parses `192.0.2.7`, `192.0.2.7:443`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:443`; `nil` for obfuscated
+    /// identifiers (RFC 7239, 6.3).
     private static func address(_ node: Substring) -> SocketAddress? {
         if node.first == "[" {
             guard let end = node.firstIndex(of: "]") else { return nil }
@@ -93,7 +94,7 @@ package enum ForwardedField {
         return AddressLiteral.address(node)
     }
 
-    /// 0 for nothing, and for a name made up to hide the port; `nil` for what is no port.
+    /// Parses `:443`. Returns 0 for empty text and for an obfuscated port (RFC 7239, 6.3), `nil` for invalid text.
     private static func port(_ text: Substring) -> UInt16? {
         guard !text.isEmpty else { return 0 }
         guard text.first == ":" else { return nil }

@@ -1,18 +1,18 @@
 package import NIOCore
 
-/// Who is at the other end of a connection, as far as the connection itself shows it.
+/// The remote end of a connection: its address, protocol and client certificate.
 package final class PeerInfo: Sendable {
-    /// Its address, or the one that a balancer we trust said it has (PROXY protocol).
+    /// The peer's address. Behind a trusted balancer it is the address from the PROXY protocol header.
     package let address: SocketAddress?
 
     /// Whether the connection is encrypted.
     package let isEncrypted: Bool
 
-    /// What is spoken on the connection.
+    /// The HTTP version of the connection.
     package let applicationProtocol: ApplicationProtocol
 
-    /// The subject alternative names of the certificate it showed, with their kinds in front: `DNS:`, `URI:`, `email:`,
-    /// `IP:`. Empty without one. They were verified.
+    /// The subject alternative names of the verified client certificate, each with its type as a prefix: `DNS:`, `URI:`,
+    /// `email:`, `IP:`. Empty without a client certificate.
     package let certificateNames: [String]
 
     package init(

@@ -1,10 +1,12 @@
 import NIOCore
 
-/// An address as one peer: those of IPv6 by their network, in which one host has as many as it likes (RFC 4291, 2.5.4).
+/// The key by which connections of one peer are counted: an IPv4 address or an IPv6 /64 network.
+///
+/// A host can use any number of addresses in its /64 network (RFC 4291, 2.5.4).
 struct PeerKey: Hashable {
     private let bits: UInt128
 
-    /// `nil` for a socket that is a file.
+    /// `nil` for a Unix domain socket.
     init?(_ address: SocketAddress) {
         guard let bits = AddressRange.bits(of: address) else { return nil }
         let isIPv4 = bits >> 32 == 0xFFFF

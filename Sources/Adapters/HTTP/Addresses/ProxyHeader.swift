@@ -1,15 +1,16 @@
 package import NIOCore
 
-/// What a balancer says of a connection before it passes it on: the PROXY protocol, versions 1 and 2 (HAProxy: The PROXY
-/// protocol).
+/// Parses the PROXY protocol header, versions 1 and 2, that a load balancer sends first on a connection
+/// (HAProxy: The PROXY protocol).
 package enum ProxyHeader {
     package enum Found: Equatable {
-        /// What is there could become a header.
+        /// The bytes are an incomplete header.
         case needsMore
         case malformed
         /// - Parameters:
-        ///   - source: Who connected to the balancer; `nil` where it connected on its own account, or cannot say.
-        ///   - length: How many bytes the header has.
+        ///   - source: The client of the balancer; `nil` for the balancer's own connections (health checks) and for
+        ///     `UNKNOWN`.
+        ///   - length: The header's length in bytes.
         case header(source: SocketAddress?, length: Int)
     }
 
@@ -18,13 +19,13 @@ package enum ProxyHeader {
     ]
     private static let prefix = Array("PROXY ".utf8)
 
-    /// The longest header of version 1, its line end included.
+    /// The longest header of version 1, with its line end.
     private static let lineBytesMax = 107
 
-    /// The longest of version 2 that is taken: addresses, and some extensions, which are not read.
+    /// The longest accepted header of version 2: addresses and some extensions (TLVs), which are ignored.
     private static let blockBytesMax = 536
 
-    /// Looks at the first bytes of a connection, and takes none of them.
+    /// Parses the first bytes of a connection without consuming them.
     package static func find(in bytes: ByteBufferView) -> Found {
         let bytes = bytes.prefix(blockBytesMax)
         if bytes.first == signature.first { return findBlock(in: Array(bytes)) }
@@ -43,7 +44,7 @@ package enum ProxyHeader {
         guard bytes[end - 1] == UInt8(ascii: "\r") else { return .malformed }
         let line = String(decoding: bytes[prefix.count..<end - 1], as: UTF8.self)
         let words = line.split(separator: " ", omittingEmptySubsequences: false)
-        // Whatever follows UNKNOWN is to be ignored.
+        // The specification: a receiver must ignore all text after UNKNOWN.
         if words.first == "UNKNOWN" { return .header(source: nil, length: end + 1) }
         guard words.count == 5, let sourcePort = port(words[3]), port(words[4]) != nil,
             let source = AddressLiteral.address(words[1], port: sourcePort),
@@ -66,7 +67,7 @@ package enum ProxyHeader {
             return signature.starts(with: bytes) ? .needsMore : .malformed
         }
         guard bytes.count >= 16 else {
-            // What is wrong already need not be waited for.
+            // An invalid version is detected before the header is complete.
             if bytes.count > 12, bytes[12] >> 4 != 2 { return .malformed }
             return .needsMore
         }
@@ -77,10 +78,10 @@ package enum ProxyHeader {
         let body = bytes[16..<length]
         switch (isLocal, bytes[13]) {
         case (true, _), (false, 0x00): return .header(source: nil, length: length)
-        // TCP over IPv4 and over IPv6: two addresses, then two ports.
+        // TCP over IPv4 and IPv6: two addresses, then two ports.
         case (false, 0x11): return source(body, addressBytes: 4, length)
         case (false, 0x21): return source(body, addressBytes: 16, length)
-        // Datagrams over either, and Unix sockets with two paths, which say nothing of a peer on the network.
+        // UDP over IPv4 and IPv6, and Unix sockets with two paths: they identify no TCP peer.
         case (false, 0x12) where body.count >= 12, (false, 0x22) where body.count >= 36,
             (false, 0x31) where body.count >= 216, (false, 0x32) where body.count >= 216:
             return .header(source: nil, length: length)

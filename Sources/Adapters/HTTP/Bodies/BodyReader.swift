@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// Reads the body of a request as it comes, crediting the peer's window for what was read and nothing else.
+/// Reads a request body as it arrives. Only bytes that were read are credited to the peer's flow-control window.
 package struct BodyReader: Sendable {
     private let exchange: NIOLoopBound<Exchange>
 
@@ -8,9 +8,9 @@ package struct BodyReader: Sendable {
         self.exchange = exchange
     }
 
-    /// The next bytes, or `nil` at the end of the body. For one reader at a time.
+    /// Returns the next bytes, or `nil` at the end of the body. Only one task may read at a time.
     ///
-    /// - Throws: `connectionLost`, `resetByPeer`: the rest will not come. `timedOut`: it comes too slowly.
+    /// - Throws: `connectionLost`, `resetByPeer`: the body is incomplete. `timedOut`: the body arrives too slowly.
     package func next() async throws(HTTPFailure) -> ByteBuffer? {
         let result = await withCheckedContinuation { continuation in
             exchange.eventLoop.runInLoop {
@@ -28,14 +28,14 @@ package struct BodyReader: Sendable {
         return try result.get()
     }
 
-    /// Returns when the event loop has served others: for a reader that has much to do with what it has read.
+    /// Yields to other work on the event loop. For readers that do much work per read.
     func waitForSlice() async {
         await exchange.waitForSlice()
     }
 
-    /// The whole body.
+    /// Reads the whole body.
     ///
-    /// - Throws: `tooLarge` above `bytesMax`; otherwise as `next`.
+    /// - Throws: `tooLarge` above `bytesMax`; other errors as `next()`.
     package func collect(bytesMax: Int) async throws(HTTPFailure) -> ByteBuffer {
         var whole = ByteBuffer()
         while let bytes = try await next() {
@@ -47,7 +47,7 @@ package struct BodyReader: Sendable {
 }
 
 extension EventLoop {
-    /// Runs `body` now when already on the loop, else as the loop's next work.
+    /// Runs `body` immediately if called on the event loop, otherwise schedules it there.
     func runInLoop(_ body: @escaping @Sendable () -> Void) {
         if inEventLoop { body() } else { execute(body) }
     }

@@ -1,8 +1,8 @@
 package import NIOCore
 
-/// Writes the body of a response as it is made, at the pace of whoever reads it.
+/// Writes a streamed response body with back-pressure from the peer.
 package struct BodyWriter: Sendable {
-    /// The peer went away, or the connection did.
+    /// The stream or its connection was closed.
     package struct Closed: Error {}
 
     private let exchange: NIOLoopBound<Exchange>
@@ -11,28 +11,29 @@ package struct BodyWriter: Sendable {
         self.exchange = exchange
     }
 
-    /// Bytes of the body that have left so far; 0 for whoever asks on another loop.
+    /// Bytes of the body sent so far; 0 when read outside the connection's event loop.
     var takenBytes: Int { exchange.eventLoop.inEventLoop ? exchange.value.outbound.takenBytes : 0 }
 
-    /// Whether the writer may do more work before others on its event loop are served. If not, it calls `waitForSlice`.
+    /// Whether the current time slice has room for more work. If not, call `waitForSlice()`.
     func mayContinue() -> Bool {
         guard exchange.eventLoop.inEventLoop, let connection = exchange.value.connection else { return true }
         return connection.scheduler.mayContinue()
     }
 
-    /// Returns when the event loop has served others.
+    /// Yields to other work on the event loop.
     func waitForSlice() async {
         await exchange.waitForSlice()
     }
 
-    /// Adds bytes to the body if nothing has to be waited for. Mostly there is room, and the writer is on the loop already.
+    /// Appends bytes to the body if that needs no waiting: the fast path, on the event loop and below the high-water mark.
+    /// Returns `false` if the caller must use `write`.
     func writeAtOnce(_ bytes: ByteBuffer) -> Bool {
         guard exchange.eventLoop.inEventLoop, let connection = exchange.value.connection else { return false }
         return connection.append(bytes, to: exchange.value)
     }
 
-    /// Adds bytes to the body, and waits while more than `Limits.streamWriteBytesMax` of it wait for the peer. For one
-    /// writer at a time.
+    /// Appends bytes to the body and waits while more than `Limits.streamWriteBytesMax` bytes are unsent. Only one task
+    /// may write at a time.
     package func write(_ bytes: ByteBuffer) async throws(Closed) {
         if writeAtOnce(bytes) { return }
         let goesOn = await withCheckedContinuation { continuation in
@@ -50,7 +51,7 @@ package struct BodyWriter: Sendable {
 }
 
 extension NIOLoopBound<Exchange> {
-    /// Returns in the next slice of the loop's time that streams have.
+    /// Returns in the next time slice for streams on this event loop.
     func waitForSlice() async {
         await withCheckedContinuation { continuation in
             eventLoop.runInLoop {

@@ -3,9 +3,9 @@ import NIOEmbedded
 import NIOHTTP1
 import NIOHTTPCompression
 
-/// Gzip (RFC 1952) of a piece of something: pieces one after another are the gzip of the whole.
+/// Compresses data to one gzip member. Concatenated members are a valid gzip file (RFC 1952, 2.2).
 package enum GzipMember {
-    /// The library's compressor is a channel handler: it gets a channel of its own, and one response.
+    /// NIO's compressor is a channel handler, so each call runs one response through an embedded channel.
     package static func compress(_ bytes: ByteBuffer) throws -> ByteBuffer {
         let channel = EmbeddedChannel()
         defer { _ = try? channel.finish(acceptAlreadyClosed: true) }

@@ -1,9 +1,9 @@
 import NIOCore
 
-/// The body of the peer's message while it comes in: bytes not yet read, or a reader waiting for them.
+/// The state of a message body being received: unread bytes, or a reader waiting for more.
 struct InboundBody {
-    /// A reader that waits. An object, since an enum with a continuation in it has a layout known at run time only, and
-    /// every request would pay for that.
+    /// A waiting reader. A class, because an enum with a generic continuation as payload has a layout known only at run
+    /// time, which would slow down every request.
     final class Waiter {
         private let continuation: CheckedContinuation<Result<ByteBuffer?, HTTPFailure>, Never>
 
@@ -25,10 +25,10 @@ struct InboundBody {
 
     private var state = State.open(unread: nil)
 
-    /// Bytes the peer sent.
+    /// All body bytes received so far.
     private(set) var receivedBytes = 0
 
-    /// Whether a reader waits for more.
+    /// Whether a reader is waiting.
     var isAwaited: Bool {
         switch state {
         case .awaited: true
@@ -36,16 +36,16 @@ struct InboundBody {
         }
     }
 
-    /// Bytes the peer sent that its flow-control window has not been credited for.
+    /// Received bytes not yet credited to the peer's flow-control window.
     private(set) var uncreditedBytes = 0
 
-    /// Takes bytes from the peer; a waiting reader, if any, is to be resumed with what comes back.
+    /// Adds bytes received from the peer. Returns the waiting reader, if any; the caller resumes it with these bytes.
     mutating func received(_ bytes: ByteBuffer) -> Waiter? {
         uncreditedBytes += bytes.readableBytes
         receivedBytes += bytes.readableBytes
         switch state {
         case .open(var unread):
-            // Taken out of the state first, so that appending does not copy what is already there.
+            // Removed from the state first, so that appending does not copy the buffer.
             state = .open(unread: nil)
             unread.setOrWriteImmutableBuffer(bytes)
             state = .open(unread: unread)
@@ -89,7 +89,7 @@ struct InboundBody {
         case waits
     }
 
-    /// Reads what is there: bytes, the end (`nil`), a failure; or keeps the reader until one of them comes.
+    /// Returns available bytes, the end (`nil`) or a failure; otherwise stores the reader until one of them arrives.
     mutating func read(_ waiter: Waiter) -> ReadAction {
         switch state {
         case .open(let unread?):
@@ -108,7 +108,7 @@ struct InboundBody {
         }
     }
 
-    /// Counts bytes as credited to the peer; answers how many of them were still owed.
+    /// Marks up to `count` bytes as credited to the peer. Returns how many of them were still uncredited.
     mutating func credit(_ count: Int) -> Int {
         let owed = min(count, uncreditedBytes)
         uncreditedBytes -= owed

@@ -1,8 +1,8 @@
 import NIOCore
 
-/// The body of our message: bytes that wait for the peer's window, and a producer that waits for them to leave.
+/// The state of a message body being sent: unsent bytes, and a producer that waits for the buffer to drain.
 struct OutboundBody {
-    /// A producer that waits. An object for the reason given at `InboundBody.Waiter`.
+    /// A waiting producer. A class, see `InboundBody.Waiter`.
     final class Waiter {
         private let continuation: CheckedContinuation<Bool, Never>
 
@@ -16,17 +16,17 @@ struct OutboundBody {
     }
 
     enum Ending {
-        /// More may come.
+        /// The producer may append more bytes.
         case open
-        /// What is ready is the rest.
+        /// The buffered bytes are the last.
         case complete
-        /// After what is ready the stream is reset, so that nobody takes the body for complete.
+        /// The stream is reset after the buffered bytes, so that the peer knows the body is incomplete.
         case broken
-        /// The stream is gone: nothing will be sent.
+        /// The stream is closed: nothing more is sent.
         case closed
     }
 
-    /// What nghttp2 is to be told when it asks for the next frame.
+    /// The content of the next DATA frame.
     enum Next: Equatable {
         case bytes(Int, isLast: Bool)
         case nothingYet
@@ -37,10 +37,10 @@ struct OutboundBody {
     private var ending = Ending.open
     private var waiter: Waiter?
 
-    /// Whether nghttp2 was told to come back later, and so has to be woken.
+    /// Whether nghttp2 got NGHTTP2_ERR_DEFERRED for this body and has to be resumed.
     private var isDeferred = false
 
-    /// Bytes that have left.
+    /// Bytes sent so far.
     private(set) var takenBytes = 0
 
     var readyBytes: Int { ready.readableBytes }
@@ -54,7 +54,7 @@ struct OutboundBody {
         }
     }
 
-    /// Takes a body that is there as a whole. Whether there is anything of it to send.
+    /// Sets a complete body. Returns `false` if it is empty.
     mutating func fill(with whole: ByteBuffer) -> Bool {
         guard whole.readableBytes > 0 else { return false }
         append(whole)
@@ -67,7 +67,7 @@ struct OutboundBody {
         ending = newEnding
     }
 
-    /// Takes the bytes and holds their producer until `send` or `close` lets it go on.
+    /// Appends the bytes and suspends their producer until `send` or `close` returns it.
     mutating func hold(_ producer: Waiter, with bytes: ByteBuffer) {
         precondition(waiter == nil, "a body has one producer")
         append(bytes)
@@ -91,12 +91,13 @@ struct OutboundBody {
         return .bytes(count, isLast: isLast)
     }
 
-    /// nghttp2 is told to come back later, though there may be bytes.
+    /// Records that nghttp2 is deferred although there may be bytes to send.
     mutating func postpone() {
         isDeferred = true
     }
 
-    /// Moves `count` bytes into the frame being written. A producer that was held is to be resumed with `true`.
+    /// Moves `count` bytes into the frame being written. Returns the suspended producer once at most `lowWaterBytes` are
+    /// left; the caller resumes it with `true`.
     mutating func send(_ count: Int, into output: inout ByteBuffer, lowWaterBytes: Int) -> Waiter? {
         output.writeImmutableBuffer(ready.readSlice(length: count) ?? ByteBuffer())
         takenBytes += count
@@ -105,13 +106,13 @@ struct OutboundBody {
         return waiter
     }
 
-    /// Whether nghttp2 has to be woken for the bytes just added.
+    /// Whether nghttp2 has to be resumed for newly appended bytes; resets the flag.
     mutating func takeDeferral() -> Bool {
         defer { isDeferred = false }
         return isDeferred
     }
 
-    /// The stream is gone. A producer that was held is to be resumed with `false`.
+    /// Records that the stream is closed. Returns the suspended producer, if any; the caller resumes it with `false`.
     mutating func close() -> Waiter? {
         ending = .closed
         ready = ByteBuffer()

@@ -5,35 +5,35 @@ import NIOPosix
     import Glibc
 #endif
 
-/// Finds the addresses of a host.
+/// Resolves host names to addresses.
 package struct AddressLookup: Sendable {
-    /// Nobody answered in time.
+    /// The resolver did not answer in time.
     package struct TimedOut: Error {}
 
-    /// There is no such host.
+    /// The host does not exist.
     package struct Unknown: Error {
         package init() {}
     }
 
-    /// The name could not be looked up.
+    /// The resolver failed.
     package struct Failed: Error {
         package init() {}
     }
 
-    /// The host has no address that may be connected to.
+    /// All addresses of the host are link-local, and connecting to those is not permitted.
     package struct Forbidden: Error {
         package init() {}
     }
 
     private let addresses: @Sendable (String, Int) throws -> [SocketAddress]
 
-    /// - Parameter addresses: Called on a thread that may be held.
+    /// - Parameter addresses: Called on a thread that may block.
     package init(_ addresses: @escaping @Sendable (String, Int) throws -> [SocketAddress]) {
         self.addresses = addresses
     }
 
-    /// The system's: files and DNS as `nsswitch.conf` has it; an address as text is its own answer. Link-local addresses
-    /// are left out: that is where clouds keep what hands out their keys, and no name of Zoom's leads there.
+    /// Resolves by the system's resolver (`nsswitch.conf`) and accepts literal addresses. Excludes link-local addresses:
+    /// cloud metadata services, which hand out credentials, are reachable there.
     package static let system = AddressLookup { host, port in
         let all = try addresses(of: host, port: port)
         let allowed = all.filter { address in !AddressRange.linkLocal.contains { $0.contains(address) } }
@@ -41,14 +41,14 @@ package struct AddressLookup: Sendable {
         return allowed
     }
 
-    /// Likewise, link-local addresses included: for programs that an operator points to a service of ours.
+    /// As `system`, but with link-local addresses. For tools that an operator points at this service.
     package static let unrestricted = AddressLookup { host, port in try addresses(of: host, port: port) }
 
     func addresses(
         of host: String, port: Int, on eventLoop: any EventLoop, within time: TimeAmount
     ) -> EventLoopFuture<[SocketAddress]> {
         let promise = eventLoop.makePromise(of: [SocketAddress].self)
-        // Whoever comes first answers; the other is not heard.
+        // The first of deadline and result completes the promise; the other is ignored.
         let isAnswered = NIOLoopBoundBox(false, eventLoop: eventLoop)
         let deadline = eventLoop.scheduleTask(in: time) {
             isAnswered.value = true
@@ -64,17 +64,16 @@ package struct AddressLookup: Sendable {
         return promise.futureResult
     }
 
-    /// EAI_NODATA and EAI_ADDRFAMILY, which the C library keeps behind a macro: the name is known and has no address.
+    /// EAI_NODATA and EAI_ADDRFAMILY, which glibc declares only with _GNU_SOURCE: the name exists without addresses.
     private static let eaiNoData: Int32 = -5
     private static let eaiAddressFamily: Int32 = -9
 
-    /// An address as text, which needs no resolver: `192.0.2.7`, `2001:db8::7`, `[::1]`, or in a zone, `fe80::1%eth0`.
-    /// `nil` for a name.
+    /// Parses a literal address: `192.0.2.7`, `2001:db8::7`, `[::1]`, or with a zone `fe80::1%eth0`. `nil` for a name.
     package static func literal(_ host: String, port: Int) -> SocketAddress? {
         try? query(host, port, AI_NUMERICHOST).first
     }
 
-    /// The addresses of a host, best first. Blocks its thread, unless the host is an address as text.
+    /// The addresses of a host in the order of preference. Blocks the thread, unless the host is a literal address.
     ///
     /// - Throws: `Unknown`, `Failed`.
     package static func addresses(of host: String, port: Int) throws -> [SocketAddress] {
@@ -82,7 +81,7 @@ package struct AddressLookup: Sendable {
         do {
             return try query(host, port, AI_ADDRCONFIG)
         } catch is Unknown {
-            // The C library does not count ::1 as an address of this machine: names that lead there alone are found without.
+            // AI_ADDRCONFIG ignores loopback addresses, so a name that resolves only to ::1 needs a query without it.
             return try query(host, port, 0)
         }
     }
@@ -92,7 +91,7 @@ package struct AddressLookup: Sendable {
         var host = isBracketed ? String(host.dropFirst().dropLast()) : host
         // A URL encodes the percent sign before the zone (RFC 6874, 2).
         if host.contains(":") { host.replace("%25", with: "%") }
-        // The C library would stop reading there.
+        // The C library would stop reading at a NUL byte.
         guard !host.utf8.contains(0) else { throw Unknown() }
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -103,7 +102,7 @@ package struct AddressLookup: Sendable {
         case EAI_NONAME, eaiNoData, eaiAddressFamily: throw Unknown()
         default: throw Failed()
         }
-        // The list is the C library's, and given back when it has been read.
+        // Allocated by getaddrinfo; freed here after it was copied.
         defer { freeaddrinfo(first) }
         var found: [SocketAddress] = []
         var next = first
@@ -125,7 +124,7 @@ package struct AddressLookup: Sendable {
     }
 }
 
-/// Hands NIO, which connects to the best of several addresses, those that were found.
+/// Passes resolved addresses to NIO, which implements Happy Eyeballs (RFC 8305).
 struct FoundAddresses: Resolver {
     let addresses: [SocketAddress]
     let eventLoop: any EventLoop

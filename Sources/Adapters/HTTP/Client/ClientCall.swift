@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// A request to be sent: its whole field section, pseudo-header fields first.
+/// A client request. Its field section starts with the pseudo-header fields.
 package struct ClientRequest: Sendable {
     package var fields: HeaderFields
     package var body: ByteBuffer
@@ -15,12 +15,12 @@ package struct ClientRequest: Sendable {
     }
 }
 
-/// A response received whole.
+/// A complete response.
 package struct ClientResponse: Sendable {
     package let status: Int
     package let fields: HeaderFields
 
-    /// Decompressed, where it came compressed.
+    /// The decompressed body.
     package let body: ByteBuffer
 
     package init(status: Int, fields: HeaderFields, body: ByteBuffer) {
@@ -30,7 +30,7 @@ package struct ClientResponse: Sendable {
     }
 }
 
-/// Someone who waits for the response to a request, until one is there, the deadline passes or they give up.
+/// A pending request: waits for the response, the deadline or cancellation.
 ///
 /// Confined to the event loop of its client.
 package final class ClientCall {
@@ -43,16 +43,16 @@ package final class ClientCall {
     private var attempts = 0
     private let eventLoop: any EventLoop
 
-    /// How often a request that reached nobody is sent in all.
+    /// How often an unprocessed request is sent in total.
     private static let attemptsMax = 3
 
-    /// Takes the call out of the queue it waits in, if it waits in one.
+    /// Removes the call from the queue of the connection pool; `nil` if it is not queued.
     var withdraw: ((ClientCall) -> Void)?
 
-    /// Sends the request again; `false` if that cannot be.
+    /// Sends the request again. Returns `false` if the pool is gone.
     var resubmit: ((ClientCall) -> Bool)?
 
-    /// Takes the request back from the connection it was sent on.
+    /// Cancels the request on its connection.
     private var giveUp: ((HTTPFailure) -> Void)?
 
     package init(
@@ -69,7 +69,7 @@ package final class ClientCall {
 
     var isOver: Bool { continuation == nil }
 
-    /// The request is with a connection, until that tells it how it ended.
+    /// Records that the request was passed to a connection, which reports the outcome.
     func began(firstByteWithin firstByte: TimeAmount, giveUp: @escaping (HTTPFailure) -> Void) {
         self.giveUp = giveUp
         attempts += 1
@@ -77,20 +77,20 @@ package final class ClientCall {
         firstByteDeadline = eventLoop.scheduleTask(in: firstByte) { bound.value.fail(.timedOut) }
     }
 
-    /// The head of the response is there.
+    /// Records that the head of the response was received.
     func headReceived() {
         firstByteDeadline?.cancel()
         firstByteDeadline = nil
     }
 
-    /// Whether the bytes still fit.
+    /// Appends body bytes. Returns `false` if the body exceeds the size limit.
     func received(_ bytes: ByteBuffer) -> Bool {
         guard body.readableBytes + bytes.readableBytes <= bodyBytesMax else { return false }
         body.writeImmutableBuffer(bytes)
         return true
     }
 
-    /// The peer's message has ended.
+    /// Completes the call with the received response.
     func ended(fields: HeaderFields) {
         guard let text = fields.string(.status), let status = Int(text) else {
             return complete(.failure(.malformed))
@@ -104,7 +104,7 @@ package final class ClientCall {
         }
     }
 
-    /// The connection gave up on it. What nobody has looked at is sent again.
+    /// Handles a failure reported by the connection. An unprocessed request is sent again.
     func failed(_ failure: HTTPFailure) {
         giveUp = nil
         headReceived()
@@ -112,7 +112,7 @@ package final class ClientCall {
         complete(.failure(failure))
     }
 
-    /// Gives up, wherever the request is: the peer is told, and whoever waits hears `failure`.
+    /// Cancels the request in the queue or on its connection, and completes the call with `failure`.
     func fail(_ failure: HTTPFailure) {
         withdraw?(self)
         withdraw = nil

@@ -1,25 +1,25 @@
 import NIOCore
 
-/// A connection as its pool sees it, whatever it speaks. Confined to its event loop.
+/// The interface of an HTTP/1.1 or HTTP/2 connection towards the connection pool. Confined to its event loop.
 protocol ClientConnection: AnyObject {
     var applicationProtocol: ApplicationProtocol { get }
 
-    /// Whether a request can be sent on it now.
+    /// Whether the connection can send a request now.
     var acceptsRequests: Bool { get }
 
-    /// Whether an answer is still to come on it.
+    /// Whether a response is pending.
     var hasExchanges: Bool { get }
 
-    /// When something came over it last.
+    /// When data was last received.
     var lastReceived: NIODeadline { get }
 
-    /// Sends the call's request. What the call came to, it is told.
+    /// Sends the call's request and reports the outcome to the call.
     func send(_ call: ClientCall)
 
-    /// Asks the peer whether it is there; told once, unless the connection ends first.
+    /// Sends a PING. Calls `answered` once when it is acknowledged, unless the connection ends first.
     func ping(_ answered: @escaping () -> Void)
 
-    /// Takes no more requests, and closes when the last one has ended.
+    /// Accepts no more requests, and closes when the last one has ended.
     func drain()
 
     func close()

@@ -5,38 +5,38 @@ import NIOPosix
     import Glibc
 #endif
 
-/// Why no connection was made, and between whom. Its texts are for logs and terminals: they hold no secret.
+/// The reason why a connection attempt failed, with origin and proxy. The texts contain no secrets.
 package struct ConnectFailure: Error, Sendable, Equatable, CustomStringConvertible {
     package enum Cause: Sendable, Equatable {
         /// The name has no address.
         case unknownHost
-        /// The name could not be looked up; it may have an address.
+        /// The resolver failed; the name may have an address.
         case resolverFailed
         case resolverTimedOut
-        /// The name leads to link-local addresses alone, which are never connected to.
+        /// The name resolves to link-local addresses only, which are never connected to.
         case forbiddenAddress
         case refused
         case unreachable
         case connectTimedOut
         /// Another error of the socket, in the system's words.
         case socket(String)
-        /// Status 407, or 401 from proxies that use it for a wrong password.
+        /// Status 407, or 401 from proxies that send it for a wrong password.
         case proxyAuthentication(_ status: Int, wasAttempted: Bool)
-        /// The proxy answered the CONNECT request with this status.
+        /// The proxy refused the CONNECT request with this status.
         case proxyStatus(Int)
         case proxyTimedOut
         case proxyClosed
-        /// The proxy's answer is not HTTP.
+        /// The proxy's response is not HTTP.
         case proxyMalformed
         case tls(TLSFailure)
         case tlsTimedOut
         /// The peer closed the connection before the end of the TLS handshake.
         case tlsClosed
-        /// The peer closed the connection at once.
+        /// The peer closed the connection immediately.
         case closed
-        /// More requests wait for a connection than may.
+        /// The queue of requests waiting for a connection is full.
         case tooManyWaiting
-        /// The client itself is being closed.
+        /// The client is shutting down.
         case shuttingDown
     }
 
@@ -45,7 +45,7 @@ package struct ConnectFailure: Error, Sendable, Equatable, CustomStringConvertib
     /// The origin as `host:port`.
     package let origin: String
 
-    /// The proxy as `host:port`, if the connection was to go through one.
+    /// The proxy as `host:port`, if one is configured for the origin.
     package let proxy: String?
 
     package init(_ cause: Cause, origin: String, proxy: String? = nil) {
@@ -58,7 +58,7 @@ package struct ConnectFailure: Error, Sendable, Equatable, CustomStringConvertib
         self.init(cause, origin: origin.hostAndPort, proxy: proxy.map(\.hostAndPort))
     }
 
-    /// No connection was tried: the cause is in this program.
+    /// Whether the cause is in this process and no connection was attempted.
     package var isOurs: Bool {
         switch cause {
         case .tooManyWaiting, .shuttingDown: true
@@ -71,7 +71,7 @@ package struct ConnectFailure: Error, Sendable, Equatable, CustomStringConvertib
         }
     }
 
-    /// The host that the socket leads to.
+    /// The host that the socket connects to: the proxy or the origin.
     private var nextHop: String { proxy.map { "the proxy \($0)" } ?? origin }
 
     package var description: String {
@@ -101,12 +101,12 @@ package struct ConnectFailure: Error, Sendable, Equatable, CustomStringConvertib
         }
     }
 
-    /// The names under which a user knows the settings that a connection is made with.
+    /// The names of the connection settings, as shown to the user.
     package struct SettingNames: Sendable {
         package let address: String
         package let caFile: String
 
-        /// `nil` where connections never go through a proxy.
+        /// `nil` if the caller does not support proxies.
         package let proxy: String?
 
         package init(address: String, caFile: String, proxy: String?) {
@@ -116,9 +116,9 @@ package struct ConnectFailure: Error, Sendable, Equatable, CustomStringConvertib
         }
     }
 
-    /// What a person can do about it.
+    /// Advice for the user.
     package func remedy(_ names: SettingNames) -> String {
-        // A connection through a proxy has one.
+        // If `proxy` is set, `names.proxy` is set too.
         let proxySetting = names.proxy ?? "HTTPS_PROXY"
         let hopSetting = proxy == nil ? names.address : proxySetting
         let proxyHint = proxy == nil && names.proxy != nil ? "; if a proxy leads there, name it in \(proxySetting)" : ""
@@ -141,7 +141,7 @@ package struct ConnectFailure: Error, Sendable, Equatable, CustomStringConvertib
         case .proxyStatus:
             return "have the proxy permit connections to \(origin), or except the host from it in NO_PROXY"
         case .proxyTimedOut, .proxyClosed:
-            return "check whether the proxy is well, can reach \(origin) and permits it"
+            return "check whether the proxy works, can reach \(origin) and permits it"
         case .proxyMalformed: return "check the host and port in \(proxySetting)"
         case .tls(let failure): return failure.remedy(names)
         case .tlsTimedOut, .tlsClosed:
@@ -173,7 +173,7 @@ extension TLSFailure {
 }
 
 extension ConnectFailure.Cause {
-    /// From what NIO reports for one or several addresses: the error that says most.
+    /// Selects the most specific of the errors that NIO reports for one or several addresses.
     init(connecting error: any Error) {
         let errors = (error as? NIOConnectionError)?.connectionErrors.map(\.error) ?? [error]
         let causes = errors.map(Self.cause(of:))

@@ -2,17 +2,17 @@ import DequeModule
 import Logging
 import NIOCore
 
-/// The connections to one origin, and the requests that wait for one. Confined to its event loop.
+/// The connections to one origin and the queue of requests waiting for a connection. Confined to its event loop.
 final class ConnectionPool {
     private let origin: Origin
     private let eventLoop: any EventLoop
     private let configuration: HTTPClient.Configuration
     private let logger: Logger
 
-    /// Those that take requests, or will when they are free.
+    /// Connections that accept requests, now or when their current request ends.
     private var connections: [Pooled] = []
 
-    /// Those that take no more, until they are closed.
+    /// Draining connections, which accept no more requests.
     private var leaving: Set<ObjectIdentifier> = []
 
     private var waiting: Deque<ClientCall> = []
@@ -20,7 +20,7 @@ final class ConnectionPool {
     private var isClosed = false
     private var closed: EventLoopPromise<Void>?
 
-    /// Not to be connected to before: the origin has asked for calm.
+    /// No connection attempt before this time, after the origin sent ENHANCE_YOUR_CALM.
     private var calmUntil = NIODeadline.uptimeNanoseconds(0)
     private var resolvedAt = NIODeadline.now()
     private var isResolving = false
@@ -30,7 +30,7 @@ final class ConnectionPool {
         let channel: any Channel
         var isBeingAsked = false
 
-        /// Since it was made, or asked: before, there is nothing to ask.
+        /// Whether it carried a request since it was opened or last probed. A fresh connection needs no probe.
         var wasUsed = false
     }
 
@@ -58,7 +58,7 @@ final class ConnectionPool {
         serve()
     }
 
-    /// Gives waiting requests to connections that are free, and makes connections for those that are left.
+    /// Sends queued requests on available connections and opens connections for the rest.
     private func serve() {
         let now = NIODeadline.now()
         resolveAgainIfDue(now)
@@ -80,7 +80,7 @@ final class ConnectionPool {
         if !waiting.isEmpty { connectIfNeeded(now) }
     }
 
-    /// Asks a connection that was quiet for long whether it is still one.
+    /// Probes an idle connection by PING. An HTTP/1.1 connection has no PING and is closed.
     private func ask(_ index: Int) {
         let pooled = connections[index]
         let connection = pooled.connection
@@ -113,7 +113,7 @@ final class ConnectionPool {
     // MARK: Connections
 
     private func connectIfNeeded(_ now: NIODeadline) {
-        // HTTP/2 needs one; HTTP/1.1 one for each request. Which it is shows with the first.
+        // HTTP/2 needs one connection, HTTP/1.1 one per request. The first connection shows which version applies.
         let isHTTP1 = connections.contains { $0.connection.applicationProtocol == .http1 }
         let wanted = isHTTP1 ? min(waiting.count, configuration.http1ConnectionsMax - connections.count) : 1
         guard connecting < wanted, !connections.contains(where: \.isBeingAsked) else { return }
@@ -154,7 +154,7 @@ final class ConnectionPool {
         case .failure(let failure):
             logger.warning(
                 "could not connect", metadata: ["origin": "\(origin.authority)", "reason": "\(failure)"])
-            // What waits for a connection that is there goes on waiting for that.
+            // Queued requests keep waiting for the open or pending connections.
             guard connections.isEmpty, connecting == 0 else { return }
             failWaiting(failure as? ConnectFailure ?? ConnectFailure(.closed, to: origin))
         }
@@ -170,7 +170,7 @@ final class ConnectionPool {
         }
     }
 
-    /// The connection takes no more requests; the next one goes to another.
+    /// Stops sending requests on this connection.
     func retire(_ connection: any ClientConnection) {
         guard let index = index(of: connection) else { return }
         connections.remove(at: index)
@@ -194,7 +194,7 @@ final class ConnectionPool {
 
     // MARK: Addresses
 
-    /// Looks whether the origin is still where its connections lead.
+    /// Resolves the origin again, to detect that its addresses have changed.
     private func resolveAgainIfDue(_ now: NIODeadline) {
         guard !isResolving, !connections.isEmpty, now - resolvedAt > configuration.resolveEvery else { return }
         isResolving = true
@@ -207,7 +207,7 @@ final class ConnectionPool {
 
     private func resolved(_ result: Result<[SocketAddress], any Error>) {
         isResolving = false
-        // That nobody answers says nothing about the connections there are.
+        // A failed lookup says nothing about the open connections.
         guard case .success(let addresses) = result else { return }
         for pooled in connections where pooled.channel.remoteAddress.map({ !addresses.contains($0) }) ?? false {
             logger.info("the origin has moved", metadata: ["origin": "\(origin.authority)"])
@@ -238,7 +238,7 @@ final class ConnectionPool {
     }
 }
 
-/// What a connection tells its pool.
+/// The events that a connection reports to its pool.
 package struct ConnectionEvents {
     private weak var pool: ConnectionPool?
 
@@ -248,12 +248,12 @@ package struct ConnectionEvents {
         self.pool = pool
     }
 
-    /// It takes no more requests.
+    /// The connection accepts no more requests.
     func retired(_ connection: any ClientConnection) { pool?.retire(connection) }
 
-    /// It can take another request.
+    /// The connection can send another request.
     func isFree() { pool?.isFree() }
 
-    /// The peer said ENHANCE_YOUR_CALM.
+    /// The peer sent GOAWAY with ENHANCE_YOUR_CALM.
     func wasAskedForCalm() { pool?.wasAskedForCalm() }
 }

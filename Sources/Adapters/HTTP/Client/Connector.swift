@@ -3,7 +3,7 @@ import NIOExtras
 import NIOHTTP1
 import NIOPosix
 
-/// Makes one connection to an origin: address, socket, proxy, TLS, protocol, each step with its own deadline.
+/// Opens one connection to an origin: address lookup, TCP, proxy, TLS and ALPN, each step with its own deadline.
 struct Connector {
     struct Connected: Sendable {
         let connection: NIOLoopBound<any ClientConnection>
@@ -14,7 +14,7 @@ struct Connector {
     let eventLoop: any EventLoop
     let configuration: HTTPClient.Configuration
 
-    /// Where the socket leads: to the origin, or to the proxy before it.
+    /// The host that the socket connects to: the proxy if one is configured, otherwise the origin.
     static func target(of origin: Origin, _ configuration: HTTPClient.Configuration) -> (host: String, port: Int) {
         guard let proxy = proxy(to: origin, configuration) else { return (origin.host, origin.port) }
         return (proxy.host, proxy.port)
@@ -29,9 +29,9 @@ struct Connector {
         ConnectFailure(cause, to: origin, through: Self.proxy(to: origin, configuration))
     }
 
-    /// For the loop, on the loop.
+    /// Opens a connection. Must be called on the event loop.
     ///
-    /// - Returns: fails with `ConnectFailure` alone.
+    /// - Returns: A future that fails with `ConnectFailure` only.
     func connect(events: ConnectionEvents) -> EventLoopFuture<Connected> {
         let (host, port) = Self.target(of: origin, configuration)
         let proxy = Self.proxy(to: origin, configuration)
@@ -80,7 +80,7 @@ struct Connector {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard isClear else { return }
-                    // Before it connects: what the server sends first must find its reader.
+                    // Added before connecting, so that the handler receives the server's first bytes.
                     let (connector, events) = context.value
                     _ = try connector.speak(connector.configuration.clearProtocol, on: channel, events)
                 }
@@ -97,7 +97,7 @@ struct Connector {
             timeouts: configuration.timeouts, executor: EventLoopExecutor(eventLoop), peer: .unknown)
     }
 
-    /// Leaves the connection to the handler for what is spoken on it.
+    /// Adds the handler for the HTTP version.
     private func speak(
         _ applicationProtocol: ApplicationProtocol, on channel: any Channel, _ events: ConnectionEvents
     ) throws -> any ClientConnection {
@@ -128,7 +128,7 @@ struct Connector {
 
     // MARK: Proxy
 
-    /// Has the proxy connect to the origin (RFC 9110, 9.3.6); what is said then is between us and the origin.
+    /// Opens a tunnel to the origin by CONNECT (RFC 9110, 9.3.6).
     private func tunnel(through proxy: ForwardProxy, _ channel: any Channel) -> EventLoopFuture<any Channel> {
         let promise = eventLoop.makePromise(of: Void.self)
         let host = origin.host.contains(":") ? "[\(origin.host)]" : origin.host
@@ -161,7 +161,7 @@ struct Connector {
                 let wasAttempted = proxy.authorization != nil
                 let cause: ConnectFailure.Cause =
                     switch (status, error as? NIOHTTP1ProxyConnectHandler.Error) {
-                    // Tinyproxy answers a wrong password with 401.
+                    // Tinyproxy sends 401 for a wrong password.
                     case (let status?, _) where status == 407 || status == 401:
                         .proxyAuthentication(status, wasAttempted: wasAttempted)
                     case (let status?, _): status >= 300 ? .proxyStatus(status) : .proxyMalformed
@@ -177,7 +177,7 @@ struct Connector {
 
     private func shakeHands(_ channel: any Channel, _ events: ConnectionEvents) -> EventLoopFuture<Connected> {
         let promise = eventLoop.makePromise(of: Connected.self)
-        guard let tls = configuration.tls else { preconditionFailure("https needs a context for TLS") }
+        guard let tls = configuration.tls else { preconditionFailure("https needs a TLS context") }
         let greeter = ClientGreeter(promise: promise, eventLoop: eventLoop, failure: failure) { applicationProtocol in
             try speak(applicationProtocol, on: channel, events)
         }
@@ -198,8 +198,8 @@ struct Connector {
     }
 }
 
-/// Remembers the status of a proxy's answer, which the handler for CONNECT does not tell, and reports an answer that is not
-/// HTTP.
+/// Records the status of a proxy's CONNECT response, which NIO's handler does not report, and fails the promise if the
+/// response is not HTTP.
 private final class ProxyAnswerWatch: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias InboundOut = HTTPClientResponsePart
@@ -222,7 +222,7 @@ private final class ProxyAnswerWatch: ChannelInboundHandler, RemovableChannelHan
     }
 }
 
-/// Waits for the handshake of a client's connection and leaves it to the handler of what was agreed on.
+/// Waits for the TLS handshake of a client connection and then adds the handler for the negotiated HTTP version.
 private final class ClientGreeter: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
 
@@ -248,7 +248,7 @@ private final class ClientGreeter: ChannelInboundHandler, RemovableChannelHandle
             return
         }
         do {
-            // Who names no protocol speaks the older one (RFC 7301).
+            // A server without ALPN supports HTTP/1.1 only (RFC 7301).
             let connection = try makeConnection(handshake.applicationProtocol ?? .http1)
             context.pipeline.syncOperations.removeHandler(self, promise: nil)
             promise.succeed(

@@ -3,13 +3,13 @@ import NIOEmbedded
 import NIOHTTP1
 import NIOHTTPCompression
 
-/// Undoes the content coding of a response (RFC 9110, 8.4.1).
+/// Decodes the content coding of a response (RFC 9110, 8.4.1).
 enum ContentCoding {
-    /// No text of Zoom's shrinks more than this; what does is a bomb.
+    /// The maximum compression ratio. Zoom's responses compress less; a higher ratio indicates a decompression bomb.
     private static let ratioMax = 100
 
-    /// - Throws: `tooLarge` for more than `bytesMax`, counted while decoding; `malformed` for what is not what it says it
-    ///   is, or in a coding that was not asked for.
+    /// - Throws: `tooLarge` if the decoded body exceeds `bytesMax`, checked while decoding; `malformed` for invalid data or
+    ///   an unsupported coding.
     static func decoded(
         _ body: ByteBuffer, _ coding: String?, bytesMax: Int
     ) throws(HTTPFailure) -> ByteBuffer {
@@ -26,7 +26,7 @@ enum ContentCoding {
         }
     }
 
-    /// The library's decompressor is a channel handler: it gets a channel of its own, and one response.
+    /// NIO's decompressor is a channel handler, so each call runs one response through an embedded channel.
     private static func inflate(_ body: ByteBuffer, limit: Int) throws -> ByteBuffer {
         let channel = EmbeddedChannel()
         defer { _ = try? channel.finish(acceptAlreadyClosed: true) }

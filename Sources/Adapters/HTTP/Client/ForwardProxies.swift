@@ -1,26 +1,26 @@
 import FoundationEssentials
 import NIOCore
 
-/// A proxy that connects us to others (RFC 9110, 9.3.6).
+/// A forward proxy that opens tunnels by CONNECT (RFC 9110, 9.3.6).
 package struct ForwardProxy: Sendable, Equatable {
     package let host: String
     package let port: Int
 
-    /// The value of `Proxy-Authorization`, if the proxy wants to know who we are.
+    /// The value of `Proxy-Authorization`; `nil` without user name and password.
     package let authorization: String?
 
     var hostAndPort: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
-/// Neither who we are to the proxy nor anything made of it.
+/// Excludes the credentials from descriptions and mirrors.
 extension ForwardProxy: CustomStringConvertible, CustomReflectable {
     package var description: String { hostAndPort }
     package var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// Which connections go through which proxy, as the variables `HTTPS_PROXY` and `NO_PROXY` say it.
+/// The proxy configuration of `HTTPS_PROXY` and `NO_PROXY`.
 package struct ForwardProxies: Sendable {
-    /// What is wrong with the variables. Holds nothing of them: there may be a password in it.
+    /// An invalid variable. Contains no part of its value, which may include a password.
     package enum Problem: Error, Equatable, CustomStringConvertible {
         case notAnAddress
         case schemeNotSupported
@@ -29,7 +29,7 @@ package struct ForwardProxies: Sendable {
             switch self {
             case .notAnAddress: "HTTPS_PROXY is not an address such as http://proxy.example:3128"
             case .schemeNotSupported:
-                "HTTPS_PROXY has to begin with http://: the proxy itself is spoken to in clear text"
+                "HTTPS_PROXY has to begin with http://: TLS to the proxy itself is not supported"
             }
         }
     }
@@ -51,18 +51,17 @@ package struct ForwardProxies: Sendable {
     }
 
     /// - Parameters:
-    ///   - httpsProxy: `http://user:password@host:port`; all but the host may be left out. Nothing, or an empty text, is
-    ///     no proxy.
-    ///   - noProxy: What is connected to directly, with commas between: `*`, a domain and all below it, an address, a
-    ///     range of addresses, each with or without a port.
+    ///   - httpsProxy: `http://user:password@host:port`; only the host is required. `nil` or empty: no proxy.
+    ///   - noProxy: A comma-separated list of hosts to connect to directly: `*`, a domain (with its subdomains), an
+    ///     address or an address range, each with an optional port.
     package init(httpsProxy: String?, noProxy: String?) throws(Problem) {
         let text = httpsProxy.map { String($0.trimmed) } ?? ""
         proxy = text.isEmpty ? nil : try Self.proxy(text)
         exceptions = (noProxy ?? "").split(separator: ",").compactMap { Self.exception(String($0.trimmed)) }
     }
 
-    /// Reads `HTTPS_PROXY` and `NO_PROXY`, or else their names in lower case. A variable that is empty or blank counts as
-    /// one that is not set: container platforms set variables to nothing.
+    /// Reads `HTTPS_PROXY` and `NO_PROXY`, or their lower-case variants. An empty or blank variable counts as unset, since
+    /// container platforms set empty variables.
     package init(environment: [String: String]) throws(Problem) {
         func value(_ name: String) -> String? {
             [name, name.lowercased()].compactMap { environment[$0] }.first { !$0.trimmed.isEmpty }
@@ -77,7 +76,7 @@ package struct ForwardProxies: Sendable {
         guard let host = components.host?.filter({ $0 != "[" && $0 != "]" }), !host.isEmpty,
             components.path.isEmpty || components.path == "/", (1...65_535).contains(components.port ?? 80),
             host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
-            // With a password that was not encoded, its first half would be taken for the host, and shown as such.
+            // An unencoded `?` or `#` in a password would turn its first part into the host, which is shown in logs.
             components.query == nil, components.fragment == nil
         else { throw .notAnAddress }
         let authorization = components.user.map { user in
@@ -91,7 +90,7 @@ package struct ForwardProxies: Sendable {
         if let range = AddressRange(text) { return .addresses(range, port: nil) }
         var host = Substring(text)
         var port: Int?
-        // Not the last colon of an address in brackets.
+        // A bracketed address without a port contains colons too.
         if !text.hasSuffix("]"), let colon = text.lastIndex(of: ":") {
             guard let number = AddressLiteral.port(text[text.index(after: colon)...]) else { return nil }
             port = Int(number)
@@ -102,13 +101,13 @@ package struct ForwardProxies: Sendable {
         return domain.isEmpty ? nil : .domain(domain, port: port)
     }
 
-    /// As names are compared: in lower case, without the dot of the root.
+    /// Normalises a name for comparison: lower case, without the trailing dot.
     private static func name(_ host: some StringProtocol) -> String {
         let name = host.lowercased()
         return name.hasSuffix(".") ? String(name.dropLast()) : name
     }
 
-    /// The proxy that connections to `host` go through; `nil` for none.
+    /// The proxy for connections to `host`; `nil` to connect directly.
     package func proxy(forHost host: String, port: Int) -> ForwardProxy? {
         guard let proxy else { return nil }
         let name = Self.name(host)

@@ -2,55 +2,55 @@ package import Logging
 package import NIOCore
 package import NIOPosix
 
-/// Sends requests to one origin: over one HTTP/2 connection, or over some of HTTP/1.1 where the origin has no better.
-/// Connections are made when they are needed, and again when they are gone, too old, or the origin has moved.
+/// An HTTP client for one origin, over one HTTP/2 connection or several HTTP/1.1 connections.
 ///
-/// Redirects are answers like others: nothing is sent anywhere but to the origin.
+/// Connections are opened on demand, and replaced when they are closed, too old, or the origin's addresses change.
+/// Redirects are not followed: requests are sent to the origin only.
 package final class HTTPClient: Sendable {
     package struct Configuration: Sendable {
         package var limits = Limits()
 
-        /// Those of its connections; `idle` and `connectionAge` among them.
+        /// The timeouts of its connections, such as `idle` and `connectionAge`.
         package var timeouts = Timeouts()
 
-        /// Each for its own step of making a connection.
+        /// Timeouts for each step of opening a connection.
         package var resolve = TimeAmount.seconds(5)
         package var connect = TimeAmount.seconds(5)
         package var tlsHandshake = TimeAmount.seconds(5)
 
-        /// From handing a request to a connection to the head of its answer.
+        /// From sending a request on a connection to the head of its response.
         package var firstByte = TimeAmount.seconds(10)
 
-        /// A connection that was quiet for so long is asked whether it is there before it gets a request; one of
-        /// HTTP/1.1, which cannot be asked, is given up.
+        /// A connection idle for longer than this is probed by PING before the next request; an HTTP/1.1 connection is
+        /// replaced.
         package var quiet = TimeAmount.seconds(30)
 
-        /// How long it may take to answer.
+        /// How long to wait for the acknowledgement of that PING.
         package var quietAnswer = TimeAmount.seconds(2)
 
-        /// How often the origin's addresses are asked for while a connection is in use. One that has left them gets no
-        /// more requests.
+        /// How often the origin is resolved again while a connection is in use. A connection to an address that is no
+        /// longer listed is drained.
         package var resolveEvery = TimeAmount.seconds(60)
 
-        /// Connections of HTTP/1.1 at a time, each of which carries one request.
+        /// The maximum number of HTTP/1.1 connections, each of which carries one request at a time.
         package var http1ConnectionsMax = 16
 
-        /// What is spoken in clear text, where nothing is agreed on.
+        /// The HTTP version of clear-text connections, which have no ALPN.
         package var clearProtocol = ApplicationProtocol.http2
 
-        /// Requests that may wait for a connection.
+        /// The maximum number of requests waiting for a connection.
         package var waitingMax = 1024
 
-        /// What certificates of the origin are held to; needed for https.
+        /// The TLS configuration; required for https.
         package var tls: TLSContext?
 
-        /// What https connections go through.
+        /// The proxies for https connections.
         package var proxies = ForwardProxies.none
 
         package var lookup: AddressLookup = .system
 
         package init() {
-            // Zoom's edge and the balancers on the way close theirs after a minute or more.
+            // Zoom's edge and intermediate balancers close idle connections after a minute or more.
             timeouts.idle = .seconds(50)
             timeouts.connectionAge = .minutes(10)
         }
@@ -71,17 +71,17 @@ package final class HTTPClient: Sendable {
         self.pool = NIOLoopBoundBox.makeBoxSendingValue(pool, eventLoop: eventLoop)
     }
 
-    /// Sends `request` and waits for the whole response. A request that provably reached nobody is sent again, on
-    /// another connection, a few times.
+    /// Sends `request` and waits for the complete response. An unprocessed request is retried on another connection, up to
+    /// three attempts in total.
     ///
     /// - Parameters:
-    ///   - bodyBytesMax: The largest response body taken, before and after it is decompressed.
+    ///   - bodyBytesMax: The maximum size of the response body, before and after decompression.
     ///   - timeout: From now to the end of the response.
-    /// - Throws: `HTTPFailure`; its `isUnprocessed` says whether the request may be sent again whatever it does.
+    /// - Throws: `HTTPFailure`; its `isUnprocessed` says whether a retry is safe for any method.
     package func exchange(
         _ request: ClientRequest, bodyBytesMax: Int, timeout: TimeAmount
     ) async throws(HTTPFailure) -> ClientResponse {
-        // The loop hears of the request and of its task's end in either order.
+        // Submission and cancellation may reach the loop in either order.
         let asking = NIOLoopBoundBox<Asking>.makeBoxSendingValue(.notYet, eventLoop: eventLoop)
         let pool = pool
         let eventLoop = eventLoop
@@ -111,7 +111,7 @@ package final class HTTPClient: Sendable {
         case cancelled
     }
 
-    /// Ends the connections once the requests on them have ended, and makes no other.
+    /// Drains all connections and opens no more. Returns when they are closed.
     package func close() async {
         let pool = pool
         try? await eventLoop.flatSubmit { pool.value.close() }.get()

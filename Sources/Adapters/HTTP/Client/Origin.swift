@@ -1,4 +1,4 @@
-/// Where requests go: a scheme, a host and a port (RFC 9110, 4.3.1).
+/// The origin of a server: scheme, host and port (RFC 9110, 4.3.1).
 package struct Origin: Sendable, Equatable {
     package enum Scheme: String, Sendable { case http, https }
 
@@ -12,16 +12,16 @@ package struct Origin: Sendable, Equatable {
         self.port = port
     }
 
-    /// With the port, whichever it is; an IPv6 address in brackets.
+    /// `host:port`, with an IPv6 address in brackets.
     var hostAndPort: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-    /// The host without the zone of an IPv6 address, which means something on this machine alone (RFC 9844, 4).
+    /// The host without the zone of an IPv6 address, which is meaningful only on this machine (RFC 9844, 4).
     package var hostWithoutZone: String {
         guard host.contains(":"), let percent = host.firstIndex(of: "%") else { return host }
         return String(host[..<percent])
     }
 
-    /// As it stands in `:authority`: without the port that the scheme implies, an IPv6 address in brackets.
+    /// The value of `:authority`: without the scheme's default port, with an IPv6 address in brackets.
     package var authority: String {
         let name = hostWithoutZone
         let host = name.contains(":") ? "[\(name)]" : name

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// How many calls to other services were made for a request.
+/// Counts the upstream calls made for one request.
 package final class UpstreamCalls: Sendable {
-    /// Of the request that the task works for.
+    /// The counter of the request that the current task serves.
     @TaskLocal package static var current: UpstreamCalls?
 
     private let count = Atomic(0)

@@ -1,48 +1,46 @@
 import NIOCore
 
-/// One connection, of HTTP/1.1 or HTTP/2, as its exchanges see it. Confined to its event loop.
+/// The interface of an HTTP/1.1 or HTTP/2 connection towards its exchanges. Confined to its event loop.
 protocol Connection: AnyObject {
     var limits: Limits { get }
 
     /// The executor for the tasks of its exchanges.
     var executor: EventLoopExecutor { get }
 
-    /// Who is at the other end.
     var peer: PeerInfo { get }
 
-    /// What the connections of a server hold together; `nil` on a client.
+    /// The resource counters shared by all connections of a server; `nil` on a client.
     var load: ServerLoad? { get }
 
     var work: RunningWork { get }
 
-    /// Divides the time of the event loop between streamed bodies and everything else.
     var scheduler: StreamScheduler { get }
 
-    /// Our body has bytes, or an end, that wait to be sent.
+    /// Called when the outbound body has new bytes or has ended.
     func outboundChanged(on exchange: Exchange)
 
-    /// Bytes of the peer's body were read.
+    /// Called when bytes of the inbound body were read.
     func inboundRead(_ count: Int, on exchange: Exchange)
 
-    /// Somebody waits for the peer's body.
+    /// Called when a reader starts to wait for the inbound body.
     func inboundAwaited(on exchange: Exchange)
 
-    /// Sends a whole answer.
+    /// Sends a complete response.
     func respond(_ response: HTTPResponse, on exchange: Exchange)
 
-    /// Whether the version of HTTP that the request came in can carry a response of unknown length.
+    /// Whether the request's HTTP version supports a response of unknown length.
     func carriesStreams(to exchange: Exchange) -> Bool
 
     /// Sends the head of a streamed response.
     func beginStream(_ head: HTTPResponse, on exchange: Exchange)
 
-    /// Ends an exchange without an answer.
+    /// Ends an exchange without a response.
     func abandon(_ exchange: Exchange, by abandonment: Abandonment)
 }
 
 extension Connection {
-    /// Adds to a streamed body. `false`: its producer has to wait, for the peer or for the next slice of the loop's time,
-    /// and nothing was added.
+    /// Appends to a streamed body. Returns `false`, and appends nothing, if the producer must wait for the peer or for the
+    /// next time slice.
     func append(_ bytes: ByteBuffer, to exchange: Exchange) -> Bool {
         guard exchange.outbound.readyBytes < limits.streamWriteBytesMax, scheduler.mayContinue() else { return false }
         exchange.outbound.append(bytes)
@@ -50,7 +48,7 @@ extension Connection {
         return true
     }
 
-    /// Adds to a streamed body, and resumes the producer when it may go on.
+    /// Appends to a streamed body and resumes the producer when it may write again.
     func append(_ bytes: ByteBuffer, to exchange: Exchange, then producer: CheckedContinuation<Bool, Never>) {
         guard exchange.outbound.readyBytes < limits.streamWriteBytesMax else {
             exchange.outbound.hold(OutboundBody.Waiter(producer), with: bytes)
@@ -61,15 +59,15 @@ extension Connection {
         scheduler.run { producer.resume(returning: true) }
     }
 
-    /// Resumes a producer whose bytes have left.
+    /// Resumes a producer whose bytes were sent.
     func resume(_ producer: OutboundBody.Waiter?) {
         guard let producer else { return }
         scheduler.run { producer.resume(returning: true) }
     }
 
-    /// Has `handler` answer the request of an exchange.
+    /// Validates the request of an exchange and passes it to `handler`.
     func dispatch(_ exchange: Exchange, to handler: any RequestHandler) {
-        // Not kept beyond this: a handler takes what it needs of them.
+        // Released here: a handler copies the fields that it needs.
         guard let fields = exchange.takeFields() else {
             refuse(.excessiveHead, exchange, handler)
             return
@@ -80,7 +78,7 @@ extension Connection {
             request = try HTTPRequest(
                 fields: fields, body: BodyReader(bound), peer: peer, targetBytesMax: limits.pathBytesMax)
         } catch {
-            // Of two ids neither is the request's.
+            // With two request ids, neither is used.
             if error != .repeatedField(.requestID) { exchange.requestID = fields[.requestID].map(Array.init) }
             exchange.isMalformed = error == .malformed
             refuse(error, exchange, handler)
@@ -145,14 +143,15 @@ extension Connection {
         respond(handler.refuse(refusal, requestID: exchange.requestID, peer: peer), on: exchange)
     }
 
-    /// Answers a request whose body is too large, however far its work has come.
+    /// Cancels the task of a request whose body is too large, and refuses the request.
     func refuseBody(of exchange: Exchange, _ handler: any RequestHandler) {
         load?.acted(.bodyBytes, against: peer.address)
         exchange.task?.cancel()
         refuse(.excessiveBody, exchange, handler)
     }
 
-    /// Counts a task that is about to begin, if there is room for it; it is to call `Exchange.endWork`.
+    /// Counts a task that is about to start, and refuses the request if the server is overloaded. The task has to call
+    /// `Exchange.endWork` when it ends.
     private func beginWork(on exchange: Exchange, _ handler: any RequestHandler) -> Bool {
         guard exchange.beginWork(load, work, for: peer) else {
             refuse(.overloaded, exchange, handler)
@@ -163,7 +162,7 @@ extension Connection {
 }
 
 extension Collection<UInt8> {
-    /// Whether these bytes are `text`, letters of either case taken for the same.
+    /// Compares with `text`, ignoring ASCII case.
     func equalsIgnoringCase(_ text: StaticString) -> Bool {
         equalsIgnoringCase(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }

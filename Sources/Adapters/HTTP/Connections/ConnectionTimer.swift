@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Wakes a connection when its watch wants to look: one timer, set anew only where the next look comes sooner.
+/// The timer for a connection's timeout checks. It is rescheduled only when the next check is earlier.
 final class ConnectionTimer {
     private let eventLoop: any EventLoop
     private var scheduled: Scheduled<Void>?
@@ -10,7 +10,7 @@ final class ConnectionTimer {
         self.eventLoop = eventLoop
     }
 
-    /// Runs `look` of `connection` at `time` at the latest. `connection` is kept until then or until `cancel`.
+    /// Calls `look` with `connection` no later than `time`. Retains `connection` until then or until `cancel()`.
     func arm<Watched: AnyObject>(_ time: NIODeadline, _ connection: Watched, _ look: @escaping (Watched) -> Void) {
         guard time < firesAt else { return }
         scheduled?.cancel()

@@ -1,27 +1,28 @@
 package import NIOCore
 
-/// Decides, handed the time, what has taken too long on one connection. A value: no timers, no channel.
+/// The timeout rules of one connection, as a value without timers or channel: the caller passes the current time.
 package struct ConnectionWatch {
-    /// Why a connection is ended before its peer ends it.
+    /// Why the server or client ends a connection.
     package enum Reason: Equatable {
-        /// No request was under way for too long.
+        /// No request was in flight for `Timeouts.idle`.
         case idle
-        /// A field section was begun and not finished.
+        /// A field section was started and not completed in time.
         case headers
-        /// The peer no longer answers.
+        /// The peer did not answer a PING.
         case keepalive
-        /// The peer does not acknowledge our SETTINGS.
+        /// The peer did not acknowledge our SETTINGS.
         case settings
-        /// The connection is old enough, or has carried enough.
+        /// The connection reached its maximum age or number of requests.
         case age
     }
 
     package enum Action: Equatable {
         case none
-        /// Ask whether the peer is there.
+        /// Send a PING to check that the peer is alive.
         case ping
-        /// Take no more requests, and say so.
+        /// Start a graceful shutdown of the connection.
         case drain(Reason)
+        /// Close the connection immediately.
         case cutOff(Reason)
     }
 
@@ -39,10 +40,10 @@ package struct ConnectionWatch {
     private var settingsSince: NIODeadline?
     private var isDrainAsked = false
 
-    /// While exchanges are open there may be bodies to look at, which this often is often enough for.
+    /// The interval of checks while exchanges are open, short enough to detect stalled bodies.
     private let tick: TimeAmount
 
-    /// - Parameter isHTTP2: Whether there are PING and SETTINGS to be answered.
+    /// - Parameter isHTTP2: Whether the peer has to answer PING and SETTINGS.
     package init(timeouts: Timeouts, limits: Limits, isHTTP2: Bool, now: NIODeadline) {
         self.timeouts = timeouts
         requestsMax = limits.requestsPerConnectionMax
@@ -91,13 +92,13 @@ package struct ConnectionWatch {
 
     // MARK: Decisions
 
-    /// Whether the requests so far are enough for one connection.
+    /// Whether the connection reached `Limits.requestsPerConnectionMax`.
     package var hasCarriedEnough: Bool { requests >= requestsMax }
 
-    /// What is to be done now.
+    /// Returns the action that is due at `now`.
     ///
-    /// - Parameter isPeerBehind: Whether something waits for the peer to take it. A reader that pauses does not read our
-    ///   PINGs either; it has the time its body has (`Progress`).
+    /// - Parameter isPeerBehind: Whether data waits for the peer to read it. A paused reader does not read PINGs either, so
+    ///   the write timeouts apply instead (`Progress`).
     package mutating func check(at now: NIODeadline, isPeerBehind: Bool = false) -> Action {
         if let headSince, headSince + timeouts.headers <= now { return .cutOff(.headers) }
         if let settingsSince, settingsSince + timeouts.settingsAcknowledgement <= now { return .cutOff(.settings) }
@@ -121,7 +122,7 @@ package struct ConnectionWatch {
         return .none
     }
 
-    /// When to look again, if nothing happens until then.
+    /// The time of the next check, if no event happens before.
     package func nextCheck(after now: NIODeadline) -> NIODeadline {
         var next = endOfAge
         if isDrainAsked { next = .distantFuture }
@@ -137,16 +138,16 @@ package struct ConnectionWatch {
     }
 }
 
-/// Whether something moves: how much of it had come by when, at the last look that found it moving.
+/// Detects a stalled transfer: the byte count and time of the last check that found progress.
 package struct Progress {
     private var mark = 0
     private var since: NIODeadline?
 
     package init() {}
 
-    /// Whether fewer than `bytesMin` came in all of `time` while somebody waited.
+    /// Whether fewer than `bytesMin` bytes were transferred during `time` while a reader or writer waited.
     ///
-    /// - Parameter count: How many bytes there have been altogether.
+    /// - Parameter count: The total of transferred bytes.
     package mutating func isStalled(
         at now: NIODeadline, count: Int, isAwaited: Bool, bytesMin: Int, within time: TimeAmount
     ) -> Bool {

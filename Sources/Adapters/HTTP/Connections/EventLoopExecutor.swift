@@ -1,9 +1,9 @@
 package import NIOCore
 
-/// An event loop as the executor of tasks, so that a handler runs on the thread its connection lives on.
+/// A task executor that runs tasks on an event loop, so that a handler runs on its connection's thread.
 ///
-/// A task started there by `Task.immediate` runs inside the read event until it first waits; when what it waits for
-/// comes, it goes on on the same loop.
+/// A task started on the loop by `Task.immediate` runs synchronously until its first suspension and resumes on the same
+/// loop.
 package final class EventLoopExecutor: TaskExecutor {
     package let eventLoop: any EventLoop
 

@@ -1,25 +1,25 @@
 import NIOCore
 
-/// One request and its response, seen from either end.
+/// One request and its response, on a server or a client.
 ///
-/// Confined to the event loop of its connection, and owned by it from the request's beginning to its end. On HTTP/2 that
-/// is until nghttp2 reports the stream closed (or the connection ends): nghttp2 holds an unretained pointer to it for
-/// that time and no longer.
+/// Confined to the event loop of its connection, which owns it for the duration of the exchange. On HTTP/2 the exchange
+/// ends when nghttp2 reports the stream closed or the connection ends; until then nghttp2 holds an unretained pointer to
+/// it.
 final class Exchange {
     /// The stream's identifier (RFC 9113, 5.1.1); 0 on HTTP/1.1.
     var id: Int32
 
-    /// Where the connection keeps it.
+    /// The index in the connection's table of streams.
     var slot = 0
 
     /// `nil` once the stream is closed.
     private(set) var connection: (any Connection)?
 
-    /// The peer's field section once it has come; still `nil` then if it was larger than the limits allow, and again once a
-    /// server has begun to answer.
+    /// The peer's field section; `nil` before it arrives, if it exceeds the limits, and on a server after the request was
+    /// dispatched.
     var fields: HeaderFields?
 
-    /// The `x-request-id` of a request whose fields are no longer kept.
+    /// The request's `x-request-id`, copied when `fields` is released.
     var requestID: [UInt8]?
 
     /// The size of the field section (RFC 9113, 6.5.2), on a server.
@@ -27,43 +27,43 @@ final class Exchange {
     var inbound = InboundBody()
     var outbound = OutboundBody()
 
-    /// The task that makes the answer, on a server.
+    /// The task that produces the response, on a server.
     var task: Task<Void, Never>?
 
-    /// Who waits for the answer, on a client.
+    /// The call that waits for the response, on a client.
     var call: ClientCall?
 
-    /// Interim answers so far, on a client.
+    /// The number of interim responses received, on a client.
     var interimAnswers = 0
 
-    /// Whether the request wants the fields of the answer alone, on a server.
+    /// Whether the request method is HEAD, on a server.
     var isHead = false
 
-    /// Whether the head of the answer has been made, on a server.
+    /// Whether the head of the response was submitted, on a server.
     var hasResponded = false
 
-    /// The request breaks HTTP: what comes behind it may not be what it seems.
+    /// Whether the request is not valid HTTP, so that the following bytes cannot be trusted.
     var isMalformed = false
 
-    /// When the answer was sent to its end, on a server that still waits for the end of the request.
+    /// When the response was completed before the end of the request, on a server.
     var answeredAt: NIODeadline?
 
-    /// How large the peer's body may be, on a server.
+    /// The maximum size of the request body, on a server.
     var bodyBytesMax = Int.max
 
-    /// Whether the peer's message has ended, on a server.
+    /// Whether the request was received completely, on a server.
     var isInboundOver = false
 
-    /// Whether the frame that opens the stream has left, on a client.
+    /// Whether the HEADERS frame was sent, on a client.
     var wasSent = false
 
-    /// Whether the peer sends its body only when it is told to (`Expect: 100-continue`), and was not yet.
+    /// Whether the peer waits for `100 Continue` before it sends its body (`Expect: 100-continue`).
     var isContinueDue = false
 
-    /// Whether the answer is streamed, which gives its reader more time, and its body no least rate.
+    /// Whether the response is streamed: longer write timeouts apply, and no minimum rate for the request body.
     var isBulk = false
 
-    /// Whether more of the body is sent in the next slice of the loop's time that streams have.
+    /// Whether the exchange waits for the next time slice of streams.
     var isEnqueued = false
 
     private let began: NIODeadline
@@ -76,7 +76,7 @@ final class Exchange {
         self.began = began
     }
 
-    /// Whether the peer is to be told now to go on with its body; `true` once.
+    /// Whether to send `100 Continue` now; returns `true` at most once.
     func takeContinue() -> Bool {
         defer { isContinueDue = false }
         return isContinueDue && !isInboundOver
@@ -87,10 +87,10 @@ final class Exchange {
         return fields
     }
 
-    /// What counts the task of this exchange, which may outlive its stream.
+    /// The counters of this exchange's task, which may outlive its stream.
     private var countedBy: (load: ServerLoad?, work: RunningWork)?
 
-    /// Counts a task; `false` if there is no room for one.
+    /// Counts a new task. Returns `false` if the server is overloaded.
     func beginWork(_ load: ServerLoad?, _ work: RunningWork, for peer: PeerInfo) -> Bool {
         guard load?.requestBegan(from: peer.address) ?? true else { return false }
         work.began()
@@ -105,16 +105,16 @@ final class Exchange {
         work.ended()
     }
 
-    /// Our body has all that there will be.
+    /// Ends the outbound body.
     func endBody(_ ending: OutboundBody.Ending) {
         outbound.end(ending)
         connection?.outboundChanged(on: self)
     }
 
-    /// Bytes that wait to be read or sent.
+    /// Buffered bytes that were not read or sent yet.
     var bufferedBytes: Int { inbound.uncreditedBytes + outbound.readyBytes }
 
-    /// Whether what we send waits for a peer that takes next to nothing of it.
+    /// Whether the peer reads our body too slowly.
     func isWriteStalled(at now: NIODeadline, timeouts: Timeouts, limits: Limits) -> Bool {
         writeProgress.isStalled(
             at: now, count: outbound.takenBytes, isAwaited: outbound.readyBytes > 0,
@@ -122,12 +122,12 @@ final class Exchange {
             within: writeProgressMax(timeouts))
     }
 
-    /// How long our body may wait for a peer that takes next to nothing of it.
+    /// The period in which the peer must read `Limits.writeProgressBytesMin` bytes.
     func writeProgressMax(_ timeouts: Timeouts) -> TimeAmount {
         isBulk ? timeouts.writeProgressBulk : timeouts.writeProgress
     }
 
-    /// Whether somebody waits for a body that does not come, or comes too slowly to be honest.
+    /// Whether a reader waits for a body that does not arrive or arrives below the minimum rate.
     func isReadStalled(at now: NIODeadline, timeouts: Timeouts, limits: Limits) -> Bool {
         let isSilent = readProgress.isStalled(
             at: now, count: inbound.receivedBytes, isAwaited: inbound.isAwaited, bytesMin: 1,
@@ -139,16 +139,16 @@ final class Exchange {
         return Double(inbound.receivedBytes) < wanted
     }
 
-    /// Whether the answer, which is not a stream, has been in the making for too long.
+    /// Whether a response that is not streamed exceeded `Timeouts.request`.
     func isOverdue(at now: NIODeadline, timeouts: Timeouts) -> Bool {
         task != nil && !isBulk && !hasResponded && now - began > timeouts.request
     }
 
-    /// The stream is gone: whoever waits for something of it hears so, and its work is cancelled.
+    /// Records that the stream is closed: resumes its waiters with the failure and cancels its task.
     func close(_ failure: HTTPFailure) {
         guard connection != nil else { return }
         connection = nil
-        // What came whole may still be read; and without a task nobody waits for anything.
+        // A complete body may still be read. Without a task there are no waiters.
         if !isInboundOver { inbound.failed(failure)?.resume(returning: .failure(failure)) }
         guard let task else { return }
         self.task = nil

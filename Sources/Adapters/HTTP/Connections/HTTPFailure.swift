@@ -1,20 +1,20 @@
-/// Why an exchange did not come to its end.
+/// The reason why an exchange failed.
 package enum HTTPFailure: Error, Sendable, Equatable, CustomStringConvertible {
-    /// No connection could be made to the peer.
+    /// Connecting to the peer failed.
     case notConnected(ConnectFailure)
-    /// The connection ended, for whatever reason, while the exchange was under way.
+    /// The connection ended during the exchange.
     case connectionLost
-    /// The peer ended the stream.
+    /// The peer reset the stream.
     case resetByPeer(HTTP2ErrorCode)
-    /// The peer provably never looked at the request: it may be sent again, even a write (RFC 9113, 8.7).
+    /// The peer did not process the request, so it may be retried even if it is not idempotent (RFC 9113, 8.7).
     case unprocessed
     /// The deadline of the exchange passed.
     case timedOut
-    /// The task that asked for the exchange was cancelled.
+    /// The task that waited for the exchange was cancelled.
     case cancelled
-    /// The peer's message is larger than was allowed.
+    /// The peer's message exceeds the size limit.
     case tooLarge
-    /// The peer's message breaks HTTP.
+    /// The peer's message is not valid HTTP.
     case malformed
 
     package var description: String {
@@ -30,7 +30,7 @@ package enum HTTPFailure: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// For metrics: the closed set of kinds.
+    /// The failure kind as a metric label.
     var kind: String {
         switch self {
         case .notConnected: "not-connected"
@@ -44,7 +44,7 @@ package enum HTTPFailure: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// Whether sending the request again cannot make it happen twice.
+    /// Whether a retry cannot execute the request twice.
     package var isUnprocessed: Bool {
         switch self {
         case .notConnected, .unprocessed: true

@@ -5,26 +5,25 @@ import NIOPosix
     import Glibc
 #endif
 
-/// Divides the time of one event loop between streamed bodies and everything else on it.
+/// Divides the time of one event loop between streamed bodies and all other work.
 ///
-/// NIO runs all tasks that are ready before it polls its sockets again. A stream whose reader takes megabytes at a time
-/// would therefore keep the requests of other connections waiting. All streams of a loop together get one slice between
-/// two polls: `sliceBytesMax` bytes and `sliceTimeMax`. Work beyond that waits, first come, first served, until the loop
-/// has polled its sockets.
+/// NIO runs all ready tasks before it polls its sockets again. A stream whose reader accepts megabytes at a time would
+/// therefore delay the requests of other connections. All streams of a loop share one slice between two polls:
+/// `sliceBytesMax` bytes and `sliceTimeMax`. Further work waits in a FIFO queue until the loop has polled its sockets.
 ///
 /// Confined to its event loop.
 package final class StreamScheduler {
-    /// The largest TLS record four times over: large enough that the system calls do not count.
+    /// Four TLS records of maximum size: enough to make the cost of system calls negligible.
     package static let sliceBytesMax = 65_536
 
-    /// A tenth of what a request may take in the server before somebody notices. Streams look at the clock every few
-    /// lines, so a slice can be some 50 microseconds longer.
+    /// A tenth of the latency that a client would notice. Streams check the clock only every few lines, so a slice can be
+    /// about 50 microseconds longer.
     package static let sliceTimeMax = TimeAmount.microseconds(200)
 
     private let eventLoop: any EventLoop
     private let poll: LoopPoll
 
-    /// When the slice under way began; `nil` before the first work since the last poll.
+    /// The start of the current slice; `nil` if no stream has worked since the last poll.
     private var began: NIODeadline?
     private var sentBytes = 0
     private var waiting = CircularBuffer<() -> Void>()
@@ -32,7 +31,7 @@ package final class StreamScheduler {
     /// Safe because the variable is thread-local: no two threads share a value.
     nonisolated(unsafe) private static let ofThread = ThreadSpecificVariable<StreamScheduler>()
 
-    /// The scheduler of `eventLoop`. To be called on that loop.
+    /// The scheduler of `eventLoop`. Must be called on that loop.
     package static func of(_ eventLoop: any EventLoop) -> StreamScheduler {
         eventLoop.assertInEventLoop()
         if let scheduler = ofThread.currentValue, scheduler.eventLoop === eventLoop { return scheduler }
@@ -46,13 +45,13 @@ package final class StreamScheduler {
         poll = LoopPoll(eventLoop)
     }
 
-    /// Whether the streams have used up their slice.
+    /// Whether the current slice is used up.
     var isSliceOver: Bool {
         guard let began else { return false }
         return sentBytes >= Self.sliceBytesMax || NIODeadline.now() - began >= Self.sliceTimeMax
     }
 
-    /// Whether a stream may do more work now. If not, it calls `enqueue`. Begins a slice if there is none.
+    /// Whether a stream may do more work now; if not, it calls `enqueue`. Starts a slice if there is none.
     func mayContinue() -> Bool {
         guard began != nil else {
             begin()
@@ -61,19 +60,19 @@ package final class StreamScheduler {
         return !isSliceOver
     }
 
-    /// Counts bytes of a streamed body that go to the socket.
+    /// Counts bytes of a streamed body that were written to the socket.
     func sent(bytes: Int) {
         if began == nil { begin() }
         sentBytes += bytes
     }
 
-    /// Runs `work` in the next slice, behind the work that waits already.
+    /// Runs `work` in the next slice, after the work already queued.
     func enqueue(_ work: @escaping () -> Void) {
         if began == nil { begin() }
         waiting.append(work)
     }
 
-    /// Runs `work` now if the slice has room and nothing waits before it, and in one of the next slices otherwise.
+    /// Runs `work` now if the slice has room and the queue is empty, otherwise in a later slice.
     func run(_ work: @escaping () -> Void) {
         if waiting.isEmpty, mayContinue() { work() } else { enqueue(work) }
     }
@@ -89,7 +88,7 @@ package final class StreamScheduler {
         runNext()
     }
 
-    /// One piece of work at a time: a producer that is resumed runs as the loop's next task, and uses the slice then.
+    /// Runs one item at a time: a resumed producer runs as the loop's next task and uses the slice then.
     private func runNext() {
         guard !waiting.isEmpty, mayContinue() else { return }
         waiting.removeFirst()()
@@ -99,15 +98,15 @@ package final class StreamScheduler {
     }
 }
 
-/// Tells when an event loop has polled its sockets.
+/// Reports when an event loop has polled its sockets.
 ///
-/// `EventLoop.execute` cannot: what it schedules runs before the loop polls. So a byte is written to a pipe that the loop
-/// itself reads, and the events that the same poll found on other sockets are handled first.
+/// `EventLoop.execute` does not help: its tasks run before the loop polls. This type writes a byte to a pipe that the loop
+/// itself reads; the other events of the same poll are handled first.
 private final class LoopPoll {
     private enum Pipe {
         case opening
         case open(any Channel)
-        /// The loop is a test's, which polls nothing, or is shutting down; or no more files can be opened.
+        /// No pipe: the loop is a test loop or is shutting down, or no file descriptor is available.
         case none
     }
 
@@ -145,7 +144,7 @@ private final class LoopPoll {
             }
     }
 
-    /// Calls `body` once the loop has polled its sockets and handled what it found. For one caller at a time.
+    /// Calls `body` after the loop has polled its sockets and handled the events. Only one call may be pending.
     func afterNext(_ body: @escaping () -> Void) {
         waiter = body
         request()
@@ -166,7 +165,7 @@ private final class LoopPoll {
 
     fileprivate func polled() {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        // Behind the events of this poll.
+        // After the other events of this poll.
         eventLoop.execute {
             let poll = bound.value
             guard let waiter = poll.waiter else { return }

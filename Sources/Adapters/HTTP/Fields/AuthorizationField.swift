@@ -1,9 +1,8 @@
-/// `Authorization` (RFC 9110, 11.6.2): a scheme, blanks, and what the scheme defines.
+/// Parses `Authorization` (RFC 9110, 11.6.2): a scheme, spaces and the credentials.
 enum AuthorizationField {
-    /// The credentials of a scheme; empty if the field has the scheme alone.
+    /// Returns the credentials if the field has that scheme, otherwise `nil`. Empty if only the scheme is present.
     ///
-    /// - Parameter scheme: Letters of either case are the same (RFC 9110, 11.1).
-    /// - Returns: `nil` for another scheme.
+    /// - Parameter scheme: Compared case-insensitively (RFC 9110, 11.1).
     static func credentials(of scheme: StaticString, in value: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
         let count = scheme.utf8CodeUnitCount
         let credentials = value.dropFirst(count)
@@ -13,13 +12,13 @@ enum AuthorizationField {
         return credentials.drop { $0 == blank }
     }
 
-    /// Whether the field begins with a scheme, which is a token (RFC 9110, 5.6.2).
+    /// Whether the field starts with a valid scheme, which is a token (RFC 9110, 5.6.2).
     static func hasScheme(_ value: ArraySlice<UInt8>) -> Bool {
         let scheme = value.prefix { $0 != blank }
         return !scheme.isEmpty && scheme.allSatisfy(isTokenByte)
     }
 
-    /// Whether these bytes are a token68 (RFC 9110, 11.2), which is the form of a bearer token (RFC 6750, 2.1).
+    /// Whether the bytes are a token68 (RFC 9110, 11.2), the syntax of a bearer token (RFC 6750, 2.1).
     static func isToken68(_ bytes: ArraySlice<UInt8>) -> Bool {
         let body = bytes.prefix { $0 != UInt8(ascii: "=") }
         return !body.isEmpty && body.allSatisfy(isToken68Byte)

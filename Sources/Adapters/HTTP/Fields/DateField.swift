@@ -5,10 +5,11 @@ struct DateField {
     private var second: Int64 = -1
     private var bytes = InlineArray<29, UInt8>(repeating: 0)
 
-    /// The time now, by the clock of the machine.
+    /// The current time of the system clock.
     mutating func value() -> InlineArray<29, UInt8> {
         var now = timespec()
-        // Not the coarse clock: it lags by some milliseconds, and `Last-Modified` must not be later (RFC 9110, 8.8.2.1).
+        // Not the coarse clock, which lags by some milliseconds: `Last-Modified` must not be later than `Date`
+        // (RFC 9110, 8.8.2.1).
         clock_gettime(CLOCK_REALTIME, &now)
         let seconds = Int64(now.tv_sec)
         if seconds != second {

@@ -1,21 +1,19 @@
-/// A field name as HTTP/2 carries it: lower case (RFC 9113, 8.2.1).
+/// A field name in lower case, as required by HTTP/2 (RFC 9113, 8.2.1).
 package struct FieldName: Sendable, Equatable {
-    /// Static text, so that naming a field neither allocates nor counts references.
+    /// A static string, so that a field name needs no allocation and no reference counting.
     private let text: StaticString
 
-    /// Kept out of the compression tables of both ends (RFC 7541, 6.2.3).
+    /// Whether the field is encoded as a never-indexed literal, outside the HPACK tables (RFC 7541, 6.2.3).
     let isNeverIndexed: Bool
 
-    /// For names known when the program is written.
-    ///
-    /// - Parameter isNeverIndexed: For values that are secret, since what is in a table could be guessed piece by piece
-    ///   (RFC 7541, 7.1.3), and for values that never come twice, which would only push others out of it.
+    /// - Parameter isNeverIndexed: Set it for secret values, which could be probed in a table (RFC 7541, 7.1.3), and for
+    ///   unique values, which would evict others from the table.
     package init(_ text: StaticString, isNeverIndexed: Bool = false) {
         self.text = text
         self.isNeverIndexed = isNeverIndexed
     }
 
-    /// The name's bytes, which live as long as the program.
+    /// The name's bytes, valid for the lifetime of the process.
     var utf8: UnsafeBufferPointer<UInt8> {
         UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
     }

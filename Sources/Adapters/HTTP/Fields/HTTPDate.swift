@@ -1,7 +1,7 @@
 import FoundationEssentials
 
-/// A date as HTTP writes it (IMF-fixdate of RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`. The two obsolete forms are
-/// not read.
+/// Formats and parses HTTP dates in IMF-fixdate format (RFC 9110, 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`. The two
+/// obsolete formats are not supported.
 package enum HTTPDate {
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -16,9 +16,9 @@ package enum HTTPDate {
         return String(decoding: (0..<bytesCount).map { bytes[$0] }, as: UTF8.self)
     }
 
-    /// The date in ASCII, made without an allocation.
+    /// Formats a date as ASCII without an allocation.
     ///
-    /// - Parameter seconds: From 1970 to the end of 9999; others are taken for the nearest of these.
+    /// - Parameter seconds: Clamped to the years 1970 to 9999.
     static func bytes(secondsSinceEpoch seconds: Int64) -> InlineArray<29, UInt8> {
         let seconds = Int(min(max(seconds, 0), 253_402_300_799))
         let (days, time) = seconds.quotientAndRemainder(dividingBy: 86_400)
@@ -48,9 +48,9 @@ package enum HTTPDate {
         return bytes
     }
 
-    /// The date of a day of the Gregorian calendar.
+    /// Converts a day number to a date of the Gregorian calendar.
     private static func civil(daysSinceEpoch days: Int) -> (year: Int, month: Int, day: Int) {
-        // Counted from 1 March of the year 0, so that a leap day is the last day of its year; an era is 400 years.
+        // Days since 1 March of year 0, so that a leap day is the last day of its year. An era is 400 years.
         let shifted = days + 719_468
         let (era, dayOfEra) = shifted.quotientAndRemainder(dividingBy: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
@@ -61,7 +61,7 @@ package enum HTTPDate {
         return (year, month, dayOfYear - (153 * monthFromMarch + 2) / 5 + 1)
     }
 
-    /// Seconds since 1970; `nil` for what is no such date. The name of the day is not looked at.
+    /// Parses a date to seconds since 1970; `nil` if `text` is not an IMF-fixdate. The weekday is ignored.
     package static func secondsSinceEpoch(_ text: String) -> Int64? {
         let parts = text.split(separator: " ")
         guard parts.count == 6, parts[5] == "GMT", parts[1].utf8.count == 2, parts[3].utf8.count == 4,

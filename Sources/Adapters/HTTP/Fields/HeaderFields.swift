@@ -1,21 +1,21 @@
-/// A field section (RFC 9110, 6.3) in the order it was sent or will be sent, pseudo-header fields included.
+/// A field section (RFC 9110, 6.3) in wire order, including pseudo-header fields.
 ///
-/// All names and values lie one after another in a single buffer, so that a request costs one allocation for all of its
-/// fields, and a prepared section is shared by every response that starts from it.
+/// All names and values are stored in one buffer, so that all fields of a request need one allocation and a prepared
+/// section can be shared by many responses.
 package struct HeaderFields: Sendable, Equatable {
-    /// Records of: length of the name (2 bytes, the highest bit set for one that is never indexed), length of the value
-    /// (4 bytes), name, value. Little-endian.
+    /// Records of name length (2 bytes; the highest bit marks a never-indexed field), value length (4 bytes), name and
+    /// value. Little-endian.
     private var storage: [UInt8] = []
 
-    /// How many fields there are.
+    /// The number of fields.
     package private(set) var count = 0
 
-    /// A bit for each kind of name, by its length and its first byte. Where a name's bit is not set it is not there: most
-    /// fields that are looked for are not.
+    /// A Bloom filter of the names, by length and first byte: if a name's bit is not set, the field is absent. Most
+    /// lookups are for absent fields.
     private var kinds: UInt64 = 0
 
-    /// Whether two fields are of one kind, and so may have one name. Pseudo-header fields are not counted: the parsers
-    /// refuse repeated ones.
+    /// Whether two fields have the same filter bit and therefore may have the same name. Pseudo-header fields are
+    /// excluded, since the parsers reject repeated ones.
     private var mayRepeat = false
 
     static let prefixBytes = 6
@@ -27,7 +27,7 @@ package struct HeaderFields: Sendable, Equatable {
         storage.reserveCapacity(capacity)
     }
 
-    /// Begins with what `prepared` holds, with room for `capacity` bytes more.
+    /// Copies `prepared` and reserves `capacity` more bytes.
     package init(_ prepared: HeaderFields, reservingBytes capacity: Int) {
         storage.reserveCapacity(prepared.storage.count + capacity)
         storage.append(contentsOf: prepared.storage)
@@ -36,7 +36,7 @@ package struct HeaderFields: Sendable, Equatable {
         mayRepeat = prepared.mayRepeat
     }
 
-    /// What both hold, one after the other, with room for `capacity` bytes more.
+    /// Concatenates two sections and reserves `capacity` more bytes.
     package init(_ prepared: HeaderFields, _ more: HeaderFields, reservingBytes capacity: Int) {
         storage.reserveCapacity(prepared.storage.count + more.storage.count + capacity)
         storage.append(contentsOf: prepared.storage)
@@ -46,15 +46,15 @@ package struct HeaderFields: Sendable, Equatable {
         mayRepeat = prepared.mayRepeat || more.mayRepeat || prepared.kinds & more.kinds != 0
     }
 
-    /// What it takes in memory.
+    /// The allocated size.
     package var bytes: Int { storage.capacity }
 
-    /// For sections written in the source, such as the fixed part of a response.
+    /// Creates a section of constant fields, such as the fixed part of a response.
     package init(_ fields: [(FieldName, String)]) {
         for (name, value) in fields { append(name, value) }
     }
 
-    /// A copy of `count` records as they are laid out in here.
+    /// Copies `count` records in the format of `storage`.
     init(records: UnsafeRawBufferPointer, count: Int, kinds: UInt64, mayRepeat: Bool) {
         storage = Array(records)
         self.count = count
@@ -62,7 +62,7 @@ package struct HeaderFields: Sendable, Equatable {
         self.mayRepeat = mayRepeat
     }
 
-    /// The bit of a name's kind.
+    /// The bit of a name in the filter `kinds`.
     static func kind(of name: UnsafeBufferPointer<UInt8>) -> UInt64 {
         guard let first = name.first else { return 1 }
         return 1 << UInt64((name.count &+ Int(first) &* 7) & 63)
@@ -88,7 +88,7 @@ package struct HeaderFields: Sendable, Equatable {
         value.withUnsafeBufferPointer { storage.append(contentsOf: $0) }
     }
 
-    /// For fields that came in: their names are lower case already.
+    /// Appends a received field. Its name must be in lower case.
     mutating func append(name: String, _ value: String) {
         var name = name
         let isNeverIndexed = name == "authorization"
@@ -115,25 +115,25 @@ package struct HeaderFields: Sendable, Equatable {
         count += 1
     }
 
-    /// The first bytes of a record; the two highest are not part of it.
+    /// The first 6 bytes of a record, in an integer whose two highest bytes are unused.
     static func prefix(nameCount: Int, valueCount: Int) -> UInt64 {
         (UInt64(nameCount) | UInt64(valueCount) << 16).littleEndian
     }
 
-    /// The number that `:status` has, where it is the first field; 0 otherwise.
+    /// The value of `:status` if it is the first field, otherwise 0.
     var leadingStatus: Int {
-        // A name of 7 bytes and a value of 3, which no other pseudo-header field of an answer has.
+        // A name of 7 bytes and a value of 3: responses have no other pseudo-header field.
         let value = Self.prefixBytes + 7
         guard storage.count >= value + 3, storage[0] == 7, storage[2] == 3 else { return 0 }
         return (value..<value + 3).reduce(0) { $0 &* 10 &+ Int(storage[$1]) &- 0x30 }
     }
 
-    /// The value of the first field with that name.
+    /// The value of the first field with this name.
     package subscript(_ name: FieldName) -> ArraySlice<UInt8>? {
         range(of: name).map { storage[$0] }
     }
 
-    /// Where the value of the first field with that name lies, for `value(at:)`.
+    /// The range of the value of the first field with this name, for `value(at:)`.
     func range(of name: FieldName) -> Range<Int>? {
         guard kinds & Self.kind(of: name.utf8) != 0 else { return nil }
         let wanted = UnsafeRawBufferPointer(name.utf8)
@@ -150,7 +150,7 @@ package struct HeaderFields: Sendable, Equatable {
 
     func value(at range: Range<Int>) -> ArraySlice<UInt8> { storage[range] }
 
-    /// Where the values of the first fields with those names lie, found in one walk.
+    /// The ranges of the values of the first fields with these names, found in one pass.
     func ranges<let namesCount: Int>(
         of names: InlineArray<namesCount, FieldName>
     ) -> InlineArray<namesCount, Range<Int>?> {
@@ -170,7 +170,7 @@ package struct HeaderFields: Sendable, Equatable {
         return ranges
     }
 
-    /// The first of `names` that several fields have.
+    /// The first of `names` that occurs more than once.
     func firstRepeated(of names: [FieldName]) -> FieldName? {
         guard mayRepeat else { return nil }
         return names.first { name in
@@ -180,12 +180,12 @@ package struct HeaderFields: Sendable, Equatable {
         }
     }
 
-    /// The value of the first field with that name, as text.
+    /// The value of the first field with this name, as text.
     package func string(_ name: FieldName) -> String? {
         self[name].map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// The values of all fields with that name as one list (RFC 9110, 5.3); `nil` where there is none.
+    /// The values of all fields with this name, joined by commas (RFC 9110, 5.3); `nil` if there is none.
     package func list(_ name: FieldName) -> String? {
         guard range(of: name) != nil else { return nil }
         var list: String?
@@ -197,7 +197,7 @@ package struct HeaderFields: Sendable, Equatable {
         return list
     }
 
-    /// Whether each value that the fields with that name list is `member`; letters of either case are the same.
+    /// Whether every list member of the fields with this name equals `member`, ignoring case.
     func list(_ name: FieldName, hasOnly member: StaticString) -> Bool {
         var hasOnlyMember = true
         forEach { other, value in
@@ -219,9 +219,9 @@ package struct HeaderFields: Sendable, Equatable {
 }
 
 extension HeaderFields {
-    /// Hands out where each name and value lies while `body` runs; the pointers die with the call.
+    /// Calls `body` with the location of each name and value. The pointers are valid only during the call.
     ///
-    /// For `Session` alone, which gives them to nghttp2 to copy.
+    /// Used only by `Session`, which passes them to nghttp2 to copy.
     func withUnsafeFields<Result>(
         _ body: (_ base: UnsafeRawBufferPointer, _ records: RecordSequence) throws -> Result
     ) rethrows -> Result {

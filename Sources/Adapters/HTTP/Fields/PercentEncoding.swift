@@ -1,6 +1,6 @@
-/// Percent-encoding (RFC 3986, 2.1). A plus is a plus: what takes it for a blank is the encoding of HTML forms.
+/// Percent-encoding (RFC 3986, 2.1). A plus sign is not decoded to a space; only HTML form encoding does that.
 package enum PercentEncoding {
-    /// Escapes everything but what RFC 3986, 2.3 calls unreserved.
+    /// Encodes all bytes except unreserved characters (RFC 3986, 2.3).
     package static func encode(_ text: String) -> String {
         var escaped: [UInt8] = []
         for byte in text.utf8 {
@@ -15,7 +15,7 @@ package enum PercentEncoding {
         return String(decoding: escaped, as: UTF8.self)
     }
 
-    /// `nil` where an escape is not two hexadecimal digits, or what comes out is not UTF-8.
+    /// Decodes text; `nil` if an escape is not two hexadecimal digits or the result is not UTF-8.
     package static func decode(_ text: some Collection<UInt8>) -> String? {
         var bytes: [UInt8] = []
         var rest = text[...]

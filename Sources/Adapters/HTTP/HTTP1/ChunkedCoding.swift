@@ -1,13 +1,13 @@
 package import NIOCore
 
-/// Follows a body in the chunked transfer coding to its end (RFC 9112, 7.1), and refuses what can be read in two ways
-/// and what is longer than anybody needs. A value, the same however the bytes are split.
+/// Finds the end of a body in chunked transfer coding (RFC 9112, 7.1). Rejects ambiguous framing and excessive chunk
+/// extensions. A value, whose result does not depend on how the bytes are split.
 ///
-/// What trailers say is left to the parser behind it.
+/// Trailer fields are checked by the parser behind it.
 package struct ChunkedCoding {
     package enum Breach: Error {
         case malformed
-        /// Extensions mean nothing to anybody: those that are many only cost.
+        /// The chunk extensions, which are unused, exceed their limit.
         case extensions
     }
 
@@ -30,11 +30,11 @@ package struct ChunkedCoding {
 
     private let extensionsBytesMax: Int
     private var state = State.size(digits: 0)
-    /// What is left of the chunk.
+    /// The unread bytes of the current chunk.
     private var size: UInt64 = 0
     private var extensionsBytes = 0
 
-    /// - Parameter extensionsBytesMax: Of all extensions of the body together.
+    /// - Parameter extensionsBytesMax: The limit for all chunk extensions of the body together.
     package init(extensionsBytesMax: Int) {
         self.extensionsBytesMax = extensionsBytesMax
     }
@@ -43,7 +43,7 @@ package struct ChunkedCoding {
         if case .over = state { true } else { false }
     }
 
-    /// How many of these bytes belong to the body: all, unless it ends before.
+    /// Returns how many of these bytes belong to the body: all, unless the body ends before.
     package mutating func advance(over bytes: ByteBufferView) throws(Breach) -> Int {
         var index = bytes.startIndex
         while index < bytes.endIndex {

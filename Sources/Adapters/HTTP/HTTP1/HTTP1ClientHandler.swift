@@ -1,7 +1,7 @@
 import NIOCore
 import NIOHTTP1
 
-/// One HTTP/1.1 connection of a client, behind NIO's parser and in front of its encoder: one request at a time.
+/// An HTTP/1.1 client connection on top of NIO's parser and encoder. Sends one request at a time.
 final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundIn = HTTPClientRequestPart
@@ -23,7 +23,7 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
     private struct Current {
         let call: ClientCall
         var head: HTTPResponseHead?
-        /// Whether the response says where it ends.
+        /// Whether the response has a defined length: Content-Length, chunked coding or no body.
         var isFramed = false
     }
 
@@ -73,7 +73,7 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         lastReceived = .now()
         guard var current else {
-            // An answer nobody asked for: what follows could be taken for the answer to the next request.
+            // An unsolicited response: following bytes could be mistaken for the response to the next request.
             close()
             return
         }
@@ -97,7 +97,7 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
     private func responseEnded(_ current: Current) {
         guard let head = current.head else { return }
         self.current = nil
-        // Where the end of the connection is the end of the body, only TLS can tell it from a cut.
+        // If the body ends with the connection, only a TLS close_notify proves that it is complete.
         let isWhole = current.isFramed || hasCloseNotify
         if isWhole {
             current.call.ended(fields: Self.fields(of: head))
@@ -168,7 +168,7 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
         return head
     }
 
-    /// HTTP/1.1 has no other way to take a request back than to end the connection.
+    /// Cancels a request. On HTTP/1.1 that means closing the connection.
     private func giveUp(_ call: ClientCall, _ failure: HTTPFailure) {
         guard current?.call === call, let context else { return }
         teardown(failure)

@@ -1,15 +1,16 @@
 import NIOHTTP1
 
-/// The field section of an HTTP/1.1 request in the words of HTTP/2, and what the connection has to know of it.
+/// The field section of an HTTP/1.1 request, converted to HTTP/2 pseudo-header and lower-case fields, and the framing of
+/// its body.
 ///
-/// What NIO's parser lets through and RFC 9112 does not is refused here.
+/// Rejects requests that NIO's parser accepts but RFC 9112 forbids.
 struct HTTP1Fields {
     let fields: HeaderFields
 
-    /// Whether the connection may be used for another request (RFC 9112, 9.3).
+    /// Whether the connection is persistent (RFC 9112, 9.3).
     let keepsAlive: Bool
 
-    /// The length of the body; `nil` for one in chunks.
+    /// The length of the body; `nil` for chunked transfer coding.
     let contentLength: Int?
 
     /// - Throws: `malformed`, `excessiveHead`.
@@ -47,9 +48,10 @@ struct HTTP1Fields {
         }
 
         let options = Set(head.headers[canonicalForm: "connection"].map { $0.lowercased() })
-        // NIO's parser takes nothing after a request that asks for another protocol, which we never change to.
+        // NIO's parser accepts no more requests after one with `Upgrade`, which this server never performs.
         let asksForUpgrade = head.headers.contains(name: "upgrade")
-        // In 1.0 proxies that do not know keep-alive pass it on (RFC 9112, appendix C.2.2), so it is never kept.
+        // HTTP/1.0 proxies without keep-alive support may forward the option (RFC 9112, appendix C.2.2), so HTTP/1.0
+        // connections are always closed.
         keepsAlive = !asksForUpgrade && !options.contains("close") && !isOld
 
         var fields = HeaderFields(reservingBytes: size)
@@ -66,12 +68,12 @@ struct HTTP1Fields {
         self.fields = fields
     }
 
-    /// Fields that belong to one connection and not to what it carries (RFC 9110, 7.6.1), and those said otherwise above.
+    /// Connection-specific fields (RFC 9110, 7.6.1), and fields that are converted above.
     private static let ofTheConnection: Set<String> = [
         "connection", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
     ]
 
-    /// The target as `:path`: origin form, `*` for OPTIONS, or absolute form if it names the same authority as `Host`.
+    /// The request target as `:path`: origin form, `*`, or absolute form if its authority equals `Host`.
     private static func target(of head: HTTPRequestHead, host: String) throws(Refusal) -> String {
         if head.uri.utf8.first == UInt8(ascii: "/") || head.uri == "*" { return head.uri }
         for scheme in ["http://", "https://"] where head.uri.lowercased().hasPrefix(scheme) {
@@ -84,7 +86,8 @@ struct HTTP1Fields {
         throw .malformed
     }
 
-    /// Blanks behind a value are no part of it (RFC 9112, 5.1). The parser removes those before it alone.
+    /// Removes trailing whitespace, which is not part of a field value (RFC 9112, 5.1). The parser removes only leading
+    /// whitespace.
     private static func withoutTrailingBlanks(_ text: String) -> String {
         guard let last = text.utf8.last, isBlank(last) else { return text }
         let end = text.utf8.lastIndex { !isBlank($0) }.map(text.utf8.index(after:)) ?? text.startIndex
@@ -93,7 +96,7 @@ struct HTTP1Fields {
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
-    /// RFC 9110, 5.5: no control character but the tab.
+    /// Whether a field value has no control characters except tab (RFC 9110, 5.5).
     private static func isFieldValue(_ text: String) -> Bool {
         text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }
     }

@@ -1,7 +1,7 @@
 import NIOHTTP1
 
 extension NIOHTTPDecoderLimitConfiguration {
-    /// Our limits of a field section, and not NIO's own, which have changed from release to release.
+    /// Sets our own limits, since NIO's defaults change between releases.
     init(listBytesMax: Int, fieldsMax: Int) {
         self.init()
         maxHeaderFieldSize = listBytesMax

@@ -1,17 +1,17 @@
 package import NIOCore
 package import NIOHTTP1
 
-/// One HTTP/1.1 connection of a server, behind NIO's parser and in front of its encoder: one request at a time, in
-/// order (RFC 9112, 9.3.2).
+/// An HTTP/1.1 server connection on top of NIO's parser and encoder. Processes one request at a time, in order
+/// (RFC 9112, 9.3.2).
 ///
-/// What comes while a request is under way waits at the gate, and nothing more is read then: a peer can queue up one
-/// read event's worth of requests.
+/// Pipelined requests wait in `RequestGate`, and reading pauses meanwhile. So a peer can queue no more requests than one
+/// read returns.
 package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     package typealias InboundIn = HTTPServerRequestPart
     package typealias OutboundIn = HTTPServerResponsePart
     package typealias OutboundOut = HTTPServerResponsePart
 
-    /// A request under way.
+    /// The current request.
     private struct Current {
         let exchange: Exchange
         let isOld: Bool
@@ -48,7 +48,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     private var isPumpEnqueued = false
     private var isDraining = false
 
-    /// Nothing more is taken; what was written leaves, then our half is closed.
+    /// No more input is accepted; pending output is flushed, then our side is closed.
     private var isEnding = false
 
     init(
@@ -69,7 +69,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         watchTimer = ConnectionTimer(eventLoop)
     }
 
-    /// Adds the gate, the parser, the encoder and a handler to the end of a channel.
+    /// Adds the request gate, the parser, the encoder and a new handler to a channel.
     static func add(
         requestHandler: any RequestHandler, load: ServerLoad, limits: Limits, timeouts: Timeouts,
         executor: EventLoopExecutor, peer: PeerInfo, to channel: any Channel
@@ -108,7 +108,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         context.fireChannelInactive()
     }
 
-    /// Bytes have come, of which a parser has made nothing yet.
+    /// Called by the request gate for received bytes, before they are parsed.
     func bytesArrived() {
         isReading = true
         readTime = .now()
@@ -141,10 +141,11 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         }
     }
 
-    /// Not while something waits at the gate, while a body waits for its reader, or while the peer does not take what we send.
+    /// Reading pauses while pipelined requests are buffered, while the body exceeds its buffer, and while the peer does
+    /// not read.
     private var mayRead: Bool {
         guard gate.heldBytes == 0, context?.channel.isWritable == true else { return false }
-        // While memory is short, what we hold something for is not read from.
+        // Above the memory limit, connections with buffered data are not read.
         guard load?.isShort != true || bufferedBytes == 0 else { return false }
         return (current?.exchange.inbound.uncreditedBytes ?? 0) < limits.streamWriteBytesMax
     }
@@ -243,7 +244,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         }
     }
 
-    /// What comes is no request, or not the rest of one.
+    /// Handles bytes that are not a valid request.
     func requestBroken(_ breach: RequestGate.Breach) {
         guard !isEnding else { return }
         if breach == .extensions { load?.acted(.chunkExtensions, against: peer.address) }
@@ -263,14 +264,14 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     }
 
     private func ended() {
-        // The end of a request without a body is known before it is told.
+        // A request without a body was already marked as complete.
         guard let current, !current.exchange.isInboundOver else { return }
         current.exchange.isInboundOver = true
         current.exchange.inbound.ended()?.resume(returning: .success(nil))
         if current.isResponseOver { finish() }
     }
 
-    /// Answers what is no request, and takes nothing after it.
+    /// Responds to an invalid request and then closes the connection.
     private func refuse(_ refusal: Refusal) {
         let exchange = Exchange(id: 0, connection: self, began: readTime)
         exchange.isInboundOver = true
@@ -280,7 +281,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         refuse(refusal, exchange, requestHandler)
     }
 
-    /// The request under way has ended, and so has its answer.
+    /// Ends the current request after its response, and starts the next.
     private func finish() {
         guard let current else { return }
         self.current = nil
@@ -298,7 +299,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         releaseRead()
     }
 
-    // MARK: Answers
+    // MARK: Responses
 
     func respond(_ response: HTTPResponse, on exchange: Exchange) {
         guard var current, current.exchange === exchange, !exchange.hasResponded else { return }
@@ -310,7 +311,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         responseOver()
     }
 
-    /// HTTP/1.0 has no chunked coding: the end of a stream would look like a broken connection (RFC 9112, 6.3).
+    /// HTTP/1.0 has no chunked coding, so a complete stream could not be told from a lost connection (RFC 9112, 6.3).
     func carriesStreams(to exchange: Exchange) -> Bool {
         guard let current, current.exchange === exchange else { return false }
         return !current.isOld
@@ -325,12 +326,12 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     func abandon(_ exchange: Exchange, by abandonment: Abandonment) {
         guard current?.exchange === exchange, !exchange.hasResponded else { return }
-        // Not from inside a read.
+        // Scheduled, since the channel must not be closed from inside a read.
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.execute { bound.value.close() }
     }
 
-    /// How the end of a body is told (RFC 9112, 6).
+    /// The framing of a response body (RFC 9112, 6).
     private enum Framing {
         case whole(bytes: Int)
         case chunked
@@ -354,7 +355,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         switch framing {
         case .chunked: head.headers.add(name: "transfer-encoding", value: "chunked")
         case .whole(let bytes):
-            // The length of what HEAD leaves out may be known to nobody, as that of a stream is.
+            // The response to HEAD has no content-length if the length is unknown, as for a stream.
             let isSaid = head.headers.contains(name: "content-length") || (current.exchange.isHead && bytes == 0)
             if !isSaid, head.status.mayHaveResponseBody {
                 head.headers.add(name: "content-length", value: String(bytes))
@@ -363,7 +364,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         if isDraining || current.exchange.isMalformed || !isWorthDiscarding(current) { current.keepsAlive = false }
         var connectionOptions = current.keepsAlive ? [] : ["close"]
         if head.status == .upgradeRequired {
-            // RFC 9110, 15.5.22: the version that is needed. The field belongs to the connection (7.8).
+            // The required version (RFC 9110, 15.5.22). `Upgrade` is a connection-specific field (7.8).
             head.headers.add(name: "upgrade", value: "HTTP/1.1")
             connectionOptions.append("upgrade")
         }
@@ -374,9 +375,9 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         write(.head(head))
     }
 
-    /// Whether the rest of the request is short enough to be read for the sake of the connection.
+    /// Whether the rest of the request is short enough to be discarded, to keep the connection usable.
     private func isWorthDiscarding(_ current: Current) -> Bool {
-        // A peer that waits to be told to go on may send the body or not: nobody knows where the next request begins.
+        // A peer that still waits for `100 Continue` may send the body or not, so the start of the next request is unknown.
         if current.exchange.isInboundOver { return true }
         guard !current.exchange.isContinueDue, let length = current.contentLength else { return false }
         return length - current.exchange.inbound.receivedBytes <= limits.discardedBodyBytesMax
@@ -397,7 +398,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         pump()
     }
 
-    /// Moves the body under way to the socket, as far as the socket takes it and the slice of streams lasts.
+    /// Writes the streamed body while the socket is writable and the time slice lasts.
     private func pump() {
         guard let current, current.exchange.hasResponded, !current.isResponseOver else { return }
         let exchange = current.exchange
@@ -423,7 +424,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
                 setNeedsFlush()
                 return
             case .reset:
-                // Without its last chunk nobody takes the body for whole (RFC 9112, 8).
+                // Without the last chunk the peer knows that the body is incomplete (RFC 9112, 8).
                 end()
                 return
             }
@@ -455,7 +456,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         context?.write(wrapOutboundOut(part), promise: nil)
     }
 
-    /// What was written leaves at the end of the read under way, or at once.
+    /// Flushes at the end of the current read, or immediately outside a read.
     private func setNeedsFlush() {
         isFlushNeeded = true
         if !isReading { flushIfNeeded() }
@@ -469,14 +470,15 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     // MARK: Ending
 
-    /// Answers what is under way and what has come, says so in the answers, and takes no more.
+    /// Responds to the received requests with `Connection: close`, and then closes.
     package func drain() {
         guard !isDraining else { return }
         isDraining = true
         if current == nil { endUnlessRequested() }
     }
 
-    /// A request may be on its way: it is answered, and its peer told, if it comes before long.
+    /// Closes after a short delay, since a request may be in transit. If one arrives it is answered with
+    /// `Connection: close`.
     private func endUnlessRequested() {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         lingerTimer?.cancel()
@@ -497,8 +499,8 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         context?.close(promise: nil)
     }
 
-    /// Sends what is left and ends our half; the channel closes with the peer's half, or soon without it, for the reason
-    /// given at `HTTP2Handler`.
+    /// Flushes pending output and closes our side. The channel closes when the peer closes its side, or after
+    /// `Limits.lingerMax`, see `HTTP2Handler`.
     private func end() {
         guard !isEnding, let context else { return }
         isEnding = true
@@ -510,7 +512,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         lingerTimer?.cancel()
         lingerTimer = eventLoop.scheduleTask(in: limits.lingerMax) { bound.value.close(promise: nil) }
         watchTimer.cancel()
-        // What is still under way has nobody left to answer.
+        // The current request can no longer be answered.
         current?.exchange.close(.connectionLost)
         current = nil
         if isReadHeld {
@@ -556,7 +558,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     private var socketProgress = Progress()
 
-    /// Bytes handed to the socket count too: on HTTP/1.1 nothing else shows that the peer does not read.
+    /// Checks the bytes in the socket's buffer too: on HTTP/1.1 only they show that the peer does not read.
     private func isSocketStalled(at now: NIODeadline) -> Bool {
         guard let context, let exchange = current?.exchange else { return false }
         let buffered = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0

@@ -1,8 +1,8 @@
 import NIOCore
 
-/// Lets one request at a time through to the parser, and holds what comes behind it until that is wanted.
+/// Passes one request at a time to the parser and buffers pipelined requests behind it.
 ///
-/// It finds the ends of requests by itself: where it and the parser disagree nothing more is read.
+/// Finds the end of each request independently of the parser. If the two disagree, the connection is closed.
 final class RequestGate: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -16,38 +16,37 @@ final class RequestGate: ChannelInboundHandler {
         case head
         case body(left: Int)
         case chunks(ChunkedCoding)
-        /// All of the request has gone through.
+        /// The request was passed on completely.
         case over
-        /// Nothing goes through any more.
+        /// No more bytes are passed on.
         case closed
     }
 
-    /// Outlives the gate's channel, as the gate does.
     weak var handler: HTTP1ServerHandler?
     private var phase = Phase.head
     private var held = ByteBuffer()
     private var context: ChannelHandlerContext?
     private var isProceeding = false
 
-    /// What has gone through of a head: whether there was any, how many lines, and how much of the end of a head.
+    /// The progress in the current head: whether it has begun, its lines so far, and the matched bytes of its terminator.
     private var hasBegun = false
     private var lines = 0
     private var endBytes = 0
 
     // MARK: The connection
 
-    /// What came behind the request under way.
+    /// The size of the buffered pipelined requests.
     var heldBytes: Int { held.readableBytes }
 
-    /// Whether a request has begun whose head is not complete.
+    /// Whether an incomplete head was received.
     var isInHead: Bool {
         if case .head = phase { hasBegun } else { false }
     }
 
-    /// Whether the first line of the head is not complete.
+    /// Whether the request line is incomplete.
     var isInRequestLine: Bool { isInHead && lines == 0 }
 
-    /// The head has gone through, and this follows it.
+    /// Sets the framing of the body after the head was parsed.
     func bodyFollows(length: Int) {
         phase = length == 0 ? .over : .body(left: length)
     }
@@ -56,7 +55,7 @@ final class RequestGate: ChannelInboundHandler {
         phase = .chunks(coding)
     }
 
-    /// Lets the next request through, as far as it has come.
+    /// Passes on the received part of the next request.
     func next() {
         guard case .over = phase else { return }
         phase = .head
@@ -89,21 +88,21 @@ final class RequestGate: ChannelInboundHandler {
     }
 
     private func proceed() {
-        // Answers made at once ask for the next request from within the last.
+        // A synchronous response calls `next()` from within this loop.
         guard !isProceeding else { return }
         isProceeding = true
         while let context, let bytes = take() { context.fireChannelRead(wrapInboundOut(bytes)) }
         isProceeding = false
     }
 
-    /// What may go through now.
+    /// Removes the bytes that may be passed on now.
     private func take() -> ByteBuffer? {
         guard held.readableBytes > 0 else { return nil }
         switch phase {
         case .closed, .over: return nil
         case .head:
             guard endBytes < Self.end.count else {
-                // The parser should have told of it by now.
+                // The head is complete, but the parser has not reported it.
                 fail(.malformed)
                 return nil
             }
@@ -131,7 +130,7 @@ final class RequestGate: ChannelInboundHandler {
 
     private static let end = Array("\r\n\r\n".utf8)
 
-    /// How many of the bytes held belong to the head, or stand before it.
+    /// The number of buffered bytes that belong to the head, including empty lines before it.
     private func headCount() -> Int {
         let bytes = held.readableBytesView
         var index = bytes.startIndex

@@ -1,14 +1,14 @@
 import CHTTP2
 import NIOCore
 
-/// What nghttp2 calls while it reads (`Session.receive`) and writes (`Session.drain`).
+/// The callbacks of nghttp2, called during `Session.receive` and `Session.drain`.
 ///
-/// Each finds the session and the exchange, hands the event on, and answers 0: no decision is made here, and nothing
-/// is received or sent from inside one, since nghttp2 may free a stream under its own feet.
+/// Each callback looks up the session and the exchange, forwards the event and returns the result. Callbacks make no
+/// decisions. They must not receive or send, since nghttp2 is not reentrant: it may free a stream that it still uses.
 ///
-/// Pointers: `userData` is the `Session`, unretained, which frees the nghttp2 session in its `deinit` and so outlives
-/// every callback. A stream's user data is its `Exchange`, unretained, which `HTTP2Handler` keeps until
-/// `onStreamClose`. Frames, names, values and data belong to nghttp2 and are valid for the call.
+/// Ownership: `userData` is the unretained `Session`, which frees the nghttp2 session in its `deinit` and so outlives
+/// every callback. A stream's user data is its unretained `Exchange`, which `HTTP2Handler` owns until `onStreamClose`.
+/// Frames, names, values and data belong to nghttp2 and are valid during the call.
 enum Callbacks {
     static func install(on callbacks: OpaquePointer?) {
         nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, onBeginFrame)
@@ -70,7 +70,7 @@ enum Callbacks {
         return 0
     }
 
-    /// The data provider of every body we send: says how much of it may go into the next DATA frame.
+    /// The data provider of every outbound body: returns the size of the next DATA frame.
     static let onReadData: nghttp2_data_source_read_callback = { _, _, _, limit, flags, source, userData in
         guard let session = Session.from(userData), let exchange = source?.pointee.ptr.map(Session.exchange(at:)),
             let flags
@@ -84,7 +84,7 @@ enum Callbacks {
         }
     }
 
-    /// Writes a DATA frame straight into the output: its head as nghttp2 made it, its payload from the body.
+    /// Writes a DATA frame directly into the output: the frame header from nghttp2, the payload from the body.
     private static let onSendData: nghttp2_send_data_callback = { _, _, head, count, source, userData in
         guard let session = Session.from(userData), let head, let pointer = source?.pointee.ptr else {
             return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue

@@ -1,6 +1,6 @@
-/// Where the fields of the section being received are gathered, so that a section becomes `HeaderFields` by one copy.
+/// Collects the fields of the section being received, so that one copy makes them `HeaderFields`.
 ///
-/// One for each session, used again for every section: HTTP/2 never interleaves two of them (RFC 9113, 4.3).
+/// One per session, reused for every section: HTTP/2 does not interleave field sections (RFC 9113, 4.3).
 final class FieldSectionBuffer {
     private var storage: UnsafeMutableRawBufferPointer
     private var used = 0
@@ -8,7 +8,7 @@ final class FieldSectionBuffer {
     private var kinds: UInt64 = 0
     private var mayRepeat = false
 
-    /// The size of the section as RFC 9113, 6.5.2 counts it, fields that were not kept included.
+    /// The size of the section as defined by RFC 9113, 6.5.2, including fields that were not stored.
     private(set) var listBytes = 0
     private(set) var isExcessive = false
 
@@ -32,14 +32,15 @@ final class FieldSectionBuffer {
         isExcessive = false
     }
 
-    /// Keeps a field, or only counts it once the section is over its limits. `false`: far over.
+    /// Stores a field, or only counts it once the section exceeds its limits. Returns `false` if the section exceeds them
+    /// by `Limits.headerExcessFactor`.
     func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) -> Bool {
         listBytes += name.count + value.count + 32
         guard listBytes <= limits.headerListBytesMax, count < limits.headerFieldsMax, !isExcessive else {
             isExcessive = true
             return listBytes <= limits.headerListBytesMax * limits.headerExcessFactor
         }
-        // The prefix is written as 8 bytes, the last two of which the name overwrites.
+        // The prefix is stored as 8 bytes; the name overwrites the last two.
         let end = used + HeaderFields.prefixBytes + name.count + value.count
         if end + 2 > storage.count { grow(to: end + 2) }
         let record = storage.baseAddress.map { $0 + used }

@@ -1,10 +1,10 @@
-/// The life of a connection as a value: events go in, what to do about them comes out.
+/// The state machine of an HTTP/2 connection, as a value: each event returns the action to perform.
 ///
-/// A server's drain (RFC 9113, 6.8) takes two steps, so that a request already on its way is answered instead of lost:
-/// a notice with the highest possible stream id and a PING; when the PING comes back (or has taken too long), every
-/// request sent before the notice has arrived, and the final GOAWAY names the last of them.
+/// A server's graceful shutdown (RFC 9113, 6.8) takes two steps, so that requests in transit are not lost. First it sends
+/// a GOAWAY with the highest possible stream id (the notice) and a PING. When the PING is acknowledged or times out, all
+/// requests sent before the notice have arrived, and the final GOAWAY contains the last stream id.
 ///
-///     open ──drain──▶ noticed ──PING back, or time──▶ draining ──last stream──▶ closed
+///     open ──drain──▶ noticed ──PING acknowledged or timeout──▶ draining ──last stream ends──▶ closed
 package struct HTTP2ConnectionState: Equatable {
     private enum Phase: Equatable {
         case open
@@ -15,16 +15,16 @@ package struct HTTP2ConnectionState: Equatable {
 
     package enum Action: Equatable {
         case none
-        /// Send the notice and a PING, and start the timer that stands in for its answer.
+        /// Send the notice and a PING, and start a timer for its acknowledgement.
         case sendNotice
-        /// Send the GOAWAY that names the last stream taken.
+        /// Send the final GOAWAY with the last processed stream id.
         case sendGoAway
         case close
     }
 
     private var phase = Phase.open
 
-    /// A client's drain has one step: nothing can be on its way that it did not send.
+    /// Whether the notice is sent first. A client does not need it, since the server opens no streams.
     private let drainsInTwoSteps: Bool
 
     package init(drainsInTwoSteps: Bool) {
@@ -59,7 +59,7 @@ package struct HTTP2ConnectionState: Equatable {
         }
     }
 
-    /// The session has nothing left to read or write: its last stream is gone after a GOAWAY, or it failed.
+    /// The session has nothing more to read or write: the last stream ended after a GOAWAY, or the session failed.
     package mutating func sessionEnded() -> Action {
         switch phase {
         case .open, .noticed, .draining:

@@ -1,10 +1,10 @@
 package import NIOCore
 
-/// One HTTP/2 connection, server or client, as the last handler of its channel.
+/// An HTTP/2 connection, server or client, as the last handler of its channel.
 ///
-/// Reads are fed to the session; whatever they made ready is acted on when the session has returned; everything to be
-/// sent leaves in as few writes as there are read events. When the socket is behind, nothing more is serialised and
-/// nothing more is read, so that a peer that does not read holds a bounded amount of memory.
+/// Received bytes go to the session. Requests that become complete are dispatched after the session has returned, and the
+/// output of a read is sent in one flush. While the socket is not writable, nothing is serialised or read, so that a peer
+/// that does not read occupies a bounded amount of memory.
 package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnection {
     let applicationProtocol = ApplicationProtocol.http2
 
@@ -14,7 +14,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
 
     package enum Role {
         case server(any RequestHandler, ServerLoad)
-        /// `firstByte`: from sending a request to the head of its answer.
+        /// - Parameter firstByte: The timeout from sending a request to the head of its response.
         case client(ConnectionEvents, firstByte: TimeAmount)
 
         var isServer: Bool {
@@ -27,7 +27,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
 
     private let role: Role
 
-    /// The handler of a server, beside `role` so that a request need not take that apart.
+    /// The request handler of a server, stored separately so that the request path need not match `role`.
     private let requestHandler: (any RequestHandler)?
     let load: ServerLoad?
     let work = RunningWork()
@@ -45,14 +45,14 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     private var watch: ConnectionWatch
     private let watchTimer: ConnectionTimer
 
-    /// The streams that are open, each at `Exchange.slot`.
+    /// The open streams, each at the index `Exchange.slot`.
     private var exchanges: [Exchange?] = []
     private var freeSlots: [Int] = []
 
-    /// Requests received whole enough to be answered, in order, until the session has returned.
+    /// Requests to dispatch after the session has returned, in order.
     private var ready: [Exchange] = []
 
-    /// The field sections of the requests under way.
+    /// The total size of the field sections of in-flight requests.
     private var requestBytes = 0
 
     private var buffers: BufferAccount
@@ -65,10 +65,10 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
 
     private var cancels: TokenBucket
 
-    /// Who asked whether the server is there.
+    /// Called when the keepalive PING is acknowledged.
     private var pingAnswer: (() -> Void)?
 
-    /// When the read event under way began.
+    /// The start of the current or last read.
     private var readTime = NIODeadline.now()
 
     package init(
@@ -151,7 +151,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     }
 
     package func read(context: ChannelHandlerContext) {
-        // Not while the peer does not take what we send.
+        // Reading pauses while the peer does not read.
         if context.channel.isWritable {
             context.read()
         } else {
@@ -185,7 +185,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
 
     // MARK: Sending
 
-    /// Sends what the session has, as far as the socket takes it.
+    /// Writes the session's output while the socket is writable.
     private func flush() {
         guard let context, let session, !state.isClosed else { return }
         var hasWritten = false
@@ -206,8 +206,8 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         }
     }
 
-    /// Sees to it that what was just submitted leaves: with the end of the read under way, or as soon as the loop has
-    /// done what it is at, so that answers that become ready together leave together.
+    /// Schedules a flush: at the end of the current read, otherwise after the loop's current task, so that responses that
+    /// become ready together are sent together.
     private func setNeedsFlush() {
         guard !isReading, !isFlushScheduled else { return }
         isFlushScheduled = true
@@ -218,11 +218,12 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         }
     }
 
-    /// Sends what is left and ends our half; the channel closes with the peer's half, or soon without it. Closing over
-    /// input that was not read would make the kernel send RST, and the peer would lose the last answers.
+    /// Flushes the remaining output and closes our side. The channel closes when the peer closes its side, or after
+    /// `Limits.lingerMax`. If the socket were closed with unread input, the kernel would send RST and the peer could lose
+    /// the last responses.
     private func closeAfterFlush() {
         guard let context, let session, state.sessionEnded() == .close else { return }
-        // From here on nothing is answered, and nothing is held for the peer.
+        // No more responses are sent, and no more data is buffered for the peer.
         cancelExchanges()
         buffers.settle(0)
         let last = session.drain(bytesMax: limits.connectionWriteBytesMax / 4, allocator: context.channel.allocator)
@@ -234,11 +235,11 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         drainTimer = eventLoop.scheduleTask(in: limits.lingerMax) { bound.value.close(promise: nil) }
     }
 
-    /// The connection is gone: every exchange on it fails.
+    /// Fails all exchanges after the connection was closed.
     private func teardown() {
         state.channelInactive()
         retire()
-        // It holds whoever asked, and through it this.
+        // Breaks a reference cycle through the closure.
         pingAnswer = nil
         drainTimer?.cancel()
         drainTimer = nil
@@ -265,7 +266,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         return exchange
     }
 
-    /// When what is being read came.
+    /// The time of the current read.
     var now: NIODeadline { readTime }
 
     func headBegan() {
@@ -280,7 +281,8 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         watch.settingsAcknowledged()
     }
 
-    /// A section larger than the limits allow is not whole: `fields` has what came before the limit.
+    /// - Parameters:
+    ///   - fields: The section; if `isExcessive`, only the fields before the limit.
     func headReceived(on exchange: Exchange, fields: HeaderFields, isExcessive: Bool, endsStream: Bool) {
         switch role {
         case .server:
@@ -300,7 +302,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
                 return
             }
             if exchange.fields == nil {
-                // An interim answer (RFC 9110, 15.2): the final one is still to come.
+                // An interim response (RFC 9110, 15.2).
                 let isInterim = fields[.status]?.first == UInt8(ascii: "1")
                 if isInterim, !endsStream {
                     exchange.interimAnswers += 1
@@ -350,7 +352,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
             case .noError: .malformed
             case let code: .resetByPeer(code)
             }
-        // A server that turns requests away gets them on another connection, if at all.
+        // After a refused stream, further requests go to a new connection.
         if code == .refusedStream, !role.isServer { drain() }
         exchange.call?.failed(failure)
         exchange.call = nil
@@ -362,15 +364,15 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         if watch.hasCarriedEnough { setNeedsLook() }
     }
 
-    /// The answer is complete before the request is: what comes of that is thrown away for a while, so that a peer that is
-    /// just sending it is not interrupted, and what is wrong with it is still found.
+    /// The response was completed before the request. The rest of the request is discarded for up to `Limits.lingerMax`:
+    /// the peer is not interrupted while it sends, and its protocol errors are still detected.
     func answerEnded(on exchange: Exchange) {
         exchange.answeredAt = isReading ? readTime : .now()
         let unread = exchange.inbound.uncreditedBytes
         if unread > 0 { session?.consumeOnConnection(exchange.inbound.credit(unread)) }
     }
 
-    /// Turns a request away, which another connection may well take (RFC 9113, 8.7).
+    /// Refuses a request before processing, so that the client may retry it on another connection (RFC 9113, 8.7).
     private func refuse(_ exchange: Exchange, _ defence: Defence) {
         acted(defence)
         session?.reset(exchange, .refusedStream)
@@ -407,17 +409,17 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         }
     }
 
-    // MARK: Answering
+    // MARK: Responses
 
     private static let head = Array("HEAD".utf8)
 
     private func dispatchReady() {
         guard !ready.isEmpty, let requestHandler else { return }
-        // Swapped out, since an answer made at once may end a stream and so reach back into the session.
+        // Swapped out, since a synchronous response may close a stream and change `ready`.
         var batch: [Exchange] = []
         swap(&batch, &ready)
         for exchange in batch where exchange.connection != nil {
-            // What was reset counts until its work has noticed: a peer gets no more of it by resetting more.
+            // A reset stream counts until its task has ended, so that resets do not allow more concurrent work.
             guard work.count < limits.streamsOpenMax else {
                 refuse(exchange, .streams)
                 continue
@@ -431,7 +433,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
     func respond(_ response: HTTPResponse, on exchange: Exchange) {
         guard !exchange.hasResponded else { return }
         exchange.hasResponded = true
-        // The answer to HEAD has the fields of that to GET, its length included, and no body (RFC 9110, 9.3.2).
+        // The response to HEAD has the fields of GET, including content-length, and no body (RFC 9110, 9.3.2).
         let hasBody = !exchange.isHead && exchange.outbound.fill(with: response.body)
         session?.submitResponse(response.fields, hasBody: hasBody, on: exchange)
         setNeedsFlush()
@@ -455,7 +457,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
             session?.terminate(.noError)
             closeAfterFlush()
         case .disconnect:
-            // Not from inside a read.
+            // Scheduled, since the channel must not be closed from inside a read.
             let bound = NIOLoopBound(self, eventLoop: eventLoop)
             eventLoop.execute { bound.value.close() }
         }
@@ -466,7 +468,8 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         setNeedsFlush()
     }
 
-    /// Whether more of a body may be sent now. A streamed one goes on in the next slice if not; all else leaves before it.
+    /// Whether more of a body may be sent now. A streamed body that has used up the time slice continues in the next one;
+    /// other bodies are not limited.
     func mayContinue(_ exchange: Exchange) -> Bool {
         guard exchange.isBulk, !scheduler.mayContinue() else { return true }
         exchange.outbound.postpone()
@@ -491,7 +494,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         setNeedsFlush()
     }
 
-    // MARK: Asking
+    // MARK: Requests
 
     var acceptsRequests: Bool { session != nil && state.acceptsStreams && !isRetired }
 
@@ -524,13 +527,13 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         setNeedsFlush()
     }
 
-    /// Gives up on an exchange of ours: the peer is told, and whoever waits hears `failure`.
+    /// Fails a client's exchange and resets its stream.
     private func fail(_ exchange: Exchange, _ failure: HTTPFailure) {
         guard exchange.connection != nil else { return }
         exchange.call?.failed(failure)
         exchange.call = nil
         switch failure {
-        // Nobody waits for the answer any more, which may as well come.
+        // Above the rate of `Limits.cancels` the stream stays open and its response is discarded.
         case .cancelled, .timedOut:
             guard cancels.take(at: .now()) else { return }
         case .notConnected, .connectionLost, .resetByPeer, .unprocessed, .tooLarge, .malformed: break
@@ -547,17 +550,17 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
 
     // MARK: Ending
 
-    /// Takes no new streams from now on, and closes when the last one has ended.
+    /// Starts a graceful shutdown: accepts no new streams and closes when the last one has ended.
     package func drain() {
         retire()
-        // Answers that are let come and dropped hold nothing up.
+        // Abandoned streams must not delay the drain.
         if !role.isServer {
             for case let exchange? in exchanges where exchange.call == nil { session?.reset(exchange, .cancel) }
         }
         perform(state.drain())
     }
 
-    /// Cancels the work of every stream: those that make a body end it as broken.
+    /// Cancels the task of every stream. Streamed bodies end as broken.
     package func cancelExchanges() {
         for exchange in exchanges { exchange?.task?.cancel() }
     }
@@ -572,7 +575,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
 
     // MARK: Time
 
-    /// Looks whether anything has taken too long.
+    /// Checks all timeouts of the connection and its streams.
     private func look() {
         guard !state.isClosed else { return }
         let now = NIODeadline.now()
@@ -617,7 +620,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         if exchange.isWriteStalled(at: now, timeouts: timeouts, limits: limits) {
             acted(.slowReader)
             if context?.channel.isWritable == false {
-                // Nothing of this connection moves, RST_STREAM would not either.
+                // The whole connection is stalled, so RST_STREAM could not be sent either.
                 close()
             } else {
                 exchange.task?.cancel()
@@ -631,7 +634,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
             acted(.slowBody)
             exchange.inbound.failed(.timedOut)?.resume(returning: .failure(.timedOut))
         } else if let answeredAt = exchange.answeredAt, answeredAt + limits.lingerMax <= now {
-            // The rest of the request is not wanted (RFC 9113, 8.1).
+            // Stops the rest of the request after a complete response (RFC 9113, 8.1).
             session?.reset(exchange, .noError)
             setNeedsFlush()
         }
@@ -642,7 +645,7 @@ package final class HTTP2Handler: ChannelDuplexHandler, Connection, ClientConnec
         watchTimer.arm(watch.nextCheck(after: now), self) { $0.look() }
     }
 
-    /// Looks as soon as the loop has done what it is at: not from inside nghttp2.
+    /// Checks the timeouts after the loop's current task, outside nghttp2.
     private func setNeedsLook() {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.execute { bound.value.look() }

@@ -1,9 +1,9 @@
 package import NIOCore
 
-/// What one HTTP/2 peer may do that costs us and is worth nothing, as buckets that fill again with time. A value: told of
-/// each event and when it was, it says *go on* or *cut off, because*.
+/// Rate limits for frames of one HTTP/2 peer that cost work without carrying data. A value: each event returns whether
+/// to continue or to close the connection.
 ///
-/// nghttp2 counts such things too, but only while they are inside it, and later than is good for us.
+/// nghttp2 has similar limits, but they are higher and cover only its own queues.
 package struct PeerBudget {
     package enum Verdict: Equatable {
         case goOn
@@ -20,8 +20,8 @@ package struct PeerBudget {
     private var overhead: Overhead
     private let queuedFramesMax: Int
 
-    /// Window updates for each KiB that was sent, and for the end of each answer: two are usual, one for the stream and one
-    /// for the connection.
+    /// WINDOW_UPDATE frames allowed per KiB sent and per completed response. Usual are two: for the stream and for the
+    /// connection.
     private static let windowUpdatesEarned = 10
     private static let earningBytes = 1024
 
@@ -41,13 +41,13 @@ package struct PeerBudget {
         resets.take(at: now) ? .goOn : .cutOff(.resets)
     }
 
-    /// An answer was sent to its end. Balancers pass on the cancels of many clients: what is served earns half a reset.
+    /// A response was sent completely, which refunds half a reset: balancers forward the cancellations of many clients.
     package mutating func answerCompleted() {
         resets.giveBack(0.5)
         windowUpdatesLeft += Self.windowUpdatesEarned
     }
 
-    /// We had to reset a stream for what the peer did on it.
+    /// A stream was reset because of an error of the peer.
     package mutating func resetSent(at now: NIODeadline) -> Verdict {
         streamErrors.take(at: now) ? .goOn : .cutOff(.streamErrors)
     }
@@ -56,7 +56,7 @@ package struct PeerBudget {
         controlFrames.take(at: now) ? .goOn : .cutOff(.controlFrames)
     }
 
-    /// - Parameter count: Bytes of it, padding left out.
+    /// - Parameter count: The payload size without padding.
     package mutating func dataReceived(count: Int, endsStream: Bool) -> Verdict {
         overhead.wasUseful(count)
         guard count == 0, !endsStream else {
@@ -67,7 +67,7 @@ package struct PeerBudget {
         return emptyDataInARow <= emptyDataMax ? .goOn : .cutOff(.emptyData)
     }
 
-    /// Fields of a section that was asked for, by their size in RFC 9113, 6.5.2.
+    /// - Parameter bytes: The size of the section as defined by RFC 9113, 6.5.2.
     package mutating func fieldsReceived(bytes: Int) {
         overhead.wasUseful(bytes)
     }
@@ -79,17 +79,17 @@ package struct PeerBudget {
 
     package mutating func dataSent(bytes: Int) {
         overhead.wasUseful(bytes)
-        // By bytes and not by frames: a window opened by one byte at a time must not pay for itself.
+        // Counted in bytes, not frames: otherwise window updates of one byte would earn new ones.
         dataBytesUncounted += bytes
         windowUpdatesLeft += dataBytesUncounted / Self.earningBytes * Self.windowUpdatesEarned
         dataBytesUncounted %= Self.earningBytes
     }
 
-    /// A read event was taken in whole.
+    /// One read was processed.
     ///
     /// - Parameters:
-    ///   - bytes: Of the event, frames nobody knows and padding included.
-    ///   - queuedFrames: Frames of ours that wait to be serialised.
+    ///   - bytes: The size of the read, including unknown frames and padding.
+    ///   - queuedFrames: The number of queued outbound frames.
     package mutating func taken(bytes: Int, queuedFrames: Int) -> Verdict {
         overhead.took(bytes)
         if queuedFrames > queuedFramesMax { return .cutOff(.unreadAnswers) }

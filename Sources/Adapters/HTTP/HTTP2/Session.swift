@@ -1,10 +1,10 @@
 import CHTTP2
 import NIOCore
 
-/// A nghttp2 session, server or client: bytes in, events to its handler, bytes out.
+/// An nghttp2 session of a server or client: parses received bytes, reports events to its handler, serialises output.
 ///
-/// Single-owner by nghttp2's rules, so confined to the event loop of its `HTTP2Handler`, which owns it. All
-/// pointers stay in here and in `Callbacks`.
+/// Owned by its `HTTP2Handler` and confined to its event loop, since nghttp2 is not thread-safe. Unsafe pointers stay
+/// inside this type and `Callbacks`.
 final class Session {
     enum Role {
         case server
@@ -13,14 +13,14 @@ final class Session {
 
     enum Received {
         case taken
-        /// The session is beyond use; a GOAWAY with the reason may wait to be sent.
+        /// The session failed; a GOAWAY with the reason may be queued.
         case failed
     }
 
-    /// Why a session of ours is ended.
+    /// A violation by the peer for which the session is terminated.
     private enum Breach {
         case defence(Defence)
-        /// What nghttp2 lets through and RFC 9113 does not.
+        /// A protocol error (RFC 9113) that nghttp2 does not detect.
         case ofProtocol(HTTP2ErrorCode)
     }
 
@@ -30,46 +30,46 @@ final class Session {
     /// Created in `init`, freed in `deinit`.
     private let raw: OpaquePointer
 
-    /// Filled anew for each field section sent; nghttp2 copies out of it. Freed in `deinit`.
+    /// Refilled for each field section sent; nghttp2 copies from it. Freed in `deinit`.
     private let outgoingSection: UnsafeMutablePointer<nghttp2_nv>
     private var dateField = DateField()
     private static let sectionFieldsMax = 128
 
-    /// Safe because the handler owns the session: it makes it with itself and gives it up before it goes.
+    /// Safe because the handler owns the session, and releases it before it is deallocated itself.
     private unowned(unsafe) let handler: HTTP2Handler
 
-    /// What `drain` has serialised so far.
+    /// The output of the current `drain` call.
     private var output = ByteBuffer()
 
-    /// The field section being received, and whose it is: nghttp2 reports the fields of one section in a row.
+    /// The field section being received and its exchange. nghttp2 reports all fields of a section consecutively.
     private let section: FieldSectionBuffer
     private var exchangeInHead: Exchange?
 
-    /// Whose DATA frame is being sent: nghttp2 reports it sent next, by the stream's number.
+    /// The exchange of the DATA frame being sent, which nghttp2 reports next as sent, by stream id.
     private var exchangeInSend: Exchange?
 
-    /// How much the last `drain` came to, which is what the next is likely to.
+    /// The size of the last `drain` output, used as capacity for the next.
     private var outputBytesExpected = 1024
 
-    /// Of a server.
+    /// `nil` on a client.
     private var budget: PeerBudget?
     private var gaps = StreamGaps()
 
-    /// What was found from inside nghttp2, which cannot be ended from there.
+    /// A violation found inside a callback. The session is terminated after nghttp2 returns.
     private var breach: Breach?
 
-    /// Whether we ended it, and not nghttp2.
+    /// Whether `terminate` was called; otherwise a GOAWAY with an error comes from nghttp2.
     private var isTerminated = false
 
-    /// Whether the session was found to be beyond use while it was sending.
+    /// Whether a violation was found that requires termination.
     var isBreached: Bool { breach != nil }
 
-    /// Frames that waited to be sent when the one being received began, or what of it came last.
+    /// The number of queued frames before the current frame or read.
     private var queuedBefore = 0
 
     private var queuedFrames: Int { nghttp2_session_get_outbound_queue_size(raw) }
 
-    /// A PING is to follow the GOAWAY that waits to be sent.
+    /// Whether to send a PING after the queued GOAWAY.
     private var isPingDue = false
 
     init(role: Role, limits: Limits, handler: HTTP2Handler) {
@@ -82,22 +82,22 @@ final class Session {
 
         var callbacks: OpaquePointer?
         var option: OpaquePointer?
-        // These fail for want of memory alone, which Swift does not survive either.
+        // These fail only when memory is exhausted, where Swift would trap too.
         precondition(nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0, "no memory")
         defer {
             nghttp2_session_callbacks_del(callbacks)
             nghttp2_option_del(option)
         }
         Callbacks.install(on: callbacks)
-        // Credit is given for bytes that were consumed, not for bytes that arrived.
+        // Flow-control windows are credited when bytes are consumed, not when they arrive.
         nghttp2_option_set_no_auto_window_update(option, 1)
-        // nghttp2's own second line behind what is counted here, at its documented defaults but for `max_settings`.
+        // nghttp2's own limits as a second line of defence: the documented defaults, except for `max_settings`.
         nghttp2_option_set_max_outbound_ack(option, 1000)
         nghttp2_option_set_max_settings(option, 32)
         nghttp2_option_set_max_continuations(option, 8)
         nghttp2_option_set_stream_reset_rate_limit(option, 1000, 33)
         if role == .client {
-            // Some origins pad their field values with blanks; refusing their answers helps nobody.
+            // Some servers send field values with leading or trailing whitespace; their responses are accepted.
             nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1)
         }
         var session: OpaquePointer?
@@ -136,7 +136,7 @@ final class Session {
 
     // MARK: Bytes
 
-    /// Feeds bytes from the peer; events reach the handler before this returns.
+    /// Processes bytes from the peer. Events are reported to the handler before this returns.
     func receive(_ bytes: ByteBuffer) -> Received {
         queuedBefore = queuedFrames
         let result = bytes.withUnsafeReadableBytes { buffer in
@@ -150,14 +150,14 @@ final class Session {
         case _ where isBreached: terminateForBreach()
         case NGHTTP2_ERR_FLOODED.rawValue: cutOff(.controlFrames)
         case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue: cutOff(.continuations)
-        // Not HTTP/2: nothing is said.
+        // Not HTTP/2: nothing is sent.
         case NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue: break
         default: terminate(.internalError)
         }
         return .failed
     }
 
-    /// Serialises what is to be sent, up to about `bytesMax`. `nil` when there is nothing.
+    /// Serialises queued output, up to about `bytesMax`. `nil` if there is none.
     func drain(bytesMax: Int, allocator: ByteBufferAllocator) -> ByteBuffer? {
         guard nghttp2_session_want_write(raw) != 0 else { return nil }
         output = allocator.buffer(capacity: outputBytesExpected)
@@ -167,7 +167,7 @@ final class Session {
         }
         while output.readableBytes < bytesMax {
             var data: UnsafePointer<UInt8>?
-            // The bytes are nghttp2's until the next call of it, so they are copied at once.
+            // The bytes belong to nghttp2 and are valid until its next call, so they are copied.
             let count = nghttp2_session_mem_send(raw, &data)
             guard count > 0 else { break }
             output.writeBytes(UnsafeRawBufferPointer(start: data, count: count))
@@ -175,15 +175,14 @@ final class Session {
         return output.readableBytes > 0 ? output : nil
     }
 
-    /// Neither side has anything more to say: the connection may be closed.
+    /// Whether the session has nothing more to read or write, so that the connection may be closed.
     var isOver: Bool {
         nghttp2_session_want_read(raw) == 0 && nghttp2_session_want_write(raw) == 0
     }
 
     // MARK: Messages
 
-    /// Sends the field section of a final response, with `Date` if `fields` has none, and the exchange's outbound body after
-    /// it if `hasBody`.
+    /// Submits a final response: `fields`, with `Date` added if missing, and the exchange's outbound body if `hasBody`.
     func submitResponse(_ fields: HeaderFields, hasBody: Bool, on exchange: Exchange) {
         func submit(_ section: UnsafePointer<nghttp2_nv>, _ count: Int) {
             _ = withUnsafePointer(to: dataProvider(of: exchange)) { provider in
@@ -204,7 +203,7 @@ final class Session {
         }
     }
 
-    /// As `submitResponse`, on a new stream. `false` when no stream can be opened any more.
+    /// Submits a request on a new stream. Returns `false` if no more streams can be opened.
     func submitRequest(_ fields: HeaderFields, hasBody: Bool, on exchange: Exchange) -> Bool {
         withSection(fields) { section, count in
             let id = withUnsafePointer(to: dataProvider(of: exchange)) { provider in
@@ -216,7 +215,7 @@ final class Session {
         }
     }
 
-    /// The interim answer that asks for the body of a request that waits for it (RFC 9110, 10.1.1).
+    /// Submits `100 Continue` (RFC 9110, 10.1.1).
     func submitContinue(on exchange: Exchange) {
         withSection(Self.continueFields) { section, count in
             _ = nghttp2_submit_headers(
@@ -252,7 +251,7 @@ final class Session {
         }
     }
 
-    /// The exchange's outbound body has grown or ended.
+    /// Resumes the deferred outbound body of an exchange after it has new bytes or has ended.
     func resume(_ exchange: Exchange) {
         nghttp2_session_resume_data(raw, exchange.id)
     }
@@ -261,23 +260,23 @@ final class Session {
         nghttp2_submit_rst_stream(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), exchange.id, code.rawValue)
     }
 
-    /// Credits the peer for bytes of a body that were read, on the stream and on the connection.
+    /// Credits read body bytes to the windows of the stream and the connection.
     func consume(_ count: Int, on exchange: Exchange) {
         nghttp2_session_consume(raw, exchange.id, count)
     }
 
-    /// Likewise where the stream is gone and only the connection is left.
+    /// Credits bytes to the window of the connection only.
     func consumeOnConnection(_ count: Int) {
         nghttp2_session_consume_connection(raw, count)
     }
 
     // MARK: The connection
 
-    /// What a PING asks, told apart by its first byte when the answer brings it back.
+    /// The purpose of a PING, sent as the first byte of its payload, which the acknowledgement returns.
     enum Ping: UInt8 {
-        /// Whether everything sent before the notice of a drain has come in.
+        /// Follows the shutdown notice: its acknowledgement means that all earlier requests have arrived.
         case drain = 1
-        /// Whether the peer is there.
+        /// Checks that the peer is alive.
         case keepalive = 2
     }
 
@@ -286,21 +285,21 @@ final class Session {
         nghttp2_submit_ping(raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), &payload)
     }
 
-    /// The first step of a drain: GOAWAY with the highest stream id, and a PING behind it (RFC 9113, 6.8).
+    /// The first step of a graceful shutdown: GOAWAY with the highest stream id, then a PING (RFC 9113, 6.8).
     func submitShutdownNotice() {
         nghttp2_submit_shutdown_notice(raw)
-        // Not both at once: nghttp2 lets a PING overtake a GOAWAY, and then its answer would say nothing.
+        // Sent after the GOAWAY: nghttp2 sends a queued PING first, and its acknowledgement would then prove nothing.
         isPingDue = true
     }
 
-    /// GOAWAY with the last stream taken.
+    /// Submits GOAWAY with the last processed stream id.
     func submitGoAway() {
         nghttp2_submit_goaway(
             raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), nghttp2_session_get_last_proc_stream_id(raw),
             HTTP2ErrorCode.noError.rawValue, nil, 0)
     }
 
-    /// GOAWAY, and nothing but it from here on.
+    /// Ends the session: sends GOAWAY and nothing after it.
     func terminate(_ code: HTTP2ErrorCode) {
         isTerminated = true
         nghttp2_session_terminate_session(raw, code.rawValue)
@@ -356,7 +355,7 @@ final class Session {
         return carryOut(verdict)
     }
 
-    /// What the callback is to answer.
+    /// Stores a violation and returns the result for the nghttp2 callback.
     private func carryOut(_ verdict: PeerBudget.Verdict?) -> Int32 {
         guard case .cutOff(let defence) = verdict, breach == nil else { return 0 }
         breach = .defence(defence)
@@ -374,7 +373,7 @@ final class Session {
         case (.client, NGHTTP2_HCAT_RESPONSE), (.client, NGHTTP2_HCAT_HEADERS):
             exchangeInHead = exchange(on: streamID)
         default:
-            // Trailers of a request: nothing of ours reads them, but they are held to the same limits.
+            // Request trailers are ignored, but the same limits apply.
             exchangeInHead = nil
         }
     }
@@ -389,7 +388,7 @@ final class Session {
             return
         }
         guard exchange.answeredAt == nil else {
-            // Thrown away, and credited where others need it: on the stream the window is all that is taken.
+            // Discarded and credited to the connection only. Without stream credit the peer can send one more window.
             consumeOnConnection(data.count)
             return
         }
@@ -409,8 +408,8 @@ final class Session {
         if head.type == UInt8(NGHTTP2_SETTINGS.rawValue), head.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0,
             queuedFrames > queuedBefore + 1
         {
-            // The acknowledgement, and resets: windows of streams would have overflowed, which is no matter of the
-            // streams alone (RFC 9113, 6.9.2).
+            // nghttp2 queued more than the acknowledgement: it reset streams whose windows would overflow. RFC 9113, 6.9.2
+            // requires a connection error instead.
             breach = .ofProtocol(.flowControlError)
             return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
         }
@@ -460,15 +459,15 @@ final class Session {
         if type == NGHTTP2_RST_STREAM, frame.pointee.rst_stream.error_code == HTTP2ErrorCode.refusedStream.rawValue,
             role == .server, exchange(on: head.stream_id) == nil
         {
-            // A stream over the limit is turned away by nghttp2 itself until the limit is acknowledged.
+            // Until the peer acknowledges the stream limit, nghttp2 itself refuses streams above it.
             handler.acted(.streams)
         }
         if type == NGHTTP2_RST_STREAM, frame.pointee.rst_stream.error_code != HTTP2ErrorCode.noError.rawValue {
-            // Carried out when what is being sent has been: nghttp2 cannot be ended from inside.
+            // Acted on after the send call returns: the session cannot be terminated inside a callback.
             _ = carryOut(budget?.resetSent(at: handler.now))
         }
         if type == NGHTTP2_GOAWAY, !isTerminated, frame.pointee.goaway.error_code != HTTP2ErrorCode.noError.rawValue {
-            // What nghttp2 found by itself.
+            // A protocol error that nghttp2 detected.
             handler.acted(.protocolErrors)
         }
         guard type == NGHTTP2_HEADERS || type == NGHTTP2_DATA else { return }
@@ -493,7 +492,7 @@ final class Session {
 
     func streamClosed(_ streamID: Int32, code: HTTP2ErrorCode) {
         guard let exchange = exchange(on: streamID) else { return }
-        // nghttp2 may remember the stream a while; its exchange it must forget.
+        // nghttp2 may keep the closed stream, but must not keep the pointer to its exchange.
         nghttp2_session_set_stream_user_data(raw, streamID, nil)
         if exchangeInHead === exchange { exchangeInHead = nil }
         let uncredited = exchange.inbound.uncreditedBytes
@@ -511,7 +510,7 @@ final class Session {
         let producer = exchange.outbound.send(
             count, into: &output, lowWaterBytes: limits.streamWriteBytesMax / 2)
         if exchange.isBulk { handler.scheduler.sent(bytes: count) }
-        // A continuation resumed here runs later, as its own job on the loop: nothing reenters nghttp2.
+        // The resumed continuation runs later as its own job on the loop, so nghttp2 is not reentered.
         handler.resume(producer)
     }
 }

@@ -1,7 +1,7 @@
-/// The stream identifiers a client has passed over, which it can never use again (RFC 9113, 5.1.1).
+/// The stream identifiers that a client has skipped and must not use any more (RFC 9113, 5.1.1).
 ///
-/// nghttp2 takes a HEADERS frame on one of them for a late one and ignores it. Honest clients pass none over, so the last
-/// few gaps are all there is to remember.
+/// nghttp2 ignores HEADERS on such a stream instead of reporting an error. Well-behaved clients skip none, so remembering
+/// the last few gaps is enough.
 package struct StreamGaps {
     private var highest: Int32 = -1
     private var gaps: [ClosedRange<Int32>] = []
@@ -9,7 +9,7 @@ package struct StreamGaps {
 
     package init() {}
 
-    /// Whether a field section may begin on a stream. Those of the server, and trailers, are none of its business.
+    /// Whether HEADERS may open or continue this stream. Always `true` for server-initiated streams and for trailers.
     package mutating func mayBegin(_ id: Int32) -> Bool {
         guard id > 0, id % 2 == 1 else { return true }
         guard id > highest else { return !gaps.contains { $0.contains(id) } }

@@ -1,30 +1,30 @@
-/// What stopped a peer, or kept us from harm: the closed set that is logged, counted, and used as a label.
+/// A protection against hostile or broken peers. The raw values are metric labels and appear in the log.
 package enum Defence: String, Sendable, CaseIterable {
     // MARK: One connection of HTTP/2 (`PeerBudget`)
 
-    /// Streams opened and reset at once (CVE-2023-44487).
+    /// Streams that the peer opens and resets immediately (CVE-2023-44487).
     case resets
-    /// Streams that made us reset them (CVE-2025-8671).
+    /// Stream errors that make the server reset streams (CVE-2025-8671).
     case streamErrors = "stream-errors"
-    /// PING, SETTINGS and PRIORITY, each of which is answered or kept (CVE-2019-9512, -9513, -9515).
+    /// Floods of PING, SETTINGS and PRIORITY frames (CVE-2019-9512, -9513, -9515).
     case controlFrames = "control-frames"
-    /// DATA without a byte of it (CVE-2019-9518).
+    /// Empty DATA frames (CVE-2019-9518).
     case emptyData = "empty-data"
-    /// Windows opened by a little at a time (CVE-2019-9511).
+    /// Many small WINDOW_UPDATE frames (CVE-2019-9511).
     case windowUpdates = "window-updates"
-    /// Bytes that carry nothing: frames nobody knows, padding, records of TLS without plain text.
+    /// Bytes without payload: unknown frames, padding, TLS records without plain text.
     case overhead
-    /// Answers that wait because their peer does not read while it goes on asking (CVE-2019-9517).
+    /// Queued responses of a peer that sends requests without reading responses (CVE-2019-9517).
     case unreadAnswers = "unread-answers"
-    /// A field section spread over too many frames (CVE-2024-28182).
+    /// A field section split into too many CONTINUATION frames (CVE-2024-28182).
     case continuations
-    /// A field section far over its limits (CVE-2016-6581).
+    /// A field section that exceeds its limits (CVE-2016-6581).
     case headerFields = "header-fields"
-    /// The field sections of all unfinished requests together.
+    /// The total size of the field sections of a connection's unfinished requests.
     case requestBytes = "request-bytes"
-    /// More streams, or more work for streams that are gone, than a peer may have.
+    /// Too many streams, or too many running tasks of closed streams.
     case streams
-    /// A breach of HTTP that ends a connection.
+    /// A protocol error that ends the connection.
     case protocolErrors = "protocol-errors"
 
     // MARK: Time
@@ -32,11 +32,11 @@ package enum Defence: String, Sendable, CaseIterable {
     case handshakeTimeout = "handshake-timeout"
     case headersTimeout = "headers-timeout"
     case settingsTimeout = "settings-timeout"
-    /// A peer that does not say whether it is there.
+    /// A peer that does not answer PING.
     case keepaliveTimeout = "keepalive-timeout"
-    /// A request body that comes too slowly, or not at all.
+    /// A request body that arrives too slowly or stalls.
     case slowBody = "slow-body"
-    /// An answer that is not taken.
+    /// A response that the peer does not read.
     case slowReader = "slow-reader"
 
     // MARK: Single requests
@@ -51,8 +51,8 @@ package enum Defence: String, Sendable, CaseIterable {
     case handshakes
     case requestsInFlight = "requests-in-flight"
     case buffers
-    /// A header of the PROXY protocol that is missing or broken.
+    /// A missing or malformed PROXY protocol header.
     case proxyHeader = "proxy-header"
-    /// Tokens tried by one address.
+    /// Failed authentications from one address.
     case tokenGuesses = "token-guesses"
 }

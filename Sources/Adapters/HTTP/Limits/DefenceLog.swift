@@ -3,15 +3,15 @@ package import Metrics
 package import NIOCore
 import Synchronization
 
-/// Counts what the defences did, and says so: at once when one begins to act, and then at most once a second, however
-/// busy it is.
+/// Counts and logs the actions of the defences. Each defence logs its first action immediately and then at most one line
+/// a second.
 package final class DefenceLog: Sendable {
     private struct Entry {
         var total = 0
         var unsaid = 0
         var saidAt: NIODeadline?
 
-        /// Whom it was last, if that is known.
+        /// The last affected peer, if known.
         var peer: SocketAddress?
     }
 
@@ -28,7 +28,7 @@ package final class DefenceLog: Sendable {
             })
     }
 
-    /// - Parameter peer: Against whom.
+    /// Records one action of a defence.
     package func acted(_ defence: Defence, against peer: SocketAddress? = nil, at now: NIODeadline = .now()) {
         counters[defence]?.increment()
         entries.withLock { entries in
@@ -39,7 +39,7 @@ package final class DefenceLog: Sendable {
         say(defence, at: now)
     }
 
-    /// Says what went unsaid because it came too soon behind the last.
+    /// Logs the actions that were withheld by the rate limit.
     package func sayRest(at now: NIODeadline = .now()) {
         for defence in Defence.allCases { say(defence, at: now) }
     }
@@ -56,13 +56,13 @@ package final class DefenceLog: Sendable {
         }
         guard let said else { return }
         var metadata: Logger.Metadata = [
-            "reason": "\(defence.rawValue)", "times": "\(said.count)", "altogether": "\(said.total)",
+            "reason": "\(defence.rawValue)", "count": "\(said.count)", "total": "\(said.total)",
         ]
         if let address = said.peer?.ipAddress { metadata["peer"] = "\(address)" }
-        logger.notice("a defence acted", metadata: metadata)
+        logger.notice("defence triggered", metadata: metadata)
     }
 
-    /// How often a defence has acted.
+    /// The number of actions of a defence.
     package func count(of defence: Defence) -> Int {
         entries.withLock { $0[defence]?.total ?? 0 }
     }

@@ -1,68 +1,63 @@
 package import NIOCore
 
-/// What one HTTP/2 peer may make us hold, each with the reason for its figure.
+/// The limits for peers, each with the reason for its default.
 package struct Limits: Sendable {
-    /// Streams a peer may have open at once (SETTINGS_MAX_CONCURRENT_STREAMS). More than the 100 that RFC 9113 calls
-    /// the least sensible, few enough that their buffers stay small.
+    /// Concurrent streams of a peer (SETTINGS_MAX_CONCURRENT_STREAMS). More than the recommended minimum of 100
+    /// (RFC 9113, 6.5.2), and few enough that their buffers stay small.
     package var streamsOpenMax = 128
 
-    /// Size of one field section as RFC 9113, 6.5.2 counts it: name, value and 32 bytes a field. Announced to the peer
-    /// and enforced here, since nghttp2 only announces it.
+    /// Size of one field section as defined by RFC 9113, 6.5.2: name, value and 32 bytes per field. Sent to the peer and
+    /// enforced here, since nghttp2 only sends it.
     package var headerListBytesMax = 16_384
 
-    /// Fields in one section. A limit in bytes alone lets through sections of thousands of tiny fields.
+    /// Fields in one section. The limit in bytes alone would allow hundreds of tiny fields.
     package var headerFieldsMax = 100
 
-    /// A peer that goes on this many times over the limit of a field section is not mistaken, and is cut off.
+    /// The connection is closed when a field section exceeds `headerListBytesMax` by this factor: that is no mistake.
     package var headerExcessFactor = 4
 
-    /// Bytes of one stream's body that may wait for the peer's window before its producer is held.
+    /// High-water mark of one stream's unsent body bytes, at which its producer is suspended.
     package var streamWriteBytesMax = 65_536
 
-    /// Bytes handed to the socket and not yet taken by it, above which nothing more is serialised or read.
+    /// High-water mark of a connection's bytes not yet accepted by the socket, at which it stops writing and reading.
     package var connectionWriteBytesMax = 262_144
 
-    /// Flow-control window of a stream for what we receive (SETTINGS_INITIAL_WINDOW_SIZE).
+    /// Flow-control window of a stream for received data (SETTINGS_INITIAL_WINDOW_SIZE).
     package var streamWindowBytes: Int32 = 65_535
 
-    /// Flow-control window of a connection for what we receive.
+    /// Flow-control window of a connection for received data.
     package var connectionWindowBytes: Int32 = 1_048_576
 
-    /// The first line of a connection that speaks HTTP/1.1: twice the longest target there is an answer for.
+    /// Length of the first line of an HTTP/1.1 connection: twice `pathBytesMax`.
     package var requestLineBytesMax = 16_384
 
-    /// Requests on one connection before its peer is asked to make another, for the reason given at
-    /// `Timeouts.connectionAge`.
+    /// Requests on one connection, after which it is drained for the reason given at `Timeouts.connectionAge`.
     package var requestsPerConnectionMax = 100_000
 
-    /// What a peer has to take within `Timeouts.writeProgress` for a body to be taken for moving. Less would let one
-    /// byte a minute hold the rest.
+    /// Bytes a peer must read within `Timeouts.writeProgress`; with fewer the transfer counts as stalled. A lower figure
+    /// would let a peer that reads one byte a minute occupy a stream.
     package var writeProgressBytesMin = 4096
 
-    /// The least average rate of a body that is not streamed: that of a bad telephone line.
+    /// Minimum average rate of a request body that is not streamed: slower than any mobile network.
     package var bodyBytesPerSecondMin = 500
 
-    /// How much of a request nobody wanted is read so that its HTTP/1.1 connection can be used again.
+    /// Bytes of an unread request body that are discarded to keep an HTTP/1.1 connection usable.
     package var discardedBodyBytesMax = 65_536
 
-    /// Interim answers to one request that a client takes: a server has two to give, 100 and 103.
+    /// Interim responses per request that a client accepts. Servers send at most 100 and 103.
     package var interimAnswersMax = 16
 
-    /// So many at once, and so many a second after that.
+    /// The parameters of a token bucket.
     package struct Rate: Sendable, Equatable {
         package var burst: Int
         package var perSecond: Int
-
-        /// How long what was written last of a body that breaks off is given to be read before it does: some clients throw away
-        /// what comes together with the news (curl 7.88).
-        package var lastWordsWait: TimeAmount = .milliseconds(100)
 
         package init(burst: Int, perSecond: Int) {
             self.burst = burst
             self.perSecond = perSecond
         }
 
-        /// `200,20/s`: 1 to 999999 at once, and 0 to 999999 a second after that; `nil` for anything else.
+        /// Parses `200,20/s`: a burst of 1 to 999999 and a refill rate of 0 to 999999 a second; `nil` for other text.
         package init?(_ text: String) {
             guard let match = text.wholeMatch(of: /([0-9]{1,6}),([0-9]{1,6})\/s/), let burst = Int(match.output.1),
                 let perSecond = Int(match.output.2), burst > 0
@@ -71,81 +66,80 @@ package struct Limits: Sendable {
         }
     }
 
-    /// RST_STREAM from a peer. A browser that leaves a page resets a screen full of streams; nobody resets hundreds.
+    /// RST_STREAM frames received from a peer. A browser that leaves a page resets dozens of streams, not hundreds.
     package var resets = Rate(burst: 200, perSecond: 20)
 
-    /// Requests that a client takes back from a server by RST_STREAM, which servers count as the beginning of an attack
-    /// (CVE-2023-44487); beyond this the answer is let come, and dropped. Below what the strictest of servers in use take,
-    /// which is 200 in 30 seconds.
+    /// Requests that our client cancels by RST_STREAM, which servers may count as an attack (CVE-2023-44487). Above this
+    /// rate the client receives and discards the response instead. Below the strictest common server limit, 200 in 30
+    /// seconds.
     package var cancels = Rate(burst: 20, perSecond: 5)
 
-    /// RST_STREAM that a peer makes us send. Honest programs break the rules now and then, and not all the time.
+    /// RST_STREAM frames sent because of a peer's stream errors. Well-behaved peers cause few.
     package var streamErrors = Rate(burst: 100, perSecond: 10)
 
-    /// PING, SETTINGS and PRIORITY. Older browsers begin with a tree of priorities, and ping every few seconds.
+    /// PING, SETTINGS and PRIORITY frames received. Older browsers start with a priority tree and send a PING every few
+    /// seconds.
     package var controlFrames = Rate(burst: 500, perSecond: 50)
 
-    /// DATA frames in a row with nothing in them. Some programs end a stream with one; a few flush with one.
+    /// Consecutive empty DATA frames. Some programs end a stream with one; a few flush with one.
     package var emptyDataFramesMax = 100
 
-    /// Window updates that need no DATA of ours to answer to.
+    /// WINDOW_UPDATE frames allowed beyond those that our DATA frames explain.
     package var windowUpdatesSpare = 100
 
-    /// Bytes that may come without carrying anything: more than all PINGs of a connection's age.
+    /// Received bytes allowed without payload: more than all PINGs of a connection's lifetime.
     package var overheadBytesMax = 1_048_576
 
-    /// Frames of ours that may wait to be serialised: every stream of a peer with its head, its body and its end is a
-    /// tenth of it.
+    /// Outbound frames queued for serialisation. Head, body and end of `streamsOpenMax` streams are a tenth of it.
     package var queuedFramesMax = 5000
 
-    /// The field sections of all requests under way on one connection.
+    /// Total size of the field sections of all in-flight requests of one connection.
     package var requestBytesMax = 1_048_576
 
-    /// A path with its query (RFC 9110, 4.1 asks for 8000 at least).
+    /// Length of a path with its query. RFC 9110, 4.1 recommends at least 8000.
     package var pathBytesMax = 8000
 
-    /// The body of a request that is not a stream: larger ones have no meaning here.
+    /// Size of a request body that is not streamed. No operation needs a larger one.
     package var bodyBytesMax = 65_536
 
-    /// What the framing of a body in chunks may come to beside the body: nobody uses extensions, and a parser reads them
-    /// for as long as they last (RFC 9112, 7.1.1).
+    /// Total size of the chunk extensions of one body. They are unused, but a parser has to read them (RFC 9112, 7.1.1).
     package var chunkExtensionBytesMax = 4096
 
     // MARK: All connections of a listener together
 
-    /// Connections. A quiet one holds some 50 KiB.
+    /// Open connections. An idle connection needs about 50 KiB.
     package var connectionsMax = 8192
 
-    /// Connections from one address, or from one /64 of IPv6. Balancers and companies share addresses.
+    /// Connections from one IPv4 address or IPv6 /64 network. Balancers and companies share addresses.
     package var connectionsPerAddressMax = 1024
 
-    /// Handshakes of TLS under way, each of which costs a core a millisecond.
+    /// Concurrent TLS handshakes. Each takes about a millisecond of CPU time.
     package var handshakesMax = 256
 
-    /// Requests being answered that could not be answered at once.
+    /// Requests with a running task; those answered synchronously do not count.
     package var requestsInFlightMax = 4096
 
-    /// Bytes that wait to be read by us or by peers.
+    /// Total of buffered bytes, inbound and outbound.
     package var bufferBytesMax = 256 * 1_048_576
 
-    /// How long a draining connection waits for the answer to its PING before the final GOAWAY goes out anyway. A
-    /// round trip across the world is a third of it.
+    /// How long a draining connection waits for the PING acknowledgement before it sends the final GOAWAY: three round
+    /// trips around the world.
     package var drainNoticeMax: TimeAmount = .seconds(1)
 
-    /// How long what was written last of a body that breaks off is given to be read before it does: some clients throw away
-    /// what comes together with the news (curl 7.88).
+    /// The delay between the last bytes of a broken body and the reset of its stream. Some clients discard data that
+    /// arrives together with RST_STREAM (curl 7.88).
     package var lastWordsWait: TimeAmount = .milliseconds(100)
 
-    /// How long a connection whose session has ended waits for the peer to close its half, and a stream whose answer is
-    /// complete for the end of the request. Their input is thrown away.
+    /// How long an ended connection waits for the peer to close its side, and a stream with a complete response for the
+    /// end of its request. Their input is discarded.
     package var lingerMax: TimeAmount = .seconds(1)
 
-    /// How much input of a connection that has ended is thrown away before it is closed over it.
+    /// Bytes of input that an ended connection discards before it is closed.
     package var lingerBytesMax = 1_048_576
 
     package init() {}
 
-    /// What one connection can make us hold at worst, TLS and the library's own included.
+    /// The memory that one connection can occupy in the worst case, including TLS and nghttp2.
     package var worstConnectionBytes: Int {
         Int(connectionWindowBytes) + requestBytesMax + connectionWriteBytesMax + streamsOpenMax * streamWriteBytesMax
             + ServerLoad.connectionBytes

@@ -1,14 +1,14 @@
-/// Bytes taken in beside what they were good for. A value.
+/// Compares received bytes with the payload they carried. A value.
 package struct Overhead {
     private let spareBytes: Int
     private var takenBytes = 0
     private var usefulBytes = 0
 
-    /// How many bytes may be taken in for each that is worth something. A frame of one byte has nine more around it, a
-    /// record of TLS two dozen, and both are rare.
+    /// Received bytes allowed per payload byte. A one-byte DATA frame has 9 bytes of overhead and a one-byte TLS record
+    /// about 24; both are rare.
     private static let perUsefulByte = 8
 
-    /// - Parameter spareBytes: What may come without being good for anything.
+    /// - Parameter spareBytes: Received bytes allowed without any payload.
     package init(spareBytes: Int) {
         self.spareBytes = spareBytes
     }

@@ -1,5 +1,5 @@
-/// How many tasks of one connection's exchanges run. A stream that is reset is gone at once, the work for it only when it
-/// has noticed. Confined to the event loop of the connection.
+/// The number of running tasks of one connection. After a stream is reset its task still runs until it observes the
+/// cancellation. Confined to the event loop of the connection.
 final class RunningWork {
     private(set) var count = 0
 

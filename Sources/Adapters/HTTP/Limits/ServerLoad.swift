@@ -1,7 +1,7 @@
 import NIOCore
 import Synchronization
 
-/// What all connections of one listener hold together at this moment, and whether there is room for more.
+/// The resources in use by all connections of one listener, and their limits.
 package final class ServerLoad: Sendable {
     private let limits: Limits
     private let sharedAddresses: [AddressRange]
@@ -12,10 +12,10 @@ package final class ServerLoad: Sendable {
     private let requests = Atomic(0)
     private let bufferBytes = Atomic(0)
 
-    /// What a connection holds when nothing waits on it, TLS included.
+    /// The memory of an idle connection, including TLS.
     package static let connectionBytes = 50 * 1024
 
-    /// - Parameter sharedAddresses: Those behind which there are many peers.
+    /// - Parameter sharedAddresses: Addresses of proxies, which are exempt from the limit per address.
     package init(limits: Limits, sharedAddresses: [AddressRange], defences: DefenceLog) {
         self.limits = limits
         self.sharedAddresses = sharedAddresses
@@ -26,14 +26,14 @@ package final class ServerLoad: Sendable {
         defences.acted(defence, against: peer)
     }
 
-    /// Sees to it that nothing defences did stays unsaid.
+    /// Logs the actions of defences that were withheld by the log's rate limit.
     func sayRest() {
         defences.sayRest()
     }
 
     // MARK: Connections
 
-    /// Whether there is room for one more connection; it is counted if so, until `connectionEnded`.
+    /// Counts a new connection until `connectionEnded()`. Returns `false` if the limit is reached.
     func connectionBegan(on channel: any Channel) -> Bool {
         guard Self.take(connections, max: limits.connectionsMax) else {
             acted(.connections, against: channel.remoteAddress)
@@ -46,7 +46,7 @@ package final class ServerLoad: Sendable {
         connections.subtract(1, ordering: .relaxed)
     }
 
-    /// Likewise for one more from that address, until `connectionEnded(from:)`.
+    /// Counts a new connection from this address until `connectionEnded(from:)`. Returns `false` if the limit is reached.
     func connectionBegan(from address: SocketAddress) -> Bool {
         guard let key = key(address) else { return true }
         let isTaken = connectionsByAddress.withLock { counts in
@@ -71,7 +71,7 @@ package final class ServerLoad: Sendable {
         sharedAddresses.contains { $0.contains(address) } ? nil : PeerKey(address)
     }
 
-    /// Connections by what is spoken on them: open now, and taken so far.
+    /// The open and accepted connections of one protocol.
     private final class Spoken: Sendable {
         let open = Atomic(0)
         let taken = Atomic(0)
@@ -82,7 +82,7 @@ package final class ServerLoad: Sendable {
     ]
     private let spoken = kinds.map { _ in Spoken() }
 
-    /// It is known now what a connection is.
+    /// Counts a connection by its negotiated protocol.
     func connectionSpeaks(
         _ applicationProtocol: ApplicationProtocol, isEncrypted: Bool, until closed: EventLoopFuture<Void>
     ) {
@@ -99,7 +99,7 @@ package final class ServerLoad: Sendable {
         package let taken: Int
     }
 
-    /// A value for each kind, those of which there are none among them.
+    /// The numbers of connections by protocol and encryption, including zero values.
     package var connectionsByKind: [Connections] {
         zip(Self.kinds, spoken).map { kind, spoken in
             Connections(
@@ -126,7 +126,7 @@ package final class ServerLoad: Sendable {
 
     // MARK: Requests
 
-    /// Whether one more request may be worked on; it is counted if so, until `requestEnded`.
+    /// Counts a new request until `requestEnded()`. Returns `false` if a limit is reached.
     func requestBegan(from peer: SocketAddress?) -> Bool {
         guard !isShort else {
             acted(.buffers, against: peer)
@@ -147,20 +147,19 @@ package final class ServerLoad: Sendable {
 
     // MARK: Memory
 
-    /// A connection buffers more than before, or less.
+    /// Adds a connection's change of buffered bytes.
     func buffered(_ change: Int) {
         bufferBytes.add(change, ordering: .relaxed)
     }
 
     package var bufferedBytes: Int { bufferBytes.load(ordering: .relaxed) }
 
-    /// Whether more is held than was meant to be: nothing is begun then, and peers that have us hold something are not
-    /// read from.
+    /// Whether the memory limit is exceeded. New requests are refused then, and peers with buffered data are not read.
     var isShort: Bool { bufferedBytes + openConnections * Self.connectionBytes > limits.bufferBytesMax }
 
     // MARK: Counting
 
-    /// Takes one of `max`, unless they are all taken.
+    /// Increments the counter unless it has reached `max`.
     private static func take(_ count: borrowing Atomic<Int>, max: Int) -> Bool {
         guard count.add(1, ordering: .relaxed).newValue > max else { return true }
         count.subtract(1, ordering: .relaxed)
@@ -168,8 +167,8 @@ package final class ServerLoad: Sendable {
     }
 }
 
-/// What one connection has told its server's load that it buffers. A value, told in steps, so that a connection that
-/// moves costs nothing.
+/// Reports the buffered bytes of one connection to `ServerLoad`. A value that reports changes in steps of 16 KiB, so that
+/// most changes need no atomic operation.
 struct BufferAccount {
     private let load: ServerLoad?
     private var toldBytes = 0

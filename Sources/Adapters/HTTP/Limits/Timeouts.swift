@@ -1,54 +1,54 @@
 package import NIOCore
 
-/// How long a peer may take over each thing, with the reason for the figure. Bytes that trickle in extend none of the
-/// deadlines for handshakes and heads: they run from the beginning of the thing to its end.
+/// The timeouts for peers, each with the reason for its default.
+///
+/// Deadlines of handshakes and field sections cover the whole step: single bytes that arrive do not extend them.
 package struct Timeouts: Sendable {
-    /// From accepting a connection to its first request's first bytes: PROXY header, TLS handshake, preface. Three
-    /// round trips across the world, and one packet lost.
+    /// From accepting a connection to the first bytes of the first request: PROXY header, TLS handshake, preface. Enough
+    /// for three long round trips and one lost packet.
     package var handshake: TimeAmount = .seconds(10)
 
-    /// From the first byte of a field section to its last: it fits into a few packets.
+    /// From the first to the last byte of a field section, which fits into a few packets.
     package var headers: TimeAmount = .seconds(10)
 
-    /// How long the answer to a request may take that is not streamed: a wait for a turn at Zoom, a call to it, another
-    /// after a lost connection. Streams end when they end.
+    /// From a request to its response: waiting for a rate limit permit, the upstream call and one retry. Does not apply
+    /// to streamed responses.
     package var request: TimeAmount = .seconds(30)
 
-    /// How long a reader waits for more of a body that comes in. Whoever streams into us may pause to make the next
-    /// line, and a program that takes longer than this has mostly gone away.
+    /// The longest pause in a request body. A client that streams may pause to produce the next line; a longer pause
+    /// usually means that it is gone.
     package var bodySilence: TimeAmount = .seconds(60)
 
-    /// How long a body may come in before its average rate is looked at (`Limits.bodyBytesPerSecondMin`).
+    /// How long a body may be received before its average rate is checked (`Limits.bodyBytesPerSecondMin`).
     package var bodyRateGrace: TimeAmount = .seconds(10)
 
-    /// How long something may wait for a peer that takes less than `Limits.writeProgressBytesMin` of it.
+    /// The period in which a peer must read at least `Limits.writeProgressBytesMin` of the waiting bytes.
     package var writeProgress: TimeAmount = .seconds(30)
 
-    /// Likewise for streamed bodies: honest consumers pause to commit what they have read, and a stream that waits
-    /// costs 64 KiB.
+    /// The same for streamed bodies. Well-behaved consumers pause to commit the records that they have read, and a waiting
+    /// stream costs only 64 KiB.
     package var writeProgressBulk: TimeAmount = .seconds(300)
 
-    /// How long a connection may be without a request under way. Above the 60 seconds that balancers keep theirs, so
-    /// that they close first and no request meets a connection that is being closed.
+    /// How long a connection may be idle. Longer than the usual 60 seconds of balancers, so that they close first and do
+    /// not send requests on a closing connection.
     package var idle: TimeAmount = .seconds(120)
 
-    /// How long nothing may come from a peer with a stream open before it is asked whether it is still there. HTTP/2
-    /// alone.
+    /// How long a peer with open streams may be silent before it gets a PING. HTTP/2 only.
     package var keepalive: TimeAmount = .seconds(30)
 
-    /// How long it may take to answer that.
+    /// From sending a PING to its acknowledgement.
     package var keepaliveAnswer: TimeAmount = .seconds(10)
 
-    /// How long it may take to acknowledge our SETTINGS, until which our limits do not bind it (RFC 9113, 6.5.3).
+    /// From sending our SETTINGS to the acknowledgement. Until then our limits do not bind the peer (RFC 9113, 6.5.3).
     package var settingsAcknowledgement: TimeAmount = .seconds(10)
 
-    /// How old a connection may grow, give or take a tenth, before its peer is asked to make another: so that clients
-    /// find new replicas, and do not all look for them at once.
+    /// The maximum age of a connection, with 10% jitter, after which it is drained. Clients then reconnect and find new
+    /// replicas, but not all at the same time.
     package var connectionAge: TimeAmount = .hours(1)
 
     package init() {}
 
-    /// The age for one connection: somewhere within a tenth of `connectionAge`.
+    /// `connectionAge` with a random deviation of up to 10%.
     var connectionAgeWithJitter: TimeAmount {
         let tenth = connectionAge.nanoseconds / 10
         return .nanoseconds(connectionAge.nanoseconds + (tenth > 0 ? Int64.random(in: -tenth...tenth) : 0))

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// So many at once, and so many a second after that.
+/// A token bucket: allows `burst` events at once and `perSecond` events a second after that.
 struct TokenBucket {
     private let size: Double
     private let perSecond: Double
@@ -14,7 +14,7 @@ struct TokenBucket {
         filledAt = now
     }
 
-    /// Whether there is one more to be had now; takes it if so.
+    /// Takes a token. Returns `false` if the bucket is empty.
     mutating func take(at now: NIODeadline) -> Bool {
         left = min(size, left + Double((now - filledAt).nanoseconds) / 1e9 * perSecond)
         filledAt = now

@@ -4,17 +4,17 @@ import NIOCore
     import Glibc
 #endif
 
-/// A listener could not be opened.
+/// The reason why a listener could not be opened.
 package struct BindFailure: Error, Sendable, Equatable, CustomStringConvertible {
     package enum Cause: Sendable, Equatable {
-        /// The host has no address.
+        /// The host name does not resolve.
         case unknownHost
-        /// No interface of this machine has the address, or there is no such family of addresses here.
+        /// The address belongs to no interface of this machine, or its address family is not available.
         case addressNotAvailable
         case portInUse
-        /// The port is one of those below 1024, and this program has no right to them.
+        /// The port is below 1024 and the process lacks the privilege to bind it.
         case notPermitted
-        /// The system's own word.
+        /// Another error; the text is the system's.
         case other(String)
     }
 
@@ -39,7 +39,7 @@ package struct BindFailure: Error, Sendable, Equatable, CustomStringConvertible 
             }
     }
 
-    /// Whether another host would help, and not another port.
+    /// Whether the host is the cause, not the port.
     package var isOfHost: Bool {
         switch cause {
         case .unknownHost, .addressNotAvailable: true

@@ -1,8 +1,9 @@
 package import NIOCore
 
-/// The beginning of a connection: hears whom it is from and what it speaks, and leaves it to the handler for that.
+/// Sets up a server connection: reads the PROXY header, runs the TLS handshake, detects the HTTP version and then
+/// replaces itself by the handler for that version.
 ///
-/// Last in the channel until then, behind the handler for TLS if there is one; all of it has `Timeouts.handshake`.
+/// It is the last handler of the channel until then. All steps together have the deadline `Timeouts.handshake`.
 package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, ServedConnection {
     package typealias InboundIn = ByteBuffer
     package typealias InboundOut = ByteBuffer
@@ -28,7 +29,7 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
 
     package var eventLoop: any EventLoop { executor.eventLoop }
 
-    /// - Parameter greeted: Hears which handler the connection was left to.
+    /// - Parameter greeted: Called with the handler that takes over the connection.
     package init(
         configuration: HTTPServer.Configuration, requestHandler: any RequestHandler, load: ServerLoad,
         executor: EventLoopExecutor, address: SocketAddress?, greeted: @escaping (any ServedConnection) -> Void
@@ -73,7 +74,7 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
         context.fireChannelInactive()
     }
 
-    /// Whose connection it is, is known now.
+    /// Counts the connection for its client address once that is known; closes it if there are too many.
     private func admit() {
         guard let context, let address else { return }
         guard load.connectionBegan(from: address) else {
@@ -103,7 +104,7 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
             switch event.applicationProtocol {
             case .http2: hand(to: .http2)
             case .http1: hand(to: .http1)
-            // Without ALPN there is no HTTP/2 over TLS (RFC 9113, 3.2).
+            // HTTP/2 over TLS requires ALPN (RFC 9113, 3.2).
             case nil: phase = .firstBytes
             }
         } else {
@@ -126,7 +127,7 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
             case .header(let source, let length):
                 buffered.moveReaderIndex(forwardBy: length)
                 address = source ?? address
-                // A balancer that connects on its own account is no peer to be counted.
+                // A balancer's own connections (health checks) do not count for an address.
                 if source != nil { admit() }
                 guard phase == .proxyHeader else { return }
                 if configuration.tls == nil {
@@ -156,13 +157,13 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
         load.acted(defence, against: address)
     }
 
-    /// Not HTTP: nothing is said.
+    /// Closes without a response, since the peer does not speak HTTP.
     private func refuse() {
         acted(.protocolErrors)
         close()
     }
 
-    /// Puts the handler for TLS in front of this one, and what has come already through it.
+    /// Adds the TLS handler before this one and passes it the bytes received so far.
     private func startTLS() {
         guard let context, let tls = configuration.tls, phase == .handshake else { return }
         guard load.handshakeBegan(with: address) else {
@@ -220,7 +221,7 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
 
     // MARK: The server
 
-    /// A connection that has not said anything yet may be about to.
+    /// Closes after a short delay, since the first request may be in transit.
     package func drain() {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         deadline?.cancel()

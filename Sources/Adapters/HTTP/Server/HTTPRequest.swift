@@ -1,24 +1,24 @@
-/// A request as it came, its field section complete and valid by the rules of HTTP. What came over HTTP/1.1 is said in
-/// the words of HTTP/2: `:method`, `:path`, `:authority` and lower-case names.
+/// A request with a complete, validated field section. HTTP/1.1 requests are converted to HTTP/2 form: `:method`,
+/// `:path`, `:authority` and lower-case names.
 package struct HTTPRequest: Sendable {
     package let fields: HeaderFields
     package let body: BodyReader
     package let peer: PeerInfo
 
-    // Places in `fields` and not slices of it: a request is copied more often than it is looked at.
+    // Ranges in `fields` instead of slices: copying them needs no reference counting.
     private let methodRange: Range<Int>
     private let targetRange: Range<Int>
 
-    /// Of the target, what is before its query.
+    /// The end of the path, where the query starts.
     private let pathEnd: Int
 
-    /// Whether the peer sends its body only when it is told to (RFC 9110, 10.1.1).
+    /// Whether the peer waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1).
     let awaitsContinue: Bool
 
-    /// The length the body is said to have; 0 where nothing is said.
+    /// The value of `Content-Length`; 0 if absent.
     let contentLength: Int
 
-    /// - Throws: what the parsers of HTTP let through and we do not.
+    /// - Throws: `Refusal` for requests that the HTTP parsers accept but this server does not.
     init(
         fields: HeaderFields, body: BodyReader, peer: PeerInfo, targetBytesMax: Int
     ) throws(Refusal) {
@@ -34,7 +34,7 @@ package struct HTTPRequest: Sendable {
 
         let authority = known[2].map { fields.value(at: $0) }
         let host = known[3].map { fields.value(at: $0) }
-        // Whoever looks at the one must find what whoever looks at the other does (RFC 9113, 8.3.1).
+        // `:authority` and `Host` must be equal, since intermediaries may use either (RFC 9113, 8.3.1).
         if let authority, let host, !authority.equalsIgnoringCase(host) { throw .malformed }
         if let name = authority ?? host, name.isEmpty || !name.allSatisfy(Self.isAuthority) { throw .malformed }
 
@@ -54,7 +54,7 @@ package struct HTTPRequest: Sendable {
         .method, .path, .authority, .host, .expect, .contentEncoding, .contentLength,
     ]
 
-    /// Fields of a request that are no lists and so may come once (RFC 9110, 5.3; W3C Trace Context, 3.2).
+    /// Request fields that must not be repeated, since they are not lists (RFC 9110, 5.3; W3C Trace Context, 3.2).
     private static let singletons: [FieldName] = [
         .authorization, .contentLength, .contentRange, .contentType, .date, .from, .host, .ifModifiedSince, .ifRange,
         .ifUnmodifiedSince, .maxForwards, .proxyAuthorization, .range, .referer, .requestID, .traceparent, .userAgent,
@@ -64,9 +64,9 @@ package struct HTTPRequest: Sendable {
     private static let options = Array("OPTIONS".utf8)
     private static let asterisk = Array("*".utf8)
 
-    /// Origin form, or the asterisk of OPTIONS (RFC 9112, 3.2).
+    /// Validates the target: origin form, or `*` for OPTIONS (RFC 9112, 3.2).
     ///
-    /// - Returns: Where its path ends.
+    /// - Returns: The end of its path.
     private static func pathEnd(of target: ArraySlice<UInt8>, _ method: ArraySlice<UInt8>) throws(Refusal) -> Int {
         guard target.first == UInt8(ascii: "/") else {
             guard target.elementsEqual(asterisk), method.elementsEqual(options) else { throw .malformed }
@@ -79,7 +79,7 @@ package struct HTTPRequest: Sendable {
             guard index < bytes.count else { return index }
             let end = index
             guard bytes[index] == UInt8(ascii: "?") else { return nil }
-            // Queries are written with less care, and nothing is found by them.
+            // Queries are validated less strictly: clients encode them carelessly, and they do not affect routing.
             while index < bytes.count {
                 guard (0x21...0x7E).contains(bytes[index]), bytes[index] != UInt8(ascii: "#") else { return nil }
                 index += 1
@@ -90,7 +90,7 @@ package struct HTTPRequest: Sendable {
         return target.startIndex + end
     }
 
-    /// Bytes of ASCII, a bit for each.
+    /// A set of ASCII bytes as a bit set.
     private struct ByteSet {
         private var low: UInt64 = 0
         private var high: UInt64 = 0
@@ -108,11 +108,11 @@ package struct HTTPRequest: Sendable {
         }
     }
 
-    /// What can stand in a path (RFC 3986, 3.3).
+    /// The bytes allowed in a path (RFC 3986, 3.3).
     private static let pathBytes = ByteSet(
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=:@%/")
 
-    /// What can stand in an authority: no user, no path, no blanks. Which hosts there are is not known here.
+    /// Whether a byte is allowed in an authority: no user information, path or whitespace. The host name is not checked.
     static func isAuthority(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "@"), UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: ","),
@@ -123,18 +123,18 @@ package struct HTTPRequest: Sendable {
         }
     }
 
-    /// The request method, as sent: methods are case-sensitive (RFC 9110, 9.1).
+    /// The request method, which is case-sensitive (RFC 9110, 9.1).
     package var method: ArraySlice<UInt8> { fields.value(at: methodRange) }
 
-    /// `:path` as sent, undecoded, with its query.
+    /// `:path` with its query, percent-encoded as received.
     package var target: ArraySlice<UInt8> { fields.value(at: targetRange) }
 
-    /// The target up to its query.
+    /// The target without its query, percent-encoded as received.
     package var path: ArraySlice<UInt8> {
         fields.value(at: targetRange.lowerBound..<pathEnd)
     }
 
-    /// What follows the first question mark, if there is one.
+    /// The query after the first question mark, percent-encoded; `nil` without a question mark.
     package var query: ArraySlice<UInt8>? {
         pathEnd < targetRange.upperBound ? fields.value(at: pathEnd + 1..<targetRange.upperBound) : nil
     }

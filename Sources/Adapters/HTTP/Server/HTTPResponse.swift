@@ -1,18 +1,18 @@
 package import NIOCore
 
-/// A response whose body is known.
+/// A response with a complete body.
 package struct HTTPResponse: Sendable {
-    /// Begins with `:status`.
+    /// The field section, starting with `:status`.
     package var fields: HeaderFields
     package var body: ByteBuffer
 
-    /// From a prepared field section, which begins with `:status`.
+    /// - Parameter fields: A prepared field section, which starts with `:status`.
     package init(fields: HeaderFields, body: ByteBuffer = ByteBuffer()) {
         self.fields = fields
         self.body = body
     }
 
-    /// `:status`; 0 if there is none that is one.
+    /// The value of `:status`; 0 if it is missing.
     package var status: Int {
         fields.leadingStatus
     }

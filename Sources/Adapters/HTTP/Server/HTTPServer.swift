@@ -4,11 +4,12 @@ package import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// A listener for HTTP/2 and HTTP/1.1, in clear text or over TLS.
+/// A server for HTTP/2 and HTTP/1.1 on one listening socket, in clear text or over TLS.
 ///
-/// Over TLS, ALPN decides which (RFC 7301); in clear text the first bytes do (RFC 9113, 3.3).
+/// The HTTP version is negotiated by ALPN over TLS (RFC 7301) and detected from the first bytes in clear text
+/// (RFC 9113, 3.3).
 package final class HTTPServer: Service {
-    /// How a listener treats its peers.
+    /// The configuration of a listener.
     package struct Configuration: Sendable {
         package var limits = Limits()
         package var timeouts = Timeouts()
@@ -16,16 +17,17 @@ package final class HTTPServer: Service {
         /// `nil` for clear text.
         package var tls: ServerCertificate?
 
-        /// Whose connections begin with a header of the PROXY protocol, which is believed; nobody else's do.
+        /// Addresses whose connections must start with a PROXY protocol header, which is trusted. Other peers must not
+        /// send one.
         package var proxyProtocolTrusted: [AddressRange] = []
 
-        /// Whose address stands for many peers.
+        /// Addresses of proxies that forward for many clients; exempt from the limit per address.
         package var trustedProxies: [AddressRange] = []
 
-        /// How long connections are still taken after the service was asked to stop, so that balancers hear of it first.
+        /// How long new connections are still accepted after shutdown was requested, until balancers stop sending.
         package var shutdownDelay = TimeAmount.zero
 
-        /// How long requests under way may take to end after that.
+        /// How long in-flight requests may take after `shutdownDelay`.
         package var shutdownGrace = TimeAmount.seconds(20)
 
         package init() {}
@@ -36,21 +38,21 @@ package final class HTTPServer: Service {
     private let logger: Logger
     private let connections: OpenConnections
 
-    /// What its connections hold together.
+    /// The resources in use by its connections.
     package let load: ServerLoad
 
     private let listener: any Channel
     private let shutdownBegan: @Sendable () -> Void
 
-    /// Where it listens; names the port where the system chose it.
+    /// The address of the listening socket, with the port chosen by the system if 0 was requested.
     package let address: SocketAddress
 
-    /// Binds at once, so that a port in use is known before anything else is started.
+    /// Binds the socket immediately, so that a port conflict is reported before other services start.
     ///
     /// - Parameters:
-    ///   - port: 0 lets the system choose.
-    ///   - defences: What counts what peers are refused; one of its own if not given.
-    ///   - shutdownBegan: Hears at once that the server was asked to stop.
+    ///   - port: The port; 0 lets the system choose one.
+    ///   - defences: Counts and logs the actions of defences; by default a new instance.
+    ///   - shutdownBegan: Called as soon as shutdown is requested.
     /// - Throws: `BindFailure`.
     package init(
         host: String, port: Int, group: MultiThreadedEventLoopGroup, handler: any RequestHandler,
@@ -72,9 +74,9 @@ package final class HTTPServer: Service {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 1024)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            // Answers wait in the socket behind what a stream has put there, so it takes no more than keeps it busy.
+            // Limits unsent data in the socket, since responses queue behind the data of streams there.
             .childChannelOption(.tcpOption(.notSentLowWater), value: Self.unsentBytesMax)
-            // One read of the socket a turn: a busy connection does not hold up the others of its loop.
+            // One read per poll, so that a busy connection does not delay the others on its loop.
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: bytesMax / 4, high: bytesMax))
             .childChannelInitializer { channel in
@@ -109,15 +111,14 @@ package final class HTTPServer: Service {
         }
     }
 
-    /// Bytes that the socket takes ahead of what the network does: twice a slice of streams, so that it does not run dry
-    /// between two of them.
+    /// Unsent bytes that a socket accepts: two time slices of streams, so that it does not run empty between slices.
     private static let unsentBytesMax = 2 * StreamScheduler.sliceBytesMax
 
-    /// How often it is looked whether memory is short, and what defences have done of late.
+    /// The interval for checking the memory limit and logging the actions of defences.
     private static let loadInterval = TimeAmount.milliseconds(250)
 
-    /// Serves until the service group shuts down; then, after `shutdownDelay`, takes no new connection, lets the requests
-    /// under way end, and returns. What has not ended after `shutdownGrace` is cut off.
+    /// Serves until the service group shuts down. After `shutdownDelay` it accepts no new connections, waits for in-flight
+    /// requests and returns. Requests still running after `shutdownGrace` are cancelled.
     package func run() async throws {
         let watch = group.next().scheduleRepeatedTask(initialDelay: Self.loadInterval, delay: Self.loadInterval) {
             [load, connections] _ in
@@ -133,10 +134,10 @@ package final class HTTPServer: Service {
         let connections = connections
         let grace = configuration.shutdownGrace
         let deadline = group.next().scheduleTask(in: grace) { [logger] in
-            logger.warning("cutting off the requests that are still under way", metadata: ["after": "\(grace)"])
+            logger.warning("cancelling the requests that are still in flight", metadata: ["after": "\(grace)"])
             connections.cancelExchanges()
         }
-        // The bodies being cut off get a moment for their last words.
+        // Cancelled streams get one second to send their last lines.
         let end = group.next().scheduleTask(in: grace + .seconds(1)) { connections.close() }
         await connections.allClosed()
         deadline.cancel()
@@ -144,7 +145,7 @@ package final class HTTPServer: Service {
     }
 }
 
-/// The connections of one server, so that all of them can be drained.
+/// The set of open connections of one server, for draining.
 private final class OpenConnections: Sendable {
     private struct State {
         var open: [ObjectIdentifier: NIOLoopBound<any ServedConnection>] = [:]
@@ -154,14 +155,14 @@ private final class OpenConnections: Sendable {
 
     private let state = Mutex(State())
 
-    /// Names the connection of a channel, until that closes.
+    /// Returns the key of a channel's connection, and removes the connection when the channel closes.
     func makeID(of channel: any Channel) -> ObjectIdentifier {
         let id = ObjectIdentifier(channel)
         channel.closeFuture.whenComplete { _ in self.remove(id) }
         return id
     }
 
-    /// Keeps a connection, in place of what greeted it.
+    /// Stores a connection, or replaces `ConnectionGreeter` by the handler that took over.
     func keep(_ connection: any ServedConnection, as id: ObjectIdentifier) {
         let bound = NIOLoopBound(connection, eventLoop: connection.eventLoop)
         let isDraining = state.withLock { state in
@@ -190,7 +191,7 @@ private final class OpenConnections: Sendable {
         forEach { $0.cancelExchanges() }
     }
 
-    /// Ends those without a request under way.
+    /// Closes connections without in-flight requests.
     func endIdle() {
         forEach { $0.endIfIdle() }
     }
@@ -205,7 +206,7 @@ private final class OpenConnections: Sendable {
         }
     }
 
-    /// Returns when no connection is open.
+    /// Waits until no connection is open.
     func allClosed() async {
         await withCheckedContinuation { continuation in
             let isOpen = state.withLock { state in
@@ -219,6 +220,6 @@ private final class OpenConnections: Sendable {
 }
 
 extension NIOBSDSocket.Option {
-    /// `TCP_NOTSENT_LOWAT` of Linux's `tcp.h`: how many bytes that were not sent yet a socket holds.
+    /// `TCP_NOTSENT_LOWAT` (Linux `tcp.h`): the limit of unsent bytes in a socket's buffer.
     fileprivate static let notSentLowWater = NIOBSDSocket.Option(rawValue: 25)
 }

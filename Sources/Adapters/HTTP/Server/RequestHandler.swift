@@ -1,45 +1,46 @@
-/// Answers requests. Called on the event loop of the connection, which must not be held.
+/// Handles requests. Called on the event loop of the connection and must not block it.
 ///
-/// HEAD is answered like GET: bodies are left out on the way to the peer. No answer has fields that belong to a
-/// connection; those are the connection's affair.
+/// HEAD is handled like GET; the connection omits the body. Responses must not contain connection-specific fields, which
+/// the connection adds itself.
 package protocol RequestHandler: Sendable {
     func reply(to request: HTTPRequest) -> Reply
 
-    /// The answer to a request that the connection refuses.
+    /// Returns the response to a request that the connection refuses.
     ///
     /// - Parameters:
-    ///   - requestID: The `x-request-id` of the request, as far as it is known.
-    ///   - peer: Whom it is from.
+    ///   - requestID: The request's `x-request-id`, if known.
+    ///   - peer: The remote end of the connection.
     func refuse(_ refusal: Refusal, requestID: [UInt8]?, peer: PeerInfo) -> HTTPResponse
 }
 
-/// Why a request is refused by the connection, before anybody looks at what it asks for.
+/// The reason why the connection refuses a request before routing it.
 package enum Refusal: Error, Sendable, Equatable {
-    /// The field section is larger than the limits allow; none of it was kept.
+    /// The field section exceeds the limits and was discarded.
     case excessiveHead
-    /// The request breaks HTTP.
+    /// The request is not valid HTTP.
     case malformed
-    /// A field that may come once came several times (RFC 9110, 5.3): servers and proxies may differ in which one counts.
+    /// A field that must not be repeated occurs several times (RFC 9110, 5.3). Servers and proxies could disagree about
+    /// which one applies.
     case repeatedField(FieldName)
-    /// The path and its query are longer than the limits allow.
+    /// The path with its query exceeds the limit.
     case excessiveTarget
-    /// The body is larger than the limits allow.
+    /// The body exceeds the limit.
     case excessiveBody
-    /// The body is encoded (RFC 9110, 8.4): a small one could become a huge one.
+    /// The body has a content coding (RFC 9110, 8.4). Not supported, since it could be a decompression bomb.
     case encodedBody
-    /// CONNECT, which is for proxies.
+    /// CONNECT, which only proxies support.
     case connectMethod
-    /// A method nobody knows, where the connection has to know it.
+    /// A method that the HTTP/1.1 parser does not know.
     case unknownMethod
     /// An `Expect` other than `100-continue` (RFC 9110, 10.1.1).
     case unknownExpectation
-    /// The request did not arrive in time.
+    /// The request was not received in time.
     case timedOut
-    /// The answer was not made in time.
+    /// The response was not ready in time.
     case answerTimedOut
-    /// There is more to do than there is room for.
+    /// The server has too many requests in flight or too little memory.
     case overloaded
-    /// The response is a stream, and HTTP/1.0 cannot tell the end of one from a broken connection.
+    /// The response is a stream, and HTTP/1.0 has no way to mark its end.
     case upgradeRequired
 
     package var status: Int {
@@ -60,35 +61,35 @@ package enum Refusal: Error, Sendable, Equatable {
     }
 }
 
-/// How a request is answered.
+/// A handler's reply to a request.
 package enum Reply: Sendable {
-    /// What can be said at once: no task is started.
+    /// A response that is available immediately. Needs no task.
     case now(HTTPResponse)
 
-    /// What takes a while. Runs on the connection's event loop, and is cancelled when the stream goes away.
+    /// A response that is computed asynchronously on the connection's event loop. Cancelled when the stream closes.
     case eventually(@Sendable () async -> HTTPResponse)
 
-    /// A field section now and a body as it is made, likewise.
+    /// A response head, and a body that is streamed asynchronously. Cancelled when the stream closes.
     case stream(HTTPResponse, @Sendable (BodyWriter) async -> StreamEnding)
 
-    /// Not at all: for servers that play one that fails. Runs as `eventually` does.
+    /// No response, to simulate a failing server. Runs like `eventually`.
     case abandoned(@Sendable () async -> Abandonment)
 }
 
-/// How a request ends that is not answered.
+/// The end of a request without a response.
 package enum Abandonment: Sendable {
-    /// By RST_STREAM(INTERNAL_ERROR); on HTTP/1.1 as `disconnect`.
+    /// RST_STREAM(INTERNAL_ERROR); on HTTP/1.1 like `disconnect`.
     case reset
-    /// By GOAWAY, after which the connection is closed; on HTTP/1.1 as `disconnect`.
+    /// GOAWAY and then closing the connection; on HTTP/1.1 like `disconnect`.
     case goAway
-    /// By closing the connection without a word.
+    /// Closing the connection without GOAWAY.
     case disconnect
 }
 
-/// How a streamed body ends.
+/// The end of a streamed body.
 package enum StreamEnding: Sendable {
-    /// Cleanly: the reader has all of it.
+    /// The body is complete.
     case complete
-    /// By RST_STREAM(INTERNAL_ERROR) after what was written, so that nobody takes it for all.
+    /// The body is incomplete: RST_STREAM(INTERNAL_ERROR) follows the written bytes.
     case broken
 }

@@ -1,16 +1,16 @@
 package import NIOCore
 
-/// A connection as its server sees it, whatever it speaks. Confined to its event loop.
+/// The interface of an HTTP/1.1 or HTTP/2 connection towards its server. Confined to its event loop.
 package protocol ServedConnection: AnyObject {
     var eventLoop: any EventLoop { get }
 
-    /// Takes no new requests from now on, says so, and closes when the last one has ended.
+    /// Starts a graceful shutdown: accepts no new requests and closes when the last one has ended.
     func drain()
 
-    /// Cancels the work of every request: those that make a body end it as broken.
+    /// Cancels the task of every request. Streamed bodies end as broken.
     func cancelExchanges()
 
-    /// Closes if no request is under way: memory is short.
+    /// Closes if no request is in flight, to free memory.
     func endIfIdle()
 
     func close()
