@@ -3,15 +3,15 @@ import Domain
 import Foundation
 import Synchronization
 
-/// Fills the cache with so many answers, reads all of them, and has all of them pushed out by as many others, while somebody else
-/// looks at one of them all the time:
+/// Fills the cache with COUNT contacts, reads them all, and evicts them all with COUNT others, while another thread
+/// reads the cache continuously:
 ///
 ///     CacheLoad COUNT
 ///
-/// Says what an entry takes in memory, and how long the longest look took in each part.
+/// Prints the memory of an entry, and the longest read of the other thread in each phase.
 @main
 enum CacheLoad {
-    /// A contact as Zoom has them, about 230 bytes of JSON.
+    /// A source of typical contacts of about 230 bytes of JSON.
     private struct Source: ContactSource {
         func hasQueuedRequests(under master: Name?) -> Bool { false }
 
@@ -38,9 +38,9 @@ enum CacheLoad {
 
     static func main() async throws {
         guard let count = CommandLine.arguments.dropFirst().first.flatMap({ Int($0) }), count > 0 else {
-            fatalError("how many?")
+            fatalError("usage: CacheLoad COUNT")
         }
-        // Room for as many and not for twice as many.
+        // Room for COUNT entries but not for twice as many.
         let before = try memory()
         var rules = CacheRules()
         rules.ttl = .seconds(86_400)
@@ -77,17 +77,17 @@ enum CacheLoad {
         return cache.size.bytes
     }
 
-    /// Runs `work`, and says how long the longest look of another thread took meanwhile.
+    /// Runs `work`, and prints the longest concurrent read of another thread.
     private static func measure(_ name: String, _ cache: BillingCache, _ work: () async throws -> Void) async throws {
         let time = SystemTime()
         let isOver = Flag()
         let start = time.now
-        async let longest = watch(cache, time, isOver)
+        async let watching = watch(cache, time, isOver)
         try await work()
         isOver.raise()
-        let (looks, most) = await longest
+        let (reads, longest) = await watching
         print(
-            "\(name): \((time.now - start) / .milliseconds(1)) ms, looks meanwhile \(looks), the longest \(most / .microseconds(1)) us"
+            "\(name): \((time.now - start) / .milliseconds(1)) ms, concurrent reads \(reads), the longest \(longest / .microseconds(1)) us"
         )
     }
 
@@ -95,15 +95,15 @@ enum CacheLoad {
     private static func watch(
         _ cache: BillingCache, _ time: SystemTime, _ isOver: Flag
     ) async -> (Int, Duration) {
-        var (looks, most) = (0, Duration.zero)
+        var (reads, longest) = (0, Duration.zero)
         while !isOver.isRaised {
             let start = time.now
-            // One of every part in its turn.
-            _ = cache.cached(account(looks & 1023), under: nil, .none, at: start)
-            most = max(most, time.now - start)
-            looks += 1
+            // Reads from every part of the cache in turn.
+            _ = cache.cached(account(reads & 1023), under: nil, .none, at: start)
+            longest = max(longest, time.now - start)
+            reads += 1
         }
-        return (looks, most)
+        return (reads, longest)
     }
 
     private static func memory() throws -> Int {

@@ -5,13 +5,13 @@ import Foundation
 #endif
 
 #if FUZZING
-    /// Without a `main`: libFuzzer brings its own.
+    /// Has no `main`, because libFuzzer has its own.
     enum Fuzz {
-        /// Safe because it is written once, before the first input, on the one thread there is.
+        /// Safe because it is written once, before the first input, on the only thread.
         nonisolated(unsafe) fileprivate static var target = FuzzTarget.connection
     }
 
-    /// Takes the name of the target, which comes before libFuzzer's own arguments.
+    /// Reads the name of the target, which precedes libFuzzer's own arguments.
     @_cdecl("LLVMFuzzerInitialize")
     public func initialize(
         _ count: UnsafeMutablePointer<CInt>,
@@ -33,11 +33,11 @@ import Foundation
         return 0
     }
 #else
-    /// Runs the seeds, with what was found among them: of all targets or of one, or the files that are named.
+    /// Runs the corpus of all targets, the corpus of one target, or the named files.
     ///
     ///     Fuzz [--mutations COUNT] [TARGET [FILE...]]
     ///
-    /// `--mutations`: how many changed copies of each file are run as well, the same ones each time.
+    /// `--mutations`: the number of mutated copies of each file to run too. The same copies in each run.
     @main
     enum Fuzz {
         static func main() throws {
@@ -73,7 +73,7 @@ import Foundation
                 let seed = Array(try Data(contentsOf: file))
                 var mutator = Mutator(seed: 1)
                 for number in 0...mutations {
-                    // Named before it is run: a trap says nothing of what it was given.
+                    // Printed before the run, because a trap does not show its input.
                     print(target.rawValue, file.lastPathComponent, number)
                     fflush(nil)
                     target.run(number == 0 ? seed : mutator.mutate(seed))

@@ -4,13 +4,13 @@ import NIOCore
 import NIOEmbedded
 import Synchronization
 
-/// A connection without a socket, fed with what a peer made up.
+/// A connection without a socket that receives fuzzed bytes.
 ///
-/// When it is over nothing of it may be left: no request under way, no byte accounted for.
+/// After the connection has closed, no request may be in flight and no byte may be counted as buffered.
 enum FuzzConnection {
     private static let logger = Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() }
 
-    /// Answers at once, later, never, as a stream, or with what it reads, by the last byte of the path.
+    /// Chosen by the last byte of the path: answers at once, later, never, with a stream, or with the size of the body.
     private struct Handler: RequestHandler {
         func reply(to request: HTTPRequest) -> Reply {
             switch (request.path.last ?? 0) % 5 {
@@ -33,7 +33,7 @@ enum FuzzConnection {
             case 3:
                 return .stream(HTTPResponse(status: 200)) { body in
                     let bytes = ByteBuffer(repeating: 0x61, count: 1000)
-                    // A channel without a socket takes everything.
+                    // A channel without a socket accepts all writes.
                     for _ in 0..<100 where (try? await body.write(bytes)) == nil { return .broken }
                     return .complete
                 }
@@ -56,7 +56,7 @@ enum FuzzConnection {
 
     static let preface: [UInt8] = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
 
-    /// - Parameter bytes: The first says how many come at a time.
+    /// - Parameter bytes: The first byte determines the size of the pieces in which the rest arrives.
     static func server(_ bytes: [UInt8], isPrefaced: Bool, _ handler: any RequestHandler = Handler()) {
         let channel = EmbeddedChannel()
         var configuration = HTTPServer.Configuration()
@@ -107,7 +107,7 @@ enum FuzzConnection {
             }
         }
         feed(Array(bytes.dropFirst()), bytes.first ?? 0, to: channel)
-        precondition(ended.count.load(ordering: .relaxed) == 3, "somebody still waits for an answer")
+        precondition(ended.count.load(ordering: .relaxed) == 3, "a request has no result")
     }
 
     private final class Ended: Sendable {
@@ -124,7 +124,7 @@ enum FuzzConnection {
             rest = rest.dropFirst(piece.count)
             _ = try? channel.writeInbound(ByteBuffer(bytes: piece))
             channel.embeddedEventLoop.run()
-            // A client reads what it is sent, mostly.
+            // Reads the output, except for every third seed.
             while seed % 3 != 0, (try? channel.readOutbound(as: IOData.self)) != nil {}
         }
         channel.embeddedEventLoop.advanceTime(by: .seconds(2))
@@ -132,7 +132,7 @@ enum FuzzConnection {
         channel.embeddedEventLoop.run()
     }
 
-    /// Hands `handler` a request for that target, unless it is refused before.
+    /// Sends a request with this target. It reaches `handler` unless the connection refuses it.
     static func request(target: [UInt8], to handler: any RequestHandler) {
         // Literal without indexing; :method and :scheme are in the static table (RFC 7541, A).
         var section: [UInt8] = [0x82, 0x86]

@@ -4,24 +4,24 @@ import DomainFakes
 import Logging
 import NIOCore
 
-/// What hostile bytes reach, each with what has to hold whatever they are. A breach traps.
+/// The parsers that receive untrusted bytes, with their invariants. A violation traps.
 enum FuzzTarget: String, CaseIterable {
-    /// A whole connection in clear text, from its first bytes.
+    /// A complete clear-text connection, from its first byte.
     case connection
-    /// The frames of a client behind its preface.
+    /// The HTTP/2 frames of a client, after its preface.
     case frames
-    /// The frames of a server that our client talks to.
+    /// The HTTP/2 frames of a server, received by the HTTP client.
     case serverFrames = "server-frames"
     case firstBytes = "first-bytes"
     case proxyHeader = "proxy-header"
     case forwarded
-    /// A path with its query, through all of the router.
+    /// A path and its query, through the whole router.
     case target
-    /// Zoom's answers, and every other JSON we read.
+    /// Zoom's responses, and JSON in general.
     case zoomAnswer = "zoom-answer"
     case tokenAnswer = "token-answer"
     case retryAfter = "retry-after"
-    /// The files of operators.
+    /// Files that operators write.
     case credentialsFile = "credentials-file"
     case callersFile = "callers-file"
     case sealedFile = "sealed-file"
@@ -46,27 +46,29 @@ enum FuzzTarget: String, CaseIterable {
         }
     }
 
-    /// What is decided once stays decided, whatever comes after it.
+    /// Further bytes must not change a decision.
     private static func firstBytes(_ bytes: [UInt8]) {
         var decision = FirstBytes.needsMore
         for count in 0...min(bytes.count, 300) {
             let view = ByteBuffer(bytes: bytes.prefix(count)).readableBytesView
             let now = FirstBytes.decide(view, lineBytesMax: 200)
-            precondition(decision == .needsMore || decision == now, "changed its mind after \(count) bytes")
+            precondition(decision == .needsMore || decision == now, "the decision changed after \(count) bytes")
             decision = now
         }
-        precondition(decision != .needsMore || bytes.count <= 200, "waits for ever")
+        precondition(decision != .needsMore || bytes.count <= 200, "never decides")
     }
 
     private static func proxyHeader(_ bytes: [UInt8]) {
         var found = ProxyHeader.Found.needsMore
         for count in 0...min(bytes.count, 600) {
             let now = ProxyHeader.find(in: ByteBuffer(bytes: bytes.prefix(count)).readableBytesView)
-            precondition(found == .needsMore || found == now, "changed its mind after \(count) bytes")
-            if case .header(_, let length) = now { precondition(length <= count, "took what has not come") }
+            precondition(found == .needsMore || found == now, "the decision changed after \(count) bytes")
+            if case .header(_, let length) = now {
+                precondition(length <= count, "the header is longer than the input")
+            }
             found = now
         }
-        precondition(found != .needsMore || bytes.count < 536, "waits for ever")
+        precondition(found != .needsMore || bytes.count < 536, "never decides")
     }
 
     private static func forwarded(_ bytes: [UInt8]) {
@@ -77,10 +79,10 @@ enum FuzzTarget: String, CaseIterable {
         for (forwarded, xForwardedFor) in [(text, nil), (nil, text)] as [(String?, String?)] {
             _ = ForwardedField.client(
                 forwarded: forwarded, xForwardedFor: xForwardedFor, from: peer, trusted: trusted)
-            // Whoever is not one of ours is believed nothing.
+            // The fields of an untrusted peer must be ignored.
             let stranger = ForwardedField.client(
                 forwarded: forwarded, xForwardedFor: xForwardedFor, from: peer, trusted: [])
-            precondition(stranger == peer, "a stranger was believed")
+            precondition(stranger == peer, "an untrusted peer's field was used")
         }
     }
 
@@ -92,21 +94,21 @@ enum FuzzTarget: String, CaseIterable {
             exportContacts: ExportContacts(
                 lists: AccountLists(directory: source, time: TestClock()), cache: cache, source: source,
                 time: TestClock()),
-            callers: Everybody(), audit: AuditLog(logger: silent),
+            callers: UnrestrictedCallers(), audit: AuditLog(logger: silent),
             accessLog: AccessLog(share: 1, logger: silent, metrics: .none),
             time: TestClock(), logger: silent)
     }()
 
     private static let silent = Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() }
 
-    /// Everybody may do everything.
-    private struct Everybody: CallerDirectory {
+    /// Gives every caller all permissions.
+    private struct UnrestrictedCallers: CallerDirectory {
         func caller(for credential: CallerCredential) -> Caller? { .everything }
         func endOfExport(for credential: CallerCredential, begunAs caller: Caller) async {}
     }
 
-    /// The router, watched.
-    private struct Watched: RequestHandler {
+    /// The router with its invariants checked.
+    private struct CheckedRouter: RequestHandler {
         func refuse(_ refusal: Refusal, requestID: [UInt8]?, peer: PeerInfo) -> HTTPResponse {
             router.refuse(refusal, requestID: requestID, peer: peer)
         }
@@ -118,22 +120,22 @@ enum FuzzTarget: String, CaseIterable {
                 precondition(["400", "404", "406"].contains(status), "answered \(status)")
             case .eventually:
                 let account = request.path.dropFirst("/v2/accounts/".utf8.count).dropLast("/billing".utf8.count)
-                precondition(AccountID(account) != nil, "asks Zoom for what is no account")
+                precondition(AccountID(account) != nil, "looks up an invalid account id")
             case .stream, .abandoned: break
             }
-            // What a source answers is no matter here.
+            // The response of the source is not tested here.
             return .now(HTTPResponse(status: 200))
         }
     }
 
     private static func target(_ bytes: [UInt8]) {
-        FuzzConnection.request(target: bytes, to: Watched())
+        FuzzConnection.request(target: bytes, to: CheckedRouter())
         _ = try? Query(bytes[...], allowed: ["after", "only"])
     }
 
     private static let now = Timestamp(secondsSinceEpoch: 1_769_860_800)
 
-    /// The first byte stands for the status.
+    /// The first byte determines the status.
     private static func answer(_ bytes: [UInt8]) -> ClientResponse {
         var fields = HeaderFields()
         fields.append(.retryAfter, bytes.suffix(8))
@@ -149,33 +151,33 @@ enum FuzzTarget: String, CaseIterable {
         var buffer = ByteBuffer()
         buffer.writeContact(contact)
         let written = Array(buffer.readableBytesView)
-        precondition(!written.contains(UInt8(ascii: "\n")), "a line of NDJSON would break")
+        precondition(!written.contains(UInt8(ascii: "\n")), "a contact contains a line break")
         guard let again = (try? JSONValue(parsing: written))?.object else {
-            preconditionFailure("writes what is no JSON")
+            preconditionFailure("the written contact is not JSON")
         }
-        precondition((try? ZoomAnswer.contact(again)) != nil, "cannot read what it has written")
+        precondition((try? ZoomAnswer.contact(again)) != nil, "the written contact cannot be read")
     }
 
     private static func tokenAnswer(_ bytes: [UInt8]) {
         guard let grant = try? ZoomAnswer.tokenGrant(answer(bytes), now: now) else { return }
-        precondition(grant.lifetime > .zero && grant.lifetime <= .seconds(86_400), "lives \(grant.lifetime)")
+        precondition(grant.lifetime > .zero && grant.lifetime <= .seconds(86_400), "lifetime \(grant.lifetime)")
     }
 
     private static func retryAfter(_ bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self)
         guard let duration = RetryAfter.duration(text, now: now) else { return }
-        precondition(duration >= .zero && duration <= .seconds(86_400), "waits \(duration)")
+        precondition(duration >= .zero && duration <= .seconds(86_400), "delay \(duration)")
     }
 
-    // MARK: The files of operators
+    // MARK: Files of operators
 
     private static func credentialsFile(_ bytes: [UInt8]) {
         do throws(DocumentProblem) {
             let document = try CredentialsDocument(parsing: bytes)
             let again = try? CredentialsDocument(parsing: document.text)
-            precondition(again == document, "reads something else than it has written")
+            precondition(again == document, "the written file reads differently")
         } catch {
-            checkSilence(error)
+            checkDescription(error)
         }
     }
 
@@ -183,7 +185,7 @@ enum FuzzTarget: String, CaseIterable {
         do throws(DocumentProblem) {
             let document = try CallersDocument(parsing: bytes)
             let again = try? CallersDocument(parsing: document.text)
-            precondition(again == document, "reads something else than it has written")
+            precondition(again == document, "the written file reads differently")
             let registry = CallerRegistry(document)
             for entry in document.entries {
                 let found =
@@ -191,31 +193,31 @@ enum FuzzTarget: String, CaseIterable {
                     case .token(let digest, _): registry.entry(presenting: digest)
                     case .certificate(let san): registry.entry(certificateNames: [san])
                     }
-                precondition(found == entry, "does not know who is in the file")
+                precondition(found == entry, "a caller in the file is not found")
             }
         } catch {
-            checkSilence(error)
+            checkDescription(error)
         }
     }
 
-    /// The seeds have this in their secrets. Of what stands in a file an error says nothing.
-    private static func checkSilence(_ problem: DocumentProblem) {
-        precondition(!problem.description.contains("hunter2"), "tells a secret")
-        // Twenty mistakes are told at most, and how many more there are.
+    /// Errors must be short and must not contain "hunter2", which the secrets of the seeds contain.
+    private static func checkDescription(_ problem: DocumentProblem) {
+        precondition(!problem.description.contains("hunter2"), "the error contains a secret")
+        // At most 20 mistakes, and the number of further ones.
         let mistakes = problem.description.split(separator: "; ")
-        precondition(mistakes.count <= 21 && mistakes.allSatisfy { $0.utf8.count < 400 }, "goes on and on")
+        precondition(mistakes.count <= 21 && mistakes.allSatisfy { $0.utf8.count < 400 }, "the error is too long")
     }
 
     private static let sealingKeys = [SealingKey.random(), SealingKey.random()]
 
-    /// Nobody makes one without the key, and what was sealed opens to what it was.
+    /// Fuzzed or changed bytes must not decrypt; encrypted bytes must decrypt to the input.
     private static func sealedFile(_ bytes: [UInt8]) {
-        precondition((try? SealedFormat.open(bytes, with: sealingKeys)) == nil, "opened what nobody has sealed")
+        precondition((try? SealedFormat.open(bytes, with: sealingKeys)) == nil, "decrypted fuzzed bytes")
         let sealed = SealedFormat.seal(bytes, with: sealingKeys[1])
-        precondition((try? SealedFormat.open(sealed, with: sealingKeys)) == bytes, "lost what was sealed")
+        precondition((try? SealedFormat.open(sealed, with: sealingKeys)) == bytes, "decrypted to other bytes")
         guard let place = bytes.first.map({ Int($0) % sealed.count }) else { return }
         var changed = sealed
         changed[place] ^= 1
-        precondition((try? SealedFormat.open(changed, with: sealingKeys)) == nil, "opened what was changed")
+        precondition((try? SealedFormat.open(changed, with: sealingKeys)) == nil, "decrypted changed bytes")
     }
 }

@@ -1,4 +1,4 @@
-/// Changes bytes the way transport and malice do: the same changes each time for the same seed.
+/// Mutates bytes by flips, insertions, deletions and repetitions. The same seed gives the same mutations.
 struct Mutator {
     private var random: UInt64
 

@@ -6,17 +6,19 @@ import Logging
 import NIOCore
 import NIOEmbedded
 
-/// Serves a cached answer so many times over one HTTP/2 connection without a socket, for tools that count what that takes:
+/// Serves a cached response many times over one HTTP/2 connection without a socket, for tools that count instructions
+/// and allocations:
 ///
 ///     RequestCost BATCHES STREAMS
 ///
-/// Of two runs the difference is what the requests take that one has more. It exits with 1 if any is not answered.
+/// The difference of two runs with different counts is the cost of the additional requests. Exits with 1 if a request
+/// is not answered.
 @main
 enum RequestCost {
     private static let token = CallerToken.make()
     private static let account = AccountID(literal: "Qx7Zk2mPTfGh0aB1cD2eFg")
 
-    /// Who may call, by the digest of a token.
+    /// The callers by the digest of their token.
     private struct Callers: CallerDirectory {
         let registry: [SHA256Digest: Caller]
 
@@ -30,7 +32,7 @@ enum RequestCost {
 
     static func main() throws {
         let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
-        guard arguments.count == 2 else { fatalError("how many batches, of how many streams?") }
+        guard arguments.count == 2 else { fatalError("usage: RequestCost BATCHES STREAMS") }
         let (batches, streams) = (arguments[0], arguments[1])
 
         let source = FakeSource()
@@ -56,14 +58,14 @@ enum RequestCost {
         try channel.connect(to: SocketAddress(ipAddress: "10.0.0.1", port: 1)).wait()
         try channel.writeInbound(
             ByteBuffer(bytes: Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]))
-        // Made beforehand, but for the numbers of its streams: what it takes to make it is not to be counted.
+        // Prepared in advance except for the stream identifiers, so that its cost is not counted.
         var batch = ByteBuffer()
         var places: [Int] = []
         for _ in 0..<streams {
             places.append(batch.writerIndex + 5)
             writeRequest(0, to: &batch)
         }
-        // As much again as the answers take of the connection's window.
+        // A WINDOW_UPDATE for the bytes of the responses.
         batch.writeBytes([0, 0, 4, 8, 0, 0, 0, 0, 0])
         batch.writeInteger(UInt32(streams * 1000))
         var answered = 0
@@ -84,7 +86,7 @@ enum RequestCost {
         }
     }
 
-    /// How many frames of DATA end a stream.
+    /// The number of DATA frames with END_STREAM.
     private static func ends(in bytes: ByteBuffer) -> Int {
         var (bytes, ends) = (bytes, 0)
         while let head = bytes.readBytes(length: 9) {
@@ -104,7 +106,7 @@ enum RequestCost {
         filled.wait()
     }
 
-    /// A request as load generators send it, each field in full.
+    /// A request as load generators send it, with every field as a literal.
     private static func writeRequest(_ stream: UInt32, to buffer: inout ByteBuffer) {
         // :method and :scheme are in the static table (RFC 7541, A).
         var section = ByteBuffer(bytes: [0x82, 0x86])
@@ -112,7 +114,7 @@ enum RequestCost {
             (":path", "/v2/accounts/\(account)/billing"), (":authority", "127.0.0.1:8080"),
             ("user-agent", "load/1.0"), ("authorization", "Bearer \(token)"),
         ] {
-            // A literal that is never indexed (RFC 7541, 6.2.3), its strings as they are.
+            // A never-indexed literal (RFC 7541, 6.2.3) without Huffman coding.
             section.writeInteger(UInt8(0x10))
             for text in [name, value] {
                 section.writeInteger(UInt8(text.utf8.count))

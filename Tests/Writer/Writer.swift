@@ -1,12 +1,12 @@
 import Adapters
 import Foundation
 
-/// Writes a private file again and again, for as long as it is let: the program that a test kills.
+/// Writes a private file repeatedly until a test kills the program.
 ///
 ///     Writer PATH
 ///
-/// Each version is a number in as many lines as it takes to be worth interrupting. What has been written is told on
-/// standard output, a number a line: it must never be lost again.
+/// Each version is a number, repeated on 400 lines so that a write takes long enough to be interrupted. The number of
+/// each completed version is printed on standard output; from then on it must not be lost.
 @main
 enum Writer {
     private static let lines = 400

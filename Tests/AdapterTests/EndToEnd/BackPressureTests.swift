@@ -3,10 +3,10 @@ import Foundation
 import NIOCore
 import Testing
 
-@Suite("A reader", .timeLimit(.minutes(10)))
+@Suite("Back-pressure", .timeLimit(.minutes(10)))
 struct BackPressureTests {
-    /// Asks for the stream, reads its beginning, and then nothing: with as large a window as HTTP/2 has, or over
-    /// HTTP/1.1, it is the socket that holds the service back.
+    /// A client that requests the stream and stops reading after the first contact. With the largest HTTP/2 window, or
+    /// over HTTP/1.1, only the socket buffer limits the service.
     private static func stalledReader(_ service: RunningService, isHTTP2: Bool) -> TestProcess {
         let script = """
             import socket, struct, sys
@@ -38,7 +38,7 @@ struct BackPressureTests {
         return TestProcess("python3", ["-c", script, "\(service.port)", service.token, isHTTP2 ? "2" : "1"])
     }
 
-    @Test("that stalls costs bounded memory, and slows nobody else", arguments: [true, false])
+    @Test("a stalled reader uses bounded memory and does not slow other clients", arguments: [true, false])
     func stalls(isHTTP2: Bool) async throws {
         // The reader does not acknowledge SETTINGS.
         let flags = ["--sandbox-accounts", "30000", "--http-timeouts-settings-ack", "300s"]
@@ -46,7 +46,7 @@ struct BackPressureTests {
             let reader = Self.stalledReader(service, isHTTP2: isHTTP2)
             _ = try await reader.output(containing: "stalled")
             let before = try service.process.memory()
-            // 10 MB of lines are to be had; others are served meanwhile.
+            // The stream has 10 MB; other clients are served meanwhile.
             let load = await TestProcess.run(
                 "h2load",
                 ["-n", "500", "-c", "4", "-m", "4", "-H", service.authorization, service.base + service.accountPath])
@@ -58,8 +58,8 @@ struct BackPressureTests {
         }
     }
 
-    @Test("costs nothing once it is gone: memory that nobody uses is given back")
-    func givenBack() async throws {
+    @Test("the memory of closed connections is returned to the system")
+    func memoryReturned() async throws {
         try await TestCertificates.with { certificates in
             let flags = [
                 "--http-tls-certificate", certificates.server.certificate, "--http-tls-key", certificates.server.key,
@@ -72,10 +72,10 @@ struct BackPressureTests {
                     "h2load",
                     ["-n", "1000", "-c", "1000", "-H", service.authorization, service.base + service.accountPath])
                 #expect(load.output.contains("1000 succeeded"), "\(load.output)")
-                // The most there was: a part may be given back before the client has ended.
-                let most = try service.process.peakMemory()
-                #expect(most > before + 16 * 1024)
-                while try service.process.wholeMemory() > before + (most - before) / 2 {
+                // The peak, because memory may be returned before the client has ended.
+                let peak = try service.process.peakMemory()
+                #expect(peak > before + 16 * 1024)
+                while try service.process.wholeMemory() > before + (peak - before) / 2 {
                     try Task.checkCancellation()
                     _ = await TestProcess.run("curl", ["--silent", service.ops + "/livez"])
                 }
@@ -83,16 +83,18 @@ struct BackPressureTests {
         }
     }
 
-    @Test("that goes away ends the asking at once", arguments: ["--http2-prior-knowledge", "--http1.1"])
+    @Test(
+        "when a reader disconnects, its calls to Zoom stop at once",
+        arguments: ["--http2-prior-knowledge", "--http1.1"])
     func leaves(version: String) async throws {
-        // At a plan's pace, so that there is always more to be asked for.
+        // With the rate limit of a plan, so that the stream is never finished in time.
         let flags = ["--sandbox-limits", "pro", "--log-level", "debug"]
         try await RunningService.with(flags) { service in
             let reader = service.reader(version)
             _ = try await reader.output(containing: "\"type\":\"contact\"")
             reader.signal(SIGKILL)
             _ = await reader.outcome()
-            // With nothing under way a shutdown has nothing to wait for.
+            // Without requests in flight, the shutdown ends without cutting anything off.
             service.process.signal(SIGTERM)
             let outcome = await service.process.outcome()
             #expect(outcome.status == 0 && !outcome.errors.contains("cutting off"))

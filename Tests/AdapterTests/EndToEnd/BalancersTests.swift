@@ -1,15 +1,15 @@
 import Foundation
 import Testing
 
-/// Three replicas behind balancers as they are in `deploy/`, restarted, rotated and killed under load. What
-/// `docs/balancers.md` measured for a minute is tried for some seconds here.
-@Suite("Behind a balancer", .timeLimit(.minutes(10)))
+/// Three replicas behind each load balancer of `deploy/`, restarted, rotated and killed under load. A run of
+/// `docs/balancers.md` takes a minute; here it takes some seconds.
+@Suite("Load balancers", .timeLimit(.minutes(10)))
 struct BalancersTests {
     @Test(
-        "no request is lost, and a stream that broke off is resumed to the same end",
+        "no request is lost during restarts, and an interrupted stream is resumed to its end",
         arguments: [
             ("haproxy", ["--seconds", "12"]), ("envoy", ["--seconds", "12"]),
-            // It does not ask whether a replica is ready, and so need not be waited for.
+            // nginx has no readiness check, so the shutdown delay would have no effect.
             ("nginx", ["--seconds", "9", "--shutdown-delay", "0"]),
             ("haproxy-tcp", ["--seconds", "9", "--connection-age", "2"]),
         ])
@@ -17,7 +17,7 @@ struct BalancersTests {
         let page = try String(contentsOf: TestProcess.root.appending(path: "docs/balancers.md"), encoding: .utf8)
         let line = try #require(page.blocks("sh").first?.split(separator: "\n").first)
         #expect(line.hasPrefix("scripts/balancers.py --balancer haproxy --seconds 60 --rate 200"))
-        // So many that their stream outlasts the restarts on a busy machine: a replica that stops breaks it off.
+        // Enough accounts that their stream outlasts the restarts, even on a busy machine.
         let outcome = await TestProcess.run(
             TestProcess.root.appending(path: ".venv/bin/python").path(percentEncoded: false),
             [

@@ -1,9 +1,8 @@
 import Foundation
 import Testing
 
-/// However a stream stops early, nobody takes it for complete. A shutdown is in `DrainTests`, a caller that is revoked in
-/// `LiveFilesTests`.
-@Suite("A stream that stops early", .timeLimit(.minutes(10)))
+/// A stream that ends early must not look complete. `DrainTests` covers shutdowns, `LiveFilesTests` revoked callers.
+@Suite("Incomplete streams", .timeLimit(.minutes(10)))
 struct BrokenStreamTests {
     struct Case: CustomTestStringConvertible, Sendable {
         let testDescription: String
@@ -12,13 +11,13 @@ struct BrokenStreamTests {
     }
 
     @Test(
-        "has no end line, says why, and makes curl fail",
+        "a stream that fails has an error line and no end line, and curl fails",
         arguments: [
             Case(
                 testDescription: "Zoom refuses the credentials",
                 fault: #"{"fault":"status","status":403,"operation":"billing","skip":50}"#, code: 4700),
             Case(
-                testDescription: "the requests of the day are spent",
+                testDescription: "the daily quota is exhausted",
                 fault: #"{"fault":"429-day","retry_after_seconds":3600,"operation":"billing","skip":50}"#, code: 429),
             Case(
                 testDescription: "the accounts cannot be listed",
@@ -38,9 +37,9 @@ struct BrokenStreamTests {
     }
 
     @Test(
-        "has no end line when the service is gone in the middle of it",
+        "a stream has no end line if the service is killed during it",
         arguments: ["--http2-prior-knowledge", "--http1.1"])
-    func gone(version: String) async throws {
+    func killed(version: String) async throws {
         try await RunningService.with(["--sandbox-limits", "pro"], expectedStatus: 128 + SIGKILL) { service in
             let reader = service.reader(version)
             _ = try await reader.output(containing: "\"type\":\"contact\"")
@@ -50,8 +49,8 @@ struct BrokenStreamTests {
         }
     }
 
-    @Test("goes on to its end, with a failure for each account, when Zoom answers nothing that makes sense")
-    func useless() async throws {
+    @Test("rejected lookups become failure lines and the stream still completes")
+    func rejectedLookups() async throws {
         try await withTemporaryFolder { folder in
             try write(
                 #"{"faults":[{"fault":"status","status":400,"operation":"billing","probability":0.5}]}"#,

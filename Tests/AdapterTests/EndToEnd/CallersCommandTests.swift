@@ -21,7 +21,7 @@ struct CallersCommandTests {
         try #require(try CallersFile(PrivateFile(path: path)).read()[Name(literal: name)])
     }
 
-    @Test("adds a caller and shows its token once: alone on standard output, while the file has its digest")
+    @Test("add prints the token alone on standard output and stores only its digest")
     func add() async throws {
         try await Self.with { path in
             let outcome = await Self.run(path, ["add", "--name", "app", "--scopes", "billing:read,billing:export"])
@@ -38,7 +38,7 @@ struct CallersCommandTests {
         }
     }
 
-    @Test("gives it a master account, sub accounts, a rate and an end, or a certificate's name in place of a token")
+    @Test("add sets master account, sub accounts, rate and expiry, or a certificate name instead of a token")
     func rights() async throws {
         try await Self.with { path in
             let outcome = await Self.run(
@@ -59,7 +59,7 @@ struct CallersCommandTests {
                 ["add", "--name", "cert", "--scopes", "plans:read", "--certificate-san", "URI:spiffe://example/app"])
             #expect(certified.status == 0 && certified.output == "added cert to \(path)\n")
             #expect(try Self.entry("cert", path).credential == .certificate(san: "URI:spiffe://example/app"))
-            // One whose time is over, as an editor may leave it.
+            // An expired caller, which only an editor can write.
             let text = try String(contentsOfFile: path, encoding: .utf8)
             try write(text.replacing("2099", with: "2020"), to: path)
             let list = await Self.run(path, ["list"])
@@ -73,7 +73,7 @@ struct CallersCommandTests {
         }
     }
 
-    @Test("billing-service callers: allow-lists of 60,000 accounts for several callers can be read again")
+    @Test("allow-lists of 60,000 accounts for two callers can be written and read")
     func largeAllowLists() async throws {
         try await Self.with { path in
             let ids = (0..<60_000).map { "account\($0)aaaaaaaaaaaaaaa".prefix(22) }
@@ -92,7 +92,7 @@ struct CallersCommandTests {
     }
 
     @Test(
-        "changes nothing when the new token cannot be written to standard output",
+        "nothing is changed if the new token cannot be written to standard output",
         arguments: [">/dev/full", ">&-", "| true"])
     func tokenNotShown(redirection: String) async throws {
         try await Self.with { path in
@@ -101,7 +101,7 @@ struct CallersCommandTests {
             for arguments in [
                 "add --name new --scopes billing:read", "rotate --name app", "rotate --name app --revoke-old",
             ] {
-                // Of a pipe the reader has gone before the program starts.
+                // A pipe whose reader is closed before the program starts.
                 let command = "exec \"$0\" callers \(arguments) --callers-file \"$1\""
                 let script =
                     redirection == "| true"
@@ -116,7 +116,7 @@ struct CallersCommandTests {
         }
     }
 
-    @Test("rotates to a second token beside the first, at most two, ends the older one, or all at once")
+    @Test("rotate adds a second token, at most two exist, and revoke removes the previous one or all")
     func rotation() async throws {
         try await Self.with { path in
             func token(_ arguments: String...) async throws -> SHA256Digest {
@@ -143,7 +143,7 @@ struct CallersCommandTests {
     }
 
     @Test(
-        "refuses what is wrong, says what, and changes nothing",
+        "an invalid command is refused with its cause and changes nothing",
         arguments: [
             (["add", "--name", "app", "--scopes", "billing:read"], 1, "there is a caller app in it already"),
             (["add", "--name", "x", "--scopes", "billing"], 64, "\"billing\" is none of billing:read, billing:write"),

@@ -4,14 +4,14 @@ import DomainFakes
 import Foundation
 import Testing
 
-@Suite("The configuration", .timeLimit(.minutes(10)))
+@Suite("Configuration", .timeLimit(.minutes(10)))
 struct ConfigurationTests {
     private func run(_ arguments: [String], environment: [String: String] = [:]) async -> TestProcess.Outcome {
         await TestProcess.run(TestProcess.billingService, arguments, environment: environment)
     }
 
     @Test(
-        "that is wrong is one line naming the setting, and exit code 78",
+        "an invalid value is reported in one line that names the setting, with exit code 78",
         arguments: [
             (["--sandbox", "--http-port", "eighty"], "http.port: \"eighty\" is not a whole number"),
             (["--sandbox", "--http-port", "65536"], "http.port: 65536 is not between 0 and 65535"),
@@ -60,7 +60,7 @@ struct ConfigurationTests {
         #expect(lines.contains { $0.hasPrefix("billing-service: \(line)") }, "\(outcome.errors)")
     }
 
-    @Test("Configuration: a port in use, a host nobody knows, a port for root are named by their setting, exit code 78")
+    @Test("a listener that cannot bind is reported by its setting, with exit code 78")
     func listeners() async throws {
         try await withServer(ScriptedHandler.echo) { server in
             let taken = "port \(server.port) of 127.0.0.1 is in use already"
@@ -84,7 +84,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("Configuration: a file for TLS that cannot be used is named by its own setting, exit code 78")
+    @Test("an unusable TLS file is reported by its setting, with exit code 78")
     func tlsFiles() async throws {
         try await TestCertificates.with { certificates in
             let (good, other) = (certificates.server, certificates.stranger)
@@ -123,7 +123,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("whose limits are more than there is memory or files for is lowered, and says so")
+    @Test("a connection limit above the available memory or file descriptors is lowered with a warning")
     func lowered() async throws {
         try await RunningService.with(["--http-limits-buffers-total", "64MiB"]) { service in
             try await service.process.errors(
@@ -134,7 +134,7 @@ struct ConfigurationTests {
         #expect(printed.lines.contains("http.limits.connections = 44"), "\(printed.errors)")
     }
 
-    @Test("is told of everything that is wrong with it at once")
+    @Test("all invalid values are reported in one run")
     func allAtOnce() async throws {
         let outcome = await run(["serve", "--sandbox", "--http-port", "x", "--zoom-wait", "y", "--export-window", "0"])
         #expect(outcome.status == 78)
@@ -142,7 +142,7 @@ struct ConfigurationTests {
     }
 
     @Test(
-        "never lets credentials leave this machine in clear text",
+        "a Zoom address without TLS on another host is refused",
         arguments: [
             ("http://zoom.example/v2", "\"http://zoom.example/v2\" would send credentials in clear text"),
             ("https://api.zoom.us:99999/v2", "\"https://api.zoom.us:99999/v2\" has no port from 1 to 65535"),
@@ -156,7 +156,7 @@ struct ConfigurationTests {
         #expect(outcome.errors.contains("zoom.api-url: " + reason), "\(outcome.errors)")
     }
 
-    @Test("comes from flags before the environment before the file before the defaults")
+    @Test("flags take precedence over the environment, the environment over the file, the file over defaults")
     func order() async throws {
         try await withTemporaryFolder { folder in
             let path = folder + "/config.json"
@@ -177,7 +177,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("in a file must be JSON, and of settings that exist")
+    @Test("a configuration file must be JSON with known settings")
     func file() async throws {
         try await withTemporaryFolder { folder in
             let path = folder + "/config.json"
@@ -194,7 +194,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("in a file that has several mistakes names each one, with its value and what is expected, in one run")
+    @Test("every mistake in a configuration file is reported in one run, with its value and the expected type")
     func mistakesInFile() async throws {
         try await withTemporaryFolder { folder in
             let path = folder + "/config.json"
@@ -221,14 +221,14 @@ struct ConfigurationTests {
                 "export.window: 1e3 is not a whole number",
             ]
             #expect(lines.sorted() == expected.map { "billing-service: \($0) (in \(path))" }.sorted())
-            // A section that is there twice is one mistake in every command.
+            // A repeated section is one mistake, in every command.
             try write(#"{"http": {"port": 1}, "http": {"port": 2}}"#, to: path)
             for command in [["serve", "--sandbox"], ["health"], ["callers", "list"], ["credentials", "list"]] {
                 let outcome = await run(command + ["--config", path])
                 #expect(outcome.status == 78)
                 #expect(outcome.errors == "billing-service: http: is there twice (in \(path))\n")
             }
-            // What the page of settings says of types is taken.
+            // The types in docs/settings.md are accepted.
             try write(
                 #"{"http": {"port": 0, "limits": {"body-bytes": 65536, "path-bytes": "4KiB"}}, "trace": {"sample": 1}}"#,
                 to: path)
@@ -237,7 +237,7 @@ struct ConfigurationTests {
     }
 
     @Test(
-        "never shows the password, token or query of an address, whatever is wrong with it",
+        "an error about an address never shows its password or query",
         arguments: [
             "https://user:hunter2@api.zoom.us/v2", "user:hunter2@host", "https://user:hunter2", "https://hunter2@host",
             "https://u:hun/ter2hunter2@host", "https://host/v2?token=hunter2", "ftp://u:hunter2@host/#hunter2",
@@ -260,7 +260,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("listens to nobody but this machine without callers, and says so")
+    @Test("without callers the service listens only on loopback addresses, with a warning")
     func noCallers() async throws {
         try await withTemporaryFolder { folder in
             let credentials = CredentialsDocument(masters: [.init(.test())])
@@ -291,7 +291,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("has files that fit together: callers with a master account to use, and master accounts that can be reached")
+    @Test("a caller with an unknown master account and an invalid master account are reported")
     func files() async throws {
         try await withTemporaryFolder { folder in
             func serve(_ masters: [CredentialsDocument.Master], _ master: Name?) async throws -> String {
@@ -327,7 +327,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("has help for every command, and wrong usage ends with 64")
+    @Test("every command has --help, and wrong usage exits with 64")
     func usage() async throws {
         for arguments in [
             ["--help"], ["serve", "--help"], ["sandbox", "--help"], ["help", "serve"], ["credentials", "--help"],

@@ -2,7 +2,7 @@ import BillingService
 import Foundation
 import Testing
 
-@Suite("The limits of control groups")
+@Suite("Control group limits")
 struct ControlGroupsTests {
     private static func groups(_ files: [String: String], membership: String = "0::/\n") async throws -> ControlGroups {
         var result: ControlGroups?
@@ -19,13 +19,13 @@ struct ControlGroupsTests {
         return try #require(result)
     }
 
-    @Test("are those of the container")
+    @Test("the limits of a container are read")
     func container() async throws {
         let groups = try await Self.groups(["memory.max": "536870912\n", "cpu.max": "150000 100000\n"])
         #expect(groups.memoryBytes == 536_870_912 && groups.processors == 2)
     }
 
-    @Test("are the smallest of all groups above, as for a unit of systemd")
+    @Test("the smallest limit of all parent groups applies, as in a systemd unit")
     func nested() async throws {
         let membership = "1:name=x:/other\n0::/system.slice/billing.service\n"
         let groups = try await Self.groups(
@@ -38,7 +38,7 @@ struct ControlGroupsTests {
         #expect(groups.memoryBytes == 1000 && groups.processors == 1)
     }
 
-    @Test("are those of the first version too, and none where there are none")
+    @Test("the memory limit of cgroup v1 is read, and missing or invalid limits are ignored")
     func others() async throws {
         let first = try await Self.groups(["memory/memory.limit_in_bytes": "4096\n"], membership: "4:memory:/\n")
         #expect(first.memoryBytes == 4096 && first.processors == nil)

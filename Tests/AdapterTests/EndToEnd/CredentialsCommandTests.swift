@@ -6,8 +6,8 @@ import Testing
 
 @Suite("billing-service credentials", .timeLimit(.minutes(10)))
 struct CredentialsCommandTests {
-    /// A folder with files of its own.
-    private struct Workplace {
+    /// A temporary folder for the files of one test.
+    private struct Workspace {
         let folder: String
         var path: String { folder + "/credentials.json" }
         var keyPath: String { folder + "/keys" }
@@ -30,11 +30,11 @@ struct CredentialsCommandTests {
         func text() throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
     }
 
-    private static func with(_ test: (Workplace) async throws -> Void) async throws {
-        try await withTemporaryFolder { folder in try await test(Workplace(folder: folder)) }
+    private static func with(_ test: (Workspace) async throws -> Void) async throws {
+        try await withTemporaryFolder { folder in try await test(Workspace(folder: folder)) }
     }
 
-    @Test("adds, lists, shows, rotates and removes, and never shows a secret")
+    @Test("add, list, show, rotate and remove work and never print a secret")
     func life() async throws {
         try await Self.with { work in
             let added = await work.add("main")
@@ -92,7 +92,7 @@ struct CredentialsCommandTests {
     }
 
     @Test(
-        "refuses what is wrong, says what, and changes nothing",
+        "an invalid command is refused with its cause and changes nothing",
         arguments: [
             Refusal(
                 arguments: ["add", "--name", "main", "--account-id", "A", "--client-id", "C"], status: 1,
@@ -156,7 +156,7 @@ struct CredentialsCommandTests {
         }
     }
 
-    @Test("needs to know the file, and says who may use one that others may use, unless that is allowed")
+    @Test("the file must be named, and a file that other users may access is refused unless allowed")
     func file() async throws {
         try await Self.with { work in
             let nowhere = await TestProcess.run(TestProcess.billingService, ["credentials", "list"])
@@ -175,7 +175,7 @@ struct CredentialsCommandTests {
         }
     }
 
-    @Test("encrypts with a new key, then with another, and opens neither without its key")
+    @Test("encrypt --new-key encrypts the file with a new key, and reading it needs that key")
     func encryption() async throws {
         try await Self.with { work in
             #expect(await work.add("main").status == 0)
@@ -200,7 +200,7 @@ struct CredentialsCommandTests {
                     && none.errors.contains(
                         "encrypted with the key \(ids[1]), and none was given; name the file of the key")
             )
-            // One key may come from the environment; it opens, and seals again.
+            // A key from the environment decrypts and encrypts.
             let text = try String(contentsOfFile: work.keyPath, encoding: .utf8)
             let lines = text.split(separator: "\n").map(String.init)
             let given = ["BILLING_CREDENTIALS_KEY": lines[0]]
@@ -213,17 +213,17 @@ struct CredentialsCommandTests {
             #expect(!bad.errors.contains("hunter2"))
             let both = await work.run("list", environment: given.merging(keys) { $1 })
             #expect(both.status == 78 && both.errors.contains("has no meaning together with BILLING_CREDENTIALS_KEY"))
-            // A new file is sealed from the first where there is a key.
+            // A new file is encrypted if there is a key.
             try FileManager.default.removeItem(atPath: work.path)
             #expect(await work.add("main", "--credentials-key-file", work.keyPath).status == 0)
             #expect(SealedFormat.isSealed(Array(try Data(contentsOf: URL(filePath: work.path)))))
         }
     }
 
-    @Test("asks at a terminal without showing what is typed, takes corrections, and can be cancelled")
+    @Test("a terminal prompt for the secret has no echo, and handles backspace and cancellation")
     func terminal() async throws {
         try await Self.with { work in
-            // A terminal of its own, which the answer is typed into once the question is there.
+            // A pseudo-terminal, into which the answer is typed after the prompt has appeared.
             let script = """
                 import os, pty, sys
                 keys, program = sys.argv[1].encode().decode("unicode_escape").encode(), sys.argv[2:]
@@ -272,20 +272,20 @@ struct CredentialsCommandTests {
     }
 
     @Test(
-        "Prompt for a secret: a signal that ends the program gives the terminal its echo back",
+        "a signal during the prompt restores the terminal's echo before the program ends",
         arguments: [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU, 40])
     func signalled(signal: Int32) async throws {
         try await Self.with { work in
             let script = """
                 import os, pty, signal, sys, termios
                 number, program = int(sys.argv[1]), sys.argv[2:]
-                # Held open here, so that the terminal can be looked at when the program is gone.
+                # Kept open, so that the terminal can be inspected after the program has ended.
                 terminal, other = pty.openpty()
                 child = os.fork()
                 if child == 0:
                     os.setsid()
                     os.close(terminal)
-                    # Python ignores SIGPIPE, and a shell has its background jobs ignore SIGQUIT.
+                    # Python ignores SIGPIPE, and shells ignore SIGQUIT in background jobs.
                     signal.signal(number, signal.SIG_DFL)
                     for descriptor in range(3):
                         os.dup2(other, descriptor)
@@ -304,13 +304,13 @@ struct CredentialsCommandTests {
                     "-c", script, "\(signal)", TestProcess.billingService, "credentials", "add", "--account-id", "A",
                     "--client-id", "C", "--credentials-file", work.path, "--name", "main",
                 ],
-                // On a terminal Swift's backtracer would take SIGQUIT, and fill the terminal that nobody reads by then.
+                // On a terminal Swift's backtracer handles SIGQUIT and would block on a terminal that is no longer read.
                 environment: ["SWIFT_BACKTRACE": "enable=no"])
             #expect(outcome.output == "False\n-\(signal) True\n", "\(outcome.errors)")
         }
     }
 
-    @Test("verifies against Zoom: which scopes the token carries, what is missing, or why there is none")
+    @Test("verify prints the token's scopes, the missing scopes, or why Zoom issued no token")
     func verify() async throws {
         var app = TestZoom.app
         app.scopes = ["billing:master", "user:read"]
@@ -395,8 +395,8 @@ struct CredentialsCommandTests {
                     "http://127.0.0.1:1/v2")
                 #expect(deaf.status == 1)
                 for outcome in [missing, whole, elsewhere, secret, account, nobody] {
-                    let said = outcome.output + outcome.errors
-                    #expect(!said.contains("hunter2") && !said.contains(app.clientSecret) && !said.contains("sandbox."))
+                    let all = outcome.output + outcome.errors
+                    #expect(!all.contains("hunter2") && !all.contains(app.clientSecret) && !all.contains("sandbox."))
                 }
             }
         }

@@ -1,10 +1,10 @@
 import Foundation
 import Testing
 
-/// What is in `deploy/` is taken by the tools it is for, and fits the service.
-@Suite("What is deployed", .timeLimit(.minutes(10)))
+/// The files in `deploy/` are valid for their tools and match the service.
+@Suite("Deployment files", .timeLimit(.minutes(10)))
 struct DeployTests {
-    @Test("is taken by Kubernetes, Compose, systemd, Prometheus and the service")
+    @Test("the files in deploy/ are accepted by Kubernetes, Compose, systemd, Prometheus and the service")
     func check() async {
         let outcome = await TestProcess.run(
             TestProcess.root.appending(path: ".venv/bin/python").path(percentEncoded: false),

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("A shutdown", .timeLimit(.minutes(10)))
+@Suite("Shutdown", .timeLimit(.minutes(10)))
 struct DrainTests {
     private static func status(_ url: String, _ options: String...) async -> String {
         await TestProcess.run(
@@ -9,7 +9,7 @@ struct DrainTests {
         ).output
     }
 
-    @Test("is told to probes at once, while connections are still taken")
+    @Test("readiness fails at once while connections are still accepted")
     func readiness() async throws {
         try await RunningService.with(["--shutdown-delay", "1h"], expectedStatus: 1) { service in
             let port = String(try #require(service.ops.split(separator: ":").last))
@@ -27,27 +27,27 @@ struct DrainTests {
             #expect(await health("--live").status == 0)
             let late = await service.curl(service.accountPath)
             #expect(late.status == 0 && late.output.contains("\"city\""))
-            // Nobody waits for the rest of the delay.
+            // A further signal ends the service without the rest of the delay.
             try await Self.signalUntilOver(service.process)
             #expect(await health().status == 1)
         }
     }
 
-    /// Signals again until the program has ended at once: it takes signals within a second for one.
+    /// Signals until the program ends with status 1. Signals within a second count as one.
     private static func signalUntilOver(_ process: TestProcess) async throws {
         let status = Task { await process.outcome().status }
-        let asking = Task {
+        let signalling = Task {
             while !Task.isCancelled {
                 process.signal(SIGTERM)
                 await Task.yield()
             }
         }
         #expect(await status.value == 1)
-        asking.cancel()
+        signalling.cancel()
     }
 
     @Test(
-        "Shutdown: signals within a moment count as one, whichever they are", arguments: [SIGTERM, SIGINT, SIGHUP])
+        "signals within a second count as one", arguments: [SIGTERM, SIGINT, SIGHUP])
     func signalsTogether(first: Int32) async throws {
         try await RunningService.with(["--shutdown-delay", "1h"], expectedStatus: 1) { service in
             service.process.signal(first)
@@ -62,7 +62,7 @@ struct DrainTests {
     }
 
     @Test(
-        "Shutdown: the sandbox ends cleanly on each of the signals, and on all of them together",
+        "the sandbox ends with status 0 on each signal and on several together",
         arguments: [[SIGTERM], [SIGINT], [SIGHUP], [SIGTERM, SIGTERM, SIGINT, SIGHUP]])
     func sandbox(signals: [Int32]) async throws {
         let process = TestProcess(TestProcess.billingService, ["sandbox", "--sandbox-port", "0"])
@@ -71,7 +71,7 @@ struct DrainTests {
         #expect(await process.outcome().status == 0)
     }
 
-    @Test("Shutdown: a service that was started by nohup stays when its terminal is closed")
+    @Test("a service started with nohup ignores SIGHUP")
     func nohup() async throws {
         let process = TestProcess(
             "nohup",
@@ -84,7 +84,7 @@ struct DrainTests {
         #expect(await process.outcome().status == 0)
     }
 
-    @Test("loses nothing under load: every request was answered, or never started")
+    @Test("a shutdown under load answers every request that was accepted")
     func load() async throws {
         try await RunningService.with(["--log-level", "debug"]) { service in
             let load = TestProcess(
@@ -99,12 +99,12 @@ struct DrainTests {
             let service = await service.process.outcome()
             #expect(service.status == 0)
             let answered = try #require(report.firstMatch(of: /0 2xx, 0 3xx, (\d+) 4xx, 0 5xx/)).output.1
-            let taken = service.errors.split(separator: "\n").filter { $0.contains(#""message":"request""#) }.count
-            #expect(Int(answered) == taken && taken > 0 && taken < 60_000)
+            let accepted = service.errors.split(separator: "\n").filter { $0.contains(#""message":"request""#) }.count
+            #expect(Int(answered) == accepted && accepted > 0 && accepted < 60_000)
         }
     }
 
-    @Test("ends an idle connection of HTTP/1.1, and says so in the last answer of one in use")
+    @Test("an HTTP/1.1 stream completes within the grace period")
     func http1() async throws {
         try await RunningService.with(["--sandbox-limits", "business", "--sandbox-accounts", "60"]) { service in
             let stream = service.reader("--http1.1")
@@ -118,7 +118,7 @@ struct DrainTests {
     }
 
     @Test(
-        "cuts a stream off so that nobody takes it for complete, over each protocol",
+        "a stream cut off after the grace period has no end line, and curl fails",
         arguments: ["--http2-prior-knowledge", "--http1.1"])
     func cutOff(version: String) async throws {
         try await RunningService.with(["--sandbox-limits", "pro", "--shutdown-grace", "100ms"]) { service in
@@ -131,7 +131,7 @@ struct DrainTests {
         }
     }
 
-    @Test("Shutdown: happens at once at a second signal that comes later than a moment")
+    @Test("a second signal more than a second later ends the service at once")
     func secondSignal() async throws {
         try await RunningService.with(["--sandbox-limits", "pro", "--shutdown-grace", "1h"], expectedStatus: 1) {
             service in

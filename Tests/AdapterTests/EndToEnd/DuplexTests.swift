@@ -3,16 +3,16 @@ import DomainFakes
 import Foundation
 import Testing
 
-/// A client that goes on choosing once it has its answer.
-@Suite("A stream of chosen accounts", .timeLimit(.minutes(10)))
+/// A client that selects its next account after it has received the previous one.
+@Suite("Stream of selected accounts", .timeLimit(.minutes(10)))
 struct DuplexTests {
     @Test(
-        "answers the first account before the last one has been chosen",
+        "the response starts before the request body is complete",
         arguments: ["--http2-prior-knowledge", "--http1.1"])
     func duplex(how: String) async throws {
         try await TestService.with(source: FakeSource()) { service in
             try await withTemporaryFolder { folder in
-                // Whoever chooses waits for the answer to what it has chosen before it goes on.
+                // Sends each account only after the response has the previous one.
                 let script = """
                     mkfifo input; : > output
                     curl --silent --no-buffer \(how) -T . -X POST -H 'expect:' \

@@ -2,7 +2,7 @@ import Adapters
 import Foundation
 import Testing
 
-@Suite("The command export", .timeLimit(.minutes(10)))
+@Suite("billing-service export", .timeLimit(.minutes(10)))
 struct ExportCommandTests {
     private static let program = TestProcess.billingService
 
@@ -30,7 +30,7 @@ struct ExportCommandTests {
         }
     }
 
-    @Test("writes a file of all accounts in order, says what failed, and leaves nothing else behind")
+    @Test("the file has all accounts in order, failures are summarized, and no temporary files remain")
     func whole() async throws {
         try await with(accounts: 300) { service, _, token, ids in
             let path = service.folder + "/all.ndjson"
@@ -41,13 +41,13 @@ struct ExportCommandTests {
             #expect(outcome.errors.contains("contacts          297") && outcome.errors.contains("with code 2100  3"))
             let left = try FileManager.default.contentsOfDirectory(atPath: service.folder)
             #expect(!left.contains { $0.contains("partial") })
-            // What is there is not written over.
+            // An existing file is not overwritten.
             let again = await export(service, token, "--output", path)
             #expect(again.status == 1 && again.errors.contains("there already"))
         }
     }
 
-    @Test("writes CSV, gzip, chosen accounts and chosen fields")
+    @Test("CSV, gzip, selected accounts and selected fields are written")
     func forms() async throws {
         try await with(accounts: 60) { service, _, token, ids in
             let wanted = [ids[7], ids[3], "nobody", ids[7]]
@@ -79,7 +79,7 @@ struct ExportCommandTests {
         }
     }
 
-    @Test("goes on after kill -9 at a hundred instants by chance: nothing is lost, nothing comes twice")
+    @Test("an export killed at 100 random instants and resumed has every account exactly once")
     func killed() async throws {
         try await with(accounts: 4000) { service, url, token, ids in
             let script = """
@@ -109,18 +109,18 @@ struct ExportCommandTests {
         }
     }
 
-    @Test("goes on after there was no room left, and after the service was gone")
+    @Test("an export is resumed after a full disk, and refused for another service or other options")
     func full() async throws {
         try await with(accounts: 2000) { service, url, token, ids in
             let path = service.folder + "/out"
-            // A file may not grow beyond 100 KiB.
+            // Limits files to 100 KiB.
             let full = await TestProcess.run(
                 "bash",
                 ["-c", "trap '' XFSZ; ulimit -f 100; \(Self.program) export --url \(url) --output \(path)"],
                 environment: ["BILLING_TOKEN": token])
             #expect(full.status == 1 && full.errors.contains("continue it with --resume"), "\(full)")
             #expect(!FileManager.default.fileExists(atPath: path))
-            // A service at another address is another service; one that is gone is given up.
+            // Another address counts as another service; an unreachable service is given up after the retry time.
             for (output, flags, reason) in [
                 (path, ["--resume"], "begun with another service"), (path + "2", [], "given up"),
             ] {
@@ -139,7 +139,7 @@ struct ExportCommandTests {
         }
     }
 
-    @Test("says what it is refused for, without asking again")
+    @Test("a refused export reports the cause and is not retried")
     func refused() async throws {
         try await with(accounts: 10) { service, _, token, _ in
             let path = service.folder + "/out"
@@ -152,7 +152,7 @@ struct ExportCommandTests {
         }
     }
 
-    @Test("tells the streams of one caller from those of another, to resume none with the token of the other")
+    @Test("the account scope of a stream differs between callers and is kept when a token is rotated")
     func scopes() async throws {
         try await with(accounts: 5) { service, _, token, _ in
             let other = try await service.token(
@@ -171,12 +171,12 @@ struct ExportCommandTests {
         }
     }
 
-    @Test("asks by itself, with a sandbox or with credentials")
+    @Test("export works without a service, with a sandbox or with a credentials file")
     func byItself() async throws {
         try await with(accounts: 30) { service, _, _, ids in
             let sandbox = await TestProcess.run(
                 Self.program, ["export", "--sandbox", "--sandbox-accounts", "30", "--output", "-"],
-                // Settings of a service on the same machine.
+                // Settings of a service on the same machine, which export must ignore.
                 environment: [
                     "BILLING_HTTP_PROXY_PROTOCOL_TRUSTED": "127.0.0.1", "BILLING_OPS_HOST": "192.0.2.1",
                     "BILLING_OPS_PORT": "9090",
@@ -185,7 +185,7 @@ struct ExportCommandTests {
             let path = service.folder + "/own"
             let document = try CredentialsFile(PrivateFile(path: service.credentialsPath)).read()
             #expect(document.masters.count == 2)
-            // With one master account there is no question whose accounts are meant.
+            // With a single master account, no master name is needed.
             try CredentialsFile(PrivateFile(path: service.folder + "/one.json")).update { one in
                 one.masters = [document.masters[1]]
             }

@@ -8,14 +8,14 @@ struct ExportFileTests {
     private static let program = TestProcess.billingService
     private static let ids = (1000..<1250).map { "account-\($0)" }
 
-    /// A fake service whose second page waits until the test lets it go.
+    /// A fake service whose second page waits until the test releases it.
     private struct Held {
         let streams: FakeStreams
         let server: HTTPServer
         let folder: String
-        /// Happens when the second page is requested.
-        let isAsked: Event<Void>
-        let isReleased: Event<Void>
+        /// Fires when the second page is requested.
+        let requested: Event<Void>
+        let released: Event<Void>
 
         var output: String { folder + "/out" }
         var url: String { "http://127.0.0.1:\(server.port)" }
@@ -49,17 +49,17 @@ struct ExportFileTests {
     }
 
     private func withHeldService(_ test: (Held) async throws -> Void) async throws {
-        let (isAsked, isReleased) = (Event<Void>(), Event<Void>())
+        let (requested, released) = (Event<Void>(), Event<Void>())
         let streams = FakeStreams(ids: Self.ids) { number in
             guard number == 2 else { return nil }
-            isAsked.fire()
-            try? await isReleased.next()
+            requested.fire()
+            try? await released.next()
             return nil
         }
         try await withServer(streams) { server in
             try await withTemporaryFolder { folder in
                 try await test(
-                    Held(streams: streams, server: server, folder: folder, isAsked: isAsked, isReleased: isReleased))
+                    Held(streams: streams, server: server, folder: folder, requested: requested, released: released))
             }
         }
     }
@@ -69,17 +69,17 @@ struct ExportFileTests {
         let process = TestProcess(
             Self.program, ["export", "--url", held.url, "--output", held.output] + arguments,
             environment: ["BILLING_TOKEN": "token"])
-        try await held.isAsked.next()
+        try await held.requested.next()
         process.signal(SIGKILL)
         #expect(await process.outcome().status == 128 + SIGKILL)
-        held.isReleased.fire()
+        held.released.fire()
     }
 
-    @Test("A second process is told which process writes the file, ends with 75 and changes nothing")
+    @Test("a second process that writes the same file exits with 75, names the first, and changes nothing")
     func twoWriters() async throws {
         try await withHeldService { held in
             let first = held.start()
-            try await held.isAsked.next()
+            try await held.requested.next()
             let before = try held.files()
             let writer = try #require(first.processID)
             let seconds = [await held.export(), await held.export("--resume"), await held.export("--format", "csv")]
@@ -89,7 +89,7 @@ struct ExportFileTests {
             }
             #expect(try held.files() == before)
             #expect(held.streams.requestCount == 2)
-            held.isReleased.fire()
+            held.released.fire()
             let outcome = await first.outcome()
             #expect(outcome.status == 0, "\(outcome.errors)")
             #expect(try held.exportedIDs() == Self.ids)
@@ -97,7 +97,7 @@ struct ExportFileTests {
         }
     }
 
-    @Test("The lock of a killed process does not remain")
+    @Test("the lock of a killed process is released")
     func killedWriter() async throws {
         try await withHeldService { held in
             try await interrupt(held, [])
@@ -108,7 +108,7 @@ struct ExportFileTests {
         }
     }
 
-    @Test("A new export that is refused leaves an interrupted one as it was, to be resumed")
+    @Test("a refused new export leaves an interrupted export resumable")
     func refusedBeforeTheFirstPage() async throws {
         try await withHeldService { held in
             try await interrupt(held, [])
@@ -123,7 +123,7 @@ struct ExportFileTests {
         }
     }
 
-    @Test("Resuming with another list, other options or another service is refused, and changes and asks nothing")
+    @Test("resuming with another list, other options or another service is refused without a request")
     func otherExports() async throws {
         try await withHeldService { held in
             let list = held.folder + "/list"
@@ -162,7 +162,7 @@ struct ExportFileTests {
             #expect(try held.files() == before)
 
             held.streams.state.withLock { $0.scope = "one" }
-            // Other ways to write the same list and the same fields are the same export.
+            // The same list and fields in another notation are the same export.
             try write(Self.ids.joined(separator: "\r\n"), to: list)
             let outcome = await held.export(
                 "--resume", "--accounts-from", list, "--fields", " city, email", "--max-age", "60")
@@ -171,10 +171,10 @@ struct ExportFileTests {
         }
     }
 
-    @Test("Resuming a complete file succeeds without a request; with other options it is refused")
+    @Test("resuming a complete file succeeds without a request, and is refused with other options")
     func completeFile() async throws {
         try await withHeldService { held in
-            held.isReleased.fire()
+            held.released.fire()
             #expect(await held.export().status == 0)
             let count = held.streams.requestCount
             let before = try FileManager.default.attributesOfItem(atPath: held.output)
@@ -191,7 +191,7 @@ struct ExportFileTests {
             for key in [FileAttributeKey.modificationDate, .size, .systemFileNumber] {
                 #expect(before[key] as? NSObject == after[key] as? NSObject)
             }
-            // A copy has lost the record of its options: its beginning alone tells the format.
+            // A copy has no record of its options; only its first bytes show the format.
             let copy = held.folder + "/copy"
             try Data(contentsOf: URL(filePath: held.output)).write(to: URL(filePath: copy))
             for (arguments, status) in [([], 0), (["--format", "csv"], 1), (["--compress"], 1)] as [([String], Int32)] {
@@ -204,13 +204,13 @@ struct ExportFileTests {
         }
     }
 
-    @Test("A file that appears during the export is not overwritten")
+    @Test("a file that appears during the export is not overwritten")
     func fileAppears() async throws {
         try await withHeldService { held in
             let process = held.start()
-            try await held.isAsked.next()
+            try await held.requested.next()
             try write("precious", to: held.output)
-            held.isReleased.fire()
+            held.released.fire()
             let outcome = await process.outcome()
             #expect(outcome.status == 1 && outcome.errors.contains("appeared during the export"), "\(outcome.errors)")
             #expect(try String(contentsOfFile: held.output, encoding: .utf8) == "precious")
@@ -223,7 +223,7 @@ struct ExportFileTests {
     }
 
     @Test(
-        "Folders that others may write to, and names with any characters, are written to; --resume works there",
+        "export and --resume work in shared folders and with any characters in names",
         arguments: ["shared", "My Exports/ü%20b#?", "new\nline"])
     func folders(name: String) async throws {
         try await withTemporaryFolder { folder in
@@ -250,7 +250,7 @@ struct ExportFileTests {
         }
     }
 
-    @Test("What cannot become the file is refused before anything is asked")
+    @Test("an unusable output path is refused before the first request")
     func impossibleOutputs() async throws {
         try await withHeldService { held in
             let link = held.folder + "/link"
@@ -259,7 +259,7 @@ struct ExportFileTests {
             for (output, reason) in [
                 (held.folder, "a folder"), ("/dev/null", "not a regular file"), ("/dev/full", "not a regular file"),
                 (held.folder + "/none/out", "no such file"), (link, "a symbolic link"),
-                // Too long for the name of the checkpoint, not for the file's own.
+                // The name of the checkpoint would be too long, the name of the file is not.
                 (held.folder + "/" + String(repeating: "n", count: 240), "name too long"),
             ] {
                 for flags in [[], ["--resume"]] {

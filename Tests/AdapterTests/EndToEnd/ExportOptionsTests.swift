@@ -3,7 +3,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@Suite("Options of export", .timeLimit(.minutes(10)))
+@Suite("billing-service export: options", .timeLimit(.minutes(10)))
 struct ExportOptionsTests {
     private static let program = TestProcess.billingService
 
@@ -16,7 +16,7 @@ struct ExportOptionsTests {
     }
 
     @Test(
-        "A value that can never be right ends with 64 before a file or a connection is opened",
+        "an invalid option exits with 64 before a file or a connection is opened",
         arguments: [
             ["--output", ""], ["--output", "x", "--url", ""], ["--output", "x", "--url", "billing"],
             ["--output", "x", "--url", "https://host/?a=b"], ["--output", "x", "--accounts-from", ""],
@@ -46,9 +46,9 @@ struct ExportOptionsTests {
         }
     }
 
-    @Test("Query values are percent-encoded, fields are trimmed, and the path of the URL is kept")
+    @Test("query values are percent-encoded, fields are trimmed, and the path of the URL is used")
     func target() async throws {
-        // A character of an id that has a meaning in a query.
+        // "+" and "=" have a meaning in a query.
         let ids = ["a+b=", "c"]
         let streams = FakeStreams(ids: ids, prefix: "/billing/one")
         try await withServer(streams) { server in
@@ -65,7 +65,7 @@ struct ExportOptionsTests {
     }
 
     @Test(
-        "An answer that a later attempt would get again ends the export at once",
+        "a permanent failure ends the export without a retry",
         arguments: [
             (400, "application/json", #"{"code":300,"message":"Wrong."}"#, "refused with status 400: Wrong."),
             (401, "application/json", #"{"message":"No."}"#, "refused with status 401: No."),
@@ -84,7 +84,7 @@ struct ExportOptionsTests {
         }
     }
 
-    @Test("A server that takes the request for a breach of HTTP/2 ends the export after three attempts")
+    @Test("an HTTP/2 protocol error of the server ends the export after three attempts")
     func protocolError() async throws {
         let script = """
             import socket
@@ -111,7 +111,7 @@ struct ExportOptionsTests {
         _ = await server.outcome()
     }
 
-    @Test("An empty list of accounts makes an empty file of every form", arguments: ["ndjson", "csv"])
+    @Test("an empty list of accounts gives an empty file in every format", arguments: ["ndjson", "csv"])
     func emptyList(format: String) async throws {
         try await withTemporaryFolder { folder in
             for flags in [[], ["--compress"]] {
@@ -135,7 +135,7 @@ struct ExportOptionsTests {
     // MARK: Lists of accounts
 
     @Test(
-        "A list of accounts is read as Windows and Unix programs write it",
+        "a list of accounts is read in every line-ending and encoding of Windows and Unix programs",
         arguments: [
             ("LF", "printf 'a-1\\nb-2\\n'"), ("no end of the last line", "printf 'a-1\\nb-2'"),
             ("CR LF", "printf 'a-1\\r\\nb-2\\r\\n'"), ("CR", "printf 'a-1\\rb-2\\r'"),
@@ -172,7 +172,7 @@ struct ExportOptionsTests {
         }
     }
 
-    @Test("A line that names no account is refused by its number")
+    @Test("an invalid line in a list of accounts is reported by its number")
     func wrongLine() async throws {
         try await withTemporaryFolder { folder in
             for (text, line) in [
@@ -189,7 +189,7 @@ struct ExportOptionsTests {
         }
     }
 
-    @Test("Files that are read once may be pipes: lists of accounts, tokens and the configuration")
+    @Test("lists of accounts and tokens may be pipes")
     func pipes() async throws {
         let streams = FakeStreams(ids: [])
         try await withServer(streams) { server in
@@ -220,7 +220,7 @@ struct ExportOptionsTests {
         }
     }
 
-    @Test("Faults of a sandbox and certificates to trust may come from pipes")
+    @Test("sandbox faults and CA certificates may be pipes")
     func pipesOfSettings() async throws {
         let faults = await TestProcess.run(
             "bash",
@@ -247,7 +247,7 @@ struct ExportOptionsTests {
 
     // MARK: CSV
 
-    /// Reads a CSV file as Python and sqlite3 do: the city, as hexadecimal digits.
+    /// Reads the city of a CSV file with Python and sqlite3, in hexadecimal.
     private func readCity(_ path: String) async throws -> (python: String, sqlite: String) {
         let python = await TestProcess.run(
             "python3",
@@ -266,7 +266,7 @@ struct ExportOptionsTests {
         return (python.output, sqlite.output.filter { $0 != "\r" })
     }
 
-    @Test("CSV has U+FFFD for NUL, at which readers would end the value; NDJSON keeps the escape")
+    @Test("NUL becomes U+FFFD in CSV, where readers would truncate the value, and stays an escape in NDJSON")
     func nul() async throws {
         let streams = FakeStreams(ids: ["a"])
         streams.state.withLock { $0.city = #""K\u0000ln""# }
@@ -285,7 +285,7 @@ struct ExportOptionsTests {
     }
 
     @Test(
-        "CSV for spreadsheets has no value that is a formula, and a byte order mark; other CSV has the values themselves",
+        "--spreadsheet adds a byte order mark and escapes formulas, and other CSV has the exact values",
         arguments: [
             ("=1+1", true), ("+41 44", true), ("-1", true), ("@SUM(A1)", true), ("\\tx", true), ("\\rx", true),
             ("\\nx", true), ("\u{FF1D}1", true), ("=HYPERLINK(\\\"x\\\",\\\"y\\\")", true), ("Köln", false),
@@ -314,7 +314,7 @@ struct ExportOptionsTests {
 
     // MARK: Settings
 
-    @Test("The certificates of zoom.ca-file are used for --url, from the flag, the environment and the configuration")
+    @Test("zoom.ca-file from flag, environment or configuration file is used for --url")
     func caFile() async throws {
         try await TestCertificates.with { certificates in
             let streams = FakeStreams(ids: ["a"])
@@ -325,7 +325,7 @@ struct ExportOptionsTests {
                 for (flags, environment) in [
                     (["--zoom-ca-file", certificates.ca], [:]), ([], ["BILLING_ZOOM_CA_FILE": certificates.ca]),
                     (["--config", path], [:]),
-                    // The service is on this machine.
+                    // Loopback addresses are contacted without the proxy.
                     (["--config", path], ["HTTPS_PROXY": "http://127.0.0.1:1"]),
                 ] as [([String], [String: String])] {
                     let outcome = await export(arguments + flags, environment: environment)
@@ -356,7 +356,7 @@ struct ExportOptionsTests {
     // MARK: Connections
 
     @Test(
-        "Why no connection can be made is said with what to do about it; what only a person can change is not retried")
+        "connection failures are reported with a remedy, and permanent ones are not retried")
     func connections() async throws {
         let refused = await export([
             "--url", "http://127.0.0.1:1", "--output", "-", "--retry-seconds", "0",
@@ -404,7 +404,7 @@ struct ExportOptionsTests {
 
     // MARK: Progress
 
-    @Test("Progress stays within one line of the terminal, and has no escape sequences on a dumb one")
+    @Test("progress stays within one terminal line, and a dumb terminal gets no escape sequences")
     func terminal() async throws {
         let ids = (1000..<1600).map { "account-\($0)" }
         let streams = FakeStreams(ids: ids) { number in
@@ -421,17 +421,17 @@ struct ExportOptionsTests {
                         os.environ["TERM"] = sys.argv[1]
                         fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(sys.argv[2]), 0, 0))
                         os.execv(sys.argv[3], sys.argv[3:])
-                    said = b""
+                    output = b""
                     try:
                         while True:
                             part = os.read(terminal, 65536)
                             if not part:
                                 break
-                            said += part
+                            output += part
                     except OSError:
                         pass
                     _, status = os.waitpid(pid, 0)
-                    sys.stdout.buffer.write(said)
+                    sys.stdout.buffer.write(output)
                     sys.exit(os.waitstatus_to_exitcode(status))
                     """
                 let outcome = await TestProcess.run(

@@ -4,8 +4,8 @@ import DomainFakes
 import Foundation
 import Testing
 
-/// What `docs/files.md` says works.
-@Suite("The page of the files", .timeLimit(.minutes(10)))
+/// The examples of `docs/files.md` work.
+@Suite("docs/files.md", .timeLimit(.minutes(10)))
 struct FilesPageTests {
     private let text: String
 
@@ -13,7 +13,7 @@ struct FilesPageTests {
         text = try String(contentsOf: TestProcess.root.appending(path: "docs/files.md"), encoding: .utf8)
     }
 
-    @Test("has lines that work, one after another")
+    @Test("the commands on the page work in order")
     func lines() async throws {
         let zoom = SandboxZoom(
             configuration: SandboxConfiguration(apps: [TestZoom.app], accounts: 1), time: SystemTime())
@@ -39,7 +39,7 @@ struct FilesPageTests {
                 #expect(callers.entries.map(\.credential) == [.token(digest, previous: nil)])
                 let sealed = Array(try Data(contentsOf: URL(filePath: folder + "/credentials.json")))
                 #expect(SealedFormat.isSealed(sealed))
-                // The line shown is that of the format.
+                // The header shown on the page matches the file format.
                 let shown = try #require(text.blocks("").last)
                 let header = String(decoding: sealed.prefix { $0 != 0x0A }, as: UTF8.self)
                 #expect(header.replacing(/[0-9a-f]{16,}/, with: "") == shown.replacing(/[0-9a-f]{16,}/, with: ""))
@@ -47,7 +47,7 @@ struct FilesPageTests {
         }
     }
 
-    @Test("shows files that are read, and names every member there is")
+    @Test("the files on the page are valid, and the page names every member, scope and plan")
     func members() throws {
         let files = text.blocks("json")
         let credentials = try CredentialsDocument(parsing: Array(files[0].utf8))
@@ -55,7 +55,7 @@ struct FilesPageTests {
         let digest = SHA256Digest(of: "token").hexadecimal
         let callers = try CallersDocument(parsing: Array(files[1].replacing("DIGEST", with: digest).utf8))
         #expect(callers.entries.count == 1)
-        // An error names all that are known.
+        // The error for an unknown member lists all known members.
         let unknown = [
             #expect(throws: DocumentProblem.self) {
                 try CredentialsDocument(parsing: Array(#"{"masters":[{"x":1}]}"#.utf8))

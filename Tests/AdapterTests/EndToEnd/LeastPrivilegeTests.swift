@@ -5,8 +5,7 @@ import Foundation
 import NIOCore
 import Testing
 
-/// Nobody gets more than is theirs: every operation with every way of lacking the right to it, on a running service with
-/// real files.
+/// Every operation with every kind of missing permission, on a running service with real files.
 @Suite("Least privilege", .timeLimit(.minutes(10)))
 struct LeastPrivilegeTests {
     enum Operation: String, CaseIterable {
@@ -41,7 +40,7 @@ struct LeastPrivilegeTests {
 
     private static let scopes = Caller.Scope.allCases.map(\.rawValue)
 
-    /// What each caller shows.
+    /// The Authorization field of each kind of caller.
     private static func authorizations(
         _ service: FiledService, _ operation: Operation
     ) async throws -> [Standing: String] {
@@ -78,18 +77,20 @@ struct LeastPrivilegeTests {
         ]
     }
 
-    @Test("holds for every operation there is, however the right to it is lacking", arguments: Operation.allCases)
+    @Test(
+        "an operation refuses callers without permission and serves only the caller's accounts",
+        arguments: Operation.allCases)
     func table(operation: Operation) async throws {
         try await FiledService.with { service in
             let authorizations = try await Self.authorizations(service, operation)
             let account = service.main.accounts.id(of: 0)
             let target = operation.path.replacing("{accountId}", with: account)
-            // Those that it chooses: one that is anybody's of the master, and one that nobody has.
+            // Selects two accounts of the master, the second allowed to `wrongAccount`, and one that does not exist.
             let body =
                 operation == .streamChosenBilling
                 ? [account, service.main.accounts.id(of: 1), "nobody"].map { "{\"account_id\":\"\($0)\"}\n" }.joined()
                 : nil
-            // All of them are in use once the last one is.
+            // The callers file is loaded when the last caller works.
             let right = try #require(authorizations[.right])
             func send(_ authorization: String?) async throws -> ClientResponse {
                 try await service.send(target, authorization: authorization, method: operation.method, body: body)
@@ -128,11 +129,11 @@ struct LeastPrivilegeTests {
         let ids = lines.compactMap { $0["account_id"]?.string }
         switch (operation, standing) {
         case (.getBilling, _): #expect(lines.count == 1 && lines[0]["email"] != nil)
-        // Only what is its own, of which the service knows: nothing of anybody else's, not even its number.
+        // Only the caller's own accounts, and only their number.
         case (.streamBilling, .wrongAccount):
             #expect(ids == [service.main.accounts.id(of: 1)])
             #expect(lines.first?["accounts"] == .number("1") && lines.last?["type"] == .string("end"))
-        // What is not its own does not exist.
+        // Other accounts appear not found.
         case (.streamChosenBilling, .wrongAccount):
             #expect(lines[1...3].map { $0["code"]?.integer } == [2001, nil, 2001])
         case (.streamChosenBilling, .wrongMaster):
@@ -147,7 +148,7 @@ struct LeastPrivilegeTests {
         (0..<zoom.accounts.count).map { zoom.accounts.id(of: $0) }.sorted()
     }
 
-    @Test("is held against every operation of the contract")
+    @Test("every operation in openapi.yaml is tested")
     func complete() throws {
         let text = try String(contentsOf: TestProcess.root.appending(path: "openapi.yaml"), encoding: .utf8)
         var path = ""
@@ -162,14 +163,14 @@ struct LeastPrivilegeTests {
         #expect(operations == Set(Operation.allCases.map(\.rawValue)))
     }
 
-    @Test("answers about another's account as about one that does not exist, and asks nobody to be able to say so")
+    @Test("an account outside the allow-list gets the same response as an unknown account, without a call to Zoom")
     func foreignAccount() async throws {
         try await FiledService.with(accounts: 50) { service in
             let own = service.main.accounts.id(of: 1)
             let token = try await service.token(
                 of: "job", "--scopes", "billing:read", "--master", "main", "--accounts", own)
             try await service.wait(for: 200, service.account(of: service.main, 1), token: token)
-            let asked = service.main.requestCounts
+            let before = service.main.requestCounts
             func body(_ id: String) async throws -> String {
                 let response = try await service.send("/v2/accounts/\(id)/billing", token: token)
                 #expect(response.status == 404)
@@ -181,7 +182,7 @@ struct LeastPrivilegeTests {
             #expect(existing == unknown)
             #expect(try await body(service.main.accounts.id(of: selfPay)) == unknown)
             #expect(try await body("me") == unknown)
-            #expect(service.main.requestCounts == asked)
+            #expect(service.main.requestCounts == before)
         }
     }
 }

@@ -6,13 +6,13 @@ import NIOCore
 import Synchronization
 import Testing
 
-/// What operators do to the files while the service runs and is asked.
-@Suite("Files that change while the service runs", .timeLimit(.minutes(10)))
+/// Changes of the credentials and callers files while the service handles requests.
+@Suite("File changes at run time", .timeLimit(.minutes(10)))
 struct LiveFilesTests {
     private static let everything = Caller.Scope.allCases.map(\.rawValue).joined(separator: ",")
 
-    /// What became of the requests of those who ask without a pause.
-    private final class Asked: Sendable {
+    /// Continuous requests and their results.
+    private final class Load: Sendable {
         struct State {
             var isOver = false
             var count = 0
@@ -23,10 +23,10 @@ struct LiveFilesTests {
 
         var count: Int { state.withLock { $0.count } }
 
-        /// The answers that were not 200.
+        /// The responses with a status other than 200.
         var failures: [String] { state.withLock { $0.failures } }
 
-        func ask(_ service: FiledService, _ target: String, token: String) async {
+        func send(_ service: FiledService, _ target: String, token: String) async {
             while !state.withLock({ $0.isOver }) {
                 var failure: String?
                 do {
@@ -43,15 +43,15 @@ struct LiveFilesTests {
         }
     }
 
-    /// Asks without a pause while `test` runs.
-    private static func asking(
+    /// Sends requests continuously while `test` runs.
+    private static func loading(
         _ service: FiledService, token: String, _ test: () async throws -> Void
-    ) async throws -> Asked {
-        let asked = Asked()
+    ) async throws -> Load {
+        let load = Load()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<4 {
                 let target = service.account(of: service.main, number)
-                group.addTask { await asked.ask(service, target, token: token) }
+                group.addTask { await load.send(service, target, token: token) }
             }
             let result: Result<Void, any Error>
             do {
@@ -59,11 +59,11 @@ struct LiveFilesTests {
             } catch {
                 result = .failure(error)
             }
-            asked.state.withLock { $0.isOver = true }
+            load.state.withLock { $0.isOver = true }
             try await group.waitForAll()
             try result.get()
         }
-        return asked
+        return load
     }
 
     private static func until(_ condition: () -> Bool) async throws {
@@ -73,9 +73,9 @@ struct LiveFilesTests {
         }
     }
 
-    @Test("take a new client secret without a failed request, by a link swapped and by command")
+    @Test("a new client secret is used without a failed request, after a swapped link and after a command")
     func secretRotated() async throws {
-        // As Kubernetes mounts a secret: a link to a link to a folder.
+        // The symbolic links of a Kubernetes secret.
         func document(_ secret: String) -> String {
             String(decoding: CredentialsDocument(masters: [.init(.test(secret: secret))]).text, as: UTF8.self)
         }
@@ -92,19 +92,19 @@ struct LiveFilesTests {
                 try FileManager.default.createSymbolicLink(atPath: "\(folder)/\(link)", withDestinationPath: target)
             }
         }
-        // No pace of Zoom's holds the asking up.
+        // So that rate limits do not delay the requests.
         let arguments = ["--zoom-rate-share", "1", "--zoom-wait", "5m"]
         try await FiledService.with(arguments, prepare: prepare) { service in
             service.main.replace(FiledService.app("secret-1"))
             let token = try await service.token(of: "job", "--scopes", Self.everything)
             try await service.wait(for: 200, service.account(of: service.main), token: token)
-            let asked = try await Self.asking(service, token: token) {
-                // A link is swapped: a token with the new secret is fetched while the old one is in use.
+            let load = try await Self.loading(service, token: token) {
+                // Swaps a link: a token is fetched with the new secret while the old token is in use.
                 service.main.replace(FiledService.app("secret-2"))
                 try #require(rename(service.folder + "/..next", service.folder + "/..data") == 0)
                 try await Self.until { service.main.requestCounts.tokens >= 2 }
 
-                // By command, which follows the links.
+                // The command follows the links.
                 service.main.replace(FiledService.app("secret-3"))
                 let rotated = await TestProcess.run(
                     TestProcess.billingService,
@@ -115,13 +115,15 @@ struct LiveFilesTests {
                 let before = service.main.requestCounts.billing
                 try await Self.until { service.main.requestCounts.billing > before + 20 }
             }
-            #expect(asked.failures.isEmpty, "of \(asked.count)")
+            #expect(load.failures.isEmpty, "of \(load.count)")
         }
     }
 
-    @Test("are read again by whoever is refused a token, though the system told of no change: no request fails")
-    func secretUntold() async throws {
-        // The folder above that of the file is another one then, which is not watched.
+    @Test(
+        "a refused token makes the service read the file again, without a file system event and without a failed request"
+    )
+    func secretWithoutEvent() async throws {
+        // The folder above the file's folder is replaced, which the watch does not notice.
         func prepare(_ folder: String) throws {
             try FileManager.default.removeItem(atPath: folder + "/credentials.json")
             for (top, secret) in [("top", "secret-1"), ("next", "secret-2")] {
@@ -137,7 +139,7 @@ struct LiveFilesTests {
             service.main.replace(FiledService.app("secret-1"))
             let token = try await service.token(of: "job", "--scopes", Self.everything)
             try await service.wait(for: 200, service.account(of: service.main), token: token)
-            let asked = try await Self.asking(service, token: token) {
+            let load = try await Self.loading(service, token: token) {
                 try #require(rename(service.folder + "/deep/top", service.folder + "/deep/gone") == 0)
                 try #require(rename(service.folder + "/deep/next", service.folder + "/deep/top") == 0)
                 service.main.replace(FiledService.app("secret-2"))
@@ -145,11 +147,12 @@ struct LiveFilesTests {
                 let before = service.main.requestCounts.billing
                 try await Self.until { service.main.requestCounts.billing > before + 20 }
             }
-            #expect(asked.failures.isEmpty, "of \(asked.count)")
+            #expect(load.failures.isEmpty, "of \(load.count)")
         }
     }
 
-    @Test("that are broken leave the last good ones in use, say so to the log and to probes, and are taken when mended")
+    @Test(
+        "an invalid file is reported in log and probes, the previous version stays in use, and a valid file is loaded")
     func broken() async throws {
         try await FiledService.with { service in
             let token = try await service.token(of: "job", "--scopes", Self.everything, "--master", "main")
@@ -175,7 +178,7 @@ struct LiveFilesTests {
         }
     }
 
-    @Test("revoke a caller's token within its requests and streams, and touch nobody else's")
+    @Test("revoking a token ends the requests and streams of its caller only")
     func revoked() async throws {
         try await FiledService.with(accounts: 100) { service in
             func add(_ name: String) async throws -> String {
@@ -185,10 +188,10 @@ struct LiveFilesTests {
             for token in [first, second] {
                 try await service.wait(for: 200, service.account(of: service.main), token: token)
             }
-            let (revoked, kept) = (service.stream(token: first), service.stream(token: second))
-            for stream in [revoked, kept] { _ = try await stream.output(containing: "\"contact\"") }
-            let asked = try await Self.asking(service, token: second) {
-                // Its second token is as good, until the first one goes, and then alone.
+            let (revoked, other) = (service.stream(token: first), service.stream(token: second))
+            for stream in [revoked, other] { _ = try await stream.output(containing: "\"contact\"") }
+            let load = try await Self.loading(service, token: second) {
+                // After a rotation both tokens are valid, until the previous one is revoked.
                 let next = try #require(try await service.callers("rotate", "--name", "first").lines.last)
                 try await service.wait(for: 200, service.account(of: service.main), token: next)
                 #expect(try await service.send(service.account(of: service.main), token: first).status == 200)
@@ -200,8 +203,8 @@ struct LiveFilesTests {
                 try await service.callers("revoke", "--name", "first")
                 try await service.wait(for: 401, service.account(of: service.main), token: next)
             }
-            #expect(asked.failures.isEmpty, "of \(asked.count)")
-            let whole = await kept.outcome()
+            #expect(load.failures.isEmpty, "of \(load.count)")
+            let whole = await other.outcome()
             #expect(whole.status == 0 && whole.lines.last?.contains(#""type":"end","complete":true"#) == true)
             let errors = try await service.process.errors(containing: #""caller":"second""#)
             let audit = errors.split(separator: "\n").filter { $0.contains("billing-service.audit") }
@@ -214,9 +217,9 @@ struct LiveFilesTests {
         }
     }
 
-    @Test("end a stream whose caller's time is over in the middle of it")
+    @Test("a stream ends when its caller expires")
     func expired() async throws {
-        // 200 accounts at 1.6 a second outlast it.
+        // 200 accounts at 1.6 per second take longer than the caller is valid.
         try await FiledService.with(["--zoom-plan", "free"], accounts: 200) { service in
             let later = "2999-01-01T00:00:00Z"
             let token = try await service.token(
@@ -234,14 +237,14 @@ struct LiveFilesTests {
         }
     }
 
-    @Test("add a master account that is asked at once, and remove one without touching another's requests")
+    @Test("a master account can be added and removed without affecting requests of another")
     func masters() async throws {
         try await FiledService.with { service in
             let token = try await service.token(of: "job", "--scopes", Self.everything, "--master", "main")
             let other = try await service.token(of: "other", "--scopes", Self.everything, "--master", "second")
             try await service.wait(for: 200, service.account(of: service.main), token: token)
             try await service.wait(for: 200, service.account(of: service.second), token: other)
-            let asked = try await Self.asking(service, token: token) {
+            let load = try await Self.loading(service, token: token) {
                 let file = CredentialsFile(PrivateFile(path: service.credentialsPath))
                 let second = try #require(try file.read()[Name(literal: "second")])
                 try file.update { document throws(FileProblem) in document.masters.removeLast() }
@@ -249,7 +252,7 @@ struct LiveFilesTests {
                 try file.update { document throws(FileProblem) in document.masters.append(second) }
                 try await service.wait(for: 200, service.account(of: service.second), token: other)
             }
-            #expect(asked.failures.isEmpty, "of \(asked.count)")
+            #expect(load.failures.isEmpty, "of \(load.count)")
         }
     }
 }

@@ -4,7 +4,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("What a service writes", .timeLimit(.minutes(10)))
+@Suite("Log", .timeLimit(.minutes(10)))
 struct LogTests {
     private static func objects(_ log: String) -> [[String: Any]] {
         log.split(separator: "\n").compactMap { line in
@@ -12,7 +12,7 @@ struct LogTests {
         }
     }
 
-    @Test("has a line for each request that failed, and for a part of the others")
+    @Test("every failed request and a sample of the others has an access line")
     func access() async throws {
         try await RunningService.with(["--log-access-sample", "0.000001"]) { service in
             let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -34,7 +34,7 @@ struct LogTests {
         }
     }
 
-    @Test("leaves lines out when too many requests fail in a second, and counts them")
+    @Test("access lines above the rate limit are omitted and counted")
     func flood() async throws {
         try await RunningService.with { service in
             let flood = await TestProcess.run(
@@ -49,7 +49,7 @@ struct LogTests {
         }
     }
 
-    @Test("says more, and less again, as its level is changed while it runs")
+    @Test("the log level can be changed at run time by the configuration file and by signals")
     func level() async throws {
         try await withTemporaryFolder { folder in
             let file = folder + "/settings.json"
@@ -62,7 +62,7 @@ struct LogTests {
                 try await service.process.errors(containing: #""level_":"debug""#)
                 _ = await service.curl(service.accountPath)
                 try await service.process.errors(containing: #""message":"request""#)
-                // What is wrong with the file changes nothing.
+                // An invalid file changes nothing.
                 try write(#"{"log":{"level":"loud"}}"#, to: file)
                 try await service.process.errors(containing: "the configuration as it is now cannot be used")
                 try write(#"{"log":{"level":"error"}}"#, to: file)
@@ -78,8 +78,8 @@ struct LogTests {
         }
     }
 
-    /// Everything that must not leave the service, and everything that leaves it by another way than an answer.
-    @Test("holds no secret and nothing personal, whatever was asked and whatever went wrong")
+    /// Searches all output other than responses for everything that must stay secret.
+    @Test("logs, metrics, probes and spans have no secrets and no personal data")
     func secrets() async throws {
         let spans = Mutex("")
         let collector = ScriptedHandler { request in
@@ -140,7 +140,7 @@ struct LogTests {
                             + body + [service.base + "/v2/billing/stream"])
                 }
             }
-            // Zoom knows another secret, and the file is mended after it was broken.
+            // Invalid files, whose content must not be logged.
             try write("{\"masters\":[\"marked-secret\"]}", to: service.credentialsPath)
             try await service.process.errors(containing: "cannot reload the credentials")
             try write("{\"callers\":[{\"name\":\"marked-secret\",\"token\":\"\(token)\"}]}", to: service.callersPath)

@@ -2,18 +2,18 @@ import Adapters
 import Foundation
 import Testing
 
-@Suite("The metrics of a service", .timeLimit(.minutes(10)))
+@Suite("Metrics of the service", .timeLimit(.minutes(10)))
 struct MetricsTests {
     private static func scrape(_ ops: String) async -> String {
         await TestProcess.run("curl", ["--silent", "--show-error", ops + "/metrics"]).output
     }
 
-    /// The value of the series that begins so.
+    /// The value of the first series with this prefix.
     private static func value(_ series: String, in text: String) -> Double? {
         text.split(separator: "\n").first { $0.hasPrefix(series) }?.split(separator: " ").last.flatMap { Double($0) }
     }
 
-    /// Some of everything, so that there is something to see.
+    /// Sends requests of every kind.
     private static func use(_ service: RunningService) async throws {
         for _ in 0..<3 { _ = await service.curl(service.accountPath) }
         _ = await service.curl("/v2/accounts/unheard-of/billing")
@@ -24,7 +24,7 @@ struct MetricsTests {
         #expect(stream.lines.last?.contains("\"end\"") == true)
     }
 
-    @Test("say what was asked and answered, by route and never by account")
+    @Test("requests are counted by route and status, without account ids")
     func requests() async throws {
         try await RunningService.with(["--sandbox-limits", "business", "--sandbox-accounts", "100"]) { service in
             try await Self.use(service)
@@ -71,7 +71,7 @@ struct MetricsTests {
         }
     }
 
-    @Test("count peers that were cut off, readers that stall, and files that were read again")
+    @Test("defences, paused streams and reloaded files are counted")
     func others() async throws {
         try await FiledService.with(["--http-timeouts-headers", "200ms"]) { service in
             let before = await Self.scrape(service.ops)
@@ -91,7 +91,7 @@ struct MetricsTests {
             #expect(Self.value("billing_check_status{check=\"callers\"}", in: after) == 1)
             #expect(Self.value("http_server_defences_total{reason=\"headers-timeout\"}", in: after) == 1)
         }
-        // A stream whose reader stands still is one that is paused, for as long as it does.
+        // A stream counts as paused while its reader does not read.
         try await RunningService.with(["--sandbox-accounts", "30000"]) { service in
             try await FramePeer.connected(to: service.port, settings: [(4, 0)]) { peer in
                 let fields = FramePeer.get("/v2/billing/stream", ("authorization", "Bearer \(service.token)"))
@@ -112,7 +112,7 @@ struct MetricsTests {
     }
 
     @Test(
-        "The page of metrics is read by prometheus_client, as OpenMetrics by its strict parser and as Prometheus text")
+        "prometheus_client parses /metrics as OpenMetrics (strict parser) and as Prometheus text")
     func prometheusClient() async throws {
         try await RunningService.with { service in
             try await Self.use(service)
@@ -148,7 +148,7 @@ struct MetricsTests {
         }
     }
 
-    @Test("are found good by promtool, and taken in by a Prometheus")
+    @Test("promtool accepts /metrics and Prometheus scrapes it")
     func prometheus() async throws {
         try await RunningService.with { service in
             try await Self.use(service)

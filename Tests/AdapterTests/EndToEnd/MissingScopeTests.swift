@@ -3,10 +3,10 @@ import Foundation
 import NIOCore
 import Testing
 
-/// Zoom's app has not all the scopes that the service needs.
-@Suite("A scope that is missing", .timeLimit(.minutes(10)))
+/// A Zoom app without all scopes that the service needs.
+@Suite("Missing scope", .timeLimit(.minutes(10)))
 struct MissingScopeTests {
-    @Test("is said at start, in the probes and in the answers, and is taken once it is there")
+    @Test("a missing scope is reported at start, in the probes and in responses")
     func missing() async throws {
         try await FiledService.with(["--log-level", "info"], scopes: ["account:master"]) { service in
             let log = try await service.process.errors(containing: "Zoom's app lacks a scope", times: 2)
@@ -19,7 +19,7 @@ struct MissingScopeTests {
             let answer = try await service.send(service.account(of: service.main), token: token)
             #expect(answer.json?["code"] == .number("4711"))
             #expect(answer.json?["message"]?.string?.contains("billing:master") == true)
-            // Nothing else fares better: the stream ends, and says why.
+            // The stream ends with an error line that names the cause.
             let stream = await TestProcess.run(
                 "curl",
                 [

@@ -4,25 +4,25 @@ import DomainFakes
 import Foundation
 import Testing
 
-/// What the pages for operators say works.
-@Suite("The pages for operators", .timeLimit(.minutes(10)))
+/// The examples of the pages for operators work.
+@Suite("Pages for operators", .timeLimit(.minutes(10)))
 struct OperationsPageTests {
     private static func page(_ name: String) throws -> String {
         try String(contentsOf: TestProcess.root.appending(path: "docs/\(name)"), encoding: .utf8)
     }
 
-    @Test("have every setting as the program has it")
+    @Test("docs/settings.md is the output of billing-service settings and has every setting of serve")
     func settings() async throws {
         let printed = await TestProcess.run(TestProcess.billingService, ["settings"])
         let page = try Self.page("settings.md")
         #expect(printed.status == 0)
         #expect(printed.output == page, "run: billing-service settings > docs/settings.md")
-        // And of those that serve has, none is left out.
+        // The page has every setting of serve.
         let serve = await TestProcess.run(TestProcess.billingService, ["serve", "--sandbox", "--print-config"])
         for line in serve.lines { #expect(page.contains("| `\(line.prefix { $0 != " " })` |"), "\(line)") }
     }
 
-    @Test("have lines that work")
+    @Test("the commands in docs/operations.md work, and its log line has the right members")
     func lines() async throws {
         let page = try Self.page("operations.md")
         let blocks = page.blocks("sh")
@@ -46,7 +46,7 @@ struct OperationsPageTests {
                 #expect(await service.curl(service.accountPath).status == 0)
             }
         }
-        // The line of the log that is shown has the members that lines have.
+        // The log line on the page has the same members as a real one.
         let shown = try #require(page.blocks("json").first)
         try await RunningService.with(["--log-level", "debug"]) { service in
             _ = await service.curl(service.accountPath)
@@ -60,7 +60,7 @@ struct OperationsPageTests {
         }
     }
 
-    @Test("have lines for every alert that work")
+    @Test("the commands in docs/runbook.md work")
     func runbook() async throws {
         let blocks = try Self.page("runbook.md").blocks("sh")
         #expect(blocks.count > 15)
@@ -85,7 +85,7 @@ struct OperationsPageTests {
                 let text = (prelude + "\n" + block).replacing("http://127.0.0.1:9090", with: service.ops)
                     .replacing("https://api.zoom.us", with: zoom).replacing("--name MASTER", with: "--name main")
                 let outcome = await TestProcess.run("sh", ["-c", text])
-                // What there is none of, grep does not find.
+                // grep exits with 1 if there is no match.
                 let mayFindNothing = block.contains("| grep")
                 #expect(outcome.errors.isEmpty && outcome.status <= (mayFindNothing ? 1 : 0), "\(block)\n\(outcome)")
             }

@@ -1,14 +1,14 @@
 import Foundation
 import Testing
 
-@Suite("Output of billing-service", .timeLimit(.minutes(10)))
+@Suite("Standard output", .timeLimit(.minutes(10)))
 struct OutputTests {
     private static func shell(_ script: String, _ more: String...) async -> TestProcess.Outcome {
         await TestProcess.run("sh", ["-c", script, TestProcess.billingService] + more)
     }
 
     @Test(
-        "that cannot be written is a failure, and said on standard error",
+        "output that cannot be written is reported on standard error, with exit code 1",
         arguments: [
             "settings", "--help", "--version", "help serve", "callers add --help", "serve --sandbox --print-config",
             "callers list --callers-file \"$1\"",
@@ -24,10 +24,10 @@ struct OutputTests {
         }
     }
 
-    @Test("for a reader that has gone ends quietly with the status of SIGPIPE")
+    @Test("a closed pipe ends the program without a message, with the status of SIGPIPE")
     func readerGone() async throws {
         let script = "exec 3>&1; { \"$0\" settings; echo $? >&3; } | true"
-        // Whether the reader has gone before the first write is up to the system: then the status is 141, else 0.
+        // The status is 141 if the reader has gone before the first write, otherwise 0. The system decides which.
         for _ in 0..<5 {
             let outcome = await Self.shell("trap '' PIPE; " + script)
             #expect(["141\n", "0\n"].contains(outcome.output), "\(outcome.output)")
@@ -35,7 +35,7 @@ struct OutputTests {
         }
     }
 
-    @Test("of a change that was made says on standard error that it was made, where standard output cannot be written")
+    @Test("if standard output fails after a change, standard error reports the change")
     func confirmation() async throws {
         try await withTemporaryFolder { folder in
             let path = folder + "/callers.json"
@@ -49,7 +49,7 @@ struct OutputTests {
         }
     }
 
-    @Test("of a sandbox, whose token is shown once, has to be written; its credentials are removed if it cannot be")
+    @Test("serve --sandbox ends if its token cannot be printed, and leaves no files")
     func sandbox() async throws {
         try await withTemporaryFolder { folder in
             let outcome = await Self.shell(

@@ -3,9 +3,9 @@ import Testing
 
 @Suite("Paths", .timeLimit(.minutes(10)))
 struct PathTests {
-    /// As octal escapes of `printf`, since a name need not be UTF-8.
+    /// Names in octal escapes of `printf`, because a name may not be UTF-8.
     @Test(
-        "are used byte for byte, absolute and relative, by the commands, the environment and TMPDIR",
+        "paths with any bytes work in options, the environment and TMPDIR, absolute and relative",
         arguments: [
             "My Files", "a%%20b", "caf\\351", "new\\nline", "\\303\\274 \\303\\251", "e\\314\\201", "q?#x",
             "\\364\\217\\276\\200",
@@ -39,7 +39,7 @@ struct PathTests {
                     kill -TERM $!
                     wait $!
                     [ -z "$(ls temporary)" ]
-                    # Nothing was made beside it.
+                    # No other file was created.
                     [ "$(ls -A "$1")" = "$name" ]
                     echo fine
                     """#, TestProcess.billingService, folder, name,
@@ -48,7 +48,7 @@ struct PathTests {
         }
     }
 
-    @Test("of a TMPDIR that is not there is not used: a sandbox keeps its credentials in no file")
+    @Test("serve --sandbox works without a TMPDIR, because it writes no credentials file")
     func noTemporaryFolder() async throws {
         try await RunningService.with(environment: ["TMPDIR": "/nonexistent"]) { service in
             #expect(await service.curl(service.accountPath).output.contains("\"city\""))

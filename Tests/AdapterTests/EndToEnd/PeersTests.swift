@@ -5,8 +5,8 @@ import NIOPosix
 import Synchronization
 import Testing
 
-/// Other people's programs, before and behind the service.
-@Suite("Among other people's programs", .timeLimit(.minutes(10)))
+/// Third-party clients, load balancers and proxies.
+@Suite("Interoperability", .timeLimit(.minutes(10)))
 struct PeersTests {
     private static func curl(_ url: String, _ options: [String]) async -> TestProcess.Outcome {
         await TestProcess.run(
@@ -17,7 +17,7 @@ struct PeersTests {
         ["--http-tls-certificate", certificates.server.certificate, "--http-tls-key", certificates.server.key]
     }
 
-    /// Configures nginx with these servers, everything else of its in `folder`.
+    /// Writes an nginx configuration with these servers, and all of nginx's files in `folder`.
     private static func writeNginx(_ servers: String, in folder: String) throws {
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(folder)/\($0);" }
         try write(
@@ -38,7 +38,7 @@ struct PeersTests {
 
     // MARK: Clients
 
-    @Test("answers curl the same over every protocol, in clear text and over TLS")
+    @Test("curl gets the same responses over every protocol, in clear text and over TLS")
     func curl() async throws {
         try await TestCertificates.with { certificates in
             for (flags, versions) in [
@@ -56,18 +56,18 @@ struct PeersTests {
                         #expect(all.lines.count == 1003)
                         let head = await Self.curl(service.base + service.accountPath, options + ["--head"])
                         #expect(head.output.lowercased().contains("content-length:"))
-                        // curl 7.88 shows nothing of an answer over HTTP/2 that comes before its body has left.
+                        // curl 7.88 over HTTP/2 does not show a response that arrives before its body is sent.
                         let body =
                             version == "2" ? ["--request", "POST"] : ["--data", "x", "-H", "Expect: 100-continue"]
                         let posted = await Self.curl(service.base + service.accountPath, options + body)
                         #expect(posted.lines.last == "\(version) 405")
-                        // Nor does it get along with HTTP/2 in clear text a second time, whoever the server is.
+                        // curl 7.88 fails at a second request with prior-knowledge HTTP/2, with any server.
                         guard option != "--http2-prior-knowledge" else { continue }
                         let url = service.base + "/v2/accounts/nobody/billing"
                         let twice = await Self.curl(url, options + [url])
                         #expect(twice.output.matches(of: /"code":2001/).count == 2)
                     }
-                    // Probes have a listener of their own.
+                    // Probes are only on the operations listener.
                     for path in ["/livez", "/readyz", "/metrics"] {
                         let probe = await Self.curl(service.base + path, ["--cacert", certificates.ca])
                         #expect(probe.lines.last?.hasSuffix(" 404") == true)
@@ -81,7 +81,7 @@ struct PeersTests {
         }
     }
 
-    @Test("answers nghttp and h2load over TLS")
+    @Test("nghttp and h2load get responses over TLS")
     func nghttp2() async throws {
         try await TestCertificates.with { certificates in
             try await RunningService.with(Self.tlsFlags(certificates)) { service in
@@ -107,7 +107,7 @@ struct PeersTests {
         }
     }
 
-    @Test("answers httpx over HTTP/2, streams included")
+    @Test("httpx reads responses and streams over HTTP/2")
     func httpx() async throws {
         try await TestCertificates.with { certificates in
             try await RunningService.with(Self.tlsFlags(certificates)) { service in
@@ -133,7 +133,7 @@ struct PeersTests {
         }
     }
 
-    @Test("knows a caller by a name in its certificate")
+    @Test("a caller is authenticated by a name in its client certificate")
     func clientCertificate() async throws {
         try await TestCertificates.with { certificates in
             try write(
@@ -154,7 +154,7 @@ struct PeersTests {
                 #expect(known.lines.last == "2 200")
                 let forbidden = await Self.curl(service.base + "/v2/billing/stream", shown)
                 #expect(forbidden.output.contains("\"code\":4711") && forbidden.lines.last == "2 403")
-                // A token that is wrong is not made up for by a certificate.
+                // An invalid token is refused even with a valid certificate.
                 let wrong = await Self.curl(
                     service.base + service.accountPath, shown + ["-H", "authorization: Bearer wrong"])
                 #expect(wrong.lines.last == "2 401")
@@ -164,7 +164,7 @@ struct PeersTests {
 
     // MARK: Balancers
 
-    @Test("works behind HAProxy: h2c and TLS to the service, and the PROXY protocol")
+    @Test("the service works behind HAProxy with h2c, with TLS and with the PROXY protocol")
     func haproxy() async throws {
         try await TestCertificates.with { certificates in
             try await RunningService.with(Self.tlsFlags(certificates)) { encrypted in
@@ -200,7 +200,7 @@ struct PeersTests {
                         try write(configuration, to: path)
                         try await PeerProgram.running("haproxy", ["-db", "-f", path], listeningOn: ports[0]) {
                             for (port, service) in zip(ports, [clear, encrypted, proxied]) {
-                                // From an address of its own, so that it can be told from the balancer's.
+                                // From another address than HAProxy's, so that the log shows which was used.
                                 let options = ["-H", service.authorization, "--interface", "127.0.0.9"]
                                 let one = await Self.curl("http://127.0.0.1:\(port)\(service.accountPath)", options)
                                 #expect(one.lines.last == "1.1 200", "\(one.output)")
@@ -210,7 +210,7 @@ struct PeersTests {
                             try await clear.process.errors(containing: #""client":"127.0.0.9""#)
                             try await proxied.process.errors(containing: #""client":"127.0.0.9""#)
                         }
-                        // Without the header nobody gets in from there.
+                        // Without the PROXY protocol header the connection is refused.
                         let bare = await proxied.curl(proxied.accountPath)
                         #expect(bare.status != 0 && bare.output.isEmpty)
                     }
@@ -219,7 +219,7 @@ struct PeersTests {
         }
     }
 
-    @Test("believes no header of the PROXY protocol from whom it does not trust")
+    @Test("a PROXY protocol header from an untrusted peer closes the connection")
     func spoofed() async throws {
         try await RunningService.with(["--http-proxy-protocol-trusted", "192.0.2.0/24"]) { service in
             try await TextPeer.connected(to: service.port) { peer in
@@ -231,7 +231,7 @@ struct PeersTests {
         }
     }
 
-    @Test("works behind nginx over HTTP/1.1, with its connections kept")
+    @Test("the service works behind nginx over HTTP/1.1 with keep-alive")
     func nginx() async throws {
         try await withTemporaryFolder { folder in
             try await RunningService.with { service in
@@ -264,9 +264,9 @@ struct PeersTests {
         }
     }
 
-    // MARK: Towards Zoom
+    // MARK: Connections to Zoom
 
-    /// A sandbox that speaks TLS, and a service on it.
+    /// Runs a sandbox with TLS and a service that uses it.
     private static func withEncryptedZoom(
         _ certificates: TestCertificates, url: @escaping (_ sandboxPort: Int) -> String,
         environment: [String: String] = [:],
@@ -316,7 +316,7 @@ struct PeersTests {
 
     private static let complete = #""type":"end","complete":true,"contacts":99,"failures":1"#
 
-    @Test("asks a Zoom over TLS, whose certificate it believes")
+    @Test("the service connects to Zoom over TLS with a trusted certificate")
     func zoomOverTLS() async throws {
         try await TestCertificates.with { certificates in
             try await Self.withEncryptedZoom(certificates, url: { "https://localhost:\($0)" }) { base, _ in
@@ -326,8 +326,8 @@ struct PeersTests {
         }
     }
 
-    @Test("asks no Zoom whose certificate it does not believe, and says why")
-    func unbelievable() async throws {
+    @Test("an untrusted certificate of Zoom is refused and logged")
+    func untrustedCertificate() async throws {
         try await TestCertificates.with { certificates in
             try await Self.withEncryptedZoom(
                 certificates, url: { "https://localhost:\($0)" }, trusting: certificates.otherCA
@@ -340,7 +340,7 @@ struct PeersTests {
         }
     }
 
-    @Test("asks a Zoom behind nginx over HTTP/1.1, where there is no HTTP/2")
+    @Test("the service connects to Zoom over HTTP/1.1 if HTTP/2 is not offered")
     func zoomOverHTTP1() async throws {
         try await TestCertificates.with { certificates in
             let nginx = try await PeerProgram.freePort()
@@ -368,7 +368,7 @@ struct PeersTests {
         }
     }
 
-    @Test("goes through the proxy that HTTPS_PROXY names, encrypted all the way", arguments: [true, false])
+    @Test("the service connects to Zoom through HTTPS_PROXY with end-to-end TLS", arguments: [true, false])
     func proxy(isKnown: Bool) async throws {
         try await TestCertificates.with { certificates in
             let proxy = try await PeerProgram.freePort()

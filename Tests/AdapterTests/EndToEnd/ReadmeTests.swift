@@ -3,8 +3,8 @@ import Domain
 import Foundation
 import Testing
 
-/// What the README says works.
-@Suite("The README", .timeLimit(.minutes(10)))
+/// The examples of the README work.
+@Suite("README", .timeLimit(.minutes(10)))
 struct ReadmeTests {
     private let text: String
 
@@ -14,7 +14,7 @@ struct ReadmeTests {
 
     private func blocks(_ language: String) -> [String] { text.blocks(language) }
 
-    @Test("has curl lines that work")
+    @Test("the curl commands work")
     func curl() async throws {
         let lines = blocks("sh").filter { $0.hasPrefix("curl ") && !$0.contains("https://") }
         #expect(lines.count == 5)
@@ -39,12 +39,12 @@ struct ReadmeTests {
         }
     }
 
-    @Test("has lines that serve and ask over TLS")
+    @Test("the commands for TLS work")
     func tls() async throws {
         let serving = try #require(blocks("sh").first { $0.hasPrefix("openssl ") })
             .replacing(
                 "billing-service serve", with: "exec \(TestProcess.billingService) serve --http-port 0 --ops-port 0")
-        let asking = try #require(blocks("sh").first { $0.contains("https://localhost:8443") })
+        let request = try #require(blocks("sh").first { $0.contains("https://localhost:8443") })
         try await withTemporaryFolder { folder in
             let service = TestProcess("sh", ["-c", "cd \(folder)\n\(serving)"])
             let output = try await service.output(containing: "/v2/billing/stream\n")
@@ -52,7 +52,7 @@ struct ReadmeTests {
             let token = try #require(output.firstMatch(of: /Bearer ([^']+)'/)).output.1
             let account = try #require(output.firstMatch(of: /accounts\/([^\/]+)\/billing/)).output.1
             let answer = await TestProcess.run(
-                "sh", ["-c", "cd \(folder)\n\(asking.replacing("8443", with: port))"],
+                "sh", ["-c", "cd \(folder)\n\(request.replacing("8443", with: port))"],
                 environment: ["TOKEN": String(token), "ACCOUNT": String(account)])
             #expect(answer.output.hasPrefix(#"{"address":"#), "\(answer.errors)")
             service.signal(SIGTERM)
@@ -60,7 +60,7 @@ struct ReadmeTests {
         }
     }
 
-    @Test("shows how the two files are made, and the line that runs the service with them")
+    @Test("the commands that make the two files and run the service with them work")
     func files() async throws {
         try await withTemporaryFolder { folder in
             let zoom = TestProcess(
@@ -102,7 +102,7 @@ struct ReadmeTests {
         }
     }
 
-    @Test("names make targets that there are")
+    @Test("every make target in the README exists")
     func targets() async throws {
         let help = await TestProcess.run("make", ["help"])
         #expect(help.status == 0)
@@ -113,9 +113,9 @@ struct ReadmeTests {
 }
 
 extension String {
-    /// What a text in Markdown has in its blocks of a language; "" for blocks of none.
+    /// The code blocks of a language in a Markdown text; "" selects blocks without a language.
     func blocks(_ language: String) -> [String] {
-        // Every other part is within a block, and begins with its language.
+        // Every second part is a block, and its first line is the language.
         components(separatedBy: "```").enumerated().filter { $0.offset % 2 == 1 }.compactMap { _, block in
             let lines = block.split(separator: "\n", omittingEmptySubsequences: false)
             guard lines.first.map(String.init) == language else { return nil }

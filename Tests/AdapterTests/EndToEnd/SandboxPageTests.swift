@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// What `docs/sandbox.md` says works.
-@Suite("The page of the sandbox", .timeLimit(.minutes(10)))
+/// The examples of `docs/sandbox.md` work.
+@Suite("docs/sandbox.md", .timeLimit(.minutes(10)))
 struct SandboxPageTests {
     private let text: String
 
@@ -10,11 +10,11 @@ struct SandboxPageTests {
         text = try String(contentsOf: TestProcess.root.appending(path: "docs/sandbox.md"), encoding: .utf8)
     }
 
-    @Test("has lines that work, one after another")
+    @Test("the commands on the page work in order")
     func lines() async throws {
         try await withTemporaryFolder { folder in
             let blocks = text.blocks("sh")
-            // The first one starts it, on a port of its own and not of its choice.
+            // The first block starts the sandbox with a fixed port; the test uses a free port instead.
             #expect(blocks[0].contains("--sandbox-port 8090"))
             let sandbox = TestProcess(
                 TestProcess.billingService,
@@ -30,7 +30,7 @@ struct SandboxPageTests {
         }
     }
 
-    @Test("names every fault, every operation and every flag there is")
+    @Test("the page names every fault and every sandbox flag")
     func whole() async throws {
         let help = await TestProcess.run(TestProcess.billingService, ["sandbox", "--help"])
         for flag in help.output.matches(of: /--sandbox-(?:limits|tokens|latency|now|faults-file)/) {

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("billing-service serve", .timeLimit(.minutes(10)))
 struct ServeTests {
-    @Test("prints lines that work when pasted: one account, one that pays for itself, the stream")
+    @Test("the printed curl commands work: a contact, a self-pay account and the stream")
     func pasted() async throws {
         try await RunningService.with { service in
             #expect(service.curls.count == 3)
@@ -26,7 +26,7 @@ struct ServeTests {
         }
     }
 
-    @Test("resumes a stream exactly after the account named: nothing lost, nothing twice")
+    @Test("after= resumes a stream without missing or repeated accounts")
     func resume() async throws {
         try await RunningService.with { service in
             let whole = await service.curl("/v2/billing/stream?only=records").lines
@@ -43,7 +43,7 @@ struct ServeTests {
         String(try #require(line.firstMatch(of: /"account_id":"([^"]+)"/)).output.1)
     }
 
-    @Test("keeps to the rate limits of the sandbox it is told to, and loses nothing to them", .tags(.slow))
+    @Test("the stream is complete with the sandbox's rate limits", .tags(.slow))
     func limits() async throws {
         try await RunningService.with(["--sandbox-limits", "business", "--sandbox-accounts", "100"]) { service in
             let lines = await service.curl("/v2/billing/stream").lines
@@ -51,9 +51,9 @@ struct ServeTests {
         }
     }
 
-    @Test("answers 429 and not 504 to a lookup that would wait for its permit longer than the request may take")
+    @Test("a lookup whose queueing time would exceed the request timeout gets 429, not 504")
     func waitWithinRequestTimeout() async throws {
-        // One permit in 50 s, and 10 s that http.timeouts.request leaves.
+        // One permit in 50 s; http.timeouts.request leaves 10 s for queueing.
         let flags = [
             "--sandbox-limits", "free", "--zoom-rate-share", "0.01", "--http-timeouts-request", "20s", "--zoom-wait",
             "60s",
@@ -69,7 +69,7 @@ struct ServeTests {
         }
     }
 
-    @Test("is spoken to by nghttp and h2load as well as by curl")
+    @Test("nghttp and h2load get responses in clear text")
     func peers() async throws {
         try await RunningService.with { service in
             let nghttp = await TestProcess.run(
@@ -87,9 +87,10 @@ struct ServeTests {
         }
     }
 
-    @Test("stops on a signal with status 0, after the requests under way have ended", arguments: [SIGTERM, SIGINT])
+    @Test(
+        "a signal ends the service with status 0 after the requests in flight have ended", arguments: [SIGTERM, SIGINT])
     func stops(signal: Int32) async throws {
-        // At a plan's pace the stream takes a few seconds, so that it is under way when the signal comes.
+        // With a plan's rate limit the stream takes some seconds, so it is in flight when the signal arrives.
         try await RunningService.with(["--sandbox-limits", "business", "--sandbox-accounts", "150"]) { service in
             let stream = service.reader()
             _ = try await stream.output(containing: "\"type\":\"contact\"")
@@ -103,7 +104,7 @@ struct ServeTests {
         }
     }
 
-    @Test("cuts a stream off that outlasts the grace, so that nobody takes it for complete")
+    @Test("a stream that exceeds the shutdown grace ends with an error line and a reset")
     func cutOff() async throws {
         try await RunningService.with(["--sandbox-limits", "pro", "--shutdown-grace", "100ms"]) { service in
             let authorization = "authorization: Bearer \(service.token)"
@@ -111,7 +112,7 @@ struct ServeTests {
             let nghttp = TestProcess("nghttp", ["-v", "-H", authorization, service.base + "/v2/billing/stream"])
             for reader in [curl, nghttp] { _ = try await reader.output(containing: "\"type\":\"contact\"") }
             service.process.signal(SIGTERM)
-            // curl says so by its status; it drops a last line that comes together with the reset.
+            // curl shows the reset by its status; it drops a last line that arrives together with the reset.
             let cut = await curl.outcome()
             #expect(cut.status != 0)
             let seen = await nghttp.outcome().output
@@ -122,7 +123,7 @@ struct ServeTests {
         }
     }
 
-    @Test("keeps the sandbox's credentials in no file, needs no folder for temporary files, and logs no secret")
+    @Test("serve --sandbox writes no credentials file, needs no temporary folder and logs no secret")
     func secrets() async throws {
         try await withTemporaryFolder { folder in
             let process = TestProcess(
@@ -148,7 +149,7 @@ struct ServeTests {
         }
     }
 
-    @Test("logs no secret of a credentials file either")
+    @Test("secrets of a credentials file are not logged")
     func secretOfFile() async throws {
         try await FiledService.with(["--log-level", "trace"]) { service in
             let token = try await service.token(of: "app", "--scopes", "billing:read", "--master", "main")
@@ -157,9 +158,9 @@ struct ServeTests {
         }
     }
 
-    @Test("needs no rights: it serves as a user who has none")
+    @Test("the service runs as an unprivileged user without capabilities")
     func unprivileged() async throws {
-        // Where nobody else may look, nobody else may run a program either.
+        // A folder that other users can read, so that the unprivileged user can run the program.
         let folder = await TestProcess.run("mktemp", ["--directory"]).lines[0]
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let program = folder + "/billing-service"
@@ -180,7 +181,7 @@ struct ServeTests {
         #expect(await service.outcome().status == 0)
     }
 
-    @Test("works against a Zoom elsewhere, with files for credentials and callers")
+    @Test("the service works with a separate sandbox, a credentials file and a callers file")
     func elsewhere() async throws {
         try await withTemporaryFolder { folder in
             let credentials = folder + "/credentials.json"
@@ -228,7 +229,7 @@ struct ServeTests {
         }
     }
 
-    @Test("billing-service serve: a port that is in use is named with its setting, and the exit code is 78")
+    @Test("a port in use is reported with its setting, and the exit code is 78")
     func portTaken() async throws {
         try await RunningService.with { service in
             let port = String(try #require(service.base.split(separator: ":").last))

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// What `docs/streaming.md` says works.
-@Suite("The page of streams", .timeLimit(.minutes(10)))
+/// The examples of `docs/streaming.md` work.
+@Suite("docs/streaming.md", .timeLimit(.minutes(10)))
 struct StreamingPageTests {
     private let text: String
 
@@ -10,7 +10,7 @@ struct StreamingPageTests {
         text = try String(contentsOf: TestProcess.root.appending(path: "docs/streaming.md"), encoding: .utf8)
     }
 
-    @Test("has consumers that work: curl and jq, Python, sqlite")
+    @Test("the consumers on the page work: curl and jq, Python, sqlite")
     func consumers() async throws {
         try await RunningService.with(["--sandbox-accounts", "300"]) { service in
             try await withTemporaryFolder { folder in

@@ -1,14 +1,14 @@
 import Adapters
 import Testing
 
-@Suite("Service with a wrong address of Zoom's", .timeLimit(.minutes(5)))
+@Suite("Wrong Zoom address", .timeLimit(.minutes(5)))
 struct WrongAddressTests {
     private static func readiness(of service: FiledService) async -> String {
         await TestProcess.run("curl", ["--silent", service.ops + "/readyz?verbose"]).output
     }
 
     @Test(
-        "with zoom.api-url without /v2 the log at info and /readyz?verbose name the address, what it answers and the setting"
+        "a zoom.api-url without /v2 is reported in log and /readyz?verbose with the response and the setting"
     )
     func api() async throws {
         try await FiledService.with(["--log-level", "info", "--zoom-retry-time", "0s"], apiPath: "") { service in
@@ -24,10 +24,10 @@ struct WrongAddressTests {
         }
     }
 
-    @Test("with a wrong zoom.oauth-url the same is said at start, before any call")
+    @Test("a wrong zoom.oauth-url is reported at start, before any call")
     func oauth() async throws {
         try await FiledService.with(["--log-level", "info"], oauthPath: "/token") { service in
-            // The other master account has an address of its own.
+            // The other master account has its own address.
             let line = #""could not obtain an access token from Zoom","master":"main""#
             let log = try await service.process.errors(containing: line)
             let reason = "http://127.0.0.1:\(service.zoomPort)/token answers with status 404, and not in Zoom's form"
@@ -42,7 +42,7 @@ struct WrongAddressTests {
         }
     }
 
-    @Test("a redirect that something answers in Zoom's place is named in /readyz?verbose, with where it leads")
+    @Test("a redirect instead of Zoom's response is reported in /readyz?verbose with its target")
     func redirect() async throws {
         try await FiledService.with(["--zoom-retry-time", "0s"]) { service in
             let token = try await service.token(of: "app", "--scopes", "billing:read", "--master", "main")
