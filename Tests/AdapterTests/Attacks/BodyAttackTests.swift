@@ -91,7 +91,7 @@ struct BodyAttackTests {
         let defences = DefenceLog(logger: .silent)
         var limits = Limits()
         limits.lingerMax = .milliseconds(200)
-        var timeouts = Timeouts.patient
+        var timeouts = Timeouts.longTimeouts
         if row.reason == .slowBody { timeouts.bodyRateGrace = .milliseconds(300) }
         try await withServer(Self.handler, limits: limits, timeouts: timeouts, defences: defences) { server in
             try await FramePeer.connected(to: server.port) { bystander in

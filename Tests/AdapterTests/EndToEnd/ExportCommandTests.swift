@@ -152,7 +152,7 @@ struct ExportCommandTests {
         }
     }
 
-    @Test("the account scope of a stream differs between callers and is kept when a token is rotated")
+    @Test("the account scope of a stream differs between callers and does not change when a token is rotated")
     func scopes() async throws {
         try await with(accounts: 5) { service, _, token, _ in
             let other = try await service.token(

@@ -24,18 +24,18 @@ struct LeastPrivilegeTests {
         }
     }
 
-    enum Standing: CaseIterable {
+    enum Permission: CaseIterable {
         case noToken
         case otherScheme
-        case neverGivenOut
-        case foreign
+        case neverIssued
+        case otherFormat
         case damaged
         case expired
         case revoked
         case wrongScope
         case wrongAccount
         case wrongMaster
-        case right
+        case authorized
     }
 
     private static let scopes = Caller.Scope.allCases.map(\.rawValue)
@@ -43,7 +43,7 @@ struct LeastPrivilegeTests {
     /// The Authorization field of each kind of caller.
     private static func authorizations(
         _ service: FiledService, _ operation: Operation
-    ) async throws -> [Standing: String] {
+    ) async throws -> [Permission: String] {
         let all = scopes.joined(separator: ",")
         let others = scopes.filter { $0 != operation.scope.rawValue }.joined(separator: ",")
         let expired = CallerToken.make()
@@ -64,8 +64,8 @@ struct LeastPrivilegeTests {
         let own = service.main.accounts.id(of: 1)
         return [
             .otherScheme: "Basic dXNlcjpwYXNzd29yZA==",
-            .neverGivenOut: "Bearer " + CallerToken.make(),
-            .foreign: "Bearer eyJhbGciOiJub25lIn0.e30.", .damaged: "Bearer " + right.dropLast(),
+            .neverIssued: "Bearer " + CallerToken.make(),
+            .otherFormat: "Bearer eyJhbGciOiJub25lIn0.e30.", .damaged: "Bearer " + right.dropLast(),
             .expired: "Bearer " + expired, .revoked: "Bearer " + revoked,
             .wrongScope: "Bearer "
                 + (try await service.token(of: "scope", "--scopes", others, "--master", "main")),
@@ -73,7 +73,7 @@ struct LeastPrivilegeTests {
                 + (try await service.token(of: "account", "--scopes", all, "--master", "main", "--accounts", own)),
             .wrongMaster: "Bearer "
                 + (try await service.token(of: "master", "--scopes", all, "--master", "second")),
-            .right: "Bearer " + right,
+            .authorized: "Bearer " + right,
         ]
     }
 
@@ -91,16 +91,16 @@ struct LeastPrivilegeTests {
                 ? [account, service.main.accounts.id(of: 1), "nobody"].map { "{\"account_id\":\"\($0)\"}\n" }.joined()
                 : nil
             // The callers file is loaded when the last caller works.
-            let right = try #require(authorizations[.right])
+            let right = try #require(authorizations[.authorized])
             func send(_ authorization: String?) async throws -> ClientResponse {
                 try await service.send(target, authorization: authorization, method: operation.method, body: body)
             }
             while try await send(right).status != 200 { try Task.checkCancellation() }
-            for standing in Standing.allCases {
-                let authorization = authorizations[standing]
-                #expect((authorization == nil) == (standing == .noToken))
+            for permission in Permission.allCases {
+                let authorization = authorizations[permission]
+                #expect((authorization == nil) == (permission == .noToken))
                 let response = try await send(authorization)
-                try Self.check(response, operation, standing, service)
+                try Self.check(response, operation, permission, service)
                 guard body == nil else { continue }
                 let head = try await service.send(target, authorization: authorization, method: "HEAD")
                 #expect(head.status == response.status && head.body.readableBytes == 0)
@@ -109,25 +109,25 @@ struct LeastPrivilegeTests {
     }
 
     private static func check(
-        _ response: ClientResponse, _ operation: Operation, _ standing: Standing, _ service: FiledService
+        _ response: ClientResponse, _ operation: Operation, _ permission: Permission, _ service: FiledService
     ) throws {
         let (status, code): (Int, Int?) =
-            switch (standing, operation) {
-            case (.noToken, _), (.otherScheme, _), (.neverGivenOut, _), (.foreign, _), (.damaged, _), (.expired, _),
+            switch (permission, operation) {
+            case (.noToken, _), (.otherScheme, _), (.neverIssued, _), (.otherFormat, _), (.damaged, _), (.expired, _),
                 (.revoked, _):
                 (401, 124)
             case (.wrongScope, _): (403, 4711)
             case (.wrongAccount, .getBilling), (.wrongMaster, .getBilling): (404, 2001)
-            case (.wrongAccount, _), (.wrongMaster, _), (.right, _): (200, nil)
+            case (.wrongAccount, _), (.wrongMaster, _), (.authorized, _): (200, nil)
             }
-        #expect(response.status == status, "\(operation) \(standing)")
+        #expect(response.status == status, "\(operation) \(permission)")
         let lines = response.lines
         if let code {
-            #expect(lines.count == 1 && lines[0]["code"]?.integer == code, "\(operation) \(standing)")
+            #expect(lines.count == 1 && lines[0]["code"]?.integer == code, "\(operation) \(permission)")
             return
         }
         let ids = lines.compactMap { $0["account_id"]?.string }
-        switch (operation, standing) {
+        switch (operation, permission) {
         case (.getBilling, _): #expect(lines.count == 1 && lines[0]["email"] != nil)
         // Only the caller's own accounts, and only their number.
         case (.streamBilling, .wrongAccount):

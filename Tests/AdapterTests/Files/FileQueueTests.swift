@@ -5,23 +5,23 @@ import Testing
 
 @Suite("File queue", .timeLimit(.minutes(5)))
 struct FileQueueTests {
-    @Test("File queue: blocked calls do not occupy the threads of the cooperative pool, and run one after another")
+    @Test("blocked calls do not occupy the threads of the cooperative pool, and run one after another")
     func blocked() async throws {
         // Enough calls to block every thread of the cooperative pool.
         let queues = (0..<6).map { _ in FileQueue() }
-        let gate = DispatchSemaphore(value: 0)
+        let release = DispatchSemaphore(value: 0)
         await withTaskGroup(of: Int?.self) { group in
             for (index, queue) in queues.enumerated() {
                 group.addTask {
                     await queue.run {
-                        gate.wait()
+                        release.wait()
                         return index
                     }
                 }
             }
             // A task of the cooperative pool still runs, and releases the calls.
             group.addTask {
-                for _ in queues { gate.signal() }
+                for _ in queues { release.signal() }
                 return nil
             }
             var sum = 0
@@ -30,21 +30,21 @@ struct FileQueueTests {
         }
     }
 
-    @Test("File queue: the timer ends the wait; the calls still run to their end and in order")
+    @Test("the timer ends the wait; the calls still run to their end and in order")
     func timer() async {
         let queue = FileQueue()
-        let gate = DispatchSemaphore(value: 0)
+        let release = DispatchSemaphore(value: 0)
         let late = await queue.run(within: {}) {
-            gate.wait()
+            release.wait()
             return 1
         }
         #expect(late == nil)
         async let next = queue.run { 2 }
-        gate.signal()
+        release.signal()
         #expect(await next == 2)
     }
 
-    @Test("Private file: if another program holds the lock too long, the update fails and changes nothing")
+    @Test("an update of a private file fails and changes nothing if another program holds the folder's lock too long")
     func lockHeld() async throws {
         try await withTemporaryFolder { folder in
             let file = PrivateFile(path: folder + "/file")

@@ -123,49 +123,49 @@ struct FileWatchTests {
         _ paths: [String], interval: TimeAmount = hardlyEver,
         _ test: (inout Notices) async throws -> Void
     ) async throws {
-        let (notices, notice) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let (stream, notice) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let watch = FileWatch(paths: paths, interval: interval, eventLoop: testEventLoop, logger: .silent)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await watch.run { notice.yield() } }
-            var told = Notices(notices)
-            try await told.next()
-            try await test(&told)
+            var notices = Notices(stream)
+            try await notices.next()
+            try await test(&notices)
             tasks.cancelAll()
         }
     }
 
     @Test(
-        "File watch: every way to change a file is reported, and the changed file is still watched", arguments: changes)
-    func told(change: Change) async throws {
+        "every way to change a file is reported, and the changed file is still watched", arguments: changes)
+    func everyChange(change: Change) async throws {
         try await withTemporaryFolder { top in
             let folder = Folder(top: top)
             try folder.folder("watched", holding: "old")
             try change.prepare(folder)
-            try await Self.watching([folder.path(change.path)]) { told in
+            try await Self.watching([folder.path(change.path)]) { notices in
                 try change.happen(folder)
-                repeat { try await told.next() } while folder.text(change.path) != change.after
+                repeat { try await notices.next() } while folder.text(change.path) != change.after
                 guard change.after != nil else { return }
                 try write("newer", to: folder.path(change.path))
-                repeat { try await told.next() } while folder.text(change.path) != "newer"
+                repeat { try await notices.next() } while folder.text(change.path) != "newer"
             }
         }
     }
 
-    @Test("File watch: changes of several files are reported")
+    @Test("changes of several files are reported")
     func several() async throws {
         try await withTemporaryFolder { top in
             let folder = Folder(top: top)
             for name in ["a", "b"] { try folder.folder(name, holding: "old") }
-            try await Self.watching(["a/file", "b/file"].map(folder.path)) { told in
+            try await Self.watching(["a/file", "b/file"].map(folder.path)) { notices in
                 for path in ["b/file", "a/file"] {
                     try write("new", to: folder.path(path))
-                    try await told.next()
+                    try await notices.next()
                 }
             }
         }
     }
 
-    @Test("File watch: a change during a notice causes another notice")
+    @Test("a change during a notice causes another notice")
     func meanwhile() async throws {
         try await withTemporaryFolder { top in
             let folder = Folder(top: top)
@@ -193,31 +193,31 @@ struct FileWatchTests {
         }
     }
 
-    @Test("File watch: without inotify events, notices come at the interval")
+    @Test("without inotify events, notices come at the interval")
     func interval() async throws {
         try await withTemporaryFolder { top in
-            try await Self.watching([top + "/file"], interval: .milliseconds(1)) { told in
-                for _ in 0..<3 { try await told.next() }
+            try await Self.watching([top + "/file"], interval: .milliseconds(1)) { notices in
+                for _ in 0..<3 { try await notices.next() }
             }
         }
     }
 
-    @Test("File watch: a cycle of links ends")
+    @Test("a cycle of links ends")
     func circle() async throws {
         try await withTemporaryFolder { top in
             let folder = Folder(top: top)
             try folder.link("a", to: "b")
             try folder.link("b", to: "a")
-            try await Self.watching([folder.path("a"), folder.path("a/file")]) { told in
+            try await Self.watching([folder.path("a"), folder.path("a/file")]) { notices in
                 try folder.remove("b")
-                try await told.next()
+                try await notices.next()
             }
         }
     }
 
     // In separate processes, in which no other test opens or needs a descriptor.
 
-    @Test("File watch: it opens one inotify descriptor and closes it when it is cancelled")
+    @Test("a watch opens one inotify descriptor and closes it when it is cancelled")
     func descriptors() async {
         await #expect(processExitsWith: .success) {
             func open() throws -> Int {
@@ -247,7 +247,7 @@ struct FileWatchTests {
         }
     }
 
-    @Test("File watch: if inotify is not available, a warning is logged and notices come at the interval")
+    @Test("if inotify is not available, a warning is logged and notices come at the interval")
     func refused() async {
         await #expect(processExitsWith: .success) {
             let (warnings, warning) = (
@@ -261,12 +261,12 @@ struct FileWatchTests {
             try #require(getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
             var none = rlimit(rlim_cur: 0, rlim_max: limit.rlim_max)
             try #require(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &none) == 0)
-            let (notices, notice) = AsyncStream<Void>.makeStream()
+            let (stream, notice) = AsyncStream<Void>.makeStream()
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 tasks.addTask { await watch.run { notice.yield() } }
                 try await warnings.next()
-                var told = Notices(notices)
-                for _ in 0..<3 { try await told.next() }
+                var notices = Notices(stream)
+                for _ in 0..<3 { try await notices.next() }
                 tasks.cancelAll()
             }
             try #require(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Private file: killed writers", .timeLimit(.minutes(10)))
 struct KilledWriterTests {
-    @Test("Private file: after its writer was killed, the file is complete and either old or new (500 times)")
+    @Test("after its writer was killed, the file is complete and either old or new (500 times)")
     func killed() async throws {
         var random = SystemRandomNumberGenerator()
         try await withTemporaryFolder { folder in
@@ -22,9 +22,9 @@ struct KilledWriterTests {
                 let lines = String(decoding: try file.read(), as: UTF8.self).split(separator: "\n")
                 #expect(lines.count == 400 && Set(lines).count == 1, "torn: \(lines.count) lines of \(Set(lines))")
                 // The last write that the writer reported is there, or the one after it.
-                let told = try #require(outcome.lines.last.flatMap { Int($0) })
+                let reported = try #require(outcome.lines.last.flatMap { Int($0) })
                 let found = try #require(lines.first.flatMap { Int($0) })
-                #expect(found == told || found == told + 1)
+                #expect(found == reported || found == reported + 1)
                 if FileManager.default.fileExists(atPath: folder + "/.file.new") { whileWriting += 1 }
             }
             #expect(whileWriting > 0, "no instant was one of writing: the test shows nothing")

@@ -3,7 +3,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@Suite("A private file", .timeLimit(.minutes(1)))
+@Suite("Private file", .timeLimit(.minutes(1)))
 struct PrivateFileTests {
     private static func status(_ path: String) throws -> stat {
         var status = stat()
@@ -22,7 +22,7 @@ struct PrivateFileTests {
     // MARK: Reading
 
     @Test(
-        "Private file: a file that other users may access is refused, with its mode, its owner and the remedy",
+        "a file that other users may access is refused, with its mode, its owner and the remedy",
         arguments: [0o640, 0o604, 0o660, 0o622]
     )
     func shared(mode: Int) async throws {
@@ -41,7 +41,7 @@ struct PrivateFileTests {
     }
 
     @Test(
-        "Private file: a file of another user is refused, and the error names both users",
+        "a file of another user is refused, and the error names both users",
         .enabled(if: geteuid() == 0, "chown needs root"))
     func foreign() async throws {
         try await withTemporaryFolder { folder in
@@ -58,7 +58,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("Private file: a world-writable folder is refused unless it has the sticky bit")
+    @Test("a world-writable folder is refused unless it has the sticky bit")
     func folder() async throws {
         try await withTemporaryFolder { folder in
             let path = folder + "/file"
@@ -71,7 +71,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("Private file: a folder, a pipe, a missing or too large file is refused without blocking")
+    @Test("a folder, a pipe, a missing or too large file is refused without blocking")
     func noFile() async throws {
         try await withTemporaryFolder { folder in
             try #require(mkfifo(folder + "/pipe", 0o600) == 0)
@@ -88,7 +88,7 @@ struct PrivateFileTests {
 
     // MARK: Writing
 
-    @Test("Private file: a new file has mode 0600 under any umask", .serialized, arguments: [0o000, 0o022, 0o077])
+    @Test("a new file has mode 0600 under any umask", .serialized, arguments: [0o000, 0o022, 0o077])
     func made(umask: Int) async throws {
         // In a separate process, since the umask belongs to the process.
         await #expect(processExitsWith: .success) { [umask] in
@@ -103,7 +103,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("Private file: an update preserves mode and owner, and replaces the target of links")
+    @Test("an update preserves mode and owner, and replaces the target of links")
     func preserved() async throws {
         try await withTemporaryFolder { folder in
             try FileManager.default.createDirectory(atPath: folder + "/real", withIntermediateDirectories: false)
@@ -122,7 +122,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("Private file: a failed update leaves the file unchanged")
+    @Test("a failed update leaves the file unchanged")
     func failed() async throws {
         try await withTemporaryFolder { folder in
             let path = folder + "/file"
@@ -140,7 +140,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("Private file: on a full disk the update fails and the old file is complete")
+    @Test("on a full disk the update fails and the old file is complete")
     func full() async throws {
         await #expect(processExitsWith: .success) {
             try await withTemporaryFolder { folder in
@@ -159,7 +159,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("Private file: an update that readers would refuse does not replace the file")
+    @Test("an update that readers would refuse does not replace the file")
     func readBack() async throws {
         try await withTemporaryFolder { folder in
             let file = PrivateFile(path: folder + "/file", bytesMax: 10)
@@ -190,7 +190,7 @@ struct PrivateFileTests {
         }
     }
 
-    @Test("Private file: concurrent updates lose no change")
+    @Test("concurrent updates lose no change")
     func concurrent() async throws {
         try await withTemporaryFolder { folder in
             let file = PrivateFile(path: folder + "/file")

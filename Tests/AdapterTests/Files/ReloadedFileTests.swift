@@ -6,7 +6,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("Reloaded files", .timeLimit(.minutes(1)))
+@Suite("Reloaded file", .timeLimit(.minutes(1)))
 struct ReloadedFileTests {
     typealias Text = ReloadedFile<String>
 
@@ -38,7 +38,7 @@ struct ReloadedFileTests {
         }
     }
 
-    @Test("Reloaded file: inotify reports a change, and the new value is used")
+    @Test("inotify reports a change, and the new value is used")
     func changes() async throws {
         try await withTemporaryFolder { folder in
             try write("one", to: folder + "/file")
@@ -53,7 +53,7 @@ struct ReloadedFileTests {
         }
     }
 
-    @Test("Reloaded file: a link swapped as Kubernetes does it is followed")
+    @Test("a link swapped as Kubernetes does it is followed")
     func swapped() async throws {
         try await withTemporaryFolder { folder in
             for (name, text) in [("..1", "one"), ("..2", "two")] {
@@ -72,7 +72,7 @@ struct ReloadedFileTests {
         }
     }
 
-    @Test("Reloaded file: while it is invalid, the previous value stays in use and one warning is logged")
+    @Test("while the file is invalid, the previous value stays in use and one warning is logged")
     func broken() async throws {
         try await withTemporaryFolder { folder in
             try write("one", to: folder + "/file")
@@ -101,7 +101,7 @@ struct ReloadedFileTests {
         }
     }
 
-    @Test("Reloaded file: an invalid file at the start is an error")
+    @Test("an invalid file at the start is an error")
     func first() async throws {
         try await withTemporaryFolder { folder in
             try write("broken", to: folder + "/file")
@@ -111,7 +111,7 @@ struct ReloadedFileTests {
         }
     }
 
-    @Test("Reloaded file: refresh() reads the current content without a watch")
+    @Test("refresh() reads the current content without a watch")
     func refreshed() async throws {
         try await withTemporaryFolder { folder in
             try write("one", to: folder + "/file")
@@ -129,7 +129,7 @@ struct ReloadedFileTests {
         }
     }
 
-    @Test("Reloaded file: cancelling a task ends its wait for a change")
+    @Test("cancelling a task ends its wait for a change")
     func cancelled() async throws {
         try await withTemporaryFolder { folder in
             try write("one", to: folder + "/file")

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("System text")
 struct SystemTextTests {
-    @Test("System text: conversion to text and back is lossless for all bytes")
+    @Test("conversion to text and back is lossless for all bytes")
     func roundTrip() {
         var random = SeededRandom(seed: 7)
         // Valid and invalid UTF-8, and the UTF-8 form of the escape characters.
@@ -25,7 +25,7 @@ struct SystemTextTests {
     }
 
     @Test(
-        "System text: parent and last component of a path are split at slash bytes",
+        "parent and last component of a path are split at slash bytes",
         arguments: [
             ("a", ".", "a"), ("/a", "/", "a"), ("a/b", "a", "b"), ("/a b/c%20", "/a b", "c%20"),
             ("x/\u{301}y", "x", "\u{301}y"),

@@ -102,7 +102,7 @@ struct ClientAnswerTests {
                     try await peer.send(answer)
                 }
             }
-            var configuration = HTTPClient.Configuration.patient
+            var configuration = HTTPClient.Configuration.longTimeouts
             configuration.tls = try TLSContext(clientTrusting: certificates.ca, offering: [.http1])
             try await PeerServer.with(tls: server, scripts) { port in
                 let client = HTTPClient(
@@ -145,7 +145,7 @@ struct ClientAnswerTests {
         try await PeerServer.with([script]) { port in
             let client = HTTPClient(
                 origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
-                configuration: .patient, logger: .silent)
+                configuration: .longTimeouts, logger: .silent)
             #expect(Self.failure(await Self.exchange(client)) == .connectionLost)
             await client.close()
         }
@@ -164,7 +164,7 @@ struct ClientAnswerTests {
         try await PeerServer.with([script]) { port in
             let client = HTTPClient(
                 origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
-                configuration: .patient, logger: .silent)
+                configuration: .longTimeouts, logger: .silent)
             #expect(Self.failure(await Self.exchange(client)) == .malformed)
             await client.close()
         }
@@ -184,7 +184,7 @@ struct ClientAnswerTests {
         try await PeerServer.with([script]) { port in
             let client = HTTPClient(
                 origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
-                configuration: .patient, logger: .silent)
+                configuration: .longTimeouts, logger: .silent)
             let request = Task { await Self.exchange(client) }
             try await received.next()
             request.cancel()
@@ -217,7 +217,7 @@ struct ClientAnswerTests {
         try await PeerServer.with([script]) { port in
             let client = HTTPClient(
                 origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
-                configuration: .patient, logger: .silent)
+                configuration: .longTimeouts, logger: .silent)
             let requests = (0..<40).map { _ in Task { await Self.exchange(client) } }
             for _ in 0..<40 { try await received.next() }
             for task in requests { task.cancel() }
@@ -236,7 +236,7 @@ struct ClientAnswerTests {
         try await PeerServer.with([silent]) { port in
             let client = HTTPClient(
                 origin: Origin(scheme: .http, host: "127.0.0.1", port: port), group: .singleton,
-                configuration: .patient, logger: .silent)
+                configuration: .longTimeouts, logger: .silent)
             let request = Task {
                 await untilCancelled()
                 return await Self.exchange(client)

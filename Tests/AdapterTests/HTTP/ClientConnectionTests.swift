@@ -14,7 +14,7 @@ struct ClientConnectionTests {
     ) async throws {
         try await withServer(handler) { server in
             let client = HTTPClient(
-                origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
+                origin: server.origin, group: .singleton, configuration: .longTimeouts, logger: .silent)
             try await test(client, server)
             await client.close()
         }
@@ -62,7 +62,7 @@ struct ClientConnectionTests {
                     group.addTask {
                         for _ in 0..<50 {
                             let client = HTTPClient(
-                                origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
+                                origin: server.origin, group: .singleton, configuration: .longTimeouts, logger: .silent)
                             if let failure = await failure(of: client) { return failure }
                             await client.close()
                         }
@@ -133,7 +133,7 @@ struct ClientConnectionTests {
     func notConnected() async throws {
         // The system never assigns port 1, while a released ephemeral port could belong to another test by now.
         let origin = Origin(scheme: .http, host: "127.0.0.1", port: 1)
-        let client = HTTPClient(origin: origin, group: .singleton, configuration: .patient, logger: .silent)
+        let client = HTTPClient(origin: origin, group: .singleton, configuration: .longTimeouts, logger: .silent)
         let refused = HTTPFailure.notConnected(ConnectFailure(.refused, origin: "127.0.0.1:1"))
         #expect(await failure(of: client) == refused)
         #expect(refused.isUnprocessed)
@@ -152,7 +152,7 @@ struct ClientConnectionTests {
         let first = try await server(0)
         let port = first.port
         let client = HTTPClient(
-            origin: Origin(scheme: .http, host: host, port: port), group: .singleton, configuration: .patient,
+            origin: Origin(scheme: .http, host: host, port: port), group: .singleton, configuration: .longTimeouts,
             logger: .silent)
         try await withServices([first]) { #expect(await failure(of: client) == nil) }
         // The system may release the port a moment after the server closed it.

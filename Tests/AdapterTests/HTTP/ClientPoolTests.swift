@@ -33,7 +33,7 @@ struct ClientPoolTests {
         port: Int, scheme: Origin.Scheme = .http, host: String = "127.0.0.1",
         _ change: (inout HTTPClient.Configuration) -> Void = { _ in }, _ test: (HTTPClient) async throws -> Void
     ) async throws {
-        var configuration = HTTPClient.Configuration.patient
+        var configuration = HTTPClient.Configuration.longTimeouts
         change(&configuration)
         let client = HTTPClient(
             origin: Origin(scheme: scheme, host: host, port: port), group: .singleton, configuration: configuration,

@@ -12,7 +12,7 @@ struct ConnectFailureTests {
         scheme: Origin.Scheme = .http, host: String = "localhost", port: Int,
         _ change: (inout HTTPClient.Configuration) throws -> Void = { _ in }
     ) async throws -> ConnectFailure {
-        var configuration = HTTPClient.Configuration.patient
+        var configuration = HTTPClient.Configuration.longTimeouts
         // Resolves the name without a name server.
         configuration.lookup = AddressLookup { _, port in [try SocketAddress(ipAddress: "127.0.0.1", port: port)] }
         try change(&configuration)

@@ -74,7 +74,7 @@ struct DateFieldTests {
             ("GET /stream HTTP/1.0\r\n\r\n", 426),
         ])
     func refusals(request: String, status: Int) async throws {
-        var timeouts = Timeouts.patient
+        var timeouts = Timeouts.longTimeouts
         if status == 408 { timeouts.headers = .milliseconds(200) }
         try await withServer(Self.handler, timeouts: timeouts) { server in
             try await TextPeer.connected(to: server.port) { peer in

@@ -11,7 +11,7 @@ struct DeadlineTests {
     private static let long = TimeAmount.seconds(3)
 
     private static func timeouts(_ change: (inout Timeouts) -> Void) -> Timeouts {
-        var timeouts = Timeouts.patient
+        var timeouts = Timeouts.longTimeouts
         change(&timeouts)
         return timeouts
     }
@@ -239,7 +239,8 @@ struct DeadlineTests {
                 try await peer.request("GET", "/wait")
                 #expect(try await peer.read(through: "\r\n\r\n").hasPrefix("HTTP/1.1 504 "))
             }
-            let client = HTTPClient(origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
+            let client = HTTPClient(
+                origin: server.origin, group: .singleton, configuration: .longTimeouts, logger: .silent)
             let request = ClientRequest(
                 method: "GET", scheme: "http", authority: "localhost", target: "/wait")
             #expect(try await client.exchange(request, bodyBytesMax: 100, timeout: .minutes(5)).status == 504)
@@ -265,7 +266,7 @@ struct DeadlineTests {
     func requests() async throws {
         var limits = Limits()
         limits.requestsPerConnectionMax = 2
-        try await Self.withFramePeer(limits: limits, .patient) { peer in
+        try await Self.withFramePeer(limits: limits, .longTimeouts) { peer in
             try await peer.send(.headers(1, FramePeer.get("/")))
             #expect(try await !peer.settle().contains { $0.kind == .goAway })
             try await peer.send(.headers(3, FramePeer.get("/")))
@@ -317,7 +318,7 @@ struct DeadlineTests {
     func http1Age(isOld: Bool) async throws {
         var limits = Limits()
         if !isOld { limits.requestsPerConnectionMax = 2 }
-        // However long the next request is on its way.
+        // So long that the drain does not end before the next request arrives, even on a busy machine.
         limits.drainNoticeMax = .minutes(1)
         let timeouts = Self.timeouts { if isOld { $0.connectionAge = Self.short } }
         try await Self.withTextPeer(limits: limits, timeouts) { peer in
@@ -329,7 +330,7 @@ struct DeadlineTests {
                 #expect(try await peer.untilClosed().isEmpty)
                 return
             }
-            Issue.record("never said")
+            Issue.record("no response has Connection: close")
         }
     }
 

@@ -6,7 +6,8 @@ import Testing
 @Suite("HTTP/1.1 server", .timeLimit(.minutes(1)))
 struct HTTP1ServerTests {
     private static func withPeer(
-        _ handler: any RequestHandler = ScriptedHandler.echo, limits: Limits = Limits(), timeouts: Timeouts = .patient,
+        _ handler: any RequestHandler = ScriptedHandler.echo, limits: Limits = Limits(),
+        timeouts: Timeouts = .longTimeouts,
         _ test: (inout TextPeer) async throws -> Void
     ) async throws {
         try await withServer(handler, limits: limits, timeouts: timeouts) { server in

@@ -156,7 +156,7 @@ struct ServerConnectionTests {
         limits.bodyBytesMax = 2_000_000
         try await withServer(handler, limits: limits) { server in
             let client = HTTPClient(
-                origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
+                origin: server.origin, group: .singleton, configuration: .longTimeouts, logger: .silent)
             for count in [1, 65_535, 65_536, 1_000_000] {
                 let response = try await client.exchange(
                     ClientRequest(
@@ -177,7 +177,7 @@ struct ServerConnectionTests {
     func excessiveHead() async throws {
         try await withServer(Self.hello) { server in
             let client = HTTPClient(
-                origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
+                origin: server.origin, group: .singleton, configuration: .longTimeouts, logger: .silent)
             var request = ClientRequest(method: "GET", scheme: "http", authority: "localhost", target: "/")
             let small = request
             request.fields.append(.userAgent, String(repeating: "a", count: 20_000))

@@ -46,7 +46,7 @@ struct StreamSchedulerTests {
 
         /// A client with flow-control windows of megabytes.
         func client(of server: HTTPServer) async throws -> HTTPClient {
-            var configuration = HTTPClient.Configuration.patient
+            var configuration = HTTPClient.Configuration.longTimeouts
             configuration.limits.streamWindowBytes = 16 << 20
             configuration.limits.connectionWindowBytes = 64 << 20
             switch self {

@@ -19,7 +19,7 @@ struct OperationsTests {
         try await withServer(Operations(health: health, metrics: metrics)) { server in
             try await withServices([health]) {
                 let client = HTTPClient(
-                    origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
+                    origin: server.origin, group: .singleton, configuration: .longTimeouts, logger: .silent)
                 try await test(client, health)
                 await client.close()
             }

@@ -25,7 +25,7 @@ struct ServiceLogHandlerTests {
     }
 
     @Test(
-        "Log: line ends, terminal escapes and bidirectional controls are escaped",
+        "line ends, terminal escapes and bidirectional controls are escaped",
         arguments: [
             ("a\nb", "a\\u{a}b"), ("a\r\nb", "a\\u{d}\\u{a}b"), ("a\u{1B}[31mb", "a\\u{1b}[31mb"), ("\u{0}", "\\u{0}"),
             ("\u{7F}", "\\u{7f}"), ("\u{85}", "\\u{85}"), ("\u{2028}\u{2029}", "\\u{2028}\\u{2029}"),
@@ -44,7 +44,7 @@ struct ServiceLogHandlerTests {
         #expect(read["message"] == text && read["field"] == text)
     }
 
-    @Test("Log: long messages and fields are truncated")
+    @Test("long messages and fields are truncated")
     func length() {
         let field = Self.record("", ["field": String(repeating: "ä", count: 8000)])
         #expect(field.hasSuffix(" field=" + String(repeating: "ä", count: 128) + "…\n"))
@@ -57,7 +57,7 @@ struct ServiceLogHandlerTests {
         #expect(object.joined().utf8.count < 6 * 1024 + 6 * 256 + 200)
     }
 
-    @Test("Log: a JSON line has time, level, logger, message and fields; numbers stay numbers")
+    @Test("a JSON line has time, level, logger, message and fields; numbers stay numbers")
     func object() throws {
         let lines = Self.written(.json) { logger, _ in
             var logger = logger
@@ -79,7 +79,7 @@ struct ServiceLogHandlerTests {
         #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil, "\(time)")
     }
 
-    @Test("Log: the level can be changed at run time; a logger's own level takes precedence")
+    @Test("the level can be changed at run time; a logger's own level takes precedence")
     func level() {
         let lines = Self.written(.text) { logger, output in
             var strict = logger
@@ -94,7 +94,7 @@ struct ServiceLogHandlerTests {
         #expect(lines.count == 1 && lines[0].hasSuffix("test: two\n"))
     }
 
-    @Test("Log: while the output is blocked, logging does not wait; lines are dropped and counted")
+    @Test("while the output is blocked, logging does not wait; lines are dropped and counted")
     func dropped() {
         let release = DispatchSemaphore(value: 0)
         let count = Atomic(0)
@@ -112,7 +112,7 @@ struct ServiceLogHandlerTests {
         #expect(output.lines.map(\.count).reduce(0, +) + output.linesDropped == 1000)
     }
 
-    @Test("Log: requests that try to inject log lines leave one line each", arguments: ["text", "json"])
+    @Test("requests that try to inject log lines leave one line each", arguments: ["text", "json"])
     func service(format: String) async throws {
         try await RunningService.with(["--log-level", "debug", "--log-format", format]) { service in
             let long = String(repeating: "M", count: 8000)

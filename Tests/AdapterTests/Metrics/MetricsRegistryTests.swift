@@ -11,7 +11,7 @@ struct MetricsRegistryTests {
         return String(buffer: buffer)
     }
 
-    @Test("Metrics: names are sanitized and label values escaped in both formats")
+    @Test("names are sanitized and label values escaped in both formats")
     func escapes() {
         let registry = MetricsRegistry(definitions: [])
         Counter(label: "calls_total", dimensions: [("name", "a\"b\\c\nd"), ("other", "ä")], factory: registry)
@@ -36,7 +36,7 @@ struct MetricsRegistryTests {
                 """#)
     }
 
-    @Test("Metrics: every family of the catalogue has HELP and TYPE lines before its first sample")
+    @Test("every family of the catalogue has HELP and TYPE lines before its first sample")
     func described() {
         let text = Self.text(MetricsRegistry())
         for definition in MetricDefinition.all {
@@ -50,7 +50,7 @@ struct MetricsRegistryTests {
         #expect(Set(MetricDefinition.all.map(\.name)).count == MetricDefinition.all.count)
     }
 
-    @Test("Metrics: histogram buckets are cumulative and include their upper bound")
+    @Test("histogram buckets are cumulative and include their upper bound")
     func histogram() {
         let registry = MetricsRegistry()
         let timer = Metrics.Timer(.zoomBudgetWait, [("master", "a")], in: registry)
@@ -66,7 +66,7 @@ struct MetricsRegistryTests {
         #expect(lines.last == #"zoom_budget_wait_seconds_sum{master="a"} 61.00021"#)
     }
 
-    @Test("Metrics: concurrent updates lose no count")
+    @Test("concurrent updates lose no count")
     func concurrent() async {
         let registry = MetricsRegistry()
         await withTaskGroup { group in
@@ -90,7 +90,7 @@ struct MetricsRegistryTests {
         #expect(text.contains("zoom_budget_wait_seconds_sum 20000\n"))
     }
 
-    @Test("Metrics: no two families of the catalogue have the same name, also without the suffixes that formats add")
+    @Test("no two families of the catalogue have the same name, also without the suffixes that formats add")
     func names() {
         // The suffixes of OpenMetrics 1.0, "MetricFamily".
         let suffixes = ["_total", "_created", "_count", "_sum", "_bucket", "_gcount", "_gsum", "_info"]
@@ -102,7 +102,7 @@ struct MetricsRegistryTests {
         #expect(repeated.isEmpty)
     }
 
-    @Test("Metrics: a library's metric with a name in use is omitted, so that the page stays valid")
+    @Test("a library's metric with a name in use is omitted, so that the page stays valid")
     func clash() {
         let registry = MetricsRegistry(definitions: [])
         Meter(label: "connections", factory: registry).set(7)
@@ -115,7 +115,7 @@ struct MetricsRegistryTests {
         }
     }
 
-    @Test("Metrics: libraries can add metrics; a second kind under the same name does no harm")
+    @Test("libraries can add metrics; a second kind under the same name does no harm")
     func others() {
         let registry = MetricsRegistry(definitions: [])
         registry.makeRecorder(label: "sizes", dimensions: [], aggregate: true).record(5 as Int64)

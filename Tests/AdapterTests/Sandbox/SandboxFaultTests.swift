@@ -83,7 +83,8 @@ struct SandboxTroubleTests {
     private func failures(_ sandbox: SandboxZoom, _ target: String = "/v2/accounts/a/billing") async throws -> [Bool] {
         var failures: [Bool] = []
         try await withServer(sandbox) { server in
-            let http = HTTPClient(origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
+            let http = HTTPClient(
+                origin: server.origin, group: .singleton, configuration: .longTimeouts, logger: .silent)
             for _ in 0..<1000 {
                 let request = ClientRequest(method: "GET", scheme: "http", authority: "localhost", target: target)
                 let response = try await http.exchange(request, bodyBytesMax: 1_000_000, timeout: .minutes(5))

@@ -18,7 +18,7 @@ struct SandboxTests {
             configuration: SandboxConfiguration(apps: [app], accounts: accounts, limits: limits), time: clock)
         try await withServer(sandbox) { server in
             let http = HTTPClient(
-                origin: server.origin, group: .singleton, configuration: .patient, logger: .silent)
+                origin: server.origin, group: .singleton, configuration: .longTimeouts, logger: .silent)
             try await test(SandboxCaller(http: http, sandbox: sandbox))
             await http.close()
         }

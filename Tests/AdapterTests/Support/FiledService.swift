@@ -85,7 +85,7 @@ struct FiledService {
         let bases = output.matches(of: /http:\/\/[0-9.]+:([0-9]+)/).map { (String($0.output.0), Int($0.output.1) ?? 0) }
         let client = HTTPClient(
             origin: Origin(scheme: .http, host: "127.0.0.1", port: bases[0].1), group: .singleton,
-            configuration: .patient, logger: .silent)
+            configuration: .longTimeouts, logger: .silent)
         let service = FiledService(
             process: process, folder: folder, base: bases[0].0, ops: bases[1].0, client: client,
             zoomPort: zoom.port, main: zooms[0], second: zooms[1])

@@ -53,7 +53,7 @@ struct ScriptedHandler: RequestHandler {
 
 extension Timeouts {
     /// Timeouts that never expire in tests of other features, even on a busy machine.
-    static var patient: Timeouts {
+    static var longTimeouts: Timeouts {
         var timeouts = Timeouts()
         timeouts.handshake = .minutes(5)
         timeouts.headers = .minutes(5)
@@ -71,14 +71,14 @@ extension Timeouts {
 }
 
 extension HTTPClient.Configuration {
-    static var patient: HTTPClient.Configuration {
+    static var longTimeouts: HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration()
-        configuration.bePatient()
+        configuration.useLongTimeouts()
         return configuration
     }
 
     /// Sets timeouts that never expire in tests of other features, even on a busy machine.
-    mutating func bePatient() {
+    mutating func useLongTimeouts() {
         resolve = .minutes(5)
         connect = .minutes(5)
         tlsHandshake = .minutes(5)
@@ -90,7 +90,7 @@ extension HTTPClient.Configuration {
 
 extension HTTPServer.Configuration {
     static func test(
-        limits: Limits = Limits(), timeouts: Timeouts = .patient, grace: TimeAmount = .seconds(10),
+        limits: Limits = Limits(), timeouts: Timeouts = .longTimeouts, grace: TimeAmount = .seconds(10),
         tls: ServerCertificate? = nil
     ) -> HTTPServer.Configuration {
         var configuration = HTTPServer.Configuration()
@@ -181,7 +181,7 @@ func withServices(
 
 /// Runs `test` with a server on a port that the system chooses.
 func withServer(
-    _ handler: any RequestHandler, limits: Limits = Limits(), timeouts: Timeouts = .patient,
+    _ handler: any RequestHandler, limits: Limits = Limits(), timeouts: Timeouts = .longTimeouts,
     tls: ServerCertificate? = nil, proxyProtocolTrusted: String = "", defences: DefenceLog? = nil,
     _ test: (HTTPServer) async throws -> Void
 ) async throws {

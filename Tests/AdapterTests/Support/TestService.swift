@@ -82,7 +82,7 @@ struct TestZoom {
         configuration.retryTime = retryTime
         configuration.interactiveTimeMax = interactiveTimeMax
         configuration.timeout = timeout
-        configuration.http.bePatient()
+        configuration.http.useLongTimeouts()
         let client = ZoomMasters(
             masters, configuration: configuration, credentials: credentials, sharedTokens: sharedTokens,
             group: .singleton, time: time, tracer: tracer, logger: logger)
@@ -152,7 +152,7 @@ enum Transport: String, CaseIterable, Sendable, CustomTestStringConvertible {
     }
 
     func client(of server: HTTPServer) async throws -> HTTPClient {
-        var configuration = HTTPClient.Configuration.patient
+        var configuration = HTTPClient.Configuration.longTimeouts
         var scheme = Origin.Scheme.https
         switch self {
         case .h2c: scheme = .http

@@ -30,7 +30,7 @@ struct SystemdNotifierTests {
         }
     }
 
-    @Test("The service starts without systemd's notification socket")
+    @Test("the service starts without systemd's notification socket")
     func nobody() async throws {
         for path in ["/nowhere/at/all", "relative", "@abstract"] {
             try await RunningService.with(environment: ["NOTIFY_SOCKET": path]) { service in

@@ -260,7 +260,7 @@ struct ServerTLSTests {
                         ).status != 0)
                 }
                 try await withServer(Self.names, tls: .test(certificates.chained)) { server in
-                    var configuration = HTTPClient.Configuration.patient
+                    var configuration = HTTPClient.Configuration.longTimeouts
                     configuration.tls = try TLSContext(clientTrusting: trusted)
                     let client = HTTPClient(
                         origin: Origin(scheme: .https, host: "127.0.0.1", port: server.port), group: .singleton,

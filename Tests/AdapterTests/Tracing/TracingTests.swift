@@ -59,12 +59,12 @@ private func attributes(of object: [String: Any]) -> [String: String] {
     return Dictionary(all) { first, _ in first }
 }
 
-@Suite("Traces", .timeLimit(.minutes(10)))
+@Suite("Tracing", .timeLimit(.minutes(10)))
 struct TracingTests {
     private static let traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
     private static let sampled = "00-\(traceID)-00f067aa0ba902b7-01"
 
-    @Test("Tracing: a request has spans for the request, the cache lookups and the call to Zoom")
+    @Test("a request has spans for the request, the cache lookups and the call to Zoom")
     func spans() async throws {
         let collector = Collector()
         try await withServer(collector.handler()) { server in
@@ -102,7 +102,7 @@ struct TracingTests {
         #expect(collector.resource["service.version"] == BuildInfo.version)
     }
 
-    @Test("Tracing: requests to Zoom carry the caller's trace context")
+    @Test("requests to Zoom carry the caller's trace context")
     func onward() async throws {
         let fields = Mutex<[(String?, String?)]>([])
         let zoom = ScriptedHandler { request in
@@ -142,7 +142,7 @@ struct TracingTests {
         var limits = Limits()
         limits.bodyBytesMax = 1_000_000
         try await withServer(collector.handler(status), limits: limits) { server in
-            var http = HTTPClient.Configuration.patient
+            var http = HTTPClient.Configuration.longTimeouts
             http.clearProtocol = .http1
             var configuration = SpanExporter.Configuration(origin: server.origin, path: "/v1/traces", http: http)
             configuration.interval = .milliseconds(10)
@@ -161,7 +161,7 @@ struct TracingTests {
         return (collector.spans.count, String(buffer: text))
     }
 
-    @Test("Span queue: ending a span never blocks; spans beyond the limit are dropped and counted")
+    @Test("ending a span never blocks; spans beyond the limit are dropped and counted")
     func bounded() async throws {
         let (spans, metrics) = try await Self.export(1500, status: { _ in 200 }, until: 2)
         #expect(spans == 1000)
@@ -170,7 +170,7 @@ struct TracingTests {
         )
     }
 
-    @Test("Span export: retryable failures are retried, then spans are dropped; other failures drop spans immediately")
+    @Test("retryable failures of an export are retried, then spans are dropped; other failures drop spans immediately")
     func refused() async throws {
         let (again, taken) = try await Self.export(10, status: { $0 < 3 ? 503 : 200 }, until: 3)
         #expect(again == 30 && taken.contains("trace_spans_exported_total 10\n"))
@@ -180,7 +180,7 @@ struct TracingTests {
         #expect(often == 40 && failed.contains("trace_spans_dropped_total 10\n"))
     }
 
-    @Test("Span export: requests succeed while the collector is unreachable or does not respond")
+    @Test("requests succeed while the collector is unreachable or does not respond")
     func gone() async throws {
         let (started, cancelled) = (Event<Void>(), Event<Void>())
         try await withServer(ScriptedHandler.waiting(started: started, cancelled: cancelled)) { server in

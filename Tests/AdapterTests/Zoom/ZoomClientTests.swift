@@ -266,7 +266,7 @@ struct ZoomClientTests {
     }
 
     @Test("queued calls of different callers are sent in turn", .timeLimit(.minutes(1)))
-    func turns() async throws {
+    func fairQueue() async throws {
         let clock = TestClock()
         try await TestZoom.with(rate: .init(perSecond: 10), time: clock) { zoom in
             let done = Event<String>()

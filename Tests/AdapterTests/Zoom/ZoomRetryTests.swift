@@ -70,7 +70,7 @@ struct ZoomRetryTests {
             text(500), text(502, "<html>Bad gateway</html>"), text(503), text(504), text(429, "{}"), text(200, ""),
             text(200, "<html></html>"), text(200, #"{"city":"Oak"#),
         ])
-    func passing(answer: HTTPResponse) async throws {
+    func transient(answer: HTTPResponse) async throws {
         try await Self.with([answer, answer, Self.contact]) { client, zoom, _ in
             let contact = try await client.billing(of: Self.account, for: .interactive).visibleContact()
             #expect(contact[.city] == "Oakland")
@@ -137,7 +137,7 @@ struct ZoomRetryTests {
             ),
             (text(404, "{}"), .sourceRejected),
         ] as [(HTTPResponse, BillingFailure)])
-    func lasting(answer: HTTPResponse, failure: BillingFailure) async throws {
+    func permanent(answer: HTTPResponse, failure: BillingFailure) async throws {
         try await Self.with([answer]) { client, zoom, _ in
             await #expect(throws: failure) { try await client.billing(of: Self.account, for: .interactive) }
             #expect(zoom.callCount == 1)
