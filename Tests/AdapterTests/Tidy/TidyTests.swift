@@ -2,15 +2,15 @@ import Adapters
 import Foundation
 import Testing
 
-/// The sources keep to what `docs/architecture.md` says of them.
-@Suite("The sources")
+/// The rules for sources, tests and docs that no compiler checks.
+@Suite("Tidiness")
 struct TidyTests {
     struct Source {
-        /// From the top of the checkout.
+        /// Relative to the top of the checkout.
         let path: String
         let lines: [String]
 
-        /// The folder of `Adapters` it is in.
+        /// The folder of `Adapters` that has the file; nil outside `Adapters`.
         var room: String? {
             let parts = path.split(separator: "/").map(String.init)
             return parts.count > 3 && parts[1] == "Adapters" ? parts[2] : nil
@@ -24,7 +24,7 @@ struct TidyTests {
             }
         }
 
-        /// Without comments.
+        /// The lines that are not comments.
         var code: [(number: Int, text: String)] {
             lines.enumerated().compactMap { index, line in
                 let text = line.drop { $0 == " " }
@@ -41,31 +41,31 @@ struct TidyTests {
         }
     }
 
-    /// Each place where a line of code has the text, as `path:line`.
+    /// The lines of code that contain the text, as `path:line`.
     private func places(of text: String, in sources: [Source]) -> [String] {
         sources.flatMap { source in
             source.code.filter { $0.text.contains(text) }.map { "\(source.path):\($0.number)" }
         }
     }
 
-    @Test("of the domain import nothing but the standard library")
+    @Test("the domain imports only the standard library and has no words of HTTP, JSON or NIO")
     func domain() throws {
         for source in try Self.sources(under: "Sources/Domain") {
             #expect(Set(source.imports).isSubset(of: ["Synchronization"]), "\(source.path)")
             for word in ["HTTP", "JSON", "NIO", "Foundation", "URL"] {
-                #expect(places(of: word, in: [source]).isEmpty, "\(word) is no word of the domain's: \(source.path)")
+                #expect(places(of: word, in: [source]).isEmpty, "\(word) does not belong in the domain: \(source.path)")
             }
         }
     }
 
-    @Test("of the HTTP and TLS rooms know nothing of billing", arguments: ["HTTP", "TLS"])
+    @Test("the HTTP and TLS rooms do not import the domain", arguments: ["HTTP", "TLS"])
     func transport(room: String) throws {
         for source in try Self.sources(under: "Sources/Adapters/\(room)") {
             #expect(!source.imports.contains("Domain"), "\(source.path)")
         }
     }
 
-    @Test("of the adapters do not use one another's types: they meet in the composition")
+    @Test("adapters do not use each other's types; only the composition connects them")
     func rooms() throws {
         let rooms = ["Inbound", "Zoom", "Credentials", "Sandbox"]
         let sources = try Self.sources(under: "Sources/Adapters")
@@ -87,7 +87,7 @@ struct TidyTests {
         }
     }
 
-    @Test("have unsafe pointers in the wrappers of C alone")
+    @Test("only the wrappers of C libraries use unsafe pointers")
     func unsafe() throws {
         let wrappers = ["HTTP", "TLS", "Crypto", "Memory"]
         let others = try Self.sources(under: "Sources").filter { source in
@@ -98,7 +98,7 @@ struct TidyTests {
         }
     }
 
-    @Test("say why what is not checked is safe")
+    @Test("every unchecked annotation has a comment with its invariant")
     func invariants() throws {
         for source in try Self.sources(under: "Sources") + Self.sources(under: "Tests") {
             for (number, text) in source.code
@@ -112,7 +112,7 @@ struct TidyTests {
     }
 
     @Test(
-        "leave alone what has a better way",
+        "banned calls are not used",
         arguments: [
             ("Sources", "print(", "log it, or use Output"),
             ("Sources", "fatalError(", "answer it, or use a precondition"),
@@ -124,7 +124,7 @@ struct TidyTests {
         #expect(places(of: word, in: try Self.sources(under: folder)).isEmpty, "\(instead)")
     }
 
-    @Test("are named after the one thing in them, and are no rooms for leftovers")
+    @Test("no file or folder is named for helpers or leftovers")
     func names() throws {
         for source in try Self.sources(under: "Sources") {
             for name in ["Utils", "Common", "Helpers", "Misc", "Extensions"] {
@@ -133,7 +133,68 @@ struct TidyTests {
         }
     }
 
-    @Test("have a defence for each row of the threat model, and a row for each defence, with a setting that exists")
+    private static let filesMax = 12
+
+    /// Folders with more files than `filesMax`. Lower a number when its folder shrinks; do not add a folder.
+    private static let largeFolders: [String: Int] = [
+        "Sources/Adapters/Sandbox": 13,
+        "Sources/Adapters/Zoom": 20,
+        "Sources/BillingService": 41,
+        "Tests/AdapterTests/EndToEnd": 29,
+        "Tests/AdapterTests/HTTP": 23,
+    ]
+
+    @Test(
+        "no folder has more than twelve source files, except those listed with their number",
+        arguments: ["Sources", "Tests"])
+    func folders(top: String) throws {
+        let files = Dictionary(grouping: try Self.sources(under: top)) {
+            $0.path.split(separator: "/").dropLast().joined(separator: "/")
+        }
+        for (folder, sources) in files {
+            let limit = Self.largeFolders[folder] ?? Self.filesMax
+            #expect(sources.count <= limit, "\(folder): group the files by what a newcomer looks for")
+        }
+    }
+
+    /// The modules that only some rooms import. A room is a folder of `Adapters`, or another target of `Sources`.
+    private static let importers: [String: Set<String>] = [
+        "Adapters": ["BillingService"],
+        "ArgumentParser": ["BillingService"],
+        "CHTTP2": ["Crypto", "HTTP", "Memory", "TLS"],
+        "Configuration": ["BillingService"],
+        "CoreMetrics": ["Metrics"],
+        "Domain": ["BillingService", "Clock", "Credentials", "Crypto", "Inbound", "Sandbox", "Tracing", "Zoom"],
+        "Foundation": ["BillingService"],
+        "FoundationEssentials": ["BillingService", "Clock", "Crypto", "HTTP", "Logging", "Metrics", "Sandbox", "Zoom"],
+        "Instrumentation": ["Inbound", "Tracing", "Zoom"],
+        "Metrics": ["BillingService", "Files", "HTTP", "Inbound", "Metrics", "TLS", "Tracing", "Zoom"],
+        "NIOCore": [
+            "BillingService", "Credentials", "Files", "HTTP", "Inbound", "JSON", "Logging", "Memory", "Metrics",
+            "Sandbox", "Systemd", "TLS", "Tracing", "Zoom",
+        ],
+        "NIOEmbedded": ["HTTP"],
+        "NIOExtras": ["HTTP"],
+        "NIOHTTP1": ["HTTP"],
+        "NIOHTTPCompression": ["HTTP"],
+        "NIOPosix": ["BillingService", "Files", "HTTP", "Systemd", "Tracing", "Zoom"],
+        "ServiceLifecycle": [
+            "BillingService", "Files", "HTTP", "Inbound", "Memory", "Systemd", "TLS", "Tracing", "Zoom",
+        ],
+        "Tracing": ["Inbound", "Tracing", "Zoom"],
+        "UnixSignals": ["BillingService"],
+    ]
+
+    @Test("a module is imported only by the rooms that need it", arguments: importers.keys.sorted())
+    func imports(module: String) throws {
+        let rooms = Self.importers[module] ?? []
+        for source in try Self.sources(under: "Sources") where source.imports.contains(module) {
+            let room = source.room ?? source.path.split(separator: "/").dropFirst().first.map(String.init) ?? ""
+            #expect(rooms.contains(room), "\(source.path) imports \(module), which belongs to \(rooms.sorted())")
+        }
+    }
+
+    @Test("the threat model has one row for each defence, and its settings exist")
     func threatModel() async throws {
         let text = try String(contentsOf: TestProcess.root.appending(path: "docs/threat-model.md"), encoding: .utf8)
         let rows = text.split(separator: "\n").compactMap {
@@ -149,7 +210,7 @@ struct TidyTests {
     }
 
     @Test(
-        "that the docs name are there",
+        "every file named in the docs exists",
         arguments: [
             "README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/balancers.md", "docs/files.md",
             "docs/operations.md", "docs/runbook.md", "docs/sandbox.md", "docs/streaming.md", "docs/threat-model.md",
