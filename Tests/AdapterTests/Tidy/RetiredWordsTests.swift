@@ -65,7 +65,7 @@ struct RetiredWordsTests {
     }
 
     @Test("no text uses a phrase that the glossary replaced", arguments: ["Sources", "Tests", "docs", "README.md"])
-    func phrases(path: String) throws {
+    func retiredPhrases(path: String) throws {
         let retired = Dictionary(
             grouping: Self.phrases.map { (words: $0.phrase.split(separator: " ").map(String.init), $0.instead) }
         ) { $0.words[0] }

@@ -12,8 +12,7 @@ final class RequestMetrics: Sendable {
         private let isMade = Atomic(false)
         private let making = Mutex(())
 
-        /// Safe because it is written once, within `making` and before `isMade` is set, and read only after `isMade` was
-        /// seen to be set.
+        /// Safe because it is written once, within `making` before `isMade` is set, and read only after that.
         nonisolated(unsafe) private var made: Value?
 
         func value(_ make: () -> Value) -> Value? {
