@@ -115,7 +115,8 @@ struct TargetConformanceTests {
         #expect(source.calls.isEmpty)
     }
 
-    @Test("HTTP/1.1 in clear text gives the same results", arguments: found + disguised + formless + refused)
+    @Test(
+        "requests over HTTP/1.1 in clear text give the same results", arguments: found + disguised + formless + refused)
     func clearText(row: Row) async throws {
         let source = FakeSource()
         try await TestService.with(source: source) { service in

@@ -129,7 +129,7 @@ struct LeastPrivilegeTests {
         let ids = lines.compactMap { $0["account_id"]?.string }
         switch (operation, permission) {
         case (.getBilling, _): #expect(lines.count == 1 && lines[0]["email"] != nil)
-        // Only the caller's own accounts, and only their number.
+        // Only the caller's own accounts are streamed and counted.
         case (.streamBilling, .wrongAccount):
             #expect(ids == [service.main.accounts.id(of: 1)])
             #expect(lines.first?["accounts"] == .number("1") && lines.last?["type"] == .string("end"))

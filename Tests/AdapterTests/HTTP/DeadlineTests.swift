@@ -313,7 +313,7 @@ struct DeadlineTests {
     }
 
     @Test(
-        "the last response of an HTTP/1.1 connection at its maximum age or requests has Connection: close",
+        "at the maximum age or number of requests, the last HTTP/1.1 response has Connection: close",
         arguments: [true, false])
     func http1Age(isOld: Bool) async throws {
         var limits = Limits()

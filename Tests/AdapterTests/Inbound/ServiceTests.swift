@@ -279,7 +279,7 @@ struct ServiceTests {
         }
     }
 
-    @Test("only=records omits the begin, failure and end lines", arguments: Transport.allCases)
+    @Test("only=records omits the begin and end lines", arguments: Transport.allCases)
     func records(transport: Transport) async throws {
         let source = Self.source { account, _ async throws(BillingFailure) in .masterPays(.sample(account)) }
         try await TestService.with(source: source, over: transport) { service in

@@ -196,7 +196,7 @@ struct StreamTests {
         }
     }
 
-    @Test("an empty body, blank lines and an overlong line are handled")
+    @Test("an empty body and blank lines select no account, and an overlong line gives a failure line")
     func oddBodies() async throws {
         try await with { service, _ in
             for body in ["", "\n\n \r\n"] {

@@ -115,7 +115,7 @@ struct MetricsRegistryTests {
         }
     }
 
-    @Test("libraries can add metrics; a second kind under the same name does no harm")
+    @Test("libraries can add metrics; a second kind under the same name is ignored")
     func others() {
         let registry = MetricsRegistry(definitions: [])
         registry.makeRecorder(label: "sizes", dimensions: [], aggregate: true).record(5 as Int64)

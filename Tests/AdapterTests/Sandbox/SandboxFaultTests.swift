@@ -51,7 +51,7 @@ struct SandboxFaultTests {
         }
     }
 
-    @Test("a lookup that meets the fault ends with the expected failure", arguments: cases)
+    @Test("each fault gives a lookup its expected failure, or none if the client recovers", arguments: cases)
     func lookup(of testCase: Case) async throws {
         var fault = SandboxFault(testCase.fault, operation: .getBilling)
         fault.delay = .milliseconds(1)

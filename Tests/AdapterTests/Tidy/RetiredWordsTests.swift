@@ -6,11 +6,14 @@ struct RetiredWordsTests {
     /// Phrases that the glossary replaced, in lower case, with the term to use. Add a phrase when its last use is gone.
     private static let phrases: [(phrase: String, instead: String)] = [
         ("aging", "refreshAhead, or say how old"),
+        ("asks again", "retries"),
         ("atonce", "burst"),
         ("cachedemand", "CacheDirectives"),
         ("callerproof", "CallerCredential"),
+        ("for ever", "forever, or without a limit"),
         ("growing distances", "back-off"),
         ("hears of", "say what is reported to whom"),
+        ("hurried", "name the behaviour"),
         ("is let come", "is received and discarded"),
         ("isleftalone", "isCircuitOpen"),
         ("it is that", "name the subject"),
