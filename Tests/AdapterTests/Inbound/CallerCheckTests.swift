@@ -20,7 +20,7 @@ struct CallerCheckTests {
             let mistyped = try await send(String(good.dropLast()) + (good.last == "x" ? "y" : "x"))
             #expect(mistyped.status == 401)
             #expect(mistyped.json?["message"] == .string("Invalid access token: it is mistyped or truncated."))
-            #expect(mistyped.fields.string(.wwwAuthenticate)?.contains("mistyped or cut off") == true)
+            #expect(mistyped.fields.string(.wwwAuthenticate)?.contains("mistyped or truncated") == true)
             let known = try await send(revoked)
             for token in [CallerToken.make(), "never-ours", "eyJhbGciOiJub25lIn0.e30."] {
                 let unknown = try await send(token)

@@ -115,7 +115,6 @@ struct ServiceTests {
         Request(method: "PATCH", status: 405, code: 405),
         Request(method: "OPTIONS", status: 405, code: 405),
         Request(method: "BREW", status: 501, code: 501),
-        Request(method: "BREW", target: "/v2/billing", status: 404, code: 404),
         Request(token: nil, status: 401, code: 124),
         Request(token: "wrong", status: 401, code: 124),
         Request(token: nil, fields: [(.authorization, "Basic dGVzdA==")], status: 401, code: 124),
