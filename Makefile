@@ -2,22 +2,24 @@
 
 BINARY := .build/release/billing-service
 VENV := .venv
+SHELL_SCRIPTS := $(wildcard scripts/*.sh) scripts/pre-commit .ci/run
 
-# One for each word of FILTER, quoted: they are regular expressions.
+# A flag for each word of FILTER. They are regular expressions, so they are quoted.
 FILTER_FLAGS = $(foreach filter,$(FILTER),--filter '$(filter)')
 
-# Optimised, or little would be tried; with assertions, or little would be found.
-# Both sanitizers in one flag: of two, the compiler takes the last, and the package manager gives them in any order.
+# Optimized, to try more inputs; with assertions, to find more faults.
+# Both sanitizers in one flag: the compiler uses only the last one, and SwiftPM passes them in any order.
 FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=address \
 	-Xswiftc -O -Xswiftc -assert-config -Xswiftc Debug -Xswiftc -DFUZZING
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-asan test-tsan lint format fuzz bench bench-budget bench-guards clean image test-image setup setup-bench setup-test
+.PHONY: help run test test-asan test-tsan lint format hooks outdated fuzz bench bench-budget bench-guards clean image \
+	test-image setup setup-bench setup-lint setup-test
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: setup ## Build, and serve on 127.0.0.1:8080 with an embedded Zoom to try it against.
+run: setup ## Build, and serve on 127.0.0.1:8080 with an embedded sandbox instead of Zoom.
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	exec $(BINARY) serve --sandbox
 
@@ -26,33 +28,42 @@ test: setup-test lint ## Run every test, and check openapi.yaml against the runn
 	scripts/run-tests.py
 	$(VENV)/bin/python scripts/check-openapi.py .build/debug/billing-service
 
-lint: ## Check the formatting of the Swift sources, strictly.
+lint: setup-lint ## Check the format of the Swift sources, and lint the scripts with ruff and shellcheck.
 	swift format lint --strict --recursive Package.swift Sources Tests
+	$(VENV)/bin/ruff check --quiet
+	$(VENV)/bin/shellcheck $(SHELL_SCRIPTS)
 
-format: ## Format the Swift sources.
+format: setup-lint ## Format the Swift sources, and mend what ruff can mend in the scripts.
 	swift format --in-place --recursive Package.swift Sources Tests
+	$(VENV)/bin/ruff check --quiet --fix
+
+hooks: setup-lint ## Install the pre-commit hook: lint and tidy checks of what is staged, in seconds.
+	ln -sf "$(CURDIR)/scripts/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"
+
+outdated: ## List the pinned dependencies, and the newest release of each.
+	@scripts/outdated.py
 
 test-asan: export ASAN_OPTIONS := quarantine_size_mb=1
 test-asan: export LSAN_OPTIONS := suppressions='$(CURDIR)/scripts/leaks.txt':print_suppressions=0
-test-asan: setup-test ## Run every test, or those of FILTER, with AddressSanitizer, which finds leaks too.
+test-asan: setup-test ## Run every test, or those of FILTER, with AddressSanitizer, which also finds leaks.
 	swift build --build-tests --sanitize address --scratch-path .build/asan
 	scripts/run-tests.py --log .build/asan/test-output.log --sanitize address --scratch-path .build/asan $(FILTER_FLAGS)
 
 test-tsan: export TSAN_OPTIONS := suppressions='$(CURDIR)/scripts/races.txt'
-test-tsan: setup-test ## Run every test, or those of FILTER, with ThreadSanitizer, one after another.
+test-tsan: setup-test ## Run every test, or those of FILTER, with ThreadSanitizer, one at a time.
 	swift build --build-tests --sanitize thread --scratch-path .build/tsan
 	scripts/run-tests.py --log .build/tsan/test-output.log --sanitize thread --scratch-path .build/tsan --no-parallel $(FILTER_FLAGS)
 
-fuzz: setup ## Feed made-up bytes to all that reads what others send, for SECONDS (60) each.
+fuzz: setup ## Fuzz every parser of input from peers, for SECONDS (60) each.
 	swift build $(FUZZ_FLAGS) --product Fuzz
 	@for target in $(notdir $(wildcard Tests/Fuzz/Corpus/*)); do \
 	  mkdir -p .build/fuzz/found/$$target; echo "== $$target"; \
 	  .build/fuzz/debug/Fuzz $$target -max_total_time=$(or $(SECONDS),60) -timeout=10 -max_len=20000 -verbosity=0 \
 	    -print_final_stats=1 -artifact_prefix=.build/fuzz/$$target- .build/fuzz/found/$$target Tests/Fuzz/Corpus/$$target \
-	    || { echo "Put the file it names into Tests/Fuzz/Corpus/$$target: it is then a test."; exit 1; }; \
+	    || { echo "Copy the named file to Tests/Fuzz/Corpus/$$target: it becomes a test."; exit 1; }; \
 	done
 
-bench: setup-bench ## Measure CPU and memory beside nghttpd, nginx, Go and node, and the cost of streams, of readers that stall and of attacks.
+bench: setup-bench ## Measure CPU and memory beside nghttpd, nginx, Go and node; streams, stalled readers and attacks.
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	swift build --configuration release --static-swift-stdlib --product CacheLoad
 	.build/release/CacheLoad 1000000
@@ -67,12 +78,12 @@ bench: setup-bench ## Measure CPU and memory beside nghttpd, nginx, Go and node,
 	Benchmarks/attacks.py
 	Benchmarks/malloc.py
 
-bench-guards: setup-bench ## Hold instructions, allocations and system calls per cached request to what they were.
+bench-guards: setup-bench ## Check instructions, allocations and system calls of a cached request against their limits.
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	swift build --configuration release --static-swift-stdlib --product RequestCost
 	Benchmarks/guards.py
 
-bench-budget: setup-test ## Measure how much of Zoom's rate limit is used, alone, beside callers, beside a rival and while Zoom fails, and how many tokens replicas take: a quarter of an hour.
+bench-budget: setup-test ## Measure the use of Zoom's rate limit, also when others use it or Zoom fails: 15 minutes.
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	Benchmarks/budget.py
 	Benchmarks/tokens.py
@@ -80,19 +91,23 @@ bench-budget: setup-test ## Measure how much of Zoom's rate limit is used, alone
 image: ## Build the image billing-service:VERSION, and its SBOM, with docker, podman or buildah.
 	scripts/image.sh
 
-test-image: image ## Run the image as an operator does: read-only root, no capabilities, no privileges.
+test-image: image ## Test the image as operators run it: read-only root, no capabilities, no privileges.
 	scripts/test-image.sh
 
-clean: ## Remove everything that was built.
+clean: ## Remove everything that make has built or installed in this folder.
 	rm -rf .build $(VENV)
 
 setup:
 	@scripts/install-packages.sh ca-certificates libnghttp2-dev libssl-dev pkg-config zlib1g-dev
 
-setup-test: setup
-	@scripts/install-packages.sh \
-		curl haproxy jq nghttp2-client nghttp2-server nginx-light openssl prometheus python3-venv sqlite3 systemd tinyproxy-bin
+setup-lint:
+	@scripts/install-packages.sh ca-certificates git python3-venv
 	@test -x $(VENV)/bin/python || python3 -m venv $(VENV)
+	@$(VENV)/bin/pip --quiet install --requirement scripts/requirements-lint.txt
+
+setup-test: setup setup-lint
+	@scripts/install-packages.sh \
+		curl haproxy jq nghttp2-client nghttp2-server nginx-light openssl prometheus sqlite3 systemd tinyproxy-bin
 	@$(VENV)/bin/pip --quiet install --requirement scripts/requirements.txt
 
 setup-bench: setup-test

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""What attacks cost: how soon each is cut off, what memory it takes, and what somebody else feels of it.
+"""Measure attacks: how soon the server disconnects the attacker, its memory, and the latency of another client.
 
     Benchmarks/attacks.py [--attackers 100] [--seconds 3]
 
-Each attack runs against a server of its own: once from one connection, then from many that come back as soon as they are
-cut off. Meanwhile somebody in another process asks for one account twenty times a second, before and during. Reported is
-the longest that an attacker was let go on, the highest memory (VmHWM) above that before, what is left a little later, the
-errors the other one met, and its p99 before and during, in ms; with many attackers these share the machine's processors
-with the server, which is what most of that figure is. Needs the release build of billing-service.
+Each attack has a new server. It runs from one connection, then from many that reconnect when they are disconnected. A
+client in another process looks up one account twenty times a second, before and during the attack. The table has the
+longest time until an attacker was disconnected, the peak memory (VmHWM) above that before, the memory a little later,
+the client's errors, and its p99 before and during the attack in ms. Many attackers use the same cores as the server,
+which explains most of the p99. Needs the release build of billing-service.
 """
 
 import argparse
-import importlib.util
+import contextlib
 import multiprocessing
 import pathlib
 import re
@@ -21,14 +21,10 @@ import struct
 import threading
 import time
 
-spec = importlib.util.spec_from_file_location("idle", pathlib.Path(__file__).with_name("idle-connections.py"))
-idle = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(idle)
-frame, literal = idle.frame, idle.literal
+import measuring
+from frames import GREETING, frame, get, literal
 
-GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(4, 1, 0)
-GET = b"".join(literal(*field) for field in (
-    (b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a"), (b":path", b"/")))
+GET = get(b"/")
 POST = GET.replace(b"\x03GET", b"\x04POST")
 
 
@@ -37,15 +33,15 @@ def streams(count, make):
 
 
 ATTACKS = {
-    "streams reset": streams(2000, lambda id: frame(1, 5, id, GET) + frame(3, 0, id, b"\0\0\0\x08")),
+    "streams reset": streams(2000, lambda stream: frame(1, 5, stream, GET) + frame(3, 0, stream, b"\0\0\0\x08")),
     "streams that must be reset": streams(
-        1000, lambda id: frame(1, 4, id, POST + literal(b"content-length", b"1")) + frame(0, 0, id, b"aa")),
+        1000, lambda stream: frame(1, 4, stream, POST + literal(b"content-length", b"1")) + frame(0, 0, stream, b"aa")),
     "CONTINUATION": frame(1, 0, 1, GET) + frame(9, 0, 1, literal(b"a", b"b")) * 20,
     "HPACK bomb": frame(1, 5, 1, GET + b"\x40\x01a\x7f\xa1\x1e" + b"a" * 4000 + b"\xbe" * 12_000),
     "empty fields": frame(1, 5, 1, GET + b"\x40\x01a\x00" + b"\xbe" * 15_000),
     "PING": frame(6, 0, 0, bytes(8)) * 10_000,
     "SETTINGS": frame(4, 0, 0) * 10_000,
-    "PRIORITY": streams(10_000, lambda id: frame(2, 0, id, b"\0\0\0\0\x0f")),
+    "PRIORITY": streams(10_000, lambda stream: frame(2, 0, stream, b"\0\0\0\0\x0f")),
     "unknown frames": frame(0xFA, 0, 0) * 200_000,
     "empty DATA": frame(1, 4, 1, POST) + frame(0, 0, 1) * 10_000,
     "window updates": frame(8, 0, 0, struct.pack(">I", 1)) * 20_000,
@@ -53,7 +49,7 @@ ATTACKS = {
 
 
 def attack(port, data):
-    """Seconds until the peer had enough."""
+    """Seconds until the server disconnects."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(GREETING)
         began = time.monotonic()
@@ -62,7 +58,7 @@ def attack(port, data):
             sender = threading.Thread(target=lambda: send(connection, data))
             sender.start()
             seen = b""
-            # GOAWAY with ENHANCE_YOUR_CALM, or the end.
+            # GOAWAY with ENHANCE_YOUR_CALM, or the end of the connection.
             while re.search(rb"\x00\x00.\x07\x00\x00\x00\x00\x00.{4}\x00\x00\x00\x0b", seen, re.S) is None:
                 more = connection.recv(1 << 16)
                 if not more:
@@ -76,14 +72,12 @@ def attack(port, data):
 
 
 def send(connection, data):
-    try:
+    with contextlib.suppress(OSError):
         connection.sendall(data)
-    except OSError:
-        pass
 
 
 def bystander(port, path, token, phase, results):
-    """Asks while `phase` is 0 and then while it is 1, and tells of both."""
+    """Sends requests while `phase` is 0 and while it is 1, and reports errors and p99 of both."""
     fields = (f"GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n").encode()
     connection = socket.create_connection(("127.0.0.1", port))
     times, errors = [[], []], 0
@@ -113,10 +107,6 @@ def p99(times):
     return statistics.quantiles(times, n=100)[98] if len(times) > 1 else 0
 
 
-def status(pid, name):
-    return int(re.search(name + r":\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1)) / 1024
-
-
 def attackers(port, data, seconds, results):
     longest, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
@@ -125,9 +115,9 @@ def attackers(port, data, seconds, results):
 
 
 def measure(name, data, count, seconds):
-    server, base, account, headers = idle.cpu.start_ours(None)
+    server = measuring.start_service()
     try:
-        pid, port, token = server.process.pid, int(base.rsplit(":", 1)[1]), headers[1].split()[-1]
+        pid, port, token, account = server.pid, server.port, server.token, server.account
         attack(port, data)
         time.sleep(0.5)
         phase, results, longest = multiprocessing.Value("i", 0), multiprocessing.Queue(), multiprocessing.Queue()
@@ -136,7 +126,7 @@ def measure(name, data, count, seconds):
         other.start()
         time.sleep(max(3, seconds))
         pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")
-        before = status(pid, "VmRSS")
+        before = measuring.mebibytes(pid, "VmRSS")
         phase.value = 1
         threads = [threading.Thread(target=attackers, args=(port, data, seconds, longest)) for _ in range(count)]
         for thread in threads:
@@ -144,11 +134,11 @@ def measure(name, data, count, seconds):
         for thread in threads:
             thread.join()
         phase.value = 2
-        peak = status(pid, "VmHWM")
+        peak = measuring.mebibytes(pid, "VmHWM")
         errors, (quiet, during) = results.get()
         other.join()
         time.sleep(1.5)
-        after = status(pid, "VmRSS")
+        after = measuring.mebibytes(pid, "VmRSS")
         worst = max(longest.get() for _ in threads)
         print(f"| {name} | {count} | {worst:.3f} | {peak - before:.1f} | {after - before:+.1f} of {before:.0f} | "
               f"{errors} | {quiet:.1f} | {during:.1f} |", flush=True)
@@ -160,9 +150,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--attackers", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--only", help="a part of an attack's name")
+    parser.add_argument("--only", help="run the attacks whose name contains this")
     options = parser.parse_args()
-    print("\n| attack | from | cut off after, s | MiB at most | MiB left | errors of others | p99 quiet | p99 during |\n"
+    print("\n| attack | connections | disconnected after, s | peak MiB | MiB left | errors | p99 before | during |\n"
           "|---|---|---|---|---|---|---|---|")
     for name, data in ATTACKS.items():
         if options.only and options.only not in name:

@@ -1,33 +1,27 @@
 #!/usr/bin/env python3
-"""How long cached answers take while somebody reads a stream, beside how long they take when nobody does.
+"""Compare the latency of cached lookups with and without a stream at the same time.
 
     Benchmarks/beside-stream.py [--accounts 300000] [--seconds 10] [--rounds 2] [--event-loops 1]
 
-h2load asks for one cached account 300 times a second over four connections. In alternating rounds of one run the service
-is quiet, and curl reads streams of cached accounts at 5 MB/s. Reported are p50 and p99 of the single answers and the ratio
-of the p99s, which should not be above 1.5; and what one reader without a limit gets. Needs the release build of
+h2load looks up one cached account 300 times a second over four connections. In alternating rounds the service is idle
+otherwise, or curl reads streams of cached accounts at 5 MB/s. The table has p50 and p99 of the lookups and the ratio
+of the p99s, which should not exceed 1.5; and the throughput of one reader without a limit. Needs the release build of
 billing-service, h2load and curl.
 
-curl reads in bursts, and during a burst it keeps one core busy and the service another. On a machine with two cores h2load
-then waits up to 3 ms for a core, and would report that wait as the service's. So h2load runs at real-time priority and curl
-at idle priority where the system permits that. `--plain-priorities` measures without.
+curl reads in bursts, and during a burst it keeps one core busy and the service another. On a machine with two cores
+h2load then waits up to 3 ms for a core, and would report that wait as the service's. So h2load runs at real-time
+priority and curl at idle priority where the system permits that. `--plain-priorities` measures without.
 """
 
 import argparse
-import importlib.util
 import json
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-spec = importlib.util.spec_from_file_location("cpu", pathlib.Path(__file__).with_name("cpu-per-request.py"))
-cpu = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(cpu)
+from measuring import RELEASE_BINARY, Service, make_certificate
 
 CONNECTIONS = 4
 REQUESTS_PER_SECOND = 300
@@ -45,32 +39,20 @@ class Priorities:
             print("h2load has no real-time priority: the figures contain its waits for a core\n")
 
 
-class Service:
+class CachingService(Service):
+    """The service with room in its cache for every account."""
+
     def __init__(self, binary, accounts, event_loops, tls=None):
-        flags = ["--http-tls-key", str(tls[0]), "--http-tls-certificate", str(tls[1])] if tls else []
-        self.process = subprocess.Popen(
-            [binary, "serve", "--sandbox", "--http-port", "0", "--ops-port", "0", "--sandbox-accounts", str(accounts),
-             "--cache-ttl", "1d", "--cache-max-bytes", f"{max(64, accounts // 500)}MiB", "--log-access-sample", "0.001",
-             "--http-event-loops", str(event_loops), *flags],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        text = ""
-        while not re.search(r"^curl .*stream", text, re.MULTILINE):
-            line = self.process.stdout.readline()
-            if not line:
-                sys.exit("the service ended before it was ready")
-            text += line
-        self.header = ["-H", "authorization: Bearer " + re.search(r"Bearer (\S+?)'", text).group(1)]
-        self.base, self.account = re.search(r"(https?://[\d.:]+)/v2/accounts/([^/]+)/billing", text).groups()
+        super().__init__(
+            "--sandbox-accounts", str(accounts), "--cache-ttl", "1d", "--cache-max-bytes",
+            f"{max(64, accounts // 500)}MiB", "--log-access-sample", "0.001", "--http-event-loops", str(event_loops),
+            binary=binary, tls=tls)
 
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
-
-    def curl(self, *options, urls=1):
-        return ["curl", "--silent", "--insecure", *self.header, *options, *[f"{self.base}/v2/billing/stream"] * urls]
+    def curl(self, *options, streams=1):
+        return ["curl", "--silent", "--insecure", *self.headers, *options, *[self.stream_url] * streams]
 
     def read_all(self, *options):
-        """Bytes a second that one reader gets of the whole stream."""
+        """Bytes a second of the whole stream to one reader."""
         began = time.monotonic()
         output = subprocess.run(
             self.curl("--output", "/dev/null", "--write-out", "%{http_code} %{size_download}", *options),
@@ -80,13 +62,13 @@ class Service:
         return int(output[1]) / (time.monotonic() - began)
 
     def times(self, seconds, priorities):
-        """Of single answers, in microseconds."""
+        """Times of single lookups, in microseconds."""
         with tempfile.TemporaryDirectory() as folder:
             log = pathlib.Path(folder) / "times"
             subprocess.run(
-                [*priorities.h2load, "h2load", f"--duration={seconds}", f"--clients={CONNECTIONS}", "--max-concurrent-streams=1",
-                 f"--rps={REQUESTS_PER_SECOND / CONNECTIONS}", f"--log-file={log}", *self.header,
-                 f"{self.base}/v2/accounts/{self.account}/billing"], capture_output=True, check=True)
+                [*priorities.h2load, "h2load", f"--duration={seconds}", f"--clients={CONNECTIONS}",
+                 "--max-concurrent-streams=1", f"--rps={REQUESTS_PER_SECOND / CONNECTIONS}", f"--log-file={log}",
+                 *self.headers, self.account_url], capture_output=True, check=True)
             rows = [line.split("\t") for line in log.read_text().splitlines()]
         if any(row[1] != "200" for row in rows) or len(rows) < seconds * REQUESTS_PER_SECOND * 0.8:
             sys.exit(f"{len(rows)} answers in {seconds} s, not all of them 200")
@@ -98,15 +80,15 @@ def percentile(times, share):
 
 
 def beside(service, options, command, chosen):
-    """Times while the command reads, which has to go on for as long as that takes."""
-    reader = subprocess.Popen(
-        [*options.priorities.curl, *command], stdin=open(chosen) if chosen else subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
+    """Times of lookups while the command reads. The command must not end before they do."""
+    with open(chosen or "/dev/null") as body:
+        reader = subprocess.Popen(
+            [*options.priorities.curl, *command], stdin=body, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         time.sleep(1)
         times = service.times(options.seconds, options.priorities)
         if reader.poll() is not None:
-            sys.exit("the reader was done too early: use more --accounts, or a lower --rate")
+            sys.exit("the reader ended too early: use more --accounts, or a lower --rate")
     finally:
         reader.kill()
         reader.wait()
@@ -114,24 +96,25 @@ def beside(service, options, command, chosen):
 
 
 def measure(options, name, tls, readers, folder):
-    service = Service(options.binary, options.accounts, options.event_loops, tls)
+    service = CachingService(options.binary, options.accounts, options.event_loops, tls)
     try:
         service.read_all()
         chosen = folder / "chosen.ndjson"
         with open(chosen, "w") as file:
             subprocess.run(service.curl(), stdout=file, check=True)
         lines = [line for line in chosen.read_text().splitlines() if '"account_id"' in line]
-        chosen.write_text("".join(json.dumps({"account_id": json.loads(line)["account_id"]}) + "\n" for line in lines) * 4)
+        chosen.write_text(
+            "".join(json.dumps({"account_id": json.loads(line)["account_id"]}) + "\n" for line in lines) * 4)
         for reader, flags in readers.items():
-            command = ["curl", "--silent", "--insecure", "--limit-rate", options.rate, *service.header, *flags["curl"],
-                       *[f"{service.base}/v2/billing/stream"] * flags.get("streams", 1)]
+            command = service.curl("--limit-rate", options.rate, *flags["curl"], streams=flags.get("streams", 1))
             quiet, busy = [], []
             for _ in range(options.rounds):
                 quiet += service.times(options.seconds, options.priorities)
                 busy += beside(service, options, command, chosen if flags.get("posts") else None)
-            print("| {} | {} | {:.2f} / {:.2f} | {:.2f} / {:.2f} | {:.2f} |".format(
-                name, reader, percentile(quiet, 0.5), percentile(quiet, 0.99), percentile(busy, 0.5),
-                percentile(busy, 0.99), percentile(busy, 0.99) / percentile(quiet, 0.99)), flush=True)
+            cells = " | ".join(
+                f"{percentile(times, 0.5):.2f} / {percentile(times, 0.99):.2f}" for times in (quiet, busy))
+            ratio = percentile(busy, 0.99) / percentile(quiet, 0.99)
+            print(f"| {name} | {reader} | {cells} | {ratio:.2f} |", flush=True)
         return [f"{service.read_all(flag) / 1e6:,.0f}" for flag in ("--http1.1", "--http2")] if tls else [
             f"{service.read_all(flag) / 1e6:,.0f}" for flag in ("--http1.1", "--http2-prior-knowledge")]
     finally:
@@ -143,9 +126,9 @@ def main():
     parser.add_argument("--accounts", type=int, default=300_000)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--rate", default="5M", help="of the readers, in bytes a second, as curl reads it")
+    parser.add_argument("--rate", default="5M", help="bytes a second of each reader, in curl's notation")
     parser.add_argument("--event-loops", type=int, default=1)
-    parser.add_argument("--binary", default=str(ROOT / ".build/release/billing-service"))
+    parser.add_argument("--binary", default=str(RELEASE_BINARY))
     parser.add_argument("--plain-priorities", action="store_true", help="run h2load and curl at normal priority")
     options = parser.parse_args()
     options.priorities = Priorities(options.plain_priorities)
@@ -158,11 +141,11 @@ def main():
         "HTTP/2, chosen accounts": {"curl": ["--http2-prior-knowledge", *post], "posts": True},
     }
     encrypted = {"HTTP/1.1": {"curl": ["--http1.1"]}, "HTTP/2": {"curl": ["--http2"]}}
-    print("| | reader | quiet, ms p50 / p99 | beside the reader | p99 to p99 |\n|---|---|---|---|---|")
+    print("| | reader | without the reader, ms p50 / p99 | with the reader | p99 to p99 |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         speeds = [("clear text", measure(options, "clear text", None, clear, folder)),
-                  ("TLS", measure(options, "TLS", cpu.make_certificate(folder), encrypted, folder))]
+                  ("TLS", measure(options, "TLS", make_certificate(folder), encrypted, folder))]
     print("\n| one reader without a limit, MB/s | HTTP/1.1 | HTTP/2 |\n|---|---|---|")
     for name, figures in speeds:
         print(f"| {name} | {' | '.join(figures)} |")

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Measures how well the service uses Zoom's rate limit, against a sandbox that keeps it.
+"""Measure how much of Zoom's rate limit the service uses, against a sandbox that enforces it.
 
-Five times as long as `--seconds` says: bulk alone; bulk and ten callers that ask now and then; bulk beside a rival program
-of the same account, which asks in every other of its slots at random; bulk while Zoom fails 15 and 50 in 100 calls with
-502, 500 and truncated bodies. Needs a release build, or another by `--binary`.
+    Benchmarks/budget.py [--seconds 180] [--plan pro] [--only SCENARIO] [--binary FILE]
 
-`used` is the share of the rate that became answers, of what the rival or the failures leave.
+Five scenarios, each for `--seconds`: a stream alone (bulk); a stream and ten callers with occasional lookups
+(callers); a stream and another program of the same Zoom account, which calls in a random half of its slots (rival); a
+stream while Zoom fails 15 or 50 of 100 calls with 502, 500 and truncated bodies (faults, half). Needs the release
+build of billing-service, or another in `--binary`.
+
+`used` is the share of the rate that became responses, of the share that the rival or the failures leave.
 """
 
 import argparse
@@ -14,20 +17,18 @@ import http.client
 import json
 import pathlib
 import random
-import re
-import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = str(ROOT / ".build/release/billing-service")
+from measuring import RELEASE_BINARY, Listener, add_caller
+
 SCENARIOS = ("bulk", "callers", "rival", "faults", "half")
 
-# The chance of each fault. The sandbox tries one after another, so a chance is one of the requests that the ones before leave.
+# The probability of each fault. The sandbox tries one after another, so each applies to the requests that the faults
+# before it have left.
 FAULTS = {
     "faults": (("html", 0.05), ("status", 0.05 / 0.95), ("truncation", 0.05 / 0.9)),
     "half": (("html", 0.2), ("status", 0.2 / 0.8), ("truncation", 0.1 / 0.6)),
@@ -36,24 +37,8 @@ FAILING = {"faults": 0.15, "half": 0.5}
 LIMITS = {"free": 2, "pro": 20, "business": 60}
 
 
-class Program:
-    """A billing-service of some kind, and where it listens."""
-
-    def __init__(self, *arguments):
-        self.process = subprocess.Popen([BINARY, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        for line in self.process.stdout:
-            if match := re.search(r"Listening on http://127.0.0.1:(\d+)", line):
-                self.port = int(match.group(1))
-                return
-        sys.exit(f"{arguments[0]} did not start")
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
-
-
 class Client:
-    """One connection of HTTP/1.1."""
+    """An HTTP/1.1 connection."""
 
     def __init__(self, port, token=None):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -65,8 +50,9 @@ class Client:
         return response.status, response.read()
 
 
-def counts(zoom):
-    return json.loads(Client(zoom.port).get("/sandbox/counts")[1])
+def counts(zoom_port):
+    """The sandbox's counts of requests."""
+    return json.loads(Client(zoom_port).get("/sandbox/counts")[1])
 
 
 def zoom_token(zoom, credentials):
@@ -79,13 +65,7 @@ def zoom_token(zoom, credentials):
     return json.loads(connection.getresponse().read())["access_token"]
 
 
-def add_caller(callers, name):
-    return subprocess.run(
-        [BINARY, "callers", "add", "--callers-file", callers, "--name", name, "--scopes", "billing:read,billing:export"],
-        check=True, capture_output=True, text=True).stdout.strip()
-
-
-def ask(service, token, account, every, end, waits, failures):
+def look_up(service, token, account, every, end, waits, failures):
     client = Client(service.port, token)
     while time.monotonic() < end:
         time.sleep(random.uniform(0.5, 1.5) * every)
@@ -115,54 +95,60 @@ def measure(options, scenario):
             {"fault": fault, "operation": "billing", "probability": chance}
             for fault, chance in FAULTS.get(scenario, ())]
         pathlib.Path(f"{folder}/faults.json").write_text(json.dumps({"faults": faults}))
-        zoom = Program(
+        zoom = Listener(
             "sandbox", "--sandbox-port", "0", "--sandbox-limits", options.plan, "--sandbox-accounts", "100000",
-            "--sandbox-credentials-file", credentials, "--sandbox-faults-file", f"{folder}/faults.json")
+            "--sandbox-credentials-file", credentials, "--sandbox-faults-file", f"{folder}/faults.json",
+            binary=options.binary)
 
-        # Before there is anything else that spends the limit.
+        # Before anything else uses the rate.
         accounts = json.loads(Client(zoom.port, zoom_token(zoom, credentials)).get("/v2/accounts?page_size=1")[1])
         account = accounts["accounts"][0]["id"]
 
-        tokens = [add_caller(callers, f"caller-{number}") for number in range(10)]
-        bulk = add_caller(callers, "bulk")
+        rights = ("--scopes", "billing:read,billing:export")
+        tokens = [add_caller(options.binary, callers, f"caller-{number}", *rights) for number in range(10)]
+        bulk = add_caller(options.binary, callers, "bulk", *rights)
         base = f"http://127.0.0.1:{zoom.port}"
-        service = Program(
+        service = Listener(
             "serve", "--http-port", "0", "--ops-port", "0", "--shutdown-delay", "0s", "--shutdown-grace", "0s",
             "--credentials-file", credentials, "--callers-file", callers, "--zoom-plan", options.plan,
-            "--zoom-rate-share", "1", "--zoom-api-url", base + "/v2", "--zoom-oauth-url", base + "/oauth/token")
+            "--zoom-rate-share", "1", "--zoom-api-url", base + "/v2", "--zoom-oauth-url", base + "/oauth/token",
+            binary=options.binary)
         stream = subprocess.Popen(
             ["curl", "--silent", "--no-buffer", "--http2-prior-knowledge", "-H", f"authorization: Bearer {bulk}",
              f"http://127.0.0.1:{service.port}/v2/billing/stream"], stdout=subprocess.PIPE, text=True)
-        failed, told = [], []
+        failed, received = [], []
 
         def read():
             for line in stream.stdout:
                 if '"failure"' in line[:20] and '"code":2100' not in line:
                     failed.append(line)
                 elif '"contact"' in line[:20] or '"failure"' in line[:20]:
-                    told.append(time.monotonic())
+                    received.append(time.monotonic())
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
-        # The list of accounts comes first, and a second for the window to be full.
-        while counts(zoom)["billing"] < 2 * limit:
+        # The account list comes first. Then the window needs a second to fill.
+        while counts(zoom.port)["billing"] < 2 * limit:
             time.sleep(0.1)
         waits, rivals, rivals_refused, failures = [], [], [], []
-        before, start = counts(zoom), time.monotonic()
+        before, start = counts(zoom.port), time.monotonic()
         end = start + options.seconds
         threads = []
         if scenario == "callers":
             every = 10 / (limit * 0.05)
             threads = [
-                threading.Thread(target=ask, daemon=True, args=(service, token, account, every, end, waits, failures))
+                threading.Thread(
+                    target=look_up, daemon=True, args=(service, token, account, every, end, waits, failures))
                 for token in tokens]
         elif scenario == "rival":
             threads = [
-                threading.Thread(target=rival, daemon=True, args=(zoom, zoom_token(zoom, credentials), account, limit, end, rivals, rivals_refused))]
+                threading.Thread(
+                    target=rival, daemon=True,
+                    args=(zoom, zoom_token(zoom, credentials), account, limit, end, rivals, rivals_refused))]
         for thread in threads:
             thread.start()
         time.sleep(max(end - time.monotonic(), 0))
-        after, elapsed = counts(zoom), time.monotonic() - start
+        after, elapsed = counts(zoom.port), time.monotonic() - start
         for thread in threads:
             thread.join()
         stream.kill()
@@ -173,11 +159,12 @@ def measure(options, scenario):
     refused = after["rate_limited"] - before["rate_limited"] - len(rivals_refused)
     figures = {
         "used": passed / (limit * elapsed - len(rivals)),
-        "refused": refused, "refused_share": refused / max(passed + refused, 1), "rival": len(rivals) / (limit * elapsed),
+        "refused": refused, "refused_share": refused / max(passed + refused, 1),
+        "rival": len(rivals) / (limit * elapsed),
         "failed": len(failed) + len(failures),
     }
     if scenario in FAULTS:
-        lines = sum(start <= moment < end for moment in told)
+        lines = sum(start <= moment < end for moment in received)
         figures["used"] = lines / (limit * options.seconds * (1 - FAILING[scenario]))
     if waits:
         slot = 1 / limit
@@ -188,14 +175,12 @@ def measure(options, scenario):
 
 
 def main():
-    global BINARY
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=180, help="for each of the five")
+    parser.add_argument("--seconds", type=int, default=180, help="length of each scenario")
     parser.add_argument("--plan", choices=LIMITS, default="pro")
     parser.add_argument("--only", choices=SCENARIOS)
-    parser.add_argument("--binary", default=BINARY)
+    parser.add_argument("--binary", default=str(RELEASE_BINARY))
     options = parser.parse_args()
-    BINARY = options.binary
     for scenario in [options.only] if options.only else SCENARIOS:
         figures = measure(options, scenario)
         print(f"{options.plan:9} {scenario:8} "

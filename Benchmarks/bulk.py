@@ -1,37 +1,29 @@
 #!/usr/bin/env python3
-"""What streaming all sub accounts costs, from Zoom and from memory, beside nghttpd with the same bytes in a file.
+"""Measure the stream of all sub accounts, uncached and cached, beside nghttpd with a file of the same bytes.
 
     Benchmarks/bulk.py [--accounts 1000000] [--readers 50]
 
-The sandbox, without limits, is in the same process: the figures of the cold stream are those of both. Readers are curl; one of those at the
-end is stopped half-way. Needs the release build.
+The sandbox has no limits and runs in the same process, so the figures of the cold stream include it. Readers are curl;
+one reader of the last part is stopped half-way. Needs the release build of billing-service.
 """
 
 import argparse
-import importlib
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import types
 
 import budget
-
-common = importlib.import_module("cpu-per-request")
-
-
-def rss(pid):
-    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1)) / 1024
+from measuring import cpu_seconds, mebibytes, start_nghttpd, start_service
 
 
 class Watch(threading.Thread):
-    """The most memory that a process has in the time."""
+    """Records the peak of a process's resident memory."""
 
     def __init__(self, pid):
         super().__init__(daemon=True)
@@ -40,7 +32,7 @@ class Watch(threading.Thread):
 
     def run(self):
         while not self.is_over:
-            self.peak = max(self.peak, rss(self.pid))
+            self.peak = max(self.peak, mebibytes(self.pid, "VmRSS"))
             time.sleep(0.02)
 
     def stop(self):
@@ -56,7 +48,7 @@ def curl(url, token, output=subprocess.PIPE):
 
 
 def stream(name, pid, url, token, accounts, keep=None):
-    watch, before, start = Watch(pid), common.cpu_seconds(pid), time.monotonic()
+    watch, before, start = Watch(pid), cpu_seconds(pid), time.monotonic()
     reader = curl(url, token)
     first = reader.stdout.read1(65536)
     to_first = time.monotonic() - start
@@ -67,12 +59,12 @@ def stream(name, pid, url, token, accounts, keep=None):
             file.write(chunk)
             count += len(chunk)
             last = (last + chunk)[-1000:]
-    seconds, cpu = time.monotonic() - start, common.cpu_seconds(pid) - before
+    seconds, cpu = time.monotonic() - start, cpu_seconds(pid) - before
     if reader.wait() or b'"type":"end"' not in last:
         sys.exit(f"{name}: the stream was not complete")
     print(
-        f"| {name} | {accounts / seconds:,.0f} | {cpu / accounts * 1e6:.2f} | {cpu / count * 1e9:.2f} | {to_first * 1e3:.0f} "
-        f"| {watch.stop():.0f} | {count / 1e6:.0f} |", flush=True)
+        f"| {name} | {accounts / seconds:,.0f} | {cpu / accounts * 1e6:.2f} | {cpu / count * 1e9:.2f} "
+        f"| {to_first * 1e3:.0f} | {watch.stop():.0f} | {count / 1e6:.0f} |", flush=True)
 
 
 def main():
@@ -81,45 +73,42 @@ def main():
     parser.add_argument("--readers", type=int, default=50)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        service = common.Server(
-            [str(common.ROOT / ".build/release/billing-service"), "serve", "--sandbox", "--http-port", "0", "--ops-port", "0",
-             "--sandbox-accounts", str(options.accounts), "--http-event-loops", "1", "--cache-ttl", "1d", "--cache-max-bytes",
-             f"{options.accounts * 1400 // (1 << 20) + 64}MiB"])
-        text = service.read_until(r"^curl .*stream")
-        token = re.search(r"authorization: Bearer (\S+?)'", text).group(1)
-        zoom = types.SimpleNamespace(port=int(re.search(r"at http://127.0.0.1:(\d+) ", text).group(1)))
-        pid, url = service.process.pid, re.search(r"(http://\S+)/v2/billing/stream", text).group(0)
-        print("| stream | lines/s | CPU us/line | CPU ns/byte | ms to the first line | MiB at most | MB |")
+        service = start_service(
+            "--sandbox-accounts", str(options.accounts), "--cache-ttl", "1d", "--cache-max-bytes",
+            f"{options.accounts * 1400 // (1 << 20) + 64}MiB")
+        token, pid, url = service.token, service.pid, service.stream_url
+        print("| stream | lines/s | CPU us/line | CPU ns/byte | ms to the first line | peak MiB | MB |")
         print("|---|---|---|---|---|---|---|")
         stream("cold", pid, url, token, options.accounts)
-        file = pathlib.Path(folder) / "lines"
+        # Where nghttpd serves it.
+        file = pathlib.Path(folder) / "nghttpd/lines"
+        nghttpd, peer = start_nghttpd(pathlib.Path(folder), 18090, "/lines", "")
         stream("warm", pid, url, token, options.accounts, file)
         stream("warm", pid, url, token, options.accounts)
-        counts = budget.counts(zoom)
+        counts = budget.counts(service.zoom_port)
 
-        nghttpd = common.Server(["nghttpd", "-n", "1", "-d", folder, "--no-tls", "18090"])
-        nghttpd.wait_for_port(18090)
-        before, start = common.cpu_seconds(nghttpd.process.pid), time.monotonic()
+        before, start = cpu_seconds(nghttpd.pid), time.monotonic()
         subprocess.run(
-            ["curl", "--silent", "--http2-prior-knowledge", "-o", os.devnull, "http://127.0.0.1:18090/lines"], check=True)
-        cpu, size = common.cpu_seconds(nghttpd.process.pid) - before, file.stat().st_size
+            ["curl", "--silent", "--http2-prior-knowledge", "-o", os.devnull, f"{peer}/lines"], check=True)
+        cpu, size = cpu_seconds(nghttpd.pid) - before, file.stat().st_size
         print(
             f"| nghttpd, the same bytes in a file | {options.accounts / (time.monotonic() - start):,.0f} | "
             f"{cpu / options.accounts * 1e6:.2f} | {cpu / size * 1e9:.2f} | | | {size / 1e6:.0f} |", flush=True)
         nghttpd.stop()
 
-        idle, watch, before = rss(pid), Watch(pid), common.cpu_seconds(pid)
+        idle, watch, before = mebibytes(pid, "VmRSS"), Watch(pid), cpu_seconds(pid)
         readers = [curl(url, token, subprocess.DEVNULL) for _ in range(options.readers)]
         time.sleep(0.5)
         readers[0].send_signal(signal.SIGSTOP)
         failed = sum(reader.wait() != 0 for reader in readers[1:])
-        cpu = common.cpu_seconds(pid) - before
+        cpu = cpu_seconds(pid) - before
         readers[0].kill()
         readers[0].wait()
         print(
-            f"\n{options.readers} readers at a time, one of them stopped: {watch.stop() - idle:.0f} MiB more than the {idle:.0f} "
-            f"MiB without, {cpu / options.accounts / (options.readers - 1) * 1e6:.2f} us a line, {failed} failed")
-        print(f"asked of Zoom for all of these streams: {json.dumps(counts)}")
+            f"\n{options.readers} readers at a time, one of them stopped: {watch.stop() - idle:.0f} MiB more than the "
+            f"{idle:.0f} MiB without them, {cpu / options.accounts / (options.readers - 1) * 1e6:.2f} us a line, "
+            f"{failed} failed")
+        print(f"calls to Zoom for all of these streams: {json.dumps(counts)}")
         service.stop()
 
 

@@ -1,36 +1,45 @@
 #!/usr/bin/env python3
-"""CPU of a server process per request for a cached answer: ours beside nghttpd, nginx, Go and node, in alternating rounds.
+"""Measure the CPU time of a cached request: billing-service beside nghttpd, nginx, Go and node, in alternating rounds.
 
-    Benchmarks/cached.py [--rounds 5] [--requests 200000] [--output FOLDER] [--only nghttpd,ours]
+    Benchmarks/cached.py [--rounds 5] [--requests 200000] [--output FOLDER] [--only nghttpd,nginx]
 
-Ours checks the caller's token, makes a request id, gives ETag and age, counts, and logs a sample of what is asked. nghttpd and
-nginx serve a file of the same size; Go (x/net/http2) and node answer from a map after a check of the token. At 16 connections,
-with 1 and with 32 streams each, in clear text and over TLS. The server has core 0 and the load core 1; user and system time are
-read from /proc before and after each round. Ratios are what to quote. With --output the table is written as Markdown and JSON.
+billing-service checks the caller's token, makes a request id, sends ETag and Age, counts the request, and logs a
+sample. nghttpd and nginx serve a file of the same size. Go (x/net/http2) and node answer from a map after a check of
+the token. There are 16 connections, with 1 and with 32 streams each, in clear text and over TLS. The server has core
+0 and the load core 1; user and system time come from /proc before and after each round. Quote the ratios: absolute
+times differ from machine to machine. With --output the table is written as Markdown and JSON.
 """
 
 import argparse
-import importlib
 import json
 import pathlib
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import types
 
-common = importlib.import_module("cpu-per-request")
+from measuring import (
+    SERVICE_CORE,
+    Program,
+    make_certificate,
+    measure,
+    require_tools,
+    start_nghttpd,
+    start_service,
+    stopped_at_end,
+)
 
 HERE = pathlib.Path(__file__).resolve().parent
 PEERS = ("nghttpd", "nginx", "go", "node")
 
 
-def body_of(base, account, token, insecure):
+CONNECTIONS = 16
+
+
+def body_of(service, insecure):
     how = ["--insecure"] if insecure else ["--http2-prior-knowledge"]
     answer = subprocess.run(
-        ["curl", "--silent", "--fail", *how, *token, f"{base}/v2/accounts/{account}/billing"],
-        capture_output=True, check=True)
+        ["curl", "--silent", "--fail", *how, *service.headers, service.account_url], capture_output=True, check=True)
     return answer.stdout.decode()
 
 
@@ -44,13 +53,14 @@ def start_nginx(folder, port, path, body, tls):
         how += f" ssl_certificate {tls[1]}; ssl_certificate_key {tls[0]}; ssl_protocols TLSv1.3;"
     configuration = folder / f"nginx-{port}.conf"
     configuration.write_text(
-        "daemon off; master_process off; worker_processes 1; error_log /dev/null; pid " + str(folder / f"{port}.pid") + ";\n"
+        f"daemon off; master_process off; worker_processes 1; error_log /dev/null; pid {folder}/{port}.pid;\n"
         "events { worker_connections 1024; }\n"
-        "http { access_log off; keepalive_requests 100000000; http2_max_concurrent_streams 128; open_file_cache max=100;\n"
+        "http { access_log off; keepalive_requests 100000000; http2_max_concurrent_streams 128;\n"
+        "  open_file_cache max=100;\n"
         f"  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;\n"
         f"  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; default_type application/json;\n"
         f"  server {{ {how} root {root}; }} }}\n")
-    server = common.Server(["nginx", "-c", str(configuration)])
+    server = Program(["nginx", "-c", configuration], SERVICE_CORE)
     server.wait_for_port(port)
     return server
 
@@ -58,87 +68,80 @@ def start_nginx(folder, port, path, body, tls):
 def start_go(folder, port, path, body, token, tls):
     binary = folder / "go-server"
     if not binary.exists():
-        # Debian keeps the packages of Go where the older way of building finds them.
+        # Debian installs Go packages in a GOPATH, which modules do not use.
         subprocess.run(
             ["go", "build", "-o", str(binary), str(HERE / "peers/server.go")], check=True, capture_output=True,
-            env={"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": str(folder / "cache"), "HOME": str(folder),
-                 "PATH": "/usr/bin:/bin"})
-    server = common.Server(
-        ["env", "GOMAXPROCS=1", str(binary), f"127.0.0.1:{port}", path, body, token,
-         *([str(tls[1]), str(tls[0])] if tls else [])])
+            env={"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": str(folder / "cache"),
+                 "HOME": str(folder), "PATH": "/usr/bin:/bin"})
+    server = Program(
+        [binary, f"127.0.0.1:{port}", path, body, token, *([tls[1], tls[0]] if tls else [])], SERVICE_CORE,
+        {"GOMAXPROCS": "1"})
     server.wait_for_port(port)
     return server
 
 
 def start_node(port, path, body, token, tls):
-    server = common.Server(
-        ["node", str(HERE / "peers/server.js"), str(port), path, body, token, *(map(str, tls) if tls else [])])
+    server = Program(["node", HERE / "peers/server.js", port, path, body, token, *(tls or ())], SERVICE_CORE)
     server.wait_for_port(port)
     return server
 
 
-def start_nghttpd(folder, port, path, body, tls):
-    file = folder / "nghttpd" / path.lstrip("/")
-    file.parent.mkdir(parents=True)
-    file.write_text(body)
-    how = [str(port), *map(str, tls)] if tls else ["--no-tls", str(port)]
-    server = common.Server(["nghttpd", "-n", "1", "-d", str(folder / "nghttpd"), *how])
-    server.wait_for_port(port)
-    return server
+def start_peer(name, folder, port, path, body, token, tls):
+    match name:
+        case "nghttpd":
+            return start_nghttpd(folder, port, path, body, tls)[0]
+        case "nginx":
+            return start_nginx(folder, port, path, body, tls)
+        case "go":
+            return start_go(folder, port, path, body, token, tls)
+        case "node":
+            return start_node(port, path, body, token, tls)
+    sys.exit(f"{name} is none of {', '.join(PEERS)}")
 
 
-def measure(options, tls, streams):
-    load = types.SimpleNamespace(connections=16, streams=streams)
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        certificate = common.make_certificate(folder) if tls else None
-        ours, base, account, token = common.start_ours(certificate, "--cache-ttl", "1d", "--log-access-sample", "0.001")
-        servers = [ours]
-        try:
-            path = f"/v2/accounts/{account}/billing"
-            body = body_of(base, account, token, tls)
-            bearer = token[1].split("Bearer ")[1]
+def compare(options, tls, streams):
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        certificate = make_certificate(folder) if tls else None
+        ours = start_service("--cache-ttl", "1d", "--log-access-sample", "0.001", tls=certificate)
+        with stopped_at_end(ours) as running:
+            path = f"/v2/accounts/{ours.account}/billing"
+            body = body_of(ours, tls)
             scheme = "https" if tls else "http"
-            targets = {"ours": (ours, base + path)}
+            targets = {"ours": (ours, ours.account_url)}
             for index, peer in enumerate(options.only):
                 port = options.port + index
-                server = {
-                    "nghttpd": lambda: start_nghttpd(folder, port, path, body, certificate),
-                    "nginx": lambda: start_nginx(folder, port, path, body, certificate),
-                    "go": lambda: start_go(folder, port, path, body, bearer, certificate),
-                    "node": lambda: start_node(port, path, body, bearer, certificate),
-                }[peer]()
-                servers.append(server)
+                server = start_peer(peer, folder, port, path, body, ours.token, certificate)
+                running.append(server)
                 targets[peer] = (server, f"{scheme}://127.0.0.1:{port}{path}")
             figures = {name: [] for name in targets}
             for _ in range(options.rounds):
                 for name, (server, url) in targets.items():
                     requests = options.requests if name in ("ours", "nghttpd") else options.requests // 4
-                    figures[name].append(common.measure(server, url, token, load, requests))
-                    if "2xx" not in figures[name][-1][2] or f"{requests} 2xx" not in figures[name][-1][2]:
+                    figures[name].append(measure(server, url, ours.headers, CONNECTIONS, streams, requests))
+                    if f"{requests} 2xx" not in figures[name][-1][2]:
                         sys.exit(f"{name} did not answer 200 to all: {figures[name][-1][2]}")
-        finally:
-            for server in servers:
-                server.stop()
     rows = []
     yardstick = [figure[0] for figure in figures.get("nghttpd", figures["ours"])]
     for name, rounds in figures.items():
         cpu = [figure[0] for figure in rounds]
-        ratio = [own / other for own, other in zip(cpu, yardstick)]
+        ratio = [own / other for own, other in zip(cpu, yardstick, strict=True)]
         times = [figure[3] for figure in rounds]
         rows.append({
             "server": name, "tls": bool(tls), "streams": streams, "body_bytes": len(body), "rounds": len(rounds),
             "cpu_us": statistics.median(cpu), "cpu_us_min": min(cpu), "cpu_us_max": max(cpu),
             "ratio": statistics.median(ratio), "ratio_min": min(ratio), "ratio_max": max(ratio),
             "requests_a_second": statistics.median(figure[1] for figure in rounds),
-            "p50_us": statistics.median(time[0] for time in times), "p99_us": statistics.median(time[1] for time in times),
+            "p50_us": statistics.median(time[0] for time in times),
+            "p99_us": statistics.median(time[1] for time in times),
         })
     return rows
 
 
 def table(rows):
     lines = [
-        "| | streams | server | CPU us/request, median (min-max) | to nghttpd, median (min-max) | requests/s | p50, p99 us |",
+        "| | streams | server | CPU us/request, median (min-max) | to nghttpd, median (min-max) "
+        "| requests/s | p50, p99 us |",
         "|---|---|---|---|---|---|---|"]
     for row in rows:
         lines.append(
@@ -153,19 +156,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=200_000)
-    parser.add_argument("--port", type=int, default=18080, help="the first port of the peers")
+    parser.add_argument("--port", type=int, default=18080, help="port of the first peer; the others use the next ports")
     parser.add_argument("--streams", default="32,1")
-    parser.add_argument("--only", default=",".join(PEERS), type=lambda text: [peer for peer in text.split(",") if peer])
-    parser.add_argument("--clear", action="store_true", help="without TLS alone")
+    parser.add_argument(
+        "--only", default=",".join(PEERS), type=lambda text: [peer for peer in text.split(",") if peer],
+        help=f"peers to compare with, of {', '.join(PEERS)}")
+    parser.add_argument("--clear", action="store_true", help="skip TLS")
     parser.add_argument("--output", type=pathlib.Path, help="folder for cached.md and cached.json")
     options = parser.parse_args()
-    for tool in ("h2load", "taskset", *(options.only)):
-        if not shutil.which(tool):
-            sys.exit(f"{tool} is missing")
+    require_tools("h2load", "taskset", *options.only)
     rows = []
     for tls in (False,) if options.clear else (False, True):
         for streams in map(int, options.streams.split(",")):
-            rows += measure(options, tls, streams)
+            rows += compare(options, tls, streams)
     print(table(rows))
     if options.output:
         options.output.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,14 @@
 #!/usr/bin/env python3
-"""Holds what a cached request costs to what it cost before: instructions, allocations and system calls, which do not depend on
-how busy a machine is.
+"""Check that a cached request costs no more instructions, allocations and system calls than guards.json permits.
 
     Benchmarks/guards.py [--update]
 
-Instructions and allocations are counted by valgrind over a connection without a socket (Tests/RequestCost): the difference of
-two runs, one with 6,400 requests more, is exact. System calls are counted by strace over sockets. Limits are in guards.json,
-with a few in a hundred to spare; --update writes what was measured there.
+These counts do not depend on the load of the machine. valgrind counts instructions and allocations over a connection
+without a socket (Tests/RequestCost); the difference of two runs, of which one has 6,400 more requests, is exact. strace
+counts system calls over sockets. A count may exceed guards.json by a few percent. --update writes the measured counts.
 """
 
 import argparse
-import importlib
 import json
 import pathlib
 import re
@@ -20,7 +18,7 @@ import sys
 import tempfile
 import time
 
-common = importlib.import_module("cpu-per-request")
+from measuring import ROOT, start_service
 
 LIMITS = pathlib.Path(__file__).resolve().parent / "guards.json"
 SLACK = {"instructions": 1.03, "allocations": 1.03, "system_calls": 1.25}
@@ -28,15 +26,15 @@ STREAMS, FEW, MANY = 32, 100, 300
 
 
 def counted(tool, pattern, folder):
-    """What `pattern` finds in valgrind's words, for each request that one run has more than the other."""
-    # Valgrind of Debian 12 cannot read the debug information of Swift 6.
+    """The count for one request. `pattern` finds the total in the output of valgrind."""
+    # The valgrind of Debian 12 cannot read the debug information of Swift 6.
     program = folder / "RequestCost"
-    subprocess.run(
-        ["objcopy", "--strip-debug", str(common.ROOT / ".build/release/RequestCost"), str(program)], check=True)
+    subprocess.run(["objcopy", "--strip-debug", str(ROOT / ".build/release/RequestCost"), str(program)], check=True)
     totals = []
     for batches in (FEW, MANY):
         run = subprocess.run(
-            ["valgrind", *tool, str(program), str(batches), str(STREAMS)], cwd=folder, capture_output=True, text=True)
+            ["valgrind", *tool, str(program), str(batches), str(STREAMS)], cwd=folder, capture_output=True, text=True,
+            check=False)
         found = re.search(pattern, run.stderr)
         if run.returncode or not found:
             sys.exit(f"valgrind could not count: {run.stderr[-1000:]}")
@@ -45,28 +43,31 @@ def counted(tool, pattern, folder):
 
 
 def system_calls(requests=64_000):
-    server, base, account, token = common.start_ours(None, "--cache-ttl", "1d")
+    server = start_service("--cache-ttl", "1d")
     try:
-        url = f"{base}/v2/accounts/{account}/billing"
-        subprocess.run(["curl", "--silent", "--fail", "--http2-prior-knowledge", *token, url], check=True, capture_output=True)
+        url, token = server.account_url, server.headers
+        subprocess.run(
+            ["curl", "--silent", "--fail", "--http2-prior-knowledge", *token, url], check=True, capture_output=True)
         with tempfile.NamedTemporaryFile() as output:
             trace = subprocess.Popen(
-                ["strace", "-f", "-c", "-o", output.name, "-p", str(server.process.pid)], stderr=subprocess.DEVNULL)
+                ["strace", "-f", "-c", "-o", output.name, "-p", str(server.pid)], stderr=subprocess.DEVNULL)
             time.sleep(1)
             subprocess.run(
                 ["h2load", "-n", str(requests), "-c", "16", "-m", str(STREAMS), *token, url], check=True,
                 capture_output=True)
             trace.send_signal(signal.SIGINT)
             trace.wait()
-            rows = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) .*?(\w+)$", pathlib.Path(output.name).read_text(), re.MULTILINE)
+            rows = re.findall(
+                r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) .*?(\w+)$", pathlib.Path(output.name).read_text(), re.MULTILINE)
     finally:
         server.stop()
-    return sum(int(count) for count, name in rows if name in ("read", "write", "writev", "epoll_wait", "sendto", "recvfrom")) / requests
+    names = ("read", "write", "writev", "epoll_wait", "sendto", "recvfrom")
+    return sum(int(count) for count, name in rows if name in names) / requests
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--update", action="store_true", help="write what was measured to guards.json")
+    parser.add_argument("--update", action="store_true", help="write the measured counts to guards.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)

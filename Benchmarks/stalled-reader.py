@@ -1,17 +1,15 @@
 #!/usr/bin/env python3
-"""What a large stream costs: to a reader that stalls, and to one that takes it all.
+"""Measure a large stream: with a reader that stalls, and with one that reads everything.
 
     Benchmarks/stalled-reader.py [--accounts 3000000] [--seconds 20]
 
-A line of the stream has about 340 bytes, so three million accounts are 1 GB. The reader takes the beginning and then
-nothing; meanwhile somebody else goes on asking for one account. Reported is what the stall adds to the server's anonymous
-memory (RssAnon), which holds the list of the accounts as well, and how long the others wait, beside how long they waited
-before. Needs the release build of billing-service.
+A line of the stream has about 340 bytes, so three million accounts are 1 GB. The reader stops after the first
+contact. Meanwhile another client looks up one account. The table has the growth of the server's anonymous memory
+(RssAnon), which includes the account list, and the latency of the other client before and during the stall. Needs the
+release build of billing-service.
 """
 
 import argparse
-import importlib.util
-import pathlib
 import re
 import socket
 import statistics
@@ -20,47 +18,59 @@ import sys
 import threading
 import time
 
-spec = importlib.util.spec_from_file_location("idle", pathlib.Path(__file__).with_name("idle-connections.py"))
-idle = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(idle)
+from frames import (
+    ACK,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    PING,
+    PREFACE,
+    SETTINGS,
+    WINDOW_UPDATE,
+    frame,
+    get,
+    read_exactly,
+    read_frame,
+)
+from measuring import memory, start_service
 
 LARGEST_WINDOW = 0x7FFFFFFF
 DEFAULT_WINDOW = 65_535
+INITIAL_WINDOW_SIZE = 4
 
 
 def read_beginning(connection, is_http2):
-    """Reads up to the first contact, and answers what has to be answered on the way there."""
+    """Reads up to the first contact, and acknowledges PING frames."""
     seen = b""
     while b'"contact"' not in seen:
         if not is_http2:
-            seen = seen[-16:] + idle.read_exactly(connection, 1)
+            seen = seen[-16:] + read_exactly(connection, 1)
             continue
-        head = idle.read_exactly(connection, 9)
-        payload = idle.read_exactly(connection, int.from_bytes(head[:3], "big"))
-        if head[3] == 0:
+        kind, flags, _, payload = read_frame(connection)
+        if kind == DATA:
             seen = seen[-16:] + payload
-        elif head[3] == 6 and not head[4] & 1:
-            connection.sendall(idle.frame(6, 1, 0, payload))
+        elif kind == PING and not flags & ACK:
+            connection.sendall(frame(PING, ACK, 0, payload))
 
 
 def ask_for_stream(port, token, window):
-    """A connection that has asked for the stream: over HTTP/2 with that window, or over HTTP/1.1 for None."""
+    """A connection with a request for the stream: over HTTP/2 with that window, or over HTTP/1.1 for None."""
     connection = socket.create_connection(("127.0.0.1", port))
     if window is None:
         connection.sendall(
             f"GET /v2/billing/stream HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
         return connection
-    fields = [(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a"), (b":path", b"/v2/billing/stream"),
-              (b"authorization", b"Bearer " + token.encode())]
+    fields = get(b"/v2/billing/stream", b"http", b"a", (b"authorization", b"Bearer " + token.encode()))
     connection.sendall(
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + idle.frame(4, 0, 0, struct.pack(">HI", 4, window))
-        + idle.frame(8, 0, 0, struct.pack(">I", LARGEST_WINDOW - DEFAULT_WINDOW)) + idle.frame(4, 1, 0)
-        + idle.frame(1, 5, 1, b"".join(idle.literal(*field) for field in fields)))
+        PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW_SIZE, window))
+        + frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", LARGEST_WINDOW - DEFAULT_WINDOW)) + frame(SETTINGS, ACK, 0)
+        + frame(HEADERS, END_STREAM | END_HEADERS, 1, fields))
     return connection
 
 
 class Bystander:
-    """Asks for one account, one request after another, over HTTP/1.1."""
+    """Looks up one account over HTTP/1.1, one request after another."""
 
     def __init__(self, port, token, account):
         self.connection = socket.create_connection(("127.0.0.1", port))
@@ -83,7 +93,7 @@ class Bystander:
             length = int(re.search(rb"content-length: (\d+)", head).group(1))
             rest = length - len(head.partition(b"\r\n\r\n")[2])
             if rest:
-                idle.read_exactly(self.connection, rest)
+                read_exactly(self.connection, rest)
             times.append(time.monotonic() - began)
             time.sleep(0.005)
         cuts = statistics.quantiles(times, n=100)
@@ -95,12 +105,12 @@ def stall(name, port, token, account, window, seconds, pid):
     before = bystander.run(3)
     reader = ask_for_stream(port, token, window)
     read_beginning(reader, window is not None)
-    start = idle.memory(pid)
+    start = memory(pid, "RssAnon")
     highest = [start]
 
     def watch():
         while highest[-1] is not None:
-            highest[0] = max(highest[0], idle.memory(pid))
+            highest[0] = max(highest[0], memory(pid, "RssAnon"))
             time.sleep(0.05)
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -119,7 +129,7 @@ def read_all(port, token, pid):
         if not bytes_read:
             sys.exit("the stream was cut")
         if total >> 26 != total + len(bytes_read) >> 26:
-            highest = max(highest, idle.memory(pid))
+            highest = max(highest, memory(pid, "RssAnon"))
         total += len(bytes_read)
         tail = (tail + bytes_read)[-400:]
     if b'"complete":true' not in tail:
@@ -132,16 +142,17 @@ def main():
     parser.add_argument("--accounts", type=int, default=3_000_000)
     parser.add_argument("--seconds", type=float, default=20)
     options = parser.parse_args()
-    server, base, account, headers = idle.cpu.start_ours(None, "--sandbox-accounts", str(options.accounts))
+    server = start_service("--sandbox-accounts", str(options.accounts))
     try:
-        pid, port, token = server.process.pid, int(base.rsplit(":", 1)[1]), headers[1].split()[-1]
-        print("\n| a reader that stalls | KiB added | others before, ms p50 / p99 | others meanwhile |\n|---|---|---|---|")
-        for name, window in (("HTTP/2, its window 64 KiB", DEFAULT_WINDOW),
-                             ("HTTP/2, its window 2 GiB", LARGEST_WINDOW), ("HTTP/1.1", None)):
+        pid, port, token, account = server.pid, server.port, server.token, server.account
+        print("\n| stalled reader | KiB added | other client before, ms p50 / p99 | during the stall |")
+        print("|---|---|---|---|")
+        for name, window in (("HTTP/2, window of 64 KiB", DEFAULT_WINDOW),
+                             ("HTTP/2, window of 2 GiB", LARGEST_WINDOW), ("HTTP/1.1", None)):
             stall(name, port, token, account, window, options.seconds, pid)
         total, seconds, highest = read_all(port, token, pid)
-        print(f"\nThe whole stream, {total / 1e9:.2f} GB, taken by one reader: {seconds:.0f} s, "
-              f"{highest / 1024 / 1024:,.0f} MiB at most, the list of the accounts included.")
+        print(f"\nThe whole stream, {total / 1e9:.2f} GB, with one reader: {seconds:.0f} s, "
+              f"peak {highest / 1024 / 1024:,.0f} MiB, including the account list.")
     finally:
         server.stop()
 

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Counts the access tokens that three replicas on one Zoom account take, on a sandbox where a new token ends the older ones.
+"""Count the access tokens that three replicas obtain from a sandbox where a new token ends the older ones.
 
-Twice as long as `--seconds` says: replicas that share their tokens in a file, and replicas that share nothing. Each is asked
-ten times a second; a third of the way through, every token is revoked. Needs a release build.
+    Benchmarks/tokens.py [--seconds 120]
+
+Two parts, each for `--seconds`: replicas that share their tokens in a file, and replicas that share nothing. Each
+replica gets ten requests a second. After a third of the time every token is revoked. Needs the release build of
+billing-service.
 """
 
 import argparse
@@ -13,9 +16,10 @@ import threading
 import time
 
 import budget
+from measuring import RELEASE_BINARY, Listener, add_caller
 
 
-def ask(service, token, account, end, statuses):
+def look_up(service, token, account, end, statuses):
     client = budget.Client(service.port, token)
     while time.monotonic() < end:
         time.sleep(0.1)
@@ -26,17 +30,17 @@ def ask(service, token, account, end, statuses):
 def measure(seconds, shares):
     with tempfile.TemporaryDirectory() as folder:
         credentials, callers = f"{folder}/credentials.json", f"{folder}/callers.json"
-        zoom = budget.Program(
+        zoom = Listener(
             "sandbox", "--sandbox-port", "0", "--sandbox-tokens", "superseding", "--sandbox-latency", "50ms",
             "--sandbox-credentials-file", credentials)
         first = budget.Client(zoom.port, budget.zoom_token(zoom, credentials)).get("/v2/accounts?page_size=1")
         account = json.loads(first[1])["accounts"][0]["id"]
-        token = budget.add_caller(callers, "caller")
+        token = add_caller(RELEASE_BINARY, callers, "caller", "--scopes", "billing:read")
         base = f"http://127.0.0.1:{zoom.port}"
-        before = budget.counts(zoom)["tokens"]
+        before = budget.counts(zoom.port)["tokens"]
         sharing = ["--zoom-token-file", f"{folder}/tokens"] if shares else []
         services = [
-            budget.Program(
+            Listener(
                 "serve", "--http-port", "0", "--ops-port", "0", "--shutdown-delay", "0s", "--shutdown-grace", "0s",
                 "--credentials-file", credentials, "--callers-file", callers, "--zoom-plan", "business",
                 "--zoom-rate-share", "1", "--zoom-api-url", base + "/v2", "--zoom-oauth-url", base + "/oauth/token",
@@ -45,7 +49,7 @@ def measure(seconds, shares):
         end = time.monotonic() + seconds
         statuses = [{} for _ in services]
         threads = [
-            threading.Thread(target=ask, daemon=True, args=(service, token, account, end, statuses[index]))
+            threading.Thread(target=look_up, daemon=True, args=(service, token, account, end, statuses[index]))
             for index, service in enumerate(services)]
         for thread in threads:
             thread.start()
@@ -55,7 +59,7 @@ def measure(seconds, shares):
         connection.getresponse().read()
         for thread in threads:
             thread.join()
-        taken = budget.counts(zoom)["tokens"] - before
+        taken = budget.counts(zoom.port)["tokens"] - before
         for program in [*services, zoom]:
             program.stop()
         return taken, statuses
@@ -68,8 +72,8 @@ def main():
     for shares in (True, False):
         taken, statuses = measure(options.seconds, shares)
         print(
-            f"{'shared' if shares else 'separate':9} {options.seconds} s  tokens {taken}  answers by status of each replica "
-            f"{json.dumps(statuses)}", flush=True)
+            f"{'shared' if shares else 'separate':9} {options.seconds} s  tokens {taken}  responses by status, "
+            f"for each replica: {json.dumps(statuses)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -765,7 +765,7 @@ class Scenario:
         phase.seconds = time.monotonic() - phase.began
         phase.retried = await self.balancer.retried() - before
         phase.on_replicas = [
-            len(replica.lookups()) - count for replica, count in zip(self.replicas, counts)]
+            len(replica.lookups()) - count for replica, count in zip(self.replicas, counts, strict=True)]
 
     async def run(self):
         await self.prepare()
@@ -829,7 +829,8 @@ class Scenario:
         self.serial = await self.certificates.renew()
         if not self.balancer.speaks_http:
             await asyncio.gather(*(
-                replica.line("reloaded the TLS certificate", mark) for replica, mark in zip(self.replicas, marks)))
+                replica.line("reloaded the TLS certificate", mark)
+                for replica, mark in zip(self.replicas, marks, strict=True)))
         await self.balancer.reload()
         async with asyncio.timeout(EVENT_TIMEOUT):
             while (connection := await Connection.open(BALANCER, self.ports.balancer, self.tls)).serial != self.serial:
@@ -847,7 +848,8 @@ class Scenario:
         marks = [len(replica.lines) for replica in self.replicas]
         result = await change
         await asyncio.gather(*(
-            replica.line(f"reloaded the {title}", mark) for replica, mark in zip(self.replicas, marks)))
+            replica.line(f"reloaded the {title}", mark)
+            for replica, mark in zip(self.replicas, marks, strict=True)))
         return result
 
     async def rotate_credentials(self):
@@ -919,7 +921,8 @@ class Scenario:
 
     def check_stream(self):
         got, expected = self.reader.records, self.expected
-        difference = next((index for index, (one, other) in enumerate(zip(got, expected)) if one != other), None)
+        pairs = enumerate(zip(got, expected, strict=False))
+        difference = next((index for index, (one, other) in pairs if one != other), None)
         self.check(
             "the stream is that of an undisturbed service, line for line", got == expected,
             f"{len(got)} of {len(expected)} lines, the first difference at {difference}")

@@ -71,7 +71,7 @@ def run(*command, environment=None):
     """Standard output and errors together."""
     result = subprocess.run(
         [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT,
-        env={**os.environ, **(environment or {})})
+        check=False, env={**os.environ, **(environment or {})})
     require(result.returncode == 0, f"exit code {result.returncode}: {result.stdout.strip()}")
     return result.stdout
 
@@ -115,7 +115,7 @@ class Binary:
         self.flags[command] = set(re.findall(r"^ {2}(?:-\w, )?(--[a-z-]+)", help_text, re.M))
         _, _, listed = help_text.partition("SUBCOMMANDS:\n")
         for name in re.findall(r"^ {2}([a-z]+)", listed, re.M):
-            self.learn(command + (name,))
+            self.learn((*command, name))
 
     def check(self, words):
         """A command line without the program's name."""
@@ -416,7 +416,7 @@ def check_alert(name, rule):
 
 def runbook_sections():
     parts = re.split(r"^## (Billing\w+)$", RUNBOOK.read_text(encoding="utf-8"), flags=re.M)
-    return dict(zip(parts[1::2], parts[2::2]))
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def check_runbook():

@@ -1,20 +1,18 @@
 #!/usr/bin/env python3
-"""Holds the service to openapi.yaml: validates the document and its examples, then checks real answers against it.
+"""Check openapi.yaml and the service against each other: the document, its examples, and real responses.
 
     scripts/check-openapi.py .build/debug/billing-service
 """
 
 import json
 import pathlib
-import re
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 
 import jsonschema
 import openapi_spec_validator
+import programs
 import referencing
 import referencing.exceptions
 import referencing.jsonschema
@@ -44,10 +42,10 @@ class Contract:
         self.registry = referencing.Registry().with_resource(BASE, resource)
 
     def follow(self, pointer):
-        """What is at a pointer and where it really is, references followed."""
+        """The value at a pointer and its own pointer. References are followed."""
         node = self.document
-        for part in pointer.split("/")[1:]:
-            part = part.replace("~1", "/").replace("~0", "~")
+        for escaped_part in pointer.split("/")[1:]:
+            part = escaped_part.replace("~1", "/").replace("~0", "~")
             require(part in node, f"{pointer} is not described")
             node = node[part]
         if isinstance(node, dict) and "$ref" in node:
@@ -71,7 +69,7 @@ class Contract:
             self.validate(json.loads(body) if isinstance(body, str) else body, pointer + "/schema")
 
     def examples(self):
-        """Every example, as (where it is, how to check it). A response without any is one that fails."""
+        """Every example, as (place, check). A response without an example fails."""
         for name, response in self.document["components"]["responses"].items():
             for kind, media in response.get("content", {}).items():
                 pointer = f"/components/responses/{name}/content/{escaped(kind)}"
@@ -86,48 +84,30 @@ class Contract:
                 yield name, lambda v=value, p=f"/components/schemas/{name}": self.validate(v, p)
 
 
-class Service:
-    """The service with a sandbox, and what it says of how to try it."""
+class Service(programs.Service):
+    """The service with a sandbox, and two more callers: one without the scope, one with two accounts."""
 
     def __init__(self, binary):
         # Deleted with the service.
         self.folder = tempfile.TemporaryDirectory()
         callers = f"{self.folder.name}/callers.json"
-        self.scopeless = self.add_caller(binary, callers, "scopeless", "--scopes", "plans:read")
-        self.limited = self.add_caller(
+        self.scopeless = programs.add_caller(binary, callers, "scopeless", "--scopes", "plans:read")
+        self.limited = programs.add_caller(
             binary, callers, "limited", "--scopes", "billing:read,billing:export", "--accounts", "one,two")
-        command = [binary, "serve", "--sandbox", "--http-port", "0", "--ops-port", "0", "--sandbox-accounts", str(ACCOUNTS)]
-        command += ["--callers-file", callers]
-        self.process = subprocess.Popen(command + ["--log-level", "error"], stdout=subprocess.PIPE, text=True)
-        timer = threading.Timer(TIMEOUT, self.process.kill)
-        timer.start()
-        try:
-            text = ""
-            for line in self.process.stdout:
-                text += line
-                if line.startswith("curl") and STREAM in line:
-                    break
-            self.base = re.search(r"Listening on (http://\S+)", text).group(1)
-            self.operations = re.search(r"Operations on (http://\S+)", text).group(1)
-            self.token = re.search(r"authorization: Bearer ([^']+)'", text).group(1)
-            self.paid, self.self_pay = re.findall(r"/v2/accounts/([^/]+)/billing", text)
-        except (AttributeError, ValueError):
-            self.process.kill()
-            sys.exit(f"the service did not say how to try it, but:\n{text}")
-        finally:
-            timer.cancel()
-
-    @staticmethod
-    def add_caller(binary, callers, name, *rights):
-        """The token of a new caller."""
-        command = [binary, "callers", "add", "--callers-file", callers, "--name", name, *rights]
-        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        super().__init__(
+            "--sandbox-accounts", str(ACCOUNTS), "--callers-file", callers, "--log-level", "error", binary=binary,
+            errors=None)
+        self.paid, self.self_pay = self.accounts
 
     def request(
-            self, method, target, token=None, field=None, version="--http2-prior-knowledge", operations=False, body=None):
-        """The answer as (status, header fields, body). An empty token sends none; `field` is one more to send, or a list of them."""
+            self, method, target, token=None, field=None, version="--http2-prior-knowledge", operations=False,
+            body=None):
+        """The response as (status, header fields, body). `field` is a header field to send, or a list of them.
+
+        Without `token` the service's own is sent, and with "" none.
+        """
         command = ["curl", "--silent", "--show-error", "--max-time", str(TIMEOUT), version]
-        # For HEAD curl itself checks that no body comes, and writes the header fields once more to its output.
+        # For HEAD, curl checks that there is no body, and prints the header fields.
         command += ["--head"] if method == "HEAD" else ["--dump-header", "-", "--request", method]
         command += ["-H", f"x-request-id: {REQUEST_ID}"]
         token = self.token if token is None else token
@@ -137,7 +117,7 @@ class Service:
         command += ["--data-binary", body] if body is not None else []
         command += ["--request-target", target] if target == "*" else []
         url = (self.operations if operations else self.base) + ("/" if target == "*" else target)
-        result = subprocess.run(command + [url], capture_output=True, timeout=TIMEOUT + 5)
+        result = subprocess.run([*command, url], capture_output=True, timeout=TIMEOUT + 5, check=False)
         require(result.returncode == 0, result.stderr.decode().strip())
         head, _, body = result.stdout.decode().partition("\r\n\r\n")
         first, *rest = head.split("\r\n")
@@ -146,19 +126,16 @@ class Service:
         require(len(set(names)) == len(names), f"a field came twice: {names}")
         return int(first.split()[1]), dict(fields), body
 
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        timer = threading.Timer(TIMEOUT, self.process.kill)
-        timer.start()
-        code = self.process.wait()
-        timer.cancel()
+    def check_stop(self):
+        code = self.stop()
         require(code == 0, f"exit code {code}")
 
 
 class Streams:
-    """Remembers the accounts of the whole stream, to hold those of the others to them."""
+    """Checks of streams. The accounts of the whole stream are compared with those of the others."""
 
-    ids = []
+    def __init__(self):
+        self.ids = []
 
     def read(self, body):
         lines = [json.loads(line) for line in body.split("\n")[:-1]]
@@ -204,7 +181,7 @@ def require(condition, message):
 
 
 def check_answer(contract, place, method, status, code, answer):
-    """`place` is a path of the document, or the name of a response that belongs to no operation."""
+    """`place` is a path of the document, or the name of a response outside any operation."""
     actual, fields, body = answer
     require(actual == status, f"status {actual} instead of {status}")
     is_path = place in contract.document["paths"]
@@ -212,7 +189,7 @@ def check_answer(contract, place, method, status, code, answer):
         f"/paths/{escaped(place)}/{method.lower()}/responses/{status}" if is_path else f"/components/responses/{place}")
     kind = fields.get("content-type")
     require(kind in response.get("content", [None]), f"content type {kind} is not described")
-    for name, value in fields.items():
+    for name in fields:
         known = name in response["headers"] or name in ("content-type", "content-length", "connection")
         require(known, f"{name} is not described")
     for name in response["headers"]:
@@ -233,15 +210,22 @@ def check_answer(contract, place, method, status, code, answer):
         require(problem["instance"].endswith(":" + fields["x-request-id"]), "instance is not the request id")
 
 
+def check_case(contract, service, place, method, target, status, code, options, check_body):
+    answer = service.request(method, target, **options)
+    check_answer(contract, place, method, status, code, answer)
+    if check_body:
+        check_body(answer[2])
+
+
 def repeated(name):
-    """A check that the body of a problem names the field that came twice."""
+    """A check that the problem names the repeated field."""
     def check(body):
         require(json.loads(body)["errors"] == [{"field": name, "message": "Given twice."}], f"not {name}: {body}")
     return check
 
 
 def cases(service, streams):
-    """Place, method, target, status, code of the problem, options of the request, and a check of the body."""
+    """Place, method, target, status, problem code, options of the request, and a check of the body."""
     one = f"/v2/accounts/{service.paid}/billing"
     unknown = "/v2/accounts/Zm9vYmFyZm9vYmFyZm9vYg/billing"
     html, jsonl = {"field": "accept: text/html"}, {"field": "accept: application/jsonl"}
@@ -307,7 +291,7 @@ def cases(service, streams):
         for twice in ("authorization: Bearer other", "user-agent: one", "traceparent: 00-1-1-01"):
             name = twice.partition(":")[0]
             fields = [twice] if name == "authorization" else [twice, twice]
-            # curl sends a field of its own as often as it is told to.
+            # The token is one of the two Authorization fields.
             yield "RepeatedField", "GET", one, 400, 300, {"version": version, "field": fields}, repeated(name)
     yield BILLING, "GET", one, 400, 300, {"token": "", "field": "authorization: Bearer"}, None
     yield STREAM, "GET", STREAM, 400, 300, {"token": "", "field": "authorization: Bearer a b"}, None
@@ -338,15 +322,12 @@ def main(binary):
         run(name, check)
     service = Service(binary)
     try:
-        for place, method, target, status, code, options, check_body in cases(service, Streams()):
-            def check():
-                answer = service.request(method, target, **options)
-                check_answer(contract, place, method, status, code, answer)
-                if check_body:
-                    check_body(answer[2])
-            run(f"{method} {target[:70]} {str(options or '')[:50]} -> {status} {code or ''}".rstrip(), check)
+        for case in cases(service, Streams()):
+            _, method, target, status, code, options, _ = case
+            run(f"{method} {target[:70]} {str(options or '')[:50]} -> {status} {code or ''}".rstrip(),
+                lambda case=case: check_case(contract, service, *case))
     finally:
-        run("SIGTERM -> exit code 0", service.stop)
+        run("SIGTERM -> exit code 0", service.check_stop)
     print(f"openapi: {counts['ok']} passed, {counts['FAILED']} failed")
     return 1 if counts["FAILED"] else 0
 

@@ -1,17 +1,17 @@
 #!/bin/sh
-# Builds the image and tags it with its version and as latest, with docker, podman or buildah, whichever works here. Its
-# SBOM is put into .build/image as well.
+# Builds the image with docker, podman or buildah, and tags it with its version and as latest. Copies the SBOM to
+# .build/image.
 #
-#     scripts/image.sh            builds
-#     scripts/image.sh --engine   says what works here: docker, podman or buildah
+#     scripts/image.sh            builds the image
+#     scripts/image.sh --engine   prints the engine that works on this machine: docker, podman or buildah
 #
-# VERSION is what git says if it is not given, ENGINE what works. SWIFT_IMAGE and DEBIAN_IMAGE name other bases than
-# the Dockerfile does; with buildah, and without them, both are made of what is on this machine (local-bases.sh).
+# Variables: VERSION (default: from git), ENGINE (default: the first that works), SWIFT_IMAGE and DEBIAN_IMAGE (default:
+# the base images of the Dockerfile; with buildah, images made on this machine by local-bases.sh).
 set -eu
 cd "$(dirname "$0")/.."
 
 engine() {
-    # docker may be a client without an engine to talk to, podman an installation that was never set up.
+    # docker may be a client without a daemon, podman an installation without a configuration.
     for engine in docker podman; do
         if command -v "$engine" >/dev/null && timeout 20 "$engine" info >/dev/null 2>&1; then
             echo "$engine"
@@ -29,7 +29,7 @@ fi
 
 VERSION=${VERSION:-$(git describe --tags --always --dirty)}
 revision=$(git rev-parse HEAD)
-# Of the commit, not of now: the same sources make the same labels.
+# The time of the commit: the same sources have the same labels.
 created=$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)
 name=billing-service
 output=.build/image
@@ -38,7 +38,7 @@ mkdir -p "$output"
 if [ "$ENGINE" = buildah ]; then
     scripts/install-packages.sh buildah
     if [ -z "${SWIFT_IMAGE:-}${DEBIAN_IMAGE:-}" ]; then
-        # A day old they are made anew, for Debian's updates; on the same day what was built on them is still good.
+        # New bases each day, for Debian's updates. On the same day the layers above them are reused.
         today=$(date +%Y-%m-%d)
         DEBIAN_IMAGE=localhost/$name-debian:$today
         SWIFT_IMAGE=localhost/$name-swift:$today
@@ -63,7 +63,7 @@ docker)
     size=$(docker image inspect --format '{{.Size}}' "$name:$VERSION" | numfmt --to=si --suffix=B)
     ;;
 podman)
-    # OCI's own format has no place for the health check.
+    # The OCI format has no health check.
     podman build --format docker --layers "$@" .
     container=$(podman create "$name:$VERSION")
     podman cp "$container:/usr/share/doc/$name/sbom.spdx.json" "$output"
@@ -71,7 +71,7 @@ podman)
     size=$(podman image inspect --format '{{.Size}}' "$name:$VERSION" | numfmt --to=si --suffix=B)
     ;;
 buildah)
-    # Without a name space of its own the build works inside containers, and on machines without a container runtime.
+    # Without a namespace the build works inside containers, and on machines without a container runtime.
     buildah build --isolation chroot --format docker --layers "$@" .
     container=$(buildah from --pull=never "$name:$VERSION")
     cp "$(buildah mount "$container")/usr/share/doc/$name/sbom.spdx.json" "$output"
@@ -83,4 +83,4 @@ buildah)
     exit 64
     ;;
 esac
-echo "$name:$VERSION: $size; $output/sbom.spdx.json says what is in it"
+echo "$name:$VERSION: $size; its SBOM is $output/sbom.spdx.json"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs those of the named Debian packages that are missing.
+# Installs the named Debian packages that are missing.
 set -eu
 
 missing=""
@@ -9,22 +9,22 @@ for package in "$@"; do
 done
 [ -n "$missing" ] || exit 0
 
-command="apt-get install --yes --no-install-recommends$missing"
-if [ "$(id -u)" -eq 0 ]; then
-    apt-get update --quiet
-    DEBIAN_FRONTEND=noninteractive $command
-    as_root=""
-elif command -v sudo >/dev/null && sudo --non-interactive true 2>/dev/null; then
-    sudo apt-get update --quiet
-    sudo DEBIAN_FRONTEND=noninteractive $command
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
     as_root=sudo
-else
-    echo "These Debian packages are missing:$missing" >&2
-    echo "Installing them needs root. Run this, then try again:  sudo $command" >&2
-    exit 1
+    if ! sudo --non-interactive true 2>/dev/null; then
+        echo "These Debian packages are missing:$missing" >&2
+        echo "Installing them needs root. Run this, then try again:" >&2
+        echo "    sudo apt-get install --yes --no-install-recommends$missing" >&2
+        exit 1
+    fi
 fi
+# shellcheck disable=SC2086 # a list of words
+install() { $as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $missing; }
+$as_root apt-get update --quiet
+install
 
-# They are wanted as programs: what Debian has started of them would only hold ports.
+# Only the programs are needed. The services that Debian starts would occupy ports.
 if [ -d /run/systemd/system ]; then
     for package in $missing; do
         $as_root systemctl disable --now --quiet "${package%-light}.service" 2>/dev/null || true

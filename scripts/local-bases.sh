@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes stand-ins for the two images that the Dockerfile begins from, for machines that reach no registry: a Debian of
-# the packages that apt gets here, and on top of it what the toolchain of `swift` here needs.
+# Makes the two base images of the Dockerfile on a machine that reaches no image registry: Debian from apt's packages,
+# and the same with the libraries that this machine's Swift toolchain needs.
 #
 #     scripts/local-bases.sh DEBIAN SWIFT
 #
-# DEBIAN and SWIFT are the names they get. Prints a line for each folder of this machine that the build has to see at
-# its place, in the form of `buildah build --volume`. The toolchain is one: copying 3 GB would be no use to anybody.
+# DEBIAN and SWIFT are the names of the images. Prints a line for each folder that the build has to mount, in the form
+# of `buildah build --volume`. The toolchain is mounted, because a copy of 3 GB would only take time.
 set -eu
 debian=$1
 swift=$2
@@ -21,18 +21,21 @@ cleanup() {
 trap cleanup EXIT
 
 make_debian() {
-    # Debian from where this machine gets it, in the way it gets it: proxies, checks and credentials are apt's settings.
+    # The same sources, proxies, checks and credentials as apt on this machine.
+    # shellcheck source=/dev/null
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    # shellcheck disable=SC2016 # apt expands these
     apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' \
         | sort -u > "$work/sources.list"
     apt-config dump | grep -E '^Acquire::(Check|http|https|ftp|Force|Retries|Allow)' > "$work/apt.conf" || true
+    # shellcheck disable=SC2016 # mmdebstrap's shell expands it
     set -- --aptopt="$work/apt.conf" --setup-hook='mkdir -p "$1/etc/apt/auth.conf.d"'
     for file in /etc/apt/auth.conf /etc/apt/auth.conf.d/*; do
         [ ! -f "$file" ] || set -- "$@" --setup-hook="copy-in $file /etc/apt/auth.conf.d"
     done
     mmdebstrap --quiet --variant=minbase "$@" "$suite" "$work/debian.tar" "$work/sources.list" >&2
 
-    # Certificate authorities of this machine's own, which a proxy may need.
+    # Certificate authorities that are local to this machine: a proxy may need them.
     container=$(buildah from scratch)
     buildah add --quiet "$container" "$work/debian.tar" / >/dev/null
     if [ -d /usr/local/share/ca-certificates ]; then
@@ -54,7 +57,7 @@ make_swift() {
     path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     buildah config --env "PATH=$toolchain/usr/bin:$path" "$container"
 
-    # Where git takes packages from elsewhere, the build has to as well; of folders of this machine others may be owner.
+    # The build uses the same redirections of git URLs as this machine. Mounted folders may have another owner.
     git config --file "$work/gitconfig" safe.directory '*'
     while read -r key value; do
         git config --file "$work/gitconfig" --add "$key" "$value"
@@ -63,16 +66,16 @@ make_swift() {
     buildah commit --quiet "$container" "$swift" >/dev/null
 }
 
-# The toolchain is where it says itself that it is; `swift` may be a link to anywhere.
+# `swift` may be a link, so the toolchain is asked for its own path.
 toolchain=$(swift -print-target-info | jq --raw-output .paths.runtimeResourcePath)
 toolchain=${toolchain%/usr/lib/swift}
 [ -x "$toolchain/usr/bin/swift" ] && [ -n "$toolchain" ] || {
-    echo "The toolchain of $(command -v swift) is not in a folder of its own, and cannot be mounted." >&2
+    echo "The toolchain of $(command -v swift) shares its folder with other programs and cannot be mounted." >&2
     exit 1
 }
 
 git config --get-regexp '^url\..*\.insteadof$' > "$work/elsewhere" || true
-# Those that are there already stay.
+# Existing images are kept.
 buildah inspect --type image "$debian" >/dev/null 2>&1 || make_debian
 buildah inspect --type image "$swift" >/dev/null 2>&1 || make_swift
 

@@ -6,9 +6,10 @@ Usage: scripts/run-tests.py [--width N] [--hang MINUTES] [--log FILE] [OPTION OF
 Prints a line of progress every half a minute, each failure with its cause when it happens, and all failures
 again at the end. The whole output of `swift test` goes to the log.
 
-Exit codes: that of `swift test`; 1 if the run hung and was ended.
+The exit code is that of `swift test`, or 1 if the run hung.
 """
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -29,7 +30,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Run:
-    """What the tests have reported so far."""
+    """The events of the run so far."""
 
     def __init__(self):
         self.names = {}
@@ -99,8 +100,8 @@ def say(text):
 
 
 def descendants():
-    """The programs that tests have started and that are still there. They have sessions of their own, and orphans
-    are handed to this program."""
+    """Processes that tests have started and that still run. They have their own sessions; orphans are reparented to
+    this process."""
     parents = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -120,16 +121,14 @@ def descendants():
 
 
 def kill_all():
-    # A program that is being started while others are killed is met in the next round.
+    # The next round kills processes that were starting meanwhile.
     for _ in range(10):
         children = descendants()
         if not children:
             return
         for child in children:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         while reap():
             pass
         time.sleep(0.05)
@@ -149,7 +148,7 @@ def copy_output(pipe, log, tail, waits):
         text = line.decode(errors="replace").rstrip("\n")
         if text.startswith("still waiting after "):
             say(text)
-            # By place: only how long it has lasted changes from one report to the next.
+            # The key is the place: only the duration differs between two reports of one wait.
             waits[text.partition(": ")[2]] = (time.monotonic(), text)
         if "Test run with " in text or text.startswith("error:") or "atal error" in text:
             tail.append(text)
@@ -166,8 +165,8 @@ def main():
     options, rest = parser.parse_known_args()
     os.makedirs(os.path.dirname(options.log) or ".", exist_ok=True)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-    # The testing library buffers what it writes to a file, and would keep back the tests that run when it hangs.
-    # It writes to a terminal line by line.
+    # The testing library buffers its events when it writes to a file, and would not report a test that hangs. To a
+    # terminal it writes line by line.
     reader, writer = pty.openpty()
     tty.setraw(writer)
     with open(options.log, "wb") as log:
@@ -177,7 +176,8 @@ def main():
             command += ["--experimental-maximum-parallelization-width", str(options.width)]
         process = subprocess.Popen(command + rest, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    stdin=subprocess.DEVNULL,
-                                   preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+                                   # No thread runs yet, so code between fork and exec is safe.
+                                   preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))  # noqa: PLW1509
         try:
             return watch(process, reader, options, log)
         finally:
@@ -191,7 +191,7 @@ def watch(process, events, options, log):
     next_report, hung, rest = began + PROGRESS_SECONDS, False, b""
     while True:
         ended = process.poll() is not None
-        # What a process that has ended wrote is read to its end.
+        # After the process has ended, its remaining events are read.
         while select.select([events], [], [], 0 if ended else 1)[0]:
             rest += os.read(events, 65536)
             *lines, rest = rest.split(b"\n")
@@ -210,20 +210,20 @@ def watch(process, events, options, log):
             say(f"{now - began:4.0f} s: {run.done} of {run.functions} tests have ended, "
                 f"{len(run.running)} are running, {len(run.failures)} failures")
     if hung:
-        say(f"HUNG: no test has started or ended for {options.hang:g} minutes, and the run is ended.")
+        say(f"HUNG: no test has started or ended for {options.hang:g} minutes; ending the run.")
     elif process.returncode != 0 and not run.failures:
         say(f"`swift test` ended with {process.returncode} in the middle of the run.")
     if hung or (process.returncode != 0 and not run.failures):
         say("These tests were running, and these waits had lasted over a minute:")
         for line in run.running_lines():
             say(line)
-        # A wait is reported once a minute for as long as it lasts.
+        # A wait is reported once a minute while it lasts.
         now = time.monotonic()
         for line in sorted(text for seen, text in waits.values() if now - seen < 90):
             say(f"    {line}")
     if hung:
         kill_all()
-    # A program that a test left behind may hold the pipe open.
+    # A process that a test has left behind may hold the pipe open.
     copier.join(timeout=10)
     if run.failures:
         say(f"\n{len(run.failures)} failures:\n")

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Prints what the image is made of, as SPDX 2.3 in JSON: the Debian packages of its root with their exact revisions, the
-# Swift packages as they were resolved, and the toolchain, whose libraries are in the binary.
+# Prints the SBOM of the image as SPDX 2.3 in JSON: the Debian packages of its root with their exact revisions, the
+# resolved Swift packages, and the toolchain, whose libraries are linked into the binary.
 #
 #     scripts/sbom.sh VERSION CREATED ROOT
 #
-# Runs where the package was resolved; ROOT is the image's file system, with /var/lib/dpkg/status.d. Needs jq.
+# Run it where the packages were resolved. ROOT is the file system of the image, with /var/lib/dpkg/status.d. Needs jq.
 set -eu
 version=$1
 created=$2
@@ -13,7 +13,7 @@ root=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# dpkg-query reads one file; the packages of an image without a package manager are in a file each.
+# An image without a package manager has one file for each package. dpkg-query reads one file.
 : > "$work/status"
 for package in "$root"/var/lib/dpkg/status.d/*; do
     cat "$package" >> "$work/status"
@@ -22,6 +22,7 @@ done
 mkdir "$work/updates" "$work/info"
 dpkg-query --admindir "$work" --show \
     --showformat '${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}\n' > "$work/debian"
+# shellcheck source=/dev/null
 release=$(. "$root/etc/os-release" && echo "$ID-$VERSION_ID")
 
 swift package show-dependencies --format json > "$work/swift.json"

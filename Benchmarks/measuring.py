@@ -1,0 +1,103 @@
+"""What the benchmarks share: CPU time, memory, h2load, and a peer to compare with."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+# The benchmarks import from this module alone; what they share with the scripts is in scripts/programs.py.
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "scripts"))
+
+from programs import (
+    RELEASE_BINARY,
+    ROOT,
+    Listener,
+    Program,
+    Service,
+    add_caller,
+    make_certificate,
+    stopped_at_end,
+)
+
+__all__ = [
+    "LOAD_CORE", "RELEASE_BINARY", "ROOT", "SERVICE_CORE", "Listener", "Program", "Service", "add_caller",
+    "cpu_seconds", "load", "make_certificate", "measure", "mebibytes", "memory", "percentiles", "require_tools",
+    "start_nghttpd", "start_service", "stopped_at_end",
+]
+
+TICKS = os.sysconf("SC_CLK_TCK")
+# The service has one core and the load another, so that neither waits for the other's.
+SERVICE_CORE, LOAD_CORE = "0", "1"
+
+
+def cpu_seconds(pid):
+    """User and system time of a process."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory(pid, field):
+    """A line of /proc/PID/status in bytes: VmRSS, VmHWM (the peak) or RssAnon."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE)[1]) * 1024
+
+
+def mebibytes(pid, field):
+    return memory(pid, field) / (1 << 20)
+
+
+def require_tools(*names):
+    for name in names:
+        if not shutil.which(name):
+            sys.exit(f"{name} is missing")
+
+
+def start_service(*flags, tls=None):
+    """The release build with one event loop, on a core of its own."""
+    return Service("--http-event-loops", "1", *flags, tls=tls, cores=SERVICE_CORE)
+
+
+def start_nghttpd(folder, port, path, body, tls=None):
+    """nghttpd with one file at the path. Returns the program and its base URL."""
+    file = folder / "nghttpd" / path.lstrip("/")
+    file.parent.mkdir(parents=True)
+    file.write_text(body)
+    how = [port, *tls] if tls else ["--no-tls", port]
+    server = Program(["nghttpd", "-n", "1", "-d", folder / "nghttpd", *how], SERVICE_CORE)
+    server.wait_for_port(port)
+    return server, f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+
+
+def load(url, headers, connections, streams, requests, *flags):
+    """Run h2load on a core of its own. Returns requests a second, and the counts of statuses with the cipher."""
+    output = subprocess.run(
+        ["taskset", "-c", LOAD_CORE, "h2load", "-n", str(requests), "-c", str(connections), "-m", str(streams), *flags,
+         *headers, url], capture_output=True, text=True, check=True).stdout
+    done = int(re.search(r"(\d+) done", output)[1])
+    if done != requests or int(re.search(r"(\d+) errored", output)[1]):
+        sys.exit(f"h2load did not finish cleanly against {url}:\n{output}")
+    rate = float(re.search(r"finished in .*?, ([\d.]+) req/s", output)[1])
+    statuses = re.search(r"status codes: (.*)", output)[1]
+    cipher = re.search(r"^Cipher: (\S+)", output, re.MULTILINE)
+    return rate, statuses + (f"; {cipher[1]}" if cipher else "")
+
+
+def percentiles(log):
+    """Median and 99th percentile of the times in a log of h2load's, in microseconds."""
+    times = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
+    return times[len(times) // 2], times[len(times) * 99 // 100]
+
+
+def measure(program, url, headers, connections, streams, requests):
+    """CPU microseconds a request, requests a second, statuses, and percentiles of the time of a request."""
+    load(url, headers, connections, streams, max(1000, requests // 20))
+    before = cpu_seconds(program.pid)
+    rate, statuses = load(url, headers, connections, streams, requests)
+    cpu = (cpu_seconds(program.pid) - before) / requests * 1e6
+    with tempfile.TemporaryDirectory() as folder:
+        # In a second run: writing the log costs h2load more than the request does.
+        log = pathlib.Path(folder) / "times"
+        load(url, headers, connections, streams, max(1000, requests // 10), f"--log-file={log}")
+        return cpu, rate, statuses, percentiles(log)
