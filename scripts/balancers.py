@@ -910,7 +910,7 @@ class Scenario:
             await self.replicas[0].begin()
         async with self.phase("just after it", at_least=age / 4) as first:
             pass
-        async with self.phase("connections grow old", at_least=age * 1.2):
+        async with self.phase("connections reach their age", at_least=age * 1.2):
             pass
         async with self.phase("connections moved", at_least=self.share) as moved:
             pass
