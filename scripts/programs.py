@@ -120,9 +120,12 @@ class Listener(Program):
 
 def add_caller(binary, callers_file, name, *rights):
     """The token of a new caller. `rights` are flags of `callers add`."""
-    return subprocess.run(
-        [binary, "callers", "add", "--callers-file", callers_file, "--name", name, *rights],
-        check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    result = subprocess.run(
+        [binary, "callers", "add", "--callers-file", callers_file, "--name", name, *rights], capture_output=True,
+        text=True, check=False)
+    if result.returncode != 0:
+        sys.exit(f"callers add failed: {result.stderr}")
+    return result.stdout.strip()
 
 
 def make_certificate(folder):
