@@ -13,18 +13,23 @@ enum RequestMethod: Int, Sendable, CaseIterable {
 
     /// Methods are case-sensitive (RFC 9110, 9.1).
     init(_ method: ArraySlice<UInt8>) {
-        let candidates: [RequestMethod] =
-            switch method.count {
-            case 3: Self.ofThreeLetters
-            case 4: Self.ofFourLetters
-            default: Self.longer
+        let candidate: RequestMethod =
+            switch (method.count, method.first) {
+            case (3, UInt8(ascii: "G")): .get
+            case (3, _): .put
+            case (4, UInt8(ascii: "P")): .post
+            case (4, _): .head
+            case (5, UInt8(ascii: "P")): .patch
+            case (5, _): .trace
+            case (6, _): .delete
+            case (7, UInt8(ascii: "O")): .options
+            case (7, _): .connect
+            case (_, _): .unknown
             }
-        self = candidates.first { method.elementsEqual($0.name.utf8) } ?? .unknown
+        self = method.elementsEqual(Self.texts[candidate.rawValue]) ? candidate : .unknown
     }
 
-    private static let ofThreeLetters: [RequestMethod] = [.get, .put]
-    private static let ofFourLetters: [RequestMethod] = [.head, .post]
-    private static let longer: [RequestMethod] = [.patch, .delete, .options, .trace, .connect]
+    private static let texts = allCases.map { Array($0.name.utf8) }
 
     /// The method, as metrics and spans name it. OpenTelemetry writes `_OTHER` for an unknown method, since clients choose
     /// its text.

@@ -29,14 +29,26 @@ struct RouteTable<Handler: Sendable>: Sendable {
         let methodNotAllowed: ProblemDetails
     }
 
-    /// A segment of all templates that begin alike.
+    /// A segment of all templates that begin alike. It has no references, so reading it costs no reference counting.
     private struct Node: Sendable {
-        var literals: [(segment: [UInt8], node: Int)] = []
+        /// The edge to the first literal segment below; further ones follow by `Edge.next`.
+        var firstEdge: Int?
         var parameter: Int?
         var entry: Int?
     }
 
+    /// From a node to the literal segment `bytes` of `segments`.
+    private struct Edge: Sendable {
+        let bytes: Range<Int>
+        let node: Int
+        let next: Int?
+    }
+
     private var nodes = [Node()]
+    private var edges: [Edge] = []
+
+    /// The bytes of all literal segments.
+    private var segments: [UInt8] = []
     private var entries: [Entry] = []
 
     /// The methods of all paths, for `Allow` (RFC 9110, 10.2.1).
@@ -77,8 +89,11 @@ struct RouteTable<Handler: Sendable>: Sendable {
             nodes[node].parameter = made
         } else {
             let bytes = Array(segment.utf8)
-            if let known = nodes[node].literals.first(where: { $0.segment == bytes }) { return known.node }
-            nodes[node].literals.append((bytes, made))
+            if let known = literal(bytes.span, below: node) { return known }
+            let place = segments.count..<segments.count + bytes.count
+            segments += bytes
+            edges.append(Edge(bytes: place, node: made, next: nodes[node].firstEdge))
+            nodes[node].firstEdge = edges.count - 1
         }
         nodes.append(Node())
         return made
@@ -139,10 +154,15 @@ struct RouteTable<Handler: Sendable>: Sendable {
     private static var slash: UInt8 { UInt8(ascii: "/") }
 
     private func literal(_ segment: Span<UInt8>, below node: Int) -> Int? {
-        for (literal, next) in nodes[node].literals where literal.count == segment.count {
-            var index = 0
-            while index < literal.count, literal[index] == segment[index] { index += 1 }
-            if index == literal.count { return next }
+        var edge = nodes[node].firstEdge
+        while let index = edge {
+            let bytes = edges[index].bytes
+            if bytes.count == segment.count {
+                var equal = 0
+                while equal < segment.count, segments[bytes.lowerBound + equal] == segment[equal] { equal += 1 }
+                if equal == segment.count { return edges[index].node }
+            }
+            edge = edges[index].next
         }
         return nil
     }
