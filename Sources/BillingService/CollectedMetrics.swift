@@ -10,11 +10,11 @@ extension MetricsRegistry {
             let counts = cache.counts
             let results = [
                 ("fresh", counts.fresh), ("stale", counts.stale), ("missed", counts.missed),
-                ("stood-in", counts.stoodIn),
+                ("stood-in", counts.staleIfError),
             ]
             for (result, count) in results { samples.add(.cacheLookups, count, [("result", result)]) }
             samples.add(.cacheEvictions, counts.evicted)
-            samples.add(.cacheRenewals, counts.renewed)
+            samples.add(.cacheRenewals, counts.revalidations)
             let size = cache.size
             samples.add(.cacheEntries, size.entries)
             samples.add(.cacheBytes, size.bytes)

@@ -20,7 +20,7 @@ struct Application {
     private let health: Health
     private let zoom: ZoomMasters
     private let cache: BillingCache
-    private let lists: AccountLists
+    private let lists: AccountListCache
     private let signals: ShutdownSignals
     private let systemd: SystemdNotifier?
 
@@ -130,7 +130,7 @@ struct Application {
         self.zoom = zoom
         let cache = BillingCache(source: zoom, time: time, rules: settings.cache) { BillingAnswer($0) }
         self.cache = cache
-        let lists = AccountLists(directory: zoom, time: time)
+        let lists = AccountListCache(directory: zoom, time: time)
         self.lists = lists
         services += [zoom, masters.file, masters.follower(zoom, cache, lists)]
         if let callersFile { services.append(callersFile) }

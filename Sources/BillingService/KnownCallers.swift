@@ -34,7 +34,8 @@ struct KnownCallers: CallerDirectory {
         guard !isGuest(credential), let file else { return await untilCancelled() }
         while !Task.isCancelled {
             let (registry, version) = file.versioned
-            guard let entry = entry(for: credential, in: registry), entry.caller.mayGoOnExporting(since: caller) else {
+            guard let entry = entry(for: credential, in: registry), entry.caller.mayContinueExport(startedAs: caller)
+            else {
                 return
             }
             await withTaskGroup(of: Void.self) { group in

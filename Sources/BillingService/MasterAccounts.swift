@@ -66,7 +66,7 @@ struct MasterAccounts: CredentialsStore {
     var names: Set<Name> { Set(file.value.document.masters.map(\.name)) }
 
     /// Tells `zoom` of every change, until the service shuts down. What `cache` and `lists` hold is of the masters as they were.
-    func follower(_ zoom: ZoomMasters, _ cache: BillingCache, _ lists: AccountLists) -> some Service {
+    func follower(_ zoom: ZoomMasters, _ cache: BillingCache, _ lists: AccountListCache) -> some Service {
         Follower(file: file, zoom: zoom, cache: cache, lists: lists)
     }
 
@@ -74,7 +74,7 @@ struct MasterAccounts: CredentialsStore {
         let file: ReloadedFile<Content>
         let zoom: ZoomMasters
         let cache: BillingCache
-        let lists: AccountLists
+        let lists: AccountListCache
 
         func run() async throws {
             await cancelWhenGracefulShutdown {

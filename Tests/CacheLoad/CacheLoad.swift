@@ -68,7 +68,7 @@ enum CacheLoad {
     }
 
     private static func look(_ cache: BillingCache, _ number: Int) async throws(BillingFailure) {
-        _ = try await cache.answer(account(number), under: nil, for: .bulk, .none)
+        _ = try await cache.entry(of: account(number), under: nil, for: .bulk, directives: .none)
     }
 
     private static func entryBytes(_ rules: CacheRules) async throws -> Int {
@@ -99,7 +99,7 @@ enum CacheLoad {
         while !isOver.isRaised {
             let start = time.now
             // Reads from every part of the cache in turn.
-            _ = cache.cached(account(reads & 1023), under: nil, .none, at: start)
+            _ = cache.cached(account(reads & 1023), under: nil, directives: .none, at: start)
             longest = max(longest, time.now - start)
             reads += 1
         }

@@ -92,7 +92,7 @@ enum FuzzTarget: String, CaseIterable {
         return Router(
             lookUpContact: LookUpContact(cache: cache),
             exportContacts: ExportContacts(
-                lists: AccountLists(directory: source, time: TestClock()), cache: cache, source: source,
+                lists: AccountListCache(directory: source, time: TestClock()), cache: cache, source: source,
                 time: TestClock()),
             callers: UnrestrictedCallers(), audit: AuditLog(logger: silent),
             accessLog: AccessLog(share: 1, logger: silent, metrics: .none),

@@ -43,7 +43,7 @@ enum RequestCost {
         let router = Router(
             lookUpContact: LookUpContact(cache: cache),
             exportContacts: ExportContacts(
-                lists: AccountLists(directory: source, time: clock), cache: cache, source: source, time: clock),
+                lists: AccountListCache(directory: source, time: clock), cache: cache, source: source, time: clock),
             callers: Callers(registry: [SHA256Digest(of: token): .everything]), audit: AuditLog(logger: logger),
             accessLog: AccessLog(share: 0.001, logger: logger, metrics: metrics), time: clock,
             metrics: metrics, logger: logger)
@@ -100,7 +100,7 @@ enum RequestCost {
     private static func fill(_ cache: BillingCache) {
         let filled = DispatchSemaphore(value: 0)
         Task {
-            _ = try? await cache.answer(account, under: nil, for: .interactive, .none)
+            _ = try? await cache.entry(of: account, under: nil, for: .interactive, directives: .none)
             filled.signal()
         }
         filled.wait()

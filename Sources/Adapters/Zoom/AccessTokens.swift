@@ -9,7 +9,7 @@ actor AccessTokens {
     typealias Fetch = @Sendable (MasterCredentials) async throws(ZoomFailure) -> ZoomAnswer.TokenGrant
 
     private var token: AccessToken?
-    private var pace = TokenRenewal()
+    private var pace = TokenRefresh()
     private var renewal: Task<Result<AccessToken, ZoomFailure>, Never>?
 
     /// Wakes up when the token is to be renewed.

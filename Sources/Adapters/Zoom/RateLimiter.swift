@@ -74,9 +74,9 @@ final class RateLimiter: Sendable {
         let queueTimeout = purpose.queueTimeout ?? (purpose.priority == .interactive ? self.queueTimeout : nil)
         let now = time.now
         switch state.budget.enter(ticket, for: purpose, queueTimeout: queueTimeout, at: now, time.timestamp) {
-        case .goes: return .success(now)
+        case .granted: return .success(now)
         case .refused(let refusal): return .failure(ZoomFailure(refusal))
-        case .waits:
+        case .queued:
             state.waiters[ticket] = waiter
             if state.pump == nil { state.pump = Task { await pump() } }
             return nil
@@ -95,12 +95,12 @@ final class RateLimiter: Sendable {
                 if Task.isCancelled { return .ends }
                 let now = time.now
                 switch state.budget.step(at: now, time.timestamp) {
-                case .nobodyWaits:
+                case .idle:
                     state.pump = nil
                     return .ends
-                case .waits(let moment): return .sleeps(until: moment)
-                case .goes(let ticket): return .tells(state.waiters.removeValue(forKey: ticket), .success(now))
-                case .refused(let ticket, let refusal):
+                case .wait(let moment): return .sleeps(until: moment)
+                case .grant(let ticket): return .tells(state.waiters.removeValue(forKey: ticket), .success(now))
+                case .refuse(let ticket, let refusal):
                     return .tells(state.waiters.removeValue(forKey: ticket), .failure(ZoomFailure(refusal)))
                 }
             }
@@ -117,9 +117,9 @@ final class RateLimiter: Sendable {
         let now = time.now
         state.withLock { state in
             switch fields.refusal {
-            case nil, .single?: state.budget.passed(left: fields.leftOfSecond, sent: sent, at: now)
+            case nil, .single?: state.budget.accepted(remaining: fields.leftOfSecond, sent: sent, at: now)
             case .perSecond(let retryAfter)?: state.budget.refused(retryAfter: retryAfter, sent: sent, at: now)
-            case .perDay(let retryAfter)?: state.budget.refusedForToday(retryAfter: retryAfter, at: time.timestamp)
+            case .perDay(let retryAfter)?: state.budget.dailyQuotaExhausted(retryAfter: retryAfter, at: time.timestamp)
             }
             // Who sleeps sleeps by what was known before.
             guard let pump = state.pump else { return }

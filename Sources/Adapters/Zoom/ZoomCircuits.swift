@@ -40,10 +40,10 @@ struct ZoomCircuits: Sendable {
         }
     }
 
-    private var whole = Circuit()
+    private var whole = CircuitBreaker()
 
     /// Those of targets that failed last time.
-    private var byTarget: [String: Circuit] = [:]
+    private var byTarget: [String: CircuitBreaker] = [:]
 
     /// Until when a target is not to be asked for, by Zoom's own word.
     private var unavailable: [String: Moment] = [:]
@@ -58,7 +58,7 @@ struct ZoomCircuits: Sendable {
     var isClosed: Bool { whole.isClosed }
 
     /// Whether an attempt may be made now.
-    mutating func enter(_ call: Call, at now: Moment) -> Circuit.Admission {
+    mutating func enter(_ call: Call, at now: Moment) -> CircuitBreaker.Admission {
         if let until = unavailable[call.target] {
             if now < until { return .refused(retryAfter: until - now) }
             unavailable[call.target] = nil
@@ -110,7 +110,7 @@ struct ZoomCircuits: Sendable {
 
     private mutating func countTarget(_ call: inout Call, at now: Moment) {
         makeRoom()
-        var circuit = byTarget[call.target] ?? Circuit()
+        var circuit = byTarget[call.target] ?? CircuitBreaker()
         // A probe that fails always counts.
         circuit.ended(!call.hasFailed || !circuit.isClosed ? .failed : .unknown, at: now)
         byTarget[call.target] = circuit

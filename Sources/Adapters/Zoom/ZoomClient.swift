@@ -56,7 +56,7 @@ package final class ZoomClient: Sendable {
     /// The most that Zoom gives out at a time (Zoom: List sub accounts).
     private static let pageSize = 300
 
-    /// How many tokens a call is made with besides the first: `TokenRenewal` sees to it that they are not taken in a rush.
+    /// How many tokens a call is made with besides the first: `TokenRefresh` sees to it that they are not taken in a rush.
     private static let renewalsMax = 3
 
     /// How long a job waits for a token that is not refused.

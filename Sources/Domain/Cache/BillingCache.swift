@@ -8,7 +8,7 @@ package final class BillingCache: Sendable {
     package typealias Entry = CacheEntry
 
     /// Makes the cached response from an answer of the source.
-    package typealias Keep = @Sendable (SourceAnswer) -> any CachedResponse
+    package typealias MakeResponse = @Sendable (SourceAnswer) -> any CachedResponse
 
     struct Key: Hashable, Sendable {
         let account: AccountID
@@ -31,8 +31,8 @@ package final class BillingCache: Sendable {
     private final class Slot: EvictionMember {
         let key: Key
         var entry: Entry
-        var visits: UInt8 = 0
-        var place = EvictionPlace.none
+        var hits: UInt8 = 0
+        var queue = EvictionQueue.none
 
         var revalidation = RevalidationState.none
 
@@ -42,7 +42,7 @@ package final class BillingCache: Sendable {
         }
 
         var identity: Int { key.hash }
-        var bytes: Int { Self.overhead + entry.answer.bytes + key.account.rawValue.utf8.count }
+        var bytes: Int { Self.overhead + entry.response.bytes + key.account.rawValue.utf8.count }
 
         /// The memory of a slot, its entry, and its places in the dictionary and a queue, measured with a million of
         /// them.
@@ -106,18 +106,18 @@ package final class BillingCache: Sendable {
         package var evicted = 0
 
         /// Background revalidations that were started.
-        package var renewed = 0
+        package var revalidations = 0
 
         /// Failures of the source for which a stale answer was served instead (stale-if-error).
-        package var stoodIn = 0
+        package var staleIfError = 0
     }
 
     private let source: any ContactSource
     private let time: any TimeSource
     private let rules: CacheRules
-    private let makeKept: Keep
+    private let makeResponse: MakeResponse
     private let parts: [LockedPart]
-    private let flights = RequestCoalescer<Key, Entry>()
+    private let coalescer = RequestCoalescer<Key, Entry>()
 
     /// The number of revalidations in flight, and the number of the last one.
     private let revalidations = Atomic<Int>(0)
@@ -129,13 +129,14 @@ package final class BillingCache: Sendable {
     /// - Parameter parts: The number of parts, a power of two. Each has an equal share of the bytes, so a small cache
     ///   needs few.
     package init(
-        source: any ContactSource, time: any TimeSource, rules: CacheRules, parts: Int = 64, keep: @escaping Keep
+        source: any ContactSource, time: any TimeSource, rules: CacheRules, parts: Int = 64,
+        makeResponse: @escaping MakeResponse
     ) {
         precondition(parts > 0 && parts & (parts - 1) == 0, "the number of parts must be a power of two")
         self.source = source
         self.time = time
         self.rules = rules
-        makeKept = keep
+        self.makeResponse = makeResponse
         self.parts = (0..<parts).map { _ in LockedPart() }
     }
 
@@ -146,10 +147,11 @@ package final class BillingCache: Sendable {
     // MARK: Lookups
 
     /// The cached answer, if the directives permit it. Does not wait.
-    package func cached(_ account: AccountID, under master: Name?, _ demand: CacheDirectives, at now: Moment) -> Entry?
+    package func cached(_ account: AccountID, under master: Name?, directives: CacheDirectives, at now: Moment)
+        -> Entry?
     {
         let key = Key(account, master)
-        let (found, revalidation) = look(key, demand, now)
+        let (found, revalidation) = lookUp(key, directives, now)
         if let revalidation { start(revalidation, key) }
         guard case .cached(let entry) = found else { return nil }
         return entry
@@ -158,37 +160,39 @@ package final class BillingCache: Sendable {
     /// The cached answer, or the source's.
     ///
     /// - Throws: The errors of `ContactSource`, except the failures that are cached; `notCached`.
-    package func answer(
-        _ account: AccountID, under master: Name?, for purpose: Purpose, _ demand: CacheDirectives
+    package func entry(
+        of account: AccountID, under master: Name?, for purpose: Purpose, directives: CacheDirectives
     ) async throws(BillingFailure) -> Entry {
         let key = Key(account, master)
-        let (found, revalidation) = look(key, demand, time.now)
+        let (found, revalidation) = lookUp(key, directives, time.now)
         if let revalidation { start(revalidation, key) }
-        let fallback: Entry?
+        let staleEntry: Entry?
         switch found {
         case .cached(let entry): return entry
-        case .absent(let older):
-            fallback = older
+        case .absent(let entry):
+            staleEntry = entry
             // Counted here and not in the lookup: after a miss in `cached`, the caller calls this method.
             part(of: key).part.withLock { $0.counts.missed += 1 }
         }
-        if demand.onlyIfCached { throw .notCached }
+        if directives.onlyIfCached { throw .notCached }
         do throws(BillingFailure) {
             // With no-cache, an answer requested earlier is too old. Nor can a request wait with another's queue
             // timeout.
-            let joins =
-                !demand.noCache
-                && (flights.purpose(of: key).map { RequestCoalescer<Key, Entry>.serves($0, purpose) } ?? true)
-            guard joins else { return try await ask(key, for: purpose, stores: !demand.noStore).get() }
-            return try await flights.join(key, purpose) { [self] purpose in
+            let canJoin =
+                !directives.noCache
+                && (coalescer.purpose(of: key).map { RequestCoalescer<Key, Entry>.canShare($0, purpose) } ?? true)
+            guard canJoin else { return try await fetch(key, for: purpose, stores: !directives.noStore).get() }
+            return try await coalescer.join(key, purpose) { [self] purpose in
                 // A request that was in flight a moment ago may have been completed since the lookup.
-                if case .cached(let entry) = look(key, demand, time.now, isAgain: true).0 { return .success(entry) }
-                return await ask(key, for: purpose)
+                if case .cached(let entry) = lookUp(key, directives, time.now, isRepeated: true).0 {
+                    return .success(entry)
+                }
+                return await fetch(key, for: purpose)
             }
         } catch {
-            guard let fallback, error.traits.allowsStaleAnswer else { throw error }
-            part(of: key).part.withLock { $0.counts.stoodIn += 1 }
-            return fallback
+            guard let staleEntry, error.traits.allowsStaleAnswer else { throw error }
+            part(of: key).part.withLock { $0.counts.staleIfError += 1 }
+            return staleEntry
         }
     }
 
@@ -198,29 +202,29 @@ package final class BillingCache: Sendable {
         case absent(Entry?)
     }
 
-    /// - Parameter isAgain: Repeats a lookup that was counted a moment ago.
-    private func look(
-        _ key: Key, _ demand: CacheDirectives, _ now: Moment, isAgain: Bool = false
+    /// - Parameter isRepeated: Repeats a lookup that was counted a moment ago.
+    private func lookUp(
+        _ key: Key, _ directives: CacheDirectives, _ now: Moment, isRepeated: Bool = false
     ) -> (Found, Revalidation?) {
         part(of: key).part.withLock { part in
             let counts = part.counts
-            defer { if isAgain { part.counts = counts } }
+            defer { if isRepeated { part.counts = counts } }
             guard let slot = part.slots[key] else {
                 return (.absent(nil), nil)
             }
             let entry = slot.entry
-            let wasInDemand = slot.visits > 0
-            if slot.visits < 3 { slot.visits += 1 }
-            switch Freshness(age: entry.age(at: now), lifetime: entry.lifetime, rules: rules, demand: demand) {
+            let wasInDemand = slot.hits > 0
+            if slot.hits < 3 { slot.hits += 1 }
+            switch Freshness(age: entry.age(at: now), lifetime: entry.lifetime, rules: rules, directives: directives) {
             case .fresh:
                 part.counts.fresh += 1
                 return (.cached(entry), nil)
             case .refreshAhead:
                 part.counts.fresh += 1
-                return (.cached(entry), wasInDemand && !isAgain ? revalidation(of: slot, now) : nil)
+                return (.cached(entry), wasInDemand && !isRepeated ? revalidation(of: slot, now) : nil)
             case .stale:
                 part.counts.stale += 1
-                return (.cached(entry), isAgain ? nil : revalidation(of: slot, now))
+                return (.cached(entry), isRepeated ? nil : revalidation(of: slot, now))
             case .staleIfError:
                 return (.absent(entry), nil)
             case .expired:
@@ -236,8 +240,8 @@ package final class BillingCache: Sendable {
         case .running: return nil
         case .paused(let end): guard now >= end else { return nil }
         }
-        let underWay = revalidations.add(1, ordering: .relaxed).newValue
-        guard underWay <= rules.revalidationsMax else {
+        let inFlight = revalidations.add(1, ordering: .relaxed).newValue
+        guard inFlight <= rules.revalidationsMax else {
             revalidations.subtract(1, ordering: .relaxed)
             return nil
         }
@@ -249,17 +253,17 @@ package final class BillingCache: Sendable {
     /// Revalidates a cached answer at background priority.
     private func start(_ revalidation: Revalidation, _ key: Key) {
         let purpose = Purpose.background(queueTimeout: rules.revalidationQueueTimeout)
-        let isStarted = flights.launch(key, purpose) { [self] purpose in
-            let outcome = await ask(key, for: purpose)
+        let isStarted = coalescer.startBackground(key, purpose) { [self] purpose in
+            let outcome = await fetch(key, for: purpose)
             // Cancelled: a request of higher priority has replaced it, or the cache is being closed.
             if case .failure(let failure) = outcome, failure != .cancelled { revalidation.failed(at: time.now) }
             return outcome
         }
-        if isStarted { part(of: key).part.withLock { $0.counts.renewed += 1 } }
+        if isStarted { part(of: key).part.withLock { $0.counts.revalidations += 1 } }
     }
 
     /// - Parameter stores: Whether the answer is cached.
-    private func ask(
+    private func fetch(
         _ key: Key, for purpose: Purpose, stores: Bool = true
     ) async -> Result<Entry, BillingFailure> {
         let generation = generation.load(ordering: .acquiring)
@@ -271,27 +275,27 @@ package final class BillingCache: Sendable {
             guard error.traits.isCacheable else { return .failure(error) }
             outcome = .failure(error)
         }
-        return .success(keep(outcome, key, generation, stores: stores))
+        return .success(store(outcome, key, generation, stores: stores))
     }
 
     // MARK: Storing
 
-    private func keep(
+    private func store(
         _ outcome: Result<BillingContact, BillingFailure>, _ key: Key, _ generation: Int, stores: Bool
     ) -> Entry {
         var isFailure = false
         if case .failure = outcome { isFailure = true }
         let lifetime = rules.lifetime(ofFailure: isFailure, chance: .random(in: 0...1))
-        let last = part(of: key).part.withLock { $0.slots[key]?.entry.answer }
-        let answer = SourceAnswer(outcome: outcome, asOf: time.timestamp, lifetime: lifetime, last: last)
-        let entry = Entry(makeKept(answer), answer, obtained: time.now)
+        let previous = part(of: key).part.withLock { $0.slots[key]?.entry.response }
+        let answer = SourceAnswer(outcome: outcome, asOf: time.timestamp, lifetime: lifetime, previous: previous)
+        let entry = Entry(makeResponse(answer), answer, receivedAt: time.now)
         guard stores, lifetime > .zero else { return entry }
-        let gone = part(of: key).part.withLock { part -> [Entry] in
+        let released = part(of: key).part.withLock { part -> [Entry] in
             guard generation == self.generation.load(ordering: .acquiring) else { return [] }
-            var gone: [Entry] = []
+            var released: [Entry] = []
             if let slot = part.slots[key] {
                 let bytes = slot.bytes
-                gone.append(slot.entry)
+                released.append(slot.entry)
                 slot.entry = entry
                 slot.revalidation = .none
                 part.order.resized(slot, from: bytes)
@@ -303,12 +307,12 @@ package final class BillingCache: Sendable {
             while part.order.bytes > bytesMaxOfPart, let slot = part.order.evict(bytesMax: bytesMaxOfPart) {
                 part.slots[slot.key] = nil
                 part.counts.evicted += 1
-                gone.append(slot.entry)
+                released.append(slot.entry)
             }
-            return gone
+            return released
         }
-        // Evicted answers are freed without the lock.
-        _ = consume gone
+        // Freed without the lock.
+        _ = consume released
         return entry
     }
 
@@ -316,23 +320,23 @@ package final class BillingCache: Sendable {
     package func removeAll() {
         generation.add(1, ordering: .acquiringAndReleasing)
         for part in parts {
-            let gone = part.part.withLock { part in
-                let gone = part.slots.values.map(\.entry)
+            let released = part.part.withLock { part in
+                let released = part.slots.values.map(\.entry)
                 part = Part(counts: part.counts)
-                return gone
+                return released
             }
             // Freed without the lock.
-            _ = consume gone
+            _ = consume released
         }
     }
 
     /// Cancels the requests in flight and refuses new ones.
     package func close() async {
-        await flights.close()
+        await coalescer.close()
     }
 
     /// Whether a request to the source is in flight.
-    package var isAsking: Bool { !flights.isEmpty }
+    package var isFetching: Bool { !coalescer.isEmpty }
 
     package var counts: Counts {
         parts.reduce(into: Counts()) { sum, part in
@@ -341,8 +345,8 @@ package final class BillingCache: Sendable {
             sum.stale += counts.stale
             sum.missed += counts.missed
             sum.evicted += counts.evicted
-            sum.renewed += counts.renewed
-            sum.stoodIn += counts.stoodIn
+            sum.revalidations += counts.revalidations
+            sum.staleIfError += counts.staleIfError
         }
     }
 

@@ -16,7 +16,7 @@ package struct SourceAnswer: Sendable {
     package let lifetime: Duration
 
     /// The cached response of the same account that this one replaces.
-    package let last: (any CachedResponse)?
+    package let previous: (any CachedResponse)?
 }
 
 /// A cached answer with its age.
@@ -24,22 +24,22 @@ package struct SourceAnswer: Sendable {
 /// Only the adapter knows the type of the response. If the cache were generic over it, each lookup would take more than
 /// twice as long, since generics are not specialized across modules.
 package final class CacheEntry: Sendable {
-    package let answer: any CachedResponse
+    package let response: any CachedResponse
     package let asOf: Timestamp
 
     /// The cached failure (self pay or not found); `nil` for a contact.
     package let failure: BillingFailure?
 
-    let obtained: Moment
+    let receivedAt: Moment
     let lifetime: Duration
 
-    init(_ answer: any CachedResponse, _ source: SourceAnswer, obtained: Moment) {
-        self.answer = answer
-        asOf = source.asOf
-        lifetime = source.lifetime
-        self.obtained = obtained
+    init(_ response: any CachedResponse, _ answer: SourceAnswer, receivedAt: Moment) {
+        self.response = response
+        asOf = answer.asOf
+        lifetime = answer.lifetime
+        self.receivedAt = receivedAt
         failure =
-            switch source.outcome {
+            switch answer.outcome {
             case .success: nil
             case .failure(let failure): failure
             }
@@ -49,5 +49,5 @@ package final class CacheEntry: Sendable {
     package func isFresh(at now: Moment) -> Bool { age(at: now) < lifetime }
 
     /// The time since the source gave the answer.
-    package func age(at now: Moment) -> Duration { max(now - obtained, .zero) }
+    package func age(at now: Moment) -> Duration { max(now - receivedAt, .zero) }
 }

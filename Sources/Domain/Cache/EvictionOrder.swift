@@ -19,17 +19,17 @@ struct EvictionOrder<Member: EvictionMember> {
     private(set) var bytes = 0
     private(set) var count = 0
 
-    static var smallShare: Int { 10 }
+    static var smallQueueDivisor: Int { 10 }
 
     /// Adds a new member.
     mutating func add(_ member: Member) {
         count += 1
         bytes += member.bytes
         if ghostCounts[member.identity] != nil {
-            member.place = .main
+            member.queue = .main
             main.append(member)
         } else {
-            member.place = .small
+            member.queue = .small
             smallBytes += member.bytes
             small.append(member)
         }
@@ -38,55 +38,55 @@ struct EvictionOrder<Member: EvictionMember> {
     /// Records that the size of a member has changed.
     mutating func resized(_ member: Member, from old: Int) {
         bytes += member.bytes - old
-        if member.place == .small { smallBytes += member.bytes - old }
+        if member.queue == .small { smallBytes += member.bytes - old }
     }
 
     /// Removes a member. Its place in a queue is skipped later.
     mutating func remove(_ member: Member) {
-        guard member.place != .none else { return }
-        if member.place == .small { smallBytes -= member.bytes }
+        guard member.queue != .none else { return }
+        if member.queue == .small { smallBytes -= member.bytes }
         bytes -= member.bytes
         count -= 1
-        member.place = .none
+        member.queue = .none
     }
 
     /// Evicts the next member and returns it; `nil` if there is none.
     mutating func evict(bytesMax: Int) -> Member? {
         while count > 0 {
-            let isSmallsTurn = smallBytes * Self.smallShare > bytesMax || main.count == 0
-            if isSmallsTurn, let member = small.popFirst() {
-                guard member.place == .small else { continue }
+            let isSmallQueueFull = smallBytes * Self.smallQueueDivisor > bytesMax || main.count == 0
+            if isSmallQueueFull, let member = small.popFirst() {
+                guard member.queue == .small else { continue }
                 smallBytes -= member.bytes
-                if member.visits > 0 {
-                    member.visits = 0
-                    member.place = .main
+                if member.hits > 0 {
+                    member.hits = 0
+                    member.queue = .main
                     main.append(member)
                     continue
                 }
-                member.place = .none
-                remember(member.identity)
-                return left(member)
+                member.queue = .none
+                addGhost(member.identity)
+                return evicted(member)
             }
             guard let member = main.popFirst() else { continue }
-            guard member.place == .main else { continue }
-            if member.visits > 0 {
-                member.visits -= 1
+            guard member.queue == .main else { continue }
+            if member.hits > 0 {
+                member.hits -= 1
                 main.append(member)
                 continue
             }
-            member.place = .none
-            return left(member)
+            member.queue = .none
+            return evicted(member)
         }
         return nil
     }
 
-    private mutating func left(_ member: Member) -> Member {
+    private mutating func evicted(_ member: Member) -> Member {
         bytes -= member.bytes
         count -= 1
         return member
     }
 
-    private mutating func remember(_ identity: Int) {
+    private mutating func addGhost(_ identity: Int) {
         ghosts.append(identity)
         ghostCounts[identity, default: 0] += 1
         while ghosts.count > max(count, 16), let oldest = ghosts.popFirst() {
@@ -99,7 +99,7 @@ struct EvictionOrder<Member: EvictionMember> {
     }
 }
 
-enum EvictionPlace {
+enum EvictionQueue {
     case none
     case small
     case main
@@ -112,6 +112,6 @@ protocol EvictionMember: AnyObject {
     var bytes: Int { get }
 
     /// The number of recent hits, up to 3.
-    var visits: UInt8 { get set }
-    var place: EvictionPlace { get set }
+    var hits: UInt8 { get set }
+    var queue: EvictionQueue { get set }
 }

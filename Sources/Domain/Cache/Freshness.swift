@@ -14,15 +14,15 @@ package enum Freshness: Sendable, Equatable {
     /// - Parameters:
     ///   - age: The time since the source gave the answer.
     ///   - lifetime: How long the answer is fresh.
-    package init(age: Duration, lifetime: Duration, rules: CacheRules, demand: CacheDirectives) {
-        let tooOld = demand.maxAge.map { age > $0 } ?? false
-        if demand.noCache || tooOld {
+    package init(age: Duration, lifetime: Duration, rules: CacheRules, directives: CacheDirectives) {
+        let tooOld = directives.maxAge.map { age > $0 } ?? false
+        if directives.noCache || tooOld {
             self = .expired
-        } else if let minFresh = demand.minFresh, age >= lifetime || age + minFresh > lifetime {
+        } else if let minFresh = directives.minFresh, age >= lifetime || age + minFresh > lifetime {
             self = .expired
         } else if age < lifetime {
             self = age >= lifetime * rules.refreshAhead ? .refreshAhead : .fresh
-        } else if let maxStale = demand.maxStale {
+        } else if let maxStale = directives.maxStale {
             self = age - lifetime <= maxStale ? .stale : .expired
         } else if age - lifetime < rules.staleWhileRevalidate {
             self = .stale

@@ -4,7 +4,7 @@ import Synchronization
 /// others. When the last one leaves, the call is cancelled.
 final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     typealias Outcome = Result<Value, BillingFailure>
-    typealias Ask = @Sendable (Purpose) async -> Outcome
+    typealias Call = @Sendable (Purpose) async -> Outcome
 
     private struct InFlightRequest {
         var id: Int
@@ -13,11 +13,11 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
         var waiters: [Int: CheckedContinuation<Outcome, Never>] = [:]
 
         /// Background fetch: survives without waiters.
-        var isWanted: Bool
+        var survivesWithoutWaiters: Bool
     }
 
     private struct State {
-        var flights: [Key: InFlightRequest] = [:]
+        var inFlight: [Key: InFlightRequest] = [:]
         var lastID = 0
         var isClosed = false
     }
@@ -26,21 +26,21 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
 
     /// Waits for the request in flight for this key, or starts one.
     ///
-    /// - Throws: The failure of `ask`; `cancelled`.
-    func join(_ key: Key, _ purpose: Purpose, _ ask: @escaping Ask) async throws(BillingFailure) -> Value {
+    /// - Throws: The failure of `call`; `cancelled`.
+    func join(_ key: Key, _ purpose: Purpose, _ call: @escaping Call) async throws(BillingFailure) -> Value {
         let waiter = state.withLock { state in
             state.lastID += 1
             return state.lastID
         }
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let isOver = state.withLock { state in
+                let isCancelled = state.withLock { state in
                     // The cancellation handler may have run before this, when it found no waiter to resume.
                     if Task.isCancelled || state.isClosed { return true }
-                    enter(continuation, waiter, key, purpose, ask, &state)
+                    enter(continuation, waiter, key, purpose, call, &state)
                     return false
                 }
-                if isOver { continuation.resume(returning: .failure(.cancelled)) }
+                if isCancelled { continuation.resume(returning: .failure(.cancelled)) }
             }
         } onCancel: {
             leave(waiter, key)
@@ -50,62 +50,62 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
 
     /// Whether a request may wait for the one in flight: two interactive requests only if they have the same queue
     /// timeout.
-    static func serves(_ underWay: Purpose, _ asked: Purpose) -> Bool {
-        asked.priority != .interactive || underWay.priority != .interactive
-            || asked.queueTimeout == underWay.queueTimeout
+    static func canShare(_ inFlight: Purpose, _ purpose: Purpose) -> Bool {
+        purpose.priority != .interactive || inFlight.priority != .interactive
+            || purpose.queueTimeout == inFlight.queueTimeout
     }
 
     private func enter(
         _ continuation: CheckedContinuation<Outcome, Never>, _ waiter: Int, _ key: Key, _ purpose: Purpose,
-        _ ask: @escaping Ask, _ state: inout State
+        _ call: @escaping Call, _ state: inout State
     ) {
-        if var flight = state.flights[key] {
-            flight.waiters[waiter] = continuation
+        if var request = state.inFlight[key] {
+            request.waiters[waiter] = continuation
             // A request of higher priority has joined: start the call again at that priority.
-            if flight.purpose.priority < purpose.priority {
-                flight.task?.cancel()
-                flight.purpose = purpose
-                take(off: &flight, key, ask, &state)
+            if request.purpose.priority < purpose.priority {
+                request.task?.cancel()
+                request.purpose = purpose
+                start(&request, key, call, &state)
             }
-            state.flights[key] = flight
+            state.inFlight[key] = request
             return
         }
-        var flight = InFlightRequest(id: 0, purpose: purpose, isWanted: false)
-        flight.waiters[waiter] = continuation
-        take(off: &flight, key, ask, &state)
-        state.flights[key] = flight
+        var request = InFlightRequest(id: 0, purpose: purpose, survivesWithoutWaiters: false)
+        request.waiters[waiter] = continuation
+        start(&request, key, call, &state)
+        state.inFlight[key] = request
     }
 
-    private func take(off flight: inout InFlightRequest, _ key: Key, _ ask: @escaping Ask, _ state: inout State) {
+    private func start(_ request: inout InFlightRequest, _ key: Key, _ call: @escaping Call, _ state: inout State) {
         state.lastID += 1
         let id = state.lastID
-        let purpose = flight.purpose
-        flight.id = id
-        flight.task = Task { land(id, key, await ask(purpose)) }
+        let purpose = request.purpose
+        request.id = id
+        request.task = Task { complete(id, key, await call(purpose)) }
     }
 
     private func leave(_ waiter: Int, _ key: Key) {
         let (continuation, task) = state.withLock { state in
-            guard let continuation = state.flights[key]?.waiters.removeValue(forKey: waiter) else {
+            guard let continuation = state.inFlight[key]?.waiters.removeValue(forKey: waiter) else {
                 return (CheckedContinuation<Outcome, Never>?.none, Task<Void, Never>?.none)
             }
-            guard let flight = state.flights[key], flight.waiters.isEmpty, !flight.isWanted else {
+            guard let request = state.inFlight[key], request.waiters.isEmpty, !request.survivesWithoutWaiters else {
                 return (continuation, nil)
             }
-            state.flights[key] = nil
-            return (continuation, flight.task)
+            state.inFlight[key] = nil
+            return (continuation, request.task)
         }
         task?.cancel()
         continuation?.resume(returning: .failure(.cancelled))
     }
 
-    private func land(_ id: Int, _ key: Key, _ outcome: Outcome) {
+    private func complete(_ id: Int, _ key: Key, _ outcome: Outcome) {
         let waiters = state.withLock { state in
-            guard let flight = state.flights[key], flight.id == id else {
+            guard let request = state.inFlight[key], request.id == id else {
                 return [CheckedContinuation<Outcome, Never>]()
             }
-            state.flights[key] = nil
-            return Array(flight.waiters.values)
+            state.inFlight[key] = nil
+            return Array(request.waiters.values)
         }
         for waiter in waiters { waiter.resume(returning: outcome) }
     }
@@ -113,36 +113,36 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
     /// Starts a request without waiters.
     ///
     /// - Returns: Whether it was started. If one is in flight, that one now survives without waiters.
-    func launch(_ key: Key, _ purpose: Purpose, _ ask: @escaping Ask) -> Bool {
+    func startBackground(_ key: Key, _ purpose: Purpose, _ call: @escaping Call) -> Bool {
         state.withLock { state in
             guard !state.isClosed else { return false }
-            if state.flights[key] != nil {
-                state.flights[key]?.isWanted = true
+            if state.inFlight[key] != nil {
+                state.inFlight[key]?.survivesWithoutWaiters = true
                 return false
             }
-            var flight = InFlightRequest(id: 0, purpose: purpose, isWanted: true)
-            take(off: &flight, key, ask, &state)
-            state.flights[key] = flight
+            var request = InFlightRequest(id: 0, purpose: purpose, survivesWithoutWaiters: true)
+            start(&request, key, call, &state)
+            state.inFlight[key] = request
             return true
         }
     }
 
     /// The purpose of the request in flight; `nil` if there is none.
-    func purpose(of key: Key) -> Purpose? { state.withLock { $0.flights[key]?.purpose } }
+    func purpose(of key: Key) -> Purpose? { state.withLock { $0.inFlight[key]?.purpose } }
 
-    var isEmpty: Bool { state.withLock { $0.flights.isEmpty } }
+    var isEmpty: Bool { state.withLock { $0.inFlight.isEmpty } }
 
     /// Cancels the requests in flight and refuses new ones.
     func close() async {
-        let flights = state.withLock { state in
+        let requests = state.withLock { state in
             state.isClosed = true
-            defer { state.flights.removeAll() }
-            return Array(state.flights.values)
+            defer { state.inFlight.removeAll() }
+            return Array(state.inFlight.values)
         }
-        for flight in flights {
-            flight.task?.cancel()
-            for waiter in flight.waiters.values { waiter.resume(returning: .failure(.cancelled)) }
+        for request in requests {
+            request.task?.cancel()
+            for waiter in request.waiters.values { waiter.resume(returning: .failure(.cancelled)) }
         }
-        for flight in flights { await flight.task?.value }
+        for request in requests { await request.task?.value }
     }
 }

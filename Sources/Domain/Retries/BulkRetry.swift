@@ -8,10 +8,10 @@
 /// back-off.
 package struct BulkRetry: Sendable, Equatable {
     /// The maximum wait before a quick retry, with full jitter.
-    private static let quickest = Duration.milliseconds(200)
+    private static let quickWaitMax = Duration.milliseconds(200)
 
     /// The maximum wait of the back-off.
-    private static let longest = Duration.seconds(5)
+    private static let backOffMax = Duration.seconds(5)
 
     /// The first wait while the source accepts no requests, doubled each time.
     private static let firstPause = Duration.milliseconds(500)
@@ -23,7 +23,7 @@ package struct BulkRetry: Sendable, Equatable {
     private static let failureChance = 1e-9
 
     private let deadline: Moment
-    private var backOff = Self.quickest
+    private var backOff = Self.quickWaitMax
     private var pause = Self.firstPause
     private(set) var failures = 0
 
@@ -34,43 +34,44 @@ package struct BulkRetry: Sendable, Equatable {
 
     package enum Decision: Sendable, Equatable {
         /// The lookup has failed for good.
-        case fails
+        case giveUp
         /// Retry this lookup then. Other accounts can be looked up meanwhile.
-        case repeats(at: Moment)
+        case retry(at: Moment)
         /// The source accepts no requests until then, for any account.
-        case pauses(until: Moment)
+        case pause(until: Moment)
     }
 
     /// Decides after a failed attempt.
     ///
-    /// - Parameter share: The source's failure rate.
+    /// - Parameter failureRate: The source's failure rate.
     package mutating func decide(
-        _ failure: BillingFailure, share: FailureRate, at now: Moment, using random: inout some RandomNumberGenerator
+        _ failure: BillingFailure, failureRate: FailureRate, at now: Moment,
+        using random: inout some RandomNumberGenerator
     ) -> Decision {
         switch failure {
         case .sourceFailed, .timedOut:
             failures += 1
-            if failures > share.attempts(untilChanceIsBelow: Self.quickChance) {
-                backOff = min(backOff * 2, Self.longest)
+            if failures > failureRate.attempts(untilChanceIsBelow: Self.quickChance) {
+                backOff = min(backOff * 2, Self.backOffMax)
             }
             let next = now + backOff * Double.random(in: 0...1, using: &random)
-            let isExplained = failures < share.attempts(untilChanceIsBelow: Self.failureChance)
-            return next < deadline || isExplained ? .repeats(at: next) : .fails
+            let isExplained = failures < failureRate.attempts(untilChanceIsBelow: Self.failureChance)
+            return next < deadline || isExplained ? .retry(at: next) : .giveUp
         case .rateLimited(let retryAfter):
-            let next = now + max(takePause(), retryAfter)
-            return next < deadline ? .repeats(at: next) : .fails
+            let next = now + max(nextPause(), retryAfter)
+            return next < deadline ? .retry(at: next) : .giveUp
         case .sourceUnavailable(let retryAfter):
             // The source may recover earlier than it said, so there is one more attempt at the deadline.
-            guard now < deadline else { return .fails }
-            return .pauses(until: min(now + max(takePause(), retryAfter), deadline))
+            guard now < deadline else { return .giveUp }
+            return .pause(until: min(now + max(nextPause(), retryAfter), deadline))
         case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dailyQuotaSpent, .credentialsRefused,
             .permissionMissing, .sourceRejected, .notCached, .accountListUnusable, .cancelled:
-            return .fails
+            return .giveUp
         }
     }
 
-    private mutating func takePause() -> Duration {
-        defer { pause = min(pause * 2, Self.longest) }
+    private mutating func nextPause() -> Duration {
+        defer { pause = min(pause * 2, Self.backOffMax) }
         return pause
     }
 }

@@ -5,15 +5,15 @@ package struct FailureRate: Sendable, Equatable {
     private static let weight = 1.0 / 32
 
     /// The lower bound. Below it, a single failure is too likely to be caused by the account.
-    private static let least = 0.01
+    private static let lowerBound = 0.01
 
     /// The upper bound. Above it, the source is down rather than unreliable.
-    private static let most = 0.6
+    private static let upperBound = 0.6
 
     private var average: Double
 
-    package init(_ share: Double = 0) {
-        average = share
+    package init(_ rate: Double = 0) {
+        average = rate
     }
 
     package mutating func firstAttempt(failed: Bool) {
@@ -22,11 +22,11 @@ package struct FailureRate: Sendable, Equatable {
 
     /// The number of attempts of one lookup that all fail by chance with a probability below `chance`.
     package func attempts(untilChanceIsBelow chance: Double) -> Int {
-        let share = min(max(average, Self.least), Self.most)
+        let rate = min(max(average, Self.lowerBound), Self.upperBound)
         var attempts = 0
-        var left = 1.0
-        while left > chance {
-            left *= share
+        var probability = 1.0
+        while probability > chance {
+            probability *= rate
             attempts += 1
         }
         return attempts

@@ -4,21 +4,21 @@ package struct RetryBudget: Sendable, Equatable {
     private static let perRequest = 0.1
 
     /// The maximum budget: enough for a short outage after a quiet time.
-    private static let most = 10.0
+    private static let maximum = 10.0
 
-    private var left = Self.most
+    private var available = Self.maximum
 
     package init() {}
 
     /// Records a first attempt.
     package mutating func asked() {
-        left = min(left + Self.perRequest, Self.most)
+        available = min(available + Self.perRequest, Self.maximum)
     }
 
     /// Takes one retry from the budget; false if the budget is used up.
     package mutating func take() -> Bool {
-        guard left >= 1 else { return false }
-        left -= 1
+        guard available >= 1 else { return false }
+        available -= 1
         return true
     }
 }

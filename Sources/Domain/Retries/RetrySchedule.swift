@@ -2,13 +2,13 @@
 /// that failed together are not repeated together.
 package struct RetrySchedule: Sendable, Equatable {
     /// The maximum first wait.
-    private static let first = Duration.milliseconds(200)
+    private static let firstWaitMax = Duration.milliseconds(200)
 
     /// The maximum of every wait, unless the source asks for more.
-    private static let longest = Duration.seconds(5)
+    private static let waitMax = Duration.seconds(5)
 
     private let deadline: Moment
-    private var most = Self.first
+    private var upperBound = Self.firstWaitMax
 
     /// - Parameter deadline: Every retry begins before this time.
     package init(deadline: Moment) {
@@ -21,8 +21,8 @@ package struct RetrySchedule: Sendable, Equatable {
     package mutating func next(
         retryAfter: Duration?, at now: Moment, using random: inout some RandomNumberGenerator
     ) -> Moment? {
-        let wait = most * Double.random(in: 0...1, using: &random)
-        most = min(most * 2, Self.longest)
+        let wait = upperBound * Double.random(in: 0...1, using: &random)
+        upperBound = min(upperBound * 2, Self.waitMax)
         let moment = now + (retryAfter ?? .zero) + wait
         return moment < deadline ? moment : nil
     }

@@ -6,30 +6,30 @@ package protocol AccountFeed: Sendable {
     var count: Int? { get }
 
     /// Reads the next account without waiting.
-    func next() -> FeedStep
+    func next() -> AccountFeedItem
 
-    /// Waits until more input has arrived after `next` returned `notYet`.
-    func fill() async
+    /// Waits until more input has arrived after `next` returned `pending`.
+    func waitForMore() async
 }
 
-package enum FeedStep: Sendable, Equatable {
+package enum AccountFeedItem: Sendable, Equatable {
     case account(AccountID)
     /// A line of the input names no account: the line number, and what is wrong with it.
     case malformed(line: Int, String)
-    case notYet
+    case pending
     case end
     /// The input failed before its end.
-    case broken(BillingFailure)
+    case failed(BillingFailure)
 }
 
 /// The accounts of a list, from a start position on.
-final class ListFeed: AccountFeed {
+final class AccountListFeed: AccountFeed {
     private let list: AccountList
     private let end: Int
-    private let place: Mutex<Int>
+    private let position: Mutex<Int>
 
     /// The number of accounts of the list after the last one of this feed.
-    let behind: Int
+    let remaining: Int
 
     let count: Int?
 
@@ -37,18 +37,18 @@ final class ListFeed: AccountFeed {
         self.list = list
         let start = after.map { list.index(after: $0) } ?? 0
         end = limit.map { min(start + $0, list.count) } ?? list.count
-        behind = list.count - end
+        remaining = list.count - end
         count = end - start
-        place = Mutex(start)
+        position = Mutex(start)
     }
 
-    func next() -> FeedStep {
-        let index = place.withLock { place in
-            defer { place += 1 }
-            return place
+    func next() -> AccountFeedItem {
+        let index = position.withLock { position in
+            defer { position += 1 }
+            return position
         }
         return index < end ? .account(list[index]) : .end
     }
 
-    func fill() async {}
+    func waitForMore() async {}
 }

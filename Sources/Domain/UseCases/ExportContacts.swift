@@ -24,7 +24,7 @@ package struct ExportContacts: Sendable {
         package var maxAge: Duration?
 
         /// Further cache directives.
-        package var demand = CacheDirectives.none
+        package var directives = CacheDirectives.none
         package var order = Order.given
         package var filter = SubAccountFilter.all
 
@@ -39,7 +39,7 @@ package struct ExportContacts: Sendable {
 
         /// Accounts in the window, most of them with a buffered answer, while one before them is retried. At 60 lookups
         /// a second they last for the deadline of an account. An answer is about 1 KiB.
-        package var heldMax = 4096
+        package var bufferedMax = 4096
 
         /// How long one account is retried before the export reports its failure and continues. Longer if the rate
         /// limit leaves fewer attempts than the source's failure rate requires (`BulkRetry`).
@@ -53,9 +53,9 @@ package struct ExportContacts: Sendable {
 
     /// An event that the export sends to its consumer.
     package enum Event: Sendable {
-        /// The account list is known. `accounts` is the number of accounts that follow; `nil` if unknown. `behind` is
+        /// The account list is known. `accounts` is the number of accounts that follow; `nil` if unknown. `remaining` is
         /// the number of accounts beyond the limit.
-        case begin(accounts: Int?, after: AccountID?, behind: Int)
+        case begin(accounts: Int?, after: AccountID?, remaining: Int)
         case contact(AccountID, CacheEntry)
         case failure(AccountID, BillingFailure)
         /// A line of the chosen accounts is invalid.
@@ -81,13 +81,13 @@ package struct ExportContacts: Sendable {
         package var failures = 0
 
         /// The number of accounts beyond the limit, which were not exported.
-        package var behind = 0
+        package var remaining = 0
         package var elapsed = Duration.zero
 
-        package init(contacts: Int = 0, failures: Int = 0, behind: Int = 0, elapsed: Duration = .zero) {
+        package init(contacts: Int = 0, failures: Int = 0, remaining: Int = 0, elapsed: Duration = .zero) {
             self.contacts = contacts
             self.failures = failures
-            self.behind = behind
+            self.remaining = remaining
             self.elapsed = elapsed
         }
     }
@@ -101,7 +101,7 @@ package struct ExportContacts: Sendable {
         func flush() async throws(BillingFailure)
     }
 
-    private let lists: AccountLists
+    private let lists: AccountListCache
     private let cache: BillingCache
     private let source: any ContactSource
     private let time: any TimeSource
@@ -109,7 +109,7 @@ package struct ExportContacts: Sendable {
 
     /// - Parameter source: The source behind the cache.
     package init(
-        lists: AccountLists, cache: BillingCache, source: any ContactSource, time: any TimeSource,
+        lists: AccountListCache, cache: BillingCache, source: any ContactSource, time: any TimeSource,
         rules: Rules = Rules()
     ) {
         self.lists = lists
@@ -164,11 +164,11 @@ package struct ExportContacts: Sendable {
 
     fileprivate enum Step: Sendable {
         case listed(Result<AccountList, BillingFailure>)
-        case attempted(ExportWindow.Attempt, began: Moment, ExportWindow.Outcome)
+        case attempted(ExportWindow.Attempt, started: Moment, ExportWindow.Outcome)
         /// The back-off of a lookup has ended.
-        case due(ExportWindow.Repeat)
-        case filled
-        case silence
+        case due(ExportWindow.Retry)
+        case inputArrived
+        case heartbeatDue
     }
 
     /// An export in progress.
@@ -179,9 +179,9 @@ package struct ExportContacts: Sendable {
         var window: ExportWindow
         var random = SystemRandomNumberGenerator()
         var feed: (any AccountFeed)?
-        var isFeedOver = false
-        var isFilling = false
-        var behind = 0
+        var hasInputEnded = false
+        var isWaitingForInput = false
+        var remaining = 0
         var lastEvent: Moment
 
         init(contacts: ExportContacts, export: Export) {
@@ -190,7 +190,7 @@ package struct ExportContacts: Sendable {
             start = contacts.time.now
             lastEvent = start
             window = ExportWindow(
-                attemptsMax: contacts.rules.windowMax, sizeMax: contacts.rules.heldMax,
+                attemptsMax: contacts.rules.windowMax, sizeMax: contacts.rules.bufferedMax,
                 deadline: contacts.rules.accountDeadline, isOrdered: export.options.order == .given)
         }
 
@@ -205,12 +205,13 @@ package struct ExportContacts: Sendable {
             } else {
                 group.addTask { [contacts, export] in .listed(await contacts.accounts(for: export)) }
             }
-            addSilence(to: &group)
+            addHeartbeatTimer(to: &group)
             while true {
                 try await advance(consumer, &group)
-                if isFeedOver, window.isEmpty {
+                if hasInputEnded, window.isEmpty {
                     let summary = Summary(
-                        contacts: window.contacts, failures: window.failures, behind: behind, elapsed: time.now - start)
+                        contacts: window.contacts, failures: window.failures, remaining: remaining,
+                        elapsed: time.now - start)
                     try await consumer.take(.end(summary))
                     return try await consumer.flush()
                 }
@@ -219,26 +220,27 @@ package struct ExportContacts: Sendable {
                 if Task.isCancelled { throw .cancelled }
                 switch step {
                 case .listed(let result):
-                    let feed = ListFeed(try result.get(), after: export.options.after, limit: export.options.limit)
-                    behind = feed.behind
+                    let feed = AccountListFeed(
+                        try result.get(), after: export.options.after, limit: export.options.limit)
+                    remaining = feed.remaining
                     try await begin(with: feed, consumer)
-                case .attempted(let attempt, let began, let outcome):
-                    let lookup = try window.ended(attempt, begun: began, outcome, at: time.now, using: &random)
-                    if let lookup {
+                case .attempted(let attempt, let started, let outcome):
+                    let retry = try window.ended(attempt, startedAt: started, outcome, at: time.now, using: &random)
+                    if let retry {
                         group.addTask { [time] in
-                            try? await time.sleep(until: lookup.due)
-                            return .due(lookup)
+                            try? await time.sleep(until: retry.due)
+                            return .due(retry)
                         }
                     }
-                case .due(let lookup): window.isDue(lookup)
-                case .filled: isFilling = false
-                case .silence:
+                case .due(let retry): window.backOffEnded(retry)
+                case .inputArrived: isWaitingForInput = false
+                case .heartbeatDue:
                     if time.now - lastEvent >= rules.heartbeat {
                         try await consumer.take(
                             .heartbeat(done: window.done, accounts: feed?.count, waiting: waiting))
                         lastEvent = time.now
                     }
-                    addSilence(to: &group)
+                    addHeartbeatTimer(to: &group)
                 }
             }
         }
@@ -246,7 +248,7 @@ package struct ExportContacts: Sendable {
         private mutating func begin(with feed: any AccountFeed, _ consumer: some Consumer) async throws(BillingFailure)
         {
             self.feed = feed
-            try await consumer.take(.begin(accounts: feed.count, after: export.options.after, behind: behind))
+            try await consumer.take(.begin(accounts: feed.count, after: export.options.after, remaining: remaining))
             lastEvent = time.now
         }
 
@@ -254,21 +256,21 @@ package struct ExportContacts: Sendable {
             guard feed != nil else { return .accountList }
             if window.isEmpty { return .input }
             let isRateLimited =
-                window.waitingForBudget > 0 || contacts.source.hasQueuedRequests(under: export.caller.master)
+                window.waitingForPermit > 0 || contacts.source.hasQueuedRequests(under: export.caller.master)
             return isRateLimited ? .rateLimit : .lookup
         }
 
-        private func addSilence(to group: inout TaskGroup<Step>) {
+        private func addHeartbeatTimer(to group: inout TaskGroup<Step>) {
             group.addTask { [time, rules, lastEvent] in
                 try? await time.sleep(until: lastEvent + rules.heartbeat)
-                return .silence
+                return .heartbeatDue
             }
         }
 
         private func start(_ attempt: ExportWindow.Attempt, _ group: inout TaskGroup<Step>) {
             group.addTask { [contacts, export, time] in
-                let began = time.now
-                return .attempted(attempt, began: began, await contacts.lookUp(attempt, for: export))
+                let started = time.now
+                return .attempted(attempt, started: started, await contacts.lookUp(attempt, for: export))
             }
         }
 
@@ -277,44 +279,44 @@ package struct ExportContacts: Sendable {
         private mutating func advance(
             _ consumer: some Consumer, _ group: inout TaskGroup<Step>
         ) async throws(BillingFailure) {
-            try await tell(consumer)
+            try await sendResults(consumer)
             var now = time.now
-            var taken = 0
-            while let attempt = window.beginRepeat() { start(attempt, &group) }
-            while let feed, !isFeedOver, !isFilling, window.hasRoom {
+            var added = 0
+            while let attempt = window.beginRetry() { start(attempt, &group) }
+            while let feed, !hasInputEnded, !isWaitingForInput, window.hasRoom {
                 switch feed.next() {
                 case .account(let account):
                     let position = window.add(.account(account))
                     if let outcome = contacts.cached(account, for: export, at: now) {
-                        window.finished(position, outcome)
+                        window.complete(position, with: outcome)
                     } else {
                         start(window.begin(position, account), &group)
                     }
                 case .malformed(let line, let problem):
-                    window.finished(window.add(.line(line, problem)), .failure(.invalid([])))
-                case .notYet:
-                    isFilling = true
+                    window.complete(window.add(.line(line, problem)), with: .failure(.invalid([])))
+                case .pending:
+                    isWaitingForInput = true
                     group.addTask {
-                        await feed.fill()
-                        return .filled
+                        await feed.waitForMore()
+                        return .inputArrived
                     }
-                case .end: isFeedOver = true
-                case .broken(let failure): throw failure
+                case .end: hasInputEnded = true
+                case .failed(let failure): throw failure
                 }
-                try await tell(consumer)
-                taken += 1
+                try await sendResults(consumer)
+                added += 1
                 // With many cache hits in a row, this loop runs for a long time.
-                if taken.isMultiple(of: 256) {
+                if added.isMultiple(of: 256) {
                     if Task.isCancelled { throw .cancelled }
                     now = time.now
                 }
             }
         }
 
-        private mutating func tell(_ consumer: some Consumer) async throws(BillingFailure) {
-            var hasTold = false
+        private mutating func sendResults(_ consumer: some Consumer) async throws(BillingFailure) {
+            var hasSent = false
             while let (item, outcome) = window.next() {
-                hasTold = true
+                hasSent = true
                 switch (item, outcome) {
                 case (.line(let line, let problem), _): try await consumer.take(.malformed(line: line, problem))
                 case (.account(let account), .failure(let failure)):
@@ -327,14 +329,14 @@ package struct ExportContacts: Sendable {
                     }
                 }
             }
-            if hasTold { lastEvent = time.now }
+            if hasSent { lastEvent = time.now }
         }
     }
 
     private func accounts(for export: Export) async -> Result<AccountList, BillingFailure> {
         // A caller with an allow-list needs no listing.
-        if let own = export.caller.accounts { return .success(own.accounts) }
-        let maxAge = export.options.demand.noCache ? .zero : demand(of: export).maxAge
+        if let allowed = export.caller.accounts { return .success(allowed.accounts) }
+        let maxAge = export.options.directives.noCache ? .zero : directives(of: export).maxAge
         do throws(BillingFailure) {
             return .success(
                 try await lists.accounts(of: export.caller.master, export.options.filter, maxAge: maxAge))
@@ -343,10 +345,10 @@ package struct ExportContacts: Sendable {
         }
     }
 
-    private func demand(of export: Export) -> CacheDirectives {
-        var demand = export.options.demand
-        if let maxAge = export.options.maxAge { demand.maxAge = min(maxAge, demand.maxAge ?? maxAge) }
-        return demand
+    private func directives(of export: Export) -> CacheDirectives {
+        var directives = export.options.directives
+        if let maxAge = export.options.maxAge { directives.maxAge = min(maxAge, directives.maxAge ?? maxAge) }
+        return directives
     }
 
     /// The result of an account if it needs no request to the source.
@@ -356,15 +358,17 @@ package struct ExportContacts: Sendable {
         } catch {
             return .failure(error)
         }
-        return cache.cached(account, under: export.caller.master, demand(of: export), at: now).map { .success($0) }
+        return cache.cached(account, under: export.caller.master, directives: directives(of: export), at: now).map {
+            .success($0)
+        }
     }
 
     private func lookUp(_ attempt: ExportWindow.Attempt, for export: Export) async -> ExportWindow.Outcome {
         do throws(BillingFailure) {
             return .success(
-                try await cache.answer(
-                    attempt.account, under: export.caller.master, for: .bulk(isRetry: attempt.isRetry),
-                    demand(of: export)))
+                try await cache.entry(
+                    of: attempt.account, under: export.caller.master, for: .bulk(isRetry: attempt.isRetry),
+                    directives: directives(of: export)))
         } catch {
             return .failure(error)
         }

@@ -19,11 +19,11 @@ package struct ExportWindow {
     }
 
     /// A lookup to be retried later.
-    package struct Repeat: Sendable {
+    package struct Retry: Sendable {
         package enum Reason: Sendable {
             case failure
             /// The source's rate limit left no permit for it.
-            case budget
+            case rateLimit
             /// The source accepts no requests, so no other account is tried in its place.
             case unavailable
         }
@@ -53,23 +53,23 @@ package struct ExportWindow {
     /// The position of the next result to write, in an ordered export, and of the next account to add.
     private var first = 0
     private var end = 0
-    private var held = 0
+    private var occupied = 0
 
     /// In an unordered export: slots with a result, in order of arrival.
-    private var ready = RingQueue<Int>()
+    private var completed = RingQueue<Int>()
 
     /// Attempts in flight, and lookups that wait until the source accepts requests again.
-    private var running = 0
+    private var inFlight = 0
 
     /// Lookups whose back-off has ended.
-    private var due = RingQueue<Int>()
-    private var share = FailureRate()
+    private var dueRetries = RingQueue<Int>()
+    private var failureRate = FailureRate()
 
     package private(set) var contacts = 0
     package private(set) var failures = 0
 
     /// Lookups that wait because the rate limit left no permit for them.
-    package private(set) var waitingForBudget = 0
+    package private(set) var waitingForPermit = 0
 
     /// - Parameters:
     ///   - attemptsMax: The maximum number of attempts in flight.
@@ -86,21 +86,21 @@ package struct ExportWindow {
     }
 
     var done: Int { contacts + failures }
-    package var isEmpty: Bool { held == 0 }
+    package var isEmpty: Bool { occupied == 0 }
 
     // MARK: Adding accounts
 
     /// Whether another item can be added.
-    package var hasRoom: Bool { running < attemptsMax && held < sizeMax }
+    package var hasRoom: Bool { inFlight < attemptsMax && occupied < sizeMax }
 
     /// Adds an item. Requires `hasRoom`.
     ///
     /// - Returns: Its position.
     package mutating func add(_ item: Item) -> Int {
-        if held == slots.count { grow() }
+        if occupied == slots.count { grow() }
         let position = isOrdered ? end : free.removeLast()
         end += 1
-        held += 1
+        occupied += 1
         slots[index(of: position)] = Slot(item: item)
         return position
     }
@@ -123,16 +123,16 @@ package struct ExportWindow {
 
     /// Starts the first attempt for an account that was added.
     package mutating func begin(_ position: Int, _ account: AccountID) -> Attempt {
-        running += 1
+        inFlight += 1
         return Attempt(position: position, account: account, isRetry: false)
     }
 
     /// Starts the next attempt for an account whose back-off has ended; `nil` if there is none, or no room for it.
-    package mutating func beginRepeat() -> Attempt? {
-        guard running < attemptsMax, let position = due.popFirst(),
+    package mutating func beginRetry() -> Attempt? {
+        guard inFlight < attemptsMax, let position = dueRetries.popFirst(),
             let slot = slots[index(of: position)], case .account(let account) = slot.item
         else { return nil }
-        running += 1
+        inFlight += 1
         return Attempt(position: position, account: account, isRetry: slot.retry.map { $0.failures > 0 } ?? false)
     }
 
@@ -141,50 +141,50 @@ package struct ExportWindow {
     /// - Returns: The retry to schedule; `nil` if the account now has its result.
     /// - Throws: A failure that affects more than one account.
     package mutating func ended(
-        _ attempt: Attempt, begun: Moment, _ outcome: Outcome, at now: Moment,
+        _ attempt: Attempt, startedAt started: Moment, _ outcome: Outcome, at now: Moment,
         using random: inout some RandomNumberGenerator
-    ) throws(BillingFailure) -> Repeat? {
-        running -= 1
+    ) throws(BillingFailure) -> Retry? {
+        inFlight -= 1
         let position = attempt.position
         let isFirst = slots[index(of: position)]?.retry == nil
         guard case .failure(let failure) = outcome, failure.traits.reach != .account else {
-            if isFirst { share.firstAttempt(failed: false) }
-            finished(position, outcome)
+            if isFirst { failureRate.firstAttempt(failed: false) }
+            complete(position, with: outcome)
             return nil
         }
         if failure.traits.reach == .everything { throw failure }
-        if isFirst { share.firstAttempt(failed: true) }
-        var retry = slots[index(of: position)]?.retry ?? BulkRetry(deadline: begun + deadline)
-        let decision = retry.decide(failure, share: share, at: now, using: &random)
+        if isFirst { failureRate.firstAttempt(failed: true) }
+        var retry = slots[index(of: position)]?.retry ?? BulkRetry(deadline: started + deadline)
+        let decision = retry.decide(failure, failureRate: failureRate, at: now, using: &random)
         slots[index(of: position)]?.retry = retry
         switch decision {
-        case .fails:
-            finished(position, outcome)
+        case .giveUp:
+            complete(position, with: outcome)
             return nil
-        case .repeats(let moment):
-            guard case .rateLimited = failure else { return Repeat(position: position, due: moment, reason: .failure) }
-            waitingForBudget += 1
-            return Repeat(position: position, due: moment, reason: .budget)
-        case .pauses(let moment):
-            running += 1
-            return Repeat(position: position, due: moment, reason: .unavailable)
+        case .retry(let moment):
+            guard case .rateLimited = failure else { return Retry(position: position, due: moment, reason: .failure) }
+            waitingForPermit += 1
+            return Retry(position: position, due: moment, reason: .rateLimit)
+        case .pause(let moment):
+            inFlight += 1
+            return Retry(position: position, due: moment, reason: .unavailable)
         }
     }
 
     /// Records that the back-off of a lookup has ended.
-    package mutating func isDue(_ lookup: Repeat) {
-        switch lookup.reason {
+    package mutating func backOffEnded(_ retry: Retry) {
+        switch retry.reason {
         case .failure: break
-        case .budget: waitingForBudget -= 1
-        case .unavailable: running -= 1
+        case .rateLimit: waitingForPermit -= 1
+        case .unavailable: inFlight -= 1
         }
-        due.append(lookup.position)
+        dueRetries.append(retry.position)
     }
 
     /// Records the result of an item.
-    package mutating func finished(_ position: Int, _ outcome: Outcome) {
+    package mutating func complete(_ position: Int, with outcome: Outcome) {
         slots[index(of: position)]?.outcome = outcome
-        if !isOrdered { ready.append(position) }
+        if !isOrdered { completed.append(position) }
     }
 
     // MARK: Results
@@ -195,13 +195,13 @@ package struct ExportWindow {
         if isOrdered {
             index = first % slots.count
         } else {
-            guard let arrived = ready.popFirst() else { return nil }
+            guard let arrived = completed.popFirst() else { return nil }
             index = arrived
         }
         guard let slot = slots[index], let outcome = slot.outcome else { return nil }
         slots[index] = nil
         if isOrdered { first += 1 } else { free.append(index) }
-        held -= 1
+        occupied -= 1
         switch outcome {
         case .success(let entry) where entry.failure == nil: contacts += 1
         case .success, .failure: failures += 1

@@ -10,10 +10,10 @@ package struct LookUpContact: Sendable {
     ///
     /// - Throws: `scopeMissing`; `accountNotFound`, also for an account outside the caller's allow-list.
     package func cached(
-        _ account: AccountID, for caller: Caller, _ demand: CacheDirectives = .none, at now: Moment
+        _ account: AccountID, for caller: Caller, directives: CacheDirectives = .none, at now: Moment
     ) throws(BillingFailure) -> CacheEntry? {
         try Self.check(account, caller)
-        return cache.cached(account, under: caller.master, demand, at: now)
+        return cache.cached(account, under: caller.master, directives: directives, at: now)
     }
 
     /// The cached billing contact of an account, or the source's.
@@ -23,11 +23,12 @@ package struct LookUpContact: Sendable {
     ///   errors of `ContactSource`. An account that pays for itself or does not exist is returned as an entry with a
     ///   failure.
     package func callAsFunction(
-        _ account: AccountID, for caller: Caller, queueTimeout: Duration? = nil, _ demand: CacheDirectives = .none
+        _ account: AccountID, for caller: Caller, queueTimeout: Duration? = nil, directives: CacheDirectives = .none
     ) async throws(BillingFailure) -> CacheEntry {
         try Self.check(account, caller)
-        return try await cache.answer(
-            account, under: caller.master, for: .interactive(for: caller.name, queueTimeout: queueTimeout), demand)
+        return try await cache.entry(
+            of: account, under: caller.master, for: .interactive(for: caller.name, queueTimeout: queueTimeout),
+            directives: directives)
     }
 
     private static func check(_ account: AccountID, _ caller: Caller) throws(BillingFailure) {

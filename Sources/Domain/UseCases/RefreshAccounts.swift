@@ -16,18 +16,18 @@ package final class RefreshAccounts: Sendable {
     }
 
     /// Lookups in flight at a time: enough to use a rate of tens per second, and done soon when other requests arrive.
-    private static let batch = 8
+    private static let batchSize = 8
 
     /// How long one account is retried. After that it is looked up again in the next round.
     private static let accountDeadline = Duration.seconds(30)
 
     /// Accounts that wait for a retry. At this number no further accounts are looked up.
-    private static let repeatsMax = 256
+    private static let retriesMax = 256
 
     /// How often to check whether other requests still wait.
-    private static let look = Duration.milliseconds(100)
+    private static let pollInterval = Duration.milliseconds(100)
 
-    private let lists: AccountLists
+    private let lists: AccountListCache
     private let cache: BillingCache
     private let source: any ContactSource
     private let time: any TimeSource
@@ -37,7 +37,8 @@ package final class RefreshAccounts: Sendable {
     /// - Parameter interval: From the start of one round to the start of the next. Answers older than half of it are
     ///   refreshed.
     package init(
-        lists: AccountLists, cache: BillingCache, source: any ContactSource, time: any TimeSource, interval: Duration
+        lists: AccountListCache, cache: BillingCache, source: any ContactSource, time: any TimeSource,
+        interval: Duration
     ) {
         self.lists = lists
         self.cache = cache
@@ -72,22 +73,22 @@ package final class RefreshAccounts: Sendable {
             return
         }
         state.withLock { $0.accounts += list.count }
-        var demand = CacheDirectives()
-        demand.maxAge = interval / 2
+        var directives = CacheDirectives()
+        directives.maxAge = interval / 2
         var index = 0
-        var repeats: [Lookup] = []
-        var share = FailureRate()
+        var retries: [Lookup] = []
+        var failureRate = FailureRate()
         while !Task.isCancelled {
             var batch: [Lookup] = []
             var fresh = 0
             let now = time.now
-            while batch.count < Self.batch, let due = repeats.firstIndex(where: { $0.next <= now }) {
-                batch.append(repeats.remove(at: due))
+            while batch.count < Self.batchSize, let due = retries.firstIndex(where: { $0.next <= now }) {
+                batch.append(retries.remove(at: due))
             }
-            while index < list.count, repeats.count < Self.repeatsMax, batch.count < Self.batch, fresh < 1000 {
+            while index < list.count, retries.count < Self.retriesMax, batch.count < Self.batchSize, fresh < 1000 {
                 let account = list[index]
-                if cache.cached(account, under: master, demand, at: now) == nil {
-                    batch.append(Lookup(account: account, began: now, deadline: Self.accountDeadline))
+                if cache.cached(account, under: master, directives: directives, at: now) == nil {
+                    batch.append(Lookup(account: account, started: now, deadline: Self.accountDeadline))
                 } else {
                     fresh += 1
                 }
@@ -95,26 +96,26 @@ package final class RefreshAccounts: Sendable {
             }
             state.withLock { $0.done += fresh }
             if batch.isEmpty, fresh == 0 {
-                guard let next = repeats.lazy.map(\.next).min() else { return }
+                guard let next = retries.lazy.map(\.next).min() else { return }
                 try? await time.sleep(until: next)
                 continue
             }
             while source.hasQueuedRequests(under: master), !Task.isCancelled {
-                try? await time.sleep(until: time.now + Self.look)
+                try? await time.sleep(until: time.now + Self.pollInterval)
             }
             var random = SystemRandomNumberGenerator()
-            var goesOn = true
-            for (lookup, failure) in await ask(batch, master, demand) {
-                if lookup.retry.failures == 0 { share.firstAttempt(failed: failure?.traits.reach == .moment) }
+            var canContinue = true
+            for (lookup, failure) in await lookUp(batch, master, directives) {
+                if lookup.retry.failures == 0 { failureRate.firstAttempt(failed: failure?.traits.reach == .moment) }
                 if let failure {
-                    if failure.traits.reach == .everything { goesOn = false }
+                    if failure.traits.reach == .everything { canContinue = false }
                     var lookup = lookup
-                    switch lookup.retry.decide(failure, share: share, at: time.now, using: &random) {
-                    case .repeats(let moment), .pauses(let moment):
+                    switch lookup.retry.decide(failure, failureRate: failureRate, at: time.now, using: &random) {
+                    case .retry(let moment), .pause(let moment):
                         lookup.next = moment
-                        repeats.append(lookup)
+                        retries.append(lookup)
                         continue
-                    case .fails: break
+                    case .giveUp: break
                     }
                 }
                 state.withLock { progress in
@@ -122,7 +123,7 @@ package final class RefreshAccounts: Sendable {
                     if failure != nil { progress.failures += 1 }
                 }
             }
-            guard goesOn else { return }
+            guard canContinue else { return }
         }
     }
 
@@ -133,23 +134,24 @@ package final class RefreshAccounts: Sendable {
         /// When the next attempt is due.
         var next: Moment
 
-        init(account: AccountID, began: Moment, deadline: Duration) {
+        init(account: AccountID, started: Moment, deadline: Duration) {
             self.account = account
-            retry = BulkRetry(deadline: began + deadline)
-            next = began
+            retry = BulkRetry(deadline: started + deadline)
+            next = started
         }
     }
 
     /// Makes one attempt for each lookup.
-    private func ask(
-        _ lookups: [Lookup], _ master: Name?, _ demand: CacheDirectives
+    private func lookUp(
+        _ lookups: [Lookup], _ master: Name?, _ directives: CacheDirectives
     ) async -> [(Lookup, BillingFailure?)] {
         await withTaskGroup(of: (Lookup, BillingFailure?).self) { group in
             for lookup in lookups {
                 group.addTask { [cache] in
                     let purpose = Purpose.bulk(isRetry: lookup.retry.failures > 0)
                     do throws(BillingFailure) {
-                        _ = try await cache.answer(lookup.account, under: master, for: purpose, demand)
+                        _ = try await cache.entry(
+                            of: lookup.account, under: master, for: purpose, directives: directives)
                         return (lookup, nil)
                     } catch {
                         return (lookup, error)

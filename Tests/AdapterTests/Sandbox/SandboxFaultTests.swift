@@ -39,7 +39,7 @@ struct SandboxFaultTests {
     ) async throws {
         var configuration = SandboxConfiguration(apps: [TestZoom.app], accounts: 10)
         configuration.faults = [fault]
-        let clock = HurriedClock()
+        let clock = AutoAdvancingClock()
         let sandbox = SandboxZoom(configuration: configuration, time: clock)
         try await withServer(sandbox) { server in
             try await TestZoom.with(

@@ -39,7 +39,7 @@ final class FakeCallers: CallerDirectory {
             return state.lastWaiter
         }
         let isOver = { @Sendable (callers: FakeCallers) in
-            !(callers.caller(for: credential)?.mayGoOnExporting(since: caller) ?? false)
+            !(callers.caller(for: credential)?.mayContinueExport(startedAs: caller) ?? false)
         }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in

@@ -188,7 +188,7 @@ struct TestService {
         let router = Router(
             lookUpContact: LookUpContact(cache: cache),
             exportContacts: ExportContacts(
-                lists: AccountLists(directory: source, time: time), cache: cache, source: source, time: time),
+                lists: AccountListCache(directory: source, time: time), cache: cache, source: source, time: time),
             callers: callers, audit: AuditLog(logger: audit),
             accessLog: AccessLog(share: 1, logger: .silent, metrics: .none), time: time, logger: .silent)
         let server = try await HTTPServer(

@@ -51,7 +51,8 @@ private final class ScriptedZoom: Sendable {
     }
 
     func with(
-        retryTime: Duration = .zero, time: any TimeSource = HurriedClock(), _ test: (ZoomMasters) async throws -> Void
+        retryTime: Duration = .zero, time: any TimeSource = AutoAdvancingClock(),
+        _ test: (ZoomMasters) async throws -> Void
     ) async throws {
         try await withServer(handler) { server in
             try await TestZoom.with(
@@ -265,7 +266,7 @@ struct ZoomTokenLimitTests {
 
     @Test("a call with enough retry time waits for Retry-After and succeeds")
     func waits() async throws {
-        let clock = HurriedClock()
+        let clock = AutoAdvancingClock()
         let zoom = ScriptedZoom(token: {
             $0 == 0 ? response(429, "{}", [(.retryAfter, "7")]) : response(200, #"{"access_token":"t"}"#)
         })

@@ -47,10 +47,10 @@ struct ZoomRetryTests {
 
     private static func with(
         _ answers: [HTTPResponse], retryTime: Duration = .seconds(15),
-        _ test: (ZoomMasters, Zoom, HurriedClock) async throws -> Void
+        _ test: (ZoomMasters, Zoom, AutoAdvancingClock) async throws -> Void
     ) async throws {
         let zoom = Zoom(answers)
-        let clock = HurriedClock()
+        let clock = AutoAdvancingClock()
         try await withServer(zoom.handler) { server in
             try await TestZoom.with(
                 server, [.test(server)], FakeCredentials([.test()]), retryTime: retryTime, time: clock

@@ -17,13 +17,13 @@ struct BillingCacheTests {
         rules.staleWhileRevalidate = .seconds(10)
         rules.staleIfError = .seconds(1000)
         change(&rules)
-        return Cache(source: source, time: clock, rules: rules, parts: 1) { FakeAnswer($0) }
+        return Cache(source: source, time: clock, rules: rules, parts: 1) { FakeResponse($0) }
     }
 
     private func get(
-        _ cache: Cache, _ demand: CacheDirectives = .none, for purpose: Purpose = .interactive
+        _ cache: Cache, _ directives: CacheDirectives = .none, for purpose: Purpose = .interactive
     ) async throws(BillingFailure) -> CacheEntry {
-        try await cache.answer(a, under: nil, for: purpose, demand)
+        try await cache.entry(of: a, under: nil, for: purpose, directives: directives)
     }
 
     @Test("Cached billing: one request to the source in the lifetime of an answer, for months")
@@ -45,7 +45,7 @@ struct BillingCacheTests {
 
     /// Returns when no request is in flight.
     private func settle(_ cache: Cache) async throws {
-        while cache.isAsking {
+        while cache.isFetching {
             try Task.checkCancellation()
             await Task.yield()
         }
@@ -57,8 +57,8 @@ struct BillingCacheTests {
         let cache = cache(source) { $0.jitter = 0.1 }
         var lifetimes: Set<Duration> = []
         for number in 0..<50 {
-            let entry = try await cache.answer(
-                AccountID(literal: "\(number)"), under: nil, for: .interactive, .none)
+            let entry = try await cache.entry(
+                of: AccountID(literal: "\(number)"), under: nil, for: .interactive, directives: .none)
             lifetimes.insert(entry.fake.lifetime)
             #expect(entry.fake.lifetime > .seconds(89.9) && entry.fake.lifetime <= .seconds(100))
         }
@@ -79,11 +79,11 @@ struct BillingCacheTests {
         let cache = cache(source)
         _ = try await get(cache)
         clock.advance(by: .seconds(105))
-        for _ in 0..<5 { #expect(try await get(cache).fake.place == 0) }
+        for _ in 0..<5 { #expect(try await get(cache).fake.number == 0) }
         try await settle(cache)
         #expect(source.calls.count == 2)
-        #expect(try await get(cache).fake.place == 1)
-        #expect(cache.counts.renewed == 1 && cache.counts.stale == 5)
+        #expect(try await get(cache).fake.number == 1)
+        #expect(cache.counts.revalidations == 1 && cache.counts.stale == 5)
     }
 
     @Test("Cached billing: refresh-ahead revalidates answers in demand only")
@@ -100,11 +100,11 @@ struct BillingCacheTests {
         try await settle(cache)
         #expect(source.calls.count == 2)
         clock.advance(by: .seconds(50))
-        #expect(try await get(cache).fake.place == 1)
+        #expect(try await get(cache).fake.number == 1)
     }
 
     @Test("Cached billing: a failed revalidation is not retried at once")
-    func failedRenewal() async throws {
+    func failedRevalidation() async throws {
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             if attempt > 1 { throw .sourceFailed }
             return .masterPays(.sample(account))
@@ -137,21 +137,21 @@ struct BillingCacheTests {
             let cache = cache(source)
             _ = try await get(cache)
             clock.advance(by: .seconds(105))
-            var demand = CacheDirectives()
-            demand.maxAge = .seconds(10)
-            let job = Task { try await get(cache, demand, for: .bulk) }
+            var directives = CacheDirectives()
+            directives.maxAge = .seconds(10)
+            let job = Task { try await get(cache, directives, for: .bulk) }
             while source.calls.count < 2 { await Task.yield() }
             // Stale: would be revalidated, but a request is in flight.
-            #expect(try await get(cache).fake.place == 0)
+            #expect(try await get(cache).fake.number == 0)
             release.fire()
             _ = await job.result
             try await settle(cache)
             #expect(source.calls.count == 2)
-            #expect(try await get(cache).fake.place == 0)
+            #expect(try await get(cache).fake.number == 0)
             try await settle(cache)
             #expect(source.calls.count == 3)
-            #expect(try await get(cache).fake.place == 1)
-            #expect(cache.counts.renewed == 1)
+            #expect(try await get(cache).fake.number == 1)
+            #expect(cache.counts.revalidations == 1)
         }
     }
 
@@ -159,7 +159,7 @@ struct BillingCacheTests {
     func boundedRevalidations() async throws {
         let release = Signal()
         let purposes = Mutex<[Purpose]>([])
-        let source = PurposefulSource { purpose in
+        let source = PurposeReportingSource { purpose in
             purposes.withLock { $0.append(purpose) }
             if purpose.priority == .background { try? await release.wait() }
         }
@@ -167,21 +167,23 @@ struct BillingCacheTests {
         rules.jitter = 0
         rules.ttl = .seconds(100)
         rules.revalidationsMax = 3
-        let cache = Cache(source: source, time: clock, rules: rules, parts: 1) { FakeAnswer($0) }
+        let cache = Cache(source: source, time: clock, rules: rules, parts: 1) { FakeResponse($0) }
         let accounts = (0..<10).map { AccountID(literal: "\($0)") }
-        for account in accounts { _ = try await cache.answer(account, under: nil, for: .bulk, .none) }
+        for account in accounts { _ = try await cache.entry(of: account, under: nil, for: .bulk, directives: .none) }
         clock.advance(by: .seconds(105))
         for _ in 0..<2 {
-            for account in accounts { #expect(cache.cached(account, under: nil, .none, at: clock.now) != nil) }
+            for account in accounts {
+                #expect(cache.cached(account, under: nil, directives: .none, at: clock.now) != nil)
+            }
         }
         while purposes.withLock({ $0.count }) < 13 { await Task.yield() }
         #expect(purposes.withLock { $0[10...].allSatisfy { $0 == .background(queueTimeout: .seconds(10)) } })
-        #expect(cache.counts.renewed == 3)
+        #expect(cache.counts.revalidations == 3)
         release.fire()
         try await settle(cache)
         // The others are revalidated as soon as there is room.
-        while cache.counts.renewed < 10 {
-            for account in accounts { _ = cache.cached(account, under: nil, .none, at: clock.now) }
+        while cache.counts.revalidations < 10 {
+            for account in accounts { _ = cache.cached(account, under: nil, directives: .none, at: clock.now) }
             await Task.yield()
         }
         try await settle(cache)
@@ -191,7 +193,7 @@ struct BillingCacheTests {
     @Test("Cached billing: a job that joins a revalidation in flight raises it to its own priority")
     func raisedRevalidation() async throws {
         let purposes = Mutex<[Purpose]>([])
-        let source = PurposefulSource { purpose in
+        let source = PurposeReportingSource { purpose in
             purposes.withLock { $0.append(purpose) }
             guard purpose.priority == .background else { return }
             while !Task.isCancelled { await Task.yield() }
@@ -199,14 +201,14 @@ struct BillingCacheTests {
         var rules = CacheRules()
         rules.jitter = 0
         rules.ttl = .seconds(100)
-        let cache = Cache(source: source, time: clock, rules: rules, parts: 1) { FakeAnswer($0) }
+        let cache = Cache(source: source, time: clock, rules: rules, parts: 1) { FakeResponse($0) }
         _ = try await get(cache)
         clock.advance(by: .seconds(105))
         _ = try await get(cache)
         while purposes.withLock({ $0.count }) < 2 { await Task.yield() }
-        var demand = CacheDirectives()
-        demand.maxAge = .seconds(10)
-        #expect(try await get(cache, demand, for: .bulk).age(at: clock.now) == .zero)
+        var directives = CacheDirectives()
+        directives.maxAge = .seconds(10)
+        #expect(try await get(cache, directives, for: .bulk).age(at: clock.now) == .zero)
         #expect(purposes.withLock { $0.map(\.priority) } == [.interactive, .background, .bulk])
     }
 
@@ -217,7 +219,7 @@ struct BillingCacheTests {
             (.dailyQuotaSpent(retryAfter: .seconds(1)), true), (.sourceUnavailable(retryAfter: .seconds(1)), true),
             (.credentialsRefused, false), (.permissionMissing(anyOf: []), false), (.cancelled, false),
         ])
-    func staleIfError(failure: BillingFailure, standsIn: Bool) async throws {
+    func staleIfError(failure: BillingFailure, servesStale: Bool) async throws {
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             if attempt > 1 { throw failure }
             return .masterPays(.sample(account))
@@ -225,9 +227,9 @@ struct BillingCacheTests {
         let cache = cache(source)
         _ = try await get(cache)
         clock.advance(by: .seconds(1099))
-        if standsIn {
-            #expect(try await get(cache).fake.place == 0)
-            #expect(cache.counts.stoodIn == 1)
+        if servesStale {
+            #expect(try await get(cache).fake.number == 0)
+            #expect(cache.counts.staleIfError == 1)
         } else {
             await #expect(throws: failure) { try await get(cache) }
         }
@@ -252,15 +254,15 @@ struct BillingCacheTests {
     }
 
     @Test("Cached billing: only-if-cached sends no request to the source")
-    func onlyKept() async throws {
+    func onlyIfCached() async throws {
         let source = FakeSource()
         let cache = cache(source)
-        var demand = CacheDirectives()
-        demand.onlyIfCached = true
-        await #expect(throws: BillingFailure.notCached) { try await get(cache, demand) }
+        var directives = CacheDirectives()
+        directives.onlyIfCached = true
+        await #expect(throws: BillingFailure.notCached) { try await get(cache, directives) }
         #expect(source.calls.isEmpty)
         _ = try await get(cache)
-        #expect(try await get(cache, demand).fake.place == 0)
+        #expect(try await get(cache, directives).fake.number == 0)
     }
 
     @Test("Cached billing: removing all answers also drops the answers of requests in flight")
@@ -332,16 +334,16 @@ struct BillingCacheTests {
     }
 
     @Test("Cached billing: an interactive request restarts a job's request in flight, and both get the answer")
-    func overtaken() async throws {
+    func restarted() async throws {
         let purposes = Mutex<[Purpose]>([])
-        let source = PurposefulSource { purpose in
+        let source = PurposeReportingSource { purpose in
             purposes.withLock { $0.append(purpose) }
             guard purpose.priority == .bulk else { return }
             while !Task.isCancelled { await Task.yield() }
         }
         var rules = CacheRules()
         rules.jitter = 0
-        let cache = Cache(source: source, time: clock, rules: rules, parts: 1) { FakeAnswer($0) }
+        let cache = Cache(source: source, time: clock, rules: rules, parts: 1) { FakeResponse($0) }
         let job = Task { try await get(cache, for: .bulk) }
         while purposes.withLock({ $0.isEmpty }) {
             try Task.checkCancellation()
@@ -365,9 +367,9 @@ struct BillingCacheTests {
             try Task.checkCancellation()
             await Task.yield()
         }
-        var demand = CacheDirectives()
-        demand.noCache = true
-        _ = try await get(cache, demand)
+        var directives = CacheDirectives()
+        directives.noCache = true
+        _ = try await get(cache, directives)
         #expect(source.calls.count == 2)
         cache.removeAll()
         _ = try await get(cache, for: .interactive(for: nil, queueTimeout: .zero))
@@ -428,40 +430,41 @@ struct BillingCacheTests {
             case 3..<8: clock.advance(by: .seconds(Int.random(in: 0..<60, using: &random)))
             case 8: clock.advance(by: .seconds(Int.random(in: 0..<1500, using: &random)))
             default:
-                var demand = CacheDirectives()
+                var directives = CacheDirectives()
                 switch Int.random(in: 0..<8, using: &random) {
-                case 0: demand.noCache = true
-                case 1: demand.maxAge = .seconds(Int.random(in: 0..<150, using: &random))
-                case 2: demand.onlyIfCached = true
+                case 0: directives.noCache = true
+                case 1: directives.maxAge = .seconds(Int.random(in: 0..<150, using: &random))
+                case 2: directives.onlyIfCached = true
                 default: break
                 }
-                try await check(account, demand)
+                try await check(account, directives)
             }
         }
-        func check(_ account: AccountID, _ demand: CacheDirectives) async throws {
+        func check(_ account: AccountID, _ directives: CacheDirectives) async throws {
             let now = clock.now
             let known = model[account]
             let age = known.map { now - $0.obtained }
             let lifetime = known.map { $0.isFailure ? Duration.seconds(30) : .seconds(100) }
-            var (isGood, isFallback) = (false, false)
-            if let age, let lifetime, !demand.noCache, age <= demand.maxAge ?? age {
-                isGood = age < lifetime
-                isFallback = age - lifetime < .seconds(1000)
+            var (isFresh, isStaleIfError) = (false, false)
+            if let age, let lifetime, !directives.noCache, age <= directives.maxAge ?? age {
+                isFresh = age < lifetime
+                isStaleIfError = age - lifetime < .seconds(1000)
             }
             let before = source.calls.count
             let outcome: Result<CacheEntry, BillingFailure>
             do throws(BillingFailure) {
-                outcome = .success(try await cache.answer(account, under: nil, for: .interactive, demand))
+                outcome = .success(
+                    try await cache.entry(of: account, under: nil, for: .interactive, directives: directives))
             } catch {
                 outcome = .failure(error)
             }
             let asked = source.calls.count - before
-            #expect(asked == (isGood || demand.onlyIfCached ? 0 : 1))
+            #expect(asked == (isFresh || directives.onlyIfCached ? 0 : 1))
             switch outcome {
             case .success(let entry):
-                #expect(isGood || !demand.onlyIfCached)
-                if isGood || isFailing.withLock({ $0 }) {
-                    #expect(isGood || isFallback)
+                #expect(isFresh || !directives.onlyIfCached)
+                if isFresh || isFailing.withLock({ $0 }) {
+                    #expect(isFresh || isStaleIfError)
                     #expect(entry.age(at: now) == age)
                 } else {
                     #expect(entry.age(at: now) == .zero)
@@ -469,9 +472,9 @@ struct BillingCacheTests {
                     #expect((entry.failure != nil) == isGone)
                     model[account] = Known(obtained: now, isFailure: isGone)
                 }
-            case .failure(.notCached): #expect(demand.onlyIfCached && !isGood)
+            case .failure(.notCached): #expect(directives.onlyIfCached && !isFresh)
             case .failure(let failure):
-                #expect(failure == .sourceFailed && isFailing.withLock { $0 } && !isGood && !isFallback)
+                #expect(failure == .sourceFailed && isFailing.withLock { $0 } && !isFresh && !isStaleIfError)
             }
         }
     }
@@ -479,12 +482,12 @@ struct BillingCacheTests {
     // MARK: Eviction
 
     @Test("Cached billing: the size is limited, and answers in demand survive an export of all accounts")
-    func room() async throws {
+    func eviction() async throws {
         let source = FakeSource()
         let cache = cache(source) { $0.bytesMax = 200 * 600 }
         let popular = (0..<50).map { AccountID(literal: "popular-\($0)") }
         func ask(_ account: AccountID) async throws {
-            _ = try await cache.answer(account, under: nil, for: .interactive, .none)
+            _ = try await cache.entry(of: account, under: nil, for: .interactive, directives: .none)
         }
         for _ in 0..<3 { for account in popular { try await ask(account) } }
         for number in 0..<5000 {
@@ -500,7 +503,7 @@ struct BillingCacheTests {
 }
 
 /// A source that reports the purpose of each request.
-private final class PurposefulSource: ContactSource {
+private final class PurposeReportingSource: ContactSource {
     private let ask: @Sendable (Purpose) async -> Void
 
     init(_ ask: @escaping @Sendable (Purpose) async -> Void) {

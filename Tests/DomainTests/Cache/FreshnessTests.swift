@@ -3,13 +3,13 @@ import Testing
 
 @Suite("Freshness of cached answers")
 struct FreshnessTests {
-    private static func demand(_ change: (inout CacheDirectives) -> Void) -> CacheDirectives {
-        var demand = CacheDirectives()
-        change(&demand)
-        return demand
+    private static func directives(_ change: (inout CacheDirectives) -> Void) -> CacheDirectives {
+        var directives = CacheDirectives()
+        change(&directives)
+        return directives
     }
 
-    private static let anyAge = demand { $0.maxStale = .seconds(1_000_000) }
+    private static let anyAge = directives { $0.maxStale = .seconds(1_000_000) }
 
     @Test(
         "The freshness of a cached answer follows from its age and the cache directives",
@@ -19,24 +19,29 @@ struct FreshnessTests {
             (0, .none, .fresh), (79, .none, .fresh), (80, .none, .refreshAhead), (99, .none, .refreshAhead),
             (100, .none, .stale),
             (109, .none, .stale), (110, .none, .staleIfError), (1099, .none, .staleIfError), (1100, .none, .expired),
-            (0, demand { $0.noCache = true }, .expired), (99, demand { $0.noCache = true }, .expired),
-            (30, demand { $0.maxAge = .seconds(30) }, .fresh), (31, demand { $0.maxAge = .seconds(30) }, .expired),
-            (105, demand { $0.maxAge = .seconds(200) }, .stale), (201, demand { $0.maxAge = .seconds(200) }, .expired),
-            (0, demand { $0.maxAge = .zero }, .fresh), (1, demand { $0.maxAge = .zero }, .expired),
+            (0, directives { $0.noCache = true }, .expired), (99, directives { $0.noCache = true }, .expired),
+            (30, directives { $0.maxAge = .seconds(30) }, .fresh),
+            (31, directives { $0.maxAge = .seconds(30) }, .expired),
+            (105, directives { $0.maxAge = .seconds(200) }, .stale),
+            (201, directives { $0.maxAge = .seconds(200) }, .expired),
+            (0, directives { $0.maxAge = .zero }, .fresh), (1, directives { $0.maxAge = .zero }, .expired),
             // max-stale replaces the limits of the rules.
-            (150, demand { $0.maxStale = .seconds(50) }, .stale),
-            (151, demand { $0.maxStale = .seconds(50) }, .expired),
-            (105, demand { $0.maxStale = .seconds(1) }, .expired), (90_000, anyAge, .stale),
-            (60, demand { $0.minFresh = .seconds(40) }, .fresh), (61, demand { $0.minFresh = .seconds(40) }, .expired),
-            (99, demand { $0.minFresh = .zero }, .refreshAhead), (100, demand { $0.minFresh = .zero }, .expired),
-            (500, demand { $0.minFresh = .zero }, .expired),
-            (50, demand { $0.onlyIfCached = true }, .fresh), (500, demand { $0.onlyIfCached = true }, .staleIfError),
+            (150, directives { $0.maxStale = .seconds(50) }, .stale),
+            (151, directives { $0.maxStale = .seconds(50) }, .expired),
+            (105, directives { $0.maxStale = .seconds(1) }, .expired), (90_000, anyAge, .stale),
+            (60, directives { $0.minFresh = .seconds(40) }, .fresh),
+            (61, directives { $0.minFresh = .seconds(40) }, .expired),
+            (99, directives { $0.minFresh = .zero }, .refreshAhead),
+            (100, directives { $0.minFresh = .zero }, .expired),
+            (500, directives { $0.minFresh = .zero }, .expired),
+            (50, directives { $0.onlyIfCached = true }, .fresh),
+            (500, directives { $0.onlyIfCached = true }, .staleIfError),
         ] as [(Int, CacheDirectives, Freshness)])
-    func table(age: Int, demand: CacheDirectives, freshness: Freshness) {
+    func table(age: Int, directives: CacheDirectives, freshness: Freshness) {
         var rules = CacheRules()
         rules.staleWhileRevalidate = .seconds(10)
         rules.staleIfError = .seconds(1000)
         #expect(
-            Freshness(age: .seconds(age), lifetime: .seconds(100), rules: rules, demand: demand) == freshness)
+            Freshness(age: .seconds(age), lifetime: .seconds(100), rules: rules, directives: directives) == freshness)
     }
 }

@@ -10,8 +10,8 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
         var purposes: [Purpose] = []
         var masters: [Name?] = []
         var attempts: [AccountID: Int] = [:]
-        var underWay = 0
-        var underWayMost = 0
+        var inFlight = 0
+        var inFlightMax = 0
     }
 
     private let state = Mutex(State())
@@ -43,7 +43,7 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
     package var masters: [Name?] { state.withLock { $0.masters } }
 
     /// The maximum number of lookups in flight.
-    package var underWayMost: Int { state.withLock { $0.underWayMost } }
+    package var inFlightMax: Int { state.withLock { $0.inFlightMax } }
 
     package func billing(
         of account: AccountID, under master: Name?, for purpose: Purpose
@@ -53,11 +53,11 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
             state.purposes.append(purpose)
             state.masters.append(master)
             state.attempts[account, default: 0] += 1
-            state.underWay += 1
-            state.underWayMost = max(state.underWayMost, state.underWay)
+            state.inFlight += 1
+            state.inFlightMax = max(state.inFlightMax, state.inFlight)
             return state.attempts[account, default: 0]
         }
-        defer { state.withLock { $0.underWay -= 1 } }
+        defer { state.withLock { $0.inFlight -= 1 } }
         return try await answer(account, attempt)
     }
 
@@ -118,7 +118,7 @@ extension ContactSource where Self: SubAccountDirectory {
 
     /// Lists the accounts of the only master account, in order.
     package func subAccounts() async throws(BillingFailure) -> [AccountID] {
-        let lists = AccountLists(directory: self, time: HurriedClock())
+        let lists = AccountListCache(directory: self, time: AutoAdvancingClock())
         let list = try await lists.accounts(of: nil, .all, maxAge: .zero)
         return (0..<list.count).map { list[$0] }
     }

@@ -45,13 +45,13 @@ struct RetryTests {
     }
 
     @Test("A retry budget permits one retry for ten requests, and a few more after a quiet time")
-    func allowance() {
-        var allowance = RetryBudget()
+    func budget() {
+        var budget = RetryBudget()
         var again = 0
         for _ in 0..<1000 {
-            allowance.asked()
+            budget.asked()
             // Every request fails, and would be retried three times.
-            for _ in 0..<3 where allowance.take() { again += 1 }
+            for _ in 0..<3 where budget.take() { again += 1 }
         }
         #expect(again >= 100 && again <= 110)
     }
@@ -73,9 +73,9 @@ struct BulkRetryTests {
         while true {
             now = now + each
             count += 1
-            switch retry.decide(failure, share: FailureRate(share), at: now, using: &random) {
-            case .fails: return (count, waits, now)
-            case .repeats(let next), .pauses(let next):
+            switch retry.decide(failure, failureRate: FailureRate(share), at: now, using: &random) {
+            case .giveUp: return (count, waits, now)
+            case .retry(let next), .pause(let next):
                 waits.append(next - now)
                 now = next
             }
@@ -148,23 +148,23 @@ struct CircuitTests {
     private static func moment(_ seconds: Double) -> Moment { Moment(sinceOrigin: .seconds(seconds)) }
 
     /// A circuit breaker that has just opened.
-    private static func open(at seconds: Double = 0) -> Circuit {
-        var circuit = Circuit()
+    private static func open(at seconds: Double = 0) -> CircuitBreaker {
+        var circuit = CircuitBreaker()
         for _ in 0..<20 { circuit.ended(.failed, at: moment(seconds)) }
         return circuit
     }
 
     @Test("A circuit breaker opens after twenty failures in a row, for five seconds")
     func opens() {
-        var circuit = Circuit()
+        var circuit = CircuitBreaker()
         for _ in 0..<19 { circuit.ended(.failed, at: Self.moment(0)) }
         circuit.ended(.answered, at: Self.moment(0))
         for _ in 0..<19 {
-            #expect(circuit.enter(at: Self.moment(0)) == .goes)
+            #expect(circuit.enter(at: Self.moment(0)) == .admitted)
             circuit.ended(.failed, at: Self.moment(0))
         }
         circuit.ended(.unknown, at: Self.moment(0))
-        #expect(circuit.isClosed && circuit.enter(at: Self.moment(0)) == .goes)
+        #expect(circuit.isClosed && circuit.enter(at: Self.moment(0)) == .admitted)
         circuit.ended(.failed, at: Self.moment(0))
         #expect(!circuit.isClosed && circuit.enter(at: Self.moment(2)) == .refused(retryAfter: .seconds(3)))
     }
@@ -175,10 +175,10 @@ struct CircuitTests {
         arguments: [1, 2, 3] as [UInt64])
     func randomFailures(seed: UInt64) {
         var random = SeededRandom(seed: seed)
-        var circuit = Circuit()
+        var circuit = CircuitBreaker()
         for call in 0..<20_000 {
             let now = Self.moment(Double(call) / 60)
-            #expect(circuit.enter(at: now) == .goes)
+            #expect(circuit.enter(at: now) == .admitted)
             circuit.ended(Bool.random(using: &random) ? .failed : .answered, at: now)
         }
     }
@@ -188,25 +188,25 @@ struct CircuitTests {
         var circuit = Self.open()
         var now = 5.0
         for wait in [10.0, 20, 40, 60, 60] {
-            #expect(circuit.enter(at: Self.moment(now)) == .goes)
+            #expect(circuit.enter(at: Self.moment(now)) == .admitted)
             #expect(circuit.enter(at: Self.moment(now)) == .refused(retryAfter: .seconds(1)))
             circuit.ended(.failed, at: Self.moment(now))
             #expect(circuit.enter(at: Self.moment(now)) == .refused(retryAfter: .seconds(wait)))
             now += wait
         }
-        #expect(circuit.enter(at: Self.moment(now)) == .goes)
+        #expect(circuit.enter(at: Self.moment(now)) == .admitted)
         circuit.ended(.answered, at: Self.moment(now))
-        #expect(circuit.isClosed && circuit.enter(at: Self.moment(now)) == .goes)
+        #expect(circuit.isClosed && circuit.enter(at: Self.moment(now)) == .admitted)
     }
 
     @Test("A half-open circuit breaker admits another probe if the first one ends without an outcome, or not at all")
     func probes() {
         var circuit = Self.open()
-        #expect(circuit.enter(at: Self.moment(5)) == .goes)
+        #expect(circuit.enter(at: Self.moment(5)) == .admitted)
         circuit.ended(.unknown, at: Self.moment(6))
-        #expect(circuit.enter(at: Self.moment(6)) == .goes)
+        #expect(circuit.enter(at: Self.moment(6)) == .admitted)
         #expect(circuit.enter(at: Self.moment(35.9)) == .refused(retryAfter: .seconds(1)))
-        #expect(circuit.enter(at: Self.moment(36)) == .goes)
+        #expect(circuit.enter(at: Self.moment(36)) == .admitted)
     }
 
     @Test("An open circuit breaker ignores failures of requests that were in flight when it opened")
@@ -217,6 +217,6 @@ struct CircuitTests {
         #expect(circuit.enter(at: Self.moment(4)) == .refused(retryAfter: .seconds(1)))
         // An answer closes it.
         circuit.ended(.answered, at: Self.moment(4))
-        #expect(circuit.enter(at: Self.moment(4)) == .goes)
+        #expect(circuit.enter(at: Self.moment(4)) == .admitted)
     }
 }

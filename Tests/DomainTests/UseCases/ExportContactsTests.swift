@@ -11,7 +11,7 @@ struct ExportContactsTests {
         _ source: FakeSource, after: String? = nil, rules: ExportContacts.Rules = .init(),
         clock: TestClock = TestClock(),
         for caller: Caller = .everything, to consumer: Collector = Collector()
-    ) async throws -> [Told] {
+    ) async throws -> [RecordedEvent] {
         var options = ExportContacts.Options()
         options.after = after.map { AccountID(literal: $0) }
         return try await export(source, options, rules: rules, clock: clock, for: caller, to: consumer)
@@ -21,7 +21,7 @@ struct ExportContactsTests {
         _ source: FakeSource, _ options: ExportContacts.Options, of chosen: (any AccountFeed)? = nil,
         rules: ExportContacts.Rules = .init(), clock: TestClock = TestClock(),
         for caller: Caller = .everything, to consumer: Collector = Collector()
-    ) async throws -> [Told] {
+    ) async throws -> [RecordedEvent] {
         let contacts = Self.contacts(source, clock, rules)
         try await contacts(options, of: chosen, for: caller).run(to: consumer)
         return consumer.events
@@ -30,9 +30,10 @@ struct ExportContactsTests {
     private static func contacts(
         _ source: FakeSource, _ clock: TestClock, _ rules: ExportContacts.Rules = .init()
     ) -> ExportContacts {
-        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeAnswer($0) }
+        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeResponse($0) }
         return ExportContacts(
-            lists: AccountLists(directory: source, time: clock), cache: cache, source: source, time: clock, rules: rules
+            lists: AccountListCache(directory: source, time: clock), cache: cache, source: source, time: clock,
+            rules: rules
         )
     }
 
@@ -119,7 +120,7 @@ struct ExportContactsTests {
             return .masterPays(.sample(account))
         }
         #expect(try await export(source, rules: rules).accounts.count == 200)
-        #expect(source.underWayMost <= 5)
+        #expect(source.inFlightMax <= 5)
     }
 
     @Test("An export starts no lookups beyond its window while the consumer takes nothing")
@@ -215,7 +216,7 @@ struct ExportContactsTests {
         let clock = TestClock()
         var rules = ExportContacts.Rules()
         rules.windowMax = 2
-        rules.heldMax = 100
+        rules.bufferedMax = 100
         let source = FakeSource(listed: (0..<500).map { AccountID(literal: "\(1000 + $0)") }) {
             account, attempt async throws(BillingFailure) in
             if account.rawValue == "1000", attempt == 1 { throw .sourceFailed }
@@ -317,7 +318,7 @@ struct ExportContactsTests {
         let events = try await export(source, options)
         #expect(events.first == .begin(accounts: 2, after: AccountID(literal: "a")))
         #expect(events.accounts == Self.ids("b", "c"))
-        #expect(events.last == .end(.init(contacts: 2, failures: 0, behind: 1)))
+        #expect(events.last == .end(.init(contacts: 2, failures: 0, remaining: 1)))
         options.limit = 3
         #expect(try await export(source, options).last == .end(.init(contacts: 3, failures: 0)))
     }
@@ -344,24 +345,24 @@ struct ExportContactsTests {
 
     /// Chosen accounts that arrive in portions, with some invalid lines.
     private final class Chosen: AccountFeed {
-        private let portions: Mutex<[[FeedStep]]>
+        private let portions: Mutex<[[AccountFeedItem]]>
         private let pauses: Bool
 
-        init(_ portions: [[FeedStep]], pauses: Bool = false) {
+        init(_ portions: [[AccountFeedItem]], pauses: Bool = false) {
             self.portions = Mutex(portions)
             self.pauses = pauses
         }
 
         var count: Int? { nil }
 
-        func next() -> FeedStep {
+        func next() -> AccountFeedItem {
             portions.withLock { portions in
                 guard !portions.isEmpty else { return .end }
-                return portions[0].isEmpty ? .notYet : portions[0].removeFirst()
+                return portions[0].isEmpty ? .pending : portions[0].removeFirst()
             }
         }
 
-        func fill() async {
+        func waitForMore() async {
             if pauses {
                 let (never, end) = AsyncStream<Never>.makeStream()
                 await withTaskCancellationHandler {
@@ -374,7 +375,7 @@ struct ExportContactsTests {
         }
     }
 
-    private static func account(_ text: String) -> FeedStep { .account(AccountID(literal: text)) }
+    private static func account(_ text: String) -> AccountFeedItem { .account(AccountID(literal: text)) }
 
     @Test("An export of chosen accounts keeps their order and their duplicates")
     func chosen() async throws {
@@ -407,9 +408,9 @@ struct ExportContactsTests {
     }
 
     @Test("An export of chosen accounts is incomplete if the input fails")
-    func brokenFeed() async {
+    func failedFeed() async {
         let consumer = Collector()
-        let feed = Chosen([[Self.account("a"), .broken(.timedOut)]])
+        let feed = Chosen([[Self.account("a"), .failed(.timedOut)]])
         await #expect(throws: BillingFailure.timedOut) {
             try await export(FakeSource(), .init(), of: feed, to: consumer)
         }
@@ -490,7 +491,7 @@ struct ExportContactsTests {
 }
 
 /// An event in a form that can be compared.
-private enum Told: Equatable, Sendable {
+private enum RecordedEvent: Equatable, Sendable {
     case begin(accounts: Int?, after: AccountID?)
     case contact(AccountID)
     case failure(AccountID, BillingFailure)
@@ -514,7 +515,7 @@ private enum Told: Equatable, Sendable {
     }
 }
 
-extension [Told] {
+extension [RecordedEvent] {
     /// The exported accounts, in order.
     fileprivate var accounts: [AccountID] {
         compactMap { event in
@@ -528,25 +529,25 @@ extension [Told] {
 
 /// Collects the events. A test can block it at one event, and wait for events.
 private final class Collector: ExportContacts.Consumer {
-    private let state = Mutex<[Told]>([])
-    private let watchers = Mutex<[(@Sendable ([Told]) -> Bool, Signal)]>([])
+    private let state = Mutex<[RecordedEvent]>([])
+    private let watchers = Mutex<[(@Sendable ([RecordedEvent]) -> Bool, Signal)]>([])
     private let holdsAt: Int?
-    private let isAnnounced: @Sendable (Told) -> Bool
+    private let isAnnounced: @Sendable (RecordedEvent) -> Bool
     private let holding = Signal()
     private let releasing = Signal()
     private let announcing = Signal()
 
-    init(holdsAt: Int? = nil, announcing: @escaping @Sendable (Told) -> Bool = { _ in false }) {
+    init(holdsAt: Int? = nil, announcing: @escaping @Sendable (RecordedEvent) -> Bool = { _ in false }) {
         self.holdsAt = holdsAt
         isAnnounced = announcing
     }
 
-    var events: [Told] { state.withLock { $0 } }
+    var events: [RecordedEvent] { state.withLock { $0 } }
 
     func flush() async throws(BillingFailure) {}
 
     func take(_ event: ExportContacts.Event) async throws(BillingFailure) {
-        let event = Told(event)
+        let event = RecordedEvent(event)
         let events = state.withLock { events in
             events.append(event)
             return events
@@ -564,7 +565,7 @@ private final class Collector: ExportContacts.Consumer {
     func announced() async throws { try await announcing.wait() }
 
     /// Returns when the events so far meet the condition.
-    func contains(_ condition: @escaping @Sendable ([Told]) -> Bool) async throws {
+    func contains(_ condition: @escaping @Sendable ([RecordedEvent]) -> Bool) async throws {
         let signal = Signal()
         watchers.withLock { $0.append((condition, signal)) }
         if condition(events) { signal.fire() }

@@ -8,9 +8,9 @@ struct ExportOfUnreliableSourceTests {
 
     private static func entry() async throws -> CacheEntry {
         let cache = BillingCache(source: FakeSource(), time: TestClock(), rules: CacheRules(), parts: 1) {
-            FakeAnswer($0)
+            FakeResponse($0)
         }
-        return try await cache.answer(AccountID(literal: "a"), under: nil, for: .bulk, .none)
+        return try await cache.entry(of: AccountID(literal: "a"), under: nil, for: .bulk, directives: .none)
     }
 
     @Test(
@@ -20,10 +20,10 @@ struct ExportOfUnreliableSourceTests {
         let simulation = ExportSimulation(accounts: 2000, share: share)
         let result = try await simulation.run(try await Self.entry(), seed: seed)
         #expect(result.failures == 0)
-        #expect(result.told == Array(0..<2000))
+        #expect(result.exported == Array(0..<2000))
         let perSecond = 2000 / (result.elapsed / .seconds(1))
         #expect(perSecond >= 0.95 * (1 - share) * 60, "\(perSecond) a second")
-        #expect(result.heldMost <= 4096)
+        #expect(result.bufferedMax <= 4096)
     }
 
     @Test("An export fails no account at a low rate, where the deadline leaves few attempts", arguments: seeds)
@@ -31,7 +31,7 @@ struct ExportOfUnreliableSourceTests {
         let result = try await ExportSimulation(accounts: 500, perSecond: 2, share: 0.5).run(
             try await Self.entry(), seed: seed)
         #expect(result.failures == 0)
-        #expect(result.told == Array(0..<500))
+        #expect(result.exported == Array(0..<500))
     }
 
     @Test("Interactive requests get a permit within two slots during an export, in 99 % of cases", arguments: seeds)
@@ -49,9 +49,9 @@ struct ExportOfUnreliableSourceTests {
         simulation.failsUntil = [10: .seconds(50), 2000: .seconds(80)]
         let result = try await simulation.run(try await Self.entry(), seed: seed)
         #expect(result.failures == 0)
-        #expect(result.told == Array(0..<6000))
+        #expect(result.exported == Array(0..<6000))
         #expect(6000 / (result.elapsed / .seconds(1)) >= 0.95 * 60)
-        #expect(result.heldMost > 2000 && result.heldMost <= 4096)
+        #expect(result.bufferedMax > 2000 && result.bufferedMax <= 4096)
     }
 
     @Test(
@@ -62,8 +62,8 @@ struct ExportOfUnreliableSourceTests {
         simulation.failsUntil = [100: .seconds(100_000), 3000: .seconds(100_000)]
         let result = try await simulation.run(try await Self.entry(), seed: seed)
         #expect(result.failures == 2)
-        #expect(result.told.sorted() == Array(0..<6000))
-        #expect(isOrdered == (result.told == Array(0..<6000)))
+        #expect(result.exported.sorted() == Array(0..<6000))
+        #expect(isOrdered == (result.exported == Array(0..<6000)))
         #expect(result.elapsed < .seconds(125))
         // The back-off is 5 s at most, and half of that on average.
         #expect(result.attempts < Int(6000 / 0.93) + 2 * 40)

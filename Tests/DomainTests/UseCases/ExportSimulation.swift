@@ -6,10 +6,10 @@ import DomainFakes
 struct ExportSimulation {
     struct Result {
         /// In the order of the export's events.
-        var told: [Int] = []
+        var exported: [Int] = []
         var failures = 0
         var attempts = 0
-        var heldMost = 0
+        var bufferedMax = 0
         /// When the last account was exported.
         var elapsed = Duration.zero
         /// How long each interactive request waited for its permit.
@@ -27,8 +27,8 @@ struct ExportSimulation {
     var interactiveEvery: Duration?
 
     private enum Event {
-        case answered(ExportWindow.Attempt, begun: Moment, sent: Moment)
-        case due(ExportWindow.Repeat)
+        case answered(ExportWindow.Attempt, started: Moment, sent: Moment)
+        case due(ExportWindow.Retry)
         case interactive
         case budget
     }
@@ -43,60 +43,60 @@ struct ExportSimulation {
         let start = Moment(sinceOrigin: .zero)
         var now = start
         var events: [(at: Moment, event: Event)] = []
-        var taken = 0
+        var added = 0
         var ticket: RateBudget.Ticket = 0
-        var queued: [RateBudget.Ticket: (attempt: ExportWindow.Attempt, begun: Moment)] = [:]
+        var queued: [RateBudget.Ticket: (attempt: ExportWindow.Attempt, started: Moment)] = [:]
         var asked: [RateBudget.Ticket: Moment] = [:]
 
         func number(_ account: AccountID) -> Int { Int(account.rawValue) ?? 0 }
-        func send(_ attempt: ExportWindow.Attempt, begun: Moment) {
+        func send(_ attempt: ExportWindow.Attempt, started: Moment) {
             result.attempts += 1
-            let way = Duration.milliseconds(Int.random(in: 50...150, using: &random))
-            events.append((now + way, .answered(attempt, begun: begun, sent: now)))
+            let latency = Duration.milliseconds(Int.random(in: 50...150, using: &random))
+            events.append((now + latency, .answered(attempt, started: started, sent: now)))
         }
         func begin(_ attempt: ExportWindow.Attempt) {
             ticket += 1
             switch budget.enter(ticket, for: .bulk(isRetry: attempt.isRetry), queueTimeout: nil, at: now, timestamp) {
-            case .goes: send(attempt, begun: now)
-            case .waits: queued[ticket] = (attempt, now)
+            case .granted: send(attempt, started: now)
+            case .queued: queued[ticket] = (attempt, now)
             case .refused: preconditionFailure("a bulk request has no queue timeout")
             }
         }
 
         if let interactiveEvery { events.append((now + interactiveEvery, .interactive)) }
-        var turns = 0
-        while result.told.count < accounts {
+        var iterations = 0
+        while result.exported.count < accounts {
             // Other tests run on the same threads.
-            turns += 1
-            if turns.isMultiple(of: 50) {
+            iterations += 1
+            if iterations.isMultiple(of: 50) {
                 await Task.yield()
                 try Task.checkCancellation()
             }
             // The export's part.
-            while let attempt = window.beginRepeat() { begin(attempt) }
-            while taken < accounts, window.hasRoom {
-                let account = AccountID(literal: "\(taken)")
+            while let attempt = window.beginRetry() { begin(attempt) }
+            while added < accounts, window.hasRoom {
+                let account = AccountID(literal: "\(added)")
                 begin(window.begin(window.add(.account(account)), account))
-                taken += 1
+                added += 1
             }
             while let (item, outcome) = window.next() {
-                if case .account(let account) = item { result.told.append(number(account)) }
+                if case .account(let account) = item { result.exported.append(number(account)) }
                 if case .failure = outcome { result.failures += 1 }
                 result.elapsed = now - start
             }
-            result.heldMost = max(result.heldMost, taken - result.told.count)
+            result.bufferedMax = max(result.bufferedMax, added - result.exported.count)
             // The rate limiter's part.
             var wakes: Moment?
             stepping: while true {
                 switch budget.step(at: now, timestamp) {
-                case .nobodyWaits: break stepping
-                case .waits(let moment):
+                case .idle: break stepping
+                case .wait(let moment):
                     wakes = moment
                     break stepping
-                case .goes(let ticket):
-                    if let (attempt, begun) = queued.removeValue(forKey: ticket) { send(attempt, begun: begun) }
+                case .grant(let ticket):
+                    if let (attempt, started) = queued.removeValue(forKey: ticket) { send(attempt, started: started) }
                     if let moment = asked.removeValue(forKey: ticket) { result.waits.append(now - moment) }
-                case .refused: preconditionFailure("no request reaches its queue timeout")
+                case .refuse: preconditionFailure("no request reaches its queue timeout")
                 }
             }
             if let wakes { events.append((wakes, .budget)) }
@@ -109,21 +109,21 @@ struct ExportSimulation {
             case .interactive:
                 ticket += 1
                 switch budget.enter(ticket, for: .interactive, queueTimeout: .seconds(10), at: now, timestamp) {
-                case .goes: result.waits.append(.zero)
-                case .waits: asked[ticket] = now
+                case .granted: result.waits.append(.zero)
+                case .queued: asked[ticket] = now
                 case .refused: result.waits.append(.seconds(10))
                 }
                 let pause = (interactiveEvery ?? .zero) * Double.random(in: 0.5...1.5, using: &random)
                 events.append((now + pause, .interactive))
-            case .due(let lookup): window.isDue(lookup)
-            case .answered(let attempt, let begun, let sent):
-                budget.passed(left: nil, sent: sent, at: now)
+            case .due(let retry): window.backOffEnded(retry)
+            case .answered(let attempt, let started, let sent):
+                budget.accepted(remaining: nil, sent: sent, at: now)
                 let fails =
                     failsUntil[number(attempt.account)].map { now - start < $0 }
                     ?? (Double.random(in: 0..<1, using: &random) < share)
                 let outcome: ExportWindow.Outcome = fails ? .failure(.sourceFailed) : .success(entry)
-                if let lookup = try window.ended(attempt, begun: begun, outcome, at: now, using: &random) {
-                    events.append((lookup.due, .due(lookup)))
+                if let retry = try window.ended(attempt, startedAt: started, outcome, at: now, using: &random) {
+                    events.append((retry.due, .due(retry)))
                 }
             }
         }

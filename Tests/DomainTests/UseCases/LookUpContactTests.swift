@@ -8,7 +8,7 @@ struct LookUpContactTests {
 
     private func lookUp(_ source: FakeSource, clock: TestClock = TestClock()) -> LookUpContact {
         LookUpContact(
-            cache: BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeAnswer($0) })
+            cache: BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeResponse($0) })
     }
 
     @Test("A contact lookup returns the contact and the time of the source's answer")

@@ -13,9 +13,9 @@ struct RefreshAccountsTests {
         var rules = CacheRules()
         rules.ttl = .seconds(2000)
         rules.jitter = 0
-        let cache = BillingCache(source: source, time: clock, rules: rules, parts: 1) { FakeAnswer($0) }
+        let cache = BillingCache(source: source, time: clock, rules: rules, parts: 1) { FakeResponse($0) }
         let refresh = RefreshAccounts(
-            lists: AccountLists(directory: source, time: clock), cache: cache, source: source, time: clock,
+            lists: AccountListCache(directory: source, time: clock), cache: cache, source: source, time: clock,
             interval: .seconds(1000))
         let running = Task { await refresh.run { [nil] } }
         try await test(refresh, cache)
@@ -31,10 +31,10 @@ struct RefreshAccountsTests {
             #expect(source.calls.count == 30)
             #expect(refresh.progress.done == 30 && refresh.progress.accounts == 30 && refresh.progress.rounds == 1)
             clock.advance(by: .seconds(900))
-            _ = try await cache.answer(accounts[3], under: nil, for: .interactive, .none)
-            var demand = CacheDirectives()
-            demand.maxAge = .zero
-            _ = try await cache.answer(accounts[4], under: nil, for: .interactive, demand)
+            _ = try await cache.entry(of: accounts[3], under: nil, for: .interactive, directives: .none)
+            var directives = CacheDirectives()
+            directives.maxAge = .zero
+            _ = try await cache.entry(of: accounts[4], under: nil, for: .interactive, directives: directives)
             #expect(source.calls.count == 31)
             clock.advance(by: .seconds(100))
             try await clock.sleepers(1)

@@ -4,7 +4,7 @@ import NIOCore
 extension CacheEntry {
     /// The cached answer.
     var billing: BillingAnswer {
-        guard let answer = answer as? BillingAnswer else {
+        guard let answer = response as? BillingAnswer else {
             preconditionFailure("the cache holds another type of answer")
         }
         return answer
@@ -44,7 +44,7 @@ package final class BillingAnswer: CachedResponse {
             body.writeContact(contact)
             let digest = SHA256Digest(of: Array(body.readableBytesView)[...]).hexadecimal
             etag = Array("\"\(digest.prefix(20))\"".utf8)
-            let last = answer.last as? BillingAnswer
+            let last = answer.previous as? BillingAnswer
             lastModified =
                 last.flatMap { [etag] in $0.etag == etag ? $0.lastModified : nil } ?? answer.asOf.secondsSinceEpoch
             var fields = HeaderFields(reservingBytes: 160)

@@ -30,7 +30,7 @@ struct GetBillingInformation: RouteHandler {
             let now = time.now
             let span = context.trace.map { tracer.startSpan("look up", context: $0) }
             defer { span?.end() }
-            if let entry = try lookUpContact.cached(account, for: context.caller, directives, at: now) {
+            if let entry = try lookUpContact.cached(account, for: context.caller, directives: directives, at: now) {
                 note.cache = entry.isFresh(at: now) ? .fresh : .stale
                 return .now(Self.response(entry, conditions, at: now, requestID))
             }
@@ -42,7 +42,8 @@ struct GetBillingInformation: RouteHandler {
         return .eventually { [lookUpContact, time, tracer, caller = context.caller] in
             await tracer.withSpan("look up") { _ in
                 do throws(BillingFailure) {
-                    let entry = try await lookUpContact(account, for: caller, queueTimeout: queueTimeout, directives)
+                    let entry = try await lookUpContact(
+                        account, for: caller, queueTimeout: queueTimeout, directives: directives)
                     return Self.response(entry, conditions, at: time.now, requestID)
                 } catch {
                     return FailureTable.problem(for: error).response(requestID)

@@ -34,19 +34,19 @@ final class NDJSONInput: AccountFeed {
 
     var count: Int? { nil }
 
-    func next() -> FeedStep {
+    func next() -> AccountFeedItem {
         state.withLock { state in
             var blankLines = 0
             while true {
                 guard blankLines < Self.blankLinesMax else {
                     state.isPausing = true
-                    return .notYet
+                    return .pending
                 }
-                if let failure = state.failure { return .broken(failure) }
+                if let failure = state.failure { return .failed(failure) }
                 let view = state.bytes.readableBytesView
                 let end = view.firstIndex(of: UInt8(ascii: "\n"))
                 if end == nil, !state.isOver {
-                    guard view.count > Self.lineBytesMax else { return .notYet }
+                    guard view.count > Self.lineBytesMax else { return .pending }
                     state.bytes.clear()
                     let isFirst = !state.isSkipping
                     state.isSkipping = true
@@ -70,7 +70,7 @@ final class NDJSONInput: AccountFeed {
         }
     }
 
-    private static func step(_ line: [UInt8], number: Int) -> FeedStep {
+    private static func step(_ line: [UInt8], number: Int) -> AccountFeedItem {
         let value: JSONValue
         do throws(JSONSyntaxError) {
             value = try JSONValue(parsing: line)
@@ -89,7 +89,7 @@ final class NDJSONInput: AccountFeed {
         return .account(account)
     }
 
-    func fill() async {
+    func waitForMore() async {
         let wasPausing = state.withLock { state in
             defer { state.isPausing = false }
             return state.isPausing

@@ -158,11 +158,11 @@ final class NDJSONLines: ExportContacts.Consumer {
 
     private func writeFrame(_ event: ExportContacts.Event, _ state: inout State) {
         switch event {
-        case .begin(let accounts, let after, let behind):
+        case .begin(let accounts, let after, let remaining):
             Self.line("begin", to: &state.lines) { object in
                 object.member("accounts", accounts)
                 object.member("after", after?.rawValue)
-                if behind > 0 { object.member("more", behind) }
+                if remaining > 0 { object.member("more", remaining) }
             }
         case .heartbeat(let done, let accounts, let wait):
             state.uncounted.heartbeats += 1
@@ -175,7 +175,7 @@ final class NDJSONLines: ExportContacts.Consumer {
             let byCode = state.failures.sorted { $0.key < $1.key }
             Self.line("end", to: &state.lines) { object in
                 object.member("complete") { $0.writeStaticString("true") }
-                if summary.behind > 0 { object.member("more", summary.behind) }
+                if summary.remaining > 0 { object.member("more", summary.remaining) }
                 object.member("contacts", summary.contacts)
                 object.member("failures", summary.failures)
                 object.member("by_code") { buffer in

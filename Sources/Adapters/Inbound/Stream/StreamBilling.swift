@@ -85,7 +85,7 @@ struct StreamBilling: RouteHandler {
             return Int(text).flatMap { range.contains($0) ? $0 : nil }
         }
         var options = ExportContacts.Options()
-        options.demand = directives
+        options.directives = directives
         options.after = read("after", "Invalid field.") { AccountID($0) }
         options.limit = read("limit", "Must be a number from 1 to 10000000.") { number($0, 1...10_000_000) }
         options.maxAge = read("max_age", "Must be seconds, from 0 to 1000000000.") { text in
