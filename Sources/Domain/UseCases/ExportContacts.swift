@@ -293,7 +293,7 @@ package struct ExportContacts: Sendable {
                         start(window.begin(position, account), &group)
                     }
                 case .malformed(let line, let problem):
-                    window.complete(window.add(.line(line, problem)), with: .failure(.invalid([])))
+                    window.complete(window.add(.invalidLine(line, problem)), with: .failure(.invalid([])))
                 case .pending:
                     isWaitingForInput = true
                     group.addTask {
@@ -318,7 +318,7 @@ package struct ExportContacts: Sendable {
             while let (item, outcome) = window.next() {
                 hasSent = true
                 switch (item, outcome) {
-                case (.line(let line, let problem), _): try await consumer.take(.malformed(line: line, problem))
+                case (.invalidLine(let line, let problem), _): try await consumer.take(.malformed(line: line, problem))
                 case (.account(let account), .failure(let failure)):
                     try await consumer.take(.failure(account, failure))
                 case (.account(let account), .success(let entry)):

@@ -6,7 +6,7 @@
 package struct ExportWindow {
     package enum Item: Sendable {
         case account(AccountID)
-        case line(Int, String)
+        case invalidLine(Int, String)
     }
 
     package typealias Outcome = Result<CacheEntry, BillingFailure>

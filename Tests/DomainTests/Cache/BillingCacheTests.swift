@@ -30,17 +30,17 @@ struct BillingCacheTests {
     func months() async throws {
         let source = FakeSource()
         let cache = cache(source) { $0.refreshAhead = 1 }
-        var asked = 0
+        var fetches = 0
         // Every 30 s for 90 days.
         for step in 0..<(90 * 86_400 / 30) {
             let entry = try await get(cache)
-            if entry.age(at: clock.now) == .zero { asked += 1 }
+            if entry.age(at: clock.now) == .zero { fetches += 1 }
             #expect(entry.age(at: clock.now) < .seconds(110), "\(step)")
             clock.advance(by: .seconds(30))
             try await settle(cache)
         }
         // Fresh at 0, 30, 60 and 90 s. At 120 s it is too stale to be served.
-        #expect(source.calls.count == asked && asked == 90 * 86_400 / 120)
+        #expect(source.calls.count == fetches && fetches == 90 * 86_400 / 120)
     }
 
     /// Returns when no request is in flight.
@@ -273,14 +273,14 @@ struct BillingCacheTests {
             return .masterPays(.sample(account))
         }
         let cache = cache(source)
-        let asking = Task { try await get(cache) }
+        let request = Task { try await get(cache) }
         while source.calls.isEmpty {
             try Task.checkCancellation()
             await Task.yield()
         }
         cache.removeAll()
         release.fire()
-        _ = try await asking.joined
+        _ = try await request.joined
         #expect(cache.size.entries == 0)
         _ = try await get(cache)
         #expect(source.calls.count == 2 && cache.size.entries == 1)
@@ -323,12 +323,12 @@ struct BillingCacheTests {
             throw .cancelled
         }
         let cache = cache(source)
-        let asking = (0..<3).map { _ in Task.immediate { try await get(cache) } }
+        let requests = (0..<3).map { _ in Task.immediate { try await get(cache) } }
         while source.calls.isEmpty {
             try Task.checkCancellation()
             await Task.yield()
         }
-        for task in asking { task.cancel() }
+        for task in requests { task.cancel() }
         try await cancelled.wait()
         #expect(source.calls.count == 1)
     }
@@ -385,13 +385,13 @@ struct BillingCacheTests {
             throw .cancelled
         }
         let cache = cache(source)
-        let asking = Task { try await get(cache) }
+        let request = Task { try await get(cache) }
         while source.calls.isEmpty {
             try Task.checkCancellation()
             await Task.yield()
         }
         await cache.close()
-        await #expect(throws: BillingFailure.cancelled) { try await asking.joined }
+        await #expect(throws: BillingFailure.cancelled) { try await request.joined }
         await #expect(throws: BillingFailure.cancelled) { try await get(cache) }
     }
 
@@ -458,8 +458,8 @@ struct BillingCacheTests {
             } catch {
                 outcome = .failure(error)
             }
-            let asked = source.calls.count - before
-            #expect(asked == (isFresh || directives.onlyIfCached ? 0 : 1))
+            let fetches = source.calls.count - before
+            #expect(fetches == (isFresh || directives.onlyIfCached ? 0 : 1))
             switch outcome {
             case .success(let entry):
                 #expect(isFresh || !directives.onlyIfCached)
@@ -486,17 +486,17 @@ struct BillingCacheTests {
         let source = FakeSource()
         let cache = cache(source) { $0.bytesMax = 200 * 600 }
         let popular = (0..<50).map { AccountID(literal: "popular-\($0)") }
-        func ask(_ account: AccountID) async throws {
+        func read(_ account: AccountID) async throws {
             _ = try await cache.entry(of: account, under: nil, for: .interactive, directives: .none)
         }
-        for _ in 0..<3 { for account in popular { try await ask(account) } }
+        for _ in 0..<3 { for account in popular { try await read(account) } }
         for number in 0..<5000 {
-            try await ask(AccountID(literal: "walked-\(number)"))
+            try await read(AccountID(literal: "other-\(number)"))
             #expect(cache.size.bytes <= 200 * 600)
-            if number.isMultiple(of: 20) { try await ask(popular[number / 20 % 50]) }
+            if number.isMultiple(of: 20) { try await read(popular[number / 20 % 50]) }
         }
         let before = source.calls.count
-        for account in popular { try await ask(account) }
+        for account in popular { try await read(account) }
         #expect(source.calls.count - before <= 2)
         #expect(cache.size.entries > 150 && cache.counts.evicted > 4500)
     }
@@ -504,10 +504,10 @@ struct BillingCacheTests {
 
 /// A source that reports the purpose of each request.
 private final class PurposeReportingSource: ContactSource {
-    private let ask: @Sendable (Purpose) async -> Void
+    private let onRequest: @Sendable (Purpose) async -> Void
 
-    init(_ ask: @escaping @Sendable (Purpose) async -> Void) {
-        self.ask = ask
+    init(_ onRequest: @escaping @Sendable (Purpose) async -> Void) {
+        self.onRequest = onRequest
     }
 
     func hasQueuedRequests(under master: Name?) -> Bool { false }
@@ -515,7 +515,7 @@ private final class PurposeReportingSource: ContactSource {
     func billing(
         of account: AccountID, under master: Name?, for purpose: Purpose
     ) async throws(BillingFailure) -> AccountBilling {
-        await ask(purpose)
+        await onRequest(purpose)
         if Task.isCancelled { throw .cancelled }
         return .masterPays(.sample(account))
     }

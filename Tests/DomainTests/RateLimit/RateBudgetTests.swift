@@ -68,7 +68,7 @@ struct RateBudgetTests {
         for rival in RateSimulation.Rival.allCases {
             let simulation = RateSimulation(limit: 20, rival: rival, reportsRemaining: reportsRemaining)
             let result = simulation.run(for: .seconds(60), rules: .init(perSecond: 20, share: share), seed: seed)
-            #expect(Double(result.passed + result.refused) <= 20 * share * 60 + 1, "\(rival), seed \(seed)")
+            #expect(Double(result.accepted + result.refused) <= 20 * share * 60 + 1, "\(rival), seed \(seed)")
         }
     }
 
@@ -79,7 +79,7 @@ struct RateBudgetTests {
         let simulation = RateSimulation(
             limit: 20, interactive: Self.callers.map { .init(caller: $0, every: .milliseconds(160)) })
         let result = simulation.run(for: .seconds(60), rules: .init(perSecond: 20), seed: seed)
-        let part = Double(result.bulkPassed) / Double(result.passed)
+        let part = Double(result.bulkAccepted) / Double(result.accepted)
         #expect(part > 0.04 && part < 0.06, "\(part), seed \(seed)")
     }
 

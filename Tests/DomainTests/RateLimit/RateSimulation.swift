@@ -19,20 +19,20 @@ struct RateSimulation {
     }
 
     struct Result {
-        var passed = 0
+        var accepted = 0
         var refused = 0
-        var rivalPassed = 0
-        var bulkPassed = 0
+        var rivalAccepted = 0
+        var bulkAccepted = 0
         /// How long each interactive request waited for a permit.
         var waits: [Duration] = []
         var elapsed = Duration.zero
 
         /// The fraction that we used of the quota the rival left.
         func used(limit: Int) -> Double {
-            Double(passed) / (Double(limit) * (elapsed / .seconds(1)) - Double(rivalPassed))
+            Double(accepted) / (Double(limit) * (elapsed / .seconds(1)) - Double(rivalAccepted))
         }
 
-        var refusedShare: Double { Double(refused) / Double(max(passed + refused, 1)) }
+        var refusedShare: Double { Double(refused) / Double(max(accepted + refused, 1)) }
     }
 
     let limit: Int
@@ -61,7 +61,7 @@ struct RateSimulation {
         var ticket: RateBudget.Ticket = 0
         var bulk: Set<RateBudget.Ticket> = []
         var entered: [RateBudget.Ticket: Moment] = [:]
-        var nextAsked = interactive.map { _ in
+        var nextRequests = interactive.map { _ in
             now + .milliseconds(Int.random(in: 0..<1000, using: &random))
         }
 
@@ -76,7 +76,7 @@ struct RateSimulation {
             let arrival = now + .microseconds(Int.random(in: 500...2500, using: &random))
             while let first = rivals.last, first <= arrival {
                 rivals.removeLast()
-                if take(at: first) != nil { result.rivalPassed += 1 }
+                if take(at: first) != nil { result.rivalAccepted += 1 }
             }
             let remaining = take(at: arrival)
             answers.append(
@@ -88,7 +88,7 @@ struct RateSimulation {
         while now < end {
             for answer in answers where answer.at <= now {
                 if let remaining = answer.remaining {
-                    result.passed += 1
+                    result.accepted += 1
                     budget.accepted(remaining: reportsRemaining ? remaining : nil, sent: answer.sent, at: now)
                 } else {
                     result.refused += 1
@@ -96,7 +96,7 @@ struct RateSimulation {
                 }
             }
             answers.removeAll { $0.at <= now }
-            for index in interactive.indices where nextAsked[index] <= now {
+            for index in interactive.indices where nextRequests[index] <= now {
                 ticket += 1
                 let purpose = Purpose.interactive(for: interactive[index].caller)
                 switch budget.enter(ticket, for: purpose, queueTimeout: .seconds(10), at: now, timestamp) {
@@ -106,14 +106,14 @@ struct RateSimulation {
                 case .queued: entered[ticket] = now
                 case .refused: result.waits.append(.seconds(10))
                 }
-                nextAsked[index] =
-                    nextAsked[index] + interactive[index].every * Double.random(in: 0.5..<1.5, using: &random)
+                nextRequests[index] =
+                    nextRequests[index] + interactive[index].every * Double.random(in: 0.5..<1.5, using: &random)
             }
             while hasBulk, bulk.count < 8 {
                 ticket += 1
                 switch budget.enter(ticket, for: .bulk, queueTimeout: nil, at: now, timestamp) {
                 case .granted:
-                    result.bulkPassed += 1
+                    result.bulkAccepted += 1
                     send()
                 case .queued: bulk.insert(ticket)
                 case .refused: break
@@ -129,14 +129,14 @@ struct RateSimulation {
                     break stepping
                 case .grant(let ticket):
                     if let moment = entered.removeValue(forKey: ticket) { result.waits.append(now - moment) }
-                    if bulk.remove(ticket) != nil { result.bulkPassed += 1 }
+                    if bulk.remove(ticket) != nil { result.bulkAccepted += 1 }
                     send()
                 case .refuse(let ticket, _):
                     if let moment = entered.removeValue(forKey: ticket) { result.waits.append(now - moment) }
                     bulk.remove(ticket)
                 }
             }
-            let others = answers.map(\.at) + nextAsked
+            let others = answers.map(\.at) + nextRequests
             now = max(min(wakes, others.min() ?? end), now + .microseconds(1))
         }
         result.elapsed = now - Moment(sinceOrigin: .zero)

@@ -46,7 +46,7 @@ struct ExportSimulation {
         var added = 0
         var ticket: RateBudget.Ticket = 0
         var queued: [RateBudget.Ticket: (attempt: ExportWindow.Attempt, started: Moment)] = [:]
-        var asked: [RateBudget.Ticket: Moment] = [:]
+        var interactiveSince: [RateBudget.Ticket: Moment] = [:]
 
         func number(_ account: AccountID) -> Int { Int(account.rawValue) ?? 0 }
         func send(_ attempt: ExportWindow.Attempt, started: Moment) {
@@ -95,7 +95,7 @@ struct ExportSimulation {
                     break stepping
                 case .grant(let ticket):
                     if let (attempt, started) = queued.removeValue(forKey: ticket) { send(attempt, started: started) }
-                    if let moment = asked.removeValue(forKey: ticket) { result.waits.append(now - moment) }
+                    if let moment = interactiveSince.removeValue(forKey: ticket) { result.waits.append(now - moment) }
                 case .refuse: preconditionFailure("no request reaches its queue timeout")
                 }
             }
@@ -110,7 +110,7 @@ struct ExportSimulation {
                 ticket += 1
                 switch budget.enter(ticket, for: .interactive, queueTimeout: .seconds(10), at: now, timestamp) {
                 case .granted: result.waits.append(.zero)
-                case .queued: asked[ticket] = now
+                case .queued: interactiveSince[ticket] = now
                 case .refused: result.waits.append(.seconds(10))
                 }
                 let pause = (interactiveEvery ?? .zero) * Double.random(in: 0.5...1.5, using: &random)
