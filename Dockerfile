@@ -1,20 +1,20 @@
-# Three stages: Debian gives the libraries, the toolchain builds, and what runs is nothing but the two put together.
+# Three stages: the libraries from Debian, the build with the toolchain, and the image with both results.
 #
 # A release pins both bases by digest (--build-arg SWIFT_IMAGE=swift@sha256:...), so that the same sources make the same
-# image until somebody decides otherwise. Neither base is in the result.
+# image. Neither base is part of the result.
 ARG SWIFT_IMAGE=swift:6.3-bookworm
 ARG DEBIAN_IMAGE=debian:bookworm-slim
 
-# The libraries alone: 13 MB, where a Debian with the same packages has 133 MB, a shell, a package manager and 11
-# setuid files for whoever gets in. They are Debian's packages all the same: installed by name, so that every rebuild
-# with --no-cache or a newer base takes Debian's security updates, and listed in /var/lib/dpkg/status.d, where scanners
-# look in images without dpkg. Who needs a shell beside the service brings one (kubectl debug).
+# Only the libraries: 13 MB. A Debian image with the same packages has 133 MB, a shell, a package manager and 11
+# setuid files, which help an attacker. The libraries are from Debian's packages, installed by name: a rebuild with
+# --no-cache or a newer base has Debian's security updates. /var/lib/dpkg/status.d lists them for scanners, which look
+# there in images without dpkg. If you need a shell beside the service, use kubectl debug.
 FROM ${DEBIAN_IMAGE} AS libraries
 ARG PACKAGES="base-files ca-certificates libc6 libgcc-s1 libnghttp2-14 libssl3 libstdc++6 openssl zlib1g"
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ${PACKAGES} \
     && rm -rf /var/lib/apt/lists/*
-# Of each package its libraries, settings and copyright. OpenSSL is here for /etc/ssl/openssl.cnf and the place where
+# Libraries, settings and copyright of each package. OpenSSL is here for /etc/ssl/openssl.cnf and the place where
 # the library looks for certificates; these are one file, and /usr/lib/ssl/cert.pem leads there.
 RUN set -eu \
     && mkdir -p /image/usr/lib /image/usr/lib64 /image/var/lib/dpkg/status.d /image/etc/ssl/certs \
@@ -44,15 +44,14 @@ RUN apt-get update \
         binutils jq libnghttp2-dev libssl-dev pkg-config zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
-# The dependencies first: they are fetched again when they change, and not when the sources do. Package.resolved holds
-# them to what was tested, if there is one; the odd pattern lets it be absent.
+# The dependencies first: they are fetched again only when they change. Package.resolved is optional, hence the pattern.
 COPY Package.swift Package.resolve[d] ./
 RUN swift package --disable-dependency-cache resolve
 COPY Sources Sources
-# The package manager wants to see all targets, so the tests come along; none of them is built.
+# SwiftPM needs the folders of all targets, so the tests are copied too. They are not built.
 COPY Tests Tests
-# Debug sections go: 25 MB, which nobody reads at run time. The symbol table stays: 20 MB on the disk, but 3.5 MB of
-# what is pulled, and the backtrace of a crash then has names. swift-backtrace-static (7 MB) is what prints it.
+# Strip debug sections: 25 MB that are not used at run time. Keep the symbol table, for names in backtraces: 20 MB on
+# the disk, 3.5 MB of the download. swift-backtrace-static (7 MB) prints the backtraces.
 RUN set -eu \
     && swift build --configuration release --static-swift-stdlib --product billing-service \
         --disable-automatic-resolution \
@@ -61,7 +60,7 @@ RUN set -eu \
     && resources=$(swift -print-target-info | jq --raw-output .paths.runtimeResourcePath) \
     && install -D "$resources/../../libexec/swift/linux/swift-backtrace-static" -t /out/usr/libexec/swift/linux \
     && strip --strip-all /out/usr/libexec/swift/linux/swift-backtrace-static
-# What lacks a library shows here and not in production.
+# A missing library fails here and not in production.
 COPY --from=libraries /image /image
 RUN cp -R /out/. /image/ && chroot /image /usr/local/bin/billing-service --help > /dev/null \
     && ! chroot /image /usr/libexec/swift/linux/swift-backtrace-static --help 2>&1 | grep 'error while loading'
@@ -74,21 +73,21 @@ RUN mkdir -p /out/usr/share/doc/billing-service \
 FROM scratch
 COPY --from=libraries /image /
 COPY --from=build /out /
-# Any number that is not root's; Kubernetes holds runAsNonRoot against a number, not against a name.
+# Any number other than root's: Kubernetes checks runAsNonRoot with a number, not with a name.
 USER 65532:65532
-# In a container the world outside is not on loopback. The sandbox puts its credentials into a temporary file; /dev/shm
-# is there for it when the root is read-only, and is no disk. Nothing else is written. Backtraces of crashes go to
-# stderr: without registers and memory, in which there may be tokens, and with the images that looking up lines takes.
+# Clients are outside of the container, so it listens on all addresses. `sandbox` writes its credentials to a temporary
+# file: /dev/shm is writable with a read-only root, and is not a disk. Nothing else is written. Backtraces go to stderr,
+# without registers and memory, which may contain tokens, and with the images that line numbers need.
 ENV BILLING_HTTP_HOST=0.0.0.0 \
     BILLING_OPS_HOST=0.0.0.0 \
     TMPDIR=/dev/shm \
     SWIFT_BACKTRACE=enable=yes,color=no,interactive=no,threads=crashed,registers=none,images=mentioned,\
 symbolicate=fast,swift-backtrace=/usr/libexec/swift/linux/swift-backtrace-static
 EXPOSE 8080 8443 9090
-# After it the service needs up to shutdown.delay and shutdown.grace (25 s): stop with --time 30.
+# A shutdown takes up to shutdown.delay plus shutdown.grace (25 s): stop with --time 30.
 STOPSIGNAL SIGTERM
-# It asks where BILLING_OPS_HOST and BILLING_OPS_PORT say, as the service does; what --config says it does not hear of.
-# Not ready for 30 s is not healthy.
+# It uses BILLING_OPS_HOST and BILLING_OPS_PORT like the service, but not the file of --config.
+# A container that is not ready for 30 s is unhealthy.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 CMD ["/usr/local/bin/billing-service", "health"]
 ENTRYPOINT ["/usr/local/bin/billing-service"]
 CMD ["serve"]
@@ -96,7 +95,7 @@ ARG VERSION=0.0.0
 ARG REVISION=unknown
 ARG CREATED=1970-01-01T00:00:00Z
 LABEL org.opencontainers.image.title="billing-service" \
-    org.opencontainers.image.description="A billing front for Zoom master accounts, over HTTP/2" \
+    org.opencontainers.image.description="A server in front of Zoom's Billing API, over HTTP/2 and HTTP/1.1" \
     org.opencontainers.image.version="${VERSION}" \
     org.opencontainers.image.revision="${REVISION}" \
     org.opencontainers.image.created="${CREATED}"

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Disturbs three replicas behind a balancer in every way operators do, and counts what clients lose by it.
+"""Restart, rotate and kill three replicas behind a balancer under load, and count failed requests.
 
     scripts/balancers.py --binary .build/release/billing-service --balancer haproxy|haproxy-tcp|nginx|envoy
         [--envoy PATH] [--seconds 60] [--rate 200] [--accounts 5000] [--json FILE] [--folder FOLDER] [-- FLAGS]
 
-While lookups are sent at a constant rate, whatever becomes of them, and a slow reader has a stream of all accounts, the
-replicas are restarted one after another, certificates, credentials and callers' tokens are rotated, and a replica is
-killed. The balancers' configurations are those of deploy/. Exits with 1 if something was lost that need not be.
+Clients send lookups at a constant rate, and a slow reader reads a stream of all accounts. Meanwhile the replicas are
+restarted one after another, certificates, credentials and callers' tokens are rotated, and a replica is killed. The
+configurations of the balancers are those of deploy/. Exits with 1 if a request fails that should not.
 """
 
 import argparse
@@ -36,22 +36,22 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 STREAM = "/v2/billing/stream"
 LOOKUP = re.compile(r'"client":"([^"]+)".*"route":"/v2/accounts/\{accountId\}/billing","status":(\d+)')
 
-# Each replica has an address of its own, so that no connection that somebody makes is given its port while it is down:
-# those come from 127.0.0.1, or from where clients are.
+# Each replica has its own address, so that no outgoing connection can get its port while it is down. Outgoing
+# connections use 127.0.0.1 or the clients' address.
 BALANCER, REPLICAS, CLIENT = "127.0.0.10", ("127.0.0.11", "127.0.0.12", "127.0.0.13"), "127.0.0.21"
 
-# Connections that clients keep, and how many more they make in a second for one request each.
+# Long-lived connections, and new connections a second with one request each.
 CONNECTIONS, FRESH_RATE = 6, 4
-# Accounts that seven in ten lookups are about: those are kept. The others are about any account.
+# Number of accounts that most lookups are for, which are cached; and the fraction of those lookups.
 HOT_ACCOUNTS, HOT_SHARE = 40, 0.7
-# What the slow reader takes in a second. A line has about 350 bytes.
+# Bytes a second of the slow reader. A line has about 350 bytes.
 READER_BYTES = 16_384
-# Seconds; an order of magnitude above what a quiet machine needs.
+# Seconds: ten times what a quiet machine needs.
 START_TIMEOUT, REQUEST_TIMEOUT, EVENT_TIMEOUT = 300, 120, 300
 
 
 class Lost(Exception):
-    """An exchange that has no answer. `is_unprocessed`: the server has said that it did nothing (RFC 9113, 8.7)."""
+    """A request without a response. `is_unprocessed`: the server has declared it unprocessed (RFC 9113, 8.7)."""
 
     def __init__(self, kind, is_unprocessed=False):
         super().__init__(kind)
@@ -62,7 +62,7 @@ class Lost(Exception):
 
 
 class Exchange:
-    """A request and its answer."""
+    """A request and its response."""
 
     def __init__(self, connection, number):
         self.connection, self.number = connection, number
@@ -85,16 +85,15 @@ class Exchange:
         return self.status, bytes(self.body)
 
     def credit(self, count):
-        """Lets the server send so many bytes more."""
+        """Extends the server's flow-control window by `count` bytes."""
         if not self.is_over:
             self.connection.send(Connection.WINDOW_UPDATE, 0, self.number, struct.pack(">I", count))
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection of HTTP/2: no more of it than is needed to tell what became of each request.
+    """A client's HTTP/2 connection, with the features that are needed to classify each request.
 
-    Not the package h2, which takes nothing more from a connection after GOAWAY; the answers to what was sent before it
-    are what this is about.
+    The package h2 does not read from a connection after GOAWAY. This test needs the responses to earlier requests.
     """
 
     DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
@@ -188,7 +187,7 @@ class Connection(asyncio.Protocol):
             self.block += payload
             if not flags & self.END_HEADERS:
                 return
-            # Decoded also if nobody waits for it any more, or the table would not be the server's.
+            # Always decoded, to keep the HPACK table in step with the server's.
             fields = dict(self.decoder.decode(bytes(self.block)))
             if exchange:
                 exchange.status = int(fields.get(":status", exchange.status or 0))
@@ -219,7 +218,7 @@ class Connection(asyncio.Protocol):
 
 
 async def answer_of(host, port, path, method="GET"):
-    """The status and the body of one request of HTTP/1.1 in clear text; status 0 where nobody answers."""
+    """Status and body of one HTTP/1.1 request in clear text; status 0 without a response."""
     try:
         reader, writer = await asyncio.open_connection(host, port)
         fields = f"Host: {host}\r\nContent-Length: 0\r\nConnection: close\r\n"
@@ -235,7 +234,7 @@ async def answer_of(host, port, path, method="GET"):
 
 
 class Program:
-    """A program that runs, and what it has said."""
+    """A running program and its output."""
 
     def __init__(self, name, folder):
         self.name, self.path = name, folder / f"{name}.log"
@@ -261,7 +260,7 @@ class Program:
             self.changed.notify_all()
 
     async def line(self, pattern, after=0):
-        """The first match among the lines from `after` on, waited for."""
+        """Waits for a line that matches, from line `after` on. Returns the match."""
         pattern, looked = re.compile(pattern), after
         async with asyncio.timeout(EVENT_TIMEOUT), self.changed:
             while True:
@@ -283,7 +282,7 @@ class Program:
             return await self.process.wait()
 
     async def finish(self):
-        """Ends it, whatever it is at, and what it has started."""
+        """Ends the program and its children, in any state."""
         if self.is_running:
             try:
                 await self.end(within=10)
@@ -315,8 +314,8 @@ class Replica(Program):
         await asyncio.gather(*self.readers)
         self.exits.append(code)
 
-    async def asked(self):
-        """Waits for a lookup that it answers from now on."""
+    async def next_lookup(self):
+        """Waits for the next lookup."""
         await self.line(LOOKUP, len(self.lines))
 
     def lookups(self):
@@ -324,7 +323,7 @@ class Replica(Program):
 
 
 async def run(*command, text=None):
-    """What a command that ends says."""
+    """The standard output of a command."""
     process = await asyncio.create_subprocess_exec(
         *map(str, command), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE)
@@ -338,19 +337,19 @@ async def run(*command, text=None):
 
 
 class Balancer(Program):
-    """A balancer with the configuration in deploy/, its names replaced."""
+    """A balancer with its configuration in deploy/, and other names and ports."""
 
     speaks_http = True
-    # Whether a broken stream is ended for HTTP/2 clients as if it were whole, so that its last line alone tells.
+    # Whether HTTP/2 clients see a normal end of an aborted stream, so that only the last line shows it.
     hides_breaks = False
 
     def __init__(self, options, folder, ports, certificates):
         super().__init__(options.balancer, folder)
         name = options.envoy if options.balancer == "envoy" else options.balancer.split("-")[0]
-        # Where Debian has them is not in everybody's path.
+        # Debian installs some in /usr/sbin, which is not in every user's PATH.
         self.program = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
         if not self.program:
-            raise RuntimeError(f"there is no {name}")
+            raise RuntimeError(f"{name} is missing")
         self.run_folder = folder / "run"
         self.run_folder.mkdir()
         self.ports, self.certificates = ports, certificates
@@ -372,9 +371,9 @@ class Balancer(Program):
 
 class HAProxy(Balancer):
     file = "haproxy.cfg"
-    # Seen of 2.6.12, whatever is spoken to the service; not for clients of HTTP/1.1.
+    # Observed with 2.6.12, with any protocol to the service; not for HTTP/1.1 clients.
     hides_breaks = True
-    # Queues, then connections, of which the last figure is how often it was asked again.
+    # Figures of the log: connections and queues. The last figure of the connections is the number of retries.
     retries = re.compile(r" \d+/\d+/\d+/\d+/\+?(\d+) \d+/\d+")
 
     def __init__(self, *arguments):
@@ -405,7 +404,7 @@ class HAProxyTCP(HAProxy):
     speaks_http, hides_breaks = False, False
 
     async def reload(self):
-        """The certificate is the service's, which reads it again itself."""
+        """The certificate is the service's, which reloads it by itself."""
 
 
 class Nginx(Balancer):
@@ -433,7 +432,7 @@ class Envoy(Balancer):
         return True
 
     async def reload(self):
-        """Envoy notices itself that other files are in the place of its own."""
+        """Envoy notices by itself that its files were replaced."""
 
     async def retried(self):
         _, text = await answer_of(BALANCER, self.ports.administration, "/stats?filter=billing.upstream_rq_retry$")
@@ -444,7 +443,7 @@ KINDS = {"haproxy": HAProxy, "haproxy-tcp": HAProxyTCP, "nginx": Nginx, "envoy":
 
 
 class Ports:
-    """Ports that nobody has, chosen by the system."""
+    """Free ports, chosen by the system."""
 
     def __init__(self):
         self.service, self.operations = self.free(*REPLICAS), self.free(*REPLICAS)
@@ -465,7 +464,7 @@ class Ports:
 
 
 class Certificates:
-    """A certificate for localhost, its key, and who signed it."""
+    """A certificate for localhost, its key and its authority."""
 
     def __init__(self, folder):
         self.folder, self.count = folder, 0
@@ -480,7 +479,7 @@ class Certificates:
         return tls
 
     async def renew(self):
-        """Puts another in the place of the files, whole each; its serial number is returned."""
+        """Replaces certificate and key. Returns the serial number."""
         self.count += 1
         key, request, signed = (self.folder / f"{name}-{self.count}" for name in ("key", "request", "signed"))
         await self.openssl("req", "-new", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-subj",
@@ -522,12 +521,12 @@ class Phase:
 
 
 class Load:
-    """Lookups at a constant rate, however long the answers take, and what became of each."""
+    """Lookups at a constant rate, whatever the latency, and their outcomes."""
 
     def __init__(self, port, tls, rate, billing, token):
         self.port, self.tls, self.rate, self.billing, self.token = port, tls, rate, billing, token
         self.accounts, self.random = sorted(billing), random.Random(1)
-        self.kept = [None] * CONNECTIONS
+        self.connections = [None] * CONNECTIONS
         self.opening = [asyncio.Lock() for _ in range(CONNECTIONS)]
         self.phase, self.serials, self.makes_fresh, self.tasks = None, collections.Counter(), True, set()
 
@@ -547,7 +546,7 @@ class Load:
         phase.requests += 1
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT):
-                kind = await self.ask(account, number % CONNECTIONS, is_fresh, phase)
+                kind = await self.look_up_once(account, number % CONNECTIONS, is_fresh, phase)
         except TimeoutError:
             kind = "timed out"
         except Lost as lost:
@@ -557,8 +556,8 @@ class Load:
         else:
             phase.times.append(time.monotonic() - due)
 
-    async def ask(self, account, slot, is_fresh, phase):
-        """What is wrong with the answer, or nothing."""
+    async def look_up_once(self, account, slot, is_fresh, phase):
+        """The kind of failure, or None."""
         path = f"/v2/accounts/{account}/billing"
         for _ in range(3):
             connection = await (Connection.open(BALANCER, self.port, self.tls) if is_fresh else self.connection(slot))
@@ -569,7 +568,7 @@ class Load:
             except Lost as lost:
                 if not lost.is_unprocessed:
                     raise
-                # As every client of HTTP/2 does, and may with any method.
+                # As HTTP/2 clients do; it is safe for any method.
                 phase.resent += 1
                 continue
             finally:
@@ -581,31 +580,31 @@ class Load:
         return "unprocessed three times"
 
     async def connection(self, slot):
-        """The connection of this slot; another one if it takes nothing more."""
+        """The connection of this slot; a new one if it accepts no more requests."""
         while True:
             async with self.opening[slot]:
-                kept = self.kept[slot]
-                if kept is None or not kept.is_usable:
-                    kept = self.kept[slot] = await Connection.open(BALANCER, self.port, self.tls)
-            if kept.has_room:
-                return kept
-            kept.changed.clear()
-            await kept.changed.wait()
+                connection = self.connections[slot]
+                if connection is None or not connection.is_usable:
+                    connection = self.connections[slot] = await Connection.open(BALANCER, self.port, self.tls)
+            if connection.has_room:
+                return connection
+            connection.changed.clear()
+            await connection.changed.wait()
 
     async def settle(self):
-        """Waits for what is under way now."""
+        """Waits for the requests in flight."""
         if self.tasks:
             await asyncio.wait(set(self.tasks))
 
 
 class Reader:
-    """Reads the stream of all accounts, slowly, and goes on where it broke."""
+    """Reads the stream of all accounts slowly, and resumes it."""
 
     HIDDEN = "END_STREAM without an end line"
 
     def __init__(self, load):
         self.load, self.records, self.after = load, [], None
-        self.is_complete, self.hurries, self.endings = False, asyncio.Event(), collections.Counter()
+        self.is_complete, self.is_fast, self.endings = False, asyncio.Event(), collections.Counter()
 
     async def run(self):
         while not self.is_complete:
@@ -620,7 +619,7 @@ class Reader:
                 self.endings[lost.kind] += 1
             if not self.is_complete:
                 self.load.phase.resumptions += 1
-                # Not at once again, whatever is wrong.
+                # A short pause before each attempt.
                 await asyncio.sleep(0.1)
 
     async def read(self, exchange):
@@ -643,12 +642,12 @@ class Reader:
                     raise exchange.lost
                 self.is_complete = is_end and not rest
                 if not self.is_complete:
-                    # Taken for complete by whoever looks at HTTP alone.
+                    # A client that relies on HTTP alone would take the stream for complete.
                     raise Lost(self.HIDDEN)
                 return
-            if not self.hurries.is_set():
+            if not self.is_fast.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.hurries.wait(), len(taken) / READER_BYTES)
+                    await asyncio.wait_for(self.is_fast.wait(), len(taken) / READER_BYTES)
             exchange.credit(len(taken))
 
     def take(self, record):
@@ -681,7 +680,7 @@ class Scenario:
         return program
 
     async def reference(self):
-        """The records of an undisturbed stream, of a service that has all this for itself."""
+        """The records of the stream of an undisturbed service."""
         service = self.keep(Program("reference", self.folder))
         await service.start(
             self.options.binary, "serve", "--sandbox", "--http-port", "0", "--ops-port", "0", "--sandbox-accounts",
@@ -744,12 +743,12 @@ class Scenario:
             record["account_id"]: record["billing"].get("email") for record in self.expected
             if record["type"] == "contact"}
         self.load = Load(self.ports.balancer, self.tls, options.rate, billing, token.splitlines()[-1])
-        # The balancer is there when a lookup through it is answered.
+        # The balancer is ready when a lookup through it succeeds.
         self.load.phase = Phase("start")
         async with asyncio.timeout(START_TIMEOUT):
             while True:
                 with contextlib.suppress(Lost):
-                    if await self.load.ask(self.load.accounts[0], 0, False, self.load.phase) is None:
+                    if await self.load.look_up_once(self.load.accounts[0], 0, False, self.load.phase) is None:
                         return
                 await asyncio.sleep(0.05)
 
@@ -782,7 +781,7 @@ class Scenario:
     async def disturb(self, tasks):
         load, reader = tasks
         async with self.phase("undisturbed"):
-            await asyncio.gather(*(replica.asked() for replica in self.replicas))
+            await asyncio.gather(*(replica.next_lookup() for replica in self.replicas))
         async with self.phase("rolling restart"):
             await self.restart_all()
         async with self.phase("certificates"):
@@ -791,12 +790,12 @@ class Scenario:
             await self.rotate_credentials()
             await self.rotate_tokens()
         async with self.phase("a replica killed") as killed:
-            under_way = await self.kill_one(killed)
+            in_flight = await self.kill_one(killed)
         if not self.balancer.speaks_http:
             await self.age()
         async with self.phase("rest of the stream", at_least=0):
-            self.reader.hurries.set()
-            # At most 60 accounts a second, which is what the plan leaves.
+            self.reader.is_fast.set()
+            # At most 60 accounts a second, the plan's rate.
             await asyncio.wait_for(reader, 30 + self.options.accounts / 10)
         load.cancel()
         await self.load.settle()
@@ -805,24 +804,24 @@ class Scenario:
                 failed = sum(phase.failed.values())
                 self.check(f"{phase.name}: no request failed", not failed, f"{dict(phase.failed)}")
             else:
-                # Nobody asks again but the clients themselves.
+                # Only the clients retry.
                 self.check(
-                    f"{phase.name}: no more failed than were under way",
-                    sum(phase.failed.values()) <= under_way
+                    f"{phase.name}: no more failures than requests in flight",
+                    sum(phase.failed.values()) <= in_flight
                     and all(kind.startswith(("connection lost", "no connection")) for kind in phase.failed),
-                    f"{under_way}: {dict(phase.failed)}")
+                    f"{in_flight}: {dict(phase.failed)}")
         self.check_stream()
         lookups = [match for replica in self.replicas for match in replica.lookups()]
-        self.check("the replicas know the clients' address", {match[1] for match in lookups} == {CLIENT})
+        self.check("the replicas log the clients' address", {match[1] for match in lookups} == {CLIENT})
         exits = [code for replica in self.replicas for code in replica.exits]
-        self.check("replicas that are stopped exit with 0", exits and not any(exits), f"{exits}")
+        self.check("stopped replicas exit with 0", exits and not any(exits), f"{exits}")
 
     async def restart_all(self):
         for replica in self.replicas:
             await replica.stop()
             await replica.begin()
-            # The next one only when this one is asked again.
-            await replica.asked()
+            # The next replica only when this one has requests again.
+            await replica.next_lookup()
 
     async def rotate_certificates(self):
         marks = [len(replica.lines) for replica in self.replicas]
@@ -841,10 +840,10 @@ class Scenario:
         async with asyncio.timeout(EVENT_TIMEOUT):
             while self.load.serials[self.serial] == seen:
                 await asyncio.sleep(0.05)
-        self.check("new connections are shown the new certificate", True)
+        self.check("new connections get the new certificate", True)
 
     async def reloaded(self, title, change):
-        """Makes a change to a file, and waits until every replica has read it."""
+        """Changes a file, and waits until every replica has reloaded it."""
         marks = [len(replica.lines) for replica in self.replicas]
         result = await change
         await asyncio.gather(*(
@@ -862,12 +861,12 @@ class Scenario:
             text=json.dumps({"client_id": master["client_id"], "client_secret": secret}))
         await self.reloaded("credentials", run(*rotate, text=secret + "\n"))
         before = await self.tokens_taken()
-        # Nobody gets any further with a token of before.
+        # Earlier tokens become invalid.
         await answer_of("127.0.0.1", self.zoom_port, "/sandbox/tokens/revoke", "POST")
         async with asyncio.timeout(EVENT_TIMEOUT):
             while (after := await self.tokens_taken()) == before:
                 await asyncio.sleep(0.05)
-        self.check("a new access token is taken with the new secret", after > before)
+        self.check("an access token is obtained with the new secret", after > before)
 
     async def tokens_taken(self):
         return json.loads((await answer_of("127.0.0.1", self.zoom_port, "/sandbox/counts"))[1])["tokens"]
@@ -878,31 +877,31 @@ class Scenario:
         old = self.load.token
         output = await self.reloaded("callers", run(*command, "rotate", *caller))
         self.load.token = output.splitlines()[-1]
-        # Those with the old token get their answers first.
+        # Requests with the old token complete first.
         await self.load.settle()
         await self.reloaded("callers", run(*command, "revoke", "--previous", *caller))
         connection = await Connection.open(BALANCER, self.ports.balancer, self.tls)
         status, _ = await connection.get(f"/v2/accounts/{self.load.accounts[0]}/billing", old).whole()
         connection.close()
-        self.check("the old token is no longer good", status == 401, f"{status}")
+        self.check("the old token is refused", status == 401, f"{status}")
 
     async def kill_one(self, phase):
-        """Kills a replica and starts it anew; how many requests had no answer yet, or came, until it was gone."""
+        """Kills a replica and starts it again. Returns the number of requests in flight, or sent until it was gone."""
         replica = self.replicas[1]
-        # What is under way from here on is this phase's.
+        # Requests from here on belong to this phase.
         await self.load.settle()
-        under_way = len(self.load.tasks) - phase.requests
-        # The system takes its time to clear away what is killed, and keeps its connections for as long.
+        in_flight = len(self.load.tasks) - phase.requests
+        # The system needs time to clear a killed process, and keeps its connections meanwhile.
         await replica.end(signal.SIGKILL)
-        under_way += phase.requests
+        in_flight += phase.requests
         await asyncio.gather(*replica.readers)
         await asyncio.sleep(self.share / 2)
         await replica.begin()
-        await replica.asked()
-        return under_way
+        await replica.next_lookup()
+        return in_flight
 
     async def age(self):
-        """Without new clients, only the age of connections brings any to a replica that has just come."""
+        """Without new clients, a new replica gets connections only when others reach their age."""
         age = self.options.connection_age
         self.load.makes_fresh = False
         async with self.phase("one more restart", at_least=0):
@@ -924,14 +923,14 @@ class Scenario:
         pairs = enumerate(zip(got, expected, strict=False))
         difference = next((index for index, (one, other) in pairs if one != other), None)
         self.check(
-            "the stream is that of an undisturbed service, line for line", got == expected,
+            "the stream has the same lines as that of an undisturbed service", got == expected,
             f"{len(got)} of {len(expected)} lines, the first difference at {difference}")
         ids = [record["account_id"] for record in got]
-        self.check("each account came once, in order", ids == sorted(set(ids)))
-        self.check("the stream was broken off, and went on", sum(phase.resumptions for phase in self.phases) > 0)
+        self.check("each account has one line, in order", ids == sorted(set(ids)))
+        self.check("the stream was interrupted and resumed", sum(phase.resumptions for phase in self.phases) > 0)
         if not self.balancer.hides_breaks:
             self.check(
-                "no stream that broke off ended as if it were whole", not self.reader.endings[self.reader.HIDDEN])
+                "no interrupted stream ended normally", not self.reader.endings[self.reader.HIDDEN])
 
     def report(self):
         columns = (
@@ -945,7 +944,7 @@ class Scenario:
         for phase in self.phases:
             for kind, count in phase.failed.items():
                 print(f"{phase.name}: {count} failed: {kind}")
-        print(f"the stream broke off by: {dict(self.reader.endings)}")
+        print(f"interruptions of the stream: {dict(self.reader.endings)}")
         for name, is_good, detail in self.checks:
             print(f"{'ok' if is_good else 'FAILED'}: {name}{'' if is_good or not detail else f' ({detail})'}")
         if self.options.json:
@@ -964,7 +963,7 @@ async def main(options, folder):
             await scenario.run()
     except (OSError, TimeoutError, RuntimeError, Lost) as error:
         traceback.print_exc()
-        scenario.check("the scenario came to its end", False, f"{type(error).__name__}: {error}")
+        scenario.check("the scenario completed", False, f"{type(error).__name__}: {error}")
     finally:
         for program in reversed(scenario.programs):
             await program.finish()
@@ -978,18 +977,18 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default=ROOT / ".build/release/billing-service", type=pathlib.Path)
     parser.add_argument("--balancer", choices=KINDS, required=True)
-    parser.add_argument("--envoy", default=str(pathlib.Path(sys.executable).parent / "envoy"), help="where Envoy is")
-    parser.add_argument("--seconds", type=float, default=60, help="how long the disturbances take, at least")
+    parser.add_argument("--envoy", default=str(pathlib.Path(sys.executable).parent / "envoy"), help="path of Envoy")
+    parser.add_argument("--seconds", type=float, default=60, help="minimum length of the disturbances")
     parser.add_argument("--rate", type=int, default=200, help="lookups a second")
     parser.add_argument("--accounts", type=int, default=5000)
     parser.add_argument("--tokens", choices=("coexisting", "superseding"), default="coexisting",
-                        help="what a new access token of Zoom's does to older ones")
+                        help="whether a new access token invalidates older ones")
     parser.add_argument("--shutdown-delay", type=int, default=1)
     parser.add_argument("--shutdown-grace", type=int, default=2)
     parser.add_argument("--connection-age", type=int, default=4, help="with haproxy-tcp")
     parser.add_argument("--log-level", default="info")
-    parser.add_argument("--json", help="a file for the measurements")
-    parser.add_argument("--folder", type=pathlib.Path, help="where logs are kept")
+    parser.add_argument("--json", help="file for the measurements")
+    parser.add_argument("--folder", type=pathlib.Path, help="folder for the logs")
     parser.add_argument("flags", nargs="*", metavar="FLAGS", help="more flags for the replicas, after --")
     chosen = parser.parse_args()
     with contextlib.ExitStack() as cleanup:

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Checks what is in deploy/: that the tools it is for take it, and that it fits the service and the runbook.
+"""Check deploy/: the tools accept the files, and the files match the service and the runbook.
 
     scripts/check-deploy.py --binary .build/debug/billing-service [--metrics FILE]
 
-FILE is what a replica has answered to GET /metrics; with it, names of metrics are held to those in it. The balancers'
-own folders have tests of their own; of them only what compose.yaml uses is looked at.
+FILE is a replica's response to GET /metrics, to check the names of metrics. scripts/balancers.py tests the balancers;
+of their files, only the one that compose.yaml uses is checked here.
 """
 
 import argparse
@@ -37,17 +37,17 @@ SYSTEMD = DEPLOY / "systemd"
 UNIT = SYSTEMD / "billing-service.service"
 INSTALLED = "/usr/local/bin/billing-service"
 
-# The oldest that has all fields that are used, and the newest there is a schema of.
+# The oldest version with all fields that are used, and the newest with a schema.
 KUBERNETES_VERSIONS = ("1.30", "1.37")
-# systemd's measure, from 0 to 10; up to 2 it calls "OK".
+# systemd's exposure level, from 0 to 10. Up to 2 is "OK".
 EXPOSURE_MAX = 2.0
 SEVERITIES = ("critical", "warning")
 TIMEOUT = 600
-# What the image sets; see Dockerfile.
+# Environment of the image; see Dockerfile.
 IMAGE_ENVIRONMENT = {"BILLING_HTTP_HOST": "0.0.0.0", "BILLING_OPS_HOST": "0.0.0.0"}
-# Settings that have no flag, since arguments are no place for them.
+# Secret settings have no flag.
 VARIABLES_WITHOUT_FLAG = {"BILLING_CREDENTIALS_KEY"}
-# Made by Prometheus itself.
+# Prometheus creates these itself.
 PROMETHEUS_METRICS = {"up", "ALERTS"}
 FAILURES = (
     AssertionError, AttributeError, KeyError, IndexError, OSError, TypeError, ValueError, subprocess.SubprocessError,
@@ -60,7 +60,7 @@ def require(condition, message):
 
 
 def tool(name, package):
-    """Where a program is: beside this Python, as what pip installs, or in PATH."""
+    """The path of a program: beside this Python, where pip installs programs, or in PATH."""
     beside = pathlib.Path(sys.executable).parent / name
     path = str(beside) if beside.exists() else shutil.which(name)
     require(path, f"{name} is missing: install {package}")
@@ -86,21 +86,21 @@ def files():
 
 
 def seconds(text):
-    """Of `1m30s`, as Compose and systemd have it and the service's settings."""
+    """Seconds of a duration such as `1m30s`, as in Compose, systemd and the service's settings."""
     parts = re.findall(r"(\d+)(ms|s|min|m|h|d)", text)
-    require(parts and "".join(map("".join, parts)) == text, f"{text} is no time")
+    require(parts and "".join(map("".join, parts)) == text, f"{text} is not a duration")
     return sum(int(number) * {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}[unit]
                for number, unit in parts)
 
 
 def size(text):
-    """Of `1Gi`, `1G` and the like. All that is used here counts in powers of two but Kubernetes' own G and M."""
+    """Bytes of a size such as `1Gi` or `1G`, in powers of two. Kubernetes' own G and M differ and are not used."""
     number, unit = re.fullmatch(r"(\d+)([KMG]?)i?B?", text).groups()
     return int(number) * 1024 ** " KMG".index(unit or " ")
 
 
 class Binary:
-    """What the service says of itself."""
+    """The commands, flags and settings of the service."""
 
     def __init__(self, path):
         self.path = pathlib.Path(path).resolve()
@@ -118,16 +118,16 @@ class Binary:
             self.learn((*command, name))
 
     def check(self, words):
-        """A command line without the program's name."""
+        """Checks a command line without the program's name."""
         words = [word.partition("=")[0] for word in words]
         names = tuple(itertools.takewhile(lambda word: re.fullmatch("[a-z]+", word), words))
         command = next((names[:count] for count in range(len(names), 0, -1) if names[:count] in self.flags), None)
         require(command, f"there is no command {' '.join(names)}")
         unknown = {word for word in words if word.startswith("--")} - self.flags[command]
-        require(not unknown, f"{' '.join(command)} knows no {', '.join(sorted(unknown))}")
+        require(not unknown, f"{' '.join(command)} has no {', '.join(sorted(unknown))}")
 
     def settings(self, command, arguments, environment):
-        """What results from these settings, by name. Raises if a value is wrong."""
+        """The resulting settings by name. Raises if a value is wrong."""
         text = run(self.path, command, *arguments, "--print-config", environment={**IMAGE_ENVIRONMENT, **environment})
         return dict(re.findall(r"^([a-z.-]+) = (.*)$", text, re.M))
 
@@ -136,7 +136,7 @@ class Binary:
 
 
 class Manifests:
-    """What a kustomization makes."""
+    """The objects of a kustomization."""
 
     def __init__(self, folder):
         self.folder = DEPLOY / folder
@@ -157,7 +157,7 @@ class Manifests:
                 kubernetes_validate.validate(one, version, strict=True)
 
     def check_service(self, binary):
-        """The settings are ones that the service takes, and leave it the time that it needs."""
+        """The service accepts the settings, and has enough time for its shutdown."""
         pod = self.one("Deployment")["spec"]["template"]["spec"]
         container = pod["containers"][0]
         arguments = container["args"]
@@ -171,7 +171,7 @@ class Manifests:
             environment = {one["name"]: one["value"] for one in container.get("env", [])}
             settings = binary.settings(arguments[0], arguments[1:], environment)
         needed = seconds(settings["shutdown.delay"]) + seconds(settings["shutdown.grace"])
-        require(pod["terminationGracePeriodSeconds"] > needed, f"{needed} s of shutdown do not fit")
+        require(pod["terminationGracePeriodSeconds"] > needed, f"shutdown needs more time: {needed} s")
         ports = {one["name"]: one["containerPort"] for one in container["ports"]}
         require(ports["http"] == int(settings["http.port"]), "the service listens on another port than http")
         require(ports["ops"] == int(settings["ops.port"]), "the service listens on another port than ops")
@@ -179,37 +179,38 @@ class Manifests:
             path = settings[key]
             mounts = [one["mountPath"] for one in container["volumeMounts"] if "subPath" not in one]
             require(not path or any(path.startswith(mount + "/") for mount in mounts), f"{key} is in no mount")
-        require(settings["allow-shared-file"] == "true", "files of Secrets are readable for a group")
+        require(settings["allow-shared-file"] == "true", "a group can read Secrets, so allow-shared-file must be true")
         if settings["sandbox"] == "false":
             replicas = self.one("HorizontalPodAutoscaler")["spec"]["maxReplicas"]
             share = float(settings["zoom.rate-share"])
-            require(replicas * share <= 1, f"{replicas} replicas with a share of {share} ask too much of Zoom")
+            require(replicas * share <= 1, f"{replicas} replicas with a share of {share} exceed Zoom's rate")
         limit = size(container["resources"]["limits"]["memory"])
-        require(limit == alerted_memory_limit(), "billing:memory_limit_bytes is another memory limit")
+        require(limit == alerted_memory_limit(), "billing:memory_limit_bytes is another limit")
 
     def check_hardening(self):
         pod = self.one("Deployment")["spec"]["template"]["spec"]
-        require(pod["automountServiceAccountToken"] is False, "the pod gets a token of Kubernetes'")
-        require(self.one("ServiceAccount")["automountServiceAccountToken"] is False, "so does whoever uses the account")
+        require(pod["automountServiceAccountToken"] is False, "the pod gets a Kubernetes token")
+        account = self.one("ServiceAccount")
+        require(account["automountServiceAccountToken"] is False, "pods with this account get a Kubernetes token")
         require(pod["enableServiceLinks"] is False, "names of Services become BILLING_ variables")
         context = pod["securityContext"]
-        require(context["runAsNonRoot"] and context["runAsUser"] == 65532, "it runs as somebody else")
-        require(context["seccompProfile"]["type"] == "RuntimeDefault", "any system call may be made")
+        require(context["runAsNonRoot"] and context["runAsUser"] == 65532, "it does not run as user 65532")
+        require(context["seccompProfile"]["type"] == "RuntimeDefault", "system calls are not restricted")
         for container in pod["containers"] + pod.get("initContainers", []):
             context = container["securityContext"]
-            require(context["readOnlyRootFilesystem"] is True, "the root file system can be written to")
-            require(context["allowPrivilegeEscalation"] is False, "privileges can be gained")
+            require(context["readOnlyRootFilesystem"] is True, "the root file system is writable")
+            require(context["allowPrivilegeEscalation"] is False, "privilege escalation is allowed")
             require(context["capabilities"] == {"drop": ["ALL"]}, "there are capabilities")
             require({"requests", "limits"} <= container["resources"].keys(), "there are no limits")
             probes = {name: container[name]["httpGet"] for name in ("startupProbe", "readinessProbe", "livenessProbe")}
-            require(all(probe["port"] == "ops" for probe in probes.values()), "a probe asks another listener")
-            require(probes["readinessProbe"]["path"] == "/readyz", "readiness is told by /readyz")
-            require(probes["livenessProbe"]["path"] == "/livez", "liveness is told by /livez")
+            require(all(probe["port"] == "ops" for probe in probes.values()), "a probe uses another port than ops")
+            require(probes["readinessProbe"]["path"] == "/readyz", "the readiness probe is not /readyz")
+            require(probes["livenessProbe"]["path"] == "/livez", "the liveness probe is not /livez")
         strategy = self.one("Deployment")["spec"]["strategy"]["rollingUpdate"]
-        require(strategy["maxUnavailable"] == 0, "a rollout takes replicas away before it brings others")
+        require(strategy["maxUnavailable"] == 0, "a rollout removes replicas before it adds others")
 
     def check_references(self):
-        """Labels, ports and names that are written down in two places are the same in both."""
+        """Labels, ports and names agree in all objects."""
         template = self.one("Deployment")["spec"]["template"]
         labels, ports = template["metadata"]["labels"], template["spec"]["containers"][0]["ports"]
         selectors = [self.one("Deployment")["spec"]["selector"]["matchLabels"]]
@@ -220,14 +221,16 @@ class Manifests:
         for service in (one for one in self.objects if one["kind"] == "Service"):
             selectors.append(service["spec"]["selector"])
             targets = {one["targetPort"] for one in service["spec"]["ports"]}
-            require(targets <= names, f"{service['metadata']['name']} leads to ports that are not there")
-        require(all(selector and selector.items() <= labels.items() for selector in selectors), "a selector misses")
+            require(targets <= names, f"{service['metadata']['name']} has target ports that do not exist")
+        is_matched = all(selector and selector.items() <= labels.items() for selector in selectors)
+        require(is_matched, "a selector does not match the pods")
         target = self.one("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
-        require((target["kind"], target["name"]) == ("Deployment", "billing-service"), "the autoscaler misses")
+        is_named = (target["kind"], target["name"]) == ("Deployment", "billing-service")
+        require(is_named, "the autoscaler does not name the Deployment")
         admitted = {port["port"] for rule in self.one("NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]}
-        require(admitted == {one["containerPort"] for one in ports}, "the policy admits to other ports")
+        require(admitted == {one["containerPort"] for one in ports}, "the policy admits ports that the container lacks")
         h2c = [one for one in self.one("Service")["spec"]["ports"] if one["name"] == "http"]
-        require(h2c[0]["appProtocol"] == "kubernetes.io/h2c", "nobody is told of HTTP/2")
+        require(h2c[0]["appProtocol"] == "kubernetes.io/h2c", "appProtocol is not kubernetes.io/h2c")
         mounted = {one["name"] for one in template["spec"]["containers"][0]["volumeMounts"]}
         require(mounted == {one["name"] for one in template["spec"]["volumes"]}, "volumes and mounts differ")
 
@@ -250,19 +253,19 @@ def check_compose_schema():
 def check_compose_hardening():
     document = load(COMPOSE)
     for name, service in document["services"].items():
-        require(service["read_only"] is True, f"{name} can write to its image")
+        require(service["read_only"] is True, f"the root file system of {name} is writable")
         require(service["cap_drop"] == ["ALL"] and "cap_add" not in service, f"{name} has capabilities")
-        require("no-new-privileges:true" in service["security_opt"], f"{name} can gain privileges")
+        require("no-new-privileges:true" in service["security_opt"], f"{name} may escalate its privileges")
         require(int(service["user"].partition(":")[0]) > 0, f"{name} is root")
         require({"cpus", "memory", "pids"} <= service["deploy"]["resources"]["limits"].keys(), f"{name} has no limits")
         require("healthcheck" in service, f"{name} has no health check")
-        require("ports" not in service or name == "haproxy", f"{name} is published")
+        require("ports" not in service or name == "haproxy", f"{name} publishes ports")
         if service["image"] == "billing-service":
             require(service["user"] == "65532:65532", f"{name} has another user than its image")
             test = service["healthcheck"].get("test", ["CMD"])
-            require(test[0] == "CMD", f"{name} asks for a shell, which the image may not have")
+            require(test[0] == "CMD", f"the health check of {name} needs a shell")
     networks = document["networks"]
-    require(networks["inside"]["internal"] and networks["zoom"]["internal"], "there is a way out")
+    require(networks["inside"]["internal"] and networks["zoom"]["internal"], "a network is not internal")
 
 
 def check_compose_service(binary):
@@ -272,7 +275,7 @@ def check_compose_service(binary):
             continue
         test = service["healthcheck"].get("test")
         if test:
-            require(test[1] == INSTALLED, f"{name} asks {test[1]}")
+            require(test[1] == INSTALLED, f"the health check of {name} runs {test[1]}")
             binary.check(test[2:])
         words = service.get("entrypoint", [INSTALLED])[1:] + service.get("command", ["serve"])
         binary.check(words)
@@ -283,34 +286,34 @@ def check_compose_service(binary):
     for service in replicas.values():
         settings = binary.settings("serve", [], compose_environment(service))
         needed = seconds(settings["shutdown.delay"]) + seconds(settings["shutdown.grace"])
-        require(seconds(service["stop_grace_period"]) > needed, f"{needed} s of shutdown do not fit")
+        require(seconds(service["stop_grace_period"]) > needed, f"shutdown needs more time: {needed} s")
         share = float(settings["zoom.rate-share"])
-        require(len(replicas) * share <= 1, f"{len(replicas)} replicas with a share of {share} ask too much of Zoom")
+        require(len(replicas) * share <= 1, f"{len(replicas)} replicas with a share of {share} exceed Zoom's rate")
         limit = size(service["deploy"]["resources"]["limits"]["memory"])
-        require(limit == alerted_memory_limit(), "billing:memory_limit_bytes is another memory limit")
+        require(limit == alerted_memory_limit(), "billing:memory_limit_bytes is another limit")
         balancer = document["services"]["haproxy"]["networks"]["inside"]["ipv4_address"]
-        require(settings["http.trusted-proxies"] == balancer, "the balancer is not believed")
+        require(settings["http.trusted-proxies"] == balancer, "http.trusted-proxies does not have the balancer")
 
 
 def check_compose_names():
-    """What is named elsewhere is there: files, replicas that are scraped, replicas that are balanced."""
+    """Files exist, and Prometheus and HAProxy name the same replicas."""
     document = load(COMPOSE)
-    made = (COMPOSE.parent / "callers", COMPOSE.parent / "secrets")  # By whoever tries it.
+    made = (COMPOSE.parent / "callers", COMPOSE.parent / "secrets")  # The commands at the top create them.
     for name, service in document["services"].items():
         for volume in service.get("volumes", []):
             if volume["type"] == "bind":
                 path = (COMPOSE.parent / volume["source"]).resolve()
-                require(path in made or path.exists(), f"{name}: {volume['source']} is not there")
+                require(path in made or path.exists(), f"{name}: {volume['source']} does not exist")
     scraped = {
         target for job in load(PROMETHEUS)["scrape_configs"] if job["job_name"] == "billing-service"
         for config in job["static_configs"] for target in config["targets"]}
-    require(scraped == {f"{name}:9090" for name in compose_replicas(document)}, "other replicas are scraped")
+    require(scraped == {f"{name}:9090" for name in compose_replicas(document)}, "Prometheus scrapes other replicas")
     balanced = re.findall(r"^ *presetenv REPLICA_\d+ (\S+)", (DEPLOY / "haproxy/haproxy.cfg").read_text(), re.M)
-    require(set(balanced) == set(compose_replicas(document)), "other replicas are balanced")
+    require(set(balanced) == set(compose_replicas(document)), "HAProxy names other replicas")
 
 
 def check_haproxy(path):
-    """Names that do not resolve here and a certificate that is not there are no fault of the file."""
+    """Checks the file with a certificate of its own, since names and certificates do not exist here."""
     with tempfile.TemporaryDirectory() as folder:
         pem, key = f"{folder}/certificate.pem", f"{folder}/key.pem"
         run(tool("openssl", "the Debian package openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
@@ -330,7 +333,7 @@ def unit_values(key):
 
 
 def unit_elsewhere(folder, binary):
-    """The unit with a program that is there."""
+    """A copy of the unit with a program that exists."""
     path = pathlib.Path(folder) / UNIT.name
     path.write_text(UNIT.read_text(encoding="utf-8").replace(INSTALLED, str(binary.path)), encoding="utf-8")
     return path
@@ -340,7 +343,7 @@ def check_unit(binary):
     with tempfile.TemporaryDirectory() as folder:
         path = unit_elsewhere(folder, binary)
         said = run(tool("systemd-analyze", "the Debian package systemd"), "verify", "--man=no", path)
-    # Of units of this machine it says things as well.
+    # It also prints messages about units of this machine.
     lines = [line for line in said.splitlines() if "billing-service" in line]
     require(not lines, "\n".join(lines))
 
@@ -356,15 +359,15 @@ def check_unit_security(binary):
 
 def check_unit_service(binary):
     words = unit_values("ExecStart")[0].split()
-    require(words[0] == INSTALLED, f"{words[0]} is another place than the text says")
+    require(words[0] == INSTALLED, f"{words[0]} is not the documented path")
     binary.check(words[1:])
     environment = dict(
         word.split("=", 1) for line in unit_values("Environment") for word in shlex.split(line))
     settings = binary.settings(words[1], words[2:], environment)
     needed = seconds(settings["shutdown.delay"]) + seconds(settings["shutdown.grace"])
-    require(seconds(unit_values("TimeoutStopSec")[0]) > needed, f"{needed} s of shutdown do not fit")
+    require(seconds(unit_values("TimeoutStopSec")[0]) > needed, f"shutdown needs more time: {needed} s")
     require(size(unit_values("MemoryMax")[0]) == alerted_memory_limit(), "billing:memory_limit_bytes is another limit")
-    require(unit_values("Type") == ["notify"] and unit_values("WatchdogSec"), "nothing is waited for")
+    require(unit_values("Type") == ["notify"] and unit_values("WatchdogSec"), "Type=notify or the watchdog is missing")
 
 
 def check_unit_files():
@@ -373,7 +376,7 @@ def check_unit_files():
         run(tool("systemd-sysusers", "the Debian package systemd"), f"--root={folder}",
             SYSTEMD / "billing-service.sysusers.conf")
         users = (pathlib.Path(folder) / "etc/passwd").read_text(encoding="utf-8")
-        require(f"\n{unit_values('User')[0]}:" in "\n" + users, "the user of the unit is another one")
+        require(f"\n{unit_values('User')[0]}:" in "\n" + users, "sysusers.d does not create the user of the unit")
 
 
 # MARK: Prometheus and Grafana
@@ -397,11 +400,11 @@ def promtool(*arguments):
 
 
 def check_alert(name, rule):
-    require(re.fullmatch("Billing[A-Za-z0-9]+", name), "another kind of name")
-    require(rule["labels"]["severity"] in SEVERITIES, f"the severity is none of {', '.join(SEVERITIES)}")
+    require(re.fullmatch("Billing[A-Za-z0-9]+", name), "the name does not begin with Billing")
+    require(rule["labels"]["severity"] in SEVERITIES, f"the severity is not one of {', '.join(SEVERITIES)}")
     annotations = rule["annotations"]
-    require(set(annotations) == {"summary", "description", "runbook_url"}, "other annotations")
-    require(annotations["runbook_url"] == f"docs/runbook.md#{name.lower()}", "the runbook is somewhere else")
+    require(set(annotations) == {"summary", "description", "runbook_url"}, "there are other annotations")
+    require(annotations["runbook_url"] == f"docs/runbook.md#{name.lower()}", "runbook_url does not name its section")
     tests = [case for test in load(ALERT_TESTS)["tests"] for case in test["alert_rule_test"]]
     cases = [case for case in tests if case["alertname"] == name]
     require(any(case["exp_alerts"] for case in cases), "no case in which it fires")
@@ -411,7 +414,7 @@ def check_alert(name, rule):
     for part in ("**Look.**", "**Causes.**", "**Do.**"):
         require(part in sections[name], f"its section has no {part}")
     look = sections[name].partition("**Look.**")[2].partition("**Causes.**")[0]
-    require(re.search(r"\b(curl|metrics|logs|kubectl|billing-service) ", look), "its section has nothing to look with")
+    require(re.search(r"\b(curl|metrics|logs|kubectl|billing-service) ", look), "its section has no command under Look")
 
 
 def runbook_sections():
@@ -425,7 +428,7 @@ def check_runbook():
 
 
 def everything_called(key, node, kind=str):
-    """Values of the members of that name and kind, wherever they are."""
+    """Values of all members with that name and type, at any depth."""
     if isinstance(node, dict):
         for name, value in node.items():
             if name == key and isinstance(value, kind):
@@ -437,7 +440,7 @@ def everything_called(key, node, kind=str):
 
 
 def without_variables(expression):
-    """An expression of Grafana's as one of PromQL."""
+    """A Grafana expression as PromQL, without variables."""
     expression = re.sub(r"\$__(rate_)?interval|\$__range", "5m", expression)
     return re.sub(r"\$\{?\w+\}?", ".*", expression)
 
@@ -454,7 +457,7 @@ def dashboard_expressions():
 def check_dashboard_expressions():
     listed = [{"record": f"dashboard:{number}", "expr": expression}
               for number, expression in enumerate(dashboard_expressions())]
-    require(listed, "there are none")
+    require(listed, "there are no expressions")
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump({"groups": [{"name": "dashboard", "rules": listed}]}, file)
         file.flush()
@@ -468,10 +471,10 @@ def check_dashboard():
     taken = {}
     for panel in panels:
         place = panel["gridPos"]
-        require(place["x"] + place["w"] <= 24, f"{panel['title']} sticks out")
+        require(place["x"] + place["w"] <= 24, f"{panel['title']} is wider than the dashboard")
         for cell in itertools.product(range(place["x"], place["x"] + place["w"]),
                                       range(place["y"], place["y"] + place["h"])):
-            require(cell not in taken, f"{panel['title']} lies on {taken.get(cell)}")
+            require(cell not in taken, f"{panel['title']} overlaps {taken.get(cell)}")
             taken[cell] = panel["title"]
         if panel["type"] != "row":
             require(panel["targets"] and panel["datasource"], f"{panel['title']} is empty")
@@ -484,7 +487,7 @@ def check_dashboard():
 
 
 def metric_names(expression):
-    """The names of metrics in an expression of PromQL: words that are no label, no function and no keyword."""
+    """The metrics in a PromQL expression: words that are not labels, functions or keywords."""
     expression = re.sub(r'"(?:[^"\\]|\\.)*"', "", expression)
     expression = re.sub(r"\{[^}]*\}|\[[^\]]*\]", " ", expression)
     expression = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", expression)
@@ -493,7 +496,7 @@ def metric_names(expression):
 
 
 def exposed_names(path):
-    """Of a text that /metrics has answered."""
+    """The names of metrics in a response of /metrics."""
     names = set()
     for name, kind in re.findall(r"^# TYPE (\S+) (\S+)", path.read_text(encoding="utf-8"), re.M):
         names |= {f"{name}_{part}" for part in ("bucket", "sum", "count")} if kind == "histogram" else {name}
@@ -508,14 +511,14 @@ def check_metric_names(path, expressions):
 
 
 def check_runbook_metrics(path):
-    """Beginnings of names, by which lines are found."""
+    """Checks the prefixes of names in grep commands."""
     known = exposed_names(path)
     beginnings = re.findall(r"grep '\^([a-z_]+)", RUNBOOK.read_text(encoding="utf-8"))
     unknown = [one for one in beginnings if not any(name.startswith(one) for name in known)]
     require(not unknown, f"the service has no {', '.join(unknown)}")
 
 
-# MARK: All of it
+# MARK: All files
 
 
 def check_syntax(path):
@@ -532,14 +535,14 @@ def check_variables(binary, path):
 
 
 def check_written_commands(binary, path):
-    """Those in comments and in blocks of code, which are there to be pasted."""
+    """Checks commands in comments and in code blocks."""
     text = re.sub(r"\\\n\s*#?", " ", path.read_text(encoding="utf-8"))
     for words in re.findall(r"\bbilling-service ((?:[a-z]+ )+--[^\n)|<`]*)", text):
         binary.check(words.split())
 
 
 def check_lines(path):
-    """JSON has no way to break a string in two."""
+    """Checks the line length, except in JSON, where strings cannot be broken."""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         require(len(line) <= 120 or path.suffix == ".json", f"line {number} is longer than 120 characters")
         require(line == line.rstrip(), f"line {number} ends in blanks")
@@ -550,45 +553,45 @@ def cases(binary, metrics):
         name = path.relative_to(ROOT)
         if path.suffix in (".yaml", ".yml", ".json"):
             yield f"{name} parses", lambda p=path: check_syntax(p)
-        yield f"{name} names variables that there are", lambda p=path: check_variables(binary, p)
-        yield f"{name} has commands that there are", lambda p=path: check_written_commands(binary, p)
-        yield f"{name} is within its margins", lambda p=path: check_lines(p)
+        yield f"{name} names variables that exist", lambda p=path: check_variables(binary, p)
+        yield f"{name} has commands that exist", lambda p=path: check_written_commands(binary, p)
+        yield f"{name} has lines of at most 120 characters", lambda p=path: check_lines(p)
     for folder in KUSTOMIZATIONS:
         name = f"deploy/{folder}"
-        yield f"{name} is what Kubernetes takes", lambda f=folder: Manifests(f).validate()
-        yield f"{name} is confined", lambda f=folder: Manifests(f).check_hardening()
-        yield f"{name} hangs together", lambda f=folder: Manifests(f).check_references()
-        yield f"{name} is what the service takes", lambda f=folder: Manifests(f).check_service(binary)
-    yield "compose.yaml is what Compose takes", check_compose_schema
-    yield "compose.yaml is confined", check_compose_hardening
-    yield "compose.yaml is what the service takes", lambda: check_compose_service(binary)
-    yield "compose.yaml names what is there", check_compose_names
+        yield f"{name} is valid for Kubernetes", lambda f=folder: Manifests(f).validate()
+        yield f"{name} is hardened", lambda f=folder: Manifests(f).check_hardening()
+        yield f"{name} is consistent", lambda f=folder: Manifests(f).check_references()
+        yield f"{name} is valid for the service", lambda f=folder: Manifests(f).check_service(binary)
+    yield "compose.yaml is valid for Compose", check_compose_schema
+    yield "compose.yaml is hardened", check_compose_hardening
+    yield "compose.yaml is valid for the service", lambda: check_compose_service(binary)
+    yield "compose.yaml names files and replicas that exist", check_compose_names
     for path in BALANCERS:
-        yield f"{path.relative_to(ROOT)} is what HAProxy takes", lambda p=path: check_haproxy(p)
-    yield "the unit is what systemd takes", lambda: check_unit(binary)
-    yield "the unit is confined", lambda: check_unit_security(binary)
-    yield "the unit is what the service takes", lambda: check_unit_service(binary)
-    yield "the unit has its user", check_unit_files
-    yield "prometheus.yml is what Prometheus takes", lambda: promtool("check", "config", PROMETHEUS)
-    yield "alerts.yaml is what Prometheus takes", lambda: promtool("check", "rules", "--lint-fatal", ALERTS)
-    yield "alerts.test.yaml holds", lambda: promtool("test", "rules", ALERT_TESTS)
+        yield f"{path.relative_to(ROOT)} is valid for HAProxy", lambda p=path: check_haproxy(p)
+    yield "the unit is valid for systemd", lambda: check_unit(binary)
+    yield "the unit is hardened", lambda: check_unit_security(binary)
+    yield "the unit is valid for the service", lambda: check_unit_service(binary)
+    yield "sysusers.d creates the user of the unit", check_unit_files
+    yield "prometheus.yml is valid for Prometheus", lambda: promtool("check", "config", PROMETHEUS)
+    yield "alerts.yaml is valid for Prometheus", lambda: promtool("check", "rules", "--lint-fatal", ALERTS)
+    yield "alerts.test.yaml passes", lambda: promtool("test", "rules", ALERT_TESTS)
     for name, rule in alerts().items():
-        yield f"{name} is told of and tried", lambda n=name, r=rule: check_alert(n, r)
-    yield "docs/runbook.md is about alerts that there are", check_runbook
-    yield "the dashboard hangs together", check_dashboard
+        yield f"{name} is documented and tested", lambda n=name, r=rule: check_alert(n, r)
+    yield "docs/runbook.md has only alerts that exist", check_runbook
+    yield "the dashboard is consistent", check_dashboard
     yield "the dashboard's expressions are PromQL", check_dashboard_expressions
     if metrics:
-        yield "alerts.yaml is about metrics that there are", lambda: check_metric_names(
+        yield "alerts.yaml uses metrics that exist", lambda: check_metric_names(
             metrics, (rule["expr"] for rule in rules()))
-        yield "the dashboard is about metrics that there are", lambda: check_metric_names(
+        yield "the dashboard uses metrics that exist", lambda: check_metric_names(
             metrics, dashboard_expressions())
-        yield "docs/runbook.md is about metrics that there are", lambda: check_runbook_metrics(metrics)
+        yield "docs/runbook.md uses metrics that exist", lambda: check_runbook_metrics(metrics)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--binary", required=True, help="the service")
-    parser.add_argument("--metrics", type=pathlib.Path, help="what a replica has answered to GET /metrics")
+    parser.add_argument("--binary", required=True, help="path of billing-service")
+    parser.add_argument("--metrics", type=pathlib.Path, help="a file with a replica's response to GET /metrics")
     arguments = parser.parse_args()
     passed = failed = 0
     for name, check in cases(Binary(arguments.binary), arguments.metrics):

@@ -1,11 +1,10 @@
 #!/bin/sh
-# Runs the image as an operator is told to, and says for each thing that it has to keep whether it does: read-only root,
-# no capabilities, no new privileges, a user that is not root.
+# Tests the image as operators run it: read-only root, no capabilities, no new privileges, a user other than root.
 #
 #     scripts/test-image.sh [IMAGE]
 #
-# With docker or podman, or else with buildah and runc: buildah's own ways to run a container know no read-only root.
-# The container shares the network of this machine, on loopback alone, so that it can be asked from here.
+# Uses docker or podman, or else buildah and runc: buildah itself has no read-only root.
+# The container uses this machine's network on loopback addresses, so that the tests can reach it.
 set -eu
 cd "$(dirname "$0")/.."
 image=${1:-billing-service:latest}
@@ -36,7 +35,7 @@ trap cleanup EXIT
 
 passed=0
 failed=0
-# Runs a command, and takes it for passed if that succeeds.
+# Runs a command. The check passes if the command succeeds.
 check() {
     description=$1
     shift
@@ -52,7 +51,7 @@ check() {
 config() { jq --exit-status "$1" "$work/config.json"; }
 is() { [ "$1" = "$2" ] || { echo "$1 instead of $2"; return 1; }; }
 
-# The configuration of the image as docker words it, and a listing of all its files.
+# The configuration of the image in docker's format, and a list of all its files.
 case $ENGINE in
 docker | podman)
     "$ENGINE" image inspect "$image" | jq '.[0] | .Config + with_entries(select(.key == "Healthcheck"))' \
@@ -99,7 +98,7 @@ in_container() {
         ;;
     esac
 }
-# Runs a command in the container that serves.
+# Runs a command in the container with the service.
 beside() {
     case $ENGINE in
     buildah) timeout 20 runc exec "$prefix-serve" "$@" ;;
@@ -112,7 +111,7 @@ signal() {
     *) "$ENGINE" kill --signal "$1" "$prefix-$2" >/dev/null ;;
     esac
 }
-# Starts to serve, and waits until it is ready: started NAME; `running` is then whom to wait for.
+# Starts the service and waits until it is ready: started NAME. `running` is its process id.
 started() {
     in_container "$1" serve --sandbox >"$work/$1.out" 2>"$work/$1.err" &
     running=$!
@@ -134,23 +133,23 @@ pid_of() {
 }
 
 echo "# $image with $ENGINE"
-check "the user is a number that is not root's" config '.User | test("^[1-9][0-9]*:[1-9][0-9]*$")'
+check "the user is a number other than root's" config '.User | test("^[1-9][0-9]*:[1-9][0-9]*$")'
 check "the entrypoint is the program, without a shell" config ".Entrypoint == [\"$program\"] and .Cmd == [\"serve\"]"
-check "SIGTERM stops it" config '.StopSignal == "SIGTERM"'
-check "the health check is the program's own" config \
+check "the stop signal is SIGTERM" config '.StopSignal == "SIGTERM"'
+check "the health check runs the program" config \
     ".Healthcheck | .Test == [\"CMD\", \"$program\", \"health\"] and .Interval > 0 and .Timeout > 0 and .Retries > 0"
 check "the labels say title, description, version, revision and time" config '
     .Labels | with_entries(.key |= ltrimstr("org.opencontainers.image.")) | .title == "billing-service"
     and (.description | length > 20) and (.version | test("[0-9a-f]")) and (.revision | test("^[0-9a-f]{40}$"))
     and (.created | fromdateiso8601 > 1600000000)'
-check "it listens for the world outside the container" config \
+check "it listens on all addresses" config \
     '[.Env[] | select(test("^BILLING_(HTTP|OPS)_HOST=0.0.0.0$"))] | length == 2'
 
 nothing_setuid() { ! grep -E '^-..[sS]|^-.....[sS]' "$work/files"; }
 nothing_to_write() { ! grep -E '^[-d].{7}w' "$work/files" | grep -v -E ' (\./)?tmp/$'; }
 no_shell() { ! grep -E '/(sh|bash|dash|busybox|apt|apt-get|dpkg)$' "$work/files"; }
 check "no file is setuid or setgid" nothing_setuid
-check "nothing but /tmp can be written by anybody" nothing_to_write
+check "only /tmp is world-writable" nothing_to_write
 check "there is no shell and no package manager" no_shell
 
 document=usr/share/doc/billing-service/sbom.spdx.json
@@ -172,23 +171,23 @@ containers="$containers $prefix-help $prefix-health $prefix-serve $prefix-crash"
 check "--help exits with 0" in_container help --help
 status=0
 in_container health health >"$work/health" 2>&1 || status=$?
-check "health says 1 where nothing listens" is "$status" 1
+check "health exits with 1 if nothing listens" is "$status" 1
 
 touch "$work/before"
 began=$(date +%s%N)
-check "it starts, and /readyz says that it is ready" started serve
+check "it starts, and /readyz reports that it is ready" started serve
 if kill -0 "$running" 2>/dev/null; then
-    echo "# ready after $((($(date +%s%N) - began) / 1000000)) ms, what the engine needs included"
+    echo "# ready after $((($(date +%s%N) - began) / 1000000)) ms, including the engine"
     sed -n "s/^curl --http2-prior-knowledge -H '\([^']*\)' \(.*\)/\1|\2/p" "$work/serve.out" | head -n 1 > "$work/try"
     header=$(cut -d '|' -f 1 "$work/try")
-    check "it answers a request with the token that it printed" curl --silent --show-error --fail \
+    check "it answers a request with the printed token" curl --silent --show-error --fail \
         --http2-prior-knowledge --max-time 10 --header "$header" "$(cut -d '|' -f 2 "$work/try")"
-    check "it refuses one without" is \
+    check "it refuses a request without a token" is \
         "$(curl --silent --output /dev/null --write-out '%{http_code}' "$(cut -d '|' -f 2 "$work/try")")" 401
-    check "health says 0" beside "$program" health
+    check "health exits with 0" beside "$program" health
 
     pid=$(pid_of serve)
-    # What the kernel says of the process, whatever the engine was asked for.
+    # The state of the process in the kernel, whatever the engine reports.
     state() { sed -n "s/^$1:[[:space:]]*//p" "/proc/$pid/status"; }
     is_zero() { state "$1" | grep -E '^0+$' || { state "$1"; return 1; }; }
     is_readonly() { grep -E '^[^ ]+ [^ ]+ [^ ]+ [^ ]+ / ro[, ]' "/proc/$pid/mountinfo"; }
@@ -205,28 +204,28 @@ if kill -0 "$running" 2>/dev/null; then
     for set in CapEff CapPrm CapInh CapBnd CapAmb; do
         check "it has no capabilities ($set)" is_zero "$set"
     done
-    check "it can gain no privileges" is "$(state NoNewPrivs)" 1
+    check "it cannot gain privileges" is "$(state NoNewPrivs)" 1
     check "its memory is limited" limited
     echo "# $(state VmRSS) resident after the first requests"
 
-    # Within the time in which sockets of the test itself have gone; SIGTERM alone has to do.
+    # SIGTERM alone must end it in time.
     stopped() {
         signal TERM serve
         code=0
         wait "$running" || code=$?
         is "$code" 0
     }
-    check "SIGTERM ends it, with 0" stopped
+    check "after SIGTERM it exits with 0" stopped
     untouched() {
         case $ENGINE in
         buildah) [ -z "$(find "$root" -newer "$work/before" | tee "$work/said")" ] ;;
-        # The mount points of what the engine puts there are no files of the service's.
+        # The engine's mount points are not files of the service.
         *) ! "$ENGINE" diff "$prefix-serve" | grep -v -E ' /(dev|etc|proc|run|sys|tmp)(/|$)' ;;
         esac
     }
     check "nothing was written to its root" untouched
     uncomplaining() { ! grep -i -E 'read-only|permission|not permitted' "$work/serve.err" "$work/serve.out"; }
-    check "it did not miss what it may not" uncomplaining
+    check "it logs no error about missing permissions" uncomplaining
 fi
 
 crashes() {
@@ -244,7 +243,7 @@ crashes() {
 }
 check "a crash leaves a backtrace" crashes
 without_registers() { ! grep -i -E '^(rax|rip|x0|registers)' "$work/crash.err"; }
-check "and no registers or memory, in which tokens may be" without_registers
+check "the backtrace has no registers or memory, which may contain tokens" without_registers
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
