@@ -82,7 +82,7 @@ class Service(Program):
         try:
             self.base = re.search(r"Listening on (https?://\S+)", text)[1]
             self.operations = re.search(r"Operations on (http://\S+)", text)[1]
-            self.zoom_port = int(re.search(r"^An embedded .*http://127\.0\.0\.1:(\d+)", text, re.MULTILINE)[1])
+            self.zoom_port = int(re.search(r"sub accounts\b.*\bat http://127\.0\.0\.1:(\d+)", text)[1])
             self.token = re.search(r"authorization: Bearer ([^']+)'", text)[1]
             # Those that the program prints: one that the master account pays for, and one that pays for itself.
             self.accounts = re.findall(r"/v2/accounts/([^/]+)/billing", text)
