@@ -38,6 +38,7 @@ format: setup-lint ## Format the Swift sources, and mend what ruff can mend in t
 	$(VENV)/bin/ruff check --quiet --fix
 
 hooks: setup-lint ## Install the pre-commit hook: lint and tidy checks of what is staged, in seconds.
+	@mkdir -p "$$(git rev-parse --git-path hooks)"
 	ln -sf "$(CURDIR)/scripts/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"
 
 outdated: ## List the pinned dependencies, and the newest release of each.
