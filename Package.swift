@@ -1,8 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// One list for every target: warnings are errors, and the language features that will be the
-// default one day are on today.
+// For every target: warnings are errors, and upcoming language features are enabled.
 let swiftSettings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .treatAllWarnings(as: .error),
@@ -12,7 +11,8 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-// The arrows are the architecture: CHTTP2 <- Adapters, Domain <- Adapters <- BillingService.
+// The targets depend on one another as docs/architecture.md describes: CHTTP2 <- Adapters,
+// Domain <- Adapters <- BillingService.
 let package = Package(
     name: "billing-service",
     products: [
