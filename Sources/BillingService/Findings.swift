@@ -5,7 +5,7 @@ import Domain
 extension ZoomMasters {
     var finding: Health.Finding {
         let reports = reports
-        let refused = reports.filter { $0.standing == .refused }.map(\.master.rawValue).joined(separator: ", ")
+        let refused = reports.filter { $0.health == .credentialsRefused }.map(\.master.rawValue).joined(separator: ", ")
         if !refused.isEmpty {
             return .degraded(
                 "Zoom refuses the credentials: \(refused)",
@@ -13,7 +13,7 @@ extension ZoomMasters {
                     + "billing-service credentials verify")
         }
         let failing = reports.compactMap { report -> (master: Name, problem: ZoomProblem)? in
-            guard case .failing(let problem) = report.standing else { return nil }
+            guard case .failing(let problem) = report.health else { return nil }
             return (report.master, problem)
         }
         if let first = failing.first {
@@ -27,7 +27,7 @@ extension ZoomMasters {
         }
         let missing = reports.flatMap { report in
             report.missing.map { operation in
-                "\(report.master): \(operation.title) needs one of \(operation.scopes.joined(separator: ", "))"
+                "\(report.master): \(operation.rawValue) needs one of \(operation.endpoint.scopes.joined(separator: ", "))"
             }
         }
         if !missing.isEmpty {

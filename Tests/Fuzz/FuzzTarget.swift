@@ -144,10 +144,10 @@ enum FuzzTarget: String, CaseIterable {
     }
 
     private static func zoomAnswer(_ bytes: [UInt8]) {
-        let response = answer(bytes)
-        guard let object = try? ZoomAnswer.object(of: response, now: now) else { return }
-        _ = try? ZoomAnswer.accountPage(object)
-        guard let contact = try? ZoomAnswer.contact(object) else { return }
+        let endpoint = Operation.getBillingInformation.endpoint
+        guard let object = try? ZoomAnswer(answer(bytes), to: endpoint, now: now).object() else { return }
+        _ = try? SubAccountPage(zoom: object)
+        guard let contact = try? BillingContact(zoom: object) else { return }
         var buffer = ByteBuffer()
         buffer.writeContact(contact)
         let written = Array(buffer.readableBytesView)
@@ -155,11 +155,11 @@ enum FuzzTarget: String, CaseIterable {
         guard let again = (try? JSONValue(parsing: written))?.object else {
             preconditionFailure("the written contact is not JSON")
         }
-        precondition((try? ZoomAnswer.contact(again)) != nil, "the written contact cannot be read")
+        precondition((try? BillingContact(zoom: again)) != nil, "the written contact cannot be read")
     }
 
     private static func tokenAnswer(_ bytes: [UInt8]) {
-        guard let grant = try? ZoomAnswer.tokenGrant(answer(bytes), now: now) else { return }
+        guard let grant = try? TokenGrant(answer(bytes), now: now) else { return }
         precondition(grant.lifetime > .zero && grant.lifetime <= .seconds(86_400), "lifetime \(grant.lifetime)")
     }
 

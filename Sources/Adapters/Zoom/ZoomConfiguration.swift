@@ -1,9 +1,9 @@
 package import Domain
 package import NIOCore
 
-/// Where Zoom is and how it is to be treated.
+/// Addresses, limits and times of a client of Zoom.
 package struct ZoomConfiguration: Sendable {
-    /// An address of Zoom's: an origin, and the path that goes before every operation's.
+    /// An address of Zoom's: an origin, and the base path of its operations.
     package struct Endpoint: Sendable, Equatable {
         package let origin: Origin
         package let path: String
@@ -17,44 +17,45 @@ package struct ZoomConfiguration: Sendable {
     package var api: Endpoint
     package var oauth: Endpoint
 
-    /// The limits to keep; none for operations of a class that is not here.
+    /// Rate limits by label. A label without rules has no limit.
     package var rates: [ZoomRateLabel: RateBudget.Rules] = [:]
 
-    /// How long an interactive lookup waits for its permit, if it does not say it itself.
+    /// The longest time in the queue for a permit, for an interactive request that names none.
     package var waitMax = Duration.seconds(10)
 
-    /// How long an interactive read that fails for a passing reason is tried again.
+    /// How long an interactive request is retried.
     package var retryTime = Duration.seconds(15)
 
-    /// How long an interactive read waits for permits and is tried again at most, whatever the two above or the caller say:
-    /// the caller's own request would time out. `nil` for no limit.
+    /// The limit of both times above for an interactive request, since the caller's own request would time out; `nil` for no
+    /// limit. A queue timeout that the caller names is limited as well.
     package var interactiveTimeMax: Duration?
 
     /// From sending a request to the end of its answer.
     package var timeout = TimeAmount.seconds(10)
 
-    /// How its connections are made and kept.
+    /// Connections to Zoom.
     package var http: HTTPClient.Configuration
-
-    /// A billing object is below 2 KiB; a page of 300 accounts about 100 KiB.
-    package var bodyBytesMax = 256 * 1024
-    package var listBodyBytesMax = 10 * 1024 * 1024
 
     static let userAgent = "billing-service"
 
-    /// A GET of Zoom's API.
-    ///
-    /// - Parameter target: What comes after the path of `api`.
-    func request(_ target: String, token: Secret) -> ClientRequest {
-        var request = ClientRequest(
-            method: "GET", scheme: api.origin.scheme.rawValue, authority: api.origin.authority,
-            target: api.path + target)
-        request.fields.append(.authorization, Array("Bearer ".utf8) + token.bytes)
-        // Without it Zoom has been seen to answer errors in XML.
-        request.fields.append(.accept, "application/json")
-        request.fields.append(.acceptEncoding, "gzip")
-        request.fields.append(.userAgent, Self.userAgent)
-        return request
+    /// The HTTP message of a request to Zoom's API.
+    func message(_ request: ZoomRequest, token: Secret) -> ClientRequest {
+        var message = ClientRequest(
+            method: request.endpoint.method.rawValue, scheme: api.origin.scheme.rawValue,
+            authority: api.origin.authority, target: api.path + request.target, body: request.body ?? ByteBuffer())
+        message.fields.append(.authorization, Array("Bearer ".utf8) + token.bytes)
+        // Without this field Zoom has been seen to answer errors in XML.
+        switch request.endpoint.answerBody {
+        case .object, .none: message.fields.append(.accept, "application/json")
+        case .bytes: message.fields.append(.accept, "application/json, */*;q=0.9")
+        }
+        message.fields.append(.acceptEncoding, "gzip")
+        message.fields.append(.userAgent, Self.userAgent)
+        if let body = request.body {
+            message.fields.append(.contentType, "application/json")
+            message.fields.append(.contentLength, body.readableBytes)
+        }
+        return message
     }
 
     package init(api: Endpoint, oauth: Endpoint) {
@@ -68,7 +69,7 @@ extension HTTPClient.Configuration {
     /// For connections to Zoom.
     package static var zoom: HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration()
-        // Zoom is not a hostile peer, but its gateways add fields of their own.
+        // Zoom is not a hostile peer, but its gateways add header fields of their own.
         configuration.limits.headerListBytesMax = 32_768
         return configuration
     }

@@ -5,17 +5,17 @@ package import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// Zoom as the domain's ports: every master account by its name, each with a client of its own. Master accounts come, go
-/// and change while the service runs.
+/// Implements the domain's ports with Zoom: one client for each master account. Master accounts are added, removed and
+/// changed while the service runs.
 package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
-    /// A master account, and how Zoom is to be asked about it.
+    /// A master account, with the addresses and rate limits of its calls.
     package struct Master: Sendable, Equatable {
         package let name: Name
         package let accountID: AccountID
         package let api: ZoomConfiguration.Endpoint
         package let oauth: ZoomConfiguration.Endpoint
 
-        /// As in `ZoomConfiguration`.
+        /// See `ZoomConfiguration.rates`.
         package let rates: [ZoomRateLabel: RateBudget.Rules]
 
         package init(
@@ -30,7 +30,7 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         }
     }
 
-    /// A client for as long as anybody uses it: a call that is under way keeps that of a master that is gone.
+    /// Keeps a client open while calls use it, also after its master account was removed.
     private final class Lease: Sendable {
         let master: Master
         let client: ZoomClient
@@ -50,7 +50,7 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
     private struct State {
         var leases: [Name: Lease] = [:]
 
-        /// All that have not been closed, those of masters that are gone as well.
+        /// All clients that are not closed, also those of removed master accounts.
         var clients: [ZoomClient] = []
     }
 
@@ -64,11 +64,11 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
     private let logger: Logger
     private let state = Mutex(State())
 
-    /// The clients of masters that are gone, once nobody uses them: for `run` to close.
+    /// Clients of removed master accounts that no call uses any more. `run` closes them.
     private let unused: AsyncStream<ZoomClient>
     private let unusedContinuation: AsyncStream<ZoomClient>.Continuation
 
-    /// - Parameter configuration: For all of them; where Zoom is and how often it may be asked each has of its own.
+    /// - Parameter configuration: For all master accounts, except for the addresses and rate limits that each has.
     package init(
         _ masters: [Master], configuration: ZoomConfiguration, credentials: any CredentialsStore,
         sharedTokens: (any SharedTokens)? = nil, group: MultiThreadedEventLoopGroup, time: any TimeSource,
@@ -86,7 +86,7 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         replace(with: masters)
     }
 
-    /// Until the service shuts down.
+    /// Closes unused clients until the service shuts down, then all clients.
     package func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
             for await client in unused {
@@ -94,7 +94,7 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
                 state.withLock { state in state.clients.removeAll { $0 === client } }
             }
         }
-        // Nobody is left to close what is let go of from here on, and nothing is left to be closed.
+        // From here on no client is closed through the stream: all are closed below.
         unusedContinuation.finish()
         let (leases, clients) = state.withLock { state in
             defer { state = State() }
@@ -104,12 +104,12 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         _ = consume leases
     }
 
-    /// There are other master accounts, or other credentials of the same.
+    /// Replaces the master accounts. Those that stay may have new credentials.
     package func update(_ masters: [Master]) async {
         for lease in replace(with: masters) { await lease.client.credentialsChanged() }
     }
 
-    /// - Returns: Those that stay.
+    /// - Returns: The master accounts that stay.
     @discardableResult
     private func replace(with masters: [Master]) -> [Lease] {
         let (staying, gone) = state.withLock { state in
@@ -128,7 +128,7 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
             }
             return (staying, old)
         }
-        // Let go of outside the lock.
+        // Released outside the lock.
         _ = consume gone
         return staying
     }
@@ -143,22 +143,17 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
             group: group, time: time, metrics: metrics, tracer: tracer, logger: logger)
     }
 
-    // MARK: Ports
+    // MARK: Calls
 
-    package func billing(
-        of account: AccountID, under master: Name?, for purpose: Purpose
-    ) async throws(BillingFailure) -> AccountBilling {
+    /// Performs a call for a master account. Each operation implements its port with it.
+    ///
+    /// - Parameter master: `nil` for the only master account.
+    package func perform<Answer>(
+        _ call: ZoomCall<Answer>, under master: Name?, for purpose: Purpose
+    ) async throws(BillingFailure) -> Answer {
         let lease = try lease(of: master)
         defer { withExtendedLifetime(lease) {} }
-        return try await lease.client.billing(of: account, for: purpose)
-    }
-
-    package func page(
-        of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose
-    ) async throws(BillingFailure) -> SubAccountPage {
-        let lease = try lease(of: master)
-        defer { withExtendedLifetime(lease) {} }
-        return try await lease.client.page(filter, token: token, for: purpose)
+        return try await lease.client.perform(call, for: purpose)
     }
 
     package func hasQueuedRequests(under master: Name?) -> Bool {
@@ -174,8 +169,8 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         return lease
     }
 
-    /// Obtains a token for each that has none, before anybody waits for it: what is wrong with their credentials, or
-    /// missing from their scopes, is said now.
+    /// Obtains the access tokens of all master accounts ahead of the first calls, so that wrong credentials and missing
+    /// scopes are reported early.
     package func obtainTokens() async {
         let leases = state.withLock { Array($0.leases.values) }
         await withTaskGroup { group in
@@ -183,33 +178,31 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         }
     }
 
-    /// What is known of one of them.
+    /// The state of one master account, for health checks and metrics.
     package struct Report: Sendable {
         package let master: Name
 
-        /// How the last call went.
-        package let standing: ZoomClient.Standing
+        package let health: ZoomHealth
 
-        /// What its app lacks the scopes for.
-        package let missing: [ZoomOperation]
+        /// Operations that the app lacks the scopes for.
+        package let missing: [Operation]
 
-        /// How it stands with each class of operations that has a limit.
+        /// The state of each rate limit.
         package let budgets: [(label: ZoomRateLabel, budget: RateBudget.Standing)]
 
-        /// The age of the token in use and how long it is good for; `nil` without one.
+        /// The age of the access token in use, and the time until it expires; `nil` without a token.
         package let token: (age: Duration, left: Duration)?
 
-        /// Whether Zoom is left alone after many failures.
         package let isCircuitOpen: Bool
     }
 
-    /// By name.
+    /// The states of all master accounts, ordered by name.
     package var reports: [Report] {
         state.withLock { state in
             state.leases.sorted { $0.key < $1.key }.map { name, lease in
                 Report(
-                    master: name, standing: lease.client.standing, missing: lease.client.missingOperations,
-                    budgets: lease.client.standings, token: lease.client.tokenTimes,
+                    master: name, health: lease.client.health, missing: lease.client.missingOperations,
+                    budgets: lease.client.budgets, token: lease.client.tokenTimes,
                     isCircuitOpen: lease.client.isCircuitOpen)
             }
         }

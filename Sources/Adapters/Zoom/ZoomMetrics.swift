@@ -3,9 +3,9 @@ import Metrics
 import NIOCore
 import Synchronization
 
-/// What is asked of Zoom for one master account, and what becomes of it. Tens of calls a second: instruments are looked up.
+/// Metrics of the calls to Zoom for one master account. There are tens of calls a second, so each looks its instruments up.
 struct ZoomMetrics: Sendable {
-    /// How a call ended: the closed set that is a label.
+    /// How a call ended: the values of the label `outcome`.
     enum Outcome: String, Sendable, CaseIterable {
         case ok
         case selfPay = "self-pay"
@@ -15,13 +15,14 @@ struct ZoomMetrics: Sendable {
         case failed
         case timedOut = "timed-out"
         case cancelled
-        /// Nothing was sent: for lack of a turn, a token or a scope, or since Zoom is left alone.
+        /// Nothing was sent: there was no permit, token or scope, or the circuit breaker was open.
         case notSent = "not-sent"
     }
 
+    /// How the renewal of an access token ended: the values of the label `outcome`.
     enum Renewal: String, Sendable, CaseIterable {
         case obtained
-        /// Taken over from another replica.
+        /// Another replica had obtained it.
         case shared
         case failed
     }
@@ -34,18 +35,18 @@ struct ZoomMetrics: Sendable {
     init(master: Name, metrics: any MetricsFactory) {
         self.master = master.rawValue
         self.metrics = metrics
-        begin()
+        createCounters()
     }
 
-    /// What has not happened is 0, so that the first time is seen as one more.
-    private func begin() {
-        let operations = ZoomOperation.allCases.map(\.title) + [Self.tokenOperation]
+    /// Creates all counters with the value 0, so that the first event shows as an increase.
+    private func createCounters() {
+        let operations = Operation.allCases.map(\.rawValue) + [Self.tokenOperation]
         for operation in operations {
             for outcome in Outcome.allCases { _ = calls(operation, outcome) }
         }
         for renewal in Renewal.allCases { _ = renewals(renewal) }
-        for label in Set(ZoomOperation.allCases.map(\.label)) {
-            _ = sent(under: label)
+        for label in Set(Operation.allCases.map(\.endpoint.rateLabel)) {
+            _ = permits(under: label)
             for reason in ["busy", "day-over"] { _ = refusals(under: label, reason) }
         }
     }
@@ -59,7 +60,7 @@ struct ZoomMetrics: Sendable {
         Counter(.zoomTokenRenewals, [("master", master), ("outcome", renewal.rawValue)], in: metrics)
     }
 
-    private func sent(under label: ZoomRateLabel) -> Counter {
+    private func permits(under label: ZoomRateLabel) -> Counter {
         Counter(.zoomBudgetSent, [("master", master), ("label", label.rawValue)], in: metrics)
     }
 
@@ -68,30 +69,31 @@ struct ZoomMetrics: Sendable {
             .zoomBudgetRefused, [("master", master), ("label", label.rawValue), ("reason", reason)], in: metrics)
     }
 
-    func called(_ operation: String, _ outcome: Outcome) {
+    /// - Parameter operation: The raw value of an `Operation`, or `tokenOperation`.
+    func countCall(_ operation: String, _ outcome: Outcome) {
         calls(operation, outcome).increment()
     }
 
-    func renewed(_ renewal: Renewal) {
+    func countRenewal(_ renewal: Renewal) {
         renewals(renewal).increment()
     }
 
-    /// - Parameter result: The status, or the kind of failure in place of one.
-    func exchanged(
-        _ method: String, _ template: String, _ origin: Origin, _ result: Result<Int, HTTPFailure>,
-        after time: TimeAmount
+    /// - Parameter result: The status, or why there is none.
+    func recordExchange(
+        _ method: String, _ pathTemplate: String, _ origin: Origin, _ result: Result<Int, HTTPFailure>,
+        duration: TimeAmount
     ) {
         var labels: [MetricLabel] = [
-            ("http_request_method", method), ("server_address", origin.host), ("url_template", template),
+            ("http_request_method", method), ("server_address", origin.host), ("url_template", pathTemplate),
         ]
         switch result {
         case .success(let status): labels.append(("http_response_status_code", "\(status)"))
         case .failure(let failure): labels.append(("error_type", failure.kind))
         }
-        Metrics.Timer(.clientRequestDuration, labels, in: metrics).recordNanoseconds(time.nanoseconds)
+        Metrics.Timer(.clientRequestDuration, labels, in: metrics).recordNanoseconds(duration.nanoseconds)
     }
 
-    func waited(_ label: ZoomRateLabel, _ priority: Purpose.Priority, _ time: Duration) {
+    func recordWait(_ label: ZoomRateLabel, _ priority: Purpose.Priority, _ duration: Duration) {
         let name: String =
             switch priority {
             case .interactive: "interactive"
@@ -100,14 +102,15 @@ struct ZoomMetrics: Sendable {
             }
         Metrics.Timer(
             .zoomBudgetWait, [("master", master), ("label", label.rawValue), ("priority", name)], in: metrics
-        ).recordNanoseconds(Int64(time / .nanoseconds(1)))
+        ).recordNanoseconds(Int64(duration / .nanoseconds(1)))
     }
 
-    func sent(_ label: ZoomRateLabel) {
-        sent(under: label).increment()
+    func countPermit(_ label: ZoomRateLabel) {
+        permits(under: label).increment()
     }
 
-    func turnedAway(_ label: ZoomRateLabel, _ failure: ZoomFailure) {
+    /// Counts a refused permit. A cancelled request is not counted.
+    func countRefusal(_ label: ZoomRateLabel, _ failure: ZoomFailure) {
         let reason: String
         switch failure {
         case .rateLimited: reason = "busy"
@@ -127,7 +130,7 @@ extension ZoomFailure {
         case .token, .rateLimited, .unavailable, .credentials, .scopesMissing: .notSent
         case .dailyQuotaSpent: .rateLimited
         case .api where isSelfPay: .selfPay
-        case .api(_, let code, let message, _) where Self.deniesAccount(code: code, message: message): .noAccount
+        case .api(_, let code, let message, _) where Self.isUnknownAccount(code: code, message: message): .noAccount
         case .api where isTokenRefused: .refused
         case .api(_, 429, _, _), .api(429, _, _, _): .rateLimited
         case .api(let status, _, _, _): status >= 500 ? .failed : .refused

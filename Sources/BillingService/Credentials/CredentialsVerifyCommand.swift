@@ -61,7 +61,7 @@ struct CredentialsVerifyCommand: AsyncParsableCommand {
     ) async -> (text: String, isGood: Bool) {
         let endpoint = TokenEndpoint(
             configuration: configuration, group: .singleton, time: SystemTime(), logger: Output.logger(.error))
-        let result: Result<ZoomAnswer.TokenGrant, ZoomFailure>
+        let result: Result<TokenGrant, ZoomFailure>
         do throws(ZoomFailure) {
             result = .success(try await endpoint.token(for: credentials))
         } catch {
@@ -96,20 +96,21 @@ struct CredentialsVerifyCommand: AsyncParsableCommand {
         return ("  NO ANSWER OF ZOOM'S API. \(problem.reason): \(problem.remedy)\n", false)
     }
 
-    private static func report(on name: Name, _ grant: ZoomAnswer.TokenGrant) -> (text: String, isGood: Bool) {
+    private static func report(on name: Name, _ grant: TokenGrant) -> (text: String, isGood: Bool) {
         var text = "\(name): Zoom gives a token that lives for \(grant.lifetime.components.seconds) s\n"
         guard let scopes = grant.scopes else {
             return (text + "  Zoom does not say which scopes it carries\n", true)
         }
         text += "  it carries: \(scopes.isEmpty ? "no scope" : scopes.sorted().joined(separator: " "))\n"
         var isGood = true
-        for operation in ZoomOperation.allCases {
-            if let scope = operation.scopes.first(where: scopes.contains) {
-                text += "  \(operation.title): permitted by \(scope)\n"
+        for operation in Operation.allCases {
+            let needed = operation.endpoint.scopes
+            if let scope = needed.first(where: scopes.contains) {
+                text += "  \(operation.rawValue): permitted by \(scope)\n"
             } else {
                 isGood = false
                 text +=
-                    "  \(operation.title): NOT PERMITTED, it takes one of \(operation.scopes.joined(separator: ", "))\n"
+                    "  \(operation.rawValue): NOT PERMITTED, it takes one of \(needed.joined(separator: ", "))\n"
             }
         }
         if !isGood {

@@ -93,7 +93,7 @@ struct ZoomClientTests {
             (.freeMaster, ["billing:master"], .credentialsRefused),
             (
                 .paidMaster, ["account:master"],
-                .permissionMissing(anyOf: ZoomOperation.getBillingInformation.scopes)
+                .permissionMissing(anyOf: Operation.getBillingInformation.endpoint.scopes)
             ),
         ] as [(SandboxConfiguration.App.Account, [String], BillingFailure)])
     func notPermitted(
@@ -116,7 +116,7 @@ struct ZoomClientTests {
         try await TestZoom.with(app: app) { zoom in
             await zoom.client.obtainTokens()
             #expect(zoom.client.reports.map(\.missing) == [[.getBillingInformation]])
-            let failure = BillingFailure.permissionMissing(anyOf: ZoomOperation.getBillingInformation.scopes)
+            let failure = BillingFailure.permissionMissing(anyOf: Operation.getBillingInformation.endpoint.scopes)
             app.scopes.append("billing:master")
             zoom.sandbox.replace(app)
             await #expect(throws: failure) {
@@ -345,7 +345,7 @@ struct ZoomClientTests {
             Refusal(401, #"{"code":124,"message":"Invalid access token."}"#, .credentialsRefused),
             Refusal(
                 400, #"{"code":4711,"message":"Invalid access token, does not contain scopes:[a, b]."}"#,
-                .permissionMissing(anyOf: ZoomOperation.getBillingInformation.scopes)),
+                .permissionMissing(anyOf: Operation.getBillingInformation.endpoint.scopes)),
             Refusal(400, #"{"code":2100,"message":"Cannot process account."}"#, .sourceRejected),
             Refusal(429, #"{"code":429,"message":"Too Many Requests"}"#, .rateLimited(retryAfter: .seconds(1))),
             Refusal(500, "", .sourceFailed),

@@ -217,7 +217,7 @@ struct ZoomTokenRefusalTests {
             (#"{"code":2100,"message":"Cannot process account."}"#, .sourceRejected),
             (
                 #"{"code":4711,"message":"Invalid access token, does not contain scopes:[a, b]."}"#,
-                .permissionMissing(anyOf: ZoomOperation.getBillingInformation.scopes)
+                .permissionMissing(anyOf: Operation.getBillingInformation.endpoint.scopes)
             ),
         ] as [(String, BillingFailure)], [200, 400, 401, 403, 500])
     func notRenewed(refusal: (String, BillingFailure), status: Int) async throws {
@@ -253,8 +253,8 @@ struct ZoomTokenLimitTests {
             clock.advance(by: .seconds(4))
             #expect(await failure(client, "a") == refusal(3))
             #expect(zoom.tokens == 1)
-            guard case .failing(let problem)? = client.reports.first?.standing else {
-                Issue.record("\(client.reports.map(\.standing))")
+            guard case .failing(let problem)? = client.reports.first?.health else {
+                Issue.record("\(client.reports.map(\.health))")
                 return
             }
             #expect(problem.reason.contains("/oauth/token answers with status \(status)"))
@@ -337,8 +337,8 @@ struct ZoomAddressTests {
                 let ended = await failure(client, "a")
                 #expect(ended == .sourceFailed || ended == .sourceRejected)
                 try await logged.next()
-                guard case .failing(let problem)? = client.reports.first?.standing else {
-                    Issue.record("\(client.reports.map(\.standing))")
+                guard case .failing(let problem)? = client.reports.first?.health else {
+                    Issue.record("\(client.reports.map(\.health))")
                     return
                 }
                 #expect(problem.reason.hasPrefix("http://127.0.0.1:\(server.port)/v2 answers with "))
@@ -359,7 +359,7 @@ struct ZoomAddressTests {
         try await zoom.with { client in
             let ended = await failure(client, "a")
             #expect(ended == .sourceFailed || ended == .sourceRejected)
-            if case .failing(let problem)? = client.reports.first?.standing {
+            if case .failing(let problem)? = client.reports.first?.health {
                 #expect(!problem.remedy.hasPrefix("check zoom.api-url"))
             }
         }
@@ -374,8 +374,8 @@ struct ZoomAddressTests {
             let zoom = ScriptedZoom(token: { _ in answer })
             try await zoom.with { client in
                 await client.obtainTokens()
-                guard case .failing(let problem)? = client.reports.first?.standing else {
-                    Issue.record("\(client.reports.map(\.standing))")
+                guard case .failing(let problem)? = client.reports.first?.health else {
+                    Issue.record("\(client.reports.map(\.health))")
                     return
                 }
                 #expect(problem.reason.contains("/oauth/token answers with") && problem.reason.contains(reason))

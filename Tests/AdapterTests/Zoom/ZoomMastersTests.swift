@@ -120,11 +120,11 @@ struct ZoomMastersTests {
     func recovered() async throws {
         try await Self.with(FakeCredentials([.test(secret: "wrong")])) { zoom in
             await #expect(throws: BillingFailure.credentialsRefused) { try await zoom.lookUp() }
-            #expect(zoom.client.reports.map(\.standing) == [.refused])
+            #expect(zoom.client.reports.map(\.health) == [.credentialsRefused])
             zoom.credentials.set(.test())
             await zoom.client.update(zoom.masters)
             _ = try await zoom.lookUp()
-            #expect(zoom.client.reports.map(\.standing) == [.good])
+            #expect(zoom.client.reports.map(\.health) == [.healthy])
         }
     }
 
@@ -250,15 +250,15 @@ struct TokenAnswerTests {
         let response = ClientResponse(
             status: refusal.status, fields: HeaderFields(), body: ByteBuffer(string: refusal.body))
         #expect(throws: ZoomFailure.credentials(refusal.fault)) {
-            try ZoomAnswer.tokenGrant(response, now: Self.now)
+            try TokenGrant(response, now: Self.now)
         }
     }
 
     @Test("the scopes of a token are read if present")
     func scopes() throws {
-        func grant(_ member: String) throws -> ZoomAnswer.TokenGrant {
+        func grant(_ member: String) throws -> TokenGrant {
             let body = #"{"access_token":"t"\#(member)}"#
-            return try ZoomAnswer.tokenGrant(
+            return try TokenGrant(
                 ClientResponse(status: 200, fields: HeaderFields(), body: ByteBuffer(string: body)), now: Self.now)
         }
         #expect(try grant("").scopes == nil)
@@ -266,9 +266,9 @@ struct TokenAnswerTests {
         #expect(try grant(#","scope":"account:master billing:master""#).scopes == ["account:master", "billing:master"])
     }
 
-    @Test("any one of an operation's scopes, classic or granular, permits it", arguments: ZoomOperation.allCases)
-    func permitted(operation: ZoomOperation) {
-        for scope in operation.scopes { #expect(operation.isPermitted(by: ["other", scope])) }
-        #expect(!operation.isPermitted(by: []) && !operation.isPermitted(by: ["billing:read:admin"]))
+    @Test("any one of an operation's scopes, classic or granular, permits it", arguments: Operation.allCases)
+    func permitted(operation: Operation) {
+        for scope in operation.endpoint.scopes { #expect(operation.endpoint.isPermitted(by: ["other", scope])) }
+        #expect(!operation.endpoint.isPermitted(by: []) && !operation.endpoint.isPermitted(by: ["billing:read:admin"]))
     }
 }

@@ -133,7 +133,7 @@ struct ZoomRetryTests {
             (unknown, .accountNotFound(account)), (text(400, #"{"code":2100,"message":"No."}"#), .sourceRejected),
             (
                 text(400, #"{"code":4711,"message":"Invalid access token, does not contain scopes:[a, b]."}"#),
-                .permissionMissing(anyOf: ZoomOperation.getBillingInformation.scopes)
+                .permissionMissing(anyOf: Operation.getBillingInformation.endpoint.scopes)
             ),
             (text(404, "{}"), .sourceRejected),
         ] as [(HTTPResponse, BillingFailure)])

@@ -3,17 +3,19 @@ package import Logging
 import NIOCore
 package import NIOPosix
 
-/// Finds out whether Zoom's API is at the address that is configured for it.
+/// Checks that Zoom's API is at the configured address.
 package struct ZoomAPICheck: Sendable {
     private let configuration: ZoomConfiguration
     private let http: HTTPClient
     private let time: any TimeSource
+    private let logger: Logger
 
     package init(
         configuration: ZoomConfiguration, group: MultiThreadedEventLoopGroup, time: any TimeSource, logger: Logger
     ) {
         self.configuration = configuration
         self.time = time
+        self.logger = logger
         http = HTTPClient(
             origin: configuration.api.origin, group: group, configuration: configuration.http, logger: logger)
     }
@@ -22,20 +24,23 @@ package struct ZoomAPICheck: Sendable {
         await http.close()
     }
 
-    /// Asks for one sub account, and looks at who answers rather than at the answer: a refusal is Zoom's, too.
+    /// Requests a page of one sub account. A refusal passes the check as well, since only Zoom answers in this form.
     ///
-    /// - Throws: What says that it is not Zoom, that Zoom could not be reached, or that it refuses the token.
+    /// - Throws: A failure that shows that the server is not Zoom, that Zoom cannot be reached, or that it refuses the
+    ///   token.
     package func run(token: Secret) async throws(ZoomFailure) {
+        let call = ZoomCall<SubAccountPage>.listSubAccounts(.all, token: nil, pageSize: 1)
+        let endpoint = call.request.endpoint
         let response: ClientResponse
         do throws(HTTPFailure) {
             response = try await http.exchange(
-                configuration.request("/accounts?page_size=1", token: token),
-                bodyBytesMax: configuration.listBodyBytesMax, timeout: configuration.timeout)
+                configuration.message(call.request, token: token), bodyBytesMax: endpoint.answerBytesMax,
+                timeout: configuration.timeout)
         } catch {
             throw .transport(error)
         }
         do throws(ZoomFailure) {
-            _ = try ZoomAnswer.accountPage(try ZoomAnswer.object(of: response, now: time.timestamp))
+            _ = try call.read(ZoomAnswer(response, to: endpoint, now: time.timestamp), logger)
         } catch {
             if case .api(let status, _, _, _) = error, status < 500, !error.isTokenRefused { return }
             throw error

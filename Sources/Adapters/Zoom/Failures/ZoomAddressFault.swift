@@ -1,31 +1,31 @@
 import FoundationEssentials
 import NIOCore
 
-/// An answer that shows that the address is not that of Zoom's API or token endpoint: something else answers there.
+/// Evidence in an answer that another server than Zoom's API or token endpoint is at the address.
 package enum ZoomAddressFault: Sendable, Equatable {
-    /// Nothing is at this path.
+    /// The server does not know the path.
     case unknownPath(status: Int)
-    /// A redirect, which Zoom's API does not answer with, and the origin it leads to.
+    /// A redirect, which Zoom's API never answers with, and the origin it leads to.
     case redirect(status: Int, to: String?)
-    /// HTML or XML where JSON is due.
+    /// HTML or XML instead of JSON.
     case page(status: Int)
 
-    /// Zoom's code for a path it does not know.
+    /// Zoom's error code for an unknown path.
     private static let unknownPathCode = 2300
 
     /// - Parameters:
-    ///   - object: The JSON object of the answer, if it is one.
-    ///   - code: Zoom's error code in it.
+    ///   - object: The body, if it is a JSON object.
+    ///   - code: Zoom's error code in the body.
     init?(_ response: ClientResponse, object: JSONObject?, code: Int?) {
         switch response.status {
         case 300..<400:
             self = .redirect(status: response.status, to: response.fields.string(.location).flatMap(Self.origin))
         case _ where code == Self.unknownPathCode: self = .unknownPath(status: response.status)
-        // The codes of what Zoom says about an account begin at 1000 (Zoom: error codes).
+        // Error codes about accounts begin at 1000 (Zoom: error codes).
         case 404, 405, 410:
             if let code, code >= 1000 { return nil }
             self = .unknownPath(status: response.status)
-        // Gateways in front of Zoom answer these with pages of their own.
+        // Gateways in front of Zoom answer these statuses with pages.
         case 408, 429, 500...: return nil
         default:
             guard object == nil, Self.isPage(response) else { return nil }
@@ -39,7 +39,7 @@ package enum ZoomAddressFault: Sendable, Equatable {
         return response.body.readableBytesView.first { !blanks.contains($0) } == UInt8(ascii: "<")
     }
 
-    /// Scheme, host and port alone: the rest of a `Location` may hold secrets.
+    /// Scheme, host and port only: the rest of a `Location` may hold secrets.
     private static func origin(_ location: String) -> String? {
         guard location.utf8.count <= 2000, let url = URLComponents(string: location), let scheme = url.scheme,
             let host = url.host, host.utf8.count <= 255
@@ -47,7 +47,7 @@ package enum ZoomAddressFault: Sendable, Equatable {
         return "\(scheme)://\(host)\(url.port.map { ":\($0)" } ?? "")"
     }
 
-    /// What was seen, as the end of a sentence that begins with the address.
+    /// The fault as the end of a sentence that begins with the address.
     var reason: String {
         switch self {
         case .unknownPath(let status): "answers with status \(status), and not in Zoom's form: nothing is at this path"

@@ -1,9 +1,9 @@
-/// A failure of a call to Zoom in words for operators: what happened, and what to do.
+/// A failed call to Zoom as operators read it: the reason and the remedy.
 package struct ZoomProblem: Sendable, Equatable {
     package let reason: String
     package let remedy: String
 
-    /// Whether an operator has to act, or it may pass.
+    /// Whether an operator has to act. Other problems may pass.
     let isLasting: Bool
 
     private init(_ reason: String, _ remedy: String, isLasting: Bool) {
@@ -12,7 +12,7 @@ package struct ZoomProblem: Sendable, Equatable {
         self.isLasting = isLasting
     }
 
-    /// One of Zoom's two services, as a user names it.
+    /// One of Zoom's two services, with the setting of its address.
     private struct Service {
         let endpoint: ZoomConfiguration.Endpoint
         let setting: String
@@ -31,8 +31,8 @@ package struct ZoomProblem: Sendable, Equatable {
         }
     }
 
-    /// - Returns: `nil` for a failure that says nothing of Zoom or the way there: an answer about an account, a rate limit of
-    ///   our own, a cancelled call.
+    /// - Returns: `nil` for a failure that has nothing to do with Zoom or the network, such as our own rate limit or a
+    ///   cancelled call.
     package init?(_ failure: ZoomFailure, _ configuration: ZoomConfiguration) {
         if case .token(let cause, _) = failure {
             self.init(cause, of: .oauth(configuration))
@@ -41,7 +41,7 @@ package struct ZoomProblem: Sendable, Equatable {
         }
     }
 
-    /// A failure met while a token was asked for.
+    /// A failed request for an access token.
     package init?(obtainingToken failure: ZoomFailure, _ configuration: ZoomConfiguration) {
         self.init(failure, of: .oauth(configuration))
     }
@@ -64,7 +64,7 @@ package struct ZoomProblem: Sendable, Equatable {
                 isLasting: true)
         case .unreadable:
             self.init(
-                "\(address) answers with something else than what was asked for",
+                "\(address) answers with an unexpected body",
                 "if every call fails like this, check \(service.setting) (\(service.example))", isLasting: false)
         case .api(429, _, _, let retryAfter):
             let wait = retryAfter.map { "wait \($0.components.seconds) s" } ?? "wait a while"
@@ -88,6 +88,6 @@ package struct ZoomProblem: Sendable, Equatable {
 }
 
 extension ZoomConfiguration.Endpoint {
-    /// As a user writes it.
+    /// The address as a user writes it.
     package var text: String { "\(origin.scheme.rawValue)://\(origin.authority)\(path)" }
 }

@@ -1,18 +1,17 @@
-/// Why there is no token to be had with the credentials at hand.
+/// Why the credentials do not yield an access token.
 package enum CredentialsFault: String, Sendable, Equatable {
-    /// The store has none for that master account.
+    /// The store has no credentials of the master account.
     case missing
-    /// Zoom does not know the client id, or the secret is not its own.
+    /// Zoom does not know the client id, or the secret belongs to another.
     case client
-    /// The account id is missing, malformed, or not that of the account the app belongs to.
+    /// The account id is missing, malformed, or not that of the app's account.
     case account
     /// The app is not activated, or was disabled.
     case disabled
-    /// Zoom refuses them and does not say why.
+    /// Zoom refuses the credentials without a reason.
     case unexplained
 
-    /// What Zoom says in words or by code (Zoom: Server-to-Server OAuth, and the table of error codes); `nil` if it says
-    /// nothing that is known.
+    /// Reads Zoom's error word and error code (Zoom: Server-to-Server OAuth; Zoom: error codes); `nil` if both are unknown.
     init?(error: String?, code: Int?) {
         switch (error, code) {
         case ("invalid_client", _), (_, 4702), (_, 4704), (_, 4706): self = .client
@@ -23,8 +22,8 @@ package enum CredentialsFault: String, Sendable, Equatable {
         }
     }
 
-    /// The word is used for other faults as well: a server that fails may say it.
-    var isGuess: Bool {
+    /// Whether the error word also stands for other faults: a failing server may answer with it.
+    var isAmbiguous: Bool {
         switch self {
         case .account, .unexplained: true
         case .missing, .client, .disabled: false

@@ -2,11 +2,11 @@ import Domain
 import Logging
 import Synchronization
 
-/// Logs why calls to Zoom fail, each reason once a minute however many calls it ends.
+/// Logs why calls to Zoom fail: each reason at most once a minute.
 struct ZoomProblemLog: Sendable {
     private static let interval = Duration.seconds(60)
 
-    /// Bounds memory. Reasons are few: addresses, statuses, kinds of failure.
+    /// Bounds memory. There are few reasons: addresses, statuses, kinds of failure.
     private static let reasonsMax = 64
 
     private final class State: Sendable {

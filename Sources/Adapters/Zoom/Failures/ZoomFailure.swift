@@ -1,29 +1,31 @@
 import Domain
 
-/// How a call to Zoom can end badly, before it is said in the domain's words.
+/// Every way in which a call to Zoom can fail. `billingFailure` translates it for the domain.
 package enum ZoomFailure: Error, Sendable, Equatable {
-    /// Zoom answered with an error. Read from the body first, since the same codes come with different statuses.
+    /// Zoom answered with an error. The code counts more than the status, since the same code comes with several statuses.
     case api(status: Int, code: Int?, message: String, retryAfter: Duration?)
-    /// No whole answer came.
+    /// No complete answer arrived.
     case transport(HTTPFailure)
-    /// The answer is not what its operation answers.
+    /// The answer is not one of the operation.
     case unreadable
-    /// What answered is not Zoom's API, or not its token endpoint.
+    /// The address is not that of Zoom's API or token endpoint.
     case misaddressed(ZoomAddressFault)
-    /// There is no token, since Zoom's token endpoint failed like this; it is not asked again for so long.
+    /// There is no access token, since the token endpoint failed. The next request for a token is sent after `wait`.
     indirect case token(ZoomFailure, wait: Duration)
-    /// Our own pace leaves no room soon enough.
+    /// The request would wait too long for a permit of the rate limiter, or the account is paused.
     case rateLimited(wait: Duration)
-    /// Nothing is left of the day; it ends after so long.
+    /// The daily quota is spent; it is renewed after `wait`.
     case dailyQuotaSpent(wait: Duration)
-    /// Zoom failed again and again, and is not asked for so long.
+    /// The circuit breaker is open: no request is sent for this time.
     case unavailable(wait: Duration)
-    /// There are no credentials to be used, or Zoom's token endpoint refuses them.
+    /// There are no usable credentials, or the token endpoint refuses them.
     case credentials(CredentialsFault)
-    /// The token permits none of these scopes, any one of which is needed.
+    /// The access token has none of these scopes. Any one would do.
     case scopesMissing([String])
 
-    /// What the failure means for whoever asked about `account`.
+    /// The failure in the domain's terms.
+    ///
+    /// - Parameter account: The account that the call was about.
     func billingFailure(account: AccountID?) -> BillingFailure {
         switch self {
         case .credentials: .credentialsRefused
@@ -38,7 +40,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .transport(.timedOut): .timedOut
         case .transport(.cancelled): .cancelled
         case .transport: .sourceFailed
-        case .api(_, let code, let message, _) where Self.deniesAccount(code: code, message: message):
+        case .api(_, let code, let message, _) where Self.isUnknownAccount(code: code, message: message):
             account.map { .accountNotFound($0) } ?? .sourceFailed
         case .api where isTokenRefused: .credentialsRefused
         case .api(_, 429, _, let retryAfter), .api(429, _, _, let retryAfter):
@@ -47,18 +49,19 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .api(_, 4700, _, _), .api(_, 4711, _, _), .api(_, 4717, _, _), .api(_, 200, _, _): .credentialsRefused
         case .api(_, 300, _, _), .api(_, 2100, _, _): .sourceRejected
         case .api(401, _, _, _), .api(403, _, _, _): .credentialsRefused
-        // Zoom says when it can answer again.
+        // Zoom states when it expects to answer again.
         case .api(503, _, _, let retryAfter?): .sourceUnavailable(retryAfter: retryAfter)
         case .api, .misaddressed:
-            switch remedyForRead(isPatient: true) {
-            case .again: .sourceFailed
-            case .none: .sourceRejected
+            switch ZoomRetryPolicy.read.decision(after: self, retriesTimeouts: true) {
+            case .retry: .sourceFailed
+            case .fail: .sourceRejected
             }
         }
     }
 
-    /// 2001 and 1001, and 124 where it is no matter of the token (Zoom: general error codes).
-    static func deniesAccount(code: Int?, message: String) -> Bool {
+    /// Whether Zoom does not know the account: codes 2001 and 1001, and 124 with a text about the account (Zoom: general error
+    /// codes).
+    static func isUnknownAccount(code: Int?, message: String) -> Bool {
         switch code {
         case 2001, 1001: true
         case 124: message.lowercased().hasPrefix("account does not exist")
@@ -66,59 +69,60 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         }
     }
 
-    /// The code 2100 means many things; these texts mean that the sub account pays for itself. Apostrophes and case
-    /// have been seen to differ from page to page, so neither counts.
+    /// Whether the sub account pays for itself. Code 2100 has many meanings, so the text decides. Zoom's pages differ in case
+    /// and apostrophes, so neither counts.
     var isSelfPay: Bool {
         guard case .api(_, 2100, let message, _) = self else { return false }
         let folded = message.lowercased()
         return folded.contains("self pay") || folded.contains("paid by self")
     }
 
-    /// Zoom does not know the token (any more): a new one may help. The code decides, and the status only where there is
-    /// none that is known: the same refusal comes with 401, 400 and 200.
+    /// Whether Zoom refused the access token, so that a new one may help. The code decides, since the same refusal comes with
+    /// 401, 400 and 200. The status decides only if the code is unknown or absent.
     var isTokenRefused: Bool {
         guard case .api(let status, let code, let message, _) = self else { return false }
         switch code {
-        case 124: return !Self.deniesAccount(code: code, message: message)
+        case 124: return !Self.isUnknownAccount(code: code, message: message)
         case 4738, 4741: return true
         case 4700, 4711: return !isScopeMissing && code == 4700
-        // What Zoom says of accounts, parameters and rates.
+        // Codes about accounts, parameters and rate limits.
         case 300, 429, (1000..<4000)?: return false
         case 200, 201, nil: return status == 401 || Self.refusesToken(message)
         default: return status == 401
         }
     }
 
-    /// Where the code is none of a token's, Zoom's text may still be.
+    /// The text of a refused token, for codes that say nothing about tokens.
     private static func refusesToken(_ message: String) -> Bool {
         let folded = message.lowercased()
         return folded.hasPrefix("invalid access token") || folded.hasPrefix("access token is expired")
     }
 
-    /// Zoom answers the request, whatever the status: its code says so.
-    private var isAnswerByCode: Bool {
+    /// Whether the answer has an error code of Zoom's: it is then no answer of a gateway, whatever the status is.
+    var hasZoomErrorCode: Bool {
         guard case .api(_, let code, let message, _) = self else { return false }
         return switch code {
         case nil, 0: isTokenRefused
         case 124, 200, 201, 300, 429, (1000..<5000)?: true
-        default: Self.deniesAccount(code: code, message: message)
+        default: Self.isUnknownAccount(code: code, message: message)
         }
     }
 
-    /// Zoom says that the token lacks a scope (Zoom: general error codes).
+    /// Whether the access token lacks a scope (Zoom: general error codes).
     var isScopeMissing: Bool {
         switch self {
         case .api(_, 4711, _, _): true
         case .api(_, 4700, let message, _): message.lowercased().contains("does not contain scopes")
         case .api, .transport, .unreadable, .misaddressed, .token, .rateLimited, .dailyQuotaSpent, .unavailable,
-            .credentials,
-            .scopesMissing:
+            .credentials, .scopesMissing:
             false
         }
     }
 
-    /// The same, met while a token was asked for, which is not done again for so long. Credentials that are refused, and a
-    /// caller that gave up, are what they are.
+    /// A failure of the token endpoint, as a failure of a call that needs a token. Refused credentials and a cancelled
+    /// request stay as they are.
+    ///
+    /// - Parameter wait: The time until the next request for a token.
     func atTokenEndpoint(wait: Duration) -> ZoomFailure {
         switch self {
         case .api, .transport, .unreadable, .misaddressed:
@@ -128,7 +132,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         }
     }
 
-    /// For how long Zoom asks not to be asked.
+    /// How long to wait before the next request, if Zoom states it.
     var retryAfter: Duration? {
         switch self {
         case .api(_, _, _, let retryAfter): retryAfter
@@ -139,43 +143,10 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         }
     }
 
-    /// What is to be done about it besides telling whoever asked.
-    enum Remedy: Sendable, Equatable {
-        /// Asking again may help, after so long if Zoom says so. Reading twice does no harm.
-        case again(after: Duration?)
-        case none
-    }
-
-    /// A read is tried again after a lost connection, too many requests, what gateways and busy servers answer, and an answer
-    /// nobody can read.
-    ///
-    /// - Parameter isPatient: Whoever asked has time even for what has taken all the time that a call may.
-    func remedyForRead(isPatient: Bool) -> Remedy {
-        switch self {
-        case .transport(.timedOut) where isPatient: .again(after: nil)
-        // A new one was refused as well: another replica's may have ended it.
-        case .api where isTokenRefused: .again(after: nil)
-        case .api(_, 429, _, let retryAfter), .api(429, _, _, let retryAfter): .again(after: retryAfter)
-        case .api where isAnswerByCode: .none
-        case .api(503, _, _, let retryAfter): .again(after: retryAfter)
-        case .api(500, _, _, _), .api(502, _, _, _), .api(504, _, _, _): .again(after: nil)
-        // A gateway's page may pass; a path that is not there and a redirect stay.
-        case .unreadable, .misaddressed(.page(200)): .again(after: nil)
-        case .transport(.cancelled), .transport(.timedOut): .none
-        case .transport: .again(after: nil)
-        case .token(let failure, let wait):
-            switch failure.remedyForRead(isPatient: isPatient) {
-            case .again: .again(after: wait)
-            case .none: .none
-            }
-        case .api, .misaddressed, .rateLimited, .dailyQuotaSpent, .unavailable, .credentials, .scopesMissing: .none
-        }
-    }
-
-    /// What it says of Zoom itself, rather than of what was asked, how often, or of one answer.
+    /// What the failure shows about the state of Zoom, for the circuit breaker.
     var evidence: ZoomCircuits.Evidence {
         switch self {
-        case .api where isAnswerByCode: .answered
+        case .api where hasZoomErrorCode: .answered
         case .api(503, _, _, let retryAfter?): .unavailable(for: retryAfter)
         case .api(let status, _, _, _): status >= 500 ? .requestFailed : .answered
         case .misaddressed: .answered
@@ -184,6 +155,36 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .transport(.timedOut), .transport(.resetByPeer): .requestFailed
         case .transport(.cancelled), .transport(.tooLarge), .transport(.malformed), .unreadable: .nothing
         case .token, .rateLimited, .dailyQuotaSpent, .unavailable, .credentials, .scopesMissing: .nothing
+        }
+    }
+
+    /// Whether Zoom, and not something else at its address, answered.
+    var isAnswerByZoom: Bool {
+        if case .misaddressed = self { return false }
+        return evidence == .answered
+    }
+
+    /// Whether the request provably was not processed, so that it may be sent again whatever its method.
+    var isUnprocessed: Bool {
+        if case .transport(let failure) = self { failure.isUnprocessed } else { false }
+    }
+
+    /// Whether the connection failed, and not the request.
+    var isConnectionFault: Bool { isUnprocessed || self == .transport(.connectionLost) }
+
+    /// The failure for logs: status and code, but never Zoom's text, which may repeat what was sent.
+    var reason: String {
+        switch self {
+        case .api(let status, let code, _, _): "status \(status), code \(code.map(String.init) ?? "none")"
+        case .transport(let failure): "\(failure)"
+        case .unreadable: "unreadable answer"
+        case .misaddressed(let fault): fault.reason
+        case .token(let failure, _): "no access token: \(failure.reason)"
+        case .rateLimited: "own rate limit"
+        case .dailyQuotaSpent: "daily quota spent"
+        case .unavailable: "circuit breaker open"
+        case .credentials(let fault): "credentials: \(fault.rawValue)"
+        case .scopesMissing(let scopes): "none of the scopes \(scopes.joined(separator: ", "))"
         }
     }
 }

@@ -1,18 +1,20 @@
 package import Domain
 
-/// Zoom's plan of the master account, which decides how much it may ask (Zoom: rate limits).
+/// The Zoom plan of a master account. It determines the rate limits (Zoom: rate limits).
 package enum ZoomPlan: String, Sendable, CaseIterable {
     case free
     case pro
-    /// Business, and all above it.
+    /// Business and all higher plans.
     case business
 
-    /// Those of all classes of operations.
+    /// The rate limits of all labels.
+    ///
+    /// - Parameter share: How much of each limit this service may use, above 0 to 1.
     package func rates(share: Double) -> [ZoomRateLabel: RateBudget.Rules] {
         Dictionary(uniqueKeysWithValues: ZoomRateLabel.allCases.map { ($0, rules(for: $0, share: share)) })
     }
 
-    /// What all programs of the account together may ask of one class of operations, and how much of that is ours.
+    /// The rate limit of one label, which all programs of the account share.
     package func rules(for label: ZoomRateLabel, share: Double) -> RateBudget.Rules {
         switch (self, label) {
         case (.free, .light): .init(perSecond: 4, perDay: 6000, share: share)

@@ -1,7 +1,7 @@
 import Domain
 import Synchronization
 
-/// Lets requests to Zoom through when the domain says so, and tells it what became of them.
+/// Gives permits for requests of one rate limit label, as the domain's `RateBudget` decides, and reports the answers to it.
 final class RateLimiter: Sendable {
     private typealias Waiter = CheckedContinuation<Result<Moment, ZoomFailure>, Never>
 
@@ -11,8 +11,8 @@ final class RateLimiter: Sendable {
         var lastTicket: RateBudget.Ticket = 0
         var isClosed = false
 
-        /// Lets one through at each slot while somebody waits, and sleeps until the next.
-        var pump: Task<Void, Never>?
+        /// Gives permits while requests wait, and sleeps until the next slot.
+        var dispatcher: Task<Void, Never>?
     }
 
     private let state: Mutex<State>
@@ -33,10 +33,11 @@ final class RateLimiter: Sendable {
         self.time = time
     }
 
-    /// Returns when a request may go, and the moment to know it by in `answered`.
+    /// Waits for a permit.
     ///
-    /// - Throws: `paced` and `dailyQuotaSpent`; `transport(.cancelled)`.
-    func pass(_ purpose: Purpose) async throws(ZoomFailure) -> Moment {
+    /// - Returns: When the permit was given. It identifies the request in `record`.
+    /// - Throws: `rateLimited`, `dailyQuotaSpent`, `transport(.cancelled)`.
+    func acquirePermit(for purpose: Purpose) async throws(ZoomFailure) -> Moment {
         let began = time.now
         let ticket = state.withLock { state in
             state.lastTicket += 1
@@ -44,8 +45,8 @@ final class RateLimiter: Sendable {
         }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { waiter in
-                let answer = state.withLock { enter(waiter, ticket, purpose, &$0) }
-                if let answer { waiter.resume(returning: answer) }
+                let decision = state.withLock { enqueue(waiter, ticket, purpose, &$0) }
+                if let decision { waiter.resume(returning: decision) }
             }
         } onCancel: {
             let waiter = state.withLock { state in
@@ -55,21 +56,21 @@ final class RateLimiter: Sendable {
             waiter?.resume(returning: .failure(.transport(.cancelled)))
         }
         switch result {
-        case .success(let sent):
-            metrics.waited(label, purpose.priority, sent - began)
-            metrics.sent(label)
-            return sent
+        case .success(let permittedAt):
+            metrics.recordWait(label, purpose.priority, permittedAt - began)
+            metrics.countPermit(label)
+            return permittedAt
         case .failure(let failure):
-            metrics.turnedAway(label, failure)
+            metrics.countRefusal(label, failure)
             throw failure
         }
     }
 
-    /// An answer at once, or `nil` when the request has joined the queue.
-    private func enter(
+    /// - Returns: The decision; `nil` if the request waits in the queue.
+    private func enqueue(
         _ waiter: Waiter, _ ticket: RateBudget.Ticket, _ purpose: Purpose, _ state: inout State
     ) -> Result<Moment, ZoomFailure>? {
-        // The cancellation handler may have run before this; the task then knows.
+        // The cancellation handler may have run before the waiter was stored.
         if Task.isCancelled || state.isClosed { return .failure(.transport(.cancelled)) }
         let queueTimeout = purpose.queueTimeout ?? (purpose.priority == .interactive ? self.queueTimeout : nil)
         let now = time.now
@@ -78,67 +79,67 @@ final class RateLimiter: Sendable {
         case .refused(let refusal): return .failure(ZoomFailure(refusal))
         case .queued:
             state.waiters[ticket] = waiter
-            if state.pump == nil { state.pump = Task { await pump() } }
+            if state.dispatcher == nil { state.dispatcher = Task { await dispatch() } }
             return nil
         }
     }
 
-    private enum Next {
-        case ends
-        case sleeps(until: Moment)
-        case tells(Waiter?, Result<Moment, ZoomFailure>)
+    private enum Step {
+        case end
+        case sleep(until: Moment)
+        case resume(Waiter?, Result<Moment, ZoomFailure>)
     }
 
-    private func pump() async {
+    private func dispatch() async {
         while true {
-            let next = state.withLock { state -> Next in
-                if Task.isCancelled { return .ends }
+            let step = state.withLock { state -> Step in
+                if Task.isCancelled { return .end }
                 let now = time.now
                 switch state.budget.step(at: now, time.timestamp) {
                 case .idle:
-                    state.pump = nil
-                    return .ends
-                case .wait(let moment): return .sleeps(until: moment)
-                case .grant(let ticket): return .tells(state.waiters.removeValue(forKey: ticket), .success(now))
+                    state.dispatcher = nil
+                    return .end
+                case .wait(let moment): return .sleep(until: moment)
+                case .grant(let ticket): return .resume(state.waiters.removeValue(forKey: ticket), .success(now))
                 case .refuse(let ticket, let refusal):
-                    return .tells(state.waiters.removeValue(forKey: ticket), .failure(ZoomFailure(refusal)))
+                    return .resume(state.waiters.removeValue(forKey: ticket), .failure(ZoomFailure(refusal)))
                 }
             }
-            switch next {
-            case .ends: return
-            case .sleeps(let moment): try? await time.sleep(until: moment)
-            case .tells(let waiter, let result): waiter?.resume(returning: result)
+            switch step {
+            case .end: return
+            case .sleep(let moment): try? await time.sleep(until: moment)
+            case .resume(let waiter, let result): waiter?.resume(returning: result)
             }
         }
     }
 
-    /// Tells the domain what became of a request, by what Zoom's answer says of the rate.
-    func answered(_ fields: ZoomRateFields, sent: Moment) {
+    /// Records what Zoom's answer says about the rate limit.
+    func record(_ fields: ZoomRateFields, permittedAt sent: Moment) {
         let now = time.now
         state.withLock { state in
             switch fields.refusal {
-            case nil, .single?: state.budget.accepted(remaining: fields.leftOfSecond, sent: sent, at: now)
+            case nil, .single?: state.budget.accepted(remaining: fields.remainingInSecond, sent: sent, at: now)
             case .perSecond(let retryAfter)?: state.budget.refused(retryAfter: retryAfter, sent: sent, at: now)
             case .perDay(let retryAfter)?: state.budget.dailyQuotaExhausted(retryAfter: retryAfter, at: time.timestamp)
             }
-            // Who sleeps sleeps by what was known before.
-            guard let pump = state.pump else { return }
-            pump.cancel()
-            state.pump = Task { await self.pump() }
+            // The next slot has changed, so the dispatcher must not sleep until the old one.
+            guard let dispatcher = state.dispatcher else { return }
+            dispatcher.cancel()
+            state.dispatcher = Task { await self.dispatch() }
         }
     }
 
-    /// Whether somebody waits.
-    var isBusy: Bool { state.withLock { !$0.waiters.isEmpty } }
+    /// Whether requests wait for a permit.
+    var hasQueuedRequests: Bool { state.withLock { !$0.waiters.isEmpty } }
 
     var standing: RateBudget.Standing { state.withLock { $0.budget.standing(at: time.timestamp) } }
 
-    /// Turns everybody away.
+    /// Refuses all requests from now on, also those that wait.
     func close() {
         let waiters = state.withLock { state in
             state.isClosed = true
-            state.pump?.cancel()
-            state.pump = nil
+            state.dispatcher?.cancel()
+            state.dispatcher = nil
             for ticket in state.waiters.keys { state.budget.leave(ticket) }
             defer { state.waiters.removeAll() }
             return Array(state.waiters.values)

@@ -1,4 +1,4 @@
-/// Zoom's classes of operations, each of which has a rate limit of its own (Zoom: rate limits).
+/// A class of operations that share a rate limit (Zoom: rate limits).
 package enum ZoomRateLabel: String, Sendable, CaseIterable {
     case light = "Light"
     case medium = "Medium"

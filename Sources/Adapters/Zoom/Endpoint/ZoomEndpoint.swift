@@ -1,0 +1,63 @@
+package import Domain
+
+/// What is the same for every request of an operation (Zoom: the page of the operation).
+package struct ZoomEndpoint: Sendable {
+    /// A method of HTTP (RFC 9110, 9.3; RFC 5789).
+    package enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case put = "PUT"
+        case patch = "PATCH"
+        case delete = "DELETE"
+
+        /// Whether a request changes nothing, so that it may be sent again (RFC 9110, 9.2.1).
+        package var isSafe: Bool {
+            switch self {
+            case .get: true
+            case .post, .put, .patch, .delete: false
+            }
+        }
+    }
+
+    /// The body of a successful answer.
+    package enum AnswerBody: Sendable {
+        /// A JSON object. Any other body is unreadable.
+        case object
+        /// Bytes of any media type. An empty body is unreadable.
+        case bytes
+        /// Nothing that is read: 201, 204 or an empty 200.
+        case none
+    }
+
+    package let operation: Operation
+    package let method: Method
+
+    /// The path with `{accountId}` in place of the account. It is a label of metrics and an attribute of spans.
+    package let pathTemplate: String
+
+    package let rateLabel: ZoomRateLabel
+
+    /// The app needs any one of these. Classic scopes come first: an app has either classic or granular scopes (Zoom: OAuth
+    /// scopes).
+    package let scopes: [String]
+
+    package let answerBody: AnswerBody
+
+    /// The largest answer that is accepted, before and after decompression.
+    package let answerBytesMax: Int
+
+    package init(
+        _ operation: Operation, _ method: Method, _ pathTemplate: String, rateLabel: ZoomRateLabel, scopes: [String],
+        answerBody: AnswerBody, answerBytesMax: Int
+    ) {
+        self.operation = operation
+        self.method = method
+        self.pathTemplate = pathTemplate
+        self.rateLabel = rateLabel
+        self.scopes = scopes
+        self.answerBody = answerBody
+        self.answerBytesMax = answerBytesMax
+    }
+
+    package func isPermitted(by granted: Set<String>) -> Bool { scopes.contains(where: granted.contains) }
+}

@@ -1,0 +1,77 @@
+package import Domain
+import Logging
+
+extension ZoomEndpoint {
+    /// The billing contact of one account (Zoom: Get billing information).
+    static let getBillingInformation = ZoomEndpoint(
+        .getBillingInformation, .get, "/accounts/{accountId}/billing", rateLabel: .medium,
+        scopes: [
+            "billing:master", "billing_plan:master", "billing:read:billing_information:master",
+            "billing:read:billing_information:admin",
+        ],
+        answerBody: .object,
+        // A billing contact takes less than 2 KiB.
+        answerBytesMax: 256 * 1024)
+}
+
+extension ZoomMasters {
+    package func billing(
+        of account: AccountID, under master: Name?, for purpose: Purpose
+    ) async throws(BillingFailure) -> AccountBilling {
+        try await perform(.getBillingInformation(of: account), under: master, for: purpose)
+    }
+}
+
+extension ZoomCall<AccountBilling> {
+    static func getBillingInformation(of account: AccountID) -> ZoomCall {
+        ZoomCall(
+            ZoomRequest(.getBillingInformation, account: account),
+            interpret: { failure throws(BillingFailure) in failure.isSelfPay ? .selfPay : nil },
+            read: { answer, logger throws(ZoomFailure) in
+                let contact = try BillingContact(zoom: try answer.object())
+                if !contact.missing.isEmpty {
+                    logger.debug(
+                        "Zoom left out fields of a billing contact",
+                        metadata: ["fields": "\(contact.missing.map { "\($0)" }.sorted().joined(separator: ", "))"])
+                }
+                return .masterPays(contact)
+            })
+    }
+}
+
+extension BillingContact {
+    /// - Throws: `unreadable` for an object without any of the ten fields, since it must be some other object.
+    package init(zoom object: JSONObject) throws(ZoomFailure) {
+        var texts: [String: String] = [:]
+        var unread: [BillingContact.UnreadMember] = []
+        let names = Set(Field.allCases.map(\.zoomName))
+        for member in object.members {
+            if names.contains(member.name) {
+                texts[member.name] = member.value.text
+            } else {
+                // The last member of a name counts, as it does for the ten fields.
+                unread.removeAll { $0.name == member.name }
+                unread.append(.init(name: member.name, value: member.text))
+            }
+        }
+        guard object.members.contains(where: { names.contains($0.name) }) else { throw .unreadable }
+        self.init(reading: { texts[$0.zoomName] }, unread: unread)
+    }
+}
+
+extension BillingContact.Field {
+    fileprivate var zoomName: String {
+        switch self {
+        case .address: "address"
+        case .apartment: "apt"
+        case .city: "city"
+        case .country: "country"
+        case .email: "email"
+        case .firstName: "first_name"
+        case .lastName: "last_name"
+        case .phoneNumber: "phone_number"
+        case .state: "state"
+        case .zip: "zip"
+        }
+    }
+}

@@ -1,0 +1,16 @@
+package import Domain
+
+extension Operation {
+    /// How Zoom performs the operation.
+    package var endpoint: ZoomEndpoint {
+        switch self {
+        case .getBillingInformation: .getBillingInformation
+        case .listSubAccounts: .listSubAccounts
+        }
+    }
+
+    /// Operations that an access token with these scopes does not permit; none if its scopes are unknown.
+    static func missing(in granted: Set<String>?) -> [Operation] {
+        granted.map { granted in allCases.filter { !$0.endpoint.isPermitted(by: granted) } } ?? []
+    }
+}

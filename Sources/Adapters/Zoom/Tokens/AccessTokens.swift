@@ -1,0 +1,298 @@
+import Domain
+import Instrumentation
+import Logging
+import Synchronization
+
+/// The access token of one master account. It is obtained when first needed, once for all calls that wait for it, and renewed
+/// before it expires while it is in use.
+actor AccessTokens {
+    typealias Fetch = @Sendable (MasterCredentials) async throws(ZoomFailure) -> TokenGrant
+
+    private var token: AccessToken?
+    private var schedule = TokenRefresh()
+    private var renewal: Task<Result<AccessToken, ZoomFailure>, Never>?
+
+    /// Sleeps until the token is to be renewed.
+    private var renewalTimer: Task<Void, Never>?
+
+    /// Whether a call has used the current token. An unused token is not renewed and expires.
+    private var isInUse = false
+
+    /// The failure of the last request for a token. No other request is sent before `retryAt`: `failurePause` later, or when
+    /// Zoom's `Retry-After` ends.
+    private var failure: (failure: ZoomFailure, retryAt: Moment)?
+
+    /// The credentials of the last request for a token.
+    private var lastCredentials: MasterCredentials?
+
+    /// The last token that Zoom refused. Other replicas may still share it.
+    private var refusedToken: Secret?
+
+    /// State that is read from outside the actor.
+    private struct Snapshot {
+        var scopes: Set<String>?
+        var times: (obtained: Moment, ends: Moment)?
+    }
+
+    private let snapshot = Mutex(Snapshot())
+
+    private let master: Name
+    private let credentials: any CredentialsStore
+    private let shared: (any SharedTokens)?
+    private let fetch: Fetch
+    private let time: any TimeSource
+    private let metrics: ZoomMetrics
+    private let logger: Logger
+
+    /// The failure as operators read it.
+    private let problem: @Sendable (ZoomFailure) -> ZoomProblem?
+
+    /// The pause after a failure without a `Retry-After`, so that a fault does not cause a burst of requests.
+    private static let failurePause = Duration.seconds(2)
+
+    /// The longest pause before a request for a token that a call waits for. Beyond it the call fails at once.
+    private static let pauseMax = Duration.seconds(2)
+
+    /// The longest random delay of a request for a token after a refusal. Replicas that were refused at the same time request
+    /// one token in this way: the first shares it with the others.
+    private static let jitterMax = Duration.milliseconds(500)
+
+    /// How often a token is renewed for a missing scope, which may have been added to the app.
+    private static let scopeRenewalInterval = Duration.seconds(300)
+    private var scopesRenewedAt: Moment?
+
+    init(
+        master: Name, credentials: any CredentialsStore, shared: (any SharedTokens)?, time: any TimeSource,
+        metrics: ZoomMetrics, logger: Logger, problem: @escaping @Sendable (ZoomFailure) -> ZoomProblem?,
+        fetch: @escaping Fetch
+    ) {
+        self.problem = problem
+        self.master = master
+        self.credentials = credentials
+        self.shared = shared
+        self.time = time
+        self.metrics = metrics
+        self.logger = logger
+        self.fetch = fetch
+    }
+
+    /// The scopes of the last token; `nil` if there was no token, or Zoom did not state its scopes.
+    nonisolated var scopes: Set<String>? { snapshot.withLock { $0.scopes } }
+
+    /// The age of the token in use, and the time until it expires; `nil` without a token.
+    nonisolated var times: (age: Duration, left: Duration)? {
+        let now = time.now
+        return snapshot.withLock { snapshot in snapshot.times.map { (now - $0.obtained, $0.ends - now) } }
+    }
+
+    /// The current token, obtained if there is none.
+    ///
+    /// - Throws: `token`, `credentials`, `transport(.cancelled)`; `unavailable` while Zoom refuses each new token early.
+    func current() async throws(ZoomFailure) -> AccessToken {
+        isInUse = true
+        let now = time.now
+        if let token, let until = schedule.usableUntil, now < until { return token }
+        if let renewal { return try await renewal.value.get() }
+        if let failure, now < failure.retryAt { throw failure.failure.atTokenEndpoint(wait: failure.retryAt - now) }
+        let pause = schedule.pause(at: now)
+        guard pause <= Self.pauseMax else { throw .unavailable(wait: pause) }
+        return try await renew(after: pause).value.get()
+    }
+
+    /// Discards a token that Zoom refused, unless it was replaced already. The next call obtains another.
+    func invalidate(_ text: Secret) {
+        guard let token, token.text == text else { return }
+        forget()
+        refusedToken = text
+        renewalTimer?.cancel()
+        var random = SystemRandomNumberGenerator()
+        schedule.refused(at: time.now, using: &random)
+    }
+
+    /// Renews a token that lacks a scope, since the scope may have been added to the app.
+    func renewForMissingScope() {
+        let now = time.now
+        if let renewed = scopesRenewedAt, now - renewed < Self.scopeRenewalInterval { return }
+        if let failure, now < failure.retryAt { return }
+        scopesRenewedAt = now
+        if renewal == nil { renew() }
+    }
+
+    /// Renews the token if the stored credentials have changed. The old token is used until the new one is there: an app's
+    /// tokens stay valid when its secret changes.
+    func credentialsChanged() async {
+        // Zoom's `Retry-After` applies to the new credentials as well.
+        if failure?.failure.retryAfter == nil { failure = nil }
+        guard token != nil, renewal == nil, let stored = try? await credentials.credentials(of: master),
+            stored != lastCredentials, renewal == nil
+        else { return }
+        if let failure, time.now < failure.retryAt {
+            renewalTimer?.cancel()
+            return renewalTimer = InstrumentationContext.$current.withValue(nil) { makeTimer(failure.retryAt) }
+        }
+        renew()
+    }
+
+    /// Cancels the renewal, and returns when its tasks have ended.
+    func close() async {
+        renewalTimer?.cancel()
+        await renewalTimer?.value
+        renewal?.cancel()
+        _ = await renewal?.value
+    }
+
+    // MARK: Renewing
+
+    /// Starts a renewal. It is no child of the caller's task, since other calls wait for the token as well.
+    @discardableResult
+    private func renew(after pause: Duration = .zero) -> Task<Result<AccessToken, ZoomFailure>, Never> {
+        let renewal = Task { () -> Result<AccessToken, ZoomFailure> in
+            defer { self.renewal = nil }
+            do throws(ZoomFailure) {
+                if pause > .zero { try await sleep(pause) }
+                return .success(try await obtain())
+            } catch {
+                return .failure(recordFailure(error))
+            }
+        }
+        self.renewal = renewal
+        return renewal
+    }
+
+    private func forget() {
+        token = nil
+        snapshot.withLock { $0.times = nil }
+    }
+
+    /// Records a failed renewal.
+    ///
+    /// - Returns: The failure of the calls that wait for the token.
+    private func recordFailure(_ failure: ZoomFailure) -> ZoomFailure {
+        let now = time.now
+        schedule.failed(at: now)
+        metrics.countRenewal(.failed)
+        var metadata: Logger.Metadata = ["reason": "\(failure.reason)"]
+        if let problem = problem(failure) {
+            metadata = ["reason": "\(problem.reason)", "remedy": "\(problem.remedy)"]
+        }
+        let wait = max(failure.retryAfter ?? .zero, Self.failurePause)
+        if token != nil, schedule.due != nil {
+            logger.warning("Zoom gives no new access token: the old one stays in use", metadata: metadata)
+            self.failure = failure.retryAfter.map { _ in (failure, retryAt: now + wait) }
+            startTimer()
+        } else {
+            forget()
+            self.failure = (failure, retryAt: now + wait)
+            logger.warning("could not obtain an access token from Zoom", metadata: metadata)
+        }
+        return failure.atTokenEndpoint(wait: wait)
+    }
+
+    private func startTimer() {
+        renewalTimer?.cancel()
+        guard var due = schedule.due else { return }
+        if let failure { due = max(due, failure.retryAt) }
+        // The later renewal must not belong to the trace of this call.
+        renewalTimer = InstrumentationContext.$current.withValue(nil) { makeTimer(due) }
+    }
+
+    private func makeTimer(_ due: Moment) -> Task<Void, Never> {
+        Task {
+            do throws(CancellationError) {
+                try await time.sleep(until: due)
+            } catch {
+                return
+            }
+            if !Task.isCancelled, isInUse, renewal == nil { renew() }
+        }
+    }
+
+    /// Takes the token of another replica, or requests one with the stored credentials. If Zoom refuses them and the store
+    /// has other credentials by then, it requests one once more.
+    private func obtain() async throws(ZoomFailure) -> AccessToken {
+        var refused: (credentials: MasterCredentials, failure: ZoomFailure)?
+        while true {
+            let current: MasterCredentials
+            do throws(BillingFailure) {
+                current = try await credentials.credentials(of: master)
+            } catch {
+                throw .credentials(.missing)
+            }
+            if let refused, current == refused.credentials { throw refused.failure }
+            let isRotation = lastCredentials.map { $0 != current } ?? false
+            lastCredentials = current
+            if !isRotation, let token = try await sharedToken(for: current) { return token }
+            do throws(ZoomFailure) {
+                let grant = try await fetch(current)
+                let seconds = grant.lifetime.components.seconds
+                let expires = Timestamp(secondsSinceEpoch: time.timestamp.secondsSinceEpoch + seconds)
+                let token = AccessToken(text: grant.accessToken, scopes: grant.scopes, expires: expires)
+                await shared?.put(token, for: current)
+                logger.debug("obtained an access token", metadata: ["lifetime": "\(grant.lifetime)"])
+                adopt(token, lifetime: grant.lifetime, isOurs: true)
+                return token
+            } catch {
+                guard case .credentials = error, refused == nil else { throw error }
+                refused = (current, error)
+            }
+        }
+    }
+
+    /// A newer token of another replica. After a refusal, which other replicas may have met as well, it looks again after a
+    /// random delay.
+    private func sharedToken(for credentials: MasterCredentials) async throws(ZoomFailure) -> AccessToken? {
+        guard let shared else { return nil }
+        if let token = await adoptShared(shared, credentials) { return token }
+        guard refusedToken != nil else { return nil }
+        try await sleep(Self.jitterMax * Double.random(in: 0...1))
+        return await adoptShared(shared, credentials)
+    }
+
+    private func adoptShared(_ shared: any SharedTokens, _ credentials: MasterCredentials) async -> AccessToken? {
+        guard let found = await shared.token(for: credentials), found.text != refusedToken else { return nil }
+        let now = time.timestamp.secondsSinceEpoch
+        let lifetime = Duration.seconds(found.expires.secondsSinceEpoch - now)
+        // It must expire later than the current token, or be valid for another minute.
+        let remaining = token.map { Duration.seconds($0.expires.secondsSinceEpoch - now) } ?? .seconds(60)
+        guard lifetime > remaining else { return nil }
+        logger.debug("took over the access token of another replica", metadata: ["lifetime": "\(lifetime)"])
+        adopt(found, lifetime: lifetime, isOurs: false)
+        return found
+    }
+
+    private func adopt(_ token: AccessToken, lifetime: Duration, isOurs: Bool) {
+        self.token = token
+        failure = nil
+        refusedToken = nil
+        isInUse = false
+        var random = SystemRandomNumberGenerator()
+        let now = time.now
+        schedule.obtained(lifetime: lifetime, isOurs: isOurs, at: now, using: &random)
+        metrics.countRenewal(isOurs ? .obtained : .shared)
+        startTimer()
+        let scopesBefore = snapshot.withLock { snapshot in
+            defer { snapshot = Snapshot(scopes: token.scopes, times: (now, now + lifetime)) }
+            return snapshot.scopes
+        }
+        if scopesBefore != token.scopes { logMissingScopes(of: token) }
+    }
+
+    private func logMissingScopes(of token: AccessToken) {
+        for operation in Operation.missing(in: token.scopes) {
+            logger.warning(
+                "Zoom's app lacks a scope: requests for this operation are refused",
+                metadata: [
+                    "operation": "\(operation.rawValue)",
+                    "any_of": "\(operation.endpoint.scopes.joined(separator: ", "))",
+                ])
+        }
+    }
+
+    private func sleep(_ duration: Duration) async throws(ZoomFailure) {
+        do throws(CancellationError) {
+            try await time.sleep(until: time.now + duration)
+        } catch {
+            throw .transport(.cancelled)
+        }
+    }
+}

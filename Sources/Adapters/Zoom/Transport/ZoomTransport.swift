@@ -1,0 +1,231 @@
+import Domain
+import Instrumentation
+import Logging
+import NIOCore
+import Synchronization
+import Tracing
+
+/// Sends requests to Zoom's API for one master account: with an access token and a permit of the rate limiter, and only
+/// while the circuit breaker is closed. Each exchange is recorded as a span and in the metrics.
+final class ZoomTransport: Sendable {
+    private let configuration: ZoomConfiguration
+    private let http: HTTPClient
+    private let tokens: AccessTokens
+    private let limiters: [ZoomRateLabel: RateLimiter]
+    private let time: any TimeSource
+    private let metrics: ZoomMetrics
+    private let tracer: ServiceTracer
+    private let logger: Logger
+    private let state = Mutex(State())
+
+    private struct State {
+        var circuits = ZoomCircuits()
+        var pauses = KeyedPauses<PauseKey>()
+    }
+
+    /// What Zoom limits besides the rate of a label: an operation, for one account if the request is about one.
+    private struct PauseKey: Hashable, Sendable {
+        let operation: Operation
+        let account: AccountID?
+
+        init(_ request: ZoomRequest) {
+            operation = request.endpoint.operation
+            account = request.account
+        }
+    }
+
+    /// The most new tokens that one request is sent again with. `TokenRefresh` limits how fast they are obtained.
+    private static let renewalsMax = 3
+
+    init(
+        configuration: ZoomConfiguration, http: HTTPClient, tokens: AccessTokens,
+        limiters: [ZoomRateLabel: RateLimiter], time: any TimeSource, metrics: ZoomMetrics, tracer: ServiceTracer,
+        logger: Logger
+    ) {
+        self.configuration = configuration
+        self.http = http
+        self.tokens = tokens
+        self.limiters = limiters
+        self.time = time
+        self.metrics = metrics
+        self.tracer = tracer
+        self.logger = logger
+    }
+
+    var isCircuitOpen: Bool { state.withLock { !$0.circuits.isClosed } }
+
+    // MARK: Sending
+
+    /// Sends a request, and sends it again with a new access token while Zoom refuses the token. Where a new token ends
+    /// older ones, another replica may end the new token as well.
+    ///
+    /// - Parameters:
+    ///   - queueDeadline: When the request stops waiting for a permit; `nil` to wait as long as the purpose allows.
+    ///   - policy: Says whether the request may be sent again after a refused token.
+    ///   - call: All attempts of the call, for the circuit breaker.
+    func send(
+        _ request: ZoomRequest, for purpose: Purpose, queueDeadline: Moment?, policy: ZoomRetryPolicy,
+        _ call: inout ZoomCircuits.Call
+    ) async throws(ZoomFailure) -> ZoomAnswer {
+        let endpoint = request.endpoint
+        let pause = state.withLock { $0.pauses.wait(for: PauseKey(request), at: time.now) }
+        if let pause {
+            metrics.countCall(endpoint.operation.rawValue, .notSent)
+            throw .rateLimited(wait: pause)
+        }
+        var renewals = 0
+        while true {
+            call.began = time.now
+            let admission = state.withLock { [call] state in state.circuits.enter(call, at: time.now) }
+            if case .refused(let wait) = admission {
+                metrics.countCall(endpoint.operation.rawValue, .notSent)
+                throw .unavailable(wait: wait)
+            }
+            do throws(ZoomFailure) {
+                let permittedAt = try await acquirePermit(for: endpoint, purpose, queueDeadline)
+                let token = try await tokens.current().text
+                call.began = time.now
+                do throws(ZoomFailure) {
+                    let answer = try await exchange(request, token: token, permittedAt: permittedAt, for: purpose)
+                    recordOutcome(nil, &call)
+                    return answer
+                } catch {
+                    if error.isScopeMissing {
+                        await tokens.renewForMissingScope()
+                        throw .scopesMissing(endpoint.scopes)
+                    }
+                    guard error.isTokenRefused else { throw error }
+                    await tokens.invalidate(token)
+                    guard policy.resendsWithNewToken(after: error), renewals < Self.renewalsMax else { throw error }
+                    // A refusal shows that Zoom answers: a half-open circuit admits the next attempt.
+                    recordOutcome(error, &call)
+                    renewals += 1
+                }
+            } catch {
+                // A request that was sent is counted already.
+                if error.metricsOutcome == .notSent { metrics.countCall(endpoint.operation.rawValue, .notSent) }
+                recordOutcome(error, &call)
+                throw error
+            }
+        }
+    }
+
+    /// Checks the scopes of the access token, then waits for a permit. The token comes first: a request with a permit must
+    /// leave at once, and not wait until a token is there.
+    ///
+    /// - Returns: When the permit was given; `nil` without a rate limit.
+    private func acquirePermit(
+        for endpoint: ZoomEndpoint, _ purpose: Purpose, _ queueDeadline: Moment?
+    ) async throws(ZoomFailure) -> Moment? {
+        let token = try await tokens.current()
+        guard token.scopes.map(endpoint.isPermitted(by:)) ?? true else {
+            await tokens.renewForMissingScope()
+            throw .scopesMissing(endpoint.scopes)
+        }
+        let queued = queueDeadline.map { purpose.waiting(atMost: max($0 - time.now, .zero)) } ?? purpose
+        return try await limiters[endpoint.rateLabel]?.acquirePermit(for: queued)
+    }
+
+    // MARK: One exchange
+
+    private func exchange(
+        _ request: ZoomRequest, token: Secret, permittedAt: Moment?, for purpose: Purpose
+    ) async throws(ZoomFailure) -> ZoomAnswer {
+        let operation = request.endpoint.operation.rawValue
+        // A bulk export of a million accounts would be a trace of a million spans.
+        let span = purpose.priority == .interactive ? tracer.startSpan(operation, ofKind: .client) : nil
+        defer { span?.end() }
+        UpstreamCalls.current?.add()
+        do throws(ZoomFailure) {
+            let response = try await response(to: request, token: token, span)
+            let answer = try read(response, to: request, permittedAt: permittedAt)
+            metrics.countCall(operation, .ok)
+            return answer
+        } catch {
+            metrics.countCall(operation, error.metricsOutcome)
+            throw error
+        }
+    }
+
+    private func response(
+        to request: ZoomRequest, token: Secret, _ span: TracedSpan?
+    ) async throws(ZoomFailure) -> ClientResponse {
+        let endpoint = request.endpoint
+        var message = configuration.message(request, token: token)
+        let context: InstrumentationContext? = span?.context ?? .current
+        if let trace = context?.trace { message.append(trace) }
+        let began = NIODeadline.now()
+        let result: Result<ClientResponse, HTTPFailure>
+        do throws(HTTPFailure) {
+            result = .success(
+                try await http.exchange(
+                    message, bodyBytesMax: endpoint.answerBytesMax, timeout: configuration.timeout))
+        } catch {
+            result = .failure(error)
+        }
+        let status = result.map(\.status)
+        metrics.recordExchange(
+            endpoint.method.rawValue, endpoint.pathTemplate, http.origin, status, duration: NIODeadline.now() - began)
+        span?.record(endpoint, http.origin, status)
+        do throws(HTTPFailure) {
+            return try result.get()
+        } catch {
+            throw .transport(error)
+        }
+    }
+
+    private func read(
+        _ response: ClientResponse, to request: ZoomRequest, permittedAt: Moment?
+    ) throws(ZoomFailure) -> ZoomAnswer {
+        let endpoint = request.endpoint
+        let rate = ZoomRateFields(response, label: endpoint.rateLabel, now: time.timestamp)
+        if let permittedAt { limiters[endpoint.rateLabel]?.record(rate, permittedAt: permittedAt) }
+        switch rate.refusal {
+        case .perDay(let retryAfter)?:
+            let now = time.timestamp
+            let left = DailyQuota.end(of: now).secondsSinceEpoch - now.secondsSinceEpoch
+            throw .dailyQuotaSpent(wait: retryAfter ?? .seconds(left))
+        case .single(let wait)?:
+            let now = time.now
+            state.withLock { $0.pauses.pause(PauseKey(request), until: now + wait, at: now) }
+            throw .api(status: 429, code: 429, message: "", retryAfter: wait)
+        case .perSecond?, nil: break
+        }
+        return try ZoomAnswer(response, to: endpoint, now: time.timestamp)
+    }
+
+    private func recordOutcome(_ failure: ZoomFailure?, _ call: inout ZoomCircuits.Call) {
+        let ended = state.withLock { [call] state in
+            var call = call
+            let wasClosed = state.circuits.isClosed
+            state.circuits.ended(failure?.evidence ?? .answered, &call, at: time.now)
+            return (call: call, wasClosed: wasClosed, isClosed: state.circuits.isClosed)
+        }
+        call = ended.call
+        if ended.wasClosed, !ended.isClosed {
+            logger.warning("circuit breaker opened: Zoom failed repeatedly, only probe requests are sent")
+        } else if !ended.wasClosed, ended.isClosed {
+            logger.info("circuit breaker closed: Zoom answers again")
+        }
+    }
+}
+
+extension TracedSpan {
+    /// Attributes of an HTTP client span (OpenTelemetry, semantic conventions for HTTP).
+    ///
+    /// - Parameter result: The status, or why there is none.
+    fileprivate func record(_ endpoint: ZoomEndpoint, _ origin: Origin, _ result: Result<Int, HTTPFailure>) {
+        guard isRecording else { return }
+        attributes["http.request.method"] = endpoint.method.rawValue
+        attributes["url.template"] = endpoint.pathTemplate
+        attributes["server.address"] = origin.host
+        switch result {
+        case .success(let status):
+            attributes["http.response.status_code"] = status
+            if status >= 400 { setStatus(SpanStatus(code: .error)) }
+        case .failure(let failure):
+            attributes["error.type"] = failure.kind
+            setStatus(SpanStatus(code: .error))
+        }
+    }
+}

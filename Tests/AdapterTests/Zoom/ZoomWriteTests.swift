@@ -1,0 +1,204 @@
+import Adapters
+import Domain
+import DomainFakes
+import NIOCore
+import Synchronization
+import Testing
+
+/// A Zoom that records the requests to its API, and answers each by its number from 0.
+private final class RecordingZoom: Sendable {
+    private struct State {
+        var requests: [String] = []
+        var tokens = 0
+    }
+
+    private let state = Mutex(State())
+    private let answer: @Sendable (Int) -> HTTPResponse?
+    private let token: @Sendable (Int) -> HTTPResponse
+
+    /// - Parameters:
+    ///   - token: The answer of the token endpoint.
+    ///   - answer: The answer of the API; `nil` to close the connection.
+    init(
+        token: @escaping @Sendable (Int) -> HTTPResponse = { .text(#"{"access_token":"t\#($0)","expires_in":3600}"#) },
+        answer: @escaping @Sendable (Int) -> HTTPResponse?
+    ) {
+        self.token = token
+        self.answer = answer
+    }
+
+    /// Method, target, media type, length and body of each request.
+    var requests: [String] { state.withLock { $0.requests } }
+
+    var tokens: Int { state.withLock { $0.tokens } }
+
+    var handler: ScriptedHandler {
+        ScriptedHandler { [self] request in
+            if request.path.elementsEqual("/oauth/token".utf8) {
+                return .now(
+                    token(
+                        state.withLock { state in
+                            state.tokens += 1
+                            return state.tokens - 1
+                        }))
+            }
+            let number = requests.count
+            guard let response = answer(number) else {
+                return .abandoned {
+                    await self.record(request)
+                    return .disconnect
+                }
+            }
+            return .eventually {
+                await self.record(request)
+                return response
+            }
+        }
+    }
+
+    private func record(_ request: HTTPRequest) async {
+        let body = try? await request.body.collect(bytesMax: 1000)
+        let parts = [
+            String(decoding: request.method, as: UTF8.self), String(decoding: request.target, as: UTF8.self),
+            request.fields.string(.contentType) ?? "-", request.fields.string(.contentLength) ?? "-",
+            body.map { String(buffer: $0) } ?? "-",
+        ]
+        state.withLock { $0.requests.append(parts.joined(separator: " ")) }
+    }
+
+    func with(_ test: (ZoomMasters) async throws -> Void) async throws {
+        try await withServer(handler) { server in
+            try await TestZoom.with(
+                server, [.test(server)], FakeCredentials([.test()]), retryTime: .seconds(15), time: HurriedClock()
+            ) { client in try await test(client) }
+        }
+    }
+}
+
+@Suite("Zoom client: writes, and answers without a JSON object", .timeLimit(.minutes(1)))
+struct ZoomWriteTests {
+    private static let body = #"{"city":"Oakland"}"#
+
+    private static func call(
+        _ method: ZoomEndpoint.Method, _ answerBody: ZoomEndpoint.AnswerBody, body: String? = body
+    ) -> ZoomCall<ByteBuffer> {
+        let endpoint = ZoomEndpoint(
+            .getBillingInformation, method, "/accounts/{accountId}/billing", rateLabel: .medium, scopes: [],
+            answerBody: answerBody, answerBytesMax: 1000)
+        let request = ZoomRequest(
+            endpoint, account: AccountID(literal: "a1"), query: [("reason", "no longer & never")],
+            body: body.map { ByteBuffer(string: $0) })
+        return ZoomCall(request, read: { answer, _ in answer.body })
+    }
+
+    private static func failure(_ client: ZoomMasters, _ call: ZoomCall<ByteBuffer>) async -> BillingFailure? {
+        do throws(BillingFailure) {
+            _ = try await client.perform(call, under: nil, for: .interactive)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test(
+        "a write sends its method, query and JSON body, and accepts 201, 204 and an empty 200",
+        arguments: [ZoomEndpoint.Method.post, .put, .patch, .delete], [200, 201, 204])
+    func write(method: ZoomEndpoint.Method, status: Int) async throws {
+        let zoom = RecordingZoom { _ in HTTPResponse(status: status) }
+        try await zoom.with { client in
+            #expect(await Self.failure(client, Self.call(method, .none)) == nil)
+        }
+        let target = "/v2/accounts/a1/billing?reason=no%20longer%20%26%20never"
+        #expect(zoom.requests == ["\(method.rawValue) \(target) application/json 18 \(Self.body)"])
+    }
+
+    @Test("a request without a body sends no Content-Type")
+    func noBody() async throws {
+        let zoom = RecordingZoom { _ in HTTPResponse(status: 204) }
+        try await zoom.with { client in
+            #expect(await Self.failure(client, Self.call(.delete, .none, body: nil)) == nil)
+        }
+        #expect(zoom.requests.allSatisfy { $0.contains(" - ") })
+    }
+
+    @Test("an error in the body fails a write whose answer is not read, also with status 200", arguments: [200, 400])
+    func error(status: Int) async throws {
+        let zoom = RecordingZoom { _ in .text(#"{"code":300,"message":"Invalid field."}"#, status: status) }
+        try await zoom.with { client in
+            #expect(await Self.failure(client, Self.call(.patch, .none)) == .sourceRejected)
+        }
+    }
+
+    @Test("a binary answer is returned byte for byte, and an empty one is an error")
+    func bytes() async throws {
+        let bytes: [UInt8] = Array("%PDF-1.7\n".utf8) + [0, 0xFF, 0xFE]
+        let document = RecordingZoom { _ in HTTPResponse(status: 200, body: ByteBuffer(bytes: bytes)) }
+        try await document.with { client in
+            let body = try await client.perform(Self.call(.get, .bytes, body: nil), under: nil, for: .interactive)
+            #expect(Array(body.readableBytesView) == bytes)
+        }
+        let empty = RecordingZoom { _ in HTTPResponse(status: 200) }
+        try await empty.with { client in
+            #expect(await Self.failure(client, Self.call(.get, .bytes, body: nil)) == .sourceFailed)
+        }
+    }
+
+    // MARK: Retries
+
+    @Test(
+        "a write is sent once if it may have been processed",
+        arguments: [
+            .text("", status: 500), .text("<html></html>", status: 502), .text("", status: 503),
+            .text("", status: 504), .text("", status: 200), .text("no JSON", status: 201),
+            .text(#"{"code":124,"message":"Invalid access token."}"#, status: 200),
+            .text(#"{"code":124,"message":"Invalid access token."}"#, status: 500),
+            .text(#"{"code":429,"message":"Too Many Requests"}"#, status: 500), nil,
+        ] as [HTTPResponse?])
+    func sentOnce(answer: HTTPResponse?) async throws {
+        let zoom = RecordingZoom { _ in answer }
+        try await zoom.with { client in
+            #expect(await Self.failure(client, Self.call(.patch, .object)) != nil)
+        }
+        #expect(zoom.requests.count == 1)
+    }
+
+    @Test("a read whose connection is lost is sent again")
+    func lostRead() async throws {
+        let zoom = RecordingZoom { number in number == 0 ? nil : .text(Self.body) }
+        try await zoom.with { client in
+            #expect(await Self.failure(client, Self.call(.get, .object, body: nil)) == nil)
+        }
+        #expect(zoom.requests.count == 2)
+    }
+
+    @Test(
+        "a write is sent again if Zoom refused to process it",
+        arguments: [
+            .text("", status: 429), .text(#"{"code":124,"message":"Invalid access token."}"#, status: 401),
+            .text(#"{"code":124,"message":"Invalid access token."}"#, status: 400),
+        ] as [HTTPResponse])
+    func sentAgain(answer: HTTPResponse) async throws {
+        let zoom = RecordingZoom { number in number == 0 ? answer : .text(Self.body, status: 201) }
+        try await zoom.with { client in
+            #expect(await Self.failure(client, Self.call(.post, .object)) == nil)
+        }
+        #expect(zoom.requests.count == 2)
+    }
+
+    @Test("a write waits for a retry of the token endpoint and is then sent once")
+    func tokenFailure() async throws {
+        let zoom = RecordingZoom(
+            token: { $0 == 0 ? .text("", status: 503) : .text(#"{"access_token":"t","expires_in":3600}"#) },
+            answer: { _ in .text(Self.body, status: 201) })
+        try await zoom.with { client in
+            #expect(await Self.failure(client, Self.call(.post, .object)) == nil)
+        }
+        #expect(zoom.requests.count == 1 && zoom.tokens == 2)
+    }
+
+    @Test("operations that read have a safe HTTP method, and writes have an unsafe one", arguments: Operation.allCases)
+    func methods(operation: Operation) {
+        #expect(operation.endpoint.operation == operation)
+        #expect(operation.endpoint.method.isSafe == (operation.rules.effect == .read))
+    }
+}
