@@ -69,7 +69,7 @@ private final class RecordingZoom: Sendable {
     func with(_ test: (ZoomMasters) async throws -> Void) async throws {
         try await withServer(handler) { server in
             try await TestZoom.with(
-                server, [.test(server)], FakeCredentials([.test()]), retryTime: .seconds(15), time: HurriedClock()
+                server, [.test(server)], FakeCredentials([.test()]), retryTime: .seconds(15), time: AutoAdvancingClock()
             ) { client in try await test(client) }
         }
     }
