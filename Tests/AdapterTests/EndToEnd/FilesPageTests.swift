@@ -65,7 +65,7 @@ struct FilesPageTests {
             },
         ]
         for problem in unknown {
-            let members = try #require(problem?.description.components(separatedBy: " none of ").last)
+            let members = try #require(problem?.description.components(separatedBy: "known members are ").last)
             for member in members.components(separatedBy: ", ") { #expect(text.contains("`\(member)`"), "\(member)") }
         }
         for scope in Caller.Scope.allCases { #expect(text.contains("`\(scope.rawValue)`")) }
