@@ -6,7 +6,7 @@ import NIOCore
 struct BillingService: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "billing-service",
-        abstract: "A billing front for Zoom master accounts: plain JSON over HTTP/2, and NDJSON for all sub accounts.",
+        abstract: "Serves the billing of Zoom sub accounts as JSON and NDJSON over HTTP/2 and HTTP/1.1.",
         version: BuildInfo.version,
         subcommands: [
             ServeCommand.self, SandboxCommand.self, ExportCommand.self, CredentialsCommand.self, CallersCommand.self,
@@ -34,7 +34,7 @@ struct BillingService: AsyncParsableCommand {
         }
     }
 
-    /// Reports why a command ended early: help and version are such ends too.
+    /// Reports the error that ended a command. Help and version are such errors too.
     ///
     /// - Returns: The exit code.
     private static func status(reporting error: any Error) -> Int32 {
@@ -54,13 +54,13 @@ struct BillingService: AsyncParsableCommand {
         }
     }
 
-    /// As `exit(withError:)` of the argument parser does it, which does not look whether standard output could be written.
+    /// Like `exit(withError:)` of the argument parser, but detects that standard output cannot be written.
     private static func status(reportingToUser error: any Error) -> Int32 {
         let code = exitCode(for: error)
         let text = fullMessage(for: error)
         guard !text.isEmpty else { return code.rawValue }
         guard code.isSuccess else {
-            // It may quote an argument, and that may be an address with a password.
+            // The text may quote an argument, which may be a URL with a password.
             Output.writeError(URLText.maskingURLs(in: text) + "\n")
             return code.rawValue
         }

@@ -3,7 +3,7 @@
 #ifndef BILLING_SERVICE_CHTTP2_SHIMS_H
 #define BILLING_SERVICE_CHTTP2_SHIMS_H
 
-// For malloc_trim, which Swift's Glibc module does not export.
+// For malloc_trim and xattr(7), which Swift's Glibc module does not export.
 #include <malloc.h>
 #include <nghttp2/nghttp2.h>
 #include <openssl/bio.h>
@@ -16,6 +16,7 @@
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/xattr.h>
 
 // SHA-256 by the low-level functions that OpenSSL 3 deprecates in favour of EVP. EVP allocates a context and looks up the
 // implementation, which costs more than the digest of a short token.

@@ -28,7 +28,7 @@ struct CallersCommandTests {
             #expect(outcome.status == 0 && outcome.lines.count == 1)
             let token = try #require(outcome.lines.last)
             #expect(CallerToken.form(of: Array(token.utf8)[...]) == .intact)
-            #expect(outcome.errors == "added app to \(path); its token is not shown again\n")
+            #expect(outcome.errors == "added app to \(path); the token is not shown again\n")
             let entry = try Self.entry("app", path)
             #expect(entry.credential == .token(SHA256Digest(of: token), previous: nil))
             #expect(entry.caller == Caller(name: Name(literal: "app"), scopes: [.billingRead, .billingExport]))
@@ -65,7 +65,7 @@ struct CallersCommandTests {
             let list = await Self.run(path, ["list"])
             #expect(
                 list.output == """
-                    NAME  KNOWN BY                  SCOPES        MASTER  ACCOUNTS  RATE      EXPIRES
+                    NAME  CREDENTIAL                SCOPES        MASTER  ACCOUNTS  RATE      EXPIRES
                     app   1 token                   billing:read  main    4         200,20/s  2020-01-31T12:00:00Z (expired)
                     cert  URI:spiffe://example/app  plans:read    -       all       -         never
 
@@ -128,7 +128,7 @@ struct CallersCommandTests {
             let second = try await token("rotate")
             #expect(try Self.entry("app", path).credential == .token(second, previous: first))
             let third = await Self.run(path, ["rotate", "--name", "app"])
-            #expect(third.status == 1 && third.output.isEmpty && third.errors.contains("app has two tokens already"))
+            #expect(third.status == 1 && third.output.isEmpty && third.errors.contains("app already has two tokens"))
             #expect(await Self.run(path, ["revoke", "--name", "app", "--previous"]).status == 0)
             #expect(try Self.entry("app", path).credential == .token(second, previous: nil))
             #expect(await Self.run(path, ["revoke", "--name", "app", "--previous"]).status == 1)
@@ -145,11 +145,14 @@ struct CallersCommandTests {
     @Test(
         "an invalid command is refused with its cause and changes nothing",
         arguments: [
-            (["add", "--name", "app", "--scopes", "billing:read"], 1, "there is a caller app in it already"),
-            (["add", "--name", "x", "--scopes", "billing"], 64, "\"billing\" is none of billing:read, billing:write"),
-            (["add", "--name", "x", "--scopes", ""], 64, "\"\" is none of billing:read"),
-            (["add", "--name", "x", "--scopes", "billing:read", "--accounts", "a,,b"], 64, "\"\" is no id"),
-            (["add", "--name", "x", "--scopes", "billing:read", "--accounts", "me"], 64, "\"me\" is no id"),
+            (["add", "--name", "app", "--scopes", "billing:read"], 1, "already contains a caller app"),
+            (
+                ["add", "--name", "x", "--scopes", "billing"], 64,
+                "\"billing\" is not one of billing:read, billing:write"
+            ),
+            (["add", "--name", "x", "--scopes", ""], 64, "\"\" is not one of billing:read"),
+            (["add", "--name", "x", "--scopes", "billing:read", "--accounts", "a,,b"], 64, "\"\" is not the id"),
+            (["add", "--name", "x", "--scopes", "billing:read", "--accounts", "me"], 64, "\"me\" is not the id"),
             (["add", "--name", "x", "--scopes", "billing:read", "--rate", "20"], 64, "It is not a rate such as"),
             (
                 ["add", "--name", "x", "--scopes", "billing:read", "--expires", "tomorrow"], 64,
@@ -157,7 +160,7 @@ struct CallersCommandTests {
             ),
             (
                 ["add", "--name", "x", "--scopes", "billing:read", "--expires", "2020-01-01T00:00:00Z"], 64,
-                "It has passed."
+                "It is in the past."
             ),
             (
                 ["add", "--name", "x", "--scopes", "billing:read", "--certificate-san", "me"], 64,
@@ -167,9 +170,9 @@ struct CallersCommandTests {
                 ["add", "--name", "x", "--scopes", "billing:read", "--accounts-from", "/none"], 1,
                 "--accounts-from: /none: no such file"
             ),
-            (["revoke", "--name", "nobody"], 1, "there is no caller nobody in it"),
-            (["rotate", "--name", "nobody"], 1, "there is no caller nobody in it"),
-            (["rotate", "--name", "cert"], 1, "cert is known by its certificate and has no token"),
+            (["revoke", "--name", "nobody"], 1, "contains no caller nobody"),
+            (["rotate", "--name", "nobody"], 1, "contains no caller nobody"),
+            (["rotate", "--name", "cert"], 1, "cert is identified by its certificate and has no token"),
         ])
     func refused(arguments: [String], status: Int32, error: String) async throws {
         try await Self.with { path in

@@ -97,31 +97,33 @@ struct CredentialsCommandTests {
             Refusal(
                 arguments: ["add", "--name", "main", "--account-id", "A", "--client-id", "C"], status: 1,
                 error:
-                    "there is a master account main in it already; billing-service credentials rotate gives it another"),
+                    "already contains a master account main; to change its secret, run billing-service credentials rotate"
+            ),
             Refusal(
                 arguments: ["add", "--name", "new", "--account-id", "A", "--client-id", "C"], input: "", status: 1,
-                error: "billing-service: no client secret came: type it, or give it on standard input"),
+                error: "billing-service: the client secret is empty: type it, or pass it on standard input"),
             Refusal(
                 arguments: ["add", "--name", "new", "--account-id", "A", "--client-id", "C"], input: "a\nb\n",
                 status: 1,
-                error: "more than one line came on standard input"),
+                error: "standard input has more than one line"),
             Refusal(
                 arguments: ["add", "--name", "new", "--account-id", "A", "--client-id", "C"], input: "a b\n", status: 1,
                 error: "the client secret must be 1 to 256 visible characters of ASCII"),
             Refusal(
                 arguments: ["rotate", "--name", "main"], input: String(repeating: "a", count: 5000), status: 1,
-                error: "longer than any client secret"),
+                error: "longer than a client secret can be"),
             Refusal(
-                arguments: ["rotate", "--name", "nobody"], status: 1, error: "there is no master account nobody in it"),
+                arguments: ["rotate", "--name", "nobody"], status: 1, error: "contains no master account nobody"),
             Refusal(
-                arguments: ["remove", "--name", "nobody"], status: 1, error: "there is no master account nobody in it"),
+                arguments: ["remove", "--name", "nobody"], status: 1, error: "contains no master account nobody"),
             Refusal(
-                arguments: ["show", "--name", "nobody"], status: 1, error: "there is no master account nobody in it"),
+                arguments: ["show", "--name", "nobody"], status: 1, error: "contains no master account nobody"),
             Refusal(
-                arguments: ["verify", "--name", "nobody"], status: 1, error: "there is no master account nobody in it"),
+                arguments: ["verify", "--name", "nobody"], status: 1, error: "contains no master account nobody"),
             Refusal(arguments: ["encrypt"], status: 1, error: "there is no key to encrypt it with"),
             Refusal(
-                arguments: ["encrypt", "--new-key"], status: 78, error: "credentials.key-file: is needed for a new key"),
+                arguments: ["encrypt", "--new-key"], status: 78,
+                error: "credentials.key-file: is required for --new-key"),
             Refusal(
                 arguments: ["add", "--name", "-x", "--account-id", "A", "--client-id", "C"], status: 64,
                 error: "Missing value for '--name <name>'"),
@@ -160,7 +162,7 @@ struct CredentialsCommandTests {
     func file() async throws {
         try await Self.with { work in
             let nowhere = await TestProcess.run(TestProcess.billingService, ["credentials", "list"])
-            #expect(nowhere.status == 78 && nowhere.errors == "billing-service: credentials.file: is needed\n")
+            #expect(nowhere.status == 78 && nowhere.errors == "billing-service: credentials.file: is required\n")
             #expect(await work.run("list").errors == "billing-service: \(work.path): no such file\n")
             #expect(await work.add("main").status == 0)
             chmod(work.path, 0o644)
@@ -184,7 +186,7 @@ struct CredentialsCommandTests {
             for _ in 0..<2 {
                 let outcome = await work.run("encrypt", "--new-key", environment: keys)
                 let made = try #require(
-                    outcome.output.firstMatch(of: /made the key ([0-9a-f]{16}), the first in \S+ now/))
+                    outcome.output.firstMatch(of: /created the key ([0-9a-f]{16}), now the first in \S+/))
                 ids.append(String(made.output.1))
                 #expect(outcome.lines.last == "encrypted \(work.path) with the key \(ids.last ?? "")")
                 let bytes = try Data(contentsOf: URL(filePath: work.path))
@@ -212,7 +214,7 @@ struct CredentialsCommandTests {
             #expect(bad.status == 78 && bad.errors.contains("BILLING_CREDENTIALS_KEY must be 64 hexadecimal digits"))
             #expect(!bad.errors.contains("hunter2"))
             let both = await work.run("list", environment: given.merging(keys) { $1 })
-            #expect(both.status == 78 && both.errors.contains("has no meaning together with BILLING_CREDENTIALS_KEY"))
+            #expect(both.status == 78 && both.errors.contains("cannot be combined with BILLING_CREDENTIALS_KEY"))
             // A new file is encrypted if there is a key.
             try FileManager.default.removeItem(atPath: work.path)
             #expect(await work.add("main", "--credentials-key-file", work.keyPath).status == 0)
@@ -264,9 +266,9 @@ struct CredentialsCommandTests {
                 #expect(outcome.status == 1)
                 #expect(
                     outcome.output
-                        == "Client secret of main: \r\nbilling-service: no client secret: it was cancelled\r\n")
+                        == "Client secret of main: \r\nbilling-service: cancelled: no client secret was read\r\n")
             }
-            #expect(await type("\\n", "rotate").output.contains("no client secret came"))
+            #expect(await type("\\n", "rotate").output.contains("the client secret is empty"))
             try stored("hunter3")
         }
     }
@@ -335,14 +337,14 @@ struct CredentialsCommandTests {
                 #expect(missing.status == 1)
                 #expect(
                     missing.output == """
-                        main: Zoom gives a token that lives for 3600 s
-                          it carries: billing:master user:read
+                        main: Zoom issued a token, valid for 3600 s
+                          scopes: billing:master user:read
                           Get billing information: permitted by billing:master
-                          List sub accounts: NOT PERMITTED, it takes one of account:master, account:read:admin, \
+                          List sub accounts: NOT PERMITTED, requires one of account:master, account:read:admin, \
                         account:read:list_sub_accounts:master
-                          add what is missing to the app's scopes in the Zoom App Marketplace and activate it again; Zoom may \
-                        need until the next day
-                          Zoom's API answers at http://127.0.0.1:\(server.port)/v2
+                          add the missing scopes to the app in the Zoom App Marketplace and activate it again; Zoom may take \
+                        until the next day
+                          Zoom's API responds at http://127.0.0.1:\(server.port)/v2
 
                         """, "\(missing.errors)")
                 app.scopes = ["account:master", "billing:master"]
@@ -358,7 +360,7 @@ struct CredentialsCommandTests {
                 #expect(noVersion.status == 1 && noVersion.output.contains("permitted by account:master"))
                 #expect(
                     noVersion.output.contains(
-                        "NO ANSWER OF ZOOM'S API. http://127.0.0.1:\(server.port) answers with status 404")
+                        "NO RESPONSE FROM ZOOM'S API. http://127.0.0.1:\(server.port) answers with status 404")
                         && noVersion.output.contains("check zoom.api-url (it must end in /v2"))
                 for (fault, words) in [
                     ("redirect", "answers with a redirect (status 302, to https://login.example)"),
@@ -380,10 +382,11 @@ struct CredentialsCommandTests {
                 let secret = await verify()
                 #expect(secret.status == 1)
                 #expect(
-                    secret.output.hasPrefix("main: no token. Zoom does not know the client id, or the secret is not"))
+                    secret.output.hasPrefix(
+                        "main: no token. Zoom does not know the client id, or the secret does not match"))
                 try put("B", app.clientSecret)
                 let account = await verify()
-                #expect(account.status == 1 && account.output.contains("Zoom does not take the account id"))
+                #expect(account.status == 1 && account.output.contains("Zoom rejects the account id"))
                 let nobody = await work.run("verify", "--zoom-oauth-url", "http://127.0.0.1:1/oauth/token")
                 #expect(
                     nobody.status == 1

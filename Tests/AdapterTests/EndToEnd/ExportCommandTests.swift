@@ -43,7 +43,7 @@ struct ExportCommandTests {
             #expect(!left.contains { $0.contains("partial") })
             // An existing file is not overwritten.
             let again = await export(service, token, "--output", path)
-            #expect(again.status == 1 && again.errors.contains("there already"))
+            #expect(again.status == 1 && again.errors.contains("already exists"))
         }
     }
 
@@ -122,7 +122,7 @@ struct ExportCommandTests {
             #expect(!FileManager.default.fileExists(atPath: path))
             // Another address counts as another service; an unreachable service is given up after the retry time.
             for (output, flags, reason) in [
-                (path, ["--resume"], "begun with another service"), (path + "2", [], "given up"),
+                (path, ["--resume"], "begun with another service"), (path + "2", [], "gave up"),
             ] {
                 let gone = await TestProcess.run(
                     Self.program,
@@ -146,7 +146,7 @@ struct ExportCommandTests {
             let wrong = await export(service, CallerToken.make(), "--output", path)
             #expect(wrong.status == 1 && wrong.errors.contains("refused with status 401"))
             let fields = await export(service, token, "--output", path + "2", "--fields", "name")
-            #expect(fields.status == 64 && fields.errors.contains("--fields: \"name\" is none of"))
+            #expect(fields.status == 64 && fields.errors.contains("--fields: \"name\" is not one of"))
             let usage = await export(service, token, "--output", "-", "--resume")
             #expect(usage.status == 64)
         }

@@ -179,12 +179,12 @@ struct ExportFileTests {
             let count = held.streams.requestCount
             let before = try FileManager.default.attributesOfItem(atPath: held.output)
             let again = await held.export("--resume")
-            #expect(again.status == 0 && again.errors.contains("is complete already"), "\(again)")
+            #expect(again.status == 0 && again.errors.contains("is already complete"), "\(again)")
             for arguments in [["--format", "csv"], ["--fields", "city"], ["--compress"]] {
                 let other = await TestProcess.run(
                     Self.program, ["export", "--url", held.url, "--output", held.output, "--resume"] + arguments,
                     environment: ["BILLING_TOKEN": "token"])
-                #expect(other.status == 1 && other.errors.contains("complete already, but"), "\(other)")
+                #expect(other.status == 1 && other.errors.contains("is already complete, but"), "\(other)")
             }
             let after = try FileManager.default.attributesOfItem(atPath: held.output)
             #expect(held.streams.requestCount == count)
@@ -257,7 +257,8 @@ struct ExportFileTests {
             try FileManager.default.createSymbolicLink(
                 atPath: link + ".partial", withDestinationPath: held.folder + "/elsewhere")
             for (output, reason) in [
-                (held.folder, "a folder"), ("/dev/null", "not a regular file"), ("/dev/full", "not a regular file"),
+                (held.folder, "is a directory"), ("/dev/null", "not a regular file"),
+                ("/dev/full", "not a regular file"),
                 (held.folder + "/none/out", "no such file"), (link, "a symbolic link"),
                 // The name of the checkpoint would be too long, the name of the file is not.
                 (held.folder + "/" + String(repeating: "n", count: 240), "name too long"),

@@ -70,9 +70,9 @@ struct ExportOptionsTests {
             (400, "application/json", #"{"code":300,"message":"Wrong."}"#, "refused with status 400: Wrong."),
             (401, "application/json", #"{"message":"No."}"#, "refused with status 401: No."),
             (403, "text/html", "<html>", "refused with status 403"),
-            (404, "text/html", "<html>", "which --url names"), (308, "text/html", "", "redirects to another"),
+            (404, "text/html", "<html>", "no stream at this address"), (308, "text/html", "", "the address redirects"),
             (500, "text/html", "<html>", "refused with status 500"),
-            (200, "text/html", "<html>login</html>", "answers with text/html, not with a stream"),
+            (200, "text/html", "<html>login</html>", "responds with text/html, not with a stream"),
             (400, "application/json", "{\"message\":\"\\u001b[31mred\"}", "status 400: \u{FFFD}[31mred"),
         ])
     func permanent(status: Int, type: String, body: String, reason: String) async throws {
@@ -106,7 +106,8 @@ struct ExportOptionsTests {
         let port = try await server.output(containing: "\n").split(separator: "\n")[0]
         let outcome = await export(["--url", "http://127.0.0.1:\(port)", "--output", "-"])
         #expect(
-            outcome.status == 1 && outcome.errors.contains("does not speak HTTP/2 as the service does"), "\(outcome)")
+            outcome.status == 1 && outcome.errors.contains("does not respond like the service over HTTP/2"),
+            "\(outcome)")
         server.signal(SIGKILL)
         _ = await server.outcome()
     }
@@ -184,7 +185,9 @@ struct ExportOptionsTests {
                     "--url", "http://127.0.0.1:1", "--output", "-", "--accounts-from", folder + "/list",
                 ])
                 #expect(outcome.status == 1, "\(outcome)")
-                #expect(outcome.errors.contains("--accounts-from: line \(line) names no account"), "\(outcome.errors)")
+                #expect(
+                    outcome.errors.contains("--accounts-from: line \(line) contains no account id"), "\(outcome.errors)"
+                )
             }
         }
     }

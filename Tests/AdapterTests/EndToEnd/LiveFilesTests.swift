@@ -168,7 +168,7 @@ struct LiveFilesTests {
                 try write("{\"marked-secret", to: path)
                 try await service.process.errors(
                     containing: "cannot reload the \(check): the previous version stays in use")
-                try await waitUntilReady(says: "the file as it is now cannot be used: \(path): not JSON")
+                try await waitUntilReady(says: "the file cannot be used: \(path): not JSON")
                 #expect(try await service.send(service.account(of: service.main), token: token).status == 200)
                 try write(good, to: path)
                 try await waitUntilReady(says: #""name":"\#(check)","status":"good""#)

@@ -64,7 +64,7 @@ struct LogTests {
                 try await service.process.errors(containing: #""message":"request""#)
                 // An invalid file changes nothing.
                 try write(#"{"log":{"level":"loud"}}"#, to: file)
-                try await service.process.errors(containing: "the configuration as it is now cannot be used")
+                try await service.process.errors(containing: "the configuration file cannot be used")
                 try write(#"{"log":{"level":"error"}}"#, to: file)
                 try await service.process.errors(containing: #""level_":"error""#)
                 for _ in 0..<3 { service.process.signal(SIGUSR1) }

@@ -59,7 +59,7 @@ struct ServeTests {
             "60s",
         ]
         try await RunningService.with(flags) { service in
-            _ = try await service.process.errors(containing: "zoom.wait is longer than http.timeouts.request")
+            _ = try await service.process.errors(containing: "zoom.wait exceeds the time that http.timeouts.request")
             #expect(await service.curl(service.accountPath).status == 0)
             for wait in ["", "prefer: wait=30", "prefer: wait=300"] {
                 let answer = await service.curl("/v2/accounts/nobody/billing", "-i", "-H", wait)

@@ -1,0 +1,102 @@
+import Adapters
+import ArgumentParser
+import Logging
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve the Billing API.",
+        discussion: """
+            Each flag is a setting. The service takes its value from the flag, then from the environment (http.port is \
+            BILLING_HTTP_PORT), then from the file of --config, then from the default.
+
+            --sandbox needs no other flag: it simulates Zoom, and prints commands to try.
+
+            SIGTERM, SIGINT or SIGHUP shuts the service down after the requests in flight have ended. A second signal, at \
+            least a second later, ends it at once. SIGUSR1 logs one level more, SIGUSR2 restores the configured level.
+
+            Exit codes: 0 shut down by a signal, 1 failed, 64 wrong usage, 78 wrong configuration.
+            """)
+
+    @OptionGroup var embeddedSandbox: SettingFlags<Settings.EmbeddedSandbox>
+    @OptionGroup var sandbox: SettingFlags<Settings.Sandbox>
+    @OptionGroup var http: SettingFlags<Settings.HTTP>
+    @OptionGroup var timeouts: SettingFlags<Settings.Timeouts>
+    @OptionGroup var limits: SettingFlags<Settings.Limits>
+    @OptionGroup var ops: SettingFlags<Settings.Ops>
+    @OptionGroup var shutdown: SettingFlags<Settings.Shutdown>
+    @OptionGroup var zoom: SettingFlags<Settings.Zoom>
+    @OptionGroup var cache: SettingFlags<Settings.Cache>
+    @OptionGroup var streams: SettingFlags<Settings.Streams>
+    @OptionGroup var accessLog: SettingFlags<Settings.AccessLog>
+    @OptionGroup var trace: SettingFlags<Settings.Trace>
+    @OptionGroup var credentials: SettingFlags<Settings.Credentials>
+    @OptionGroup var callers: SettingFlags<Settings.Callers>
+    @OptionGroup var sharedFiles: SettingFlags<Settings.SharedFiles>
+    @OptionGroup var commonFlags: CommonFlags
+
+    func run() async throws {
+        var reader = try await SettingsReader(
+            flags: givenSettings, environment: Invocation.environment, file: commonFlags.configuration.file,
+            groups: Settings.ofService)
+        let settings = try ServeSettings(&reader, environment: Invocation.environment)
+        if commonFlags.printsConfiguration {
+            try Output.write(reader.description)
+            return
+        }
+        CoreDumps.forbid()
+        let logger = Output.logger(settings.log)
+        for notice in reader.notices { logger.warning("\(notice)") }
+        let application = try await Application(settings, levelInFile: levelInFile, logger: logger)
+        do throws(OutputProblem) {
+            try announce(application)
+        } catch {
+            // The output matters for a sandbox only, whose token is printed once. Otherwise the addresses are logged.
+            guard application.sandbox == nil else { throw error }
+            logger.warning(
+                "\(error)",
+                metadata: ["listening_on": "\(application.address)", "operations_on": "\(application.opsAddress)"])
+        }
+        try await application.run()
+    }
+
+    /// Reads the current log level in the file of `--config`; nil if there is no file that can be read again.
+    private var levelInFile: LogLevelControl.File? {
+        commonFlags.configuration.file.flatMap { path in
+            // A pipe can be read only once.
+            guard InputFile.isRegular(path) else { return nil }
+            let flags = givenSettings
+            return LogLevelControl.File(path: path) {
+                var reader = try await SettingsReader(
+                    flags: flags, environment: Invocation.environment, file: path,
+                    groups: Settings.ofService)
+                let level = LogSettings(&reader).level
+                try reader.finish()
+                return level
+            }
+        }
+    }
+
+    /// Prints the addresses in one write, which succeeds even if a reader takes the first line only.
+    private func announce(_ application: Application) throws(OutputProblem) {
+        let base = "\(application.isEncrypted ? "https" : "http")://\(Output.authority(of: application.address))"
+        var text = "Listening on \(base)\nOperations on http://\(Output.authority(of: application.opsAddress))\n"
+        guard let sandbox = application.sandbox else { return try Output.write(text) }
+        let accounts = sandbox.accounts
+        func curl(_ path: String, _ options: String = "") -> String {
+            // Clients do not trust the certificate of a trial.
+            let protocolFlag = application.isEncrypted ? "--insecure" : "--http2-prior-knowledge"
+            return "curl \(protocolFlag) \(options)-H 'authorization: Bearer \(sandbox.callerToken)' \(base)\(path)\n"
+        }
+        text +=
+            "\nThe sandbox simulates Zoom with \(accounts.count) sub accounts at \(sandbox.zoom) (docs/sandbox.md). Try:\n\n"
+        if let number = (0..<accounts.count).first(where: { !accounts.isSelfPay($0) }) {
+            text += curl("/v2/accounts/\(accounts.id(of: number))/billing")
+        }
+        if let number = (0..<accounts.count).first(where: accounts.isSelfPay) {
+            text += curl("/v2/accounts/\(accounts.id(of: number))/billing")
+        }
+        text += curl("/v2/billing/stream", "-N ")
+        try Output.write(text)
+    }
+}

@@ -1,0 +1,35 @@
+import Adapters
+import Logging
+import NIOPosix
+import ServiceLifecycle
+
+/// A part of the application, built from the settings.
+protocol ApplicationPart: Sendable {
+    /// The services to run, in the order of their start. They are stopped in reverse order.
+    var services: [any Service] { get }
+
+    /// The checks that the part adds to `/readyz`.
+    var checks: [Health.Check] { get }
+
+    /// Registers the metrics that are read only when metrics are requested.
+    func registerCollectors(in metrics: MetricsRegistry)
+}
+
+extension ApplicationPart {
+    var services: [any Service] { [] }
+    var checks: [Health.Check] { [] }
+    func registerCollectors(in metrics: MetricsRegistry) {}
+}
+
+/// The resources that all parts of the application share.
+struct ApplicationContext: Sendable {
+    let time = SystemTime()
+    let metrics = MetricsRegistry()
+
+    /// The event loops of clients and of Zoom.
+    let group: MultiThreadedEventLoopGroup
+
+    /// The event loop of probes, which respond even if all other event loops are busy.
+    let opsGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let logger: Logger
+}

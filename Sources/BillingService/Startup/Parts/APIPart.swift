@@ -1,0 +1,56 @@
+import Adapters
+import Domain
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+
+/// The API listener and its routes.
+struct APIPart: ApplicationPart {
+    private let server: HTTPServer
+    private let freedMemory: FreedMemory
+
+    var address: SocketAddress { server.address }
+
+    /// - Parameters:
+    ///   - isAudited: Whether exports are written to the audit log. A one-shot export needs no audit.
+    ///   - certificate: nil to serve in clear text.
+    /// - Throws: `ConfigurationProblem` if the listener cannot be opened.
+    init(
+        _ settings: ServeSettings, zoom: ZoomPart, callers: KnownCallers, isAudited: Bool,
+        certificate: ServerCertificate?, tracer: ServiceTracer, health: Health, _ context: ApplicationContext
+    ) async throws {
+        let (listener, logger, metrics) = (settings.listener, context.logger, context.metrics)
+        var rules = ExportContacts.Rules()
+        rules.windowMax = settings.exportWindow
+        let defences = DefenceLog(logger: logger, metrics: metrics)
+        let router = Router(
+            lookUpContact: LookUpContact(cache: zoom.cache),
+            exportContacts: ExportContacts(
+                lists: zoom.lists, cache: zoom.cache, source: zoom.masters, time: context.time, rules: rules),
+            callers: callers,
+            audit: AuditLog(
+                logger: isAudited ? Output.auditLogger() : Logger(label: "none") { _ in SwiftLogNoOpLogHandler() }),
+            accessLog: AccessLog(share: settings.accessSample, logger: logger, metrics: metrics),
+            trustedProxies: listener.trustedProxies, forwardedField: listener.forwardedField,
+            guesses: listener.callerFailures, defences: defences,
+            answerTimeMax: listener.configuration.timeouts.request, time: context.time, metrics: metrics,
+            tracer: tracer, logger: logger)
+        var configuration = listener.configuration
+        configuration.tls = certificate
+        server = try await ConfigurationProblem.naming(host: Settings.http.host, port: Settings.http.port) {
+            [configuration] in
+            try await HTTPServer(
+                host: listener.host, port: listener.port, group: context.group, handler: router,
+                configuration: configuration, logger: logger, defences: defences,
+                shutdownBegan: { health.shutdownBegan() })
+        }
+        freedMemory = FreedMemory(load: server.load, eventLoop: context.opsGroup.next())
+    }
+
+    var services: [any Service] { [freedMemory, server] }
+
+    func registerCollectors(in metrics: MetricsRegistry) {
+        metrics.collect(from: server.load)
+    }
+}

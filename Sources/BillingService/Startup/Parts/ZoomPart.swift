@@ -1,0 +1,69 @@
+import Adapters
+import Domain
+import Logging
+import ServiceLifecycle
+
+/// The clients of Zoom, and the caches of their responses.
+struct ZoomPart: ApplicationPart {
+    let masters: ZoomMasters
+    let accounts: MasterAccounts
+    let cache: BillingCache
+    let lists: AccountListCache
+    private let cacheBytesMax: Int
+
+    init(
+        _ settings: ServeSettings, _ configuration: ZoomConfiguration, _ source: ZoomSourcePart, tracer: ServiceTracer,
+        _ context: ApplicationContext
+    ) {
+        var configuration = configuration
+        configuration.interactiveTimeMax = settings.interactiveTimeMax
+        Self.warnOfShortenedTimes(settings, context.logger)
+        accounts = source.masters
+        masters = ZoomMasters(
+            accounts.file.value.masters, configuration: configuration, credentials: accounts,
+            sharedTokens: settings.tokens.map {
+                TokensFile($0.file, keys: $0.keys, time: context.time, logger: context.logger)
+            },
+            group: context.group, time: context.time, metrics: context.metrics, tracer: tracer, logger: context.logger)
+        cache = BillingCache(source: masters, time: context.time, rules: settings.cache) { BillingAnswer($0) }
+        cacheBytesMax = settings.cache.bytesMax
+        lists = AccountListCache(directory: masters, time: context.time)
+    }
+
+    private static func warnOfShortenedTimes(_ settings: ServeSettings, _ logger: Logger) {
+        let max = settings.interactiveTimeMax
+        for (setting, time) in [
+            (Settings.zoom.wait, settings.zoom.wait), (Settings.zoom.retryTime, settings.zoom.retryTime),
+        ]
+        where time > max {
+            logger.warning(
+                """
+                \(setting.key) exceeds the time that \(Settings.timeouts.request.key) and \(Settings.zoom.timeout.key) \
+                leave, and is shortened
+                """,
+                metadata: [
+                    "\(setting.key)": "\(time)", "\(Settings.timeouts.request.key)": "\(settings.requestTimeout)",
+                    "left": "\(max)",
+                ])
+        }
+    }
+
+    var services: [any Service] { [masters, accounts.file, accounts.follower(masters, cache, lists)] }
+
+    var checks: [Health.Check] {
+        [
+            Health.Check("zoom") { [masters] in masters.finding },
+            Health.Check("credentials") { [accounts] in accounts.file.finding },
+        ]
+    }
+
+    func registerCollectors(in metrics: MetricsRegistry) {
+        metrics.collect(from: masters)
+        metrics.collect(from: cache, bytesMax: cacheBytesMax)
+    }
+
+    func close() async {
+        await cache.close()
+        await lists.close()
+    }
+}

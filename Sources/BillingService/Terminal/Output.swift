@@ -1,0 +1,119 @@
+import Adapters
+import Logging
+import NIOCore
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Standard output for results, and standard error for everything else. Neither is buffered, so that a program that waits
+/// for a line gets it at once.
+enum Output {
+    /// Prepares the standard descriptors. Must be called before any file is opened.
+    ///
+    /// Writes to a pipe without a reader then fail instead of ending the program. Descriptors that the parent process has
+    /// closed are opened on /dev/null; otherwise the next opened file would get their number, and messages would be written
+    /// to it.
+    static func prepare() {
+        signal(SIGPIPE, SIG_IGN)
+        // open(2) returns the lowest free number, so the order matters. Standard output is opened for reading only, so that
+        // a write to it still fails.
+        for (descriptor, mode) in [(STDIN_FILENO, O_RDONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_WRONLY)]
+        where fcntl(descriptor, F_GETFD) < 0 {
+            _ = open("/dev/null", mode)
+        }
+    }
+
+    /// Writes to standard output.
+    static func write(_ text: String) throws(OutputProblem) {
+        if let code = write(text, to: STDOUT_FILENO) { throw OutputProblem(code: code) }
+    }
+
+    /// Writes to standard output. If that is a file, returns once the text is on the disk.
+    static func writeDurably(_ text: String) throws(OutputProblem) {
+        try write(text)
+        // Pipes and terminals cannot be synchronized: EINVAL, or EROFS for some devices.
+        guard fsync(STDOUT_FILENO) == 0 || [EINVAL, EROFS, ENOTSUP].contains(errno) else {
+            throw OutputProblem(code: errno)
+        }
+    }
+
+    /// Reports on standard output that a change was made.
+    ///
+    /// - Throws: `CommandFailure`, which also reports the change: it is not undone if the report fails.
+    static func confirm(_ message: String) throws(CommandFailure) {
+        do throws(OutputProblem) {
+            try write(message + "\n")
+        } catch {
+            throw CommandFailure("\(message), but \(error)")
+        }
+    }
+
+    /// Writes to standard error. Ignores a failure, since it cannot be reported elsewhere.
+    static func writeError(_ text: String) {
+        _ = write(text, to: STDERR_FILENO)
+    }
+
+    /// - Returns: The `errno` if a write failed; otherwise nil.
+    private static func write(_ text: String, to descriptor: CInt) -> CInt? {
+        // Restores the original bytes of file names.
+        write(SystemText.bytes(of: text)[...], to: descriptor)
+    }
+
+    /// Writes bytes to standard output.
+    static func write(_ bytes: ByteBuffer) throws(OutputProblem) {
+        if let code = write(Array(bytes.readableBytesView)[...], to: STDOUT_FILENO) { throw OutputProblem(code: code) }
+    }
+
+    private static func write(_ bytes: ArraySlice<UInt8>, to descriptor: CInt) -> CInt? {
+        var rest = bytes
+        while !rest.isEmpty {
+            let part = Array(rest.prefix(65_536))
+            let count = Glibc.write(descriptor, part, part.count)
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                // Another program has made the shared file description non-blocking.
+                var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&ready, 1, -1)
+            } else if errno != EINTR {
+                return errno
+            }
+        }
+        return nil
+    }
+
+    /// The output of all loggers of this program.
+    static let log = LogOutput { line in
+        _ = write(Array(line.readableBytesView)[...], to: STDERR_FILENO)
+    }
+
+    static func logger(_ settings: LogSettings) -> Logger {
+        log.level = settings.level
+        log.format = settings.format
+        return log.logger(label: "billing-service")
+    }
+
+    /// A logger for short commands.
+    static func logger(_ level: Logger.Level) -> Logger {
+        log.level = level
+        return log.logger(label: "billing-service")
+    }
+
+    /// The audit log, which has a label of its own.
+    static func auditLogger() -> Logger {
+        log.logger(label: "billing-service.audit")
+    }
+
+    /// Writes the remaining log lines, then ends the program.
+    static func exit(_ status: Int32) -> Never {
+        log.flush()
+        Glibc.exit(status)
+    }
+
+    /// The address and port in the notation of a URL.
+    static func authority(of address: SocketAddress) -> String {
+        let host = address.ipAddress ?? "localhost"
+        return "\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)"
+    }
+}

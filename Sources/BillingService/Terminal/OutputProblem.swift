@@ -1,0 +1,17 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// A write to standard output failed.
+struct OutputProblem: Error, CustomStringConvertible {
+    /// The `errno` of the failed call.
+    let code: CInt
+
+    /// Whether the reader has closed the pipe, as in `billing-service settings | head -1`.
+    var isReaderGone: Bool { code == EPIPE }
+
+    var description: String { "standard output cannot be written: \(String(cString: strerror(code)))" }
+
+    /// The status that a shell reports for a program that SIGPIPE has ended: 128 + 13.
+    static let readerGoneStatus: Int32 = 141
+}
