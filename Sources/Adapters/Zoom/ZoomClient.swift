@@ -67,8 +67,8 @@ package final class ZoomClient: Sendable {
     package var missingOperations: [Operation] { Operation.missing(in: tokens.scopes) }
 
     /// The state of each rate limit.
-    package var budgets: [(label: ZoomRateLabel, budget: RateBudget.Standing)] {
-        limiters.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key, $0.value.standing) }
+    package var budgets: [(label: ZoomRateLabel, budget: RateBudget.Usage)] {
+        limiters.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key, $0.value.usage) }
     }
 
     /// Whether requests for accounts wait for a permit of the rate limiter now.

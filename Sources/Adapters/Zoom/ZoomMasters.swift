@@ -188,7 +188,7 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         package let missing: [Operation]
 
         /// The state of each rate limit.
-        package let budgets: [(label: ZoomRateLabel, budget: RateBudget.Standing)]
+        package let budgets: [(label: ZoomRateLabel, budget: RateBudget.Usage)]
 
         /// The age of the access token in use, and the time until it expires; `nil` without a token.
         package let token: (age: Duration, left: Duration)?

@@ -87,7 +87,7 @@ package struct RateBudget: Sendable {
     }
 
     /// The current usage, for metrics.
-    package struct Standing: Sendable, Equatable {
+    package struct Usage: Sendable, Equatable {
         /// The maximum number of our requests in any one second.
         package let perSecond: Double
         package let waiting: Int
@@ -96,8 +96,8 @@ package struct RateBudget: Sendable {
         package let dayUsed: Int
     }
 
-    package func standing(at timestamp: Timestamp) -> Standing {
-        Standing(
+    package func usage(at timestamp: Timestamp) -> Usage {
+        Usage(
             perSecond: Double(rules.perSecond) * rules.share, waiting: queue.count, dayLimit: dailyQuota.limit,
             dayUsed: dailyQuota.spent(at: timestamp))
     }

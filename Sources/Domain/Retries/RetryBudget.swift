@@ -11,7 +11,7 @@ package struct RetryBudget: Sendable, Equatable {
     package init() {}
 
     /// Records a first attempt.
-    package mutating func asked() {
+    package mutating func recordRequest() {
         available = min(available + Self.perRequest, Self.maximum)
     }
 

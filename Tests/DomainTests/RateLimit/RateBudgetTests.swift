@@ -177,7 +177,7 @@ struct RateBudgetTests {
                 continue
             }
             #expect(wait > .zero)
-            #expect(budget.standing(at: Self.noon).waiting == 0)
+            #expect(budget.usage(at: Self.noon).waiting == 0)
         }
     }
 
@@ -209,6 +209,6 @@ struct RateBudgetTests {
                 }
             }
         }
-        #expect(budget.standing(at: Self.noon).waiting == 0)
+        #expect(budget.usage(at: Self.noon).waiting == 0)
     }
 }

@@ -49,7 +49,7 @@ struct RetryTests {
         var budget = RetryBudget()
         var again = 0
         for _ in 0..<1000 {
-            budget.asked()
+            budget.recordRequest()
             // Every request fails, and would be retried three times.
             for _ in 0..<3 where budget.take() { again += 1 }
         }

@@ -132,7 +132,7 @@ final class RateLimiter: Sendable {
     /// Whether requests wait for a permit.
     var hasQueuedRequests: Bool { state.withLock { !$0.waiters.isEmpty } }
 
-    var standing: RateBudget.Standing { state.withLock { $0.budget.standing(at: time.timestamp) } }
+    var usage: RateBudget.Usage { state.withLock { $0.budget.usage(at: time.timestamp) } }
 
     /// Refuses all requests from now on, also those that wait.
     func close() {

@@ -36,7 +36,7 @@ final class ZoomRetryLoop: Sendable {
         var previous: ZoomFailure?
         // All pages of a list are one target for the circuit breaker, whatever their query.
         var call = ZoomCircuits.Call(request.path, began: began, isRepeated: purpose.isRetry)
-        if isInteractive { budget.withLock { $0.asked() } }
+        if isInteractive { budget.withLock { $0.recordRequest() } }
         while true {
             do throws(ZoomFailure) {
                 return try await transport.send(
