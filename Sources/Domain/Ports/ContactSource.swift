@@ -17,7 +17,7 @@ package protocol ContactSource: Sendable {
 package struct Purpose: Sendable, Equatable {
     /// The priority of a request, lowest first.
     package enum Priority: Sendable, Equatable, Comparable {
-        /// Revalidates a cached answer. Nobody waits for it.
+        /// Revalidates a cached answer. No caller waits for it.
         case background
         /// A job that looks up many accounts.
         case bulk

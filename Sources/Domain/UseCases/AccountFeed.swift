@@ -14,7 +14,7 @@ package protocol AccountFeed: Sendable {
 
 package enum AccountFeedItem: Sendable, Equatable {
     case account(AccountID)
-    /// A line of the input names no account: the line number, and what is wrong with it.
+    /// A line of the input names no account: the line number and the error.
     case malformed(line: Int, String)
     case pending
     case end

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Refreshes the cached answers of all accounts again and again, with the part of the source's rate that nobody else
-/// uses, so that exports are mostly cache hits. Pauses while other requests wait for a permit.
+/// Refreshes the cached answers of all accounts again and again, so that exports are mostly cache hits. Uses the part
+/// of the source's rate that other requests leave, and pauses while they wait for a permit.
 package final class RefreshAccounts: Sendable {
     package struct Progress: Sendable, Equatable {
         package var rounds = 0

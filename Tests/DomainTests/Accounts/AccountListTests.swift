@@ -204,12 +204,12 @@ struct AccountListingTests {
         let cache = BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeResponse($0) }
         let contacts = ExportContacts(
             lists: AccountListCache(directory: directory, time: clock), cache: cache, source: source, time: clock)
-        struct Nobody: ExportContacts.Consumer {
+        struct IgnoringConsumer: ExportContacts.Consumer {
             func take(_ event: ExportContacts.Event) async throws(BillingFailure) {}
             func flush() async throws(BillingFailure) {}
         }
         await #expect(throws: BillingFailure.accountListUnusable(.repeatedPage)) {
-            try await contacts(.init(), for: .everything).run(to: Nobody())
+            try await contacts(.init(), for: .everything).run(to: IgnoringConsumer())
         }
         #expect(await directory.pages == 3)
     }
