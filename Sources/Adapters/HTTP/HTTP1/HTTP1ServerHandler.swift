@@ -311,7 +311,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         responseOver()
     }
 
-    /// HTTP/1.0 has no chunked coding, so a complete stream could not be told from a lost connection (RFC 9112, 6.3).
+    /// HTTP/1.0 has no chunked coding, so clients cannot distinguish complete from broken streams (RFC 9112, 6.3).
     func carriesStreams(to exchange: Exchange) -> Bool {
         guard let current, current.exchange === exchange else { return false }
         return !current.isOld

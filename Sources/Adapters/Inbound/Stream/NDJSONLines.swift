@@ -136,7 +136,7 @@ final class NDJSONLines: ExportContacts.Consumer {
         }
     }
 
-    /// The cached body is the object that stands in the line.
+    /// Writes the cached body as the object of the line.
     private func writeContact(_ account: AccountID, _ entry: CacheEntry, to lines: inout ByteBuffer) {
         let answer = entry.billing
         guard case .contact(_, let billing) = answer.content else {
