@@ -1,9 +1,9 @@
 import FoundationEssentials
 
-/// The sub accounts of the sandbox, each made from its number when asked for, so that a million of them cost no memory.
+/// The sub accounts of the sandbox. Each is computed from its number on demand, so that a million cost no memory.
 ///
-/// An id is 16 bytes in base64url, which is the look of Zoom's own: the account's number, mixed so that the ids come in
-/// no order, and a checksum of it, so that an id nobody was given is found out.
+/// An id is 16 bytes in base64url, like Zoom's ids: the account's number, mixed so that ids are in no order, and a
+/// checksum of it, so that an unknown id is detected.
 package struct SandboxAccounts: Sendable {
     package let count: Int
     private let seed: UInt64
@@ -13,16 +13,16 @@ package struct SandboxAccounts: Sendable {
         self.seed = seed
     }
 
-    /// Of a hundred accounts one pays for itself.
+    /// One account of a hundred is self pay.
     package func isSelfPay(_ number: Int) -> Bool { number % 100 == 42 }
 
-    /// What is odd about the billing object of an account: one in a hundred each.
+    /// Irregularities of billing objects. One account of a hundred has each of them.
     enum Oddity {
-        /// Members that Zoom promises are not there.
+        /// Members that Zoom documents are missing.
         case missing
-        /// They are there, and null.
+        /// The members are null.
         case null
-        /// There is one that Zoom has added since.
+        /// There is a member that Zoom does not document.
         case more
     }
 
@@ -44,7 +44,7 @@ package struct SandboxAccounts: Sendable {
         return Data(bytes).base64URL
     }
 
-    /// The number of the account with that id; `nil` if there is none.
+    /// The number of the account with this id; nil if there is none.
     package func number(of id: String) -> Int? {
         guard id.utf8.count == 22, let data = Data(base64URL: id), data.count == 16 else { return nil }
         func word(_ bytes: some Sequence<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
@@ -93,7 +93,7 @@ package struct SandboxAccounts: Sendable {
         (city: "Toronto", state: "ON", country: "CA", zip: "M5V 2T6", phone: "+1 (555) 0102-"),
     ]
 
-    /// The billing contact of an account: of nobody in particular, and not two alike.
+    /// The invented billing contact of an account, different for each account.
     func contact(of number: Int) -> Contact {
         let place = Self.places[number % Self.places.count]
         let digits = Self.padded(number, to: 7)

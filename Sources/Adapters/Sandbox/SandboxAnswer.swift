@@ -112,7 +112,7 @@ enum SandboxAnswer {
         }
     }
 
-    /// One operation was asked for one account too often.
+    /// Too many requests of one operation for one account.
     static func tooManyOfOne(_ title: String, _ resumes: Timestamp) -> HTTPResponse {
         tooMany(
             "You have exceeded the daily rate limit (6) of \(title) API request for this account. This limit resets at "
@@ -134,23 +134,23 @@ enum SandboxAnswer {
         return response
     }
 
-    /// The answer to a request that is over a limit; `nil` for one that is not.
+    /// The response to a request over a limit; nil for a request within the limits.
     static func refusal(_ verdict: SandboxRateLimits.Verdict) -> HTTPResponse? {
         switch verdict {
-        case .goesOn: nil
+        case .allowed: nil
         case .overPerSecond: tooManyASecond
         case .overPerDay(_, let resets): tooManyADay(until: resets)
         }
     }
 
-    /// Says in the fields of an answer what is left of a limit, as Zoom does.
+    /// Adds the remaining quota of a limit to the fields of a response, as Zoom does.
     static func tell(
         _ verdict: SandboxRateLimits.Verdict, _ label: SandboxRateLimits.Label, in response: inout HTTPResponse
     ) {
         let (type, limit, left): (String, Int, Int)
         switch verdict {
-        case .goesOn(let remaining?, let perSecond?): (type, limit, left) = ("QPS", perSecond, remaining)
-        case .goesOn: return
+        case .allowed(let remaining?, let perSecond?): (type, limit, left) = ("QPS", perSecond, remaining)
+        case .allowed: return
         case .overPerSecond(let perSecond): (type, limit, left) = ("QPS", perSecond, 0)
         case .overPerDay(let perDay, _): (type, limit, left) = ("Daily-limit", perDay, 0)
         }

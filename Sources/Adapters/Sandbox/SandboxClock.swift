@@ -1,11 +1,10 @@
 import Domain
 import Synchronization
 
-/// The sandbox's time: the machine's, until somebody moves it, so that a day's limit or a token's hour is over when a test
-/// wants it to be.
+/// The sandbox's clock. Tests can move it forward, so that a daily limit resets or a token expires without waiting.
 final class SandboxClock: TimeSource {
     private struct Shift {
-        /// Of what only goes forward.
+        /// The shift of the monotonic clock.
         var moments = Duration.zero
         var seconds: Int64 = 0
     }
@@ -27,7 +26,7 @@ final class SandboxClock: TimeSource {
         try await base.sleep(until: moment - shift.withLock { $0.moments })
     }
 
-    /// Tokens expire and limits are over as if so much time had passed. Backwards only the date goes.
+    /// Moves the clock: tokens expire and limits reset as if the time had passed. Negative values change only the date.
     func advance(bySeconds seconds: Int64) {
         shift.withLock { shift in
             shift.seconds += seconds

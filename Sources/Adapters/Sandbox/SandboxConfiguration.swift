@@ -1,15 +1,15 @@
 package import Domain
 
-/// What kind of Zoom the sandbox plays.
+/// The settings of a sandbox.
 package struct SandboxConfiguration: Sendable {
-    /// An app of the marketplace with Server-to-Server OAuth, and the account that installed it.
+    /// A marketplace app with Server-to-Server OAuth, and the account that installed it.
     package struct App: Sendable {
         package enum Account: Sendable {
-            /// On a paid plan and with sub accounts: the kind that may use the Billing API.
+            /// A paid plan with sub accounts, which may use the Billing API.
             case paidMaster
-            /// With sub accounts, but on the free plan.
+            /// The free plan with sub accounts.
             case freeMaster
-            /// Without the master-account option.
+            /// An account without the master-account option.
             case ordinary
         }
 
@@ -31,7 +31,7 @@ package struct SandboxConfiguration: Sendable {
         }
     }
 
-    /// The plan whose rate limits are kept (Zoom: rate limits).
+    /// The plan whose rate limits apply (Zoom: rate limits).
     package enum Limits: String, Sendable, CaseIterable {
         case none
         case free
@@ -41,7 +41,7 @@ package struct SandboxConfiguration: Sendable {
 
     package var apps: [App]
 
-    /// How many sub accounts the master has.
+    /// The number of sub accounts of the master.
     package var accounts: Int
 
     /// The same seed makes the same accounts.
@@ -49,10 +49,10 @@ package struct SandboxConfiguration: Sendable {
 
     package var limits: Limits
 
-    /// How long a token lives (Zoom: one hour).
+    /// The lifetime of a token (Zoom: one hour).
     package var tokenLifetime = Duration.seconds(3600)
 
-    /// What a new token does to the older ones of its app: what Zoom did before 2023, and has done since.
+    /// Whether a new token revokes the older tokens of its app, as Zoom did before 2023, or leaves them valid.
     package enum Tokens: String, Sendable, CaseIterable {
         case coexisting
         case superseding
@@ -60,12 +60,12 @@ package struct SandboxConfiguration: Sendable {
 
     package var tokens = Tokens.coexisting
 
-    /// How long an answer takes as a median; none of them takes any time if it is zero.
+    /// The median latency of responses; zero for no latency.
     package var latency = Duration.zero
 
     package var faults: [SandboxFault] = []
 
-    /// What time it is to begin with, if not the machine's.
+    /// The initial time; nil for the machine's time.
     package var start: Timestamp?
 
     package init(apps: [App], accounts: Int = 1000, seed: UInt64 = 1, limits: Limits = .none) {

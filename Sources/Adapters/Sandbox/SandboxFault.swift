@@ -1,69 +1,69 @@
 import NIOCore
 
-/// Something that goes wrong in the sandbox, and for which requests.
+/// A fault of the sandbox, and the requests it applies to.
 package struct SandboxFault: Sendable, Equatable {
     package enum Kind: String, Sendable, CaseIterable {
-        /// The answer comes later by `delay_ms`.
+        /// The response is delayed by `delay_ms`.
         case latency
-        /// 429 as Zoom documents it for a second: rate fields, no `Retry-After`.
+        /// 429 for the per-second limit as Zoom documents it: rate fields, no `Retry-After`.
         case tooManyASecond = "429-second"
-        /// The same with a `Retry-After` in seconds, or as a date of HTTP.
+        /// The same with a `Retry-After` in seconds or as an HTTP date.
         case tooManyUntilSeconds = "429-seconds"
         case tooManyUntilDate = "429-date"
-        /// 429 as Zoom documents it for a day: `Retry-After` in ISO 8601.
+        /// 429 for the daily limit as Zoom documents it: `Retry-After` in ISO 8601.
         case tooManyADay = "429-day"
-        /// 429 for one user's day, as seen: no `Retry-After`, and fields that speak of something else.
+        /// 429 for the daily limit of one user, as observed: no `Retry-After`, and rate fields of another limit.
         case tooManyForUser = "429-user"
-        /// 429 with nothing else.
+        /// 429 without rate fields.
         case tooManyBare = "429-bare"
         /// Zoom's error form with `status`.
         case status
-        /// What a gateway says in front of Zoom: a page, with `status`.
+        /// An HTML page of a gateway in front of Zoom, with `status`.
         case html
         /// 200 with no body.
         case empty
-        /// Half of the answer, as if it were the whole.
+        /// The first half of the response, framed as complete.
         case truncation
-        /// Numbers where texts belong, texts where arrays do, and the code of an error as a text.
+        /// Numbers instead of strings, strings instead of arrays, and the code of an error as a string.
         case wrongTypes = "wrong-types"
-        /// 10 MB that never end in an answer.
+        /// A body of 10 MB.
         case huge
-        /// RST_STREAM before any answer; on HTTP/1.1 a closed connection.
+        /// RST_STREAM before the response; over HTTP/1.1 a closed connection.
         case reset
-        /// RST_STREAM half-way; on HTTP/1.1 a closed connection.
+        /// RST_STREAM in the middle of the response; over HTTP/1.1 a closed connection.
         case resetHalfway = "reset-halfway"
-        /// GOAWAY, and the end of the connection.
+        /// GOAWAY, then the connection closes.
         case goAway = "goaway"
-        /// The connection is closed without a word.
+        /// The connection closes without a response.
         case close
-        /// No answer at all.
+        /// No response.
         case stall
-        /// The answer, byte after byte, with `delay_ms` between them.
+        /// The response byte by byte, with `delay_ms` between bytes.
         case slowDrip = "slow-drip"
-        /// The token of the request is revoked before it is looked at: code 124, with `status`.
+        /// The token of the request is revoked before it is checked: code 124, with `status`.
         case tokenRevoked = "token-revoked"
-        /// 503 with a `Retry-After` in seconds, or as a date of HTTP.
+        /// 503 with a `Retry-After` in seconds or as an HTTP date.
         case unavailableSeconds = "503-seconds"
         case unavailableDate = "503-date"
         /// A redirect to another host, with `status`.
         case redirect
-        /// The answer with half a surrogate pair and a byte that is not UTF-8 in its texts and its names.
+        /// The response with lone surrogates and invalid UTF-8 in its strings and names.
         case badText = "bad-text"
     }
 
     package var kind: Kind
 
-    /// Those it is for; `nil` for all.
+    /// The operation and the account that the fault applies to; nil for all.
     package var operation: SandboxOperation?
     package var account: String?
 
-    /// How likely it is for each of them, above 0 to 1.
+    /// The probability of the fault for each matching request, above 0 and at most 1.
     package var probability = 1.0
 
-    /// So many of them it lets pass first.
+    /// The number of matching requests before the fault applies.
     package var skip = 0
 
-    /// How many of them it spoils, as long as it is there.
+    /// The number of requests that the fault applies to.
     package var times = Int.max
 
     package var status: Int
@@ -85,7 +85,7 @@ extension SandboxFault {
         "retry_after_seconds",
     ]
 
-    /// From JSON, as `docs/sandbox.md` describes it.
+    /// Reads a fault from JSON (`docs/sandbox.md`).
     init(_ value: JSONValue, at place: String) throws(DocumentProblem) {
         let object = try StrictObject(value, at: place, members: Self.members)
         func number(_ name: String, _ range: ClosedRange<Int>) throws(DocumentProblem) -> Int? {
@@ -114,7 +114,7 @@ extension SandboxFault {
         retryAfterSeconds = try number("retry_after_seconds", 0...1_000_000_000) ?? retryAfterSeconds
     }
 
-    /// All of a file: `{"faults": […]}`.
+    /// Reads a faults file: `{"faults": […]}`.
     package static func list(parsing bytes: [UInt8]) throws(DocumentProblem) -> [SandboxFault] {
         var faults: [SandboxFault] = []
         for (index, value) in try JSONValue.document(bytes, array: "faults").enumerated() {

@@ -1,4 +1,4 @@
-/// What of Zoom the sandbox plays.
+/// The operations of Zoom that the sandbox implements.
 package enum SandboxOperation: String, Sendable, CaseIterable {
     case token
     case listSubAccounts = "accounts"
@@ -7,7 +7,7 @@ package enum SandboxOperation: String, Sendable, CaseIterable {
     case getPlanUsage = "plan-usage"
     case listInvoices = "invoices"
 
-    /// Under which rate limit it falls; none for tokens (Zoom: the page of the operation).
+    /// The rate limit label; nil for tokens (Zoom: the page of the operation).
     var label: SandboxRateLimits.Label? {
         switch self {
         case .token: nil
@@ -17,7 +17,7 @@ package enum SandboxOperation: String, Sendable, CaseIterable {
         }
     }
 
-    /// Any one of them permits it.
+    /// The scopes, any one of which permits the operation.
     var scopes: [String] {
         switch self {
         case .token: []
@@ -29,7 +29,7 @@ package enum SandboxOperation: String, Sendable, CaseIterable {
         }
     }
 
-    /// What a request asks for, and of which account.
+    /// The operation and the account of a request.
     static func of(method: some Collection<UInt8>, path: some Collection<UInt8>) -> (Self, account: String)? {
         let path = String(decoding: path, as: UTF8.self)
         if method.elementsEqual("POST".utf8) { return path == "/oauth/token" ? (.token, "") : nil }

@@ -1,8 +1,8 @@
 import Domain
 import FoundationEssentials
 
-/// The `next_page_token`s of the sandbox: where the next page begins and when the token was given out, sealed so that
-/// only its own are taken. They live 15 minutes (Zoom: pagination).
+/// The `next_page_token`s of the sandbox: the start of the next page and the time of issue, authenticated so that only
+/// issued tokens are accepted. They are valid for 15 minutes (Zoom: pagination).
 struct SandboxPageTokens: Sendable {
     private static let lifetimeSeconds: Int64 = 15 * 60
 
@@ -18,7 +18,7 @@ struct SandboxPageTokens: Sendable {
         seal("\(offset).\(time.timestamp.secondsSinceEpoch)")
     }
 
-    /// `nil` for a token that is too old or was never given out.
+    /// The start of the page; nil for a token that has expired or was never issued.
     func offset(of token: String) -> Int? {
         guard let data = Data(base64URL: token) else { return nil }
         let parts = String(decoding: data, as: UTF8.self).split(separator: ".")

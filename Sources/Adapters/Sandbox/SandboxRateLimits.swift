@@ -2,7 +2,7 @@ import DequeModule
 import Domain
 import Synchronization
 
-/// Zoom's rate limits of one plan: so many requests in any one second, so many a day (Zoom: rate limits).
+/// Zoom's rate limits of one plan: requests in any second, and requests a day (Zoom: rate limits).
 final class SandboxRateLimits: Sendable {
     enum Label: String, Sendable, CaseIterable {
         case light = "Light"
@@ -11,26 +11,26 @@ final class SandboxRateLimits: Sendable {
     }
 
     enum Verdict: Equatable {
-        /// So many more go on in the same second; `nil` if there is no limit.
-        case goesOn(left: Int?, of: Int?)
+        /// The request is allowed; `left` more are allowed in the same second. Both are nil without a limit.
+        case allowed(left: Int?, of: Int?)
         case overPerSecond(limit: Int)
-        /// The day's requests are spent; a new day begins at that time.
+        /// The daily quota is exhausted; it resets at this time.
         case overPerDay(limit: Int, resets: Timestamp)
     }
 
-    private struct Allowance {
+    private struct Quota {
         let perSecond: Int
         let perDay: Int?
     }
 
     private struct Usage {
-        /// When the requests of the last second came.
+        /// The times of the requests in the last second.
         var lastSecond: Deque<Moment> = []
         var day: Int64 = 0
         var today = 0
     }
 
-    /// Of one operation for one account: so many a day, and each so long after the one before it.
+    /// The limit of one operation for one account: requests a day, and the minimum time between two of them.
     private struct Special {
         let perDay: Int
         let apart: Duration
@@ -42,7 +42,7 @@ final class SandboxRateLimits: Sendable {
         var last: Moment?
     }
 
-    private let allowances: [Label: Allowance]
+    private let quotas: [Label: Quota]
     private let specials: [SandboxOperation: Special]
     private let specialUsages = Mutex<[String: SpecialUsage]>([:])
     private let usages = Mutex<[Label: Usage]>([:])
@@ -53,39 +53,39 @@ final class SandboxRateLimits: Sendable {
     init(plan: SandboxConfiguration.Limits, time: any TimeSource) {
         self.time = time
         specials = plan == .none ? [:] : [.listInvoices: Special(perDay: 6, apart: .seconds(300))]
-        allowances =
+        quotas =
             switch plan {
             case .none: [:]
             case .free:
                 [
-                    .light: Allowance(perSecond: 4, perDay: 6000),
-                    .medium: Allowance(perSecond: 2, perDay: 2000),
-                    .heavy: Allowance(perSecond: 1, perDay: 1000),
+                    .light: Quota(perSecond: 4, perDay: 6000),
+                    .medium: Quota(perSecond: 2, perDay: 2000),
+                    .heavy: Quota(perSecond: 1, perDay: 1000),
                 ]
             case .pro:
                 [
-                    .light: Allowance(perSecond: 30, perDay: nil),
-                    .medium: Allowance(perSecond: 20, perDay: nil),
-                    .heavy: Allowance(perSecond: 10, perDay: 30_000),
+                    .light: Quota(perSecond: 30, perDay: nil),
+                    .medium: Quota(perSecond: 20, perDay: nil),
+                    .heavy: Quota(perSecond: 10, perDay: 30_000),
                 ]
             case .business:
                 [
-                    .light: Allowance(perSecond: 80, perDay: nil),
-                    .medium: Allowance(perSecond: 60, perDay: nil),
-                    .heavy: Allowance(perSecond: 40, perDay: 60_000),
+                    .light: Quota(perSecond: 80, perDay: nil),
+                    .medium: Quota(perSecond: 60, perDay: nil),
+                    .heavy: Quota(perSecond: 40, perDay: 60_000),
                 ]
             }
     }
 
-    /// Counts a request for an account against the limit that its operation has besides that of its label, if it has one.
+    /// Counts a request for an account against the additional limit of its operation, if there is one.
     ///
-    /// - Returns: Until when no other is answered, if this one is not either.
+    /// - Returns: The end of the limit if the request is refused; nil if it is allowed.
     func specialRefusal(of operation: SandboxOperation, for account: String) -> Timestamp? {
         guard let special = specials[operation] else { return nil }
         let (now, timestamp) = (time.now, time.timestamp.secondsSinceEpoch)
         let day = timestamp / Self.secondsADay
         return specialUsages.withLock { usages in
-            // Those of yesterday say nothing any more.
+            // Yesterday's requests do not count.
             if usages.count > 10_000 { usages = usages.filter { $0.value.day == day } }
             var usage = usages["\(operation.rawValue) \(account)"] ?? SpecialUsage()
             if usage.day != day { usage = SpecialUsage(day: day, today: 0, last: usage.last) }
@@ -105,7 +105,7 @@ final class SandboxRateLimits: Sendable {
 
     /// Counts a request, unless it is over a limit.
     func verdict(for label: Label) -> Verdict {
-        guard let allowance = allowances[label] else { return .goesOn(left: nil, of: nil) }
+        guard let quota = quotas[label] else { return .allowed(left: nil, of: nil) }
         let now = time.now
         let day = time.timestamp.secondsSinceEpoch / Self.secondsADay
         return usages.withLock { usages in
@@ -116,16 +116,16 @@ final class SandboxRateLimits: Sendable {
                 usage.today = 0
             }
             while let first = usage.lastSecond.first, now - first >= .seconds(1) { usage.lastSecond.removeFirst() }
-            if let perDay = allowance.perDay, usage.today >= perDay {
+            if let perDay = quota.perDay, usage.today >= perDay {
                 let reset = Timestamp(secondsSinceEpoch: (day + 1) * Self.secondsADay)
                 return .overPerDay(limit: perDay, resets: reset)
             }
-            guard usage.lastSecond.count < allowance.perSecond else {
-                return .overPerSecond(limit: allowance.perSecond)
+            guard usage.lastSecond.count < quota.perSecond else {
+                return .overPerSecond(limit: quota.perSecond)
             }
             usage.lastSecond.append(now)
             usage.today += 1
-            return .goesOn(left: allowance.perSecond - usage.lastSecond.count, of: allowance.perSecond)
+            return .allowed(left: quota.perSecond - usage.lastSecond.count, of: quota.perSecond)
         }
     }
 }

@@ -1,7 +1,7 @@
 import Domain
 import Synchronization
 
-/// The access tokens the sandbox gave out.
+/// The access tokens that the sandbox issued.
 final class SandboxTokens: Sendable {
     private struct Grant {
         let app: SandboxConfiguration.App
@@ -50,7 +50,7 @@ final class SandboxTokens: Sendable {
         grants.withLock { _ = $0.removeValue(forKey: token) }
     }
 
-    /// Ends every token, as deactivating an app does.
+    /// Revokes every token, as deactivating an app does.
     func revokeAll() {
         grants.withLock { $0.removeAll() }
     }

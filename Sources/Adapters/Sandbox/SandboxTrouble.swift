@@ -5,12 +5,12 @@ import Synchronization
     import Glibc
 #endif
 
-/// Which requests go wrong, and how long each takes: the same ones for the same seed, if they come in the same order.
+/// Selects the faults and latencies of requests. The same seed and order of requests give the same selection.
 final class SandboxTrouble: Sendable {
     struct Entry {
         let fault: SandboxFault
 
-        /// How many requests it was for, and how many of them it spoiled.
+        /// The number of matching requests, and the number that the fault was applied to.
         var seen = 0
         var spoiled = 0
     }
@@ -24,19 +24,17 @@ final class SandboxTrouble: Sendable {
     private let latency: Duration
     private let state: Mutex<State>
 
-    /// How far latencies are apart, as the standard deviation of their logarithm: one in a hundred takes 3.2 times the
-    /// median.
+    /// The standard deviation of the logarithm of latencies: the 99th percentile is 3.2 times the median.
     private static let spread = 0.5
 
-    /// - Parameter latency: The median; none at all if it is zero.
+    /// - Parameter latency: The median; zero for no latency.
     init(faults: [SandboxFault], latency: Duration, seed: UInt64) {
         self.seed = seed
         self.latency = latency
         state = Mutex(State(entries: faults.map { Entry(fault: $0) }))
     }
 
-    /// What becomes of a request; `nil` for one that is answered as usual and at once. The first fault that is for it
-    /// counts.
+    /// The fault or the latency of a request; nil for a normal response at once. The first matching fault applies.
     func next(_ operation: SandboxOperation, _ account: String) -> (delay: Duration, fault: SandboxFault?)? {
         state.withLock { state in
             if state.entries.isEmpty, latency == .zero { return nil }
@@ -68,12 +66,12 @@ final class SandboxTrouble: Sendable {
 
     var entries: [Entry] { state.withLock { $0.entries } }
 
-    /// From 0 up to 1.
+    /// A random number from 0 up to but not including 1.
     private func uniform(_ number: UInt64) -> Double {
         Double(SandboxAccounts.mix(SandboxAccounts.mix(seed) ^ number) >> 11) * 0x1p-53
     }
 
-    /// By the transform of Box and Muller.
+    /// A normally distributed random number (Box-Muller transform).
     private func normal(_ number: UInt64) -> Double {
         let radius = (-2 * log(1 - uniform(number &* 2))).squareRoot()
         return radius * cos(2 * .pi * uniform(number &* 2 &+ 1))

@@ -1,11 +1,11 @@
 import Domain
 import NIOCore
 
-/// What is no operation of Zoom's: how a test tells the sandbox what to do next, and hears what was asked of it.
+/// The administration routes under `/sandbox/`, with which tests add faults, move the clock and read request counts.
 extension SandboxZoom {
     private static let bodyBytesMax = 65_536
 
-    /// `nil` for what is Zoom's.
+    /// The reply to an administration request; nil for other paths.
     func adminReply(to request: HTTPRequest) -> Reply? {
         guard request.path.starts(with: "/sandbox/".utf8) else { return nil }
         let path = String(decoding: request.path.dropFirst("/sandbox/".utf8.count), as: UTF8.self)
@@ -30,7 +30,7 @@ extension SandboxZoom {
         }
     }
 
-    /// Does what a body of JSON says.
+    /// Performs the action of a JSON body.
     private func changing(
         _ request: HTTPRequest, _ change: @escaping @Sendable (JSONValue) throws(DocumentProblem) -> Void
     ) -> Reply {
@@ -47,7 +47,7 @@ extension SandboxZoom {
         }
     }
 
-    /// As making a new secret for the app does, in Zoom's marketplace.
+    /// Replaces the secret of an app, as in Zoom's marketplace.
     private func setSecret(_ value: JSONValue) throws(DocumentProblem) {
         let object = try StrictObject(value, at: "the app", members: ["client_id", "client_secret"])
         let id = try object.member("client_id", as: "a text") { $0.string }

@@ -2,10 +2,10 @@ import Domain
 import NIOCore
 
 extension SandboxZoom {
-    /// What becomes of the answer to a request that goes wrong, or only takes its time.
+    /// The reply to a request with a fault or a latency.
     ///
-    /// - Parameter answer: Makes the answer as it would have been. It is not made where a gateway answers in its place, and
-    ///   made and lost where the connection fails: that Zoom has done its part.
+    /// - Parameter answer: Makes the normal response. It is not called if a gateway answers instead. If the connection
+    ///   fails it is called, because Zoom has then processed the request.
     func spoil(
         _ fault: SandboxFault?, _ delay: Duration, _ answer: @escaping @Sendable () -> Reply
     ) -> Reply {
@@ -53,7 +53,7 @@ extension SandboxZoom {
         }
     }
 
-    /// Without a length, since more or less than it was going to say is sent.
+    /// Without Content-Length, because the body differs from the normal response.
     private static var head: HTTPResponse {
         var response = HTTPResponse(status: 200)
         response.fields.append(.contentType, "application/json;charset=UTF-8")
@@ -86,7 +86,7 @@ extension SandboxZoom {
         }
     }
 
-    /// Whoever asked may have gone meanwhile: then it is over at once.
+    /// Waits; ends early if the client disconnects.
     private func wait(_ delay: Duration) async {
         guard delay > .zero else { return }
         try? await clock.sleep(until: clock.now + delay)
@@ -94,7 +94,7 @@ extension SandboxZoom {
 }
 
 extension SandboxAnswer {
-    /// What is answered in the place of Zoom's answer.
+    /// The response that replaces Zoom's.
     static func spoiled(by fault: SandboxFault, at now: Timestamp) -> HTTPResponse {
         switch fault.kind {
         case .tooManyASecond:
@@ -161,10 +161,10 @@ extension SandboxAnswer {
 }
 
 extension HTTPResponse {
-    /// Texts that stand for what people type; ids and tokens are left alone.
+    /// The members with text that people type. Ids and tokens are not changed.
     private static let texts = ["city", "first_name", "account_name", "message", "reason", "token_type"]
 
-    /// Half a surrogate pair and a byte that is not UTF-8 before each of them, and a member with such a name.
+    /// Adds a lone surrogate and a byte that is not UTF-8 to each of these members, and a member with such a name.
     fileprivate func withBadText() -> HTTPResponse {
         let bad: [UInt8] = Array("\\ud83d".utf8) + [0xFF]
         var bytes = Array(body.readableBytesView)

@@ -3,8 +3,8 @@ import FoundationEssentials
 import NIOCore
 import Synchronization
 
-/// A Zoom to try things against: its token endpoint and some of its operations, with Zoom's own checks, in Zoom's order,
-/// answered in Zoom's words; and everything that can go wrong with them, when it is told to.
+/// A simulated Zoom: its token endpoint and some of its operations, with Zoom's checks in Zoom's order and Zoom's
+/// messages. It can inject faults.
 package final class SandboxZoom: RequestHandler {
     package let accounts: SandboxAccounts
     let trouble: SandboxTrouble
@@ -16,7 +16,7 @@ package final class SandboxZoom: RequestHandler {
     private let pageTokens: SandboxPageTokens
     private let counts = Mutex(Counts())
 
-    /// What was asked of the sandbox so far.
+    /// The numbers of requests so far.
     package struct Counts: Sendable, Equatable {
         package var tokens = 0
         package var billing = 0
@@ -26,7 +26,7 @@ package final class SandboxZoom: RequestHandler {
 
     package var requestCounts: Counts { counts.withLock { $0 } }
 
-    /// - Parameter time: What the sandbox's own clock goes by.
+    /// - Parameter time: The time source of the sandbox's clock.
     package init(configuration: SandboxConfiguration, time: any TimeSource) {
         self.configuration = configuration
         apps = Mutex(configuration.apps)
@@ -41,13 +41,12 @@ package final class SandboxZoom: RequestHandler {
         pageTokens = SandboxPageTokens(seed: configuration.seed, time: clock)
     }
 
-    /// Ends every token, as deactivating and reactivating an app does.
+    /// Revokes every token, as deactivating and reactivating an app does.
     package func revokeTokens() {
         tokens.revokeAll()
     }
 
-    /// Puts an app in the place of the one with its client id, as making a new secret for it does: tokens that it has
-    /// stay good.
+    /// Replaces the app with this client id, as making a new secret does. Its tokens stay valid.
     package func replace(_ app: SandboxConfiguration.App) {
         apps.withLock { apps in
             apps.removeAll { $0.clientID == app.clientID }
@@ -64,7 +63,7 @@ package final class SandboxZoom: RequestHandler {
         }
     }
 
-    /// Adds something that goes wrong from now on.
+    /// Adds a fault for later requests.
     package func add(_ fault: SandboxFault) {
         trouble.add(fault)
     }
@@ -125,7 +124,7 @@ package final class SandboxZoom: RequestHandler {
             .map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// The checks every operation begins with: token, scope, kind of account, rate.
+    /// The checks of every operation: token, scope, kind of account, rate limit.
     private func answer(
         _ request: HTTPRequest, _ operation: SandboxOperation, _ make: () -> HTTPResponse
     ) -> HTTPResponse {
@@ -156,7 +155,7 @@ package final class SandboxZoom: RequestHandler {
         }
     }
 
-    /// The answer about an account whose bills the master pays.
+    /// The response about an account that the master pays for.
     private func billable(_ id: String, _ make: (Int) -> HTTPResponse) -> HTTPResponse {
         guard let number = accounts.number(of: id) else { return Self.unknown(id) }
         guard !accounts.isSelfPay(number) else {
@@ -176,7 +175,7 @@ package final class SandboxZoom: RequestHandler {
 
     private func listAccounts(query: [String: String]) -> HTTPResponse {
         counts.withLock { $0.accountPages += 1 }
-        // Zoom does not say what it does with more than 300; taking it for 300 is the kinder reading.
+        // Zoom does not document the result of more than 300. The sandbox uses 300.
         let pageSize = min(max(query["page_size"].flatMap(Int.init) ?? 30, 1), 300)
         var start = 0
         if let token = query["next_page_token"], !token.isEmpty {
@@ -250,7 +249,7 @@ package final class SandboxZoom: RequestHandler {
         return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
     }
 
-    /// The parameters of a query or of a form body; `nil` if one comes twice (RFC 6749, 3.2).
+    /// The parameters of a query or of a form body; nil if one is repeated (RFC 6749, 3.2).
     private static func form(_ text: ArraySlice<UInt8>) -> [String: String]? {
         var parameters: [String: String] = [:]
         for pair in text.split(separator: UInt8(ascii: "&")) {
