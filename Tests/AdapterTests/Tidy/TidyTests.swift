@@ -194,6 +194,12 @@ struct TidyTests {
         }
     }
 
+    @Test("the contract has the version of the program")
+    func version() throws {
+        let contract = try String(contentsOf: TestProcess.root.appending(path: "openapi.yaml"), encoding: .utf8)
+        #expect(contract.contains("\n  version: \(BuildInfo.version)\n"))
+    }
+
     @Test("the threat model has one row for each defence, and its settings exist")
     func threatModel() async throws {
         let text = try String(contentsOf: TestProcess.root.appending(path: "docs/threat-model.md"), encoding: .utf8)
