@@ -3,8 +3,8 @@ package import NIOCore
 
 /// Addresses, limits and times of a client of Zoom.
 package struct ZoomConfiguration: Sendable {
-    /// An address of Zoom's: an origin, and the base path of its operations.
-    package struct Endpoint: Sendable, Equatable {
+    /// The base URL of an API, or the URL of the token endpoint.
+    package struct ServiceURL: Sendable, Equatable {
         package let origin: Origin
         package let path: String
 
@@ -14,8 +14,8 @@ package struct ZoomConfiguration: Sendable {
         }
     }
 
-    package var api: Endpoint
-    package var oauth: Endpoint
+    package var api: ServiceURL
+    package var oauth: ServiceURL
 
     /// Rate limits by label. A label without rules has no limit.
     package var rates: [ZoomRateLabel: RateBudget.Rules] = [:]
@@ -58,7 +58,7 @@ package struct ZoomConfiguration: Sendable {
         return message
     }
 
-    package init(api: Endpoint, oauth: Endpoint) {
+    package init(api: ServiceURL, oauth: ServiceURL) {
         self.api = api
         self.oauth = oauth
         http = .zoom

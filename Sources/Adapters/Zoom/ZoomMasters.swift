@@ -12,14 +12,14 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
     package struct Master: Sendable, Equatable {
         package let name: Name
         package let accountID: AccountID
-        package let api: ZoomConfiguration.Endpoint
-        package let oauth: ZoomConfiguration.Endpoint
+        package let api: ZoomConfiguration.ServiceURL
+        package let oauth: ZoomConfiguration.ServiceURL
 
         /// See `ZoomConfiguration.rates`.
         package let rates: [ZoomRateLabel: RateBudget.Rules]
 
         package init(
-            name: Name, accountID: AccountID, api: ZoomConfiguration.Endpoint, oauth: ZoomConfiguration.Endpoint,
+            name: Name, accountID: AccountID, api: ZoomConfiguration.ServiceURL, oauth: ZoomConfiguration.ServiceURL,
             rates: [ZoomRateLabel: RateBudget.Rules]
         ) {
             self.name = name

@@ -19,8 +19,8 @@ struct ZoomMetrics: Sendable {
         case notSent = "not-sent"
     }
 
-    /// How the renewal of an access token ended: the values of the label `outcome`.
-    enum Renewal: String, Sendable, CaseIterable {
+    /// How the refresh of an access token ended: the values of the label `outcome`.
+    enum Refresh: String, Sendable, CaseIterable {
         case obtained
         /// Another replica had obtained it.
         case shared
@@ -44,7 +44,7 @@ struct ZoomMetrics: Sendable {
         for operation in operations {
             for outcome in Outcome.allCases { _ = calls(operation, outcome) }
         }
-        for renewal in Renewal.allCases { _ = renewals(renewal) }
+        for refresh in Refresh.allCases { _ = refreshes(refresh) }
         for label in Set(Operation.allCases.map(\.endpoint.rateLabel)) {
             _ = permits(under: label)
             for reason in ["busy", "day-over"] { _ = refusals(under: label, reason) }
@@ -56,8 +56,8 @@ struct ZoomMetrics: Sendable {
             .zoomCalls, [("master", master), ("operation", operation), ("outcome", outcome.rawValue)], in: metrics)
     }
 
-    private func renewals(_ renewal: Renewal) -> Counter {
-        Counter(.zoomTokenRenewals, [("master", master), ("outcome", renewal.rawValue)], in: metrics)
+    private func refreshes(_ refresh: Refresh) -> Counter {
+        Counter(.zoomTokenRenewals, [("master", master), ("outcome", refresh.rawValue)], in: metrics)
     }
 
     private func permits(under label: ZoomRateLabel) -> Counter {
@@ -74,8 +74,8 @@ struct ZoomMetrics: Sendable {
         calls(operation, outcome).increment()
     }
 
-    func countRenewal(_ renewal: Renewal) {
-        renewals(renewal).increment()
+    func countRefresh(_ refresh: Refresh) {
+        refreshes(refresh).increment()
     }
 
     /// - Parameter result: The status, or why there is none.

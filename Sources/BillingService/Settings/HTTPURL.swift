@@ -83,7 +83,7 @@ struct HTTPURL: Sendable, Equatable {
     }
 }
 
-extension ZoomConfiguration.Endpoint {
+extension ZoomConfiguration.ServiceURL {
     /// - Parameter url: A slash at the end of its path is dropped: the paths of operations begin with one.
     init(_ url: HTTPURL) {
         self.init(origin: url.origin, path: url.path.hasSuffix("/") ? String(url.path.dropLast()) : url.path)

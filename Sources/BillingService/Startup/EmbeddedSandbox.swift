@@ -9,8 +9,8 @@ struct EmbeddedSandbox {
     let zoom: SandboxZoom
     let app: SandboxConfiguration.App
     let server: HTTPServer
-    let api: ZoomConfiguration.Endpoint
-    let oauth: ZoomConfiguration.Endpoint
+    let api: ZoomConfiguration.ServiceURL
+    let oauth: ZoomConfiguration.ServiceURL
 
     init(
         _ settings: SandboxSettings, host: String, port: Int, tls: ServerCertificate? = nil,
@@ -31,7 +31,7 @@ struct EmbeddedSandbox {
         server = try await HTTPServer(
             host: host, port: port, group: group, handler: zoom, configuration: listening, logger: logger)
         let origin = Origin(scheme: tls == nil ? .http : .https, host: host, port: server.address.port ?? 0)
-        api = ZoomConfiguration.Endpoint(origin: origin, path: "/v2")
-        oauth = ZoomConfiguration.Endpoint(origin: origin, path: "/oauth/token")
+        api = ZoomConfiguration.ServiceURL(origin: origin, path: "/v2")
+        oauth = ZoomConfiguration.ServiceURL(origin: origin, path: "/oauth/token")
     }
 }

@@ -107,8 +107,8 @@ struct MasterProblem: Error, CustomStringConvertible {
 extension ZoomMasters.Master {
     init(_ master: CredentialsDocument.Master, _ defaults: ZoomSettings.Defaults) throws(MasterProblem) {
         func endpoint(
-            _ endpoint: ZoomConfiguration.Endpoint, on host: String?, member: String
-        ) throws(MasterProblem) -> ZoomConfiguration.Endpoint {
+            _ endpoint: ZoomConfiguration.ServiceURL, on host: String?, member: String
+        ) throws(MasterProblem) -> ZoomConfiguration.ServiceURL {
             do throws(HTTPURL.Problem) {
                 return try endpoint.on(host)
             } catch {

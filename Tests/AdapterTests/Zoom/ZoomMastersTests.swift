@@ -136,7 +136,7 @@ struct ZoomMastersTests {
         await #expect(processExitsWith: .success) {
             for _ in 0..<300 {
                 let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-                let endpoint = ZoomConfiguration.Endpoint(
+                let endpoint = ZoomConfiguration.ServiceURL(
                     origin: Origin(scheme: .http, host: "127.0.0.1", port: 1), path: "")
                 let masters = ["main", "second"].map { name in
                     ZoomMasters.Master(

@@ -14,7 +14,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     indirect case token(ZoomFailure, wait: Duration)
     /// The request would wait too long for a permit of the rate limiter, or the account is paused.
     case rateLimited(wait: Duration)
-    /// The daily quota is spent; it is renewed after `wait`.
+    /// The daily quota is spent. The next day begins after `wait`.
     case dailyQuotaSpent(wait: Duration)
     /// The circuit breaker is open: no request is sent for this time.
     case unavailable(wait: Duration)

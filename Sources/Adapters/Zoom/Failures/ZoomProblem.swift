@@ -14,7 +14,7 @@ package struct ZoomProblem: Sendable, Equatable {
 
     /// One of Zoom's two services, with the setting of its address.
     private struct Service {
-        let endpoint: ZoomConfiguration.Endpoint
+        let endpoint: ZoomConfiguration.ServiceURL
         let setting: String
         let example: String
 
@@ -87,7 +87,7 @@ package struct ZoomProblem: Sendable, Equatable {
     }
 }
 
-extension ZoomConfiguration.Endpoint {
+extension ZoomConfiguration.ServiceURL {
     /// The address as a user writes it.
     package var text: String { "\(origin.scheme.rawValue)://\(origin.authority)\(path)" }
 }

@@ -3,19 +3,19 @@ import Instrumentation
 import Logging
 import Synchronization
 
-/// The access token of one master account. It is obtained when first needed, once for all calls that wait for it, and renewed
+/// The access token of one master account. It is obtained when first needed, once for all calls that wait for it, and refreshed
 /// before it expires while it is in use.
 actor AccessTokens {
     typealias Fetch = @Sendable (MasterCredentials) async throws(ZoomFailure) -> TokenGrant
 
     private var token: AccessToken?
     private var schedule = TokenRefresh()
-    private var renewal: Task<Result<AccessToken, ZoomFailure>, Never>?
+    private var refreshTask: Task<Result<AccessToken, ZoomFailure>, Never>?
 
-    /// Sleeps until the token is to be renewed.
-    private var renewalTimer: Task<Void, Never>?
+    /// Sleeps until the token is to be refreshed.
+    private var refreshTimer: Task<Void, Never>?
 
-    /// Whether a call has used the current token. An unused token is not renewed and expires.
+    /// Whether a call has used the current token. An unused token is not refreshed and expires.
     private var isInUse = false
 
     /// The failure of the last request for a token. No other request is sent before `retryAt`: `failurePause` later, or when
@@ -57,9 +57,9 @@ actor AccessTokens {
     /// one token in this way: the first shares it with the others.
     private static let jitterMax = Duration.milliseconds(500)
 
-    /// How often a token is renewed for a missing scope, which may have been added to the app.
-    private static let scopeRenewalInterval = Duration.seconds(300)
-    private var scopesRenewedAt: Moment?
+    /// How often a token is refreshed for a missing scope, which may have been added to the app.
+    private static let scopeRefreshInterval = Duration.seconds(300)
+    private var scopesRefreshedAt: Moment?
 
     init(
         master: Name, credentials: any CredentialsStore, shared: (any SharedTokens)?, time: any TimeSource,
@@ -92,11 +92,11 @@ actor AccessTokens {
         isInUse = true
         let now = time.now
         if let token, let until = schedule.usableUntil, now < until { return token }
-        if let renewal { return try await renewal.value.get() }
+        if let refreshTask { return try await refreshTask.value.get() }
         if let failure, now < failure.retryAt { throw failure.failure.atTokenEndpoint(wait: failure.retryAt - now) }
         let pause = schedule.pause(at: now)
         guard pause <= Self.pauseMax else { throw .unavailable(wait: pause) }
-        return try await renew(after: pause).value.get()
+        return try await refresh(after: pause).value.get()
     }
 
     /// Discards a token that Zoom refused, unless it was replaced already. The next call obtains another.
@@ -104,50 +104,50 @@ actor AccessTokens {
         guard let token, token.text == text else { return }
         forget()
         refusedToken = text
-        renewalTimer?.cancel()
+        refreshTimer?.cancel()
         var random = SystemRandomNumberGenerator()
         schedule.refused(at: time.now, using: &random)
     }
 
-    /// Renews a token that lacks a scope, since the scope may have been added to the app.
-    func renewForMissingScope() {
+    /// Refreshes a token that lacks a scope, since the scope may have been added to the app.
+    func refreshForMissingScope() {
         let now = time.now
-        if let renewed = scopesRenewedAt, now - renewed < Self.scopeRenewalInterval { return }
+        if let refreshed = scopesRefreshedAt, now - refreshed < Self.scopeRefreshInterval { return }
         if let failure, now < failure.retryAt { return }
-        scopesRenewedAt = now
-        if renewal == nil { renew() }
+        scopesRefreshedAt = now
+        if refreshTask == nil { refresh() }
     }
 
-    /// Renews the token if the stored credentials have changed. The old token is used until the new one is there: an app's
+    /// Refreshes the token if the stored credentials have changed. The old token is used until the new one is there: an app's
     /// tokens stay valid when its secret changes.
     func credentialsChanged() async {
         // Zoom's `Retry-After` applies to the new credentials as well.
         if failure?.failure.retryAfter == nil { failure = nil }
-        guard token != nil, renewal == nil, let stored = try? await credentials.credentials(of: master),
-            stored != lastCredentials, renewal == nil
+        guard token != nil, refreshTask == nil, let stored = try? await credentials.credentials(of: master),
+            stored != lastCredentials, refreshTask == nil
         else { return }
         if let failure, time.now < failure.retryAt {
-            renewalTimer?.cancel()
-            return renewalTimer = InstrumentationContext.$current.withValue(nil) { makeTimer(failure.retryAt) }
+            refreshTimer?.cancel()
+            return refreshTimer = InstrumentationContext.$current.withValue(nil) { makeTimer(failure.retryAt) }
         }
-        renew()
+        refresh()
     }
 
-    /// Cancels the renewal, and returns when its tasks have ended.
+    /// Cancels the refresh, and returns when its tasks have ended.
     func close() async {
-        renewalTimer?.cancel()
-        await renewalTimer?.value
-        renewal?.cancel()
-        _ = await renewal?.value
+        refreshTimer?.cancel()
+        await refreshTimer?.value
+        refreshTask?.cancel()
+        _ = await refreshTask?.value
     }
 
-    // MARK: Renewing
+    // MARK: Refreshing
 
-    /// Starts a renewal. It is no child of the caller's task, since other calls wait for the token as well.
+    /// Starts a refresh. It is no child of the caller's task, since other calls wait for the token as well.
     @discardableResult
-    private func renew(after pause: Duration = .zero) -> Task<Result<AccessToken, ZoomFailure>, Never> {
-        let renewal = Task { () -> Result<AccessToken, ZoomFailure> in
-            defer { self.renewal = nil }
+    private func refresh(after pause: Duration = .zero) -> Task<Result<AccessToken, ZoomFailure>, Never> {
+        let refreshTask = Task { () -> Result<AccessToken, ZoomFailure> in
+            defer { self.refreshTask = nil }
             do throws(ZoomFailure) {
                 if pause > .zero { try await sleep(pause) }
                 return .success(try await obtain())
@@ -155,8 +155,8 @@ actor AccessTokens {
                 return .failure(recordFailure(error))
             }
         }
-        self.renewal = renewal
-        return renewal
+        self.refreshTask = refreshTask
+        return refreshTask
     }
 
     private func forget() {
@@ -164,13 +164,13 @@ actor AccessTokens {
         snapshot.withLock { $0.times = nil }
     }
 
-    /// Records a failed renewal.
+    /// Records a failed refresh.
     ///
     /// - Returns: The failure of the calls that wait for the token.
     private func recordFailure(_ failure: ZoomFailure) -> ZoomFailure {
         let now = time.now
         schedule.failed(at: now)
-        metrics.countRenewal(.failed)
+        metrics.countRefresh(.failed)
         var metadata: Logger.Metadata = ["reason": "\(failure.reason)"]
         if let problem = problem(failure) {
             metadata = ["reason": "\(problem.reason)", "remedy": "\(problem.remedy)"]
@@ -189,11 +189,11 @@ actor AccessTokens {
     }
 
     private func startTimer() {
-        renewalTimer?.cancel()
+        refreshTimer?.cancel()
         guard var due = schedule.due else { return }
         if let failure { due = max(due, failure.retryAt) }
-        // The later renewal must not belong to the trace of this call.
-        renewalTimer = InstrumentationContext.$current.withValue(nil) { makeTimer(due) }
+        // The later refresh must not belong to the trace of this call.
+        refreshTimer = InstrumentationContext.$current.withValue(nil) { makeTimer(due) }
     }
 
     private func makeTimer(_ due: Moment) -> Task<Void, Never> {
@@ -203,7 +203,7 @@ actor AccessTokens {
             } catch {
                 return
             }
-            if !Task.isCancelled, isInUse, renewal == nil { renew() }
+            if !Task.isCancelled, isInUse, refreshTask == nil { refresh() }
         }
     }
 
@@ -268,7 +268,7 @@ actor AccessTokens {
         var random = SystemRandomNumberGenerator()
         let now = time.now
         schedule.obtained(lifetime: lifetime, isOurs: isOurs, at: now, using: &random)
-        metrics.countRenewal(isOurs ? .obtained : .shared)
+        metrics.countRefresh(isOurs ? .obtained : .shared)
         startTimer()
         let scopesBefore = snapshot.withLock { snapshot in
             defer { snapshot = Snapshot(scopes: token.scopes, times: (now, now + lifetime)) }

@@ -35,7 +35,7 @@ final class ZoomTransport: Sendable {
     }
 
     /// The most new tokens that one request is sent again with. `TokenRefresh` limits how fast they are obtained.
-    private static let renewalsMax = 3
+    private static let newTokensMax = 3
 
     init(
         configuration: ZoomConfiguration, http: HTTPClient, tokens: AccessTokens,
@@ -73,7 +73,7 @@ final class ZoomTransport: Sendable {
             metrics.countCall(endpoint.operation.rawValue, .notSent)
             throw .rateLimited(wait: pause)
         }
-        var renewals = 0
+        var newTokens = 0
         while true {
             call.began = time.now
             let admission = state.withLock { [call] state in state.circuits.enter(call, at: time.now) }
@@ -91,15 +91,15 @@ final class ZoomTransport: Sendable {
                     return answer
                 } catch {
                     if error.isScopeMissing {
-                        await tokens.renewForMissingScope()
+                        await tokens.refreshForMissingScope()
                         throw .scopesMissing(endpoint.scopes)
                     }
                     guard error.isTokenRefused else { throw error }
                     await tokens.invalidate(token)
-                    guard policy.resendsWithNewToken(after: error), renewals < Self.renewalsMax else { throw error }
+                    guard policy.resendsWithNewToken(after: error), newTokens < Self.newTokensMax else { throw error }
                     // A refusal shows that Zoom answers: a half-open circuit admits the next attempt.
                     recordOutcome(error, &call)
-                    renewals += 1
+                    newTokens += 1
                 }
             } catch {
                 // A request that was sent is counted already.
@@ -119,7 +119,7 @@ final class ZoomTransport: Sendable {
     ) async throws(ZoomFailure) -> Moment? {
         let token = try await tokens.current()
         guard token.scopes.map(endpoint.isPermitted(by:)) ?? true else {
-            await tokens.renewForMissingScope()
+            await tokens.refreshForMissingScope()
             throw .scopesMissing(endpoint.scopes)
         }
         let queued = queueDeadline.map { purpose.waiting(atMost: max($0 - time.now, .zero)) } ?? purpose

@@ -128,10 +128,10 @@ struct ExportCommand: AsyncParsableCommand {
         return start.lastIndex { !$0.isWhitespace }.map { String(start[...$0]) } ?? ""
     }
 
-    private func service() throws -> ZoomConfiguration.Endpoint? {
+    private func service() throws -> ZoomConfiguration.ServiceURL? {
         guard let url else { return nil }
         do throws(HTTPURL.Problem) {
-            return ZoomConfiguration.Endpoint(try HTTPURL(parsing: url))
+            return ZoomConfiguration.ServiceURL(try HTTPURL(parsing: url))
         } catch {
             throw ValidationError("--url: \(error)")
         }
@@ -160,7 +160,7 @@ struct ExportCommand: AsyncParsableCommand {
 
     /// - Returns: The exit code; nil if the settings were printed.
     private func export(
-        from service: ZoomConfiguration.Endpoint, _ job: ExportJob, _ environment: [String: String]
+        from service: ZoomConfiguration.ServiceURL, _ job: ExportJob, _ environment: [String: String]
     ) async throws -> Int32? {
         var reader = try await SettingsReader(
             flags: givenSettings, environment: environment, file: commonFlags.configuration.file,
@@ -263,7 +263,7 @@ struct ExportCommand: AsyncParsableCommand {
             }
             group.addTask { [configuration] in
                 try await job.run(
-                    into: target, from: ZoomConfiguration.Endpoint(origin: origin, path: ""), token: token,
+                    into: target, from: ZoomConfiguration.ServiceURL(origin: origin, path: ""), token: token,
                     configuration,
                     logger: logger)
             }

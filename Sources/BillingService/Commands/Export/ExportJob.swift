@@ -48,7 +48,7 @@ struct ExportJob: Sendable {
 
     /// - Returns: The exit code.
     func run(
-        into target: ExportTarget, from service: ZoomConfiguration.Endpoint, token: String,
+        into target: ExportTarget, from service: ZoomConfiguration.ServiceURL, token: String,
         _ configuration: HTTPClient.Configuration, logger: Logger
     ) async throws -> Int32 {
         let http = HTTPClient(origin: service.origin, group: .singleton, configuration: configuration, logger: logger)

@@ -5,8 +5,8 @@ import NIOCore
 struct ZoomSettings: Sendable {
     /// The defaults for master accounts whose entry in the credentials file does not override them.
     struct Defaults: Sendable {
-        var api: ZoomConfiguration.Endpoint
-        var oauth: ZoomConfiguration.Endpoint
+        var api: ZoomConfiguration.ServiceURL
+        var oauth: ZoomConfiguration.ServiceURL
 
         /// nil for no rate limits, as in a sandbox without them.
         var plan: ZoomPlan?
@@ -36,8 +36,8 @@ struct ZoomSettings: Sendable {
         wait = reader.value(settings.wait)
         retryTime = reader.value(settings.retryTime)
         defaults = Defaults(
-            api: ZoomConfiguration.Endpoint(reader.value(settings.apiURL)),
-            oauth: ZoomConfiguration.Endpoint(reader.value(settings.oauthURL)), plan: reader.value(settings.plan),
+            api: ZoomConfiguration.ServiceURL(reader.value(settings.apiURL)),
+            oauth: ZoomConfiguration.ServiceURL(reader.value(settings.oauthURL)), plan: reader.value(settings.plan),
             rateShare: reader.value(settings.rateShare))
     }
 
