@@ -94,7 +94,7 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
                 state.withLock { state in state.clients.removeAll { $0 === client } }
             }
         }
-        // From here on no client is closed through the stream: all are closed below.
+        // The stream closes no more clients: all are closed below.
         unusedContinuation.finish()
         let (leases, clients) = state.withLock { state in
             defer { state = State() }
@@ -104,7 +104,7 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         _ = consume leases
     }
 
-    /// Replaces the master accounts. Those that stay may have new credentials.
+    /// Replaces the master accounts. Master accounts that stay may have new credentials.
     package func update(_ masters: [Master]) async {
         for lease in replace(with: masters) { await lease.client.credentialsChanged() }
     }

@@ -1,6 +1,6 @@
 package import Domain
 
-/// What is the same for every request of an operation (Zoom: the page of the operation).
+/// How Zoom performs an operation: the same for every request (Zoom: the page of the operation).
 package struct ZoomEndpoint: Sendable {
     /// A method of HTTP (RFC 9110, 9.3; RFC 5789).
     package enum Method: String, Sendable {

@@ -46,8 +46,8 @@ package struct ZoomCall<Answer: Sendable>: Sendable {
     /// Reads a successful answer. Throws `unreadable`.
     let read: Read
 
-    /// Says what a failure means for this operation: an answer, a failure of the domain, or `nil` if the operation is no
-    /// exception from `ZoomFailure.billingFailure`.
+    /// Translates a failure that has a special meaning for this operation: to an answer, or to a failure that it throws.
+    /// `nil` for all other failures, which `ZoomFailure.billingFailure` translates.
     let interpret: Interpret
 
     package init(

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import NIOCore
 
-/// Evidence in an answer that another server than Zoom's API or token endpoint is at the address.
+/// Why an answer cannot come from Zoom's API or token endpoint: another server is at the address.
 package enum ZoomAddressFault: Sendable, Equatable {
     /// The server does not know the path.
     case unknownPath(status: Int)

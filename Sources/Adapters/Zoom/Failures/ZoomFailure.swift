@@ -6,7 +6,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     case api(status: Int, code: Int?, message: String, retryAfter: Duration?)
     /// No complete answer arrived.
     case transport(HTTPFailure)
-    /// The answer is not one of the operation.
+    /// The answer does not have the form that the operation documents.
     case unreadable
     /// The address is not that of Zoom's API or token endpoint.
     case misaddressed(ZoomAddressFault)
@@ -98,7 +98,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         return folded.hasPrefix("invalid access token") || folded.hasPrefix("access token is expired")
     }
 
-    /// Whether the answer has an error code of Zoom's: it is then no answer of a gateway, whatever the status is.
+    /// Whether the answer has an error code of Zoom's. Gateways answer without one, whatever the status.
     var hasZoomErrorCode: Bool {
         guard case .api(_, let code, let message, _) = self else { return false }
         return switch code {
@@ -119,8 +119,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         }
     }
 
-    /// A failure of the token endpoint, as a failure of a call that needs a token. Refused credentials and a cancelled
-    /// request stay as they are.
+    /// Turns a failure of the token endpoint into the failure of a call that needs a token. Refused credentials and a
+    /// cancelled request do not change.
     ///
     /// - Parameter wait: The time until the next request for a token.
     func atTokenEndpoint(wait: Duration) -> ZoomFailure {
@@ -158,7 +158,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         }
     }
 
-    /// Whether Zoom, and not something else at its address, answered.
+    /// Whether Zoom answered, and not another server at its address.
     var isAnswerByZoom: Bool {
         if case .misaddressed = self { return false }
         return evidence == .answered
@@ -169,7 +169,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         if case .transport(let failure) = self { failure.isUnprocessed } else { false }
     }
 
-    /// Whether the connection failed, and not the request.
+    /// Whether the connection failed, so that another connection may help.
     var isConnectionFault: Bool { isUnprocessed || self == .transport(.connectionLost) }
 
     /// The failure for logs: status and code, but never Zoom's text, which may repeat what was sent.

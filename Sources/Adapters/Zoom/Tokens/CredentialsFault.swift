@@ -2,7 +2,7 @@
 package enum CredentialsFault: String, Sendable, Equatable {
     /// The store has no credentials of the master account.
     case missing
-    /// Zoom does not know the client id, or the secret belongs to another.
+    /// Zoom does not know the client id, or the secret is wrong.
     case client
     /// The account id is missing, malformed, or not that of the app's account.
     case account
@@ -22,7 +22,7 @@ package enum CredentialsFault: String, Sendable, Equatable {
         }
     }
 
-    /// Whether the error word also stands for other faults: a failing server may answer with it.
+    /// Whether a failing server may answer with the same error word.
     var isAmbiguous: Bool {
         switch self {
         case .account, .unexplained: true

@@ -23,7 +23,7 @@ final class ZoomTransport: Sendable {
         var pauses = KeyedPauses<PauseKey>()
     }
 
-    /// What Zoom limits besides the rate of a label: an operation, for one account if the request is about one.
+    /// Zoom limits single accounts and operations besides the rate of a label. `account` is `nil` if the request names none.
     private struct PauseKey: Hashable, Sendable {
         let operation: Operation
         let account: AccountID?
@@ -56,8 +56,8 @@ final class ZoomTransport: Sendable {
 
     // MARK: Sending
 
-    /// Sends a request, and sends it again with a new access token while Zoom refuses the token. Where a new token ends
-    /// older ones, another replica may end the new token as well.
+    /// Sends a request, and sends it again with a new access token while Zoom refuses the token. If Zoom revokes older tokens
+    /// when it grants one, the token of another replica may revoke the new token as well.
     ///
     /// - Parameters:
     ///   - queueDeadline: When the request stops waiting for a permit; `nil` to wait as long as the purpose allows.
