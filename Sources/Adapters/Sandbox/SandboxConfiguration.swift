@@ -1,15 +1,15 @@
 package import Domain
 
-/// The settings of a sandbox.
+/// The configuration of the sandbox.
 package struct SandboxConfiguration: Sendable {
-    /// A marketplace app with Server-to-Server OAuth, and the account that installed it.
+    /// A Server-to-Server OAuth app of the Zoom Marketplace, and the account that installed it.
     package struct App: Sendable {
         package enum Account: Sendable {
-            /// A paid plan with sub accounts, which may use the Billing API.
+            /// A master account on a paid plan, the only kind that may use the Billing API.
             case paidMaster
-            /// The free plan with sub accounts.
+            /// A master account on the free plan.
             case freeMaster
-            /// An account without the master-account option.
+            /// An account without the master account option.
             case ordinary
         }
 
@@ -31,7 +31,7 @@ package struct SandboxConfiguration: Sendable {
         }
     }
 
-    /// The plan whose rate limits apply (Zoom: rate limits).
+    /// The plan whose rate limits apply (Zoom: Rate limits).
     package enum Limits: String, Sendable, CaseIterable {
         case none
         case free
@@ -41,31 +41,33 @@ package struct SandboxConfiguration: Sendable {
 
     package var apps: [App]
 
-    /// The number of sub accounts of the master.
+    /// The number of sub accounts.
     package var accounts: Int
 
-    /// The same seed makes the same accounts.
+    /// The seed of accounts, page tokens, faults and latencies.
     package var seed: UInt64
 
     package var limits: Limits
 
-    /// The lifetime of a token (Zoom: one hour).
+    /// The lifetime of an access token (Zoom: one hour).
     package var tokenLifetime = Duration.seconds(3600)
 
-    /// Whether a new token revokes the older tokens of its app, as Zoom did before 2023, or leaves them valid.
+    /// What happens to an app's older tokens when it receives a new one.
     package enum Tokens: String, Sendable, CaseIterable {
+        /// They stay valid, as at Zoom since 2023.
         case coexisting
+        /// They are revoked, as at Zoom before 2023.
         case superseding
     }
 
     package var tokens = Tokens.coexisting
 
-    /// The median latency of responses; zero for no latency.
+    /// The median latency of responses; zero for none.
     package var latency = Duration.zero
 
     package var faults: [SandboxFault] = []
 
-    /// The initial time; nil for the machine's time.
+    /// The initial time of the sandbox's clock; `nil` for the system's time.
     package var start: Timestamp?
 
     package init(apps: [App], accounts: Int = 1000, seed: UInt64 = 1, limits: Limits = .none) {

@@ -1,22 +1,22 @@
 package import Domain
-import FoundationEssentials
 import NIOCore
 import Synchronization
 
-/// A simulated Zoom: its token endpoint and some of its operations, with Zoom's checks in Zoom's order and Zoom's
-/// messages. It can inject faults.
+/// A simulation of Zoom for tests and trials: the token endpoint and some operations of the API.
+///
+/// It makes Zoom's checks in Zoom's order and uses Zoom's error texts. It can inject every known kind of failure.
 package final class SandboxZoom: RequestHandler {
     package let accounts: SandboxAccounts
-    let trouble: SandboxTrouble
     let clock: SandboxClock
-    private let configuration: SandboxConfiguration
-    private let apps: Mutex<[SandboxConfiguration.App]>
-    private let tokens: SandboxTokens
+    let faults: SandboxFaultInjector
+    let tokens: SandboxTokens
+    let pageTokens: SandboxPageTokens
     private let rateLimits: SandboxRateLimits
-    private let pageTokens: SandboxPageTokens
-    private let counts = Mutex(Counts())
+    private let apps: Mutex<[SandboxConfiguration.App]>
+    private let handled = Mutex<[SandboxOperation: Int]>([:])
+    private let rateLimited = Atomic(0)
 
-    /// The numbers of requests so far.
+    /// Numbers of requests since the start.
     package struct Counts: Sendable, Equatable {
         package var tokens = 0
         package var billing = 0
@@ -24,16 +24,21 @@ package final class SandboxZoom: RequestHandler {
         package var rateLimited = 0
     }
 
-    package var requestCounts: Counts { counts.withLock { $0 } }
+    /// The requests that were handled, and those over a rate limit.
+    package var requestCounts: Counts {
+        let handled = handled.withLock { $0 }
+        return Counts(
+            tokens: handled[.requestAccessToken] ?? 0, billing: handled[.getBillingInformation] ?? 0,
+            accountPages: handled[.listSubAccounts] ?? 0, rateLimited: rateLimited.load(ordering: .relaxed))
+    }
 
-    /// - Parameter time: The time source of the sandbox's clock.
+    /// - Parameter time: The base of the sandbox's clock.
     package init(configuration: SandboxConfiguration, time: any TimeSource) {
-        self.configuration = configuration
         apps = Mutex(configuration.apps)
         let clock = SandboxClock(time)
         if let start = configuration.start { clock.set(start) }
         self.clock = clock
-        trouble = SandboxTrouble(
+        faults = SandboxFaultInjector(
             faults: configuration.faults, latency: configuration.latency, seed: configuration.seed)
         accounts = SandboxAccounts(count: configuration.accounts, seed: configuration.seed)
         tokens = SandboxTokens(lifetime: configuration.tokenLifetime, behaviour: configuration.tokens, time: clock)
@@ -41,12 +46,12 @@ package final class SandboxZoom: RequestHandler {
         pageTokens = SandboxPageTokens(seed: configuration.seed, time: clock)
     }
 
-    /// Revokes every token, as deactivating and reactivating an app does.
+    /// Revokes all tokens, like deactivating and reactivating an app.
     package func revokeTokens() {
         tokens.revokeAll()
     }
 
-    /// Replaces the app with this client id, as making a new secret does. Its tokens stay valid.
+    /// Replaces the app with the same client id, like generating a new client secret. Its tokens stay valid.
     package func replace(_ app: SandboxConfiguration.App) {
         apps.withLock { apps in
             apps.removeAll { $0.clientID == app.clientID }
@@ -54,7 +59,7 @@ package final class SandboxZoom: RequestHandler {
         }
     }
 
-    /// - Returns: Whether there is such an app.
+    /// - Returns: Whether the app exists.
     func replaceSecret(of clientID: String, with secret: String) -> Bool {
         apps.withLock { apps in
             guard let index = apps.firstIndex(where: { $0.clientID == clientID }) else { return false }
@@ -63,201 +68,103 @@ package final class SandboxZoom: RequestHandler {
         }
     }
 
+    func app(clientID: String, secret: String) -> SandboxConfiguration.App? {
+        apps.withLock { apps in apps.first { $0.clientID == clientID && $0.clientSecret == secret } }
+    }
+
     /// Adds a fault for later requests.
     package func add(_ fault: SandboxFault) {
-        trouble.add(fault)
+        faults.add(fault)
+    }
+
+    func count(_ operation: SandboxOperation) {
+        handled.withLock { $0[operation, default: 0] += 1 }
     }
 
     // MARK: Requests
 
     package func reply(to request: HTTPRequest) -> Reply {
-        if let reply = adminReply(to: request) { return reply }
-        guard let (operation, account) = SandboxOperation.of(method: request.method, path: request.path) else {
-            return .now(SandboxAnswer.error(404, 404, "There is no such operation in this sandbox."))
+        if let reply = controlReply(to: request) { return reply }
+        guard let call = SandboxCall(request) else {
+            return .now(SandboxResponse.error(404, 404, "There is no such operation in this sandbox."))
         }
-        guard let (delay, fault) = trouble.next(operation, account) else {
-            return reply(to: request, operation, account)
-        }
-        if fault?.kind == .tokenRevoked, let token = Self.bearer(of: request) { tokens.revoke(token) }
-        return spoil(fault, delay) { [self] in reply(to: request, operation, account) }
+        guard let (delay, fault) = faults.next(call.operation, call.account) else { return reply(to: call) }
+        if fault?.kind == .tokenRevoked, let token = call.bearerToken { tokens.revoke(token) }
+        return inject(fault, after: delay) { [self] in reply(to: call) }
     }
 
-    private func reply(to request: HTTPRequest, _ operation: SandboxOperation, _ account: String) -> Reply {
-        switch operation {
-        case .token: .eventually { [self] in await token(for: request) }
-        case .listSubAccounts:
-            .now(
-                answer(request, operation) {
-                    guard let query = Self.form(request.query ?? []) else {
-                        return SandboxAnswer.error(400, 300, "Validation Failed.")
-                    }
-                    return listAccounts(query: query)
-                })
-        case .getSubAccount: .now(answer(request, operation) { details(of: account) })
-        case .getBilling:
-            .now(
-                answer(request, operation) {
-                    counts.withLock { $0.billing += 1 }
-                    return billable(account) {
-                        SandboxAnswer.contact(accounts.contact(of: $0), accounts.oddity(of: $0))
-                    }
-                })
-        case .getPlanUsage: .now(answer(request, operation) { billable(account, SandboxAnswer.planUsage) })
-        case .listInvoices:
-            .now(
-                answer(request, operation) {
-                    if let resumes = rateLimits.specialRefusal(of: operation, for: account) {
-                        counts.withLock { $0.rateLimited += 1 }
-                        return SandboxAnswer.tooManyOfOne("List billing invoices", resumes)
-                    }
-                    return billable(account, SandboxAnswer.invoices)
-                })
+    private func reply(to call: SandboxCall) -> Reply {
+        switch call.operation.endpoint.behaviour {
+        case .immediate(let respond): .now(checked(call) { respond(self, call) })
+        case .afterBody(let bytesMax, let respond):
+            .eventually { [self] in
+                let body = try? await call.request.body.collect(bytesMax: bytesMax)
+                return checked(call) { respond(self, call, body) }
+            }
         }
     }
 
     package func refuse(_ refusal: Refusal, requestID: [UInt8]?, peer: PeerInfo) -> HTTPResponse {
-        SandboxAnswer.error(refusal.status, refusal.status, "The request was refused.")
+        SandboxResponse.error(refusal.status, refusal.status, "The request was refused.")
     }
 
-    private static func bearer(of request: HTTPRequest) -> String? {
-        request.fields[.authorization].flatMap { AuthorizationField.credentials(of: "Bearer", in: $0) }
-            .map { String(decoding: $0, as: UTF8.self) }
-    }
-
-    /// The checks of every operation: token, scope, kind of account, rate limit.
-    private func answer(
-        _ request: HTTPRequest, _ operation: SandboxOperation, _ make: () -> HTTPResponse
-    ) -> HTTPResponse {
-        guard let token = Self.bearer(of: request) else {
-            return SandboxAnswer.error(401, 124, "Invalid access token.")
+    /// Makes the access checks of an operation, and calls `respond` if all pass.
+    private func checked(_ call: SandboxCall, _ respond: () -> HTTPResponse) -> HTTPResponse {
+        let endpoint = call.operation.endpoint
+        guard case .accessToken(let scopes, let label, let perAccount) = endpoint.access else { return respond() }
+        if let refusal = unauthorized(call, scopes) { return refusal }
+        let verdict = rateLimits.verdict(for: label)
+        var response: HTTPResponse
+        if let refusal = SandboxResponse.tooMany(verdict) {
+            rateLimited.add(1, ordering: .relaxed)
+            response = refusal
+        } else if let perAccount,
+            let resumes = rateLimits.refusal(by: perAccount, of: call.operation, for: call.account)
+        {
+            rateLimited.add(1, ordering: .relaxed)
+            response = SandboxResponse.tooManyForAccount(endpoint.title, until: resumes)
+        } else {
+            response = respond()
         }
-        switch tokens.standing(of: token) {
-        case .unknown: return SandboxAnswer.error(401, 124, "Invalid access token.")
-        case .expired: return SandboxAnswer.error(401, 124, "Access token is expired.")
-        case .good(let app):
-            guard app.scopes.contains(where: operation.scopes.contains) else {
-                return SandboxAnswer.error(
+        SandboxResponse.appendRateFields(verdict, label, to: &response)
+        return response
+    }
+
+    /// Checks the access token, its scopes and the app's account. `nil` if all pass.
+    private func unauthorized(_ call: SandboxCall, _ scopes: [String]) -> HTTPResponse? {
+        guard let token = call.bearerToken else { return SandboxResponse.error(401, 124, "Invalid access token.") }
+        switch tokens.status(of: token) {
+        case .unknown: return SandboxResponse.error(401, 124, "Invalid access token.")
+        case .expired: return SandboxResponse.error(401, 124, "Access token is expired.")
+        case .valid(let app):
+            guard app.scopes.contains(where: scopes.contains) else {
+                return SandboxResponse.error(
                     400, 4711,
-                    "Invalid access token, does not contain scopes:[\(operation.scopes.joined(separator: ", "))].")
+                    "Invalid access token, does not contain scopes:[\(scopes.joined(separator: ", "))].")
             }
             switch app.account {
-            case .ordinary: return SandboxAnswer.error(400, 200, "No permission.")
-            case .freeMaster: return SandboxAnswer.error(400, 200, "Only available for paid account.")
-            case .paidMaster: break
-            }
-            guard let label = operation.label else { return make() }
-            let verdict = rateLimits.verdict(for: label)
-            let refusal = SandboxAnswer.refusal(verdict)
-            if refusal != nil { counts.withLock { $0.rateLimited += 1 } }
-            var response = refusal ?? make()
-            SandboxAnswer.tell(verdict, label, in: &response)
-            return response
-        }
-    }
-
-    /// The response about an account that the master pays for.
-    private func billable(_ id: String, _ make: (Int) -> HTTPResponse) -> HTTPResponse {
-        guard let number = accounts.number(of: id) else { return Self.unknown(id) }
-        guard !accounts.isSelfPay(number) else {
-            return SandboxAnswer.error(400, 2100, "This sub account is on self pay mode.")
-        }
-        return make(number)
-    }
-
-    private func details(of id: String) -> HTTPResponse {
-        guard let number = accounts.number(of: id) else { return Self.unknown(id) }
-        return SandboxAnswer.details(id, number, isSelfPay: accounts.isSelfPay(number))
-    }
-
-    private static func unknown(_ id: String) -> HTTPResponse {
-        SandboxAnswer.error(404, 2001, "Account does not exist: \(id).")
-    }
-
-    private func listAccounts(query: [String: String]) -> HTTPResponse {
-        counts.withLock { $0.accountPages += 1 }
-        // Zoom does not document the result of more than 300. The sandbox uses 300.
-        let pageSize = min(max(query["page_size"].flatMap(Int.init) ?? 30, 1), 300)
-        var start = 0
-        if let token = query["next_page_token"], !token.isEmpty {
-            guard let offset = pageTokens.offset(of: token) else {
-                return SandboxAnswer.error(400, 300, "Invalid parameter \"next_page_token\".")
-            }
-            start = min(offset, accounts.count)
-        }
-        let end = min(start + pageSize, accounts.count)
-        return SandboxAnswer.json(status: 200) { object in
-            object.member("page_count", (accounts.count + pageSize - 1) / pageSize)
-            object.member("page_number", start / pageSize + 1)
-            object.member("page_size", pageSize)
-            object.member("total_records", accounts.count)
-            object.member("next_page_token", end < accounts.count ? pageTokens.token(for: end) : "")
-            object.member("accounts") { buffer in
-                buffer.writeJSONArray(start..<end) { buffer, number in
-                    buffer.writeJSONObject { object in
-                        object.member("id", accounts.id(of: number))
-                        object.member("account_name", "Example account \(number)")
-                        object.member("account_number", String(100_000_000 + number))
-                        object.member("owner_email", "owner-\(number)@example.com")
-                        object.member("account_type", "Business")
-                        object.member("seats", 10 + number % 90)
-                        object.member("subscription_start_time", "2026-02-01T00:00:00Z")
-                        object.member("subscription_end_time", "2027-01-31T00:00:00Z")
-                        object.member("created_at", "2024-02-01T09:00:00Z")
-                    }
-                }
+            case .ordinary: return SandboxResponse.error(400, 200, "No permission.")
+            case .freeMaster: return SandboxResponse.error(400, 200, "Only available for paid account.")
+            case .paidMaster: return nil
             }
         }
     }
 
-    // MARK: Tokens
+    // MARK: Accounts
 
-    private func token(for request: HTTPRequest) async -> HTTPResponse {
-        counts.withLock { $0.tokens += 1 }
-        guard let body = try? await request.body.collect(bytesMax: 16_384),
-            let parameters = Self.form((request.query ?? []) + [UInt8(ascii: "&")] + body.readableBytesView)
-        else { return SandboxAnswer.oauthError("invalid_request", reason: "Bad Request") }
-        guard parameters["grant_type"] == "account_credentials" else {
-            return SandboxAnswer.oauthError("unsupported_grant_type", reason: "unsupported grant type")
-        }
-        let basic = request.fields[.authorization].flatMap(Self.basicCredentials)
-        guard let basic,
-            let app = apps.withLock({ apps in
-                apps.first { $0.clientID == basic.user && $0.clientSecret == basic.password }
-            })
-        else {
-            return SandboxAnswer.oauthError("invalid_client", reason: "Invalid client_id or client_secret")
-        }
-        guard parameters["account_id"] == app.accountID else {
-            return SandboxAnswer.oauthError("invalid_request", reason: "Bad Request")
-        }
-        let token = tokens.grant(to: app)
-        return SandboxAnswer.json(status: 200) { object in
-            object.member("access_token", token)
-            object.member("token_type", "bearer")
-            object.member("expires_in", Int(configuration.tokenLifetime.components.seconds))
-            object.member("scope", app.scopes.joined(separator: " "))
-            object.member("api_url", "https://api.zoom.us")
-        }
+    /// The response about an account in any billing mode.
+    func response(for id: String, _ respond: (Int) -> HTTPResponse) -> HTTPResponse {
+        guard let number = accounts.number(of: id) else { return SandboxResponse.unknownAccount(id) }
+        return respond(number)
     }
 
-    private static func basicCredentials(_ authorization: ArraySlice<UInt8>) -> (user: String, password: String)? {
-        guard let encoded = AuthorizationField.credentials(of: "Basic", in: authorization),
-            let data = Data(base64Encoded: String(decoding: encoded, as: UTF8.self))
-        else { return nil }
-        let parts = String(decoding: data, as: UTF8.self).split(
-            separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
-    }
-
-    /// The parameters of a query or of a form body; nil if one is repeated (RFC 6749, 3.2).
-    private static func form(_ text: ArraySlice<UInt8>) -> [String: String]? {
-        var parameters: [String: String] = [:]
-        for pair in text.split(separator: UInt8(ascii: "&")) {
-            let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = PercentEncoding.decode(parts[0]) else { continue }
-            guard parameters[name] == nil else { return nil }
-            parameters[name] = parts.count == 2 ? PercentEncoding.decode(parts[1]) : ""
+    /// The response about an account for which the master account pays.
+    func response(forMasterPaid id: String, _ respond: (Int) -> HTTPResponse) -> HTTPResponse {
+        response(for: id) { number in
+            guard !accounts.isSelfPay(number) else {
+                return SandboxResponse.error(400, 2100, "This sub account is on self pay mode.")
+            }
+            return respond(number)
         }
-        return parameters
     }
 }

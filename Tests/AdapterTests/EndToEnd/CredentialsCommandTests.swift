@@ -366,13 +366,13 @@ struct CredentialsCommandTests {
                     ("redirect", "answers with a redirect (status 302, to https://login.example)"),
                     ("html", "answers with a web page (status 200)"),
                 ] {
-                    for operation in [SandboxOperation.token, .listSubAccounts] {
+                    for operation in [SandboxOperation.requestAccessToken, .listSubAccounts] {
                         var fault = SandboxFault(try #require(SandboxFault.Kind(rawValue: fault)), operation: operation)
                         if fault.kind == .html { fault.status = 200 }
                         fault.times = 1
                         zoom.add(fault)
                         let outcome = await verify()
-                        let setting = operation == .token ? "zoom.oauth-url" : "zoom.api-url"
+                        let setting = operation == .requestAccessToken ? "zoom.oauth-url" : "zoom.api-url"
                         #expect(outcome.status == 1 && outcome.output.contains(words), "\(outcome.output)")
                         #expect(outcome.output.contains("check \(setting)"), "\(outcome.output)")
                     }

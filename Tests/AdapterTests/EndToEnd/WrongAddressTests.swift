@@ -47,7 +47,7 @@ struct WrongAddressTests {
         try await FiledService.with(["--zoom-retry-time", "0s"]) { service in
             let token = try await service.token(of: "app", "--scopes", "billing:read", "--master", "main")
             #expect(try await service.send(service.account(of: service.main), token: token).status == 200)
-            service.main.add(SandboxFault(.redirect, operation: .getBilling))
+            service.main.add(SandboxFault(.redirect, operation: .getBillingInformation))
             #expect(try await service.send(service.account(of: service.main), token: token).status == 502)
             let ready = await Self.readiness(of: service)
             #expect(ready.contains("a redirect (status 302, to https://login.example)"), "\(ready)")

@@ -53,7 +53,7 @@ struct SandboxFaultTests {
 
     @Test("each fault gives a lookup its expected failure, or none if the client recovers", arguments: cases)
     func lookup(of testCase: Case) async throws {
-        var fault = SandboxFault(testCase.fault, operation: .getBilling)
+        var fault = SandboxFault(testCase.fault, operation: .getBillingInformation)
         fault.delay = .milliseconds(1)
         // One more than the number of immediate reconnections.
         fault.times = testCase.outcome == nil ? 1 : 2
@@ -71,7 +71,7 @@ struct SandboxFaultTests {
 }
 
 @Suite("Sandbox fault selection")
-struct SandboxTroubleTests {
+struct SandboxFaultInjectorTests {
     private func sandbox(_ faults: [SandboxFault], latency: Duration = .zero, seed: UInt64 = 1) -> SandboxZoom {
         var configuration = SandboxConfiguration(apps: [TestZoom.app], accounts: 10, seed: seed)
         configuration.faults = faults
@@ -97,7 +97,7 @@ struct SandboxTroubleTests {
 
     @Test("a fault skips its first requests and then applies the given number of times")
     func counted() async throws {
-        var fault = SandboxFault(.status, operation: .getBilling)
+        var fault = SandboxFault(.status, operation: .getBillingInformation)
         fault.skip = 3
         fault.times = 5
         let found = try await failures(sandbox([fault]))
@@ -108,7 +108,7 @@ struct SandboxTroubleTests {
 
     @Test("a fault applies only to its operation and account")
     func named() async throws {
-        var fault = SandboxFault(.status, operation: .getBilling)
+        var fault = SandboxFault(.status, operation: .getBillingInformation)
         fault.account = "b"
         #expect(try await failures(sandbox([fault])).allSatisfy { !$0 })
         #expect(try await failures(sandbox([fault]), "/v2/accounts/b/billing").allSatisfy { $0 })

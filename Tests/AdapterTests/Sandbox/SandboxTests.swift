@@ -122,6 +122,22 @@ struct SandboxTests {
         }
     }
 
+    @Test(
+        "a request matches an operation by its method and the segments of its path",
+        arguments: [
+            ("GET", "/v2/accounts", 401), ("GET", "/v2/accounts/a", 401), ("GET", "/v2/accounts/a/billing", 401),
+            ("GET", "/v2/accounts/a/billing/invoices", 401), ("GET", "/v2/accounts/a/plans/usage", 401),
+            ("POST", "/oauth/token", 400), ("GET", "/oauth/token", 404), ("PATCH", "/v2/accounts/a/billing", 404),
+            ("DELETE", "/v2/accounts/a", 404), ("GET", "/v2/accounts/a/plans", 404), ("GET", "/v2/accountsa", 404),
+            ("GET", "/v2/accounts/a/billing/", 404), ("GET", "/", 404),
+        ])
+    func routing(method: String, target: String, status: Int) async throws {
+        try await with { caller in
+            let answer = try await caller.send(method, target)
+            #expect(answer.status == status)
+        }
+    }
+
     @Test("an invalid or expired token is answered 401")
     func tokens() async throws {
         try await with { caller in

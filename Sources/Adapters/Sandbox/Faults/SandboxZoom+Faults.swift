@@ -2,25 +2,25 @@ import Domain
 import NIOCore
 
 extension SandboxZoom {
-    /// The reply to a request with a fault or a latency.
+    /// Applies a fault and a latency to a request.
     ///
-    /// - Parameter answer: Makes the normal response. It is not called if a gateway answers instead. If the connection
-    ///   fails it is called, because Zoom has then processed the request.
-    func spoil(
-        _ fault: SandboxFault?, _ delay: Duration, _ answer: @escaping @Sendable () -> Reply
+    /// - Parameter regular: Makes the regular reply. It is not called if another response replaces it. If the connection
+    ///   fails, it is called and its reply is discarded, since Zoom has processed the request.
+    func inject(
+        _ fault: SandboxFault?, after delay: Duration, into regular: @escaping @Sendable () -> Reply
     ) -> Reply {
-        guard let fault else { return later(delay, answer) }
+        guard let fault else { return delayed(delay, regular) }
         switch fault.kind {
-        case .latency: return later(delay, answer)
+        case .latency: return delayed(delay, regular)
         case .badText:
             return .eventually { [self] in
                 await wait(delay)
-                return await made(answer()).withBadText()
+                return await response(of: regular()).withBadText()
             }
         case .tooManyASecond, .tooManyUntilSeconds, .tooManyUntilDate, .tooManyADay, .tooManyForUser, .tooManyBare,
             .status, .html, .empty, .wrongTypes, .tokenRevoked, .unavailableSeconds, .unavailableDate, .redirect:
-            let response = SandboxAnswer.spoiled(by: fault, at: clock.timestamp)
-            return later(delay) { .now(response) }
+            let response = SandboxResponse.replacement(for: fault, at: clock.timestamp)
+            return delayed(delay) { .now(response) }
         case .huge:
             return .stream(Self.head) { [self] body in
                 await wait(delay)
@@ -28,22 +28,22 @@ extension SandboxZoom {
                 for _ in 0..<160 where (try? await body.write(line)) == nil { return .broken }
                 return .complete
             }
-        case .reset: return abandoned(.reset, delay, answer)
-        case .goAway: return abandoned(.goAway, delay, answer)
-        case .close: return abandoned(.disconnect, delay, answer)
-        case .stall: return abandoned(.disconnect, .seconds(3600), answer)
+        case .reset: return abandoned(.reset, delay, regular)
+        case .goAway: return abandoned(.goAway, delay, regular)
+        case .close: return abandoned(.disconnect, delay, regular)
+        case .stall: return abandoned(.disconnect, .seconds(3600), regular)
         case .truncation, .resetHalfway:
             let isClean = fault.kind == .truncation
             return .stream(Self.head) { [self] body in
                 await wait(delay)
-                var bytes = await made(answer()).body
+                var bytes = await response(of: regular()).body
                 _ = try? await body.write(bytes.readSlice(length: bytes.readableBytes / 2) ?? ByteBuffer())
                 return isClean ? .complete : .broken
             }
         case .slowDrip:
             return .stream(Self.head) { [self] body in
                 await wait(delay)
-                var bytes = await made(answer()).body
+                var bytes = await response(of: regular()).body
                 while let byte = bytes.readSlice(length: 1) {
                     guard (try? await body.write(byte)) != nil else { return .broken }
                     await wait(fault.delay)
@@ -53,53 +53,53 @@ extension SandboxZoom {
         }
     }
 
-    /// Without Content-Length, because the body differs from the normal response.
+    /// A response head without `Content-Length`, since the body is longer or shorter than the regular one.
     private static var head: HTTPResponse {
         var response = HTTPResponse(status: 200)
         response.fields.append(.contentType, "application/json;charset=UTF-8")
         return response
     }
 
-    private func later(_ delay: Duration, _ answer: @escaping @Sendable () -> Reply) -> Reply {
-        guard delay > .zero else { return answer() }
+    private func delayed(_ delay: Duration, _ regular: @escaping @Sendable () -> Reply) -> Reply {
+        guard delay > .zero else { return regular() }
         return .eventually { [self] in
             await wait(delay)
-            return await made(answer())
+            return await response(of: regular())
         }
     }
 
     private func abandoned(
-        _ abandonment: Abandonment, _ delay: Duration, _ answer: @escaping @Sendable () -> Reply
+        _ abandonment: Abandonment, _ delay: Duration, _ regular: @escaping @Sendable () -> Reply
     ) -> Reply {
         .abandoned { [self] in
-            _ = await made(answer())
+            _ = await response(of: regular())
             await wait(delay)
             return abandonment
         }
     }
 
-    private func made(_ reply: Reply) async -> HTTPResponse {
+    private func response(of reply: Reply) async -> HTTPResponse {
         switch reply {
         case .now(let response): return response
         case .eventually(let make): return await make()
-        case .stream, .abandoned: preconditionFailure("no operation of the sandbox answers like that")
+        case .stream, .abandoned: preconditionFailure("no operation of the sandbox streams or abandons its response")
         }
     }
 
-    /// Waits; ends early if the client disconnects.
+    /// Returns early if the request is cancelled.
     private func wait(_ delay: Duration) async {
         guard delay > .zero else { return }
         try? await clock.sleep(until: clock.now + delay)
     }
 }
 
-extension SandboxAnswer {
-    /// The response that replaces Zoom's.
-    static func spoiled(by fault: SandboxFault, at now: Timestamp) -> HTTPResponse {
+extension SandboxResponse {
+    /// The response that replaces the regular one.
+    static func replacement(for fault: SandboxFault, at now: Timestamp) -> HTTPResponse {
         switch fault.kind {
         case .tooManyASecond:
             var response = tooManyASecond
-            tell(.overPerSecond(limit: 20), .medium, in: &response)
+            appendRateFields(.overPerSecond(limit: 20), .medium, to: &response)
             return response
         case .tooManyUntilSeconds:
             var response = tooManyASecond
@@ -138,7 +138,7 @@ extension SandboxAnswer {
                 object.member("accounts", "none")
                 object.member("access_token", 1)
                 object.member("code", "300")
-                object.member("message", "The code of this error is a text.")
+                object.member("message", "The code of this error is a string.")
             }
         case .tokenRevoked: return error(fault.status, 124, "Invalid access token.")
         case .unavailableSeconds:
@@ -161,14 +161,14 @@ extension SandboxAnswer {
 }
 
 extension HTTPResponse {
-    /// The members with text that people type. Ids and tokens are not changed.
-    private static let texts = ["city", "first_name", "account_name", "message", "reason", "token_type"]
+    /// Members with human-readable text. Ids and tokens stay valid.
+    private static let textMembers = ["city", "first_name", "account_name", "message", "reason", "token_type"]
 
-    /// Adds a lone surrogate and a byte that is not UTF-8 to each of these members, and a member with such a name.
+    /// Inserts a lone surrogate and an invalid UTF-8 byte into each text, and adds a member with such a name.
     fileprivate func withBadText() -> HTTPResponse {
         let bad: [UInt8] = Array("\\ud83d".utf8) + [0xFF]
         var bytes = Array(body.readableBytesView)
-        for name in Self.texts {
+        for name in Self.textMembers {
             let begin = Array("\"\(name)\":\"".utf8)
             var index = 0
             while index + begin.count <= bytes.count {

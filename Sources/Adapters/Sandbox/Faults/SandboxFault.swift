@@ -1,69 +1,69 @@
 import NIOCore
 
-/// A fault of the sandbox, and the requests it applies to.
+/// A fault that the sandbox injects, and the requests that it affects.
 package struct SandboxFault: Sendable, Equatable {
     package enum Kind: String, Sendable, CaseIterable {
         /// The response is delayed by `delay_ms`.
         case latency
-        /// 429 for the per-second limit as Zoom documents it: rate fields, no `Retry-After`.
+        /// 429 as Zoom documents it for limits per second: rate fields, no `Retry-After`.
         case tooManyASecond = "429-second"
-        /// The same with a `Retry-After` in seconds or as an HTTP date.
+        /// The same, with a `Retry-After` in seconds or as an HTTP date.
         case tooManyUntilSeconds = "429-seconds"
         case tooManyUntilDate = "429-date"
-        /// 429 for the daily limit as Zoom documents it: `Retry-After` in ISO 8601.
+        /// 429 as Zoom documents it for daily limits: `Retry-After` in ISO 8601.
         case tooManyADay = "429-day"
         /// 429 for the daily limit of one user, as observed: no `Retry-After`, and rate fields of another limit.
         case tooManyForUser = "429-user"
-        /// 429 without rate fields.
+        /// 429 without fields and body.
         case tooManyBare = "429-bare"
-        /// Zoom's error form with `status`.
+        /// An error in Zoom's format with `status`.
         case status
-        /// An HTML page of a gateway in front of Zoom, with `status`.
+        /// A gateway's HTML page with `status`.
         case html
-        /// 200 with no body.
+        /// 200 without a body.
         case empty
-        /// The first half of the response, framed as complete.
+        /// The first half of the response, ended as if complete.
         case truncation
-        /// Numbers instead of strings, strings instead of arrays, and the code of an error as a string.
+        /// Numbers instead of strings, a string instead of an array, and an error code as a string.
         case wrongTypes = "wrong-types"
-        /// A body of 10 MB.
+        /// A body of 10 MB of spaces.
         case huge
-        /// RST_STREAM before the response; over HTTP/1.1 a closed connection.
+        /// RST_STREAM before the response; on HTTP/1.1 a closed connection.
         case reset
-        /// RST_STREAM in the middle of the response; over HTTP/1.1 a closed connection.
+        /// RST_STREAM after half of the response; on HTTP/1.1 a closed connection.
         case resetHalfway = "reset-halfway"
-        /// GOAWAY, then the connection closes.
+        /// GOAWAY, then a closed connection.
         case goAway = "goaway"
-        /// The connection closes without a response.
+        /// A closed connection without a response.
         case close
         /// No response.
         case stall
         /// The response byte by byte, with `delay_ms` between bytes.
         case slowDrip = "slow-drip"
-        /// The token of the request is revoked before it is checked: code 124, with `status`.
+        /// Revokes the request's token: code 124 with `status`.
         case tokenRevoked = "token-revoked"
         /// 503 with a `Retry-After` in seconds or as an HTTP date.
         case unavailableSeconds = "503-seconds"
         case unavailableDate = "503-date"
         /// A redirect to another host, with `status`.
         case redirect
-        /// The response with lone surrogates and invalid UTF-8 in its strings and names.
+        /// The response with lone surrogates and invalid UTF-8 in strings and names.
         case badText = "bad-text"
     }
 
     package var kind: Kind
 
-    /// The operation and the account that the fault applies to; nil for all.
+    /// The operation and account that it affects; `nil` for all.
     package var operation: SandboxOperation?
     package var account: String?
 
-    /// The probability of the fault for each matching request, above 0 and at most 1.
+    /// The probability for each matching request, above 0, at most 1.
     package var probability = 1.0
 
-    /// The number of matching requests before the fault applies.
+    /// The number of matching requests to skip first.
     package var skip = 0
 
-    /// The number of requests that the fault applies to.
+    /// The maximum number of requests to affect.
     package var times = Int.max
 
     package var status: Int
@@ -85,7 +85,7 @@ extension SandboxFault {
         "retry_after_seconds",
     ]
 
-    /// Reads a fault from JSON (`docs/sandbox.md`).
+    /// Parses the JSON form that `docs/sandbox.md` describes.
     init(_ value: JSONValue, at place: String) throws(DocumentProblem) {
         let object = try StrictObject(value, at: place, members: Self.members)
         func number(_ name: String, _ range: ClosedRange<Int>) throws(DocumentProblem) -> Int? {
@@ -101,7 +101,7 @@ extension SandboxFault {
             operation: try object.member(
                 "operation", as: "one of \(SandboxOperation.allCases.map(\.rawValue).joined(separator: ", "))"
             ) { $0.string.flatMap(SandboxOperation.init) })
-        account = try object.member("account_id", as: "a text") { $0.string }
+        account = try object.member("account_id", as: "a string") { $0.string }
         probability =
             try object.member("probability", as: "a number above 0 and at most 1") { value in
                 guard case .number(let text) = value, let number = Double(text) else { return nil }
@@ -114,7 +114,7 @@ extension SandboxFault {
         retryAfterSeconds = try number("retry_after_seconds", 0...1_000_000_000) ?? retryAfterSeconds
     }
 
-    /// Reads a faults file: `{"faults": […]}`.
+    /// Parses a file of faults: `{"faults": […]}`.
     package static func list(parsing bytes: [UInt8]) throws(DocumentProblem) -> [SandboxFault] {
         var faults: [SandboxFault] = []
         for (index, value) in try JSONValue.document(bytes, array: "faults").enumerated() {

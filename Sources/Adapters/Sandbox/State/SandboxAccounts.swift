@@ -1,9 +1,9 @@
 import FoundationEssentials
 
-/// The sub accounts of the sandbox. Each is computed from its number on demand, so that a million cost no memory.
+/// The sub accounts of the sandbox. Each is computed from its number, so that a million accounts need no memory.
 ///
-/// An id is 16 bytes in base64url, like Zoom's ids: the account's number, mixed so that ids are in no order, and a
-/// checksum of it, so that an unknown id is detected.
+/// An id is 16 bytes in base64url, like Zoom's ids: the account's number, mixed so that the ids are not in order, and a
+/// checksum, so that an invented id is recognized as unknown.
 package struct SandboxAccounts: Sendable {
     package let count: Int
     private let seed: UInt64
@@ -13,24 +13,24 @@ package struct SandboxAccounts: Sendable {
         self.seed = seed
     }
 
-    /// One account of a hundred is self pay.
+    /// One in a hundred accounts is in self-pay mode.
     package func isSelfPay(_ number: Int) -> Bool { number % 100 == 42 }
 
-    /// Irregularities of billing objects. One account of a hundred has each of them.
-    enum Oddity {
+    /// An irregularity of an account's billing information. Each kind affects one in a hundred accounts.
+    enum Anomaly {
         /// Members that Zoom documents are missing.
         case missing
-        /// The members are null.
+        /// Members are null.
         case null
-        /// There is a member that Zoom does not document.
-        case more
+        /// There is a member that Zoom added later.
+        case additional
     }
 
-    func oddity(of number: Int) -> Oddity? {
+    func anomaly(of number: Int) -> Anomaly? {
         switch number % 100 {
         case 7: .missing
         case 17: .null
-        case 27: .more
+        case 27: .additional
         default: nil
         }
     }
@@ -44,7 +44,7 @@ package struct SandboxAccounts: Sendable {
         return Data(bytes).base64URL
     }
 
-    /// The number of the account with this id; nil if there is none.
+    /// The number of the account with this id; `nil` if there is none.
     package func number(of id: String) -> Int? {
         guard id.utf8.count == 22, let data = Data(base64URL: id), data.count == 16 else { return nil }
         func word(_ bytes: some Sequence<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
@@ -93,7 +93,7 @@ package struct SandboxAccounts: Sendable {
         (city: "Toronto", state: "ON", country: "CA", zip: "M5V 2T6", phone: "+1 (555) 0102-"),
     ]
 
-    /// The invented billing contact of an account, different for each account.
+    /// The billing contact of an account: fictitious and unique.
     func contact(of number: Int) -> Contact {
         let place = Self.places[number % Self.places.count]
         let digits = Self.padded(number, to: 7)

@@ -8,8 +8,8 @@ final class SandboxTokens: Sendable {
         let expiresAt: Moment
     }
 
+    let lifetime: Duration
     private let grants = Mutex<[String: Grant]>([:])
-    private let lifetime: Duration
     private let behaviour: SandboxConfiguration.Tokens
     private let time: any TimeSource
 
@@ -24,25 +24,25 @@ final class SandboxTokens: Sendable {
         let now = time.now
         grants.withLock { grants in
             grants = grants.filter { grant in
-                let isEnded = behaviour == .superseding && grant.value.app.clientID == app.clientID
-                return grant.value.expiresAt > now && !isEnded
+                let isSuperseded = behaviour == .superseding && grant.value.app.clientID == app.clientID
+                return grant.value.expiresAt > now && !isSuperseded
             }
             grants[token] = Grant(app: app, expiresAt: now + lifetime)
         }
         return token
     }
 
-    enum Standing {
-        case good(SandboxConfiguration.App)
+    enum Status {
+        case valid(SandboxConfiguration.App)
         case expired
         case unknown
     }
 
-    func standing(of token: String) -> Standing {
+    func status(of token: String) -> Status {
         let now = time.now
         return grants.withLock { grants in
             guard let grant = grants[token] else { return .unknown }
-            return grant.expiresAt > now ? .good(grant.app) : .expired
+            return grant.expiresAt > now ? .valid(grant.app) : .expired
         }
     }
 
@@ -50,7 +50,7 @@ final class SandboxTokens: Sendable {
         grants.withLock { _ = $0.removeValue(forKey: token) }
     }
 
-    /// Revokes every token, as deactivating an app does.
+    /// Revokes all tokens, like deactivating an app.
     func revokeAll() {
         grants.withLock { $0.removeAll() }
     }

@@ -1,8 +1,8 @@
 import Domain
 import FoundationEssentials
 
-/// The `next_page_token`s of the sandbox: the start of the next page and the time of issue, authenticated so that only
-/// issued tokens are accepted. They are valid for 15 minutes (Zoom: pagination).
+/// The page tokens of the sandbox. A token contains the offset of the next page, its time of issue and a checksum. It expires
+/// after 15 minutes (Zoom: Pagination).
 struct SandboxPageTokens: Sendable {
     private static let lifetimeSeconds: Int64 = 15 * 60
 
@@ -15,22 +15,22 @@ struct SandboxPageTokens: Sendable {
     }
 
     func token(for offset: Int) -> String {
-        seal("\(offset).\(time.timestamp.secondsSinceEpoch)")
+        signed("\(offset).\(time.timestamp.secondsSinceEpoch)")
     }
 
-    /// The start of the page; nil for a token that has expired or was never issued.
+    /// The offset of the next page; `nil` if the token is expired or invalid.
     func offset(of token: String) -> Int? {
         guard let data = Data(base64URL: token) else { return nil }
         let parts = String(decoding: data, as: UTF8.self).split(separator: ".")
         guard parts.count == 3, let offset = Int(parts[0]), let issued = Int64(parts[1]),
-            seal("\(offset).\(issued)") == token
+            signed("\(offset).\(issued)") == token
         else { return nil }
         let age = time.timestamp.secondsSinceEpoch - issued
         return age <= Self.lifetimeSeconds ? offset : nil
     }
 
-    private func seal(_ content: String) -> String {
-        let sealed = SHA256Digest(of: "\(seed).\(content)").hexadecimal.prefix(16)
-        return Data("\(content).\(sealed)".utf8).base64URL
+    private func signed(_ content: String) -> String {
+        let checksum = SHA256Digest(of: "\(seed).\(content)").hexadecimal.prefix(16)
+        return Data("\(content).\(checksum)".utf8).base64URL
     }
 }

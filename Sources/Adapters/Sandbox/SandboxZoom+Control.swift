@@ -1,60 +1,60 @@
 import Domain
 import NIOCore
 
-/// The administration routes under `/sandbox/`, with which tests add faults, move the clock and read request counts.
+/// The sandbox's own API under `/sandbox/`, with which tests control it and read its counts.
 extension SandboxZoom {
     private static let bodyBytesMax = 65_536
 
-    /// The reply to an administration request; nil for other paths.
-    func adminReply(to request: HTTPRequest) -> Reply? {
+    /// `nil` if the path is not under `/sandbox/`.
+    func controlReply(to request: HTTPRequest) -> Reply? {
         guard request.path.starts(with: "/sandbox/".utf8) else { return nil }
         let path = String(decoding: request.path.dropFirst("/sandbox/".utf8.count), as: UTF8.self)
         switch (String(decoding: request.method, as: UTF8.self), path) {
-        case ("GET", "counts"): return .now(countsAnswer)
-        case ("GET", "faults"): return .now(faultsAnswer)
+        case ("GET", "counts"): return .now(countsResponse)
+        case ("GET", "faults"): return .now(faultsResponse)
         case ("POST", "faults"):
             return changing(request) { value throws(DocumentProblem) in
                 self.add(try SandboxFault(value, at: "the fault"))
             }
         case ("DELETE", "faults"):
-            trouble.removeAll()
+            faults.removeAll()
             return .now(HTTPResponse(status: 204))
-        case ("GET", "clock"): return .now(clockAnswer)
+        case ("GET", "clock"): return .now(clockResponse)
         case ("POST", "clock"): return changing(request) { value throws(DocumentProblem) in try self.move(value) }
         case ("POST", "secret"):
             return changing(request) { value throws(DocumentProblem) in try self.setSecret(value) }
         case ("POST", "tokens/revoke"):
             revokeTokens()
             return .now(HTTPResponse(status: 204))
-        default: return .now(SandboxAnswer.error(404, 404, "There is no such call of the sandbox."))
+        default: return .now(SandboxResponse.error(404, 404, "The sandbox has no such operation."))
         }
     }
 
-    /// Performs the action of a JSON body.
+    /// Parses the JSON body and applies a change.
     private func changing(
         _ request: HTTPRequest, _ change: @escaping @Sendable (JSONValue) throws(DocumentProblem) -> Void
     ) -> Reply {
         .eventually {
             guard let body = try? await request.body.collect(bytesMax: Self.bodyBytesMax),
                 let value = try? JSONValue(parsing: Array(body.readableBytesView))
-            else { return SandboxAnswer.error(400, 300, "Request Body should be a valid JSON object.") }
+            else { return SandboxResponse.error(400, 300, "Request Body should be a valid JSON object.") }
             do throws(DocumentProblem) {
                 try change(value)
                 return HTTPResponse(status: 204)
             } catch {
-                return SandboxAnswer.error(400, 300, error.description)
+                return SandboxResponse.error(400, 300, error.description)
             }
         }
     }
 
-    /// Replaces the secret of an app, as in Zoom's marketplace.
+    /// Like generating a new client secret in the Zoom Marketplace.
     private func setSecret(_ value: JSONValue) throws(DocumentProblem) {
         let object = try StrictObject(value, at: "the app", members: ["client_id", "client_secret"])
-        let id = try object.member("client_id", as: "a text") { $0.string }
-        let secret = try object.member("client_secret", as: "a text of 1 to 256 bytes") { value in
+        let id = try object.member("client_id", as: "a string") { $0.string }
+        let secret = try object.member("client_secret", as: "a string of 1 to 256 bytes") { value in
             value.string.flatMap { (1...256).contains($0.utf8.count) ? $0 : nil }
         }
-        guard let id, let secret else { throw object.problem("it takes \"client_id\" and \"client_secret\"") }
+        guard let id, let secret else { throw object.problem("\"client_id\" and \"client_secret\" are required") }
         guard replaceSecret(of: id, with: secret) else { throw object.problem("there is no such app") }
     }
 
@@ -70,17 +70,17 @@ extension SandboxZoom {
         switch (now, seconds) {
         case (let now?, nil): clock.set(now)
         case (nil, let seconds?): clock.advance(bySeconds: seconds)
-        case (nil, nil), (_?, _?): throw object.problem("it takes \"now\" or \"advance_seconds\"")
+        case (nil, nil), (_?, _?): throw object.problem("either \"now\" or \"advance_seconds\" is required")
         }
     }
 
-    private var clockAnswer: HTTPResponse {
-        SandboxAnswer.json(status: 200) { $0.member("now", clock.timestamp.rfc3339) }
+    private var clockResponse: HTTPResponse {
+        SandboxResponse.json(status: 200) { $0.member("now", clock.timestamp.rfc3339) }
     }
 
-    private var countsAnswer: HTTPResponse {
+    private var countsResponse: HTTPResponse {
         let counts = requestCounts
-        return SandboxAnswer.json(status: 200) { object in
+        return SandboxResponse.json(status: 200) { object in
             object.member("tokens", counts.tokens)
             object.member("billing", counts.billing)
             object.member("account_pages", counts.accountPages)
@@ -88,10 +88,10 @@ extension SandboxZoom {
         }
     }
 
-    private var faultsAnswer: HTTPResponse {
-        SandboxAnswer.json(status: 200) { object in
+    private var faultsResponse: HTTPResponse {
+        SandboxResponse.json(status: 200) { object in
             object.member("faults") { buffer in
-                buffer.writeJSONArray(trouble.entries) { buffer, entry in
+                buffer.writeJSONArray(faults.entries) { buffer, entry in
                     buffer.writeJSONObject { object in
                         entry.fault.write(to: &object)
                         object.member("seen", entry.seen)

@@ -2,19 +2,27 @@ import DequeModule
 import Domain
 import Synchronization
 
-/// Zoom's rate limits of one plan: requests in any second, and requests a day (Zoom: rate limits).
+/// The rate limits of one of Zoom's plans, per second and per day (Zoom: Rate limits).
 final class SandboxRateLimits: Sendable {
+    /// Zoom's rate-limit labels.
     enum Label: String, Sendable, CaseIterable {
         case light = "Light"
         case medium = "Medium"
         case heavy = "Heavy"
     }
 
+    /// An additional limit of an operation for each account.
+    struct PerAccount: Sendable {
+        /// Requests a day.
+        let perDay: Int
+        /// The minimum time between two requests.
+        let spacing: Duration
+    }
+
     enum Verdict: Equatable {
-        /// The request is allowed; `left` more are allowed in the same second. Both are nil without a limit.
-        case allowed(left: Int?, of: Int?)
+        /// Also says how many requests remain in this second; `nil` if there is no limit.
+        case withinLimits(remaining: Int?, of: Int?)
         case overPerSecond(limit: Int)
-        /// The daily quota is exhausted; it resets at this time.
         case overPerDay(limit: Int, resets: Timestamp)
     }
 
@@ -30,29 +38,25 @@ final class SandboxRateLimits: Sendable {
         var today = 0
     }
 
-    /// The limit of one operation for one account: requests a day, and the minimum time between two of them.
-    private struct Special {
-        let perDay: Int
-        let apart: Duration
-    }
-
-    private struct SpecialUsage {
+    private struct AccountUsage {
         var day: Int64 = 0
         var today = 0
         var last: Moment?
     }
 
     private let quotas: [Label: Quota]
-    private let specials: [SandboxOperation: Special]
-    private let specialUsages = Mutex<[String: SpecialUsage]>([:])
+    private let limitsAccounts: Bool
     private let usages = Mutex<[Label: Usage]>([:])
+
+    /// By operation and account id.
+    private let accountUsages = Mutex<[String: AccountUsage]>([:])
     private let time: any TimeSource
 
     private static let secondsADay: Int64 = 86_400
 
     init(plan: SandboxConfiguration.Limits, time: any TimeSource) {
         self.time = time
-        specials = plan == .none ? [:] : [.listInvoices: Special(perDay: 6, apart: .seconds(300))]
+        limitsAccounts = plan != .none
         quotas =
             switch plan {
             case .none: [:]
@@ -77,23 +81,23 @@ final class SandboxRateLimits: Sendable {
             }
     }
 
-    /// Counts a request for an account against the additional limit of its operation, if there is one.
+    /// Counts a request against the operation's limit for the account.
     ///
-    /// - Returns: The end of the limit if the request is refused; nil if it is allowed.
-    func specialRefusal(of operation: SandboxOperation, for account: String) -> Timestamp? {
-        guard let special = specials[operation] else { return nil }
+    /// - Returns: When the account's requests resume, if this request is over the limit; `nil` if it is within.
+    func refusal(by limit: PerAccount, of operation: SandboxOperation, for account: String) -> Timestamp? {
+        guard limitsAccounts else { return nil }
         let (now, timestamp) = (time.now, time.timestamp.secondsSinceEpoch)
         let day = timestamp / Self.secondsADay
-        return specialUsages.withLock { usages in
-            // Yesterday's requests do not count.
+        return accountUsages.withLock { usages in
+            // Usage of earlier days has no effect.
             if usages.count > 10_000 { usages = usages.filter { $0.value.day == day } }
-            var usage = usages["\(operation.rawValue) \(account)"] ?? SpecialUsage()
-            if usage.day != day { usage = SpecialUsage(day: day, today: 0, last: usage.last) }
-            if usage.today >= special.perDay {
+            var usage = usages["\(operation.rawValue) \(account)"] ?? AccountUsage()
+            if usage.day != day { usage = AccountUsage(day: day, today: 0, last: usage.last) }
+            if usage.today >= limit.perDay {
                 return Timestamp(secondsSinceEpoch: (day + 1) * Self.secondsADay)
             }
-            if let last = usage.last, now - last < special.apart {
-                let wait = (special.apart - (now - last)).components.seconds + 1
+            if let last = usage.last, now - last < limit.spacing {
+                let wait = (limit.spacing - (now - last)).components.seconds + 1
                 return Timestamp(secondsSinceEpoch: timestamp + wait)
             }
             usage.today += 1
@@ -103,9 +107,9 @@ final class SandboxRateLimits: Sendable {
         }
     }
 
-    /// Counts a request, unless it is over a limit.
+    /// Counts a request under a label, unless it is over a limit.
     func verdict(for label: Label) -> Verdict {
-        guard let quota = quotas[label] else { return .allowed(left: nil, of: nil) }
+        guard let quota = quotas[label] else { return .withinLimits(remaining: nil, of: nil) }
         let now = time.now
         let day = time.timestamp.secondsSinceEpoch / Self.secondsADay
         return usages.withLock { usages in
@@ -120,12 +124,10 @@ final class SandboxRateLimits: Sendable {
                 let reset = Timestamp(secondsSinceEpoch: (day + 1) * Self.secondsADay)
                 return .overPerDay(limit: perDay, resets: reset)
             }
-            guard usage.lastSecond.count < quota.perSecond else {
-                return .overPerSecond(limit: quota.perSecond)
-            }
+            guard usage.lastSecond.count < quota.perSecond else { return .overPerSecond(limit: quota.perSecond) }
             usage.lastSecond.append(now)
             usage.today += 1
-            return .allowed(left: quota.perSecond - usage.lastSecond.count, of: quota.perSecond)
+            return .withinLimits(remaining: quota.perSecond - usage.lastSecond.count, of: quota.perSecond)
         }
     }
 }

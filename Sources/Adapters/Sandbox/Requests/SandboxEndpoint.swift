@@ -1,0 +1,40 @@
+import NIOCore
+
+/// How the sandbox implements an operation: method, path, access checks and response.
+///
+/// The descriptions follow Zoom's documentation and share nothing with the Zoom client. With a shared table, a mistake in it
+/// would pass all tests.
+struct SandboxEndpoint: Sendable {
+    enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case put = "PUT"
+        case patch = "PATCH"
+        case delete = "DELETE"
+    }
+
+    /// The checks before the operation responds.
+    enum Access: Sendable {
+        /// None: the operation authenticates the app itself.
+        case unchecked
+
+        /// In this order: an access token, any one of the scopes, a master account on a paid plan, and the rate limits.
+        case accessToken(
+            anyOf: [String], label: SandboxRateLimits.Label, perAccount: SandboxRateLimits.PerAccount? = nil)
+    }
+
+    enum Behaviour: Sendable {
+        /// Responds immediately, without reading the request body.
+        case immediate(@Sendable (SandboxZoom, SandboxCall) -> HTTPResponse)
+
+        /// Reads the request body first. The body is `nil` if it is incomplete or larger than `bytesMax`.
+        case afterBody(bytesMax: Int, @Sendable (SandboxZoom, SandboxCall, ByteBuffer?) -> HTTPResponse)
+    }
+
+    /// Zoom's title of the operation, which its error messages contain.
+    let title: String
+    let method: Method
+    let path: SandboxPathTemplate
+    let access: Access
+    let behaviour: Behaviour
+}
