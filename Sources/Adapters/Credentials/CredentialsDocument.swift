@@ -113,8 +113,7 @@ package struct CredentialsDocument: FileDocument, Sendable, Equatable {
     }
 
     private static func isHostCharacter(_ byte: UInt8) -> Bool {
-        let character = Character(Unicode.Scalar(byte))
-        return character.isLetter || character.isNumber || ".-:[]".contains(character)
+        byte.isASCIILetterOrDigit || ".-:[]".utf8.contains(byte)
     }
 
     /// The JSON text of the file, with one line for each master account, so that a diff shows which one changed.

@@ -35,10 +35,6 @@ struct JSONParser {
         JSONSyntaxError(offset: offset, problem: text)
     }
 
-    private static func isDigit(_ byte: UInt8) -> Bool {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-    }
-
     private var next: UInt8? { offset < bytes.count ? bytes[offset] : nil }
 
     private mutating func skipWhitespace() {
@@ -71,7 +67,7 @@ struct JSONParser {
         case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
         case UInt8(ascii: "n"): return try parseWord("null", .null)
         case let byte:
-            guard let byte, byte == UInt8(ascii: "-") || Self.isDigit(byte) else {
+            guard let byte, byte == UInt8(ascii: "-") || byte.isASCIIDigit else {
                 throw problem("a value is expected")
             }
             return .number(try parseNumber())
@@ -206,7 +202,7 @@ struct JSONParser {
 
     private mutating func parseDigits() throws(JSONSyntaxError) {
         let start = offset
-        while let byte = next, Self.isDigit(byte) { offset += 1 }
+        while let byte = next, byte.isASCIIDigit { offset += 1 }
         guard offset > start else { throw problem("a digit is expected") }
     }
 
@@ -270,7 +266,7 @@ struct JSONParser {
                 // A valid character may follow the lone surrogate.
                 offset = start
                 repairs = repairsBefore + 1
-                for _ in 0..<4 where next.map(Self.isHexDigit) ?? false { offset += 1 }
+                for _ in 0..<4 where next.flatMap(Hexadecimal.value) != nil { offset += 1 }
                 return "\u{FFFD}"
             }
         default:
@@ -284,8 +280,6 @@ struct JSONParser {
             return String(Unicode.Scalar(byte))
         }
     }
-
-    private static func isHexDigit(_ byte: UInt8) -> Bool { Character(UnicodeScalar(byte)).isHexDigit }
 
     private mutating func parseUnicodeEscape() throws(JSONSyntaxError) -> Unicode.Scalar {
         let unit = try parseFourDigits()
@@ -301,7 +295,7 @@ struct JSONParser {
     private mutating func parseFourDigits() throws(JSONSyntaxError) -> UInt16 {
         var unit: UInt16 = 0
         for _ in 0..<4 {
-            guard let byte = next, let digit = Character(UnicodeScalar(byte)).hexDigitValue else {
+            guard let byte = next, let digit = Hexadecimal.value(of: byte) else {
                 throw problem("a hexadecimal digit is expected")
             }
             unit = unit << 4 | UInt16(digit)

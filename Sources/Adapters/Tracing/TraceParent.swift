@@ -58,11 +58,8 @@ package struct TraceParent: Sendable, Hashable {
     /// Hexadecimal digits in lower case; `nil` for other characters, also for upper case.
     private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
         digits.reduce(UInt64?.some(0)) { number, digit in
-            switch digit {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): number.map { $0 << 4 | UInt64(digit - UInt8(ascii: "0")) }
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): number.map { $0 << 4 | UInt64(digit - UInt8(ascii: "a") + 10) }
-            default: nil
-            }
+            guard let number, !digit.isASCIIUppercase, let value = Hexadecimal.value(of: digit) else { return nil }
+            return number << 4 | UInt64(value)
         }
     }
 

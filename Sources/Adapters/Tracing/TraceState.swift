@@ -19,17 +19,8 @@ package struct TraceState: Sendable, Hashable {
         guard let first = trimmed.utf8.first else { return true }
         guard let sign = trimmed.firstIndex(of: "=") else { return false }
         let key = trimmed[..<sign].utf8
-        let isLetterOrDigit =
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first)
-            || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
-        let isKey = key.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"),
-                UInt8(ascii: "-"), UInt8(ascii: "*"), UInt8(ascii: "/"), UInt8(ascii: "@"):
-                true
-            default: false
-            }
-        }
+        let isLetterOrDigit = first.isASCIILowercase || first.isASCIIDigit
+        let isKey = key.allSatisfy { $0.isASCIILowercase || $0.isASCIIDigit || "_-*/@".utf8.contains($0) }
         let value = trimmed[trimmed.index(after: sign)...].utf8
         return isLetterOrDigit && isKey && key.count <= 256
             && value.allSatisfy { (0x20...0x7E).contains($0) && $0 != UInt8(ascii: "=") }

@@ -8,18 +8,13 @@ enum AddressLiteral {
     /// byte, at which the C library would stop reading.
     static func address(_ text: some StringProtocol, port: UInt16 = 0) -> SocketAddress? {
         let isPlain = text.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
-                UInt8(ascii: "A")...UInt8(ascii: "F"), UInt8(ascii: "."), UInt8(ascii: ":"):
-                true
-            default: false
-            }
+            byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":") || Hexadecimal.value(of: byte) != nil
         }
         return isPlain ? try? SocketAddress(ipAddress: String(text), port: Int(port)) : nil
     }
 
     /// Parses a port number. Accepts digits only; `UInt16.init` would also accept a sign.
     static func port(_ text: some StringProtocol) -> UInt16? {
-        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? UInt16(text) : nil
+        text.utf8.allSatisfy(\.isASCIIDigit) ? UInt16(text) : nil
     }
 }

@@ -172,6 +172,6 @@ extension Collection<UInt8> {
     }
 
     private static func lower(_ byte: UInt8) -> UInt8 {
-        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+        byte.isASCIIUppercase ? byte | 0x20 : byte
     }
 }

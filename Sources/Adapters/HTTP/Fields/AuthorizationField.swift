@@ -27,20 +27,11 @@ enum AuthorizationField {
 
     private static let blank = UInt8(ascii: " ")
 
-    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"):
-            true
-        default: false
-        }
-    }
-
     private static func isTokenByte(_ byte: UInt8) -> Bool {
-        isLetterOrDigit(byte) || "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        byte.isASCIILetterOrDigit || "!#$%&'*+-.^_`|~".utf8.contains(byte)
     }
 
     private static func isToken68Byte(_ byte: UInt8) -> Bool {
-        isLetterOrDigit(byte) || "-._~+/".utf8.contains(byte)
+        byte.isASCIILetterOrDigit || "-._~+/".utf8.contains(byte)
     }
 }

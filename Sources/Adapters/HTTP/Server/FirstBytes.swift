@@ -23,7 +23,8 @@ package enum FirstBytes: Equatable {
         let text = bytes.starts(with: emptyLine) ? bytes.dropFirst(emptyLine.count) : bytes
         // Accepts methods of letters and hyphens only. A TLS handshake does not start with a letter.
         let method = text.prefix { $0 != UInt8(ascii: " ") }
-        guard method.allSatisfy(isLetter), !method.isEmpty, method.count <= 32 else { return .neither }
+        guard method.allSatisfy({ $0.isASCIILetter || $0 == UInt8(ascii: "-") }), !method.isEmpty, method.count <= 32
+        else { return .neither }
         // The search ends at `lineBytesMax`, so that the decision does not depend on how the bytes are split.
         guard let lineEnd = text.prefix(lineBytesMax - (bytes.count - text.count)).firstIndex(of: UInt8(ascii: "\n"))
         else {
@@ -33,13 +34,6 @@ package enum FirstBytes: Equatable {
         if line.last == UInt8(ascii: "\r") { line.removeLast() }
         let version = Array(line.suffix(9))
         let isHTTP1 = version.count == 9 && version.dropLast().elementsEqual(" HTTP/1.".utf8)
-        return isHTTP1 && (0x30...0x39).contains(version[8]) ? .http1 : .neither
-    }
-
-    private static func isLetter(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "-"): true
-        default: false
-        }
+        return isHTTP1 && version[8].isASCIIDigit ? .http1 : .neither
     }
 }

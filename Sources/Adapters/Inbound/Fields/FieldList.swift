@@ -32,13 +32,3 @@ enum FieldList {
         return parts
     }
 }
-
-extension Substring {
-    /// The text without surrounding spaces and tabs (RFC 9110, 5.6.3).
-    var trimmed: Substring {
-        var text = self
-        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return text
-    }
-}
