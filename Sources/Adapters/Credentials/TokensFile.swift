@@ -25,7 +25,7 @@ package struct TokensFile: SharedTokens {
     }
 
     package func token(for credentials: MasterCredentials) async -> AccessToken? {
-        let found: AccessToken?? = await waiting {
+        let found: AccessToken?? = await onQueue {
             guard file.stamp != nil else { return .success(nil) }
             do throws(FileProblem) {
                 return .success(try content.read().tokens[.init(credentials)])
@@ -38,7 +38,7 @@ package struct TokensFile: SharedTokens {
 
     package func put(_ token: AccessToken, for credentials: MasterCredentials) async {
         let now = time.timestamp
-        let _: Void? = await waiting {
+        let _: Void? = await onQueue {
             do throws(FileProblem) {
                 // An unreadable file is replaced, since its tokens can be requested again.
                 try content.update(replacesUnreadable: true) { document in
@@ -53,7 +53,7 @@ package struct TokensFile: SharedTokens {
     }
 
     /// Runs `body` on the file queue. Returns `nil`, after a warning, if it fails or takes too long.
-    private func waiting<Value: Sendable>(
+    private func onQueue<Value: Sendable>(
         _ body: @escaping @Sendable () -> Result<Value, FileProblem>
     ) async -> Value? {
         let result = await queue.run(

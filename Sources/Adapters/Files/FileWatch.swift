@@ -40,13 +40,13 @@ package struct FileWatch: Sendable {
         let (signals, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let timer = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in signal.yield() }
         defer { timer.cancel() }
-        let notices = await openNotices { signal.yield() }
+        let inotify = await openInotify { signal.yield() }
         signal.yield()
         var isRefused = false
         await withTaskCancellationHandler {
             for await _ in signals {
                 // For each signal, and before `changed` reads, since a link may have a new target.
-                let refusal = await queue.run { [paths] in notices?.watch(Self.folders(of: paths)) }
+                let refusal = await queue.run { [paths] in inotify?.watch(Self.folders(of: paths)) }
                 if let reason = refusal ?? nil, !isRefused {
                     isRefused = true
                     logger.warning(
@@ -58,7 +58,7 @@ package struct FileWatch: Sendable {
         } onCancel: {
             signal.finish()
         }
-        await notices?.close()
+        await inotify?.close()
     }
 
     /// The bytes of a path, which need not be UTF-8.
@@ -127,7 +127,7 @@ package struct FileWatch: Sendable {
     // MARK: inotify
 
     /// An inotify instance.
-    private struct Notices {
+    private struct InotifyInstance {
         private static let arrivals = CInt(IN_CREATE | IN_MOVED_TO)
         private static let changes =
             arrivals | CInt(IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_ATTRIB | IN_MOVE_SELF)
@@ -163,7 +163,7 @@ package struct FileWatch: Sendable {
         }
     }
 
-    private func openNotices(_ noticed: @escaping @Sendable () -> Void) async -> Notices? {
+    private func openInotify(_ onEvent: @escaping @Sendable () -> Void) async -> InotifyInstance? {
         let descriptor = inotify_init1(CInt(IN_NONBLOCK) | CInt(IN_CLOEXEC))
         guard descriptor >= 0 else {
             logger.warning(
@@ -176,11 +176,11 @@ package struct FileWatch: Sendable {
             let channel = try await NIOPipeBootstrap(group: eventLoop)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(NoticeHandler(noticed))
+                        try channel.pipeline.syncOperations.addHandler(InotifyEventHandler(onEvent))
                     }
                 }
                 .takingOwnershipOfDescriptor(input: descriptor).get()
-            return Notices(descriptor: descriptor, channel: channel)
+            return InotifyInstance(descriptor: descriptor, channel: channel)
         } catch {
             Glibc.close(descriptor)
             logger.warning(
@@ -191,16 +191,16 @@ package struct FileWatch: Sendable {
     }
 }
 
-private final class NoticeHandler: ChannelInboundHandler {
+private final class InotifyEventHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    private let noticed: @Sendable () -> Void
+    private let onEvent: @Sendable () -> Void
 
-    init(_ noticed: @escaping @Sendable () -> Void) {
-        self.noticed = noticed
+    init(_ onEvent: @escaping @Sendable () -> Void) {
+        self.onEvent = onEvent
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        noticed()
+        onEvent()
     }
 }

@@ -2,6 +2,8 @@
 package enum LogText {
     /// Maximum UTF-8 bytes of a message.
     static let messageBytesMax = 1024
+
+    /// Maximum UTF-8 bytes of the value of a field.
     package static let fieldBytesMax = 256
 
     /// The text, truncated to `bytesMax` bytes.
@@ -16,19 +18,19 @@ package enum LogText {
     }
 
     /// The text, truncated and with line ends, terminal escapes and bidirectional controls written as `\u{…}`.
-    package static func shown(_ text: String, bytesMax: Int = fieldBytesMax) -> String {
-        guard text.utf8.count > bytesMax || text.unicodeScalars.contains(where: isHidden) else { return text }
-        var shown = ""
+    package static func escaped(_ text: String, bytesMax: Int = fieldBytesMax) -> String {
+        guard text.utf8.count > bytesMax || text.unicodeScalars.contains(where: needsEscape) else { return text }
+        var escaped = ""
         for scalar in text.unicodeScalars {
-            let next = isHidden(scalar) ? "\\u{" + String(scalar.value, radix: 16) + "}" : String(scalar)
-            guard shown.utf8.count + next.utf8.count <= bytesMax else { return shown + "…" }
-            shown += next
+            let next = needsEscape(scalar) ? "\\u{" + String(scalar.value, radix: 16) + "}" : String(scalar)
+            guard escaped.utf8.count + next.utf8.count <= bytesMax else { return escaped + "…" }
+            escaped += next
         }
-        return shown
+        return escaped
     }
 
     /// Whether it is a control character, line end or bidirectional control (Unicode, UAX #9 and UAX #14).
-    private static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
+    private static func needsEscape(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case ..<0x20, 0x7F..<0xA0, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: true
         default: false

@@ -52,9 +52,9 @@ struct ServiceLogHandler: LogHandler {
     ) {
         let level = event.level.rawValue.uppercased()
         line.writeString("\(time) \(level)\(String(repeating: " ", count: max(0, 8 - level.utf8.count))) \(label): ")
-        line.writeString(LogText.shown("\(event.message)", bytesMax: LogText.messageBytesMax))
+        line.writeString(LogText.escaped("\(event.message)", bytesMax: LogText.messageBytesMax))
         for (key, value) in fields {
-            line.writeString(" \(key)=\(LogText.shown("\(value)", bytesMax: LogText.fieldBytesMax))")
+            line.writeString(" \(key)=\(LogText.escaped("\(value)", bytesMax: LogText.fieldBytesMax))")
         }
     }
 

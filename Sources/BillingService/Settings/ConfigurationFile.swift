@@ -73,7 +73,7 @@ struct ConfigurationFile {
     }
 
     private mutating func report(_ key: String, _ problem: String) {
-        problems.append("\(LogText.shown(key)): \(problem) (in \(path))")
+        problems.append("\(LogText.escaped(key)): \(problem) (in \(path))")
     }
 }
 
@@ -83,8 +83,8 @@ extension JSONValue {
         switch self {
         case .null: "null"
         case .bool(let value): "\(value)"
-        case .number(let text): LogText.shown(text)
-        case .string(let text): "\"\(LogText.shown(text))\""
+        case .number(let text): LogText.escaped(text)
+        case .string(let text): "\"\(LogText.escaped(text))\""
         case .array: "an array"
         case .object: "an object"
         }

@@ -7,7 +7,7 @@ struct HTTPURL: Sendable, Equatable {
         let text: String
         let reason: String
 
-        var description: String { "\"\(LogText.shown(URLText.masked(text)))\" \(reason)" }
+        var description: String { "\"\(LogText.escaped(URLText.masked(text)))\" \(reason)" }
     }
 
     let origin: Origin

@@ -20,7 +20,7 @@ struct SettingFormat: Sendable {
 
     /// The value in quotes, for people: control characters escaped, and the secret parts of a URL masked.
     func shown(_ text: String) -> String {
-        "\"\(LogText.shown(isURL ? URLText.masked(text) : text))\""
+        "\"\(LogText.escaped(isURL ? URLText.masked(text) : text))\""
     }
 }
 

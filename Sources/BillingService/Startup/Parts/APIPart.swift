@@ -8,7 +8,7 @@ import ServiceLifecycle
 /// The API listener and its routes.
 struct APIPart: ApplicationPart {
     private let server: HTTPServer
-    private let freedMemory: FreedMemory
+    private let memoryTrimmer: MemoryTrimmer
 
     var address: SocketAddress { server.address }
 
@@ -45,10 +45,10 @@ struct APIPart: ApplicationPart {
                 configuration: configuration, logger: logger, defences: defences,
                 shutdownBegan: { health.shutdownBegan() })
         }
-        freedMemory = FreedMemory(load: server.load, eventLoop: context.opsGroup.next())
+        memoryTrimmer = MemoryTrimmer(load: server.load, eventLoop: context.opsGroup.next())
     }
 
-    var services: [any Service] { [freedMemory, server] }
+    var services: [any Service] { [memoryTrimmer, server] }
 
     func registerCollectors(in metrics: MetricsRegistry) {
         metrics.collect(from: server.load)

@@ -8,7 +8,7 @@ import ServiceLifecycle
 /// glibc rarely returns memory by itself: after a thousand connections or a stream to a slow reader, resident memory stays at
 /// its peak. Fewer arenas, the usual advice, save only 2 to 7 % and cost more time than they save. jemalloc returns as much as
 /// this does, but adds a library to every container (`Benchmarks/malloc.py`).
-package struct FreedMemory: Service {
+package struct MemoryTrimmer: Service {
     private let load: ServerLoad
     private let eventLoop: any EventLoop
 
@@ -26,19 +26,19 @@ package struct FreedMemory: Service {
     }
 
     package func run() async throws {
-        var left = 0
+        var remaining = 0
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
-            let alarm = eventLoop.scheduleTask(in: Self.interval) {}
+            let timer = eventLoop.scheduleTask(in: Self.interval) {}
             await cancelWhenGracefulShutdown {
                 await withTaskCancellationHandler {
-                    try? await alarm.futureResult.get()
+                    try? await timer.futureResult.get()
                 } onCancel: {
-                    alarm.cancel()
+                    timer.cancel()
                 }
             }
             // Memory that could not be returned the last time is not counted again.
-            if load.requestsInFlight == 0, let rest = await Self.giveBack(above: left + Self.idleBytesMin) {
-                left = rest
+            if load.requestsInFlight == 0, let bytes = await Self.trim(above: remaining + Self.idleBytesMin) {
+                remaining = bytes
             }
         }
     }
@@ -48,7 +48,7 @@ package struct FreedMemory: Service {
     /// Runs on a background thread, since it locks each arena while it walks through it.
     ///
     /// - Returns: The free bytes that remain; `nil` if nothing was done.
-    private static func giveBack(above bytesMin: Int) async -> Int? {
+    private static func trim(above bytesMin: Int) async -> Int? {
         await withCheckedContinuation { continuation in
             DispatchQueue.global(qos: .background).async {
                 guard idleBytes >= bytesMin else { return continuation.resume(returning: nil) }
