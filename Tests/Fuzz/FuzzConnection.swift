@@ -66,9 +66,9 @@ enum FuzzConnection {
             limits: configuration.limits, sharedAddresses: [], defences: DefenceLog(logger: logger))
         do {
             let address = try SocketAddress(ipAddress: "10.0.0.1", port: 1)
-            let greeter = ConnectionGreeter(
+            let greeter = ConnectionNegotiator(
                 configuration: configuration, requestHandler: handler, load: load,
-                executor: EventLoopExecutor(channel.eventLoop), address: address, greeted: { _ in })
+                executor: EventLoopExecutor(channel.eventLoop), address: address, negotiated: { _ in })
             try channel.pipeline.syncOperations.addHandler(greeter)
             try channel.connect(to: address).wait()
         } catch {
@@ -82,9 +82,8 @@ enum FuzzConnection {
     static func client(_ bytes: [UInt8]) {
         let channel = EmbeddedChannel()
         let limits = HTTPClient.Configuration().limits
-        let handler = HTTP2Handler(
-            role: .client(events, firstByte: .seconds(10)), limits: limits, timeouts: Timeouts(),
-            executor: EventLoopExecutor(channel.eventLoop), peer: .unknown)
+        let handler = HTTP2ClientHandler(
+            events: events, firstByte: .seconds(10), limits: limits, timeouts: Timeouts(), eventLoop: channel.eventLoop)
         do {
             try channel.pipeline.syncOperations.addHandler(handler)
             try channel.connect(to: SocketAddress(ipAddress: "10.0.0.1", port: 1)).wait()

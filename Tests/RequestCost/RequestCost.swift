@@ -51,8 +51,8 @@ enum RequestCost {
 
         let channel = EmbeddedChannel()
         let load = ServerLoad(limits: Limits(), sharedAddresses: [], defences: DefenceLog(logger: logger))
-        let handler = HTTP2Handler(
-            role: .server(router, load), limits: Limits(), timeouts: Timeouts(),
+        let handler = HTTP2ServerHandler(
+            requestHandler: router, load: load, limits: Limits(), timeouts: Timeouts(),
             executor: EventLoopExecutor(channel.eventLoop), peer: .unknown)
         try channel.pipeline.syncOperations.addHandler(handler)
         try channel.connect(to: SocketAddress(ipAddress: "10.0.0.1", port: 1)).wait()

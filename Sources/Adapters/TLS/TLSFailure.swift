@@ -54,7 +54,7 @@ package enum TLSFailure: Error, Sendable, Equatable, CustomStringConvertible {
         case .peerInvalid(let reason): "the certificate of the other side cannot be used (\(reason))"
         case .peerSpeaksNoTLS: "the other side does not speak TLS"
         case .handshake(let reason): "the TLS handshake failed: \(reason)"
-        case .broken: "the peer broke TLS"
+        case .broken: "the peer violated the TLS protocol"
         }
     }
 }

@@ -75,7 +75,7 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     private func begin() {
         guard !isServer, phase == .handshake else { return }
-        shakeHands()
+        performHandshake()
         flushOutgoing()
     }
 
@@ -88,12 +88,12 @@ package final class TLSHandler: ChannelDuplexHandler {
         context.fireChannelReadComplete()
     }
 
-    /// Processes cipher text from the channel, or early bytes that `ConnectionGreeter` has read.
+    /// Processes cipher text from the channel, or early bytes that `ConnectionNegotiator` has read.
     func receive(_ bytes: ByteBuffer) {
         guard phase != .ended else { return }
         session.feed(bytes)
-        overhead?.took(bytes.readableBytes)
-        if phase == .handshake { shakeHands() }
+        overhead?.received(bytes.readableBytes)
+        if phase == .handshake { performHandshake() }
         if phase == .open { decrypt() }
         if overhead?.isExcessive == true, phase != .ended {
             phase = .ended
@@ -102,9 +102,9 @@ package final class TLSHandler: ChannelDuplexHandler {
         }
     }
 
-    private func shakeHands() {
+    private func performHandshake() {
         switch session.handshake() {
-        case .goesOn: break
+        case .inProgress: break
         case .done:
             phase = .open
             let result = TLSHandshake(
@@ -124,7 +124,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         guard let context else { return }
         var plain = ByteBuffer()
         let state = session.read(into: &plain)
-        overhead?.wasUseful(plain.readableBytes)
+        overhead?.carriedPayload(plain.readableBytes)
         if plain.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(plain)) }
         switch state {
         case .open: break

@@ -6,7 +6,7 @@ import NIOCore
 /// A custom BIO connects OpenSSL with the byte buffers here. That avoids a copy, and an idle connection has no buffers.
 final class TLSSession {
     enum Handshake: Equatable {
-        case goesOn
+        case inProgress
         case done
         case failed(TLSFailure)
     }
@@ -39,7 +39,7 @@ final class TLSSession {
             ERR_clear_error()
             SSL_set_hostflags(raw, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
             let isSet = SSL_set1_host(raw, host) == 1 && shim_SSL_set_tlsext_host_name(raw, host) == 1
-            precondition(isSet, "no host name")
+            precondition(isSet, "OpenSSL rejects the host name")
         }
         attach()
     }
@@ -83,7 +83,7 @@ final class TLSSession {
         let status = SSL_do_handshake(raw)
         guard status != 1 else { return .done }
         switch SSL_get_error(raw, status) {
-        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .goesOn
+        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .inProgress
         default: return .failed(handshakeFailure)
         }
     }
@@ -195,7 +195,7 @@ final class TLSSession {
         func text(_ prefix: String) -> String? {
             let bytes = bytes()
             // Only printable ASCII: a NUL or line break in a name is an injection attempt.
-            guard bytes.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
+            guard bytes.allSatisfy(\.isASCIIVisible) else { return nil }
             return prefix + String(decoding: bytes, as: UTF8.self)
         }
         switch kind {

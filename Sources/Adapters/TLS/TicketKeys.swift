@@ -22,7 +22,7 @@ package final class TicketKeys: Sendable {
 
     private let keys: Mutex<[Key]>
     private let rotatesEvery: TimeAmount
-    private static let kept = 3
+    private static let keysMax = 3
 
     package init(rotatesEvery: TimeAmount = .hours(12)) {
         self.rotatesEvery = rotatesEvery
@@ -34,7 +34,7 @@ package final class TicketKeys: Sendable {
         keys.withLock { keys in
             if let newest = keys.first, now - newest.made < rotatesEvery { return newest }
             let key = Key(at: now)
-            keys = [key] + keys.prefix(Self.kept - 1)
+            keys = [key] + keys.prefix(Self.keysMax - 1)
             return key
         }
     }
@@ -43,7 +43,9 @@ package final class TicketKeys: Sendable {
     package func key(named name: [UInt8], at now: NIODeadline) -> (key: Key, isOld: Bool)? {
         let newest = current(at: now)
         return keys.withLock { keys in
-            keys.first { $0.name == name && now - $0.made < .nanoseconds(rotatesEvery.nanoseconds * Int64(Self.kept)) }
+            keys.first {
+                $0.name == name && now - $0.made < .nanoseconds(rotatesEvery.nanoseconds * Int64(Self.keysMax))
+            }
         }.map { ($0, $0.name != newest.name) }
     }
 

@@ -8,4 +8,10 @@ extension UInt8 {
     var isASCIILetter: Bool { isASCIILowercase || isASCIIUppercase }
 
     var isASCIILetterOrDigit: Bool { isASCIILetter || isASCIIDigit }
+
+    /// Space or tab.
+    var isASCIIWhitespace: Bool { self == UInt8(ascii: " ") || self == UInt8(ascii: "\t") }
+
+    /// Visible ASCII, without space (VCHAR of RFC 5234).
+    var isASCIIVisible: Bool { (0x21...0x7E).contains(self) }
 }

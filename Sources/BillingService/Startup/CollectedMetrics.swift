@@ -52,7 +52,7 @@ extension MetricsRegistry {
                     ("tls", kind.isEncrypted ? "true" : "false"),
                 ]
                 samples.add(.serverConnections, kind.open, labels)
-                samples.add(.serverConnectionsOpened, kind.taken, labels)
+                samples.add(.serverConnectionsOpened, kind.accepted, labels)
             }
         }
     }

@@ -96,7 +96,7 @@ struct OperationsTests {
         ] as [(String?, String?)])
     func metrics(accept: String?, type: String?) async throws {
         let metrics = MetricsRegistry()
-        DefenceLog(logger: .silent, metrics: metrics).acted(.resets)
+        DefenceLog(logger: .silent, metrics: metrics).triggered(.resets)
         try await Self.withOperations(metrics: metrics) { client, _ in
             let response = try await Self.get(client, "/metrics", accept: accept)
             #expect(response.status == (type == nil ? 406 : 200))

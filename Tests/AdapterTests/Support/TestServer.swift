@@ -83,8 +83,8 @@ extension HTTPClient.Configuration {
         connect = .minutes(5)
         tlsHandshake = .minutes(5)
         firstByte = .minutes(5)
-        quiet = .minutes(5)
-        quietAnswer = .minutes(5)
+        idleProbeAfter = .minutes(5)
+        idleProbeTimeout = .minutes(5)
     }
 }
 

@@ -15,7 +15,7 @@ package struct AddressRange: Sendable, Equatable {
         var count = bitsMax
         if parts.count == 2 {
             let digits = parts[1].utf8
-            guard (1...3).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }),
+            guard (1...3).contains(digits.count), digits.allSatisfy(\.isASCIIDigit),
                 let given = Int(parts[1]), given <= bitsMax
             else { return nil }
             count = given

@@ -2,9 +2,9 @@ package import NIOCore
 
 /// Reads a request body as it arrives. Only bytes that were read are credited to the peer's flow-control window.
 package struct BodyReader: Sendable {
-    private let exchange: NIOLoopBound<Exchange>
+    private let exchange: NIOLoopBound<ServerExchange>
 
-    init(_ exchange: NIOLoopBound<Exchange>) {
+    init(_ exchange: NIOLoopBound<ServerExchange>) {
         self.exchange = exchange
     }
 

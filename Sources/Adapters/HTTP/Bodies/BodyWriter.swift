@@ -5,14 +5,14 @@ package struct BodyWriter: Sendable {
     /// The stream or its connection was closed.
     package struct Closed: Error {}
 
-    private let exchange: NIOLoopBound<Exchange>
+    private let exchange: NIOLoopBound<ServerExchange>
 
-    init(_ exchange: NIOLoopBound<Exchange>) {
+    init(_ exchange: NIOLoopBound<ServerExchange>) {
         self.exchange = exchange
     }
 
     /// Bytes of the body sent so far; 0 when read outside the connection's event loop.
-    var takenBytes: Int { exchange.eventLoop.inEventLoop ? exchange.value.outbound.takenBytes : 0 }
+    var sentBytes: Int { exchange.eventLoop.inEventLoop ? exchange.value.outbound.sentBytes : 0 }
 
     /// Whether the current time slice has room for more work. If not, call `waitForSlice()`.
     func mayContinue() -> Bool {
@@ -27,7 +27,7 @@ package struct BodyWriter: Sendable {
 
     /// Appends bytes to the body if that needs no waiting: the fast path, on the event loop and below the high-water mark.
     /// Returns `false` if the caller must use `write`.
-    func writeAtOnce(_ bytes: ByteBuffer) -> Bool {
+    func writeIfReady(_ bytes: ByteBuffer) -> Bool {
         guard exchange.eventLoop.inEventLoop, let connection = exchange.value.connection else { return false }
         return connection.append(bytes, to: exchange.value)
     }
@@ -35,8 +35,8 @@ package struct BodyWriter: Sendable {
     /// Appends bytes to the body and waits while more than `Limits.streamWriteBytesMax` bytes are unsent. Only one task
     /// may write at a time.
     package func write(_ bytes: ByteBuffer) async throws(Closed) {
-        if writeAtOnce(bytes) { return }
-        let goesOn = await withCheckedContinuation { continuation in
+        if writeIfReady(bytes) { return }
+        let isOpen = await withCheckedContinuation { continuation in
             exchange.eventLoop.runInLoop {
                 let exchange = self.exchange.value
                 guard let connection = exchange.connection else {
@@ -46,11 +46,11 @@ package struct BodyWriter: Sendable {
                 connection.append(bytes, to: exchange, then: continuation)
             }
         }
-        guard goesOn else { throw Closed() }
+        guard isOpen else { throw Closed() }
     }
 }
 
-extension NIOLoopBound<Exchange> {
+extension NIOLoopBound<ServerExchange> {
     /// Returns in the next time slice for streams on this event loop.
     func waitForSlice() async {
         await withCheckedContinuation { continuation in

@@ -10,8 +10,8 @@ struct OutboundBody {
             self.continuation = continuation
         }
 
-        func resume(returning goesOn: Bool) {
-            continuation.resume(returning: goesOn)
+        func resume(returning isOpen: Bool) {
+            continuation.resume(returning: isOpen)
         }
     }
 
@@ -41,7 +41,7 @@ struct OutboundBody {
     private var isDeferred = false
 
     /// Bytes sent so far.
-    private(set) var takenBytes = 0
+    private(set) var sentBytes = 0
 
     var readyBytes: Int { ready.readableBytes }
 
@@ -68,7 +68,7 @@ struct OutboundBody {
     }
 
     /// Appends the bytes and suspends their producer until `send` or `close` returns it.
-    mutating func hold(_ producer: Waiter, with bytes: ByteBuffer) {
+    mutating func suspend(_ producer: Waiter, with bytes: ByteBuffer) {
         precondition(waiter == nil, "a body has one producer")
         append(bytes)
         waiter = producer
@@ -92,7 +92,7 @@ struct OutboundBody {
     }
 
     /// Records that nghttp2 is deferred although there may be bytes to send.
-    mutating func postpone() {
+    mutating func deferNext() {
         isDeferred = true
     }
 
@@ -100,7 +100,7 @@ struct OutboundBody {
     /// left; the caller resumes it with `true`.
     mutating func send(_ count: Int, into output: inout ByteBuffer, lowWaterBytes: Int) -> Waiter? {
         output.writeImmutableBuffer(ready.readSlice(length: count) ?? ByteBuffer())
-        takenBytes += count
+        sentBytes += count
         guard ready.readableBytes <= lowWaterBytes else { return nil }
         defer { waiter = nil }
         return waiter

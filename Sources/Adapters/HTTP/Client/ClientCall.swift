@@ -47,13 +47,13 @@ package final class ClientCall {
     private static let attemptsMax = 3
 
     /// Removes the call from the queue of the connection pool; `nil` if it is not queued.
-    var withdraw: ((ClientCall) -> Void)?
+    var dequeue: ((ClientCall) -> Void)?
 
     /// Sends the request again. Returns `false` if the pool is gone.
     var resubmit: ((ClientCall) -> Bool)?
 
     /// Cancels the request on its connection.
-    private var giveUp: ((HTTPFailure) -> Void)?
+    private var cancelExchange: ((HTTPFailure) -> Void)?
 
     package init(
         _ request: ClientRequest, bodyBytesMax: Int, timeout: TimeAmount, eventLoop: any EventLoop,
@@ -70,8 +70,8 @@ package final class ClientCall {
     var isOver: Bool { continuation == nil }
 
     /// Records that the request was passed to a connection, which reports the outcome.
-    func began(firstByteWithin firstByte: TimeAmount, giveUp: @escaping (HTTPFailure) -> Void) {
-        self.giveUp = giveUp
+    func began(firstByteWithin firstByte: TimeAmount, cancelExchange: @escaping (HTTPFailure) -> Void) {
+        self.cancelExchange = cancelExchange
         attempts += 1
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         firstByteDeadline = eventLoop.scheduleTask(in: firstByte) { bound.value.fail(.timedOut) }
@@ -106,7 +106,7 @@ package final class ClientCall {
 
     /// Handles a failure reported by the connection. An unprocessed request is sent again.
     func failed(_ failure: HTTPFailure) {
-        giveUp = nil
+        cancelExchange = nil
         headReceived()
         if failure == .unprocessed, attempts < Self.attemptsMax, !isOver, let resubmit, resubmit(self) { return }
         complete(.failure(failure))
@@ -114,11 +114,11 @@ package final class ClientCall {
 
     /// Cancels the request in the queue or on its connection, and completes the call with `failure`.
     func fail(_ failure: HTTPFailure) {
-        withdraw?(self)
-        withdraw = nil
-        if let giveUp {
-            self.giveUp = nil
-            giveUp(failure)
+        dequeue?(self)
+        dequeue = nil
+        if let cancelExchange {
+            self.cancelExchange = nil
+            cancelExchange(failure)
         }
         complete(.failure(failure))
     }
@@ -127,9 +127,9 @@ package final class ClientCall {
         deadline?.cancel()
         deadline = nil
         headReceived()
-        giveUp = nil
+        cancelExchange = nil
         resubmit = nil
-        withdraw = nil
+        dequeue = nil
         continuation?.resume(returning: result)
         continuation = nil
     }

@@ -13,7 +13,7 @@ final class ConnectionPool {
     private var connections: [Pooled] = []
 
     /// Draining connections, which accept no more requests.
-    private var leaving: Set<ObjectIdentifier> = []
+    private var draining: Set<ObjectIdentifier> = []
 
     private var waiting: Deque<ClientCall> = []
     private var connecting = 0
@@ -21,14 +21,14 @@ final class ConnectionPool {
     private var closed: EventLoopPromise<Void>?
 
     /// No connection attempt before this time, after the origin sent ENHANCE_YOUR_CALM.
-    private var calmUntil = NIODeadline.uptimeNanoseconds(0)
+    private var backOffUntil = NIODeadline.uptimeNanoseconds(0)
     private var resolvedAt = NIODeadline.now()
     private var isResolving = false
 
     private struct Pooled {
         let connection: any ClientConnection
         let channel: any Channel
-        var isBeingAsked = false
+        var isProbing = false
 
         /// Whether it carried a request since it was opened or last probed. A fresh connection needs no probe.
         var wasUsed = false
@@ -53,7 +53,7 @@ final class ConnectionPool {
             call.fail(.notConnected(ConnectFailure(isClosed ? .shuttingDown : .tooManyWaiting, to: origin)))
             return
         }
-        call.withdraw = { [weak self] call in self?.waiting.removeAll { $0 === call } }
+        call.dequeue = { [weak self] call in self?.waiting.removeAll { $0 === call } }
         waiting.append(call)
         serve()
     }
@@ -63,17 +63,17 @@ final class ConnectionPool {
         let now = NIODeadline.now()
         resolveAgainIfDue(now)
         while let call = waiting.first {
-            guard let index = connections.firstIndex(where: { !$0.isBeingAsked && $0.connection.acceptsRequests })
+            guard let index = connections.firstIndex(where: { !$0.isProbing && $0.connection.acceptsRequests })
             else { break }
             let pooled = connections[index]
-            if pooled.wasUsed, now - pooled.connection.lastReceived > configuration.quiet,
+            if pooled.wasUsed, now - pooled.connection.lastReceived > configuration.idleProbeAfter,
                 !pooled.connection.hasExchanges
             {
-                ask(index)
+                probe(index)
                 continue
             }
             waiting.removeFirst()
-            call.withdraw = nil
+            call.dequeue = nil
             connections[index].wasUsed = true
             pooled.connection.send(call)
         }
@@ -81,7 +81,7 @@ final class ConnectionPool {
     }
 
     /// Probes an idle connection by PING. An HTTP/1.1 connection has no PING and is closed.
-    private func ask(_ index: Int) {
+    private func probe(_ index: Int) {
         let pooled = connections[index]
         let connection = pooled.connection
         guard connection.applicationProtocol == .http2 else {
@@ -89,9 +89,9 @@ final class ConnectionPool {
             connection.close()
             return
         }
-        connections[index].isBeingAsked = true
+        connections[index].isProbing = true
         let bound = NIOLoopBound((self, connection), eventLoop: eventLoop)
-        let deadline = eventLoop.scheduleTask(in: configuration.quietAnswer) {
+        let deadline = eventLoop.scheduleTask(in: configuration.idleProbeTimeout) {
             let (pool, connection) = bound.value
             pool.retire(connection)
             connection.close()
@@ -100,7 +100,7 @@ final class ConnectionPool {
         connection.ping { [weak self] in
             deadline.cancel()
             guard let self, let index = self.index(of: connection) else { return }
-            connections[index].isBeingAsked = false
+            connections[index].isProbing = false
             connections[index].wasUsed = false
             serve()
         }
@@ -116,10 +116,10 @@ final class ConnectionPool {
         // HTTP/2 needs one connection, HTTP/1.1 one per request. The first connection shows which version applies.
         let isHTTP1 = connections.contains { $0.connection.applicationProtocol == .http1 }
         let wanted = isHTTP1 ? min(waiting.count, configuration.http1ConnectionsMax - connections.count) : 1
-        guard connecting < wanted, !connections.contains(where: \.isBeingAsked) else { return }
-        guard calmUntil <= now else {
+        guard connecting < wanted, !connections.contains(where: \.isProbing) else { return }
+        guard backOffUntil <= now else {
             let bound = NIOLoopBound(self, eventLoop: eventLoop)
-            eventLoop.scheduleTask(deadline: calmUntil) { bound.value.serve() }
+            eventLoop.scheduleTask(deadline: backOffUntil) { bound.value.serve() }
             return
         }
         for _ in connecting..<wanted { connect() }
@@ -165,7 +165,7 @@ final class ConnectionPool {
         let calls = waiting
         waiting.removeAll()
         for call in calls {
-            call.withdraw = nil
+            call.dequeue = nil
             call.fail(.notConnected(failure))
         }
     }
@@ -174,12 +174,12 @@ final class ConnectionPool {
     func retire(_ connection: any ClientConnection) {
         guard let index = index(of: connection) else { return }
         connections.remove(at: index)
-        leaving.insert(ObjectIdentifier(connection))
+        draining.insert(ObjectIdentifier(connection))
     }
 
     private func hasClosed(_ connection: any ClientConnection) {
         retire(connection)
-        leaving.remove(ObjectIdentifier(connection))
+        draining.remove(ObjectIdentifier(connection))
         endIfClosed()
         if !isClosed, !waiting.isEmpty { serve() }
     }
@@ -188,8 +188,8 @@ final class ConnectionPool {
         if !waiting.isEmpty { serve() }
     }
 
-    func wasAskedForCalm() {
-        calmUntil = .now() + .seconds(1)
+    func enhanceYourCalmReceived() {
+        backOffUntil = .now() + .seconds(1)
     }
 
     // MARK: Addresses
@@ -210,7 +210,7 @@ final class ConnectionPool {
         // A failed lookup says nothing about the open connections.
         guard case .success(let addresses) = result else { return }
         for pooled in connections where pooled.channel.remoteAddress.map({ !addresses.contains($0) }) ?? false {
-            logger.info("the origin has moved", metadata: ["origin": "\(origin.authority)"])
+            logger.info("the addresses of the origin have changed", metadata: ["origin": "\(origin.authority)"])
             retire(pooled.connection)
             pooled.connection.drain()
         }
@@ -233,7 +233,7 @@ final class ConnectionPool {
     }
 
     private func endIfClosed() {
-        guard isClosed, leaving.isEmpty, connections.isEmpty, connecting == 0 else { return }
+        guard isClosed, draining.isEmpty, connections.isEmpty, connecting == 0 else { return }
         closed?.succeed(())
     }
 }
@@ -255,5 +255,5 @@ package struct ConnectionEvents {
     func isFree() { pool?.isFree() }
 
     /// The peer sent GOAWAY with ENHANCE_YOUR_CALM.
-    func wasAskedForCalm() { pool?.wasAskedForCalm() }
+    func enhanceYourCalmReceived() { pool?.enhanceYourCalmReceived() }
 }

@@ -59,7 +59,7 @@ struct Connector {
             .flatMap { channel in
                 let (connector, events) = context.value
                 switch connector.origin.scheme {
-                case .https: return connector.shakeHands(channel, events)
+                case .https: return connector.startTLS(channel, events)
                 case .http: return connector.connectedInClear(channel)
                 }
             }
@@ -82,7 +82,7 @@ struct Connector {
                     guard isClear else { return }
                     // Added before connecting, so that the handler receives the server's first bytes.
                     let (connector, events) = context.value
-                    _ = try connector.speak(connector.configuration.clearProtocol, on: channel, events)
+                    _ = try connector.addHandler(connector.configuration.clearProtocol, on: channel, events)
                 }
             }
             .connect(host: host, port: port)
@@ -91,19 +91,15 @@ struct Connector {
             }
     }
 
-    private func http2Handler(_ events: ConnectionEvents) -> HTTP2Handler {
-        HTTP2Handler(
-            role: .client(events, firstByte: configuration.firstByte), limits: configuration.limits,
-            timeouts: configuration.timeouts, executor: EventLoopExecutor(eventLoop), peer: .unknown)
-    }
-
     /// Adds the handler for the HTTP version.
-    private func speak(
+    private func addHandler(
         _ applicationProtocol: ApplicationProtocol, on channel: any Channel, _ events: ConnectionEvents
     ) throws -> any ClientConnection {
         switch applicationProtocol {
         case .http2:
-            let handler = http2Handler(events)
+            let handler = HTTP2ClientHandler(
+                events: events, firstByte: configuration.firstByte, limits: configuration.limits,
+                timeouts: configuration.timeouts, eventLoop: eventLoop)
             try channel.pipeline.syncOperations.addHandler(handler)
             return handler
         case .http1:
@@ -118,7 +114,7 @@ struct Connector {
             let pipeline = channel.pipeline.syncOperations
             let handler: (any ClientConnection)? =
                 switch configuration.clearProtocol {
-                case .http2: try? pipeline.handler(type: HTTP2Handler.self)
+                case .http2: try? pipeline.handler(type: HTTP2ClientHandler.self)
                 case .http1: try? pipeline.handler(type: HTTP1ClientHandler.self)
                 }
             guard let handler else { throw failure(.closed) }
@@ -141,7 +137,7 @@ struct Connector {
         let connect = NIOHTTP1ProxyConnectHandler(
             targetHost: host, targetPort: origin.port, headers: headers, deadline: .now() + configuration.connect,
             promise: promise)
-        let watch = ProxyAnswerWatch(promise)
+        let watch = ProxyResponseObserver(promise)
         let handlers = NIOLoopBound((encoder, decoder, watch), eventLoop: eventLoop)
         do {
             try channel.pipeline.syncOperations.addHandlers([encoder, decoder, watch, connect])
@@ -175,11 +171,12 @@ struct Connector {
 
     // MARK: TLS
 
-    private func shakeHands(_ channel: any Channel, _ events: ConnectionEvents) -> EventLoopFuture<Connected> {
+    private func startTLS(_ channel: any Channel, _ events: ConnectionEvents) -> EventLoopFuture<Connected> {
         let promise = eventLoop.makePromise(of: Connected.self)
         guard let tls = configuration.tls else { preconditionFailure("https needs a TLS context") }
-        let greeter = ClientGreeter(promise: promise, eventLoop: eventLoop, failure: failure) { applicationProtocol in
-            try speak(applicationProtocol, on: channel, events)
+        let negotiator = ClientNegotiator(promise: promise, eventLoop: eventLoop, failure: failure) {
+            applicationProtocol in
+            try addHandler(applicationProtocol, on: channel, events)
         }
         let timedOut = failure(.tlsTimedOut)
         let deadline = eventLoop.scheduleTask(in: configuration.tlsHandshake) {
@@ -189,7 +186,7 @@ struct Connector {
         promise.futureResult.whenComplete { _ in deadline.cancel() }
         do {
             try channel.pipeline.syncOperations.addHandlers([
-                TLSHandler(client: tls, host: origin.hostWithoutZone), greeter,
+                TLSHandler(client: tls, host: origin.hostWithoutZone), negotiator,
             ])
         } catch {
             promise.fail(failure(.tlsClosed))
@@ -200,7 +197,7 @@ struct Connector {
 
 /// Records the status of a proxy's CONNECT response, which NIO's handler does not report, and fails the promise if the
 /// response is not HTTP.
-private final class ProxyAnswerWatch: ChannelInboundHandler, RemovableChannelHandler {
+private final class ProxyResponseObserver: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias InboundOut = HTTPClientResponsePart
 
@@ -223,7 +220,7 @@ private final class ProxyAnswerWatch: ChannelInboundHandler, RemovableChannelHan
 }
 
 /// Waits for the TLS handshake of a client connection and then adds the handler for the negotiated HTTP version.
-private final class ClientGreeter: ChannelInboundHandler, RemovableChannelHandler {
+private final class ClientNegotiator: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
 
     private let promise: EventLoopPromise<Connector.Connected>

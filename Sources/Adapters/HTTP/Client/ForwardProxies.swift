@@ -75,7 +75,7 @@ package struct ForwardProxies: Sendable {
         guard scheme.lowercased() == "http" else { throw .schemeNotSupported }
         guard let host = components.host?.filter({ $0 != "[" && $0 != "]" }), !host.isEmpty,
             components.path.isEmpty || components.path == "/", (1...65_535).contains(components.port ?? 80),
-            host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
+            host.utf8.allSatisfy(\.isASCIIVisible),
             // An unencoded `?` or `#` in a password would turn its first part into the host, which is shown in logs.
             components.query == nil, components.fragment == nil
         else { throw .notAnAddress }

@@ -23,10 +23,10 @@ package final class HTTPClient: Sendable {
 
         /// A connection idle for longer than this is probed by PING before the next request; an HTTP/1.1 connection is
         /// replaced.
-        package var quiet = TimeAmount.seconds(30)
+        package var idleProbeAfter = TimeAmount.seconds(30)
 
         /// How long to wait for the acknowledgement of that PING.
-        package var quietAnswer = TimeAmount.seconds(2)
+        package var idleProbeTimeout = TimeAmount.seconds(2)
 
         /// How often the origin is resolved again while a connection is in use. A connection to an address that is no
         /// longer listed is drained.
@@ -82,7 +82,7 @@ package final class HTTPClient: Sendable {
         _ request: ClientRequest, bodyBytesMax: Int, timeout: TimeAmount
     ) async throws(HTTPFailure) -> ClientResponse {
         // Submission and cancellation may reach the loop in either order.
-        let asking = NIOLoopBoundBox<Asking>.makeBoxSendingValue(.notYet, eventLoop: eventLoop)
+        let submission = NIOLoopBoundBox<Submission>.makeBoxSendingValue(.pending, eventLoop: eventLoop)
         let pool = pool
         let eventLoop = eventLoop
         let result = await withTaskCancellationHandler {
@@ -91,23 +91,23 @@ package final class HTTPClient: Sendable {
                     let call = ClientCall(
                         request, bodyBytesMax: bodyBytesMax, timeout: timeout, eventLoop: eventLoop,
                         continuation: continuation)
-                    if case .cancelled = asking.value { return call.fail(.cancelled) }
-                    asking.value = .begun(call)
+                    if case .cancelled = submission.value { return call.fail(.cancelled) }
+                    submission.value = .submitted(call)
                     pool.value.submit(call)
                 }
             }
         } onCancel: {
             eventLoop.execute {
-                if case .begun(let call) = asking.value { call.fail(.cancelled) }
-                asking.value = .cancelled
+                if case .submitted(let call) = submission.value { call.fail(.cancelled) }
+                submission.value = .cancelled
             }
         }
         return try result.get()
     }
 
-    private enum Asking {
-        case notYet
-        case begun(ClientCall)
+    private enum Submission {
+        case pending
+        case submitted(ClientCall)
         case cancelled
     }
 

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// The interface of an HTTP/1.1 or HTTP/2 connection towards its exchanges. Confined to its event loop.
+/// The interface of an HTTP/1.1 or HTTP/2 server connection towards its exchanges. Confined to its event loop.
 protocol Connection: AnyObject {
     var limits: Limits { get }
 
@@ -9,39 +9,39 @@ protocol Connection: AnyObject {
 
     var peer: PeerInfo { get }
 
-    /// The resource counters shared by all connections of a server; `nil` on a client.
-    var load: ServerLoad? { get }
+    /// The resource counters shared by all connections of the server.
+    var load: ServerLoad { get }
 
     var work: RunningWork { get }
 
     var scheduler: StreamScheduler { get }
 
     /// Called when the outbound body has new bytes or has ended.
-    func outboundChanged(on exchange: Exchange)
+    func outboundChanged(on exchange: ServerExchange)
 
     /// Called when bytes of the inbound body were read.
-    func inboundRead(_ count: Int, on exchange: Exchange)
+    func inboundRead(_ count: Int, on exchange: ServerExchange)
 
     /// Called when a reader starts to wait for the inbound body.
-    func inboundAwaited(on exchange: Exchange)
+    func inboundAwaited(on exchange: ServerExchange)
 
     /// Sends a complete response.
-    func respond(_ response: HTTPResponse, on exchange: Exchange)
+    func respond(_ response: HTTPResponse, on exchange: ServerExchange)
 
     /// Whether the request's HTTP version supports a response of unknown length.
-    func carriesStreams(to exchange: Exchange) -> Bool
+    func carriesStreams(to exchange: ServerExchange) -> Bool
 
     /// Sends the head of a streamed response.
-    func beginStream(_ head: HTTPResponse, on exchange: Exchange)
+    func beginStream(_ head: HTTPResponse, on exchange: ServerExchange)
 
     /// Ends an exchange without a response.
-    func abandon(_ exchange: Exchange, by abandonment: Abandonment)
+    func abandon(_ exchange: ServerExchange, by abandonment: Abandonment)
 }
 
 extension Connection {
     /// Appends to a streamed body. Returns `false`, and appends nothing, if the producer must wait for the peer or for the
     /// next time slice.
-    func append(_ bytes: ByteBuffer, to exchange: Exchange) -> Bool {
+    func append(_ bytes: ByteBuffer, to exchange: ServerExchange) -> Bool {
         guard exchange.outbound.readyBytes < limits.streamWriteBytesMax, scheduler.mayContinue() else { return false }
         exchange.outbound.append(bytes)
         outboundChanged(on: exchange)
@@ -49,9 +49,9 @@ extension Connection {
     }
 
     /// Appends to a streamed body and resumes the producer when it may write again.
-    func append(_ bytes: ByteBuffer, to exchange: Exchange, then producer: CheckedContinuation<Bool, Never>) {
+    func append(_ bytes: ByteBuffer, to exchange: ServerExchange, then producer: CheckedContinuation<Bool, Never>) {
         guard exchange.outbound.readyBytes < limits.streamWriteBytesMax else {
-            exchange.outbound.hold(OutboundBody.Waiter(producer), with: bytes)
+            exchange.outbound.suspend(OutboundBody.Waiter(producer), with: bytes)
             return
         }
         exchange.outbound.append(bytes)
@@ -59,14 +59,8 @@ extension Connection {
         scheduler.run { producer.resume(returning: true) }
     }
 
-    /// Resumes a producer whose bytes were sent.
-    func resume(_ producer: OutboundBody.Waiter?) {
-        guard let producer else { return }
-        scheduler.run { producer.resume(returning: true) }
-    }
-
     /// Validates the request of an exchange and passes it to `handler`.
-    func dispatch(_ exchange: Exchange, to handler: any RequestHandler) {
+    func dispatch(_ exchange: ServerExchange, to handler: any RequestHandler) {
         // Released here: a handler copies the fields that it needs.
         guard let fields = exchange.takeFields() else {
             refuse(.excessiveHead, exchange, handler)
@@ -84,7 +78,7 @@ extension Connection {
             refuse(error, exchange, handler)
             return
         }
-        exchange.isContinueDue = request.awaitsContinue && !exchange.isInboundOver
+        if request.awaitsContinue, exchange.input == .open { exchange.input = .awaitsContinue }
         let reply = handler.reply(to: request)
         if case .now(let response) = reply {
             respond(response, on: exchange)
@@ -121,7 +115,7 @@ extension Connection {
         case .stream(let head, _) where exchange.isHead:
             respond(head, on: exchange)
         case .stream(let head, let writeBody):
-            exchange.isBulk = true
+            exchange.isStreamed = true
             guard beginWork(on: exchange, handler) else { return }
             beginStream(head, on: exchange)
             exchange.task = Task.immediate(executorPreference: executor) {
@@ -131,7 +125,7 @@ extension Connection {
                     switch ending {
                     case .complete: bound.value.endBody(.complete)
                     case .broken:
-                        let wait = bound.value.connection?.limits.lastWordsWait ?? .zero
+                        let wait = bound.value.connection?.limits.brokenBodyDelay ?? .zero
                         bound.eventLoop.scheduleTask(in: wait) { bound.value.endBody(.broken) }
                     }
                 }
@@ -139,20 +133,20 @@ extension Connection {
         }
     }
 
-    func refuse(_ refusal: Refusal, _ exchange: Exchange, _ handler: any RequestHandler) {
+    func refuse(_ refusal: Refusal, _ exchange: ServerExchange, _ handler: any RequestHandler) {
         respond(handler.refuse(refusal, requestID: exchange.requestID, peer: peer), on: exchange)
     }
 
     /// Cancels the task of a request whose body is too large, and refuses the request.
-    func refuseBody(of exchange: Exchange, _ handler: any RequestHandler) {
-        load?.acted(.bodyBytes, against: peer.address)
+    func refuseBody(of exchange: ServerExchange, _ handler: any RequestHandler) {
+        load.triggered(.bodyBytes, against: peer.address)
         exchange.task?.cancel()
         refuse(.excessiveBody, exchange, handler)
     }
 
     /// Counts a task that is about to start, and refuses the request if the server is overloaded. The task has to call
-    /// `Exchange.endWork` when it ends.
-    private func beginWork(on exchange: Exchange, _ handler: any RequestHandler) -> Bool {
+    /// `endWork()` when it ends.
+    private func beginWork(on exchange: ServerExchange, _ handler: any RequestHandler) -> Bool {
         guard exchange.beginWork(load, work, for: peer) else {
             refuse(.overloaded, exchange, handler)
             return false
@@ -173,5 +167,13 @@ extension Collection<UInt8> {
 
     private static func lower(_ byte: UInt8) -> UInt8 {
         byte.isASCIIUppercase ? byte | 0x20 : byte
+    }
+}
+
+extension StreamScheduler {
+    /// Resumes a producer whose bytes were sent.
+    func resume(_ producer: OutboundBody.Waiter?) {
+        guard let producer else { return }
+        run { producer.resume(returning: true) }
     }
 }

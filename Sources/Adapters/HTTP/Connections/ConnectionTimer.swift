@@ -10,17 +10,17 @@ final class ConnectionTimer {
         self.eventLoop = eventLoop
     }
 
-    /// Calls `look` with `connection` no later than `time`. Retains `connection` until then or until `cancel()`.
-    func arm<Watched: AnyObject>(_ time: NIODeadline, _ connection: Watched, _ look: @escaping (Watched) -> Void) {
+    /// Calls `check` with `connection` no later than `time`. Retains `connection` until then or until `cancel()`.
+    func arm<Watched: AnyObject>(_ time: NIODeadline, _ connection: Watched, _ check: @escaping (Watched) -> Void) {
         guard time < firesAt else { return }
         scheduled?.cancel()
         firesAt = time
-        let bound = NIOLoopBound((self, connection, look), eventLoop: eventLoop)
+        let bound = NIOLoopBound((self, connection, check), eventLoop: eventLoop)
         scheduled = eventLoop.scheduleTask(deadline: time) {
-            let (timer, connection, look) = bound.value
+            let (timer, connection, check) = bound.value
             timer.firesAt = .distantFuture
             timer.scheduled = nil
-            look(connection)
+            check(connection)
         }
     }
 

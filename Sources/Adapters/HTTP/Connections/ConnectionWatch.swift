@@ -38,7 +38,7 @@ package struct ConnectionWatch {
     private var headSince: NIODeadline?
     private var pingedAt: NIODeadline?
     private var settingsSince: NIODeadline?
-    private var isDrainAsked = false
+    private var isDrainRequested = false
 
     /// The interval of checks while exchanges are open, short enough to detect stalled bodies.
     private let tick: TimeAmount
@@ -93,7 +93,7 @@ package struct ConnectionWatch {
     // MARK: Decisions
 
     /// Whether the connection reached `Limits.requestsPerConnectionMax`.
-    package var hasCarriedEnough: Bool { requests >= requestsMax }
+    package var hasReachedRequestsMax: Bool { requests >= requestsMax }
 
     /// Returns the action that is due at `now`.
     ///
@@ -110,13 +110,13 @@ package struct ConnectionWatch {
             pingedAt = now
             return .ping
         }
-        guard !isDrainAsked else { return .none }
+        guard !isDrainRequested else { return .none }
         if exchangesOpen == 0, idleSince + timeouts.idle <= now {
-            isDrainAsked = true
+            isDrainRequested = true
             return .drain(.idle)
         }
-        if endOfAge <= now || hasCarriedEnough {
-            isDrainAsked = true
+        if endOfAge <= now || hasReachedRequestsMax {
+            isDrainRequested = true
             return .drain(.age)
         }
         return .none
@@ -125,10 +125,10 @@ package struct ConnectionWatch {
     /// The time of the next check, if no event happens before.
     package func nextCheck(after now: NIODeadline) -> NIODeadline {
         var next = endOfAge
-        if isDrainAsked { next = .distantFuture }
+        if isDrainRequested { next = .distantFuture }
         if exchangesOpen > 0 {
             next = min(next, now + tick)
-        } else if !isDrainAsked {
+        } else if !isDrainRequested {
             next = min(next, idleSince + timeouts.idle)
         }
         if let headSince { next = min(next, headSince + timeouts.headers) }

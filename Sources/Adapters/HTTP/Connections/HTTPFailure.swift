@@ -21,12 +21,12 @@ package enum HTTPFailure: Error, Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .notConnected(let failure): "\(failure)"
         case .connectionLost: "the connection was lost"
-        case .resetByPeer(let code): "the other side reset the stream (error code \(code.rawValue))"
-        case .unprocessed: "the other side did not take the request"
-        case .timedOut: "there was no answer in time"
+        case .resetByPeer(let code): "the peer reset the stream (error code \(code.rawValue))"
+        case .unprocessed: "the peer did not process the request"
+        case .timedOut: "the response did not arrive in time"
         case .cancelled: "the request was cancelled"
-        case .tooLarge: "the answer is too large"
-        case .malformed: "the answer breaks the rules of HTTP"
+        case .tooLarge: "the response is too large"
+        case .malformed: "the response is not valid HTTP"
         }
     }
 

@@ -203,9 +203,8 @@ package struct HeaderFields: Sendable, Equatable {
         forEach { other, value in
             guard other.elementsEqual(name.utf8) else { return }
             for part in value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
-                let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
-                let text = part.drop(while: isBlank)
-                let end = text.lastIndex { !isBlank($0) }.map { $0 + 1 } ?? text.startIndex
+                let text = part.drop(while: \.isASCIIWhitespace)
+                let end = text.lastIndex { !$0.isASCIIWhitespace }.map { $0 + 1 } ?? text.startIndex
                 if !text[..<end].equalsIgnoringCase(member) { hasOnlyMember = false }
             }
         }

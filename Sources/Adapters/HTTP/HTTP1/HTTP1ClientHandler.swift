@@ -88,7 +88,7 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
             self.current = current
             current.call.headReceived()
         case .body(let bytes):
-            if !current.call.received(bytes) { giveUp(current.call, .tooLarge) }
+            if !current.call.received(bytes) { cancel(current.call, .tooLarge) }
         case .end:
             responseEnded(current)
         }
@@ -145,7 +145,7 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
         }
         idleTimer?.cancel()
         current = Current(call: call)
-        call.began(firstByteWithin: configuration.firstByte) { [weak self] failure in self?.giveUp(call, failure) }
+        call.began(firstByteWithin: configuration.firstByte) { [weak self] failure in self?.cancel(call, failure) }
         context.write(wrapOutboundOut(.head(Self.head(of: call.request))), promise: nil)
         if call.request.body.readableBytes > 0 {
             context.write(wrapOutboundOut(.body(.byteBuffer(call.request.body))), promise: nil)
@@ -169,7 +169,7 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
     }
 
     /// Cancels a request. On HTTP/1.1 that means closing the connection.
-    private func giveUp(_ call: ClientCall, _ failure: HTTPFailure) {
+    private func cancel(_ call: ClientCall, _ failure: HTTPFailure) {
         guard current?.call === call, let context else { return }
         teardown(failure)
         context.close(promise: nil)

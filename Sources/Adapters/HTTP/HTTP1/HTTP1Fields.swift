@@ -17,7 +17,7 @@ struct HTTP1Fields {
     init(_ head: HTTPRequestHead, isEncrypted: Bool, limits: Limits) throws(Refusal) {
         guard head.version.major == 1 else { throw .malformed }
         guard head.method != .CONNECT else { throw .connectMethod }
-        let isOld = head.version.minor == 0
+        let isHTTP10 = head.version.minor == 0
         let size = head.headers.reduce(head.uri.utf8.count + 32) { $0 + $1.name.utf8.count + $1.value.utf8.count + 32 }
         guard size <= limits.headerListBytesMax, head.headers.count <= limits.headerFieldsMax else {
             throw .excessiveHead
@@ -25,7 +25,7 @@ struct HTTP1Fields {
 
         let hosts = head.headers["host"]
         guard hosts.count <= 1 else { throw .repeatedField(.host) }
-        guard hosts.count == 1 || (isOld && hosts.isEmpty),
+        guard hosts.count == 1 || (isHTTP10 && hosts.isEmpty),
             hosts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(HTTPRequest.isAuthority) })
         else {
             throw .malformed
@@ -37,9 +37,9 @@ struct HTTP1Fields {
         let lengths = head.headers["content-length"]
         switch (encodings.count, lengths.count) {
         case (0, 0): contentLength = 0
-        case (1, 0) where !isOld && encodings[0].utf8.equalsIgnoringCase("chunked"): contentLength = nil
+        case (1, 0) where !isHTTP10 && encodings[0].utf8.equalsIgnoringCase("chunked"): contentLength = nil
         case (0, 1):
-            guard let length = Int(lengths[0]), lengths[0].utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            guard let length = Int(lengths[0]), lengths[0].utf8.allSatisfy(\.isASCIIDigit) else {
                 throw .malformed
             }
             contentLength = length
@@ -49,10 +49,10 @@ struct HTTP1Fields {
 
         let options = Set(head.headers[canonicalForm: "connection"].map { $0.lowercased() })
         // NIO's parser accepts no more requests after one with `Upgrade`, which this server never performs.
-        let asksForUpgrade = head.headers.contains(name: "upgrade")
+        let requestsUpgrade = head.headers.contains(name: "upgrade")
         // HTTP/1.0 proxies without keep-alive support may forward the option (RFC 9112, appendix C.2.2), so HTTP/1.0
         // connections are always closed.
-        keepsAlive = !asksForUpgrade && !options.contains("close") && !isOld
+        keepsAlive = !requestsUpgrade && !options.contains("close") && !isHTTP10
 
         var fields = HeaderFields(reservingBytes: size)
         fields.append(.method, head.method.rawValue)
@@ -61,15 +61,15 @@ struct HTTP1Fields {
         fields.append(.path, target)
         for (name, value) in head.headers {
             let name = name.lowercased()
-            guard !Self.ofTheConnection.contains(name), !options.contains(name) else { continue }
+            guard !Self.connectionSpecific.contains(name), !options.contains(name) else { continue }
             guard Self.isFieldValue(value) else { throw .malformed }
-            fields.append(name: name, Self.withoutTrailingBlanks(value))
+            fields.append(name: name, Self.withoutTrailingWhitespace(value))
         }
         self.fields = fields
     }
 
     /// Connection-specific fields (RFC 9110, 7.6.1), and fields that are converted above.
-    private static let ofTheConnection: Set<String> = [
+    private static let connectionSpecific: Set<String> = [
         "connection", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
     ]
 
@@ -88,13 +88,11 @@ struct HTTP1Fields {
 
     /// Removes trailing whitespace, which is not part of a field value (RFC 9112, 5.1). The parser removes only leading
     /// whitespace.
-    private static func withoutTrailingBlanks(_ text: String) -> String {
-        guard let last = text.utf8.last, isBlank(last) else { return text }
-        let end = text.utf8.lastIndex { !isBlank($0) }.map(text.utf8.index(after:)) ?? text.startIndex
+    private static func withoutTrailingWhitespace(_ text: String) -> String {
+        guard let last = text.utf8.last, last.isASCIIWhitespace else { return text }
+        let end = text.utf8.lastIndex { !$0.isASCIIWhitespace }.map(text.utf8.index(after:)) ?? text.startIndex
         return String(text[..<end])
     }
-
-    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
     /// Whether a field value has no control characters except tab (RFC 9110, 5.5).
     private static func isFieldValue(_ text: String) -> Bool {

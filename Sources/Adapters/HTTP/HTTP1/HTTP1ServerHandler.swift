@@ -4,7 +4,7 @@ package import NIOHTTP1
 /// An HTTP/1.1 server connection on top of NIO's parser and encoder. Processes one request at a time, in order
 /// (RFC 9112, 9.3.2).
 ///
-/// Pipelined requests wait in `RequestGate`, and reading pauses meanwhile. So a peer can queue no more requests than one
+/// Pipelined requests wait in `RequestFramer`, and reading pauses meanwhile. So a peer can queue no more requests than one
 /// read returns.
 package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     package typealias InboundIn = HTTPServerRequestPart
@@ -13,16 +13,15 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     /// The current request.
     private struct Current {
-        let exchange: Exchange
-        let isOld: Bool
+        let exchange: ServerExchange
+        let isHTTP10: Bool
         var keepsAlive: Bool
         let contentLength: Int?
-        var isResponseOver = false
         var discardedBytes = 0
     }
 
     private let requestHandler: any RequestHandler
-    let load: ServerLoad?
+    let load: ServerLoad
     let work = RunningWork()
     let limits: Limits
     let executor: EventLoopExecutor
@@ -33,7 +32,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     private var context: ChannelHandlerContext?
     private var current: Current?
-    private let gate: RequestGate
+    private let framer: RequestFramer
     private var watch: ConnectionWatch
     private let watchTimer: ConnectionTimer
     private var lingerTimer: Scheduled<Void>?
@@ -46,16 +45,22 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     private var isReading = false
     private var isFlushNeeded = false
     private var isPumpEnqueued = false
-    private var isDraining = false
 
-    /// No more input is accepted; pending output is flushed, then our side is closed.
-    private var isEnding = false
+    private enum Phase {
+        case open
+        /// The next response, or the next request, is the last.
+        case draining
+        /// No more input is accepted; pending output is flushed, then our side is closed.
+        case ended
+    }
+
+    private var phase = Phase.open
 
     init(
         requestHandler: any RequestHandler, load: ServerLoad, limits: Limits, timeouts: Timeouts,
-        executor: EventLoopExecutor, peer: PeerInfo, gate: RequestGate
+        executor: EventLoopExecutor, peer: PeerInfo, framer: RequestFramer
     ) {
-        self.gate = gate
+        self.framer = framer
         self.requestHandler = requestHandler
         self.load = load
         buffers = BufferAccount(load: load)
@@ -69,21 +74,21 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         watchTimer = ConnectionTimer(eventLoop)
     }
 
-    /// Adds the request gate, the parser, the encoder and a new handler to a channel.
+    /// Adds the request framer, the parser, the encoder and a new handler to a channel.
     static func add(
         requestHandler: any RequestHandler, load: ServerLoad, limits: Limits, timeouts: Timeouts,
         executor: EventLoopExecutor, peer: PeerInfo, to channel: any Channel
     ) throws -> HTTP1ServerHandler {
-        let gate = RequestGate()
+        let framer = RequestFramer()
         let handler = HTTP1ServerHandler(
             requestHandler: requestHandler, load: load, limits: limits, timeouts: timeouts, executor: executor,
             peer: peer,
-            gate: gate)
-        gate.handler = handler
+            framer: framer)
+        framer.handler = handler
         var framing = HTTPResponseEncoder.Configuration()
         framing.automaticallySetFramingHeaders = false
         try channel.pipeline.syncOperations.addHandlers([
-            gate,
+            framer,
             ByteToMessageHandler(
                 HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: .init(limits))),
             HTTPResponseEncoder(configuration: framing),
@@ -108,7 +113,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         context.fireChannelInactive()
     }
 
-    /// Called by the request gate for received bytes, before they are parsed.
+    /// Called by the request framer for received bytes, before they are parsed.
     func bytesArrived() {
         isReading = true
         readTime = .now()
@@ -117,7 +122,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !isEnding else { return }
+        guard phase != .ended else { return }
         switch unwrapInboundIn(data) {
         case .head(let head): begin(head)
         case .body(let bytes): received(bytes)
@@ -128,7 +133,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     package func channelReadComplete(context: ChannelHandlerContext) {
         isReading = false
         flushIfNeeded()
-        buffers.settle(bufferedBytes)
+        buffers.report(bufferedBytes)
         rearm(readTime)
         context.fireChannelReadComplete()
     }
@@ -144,15 +149,15 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     /// Reading pauses while pipelined requests are buffered, while the body exceeds its buffer, and while the peer does
     /// not read.
     private var mayRead: Bool {
-        guard gate.heldBytes == 0, context?.channel.isWritable == true else { return false }
+        guard framer.bufferedBytes == 0, context?.channel.isWritable == true else { return false }
         // Above the memory limit, connections with buffered data are not read.
-        guard load?.isShort != true || bufferedBytes == 0 else { return false }
+        guard !load.isMemoryShort || bufferedBytes == 0 else { return false }
         return (current?.exchange.inbound.uncreditedBytes ?? 0) < limits.streamWriteBytesMax
     }
 
     private var bufferedBytes: Int {
         let waiting = context?.channel.isWritable == false ? limits.connectionWriteBytesMax : 0
-        return waiting + gate.heldBytes + (current?.exchange.bufferedBytes ?? 0)
+        return waiting + framer.bufferedBytes + (current?.exchange.bufferedBytes ?? 0)
     }
 
     private func releaseRead() {
@@ -170,14 +175,14 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? HTTPParserError, !isEnding else {
+        guard let error = error as? HTTPParserError, phase != .ended else {
             context.close(promise: nil)
             return
         }
         switch error {
         case .headerOverflow where current == nil:
-            load?.acted(.headerFields, against: peer.address)
-            refuse(gate.isInRequestLine ? .excessiveTarget : .excessiveHead)
+            load.triggered(.headerFields, against: peer.address)
+            refuse(framer.isInRequestLine ? .excessiveTarget : .excessiveHead)
         case .invalidMethod where current == nil: refuse(.unknownMethod)
         default: requestBroken(.malformed)
         }
@@ -187,9 +192,9 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         guard context != nil else { return }
         watchTimer.cancel()
         lingerTimer?.cancel()
-        gate.close()
-        isEnding = true
-        buffers.settle(0)
+        framer.close()
+        phase = .ended
+        buffers.report(0)
         if let current {
             self.current = nil
             current.exchange.close(.connectionLost)
@@ -208,27 +213,29 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
             refuse(error)
             return
         }
-        let exchange = Exchange(id: 0, connection: self, began: readTime)
+        let exchange = ServerExchange(id: 0, connection: self, began: readTime)
         exchange.fields = request.fields
         exchange.isHead = head.method == .HEAD
-        exchange.isInboundOver = request.contentLength == 0
-        if exchange.isInboundOver { _ = exchange.inbound.ended() }
+        if request.contentLength == 0 {
+            exchange.input = .complete
+            _ = exchange.inbound.ended()
+        }
         current = Current(
-            exchange: exchange, isOld: head.version.minor == 0, keepsAlive: request.keepsAlive,
+            exchange: exchange, isHTTP10: head.version.minor == 0, keepsAlive: request.keepsAlive,
             contentLength: request.contentLength)
         if let length = request.contentLength {
-            gate.bodyFollows(length: length)
+            framer.bodyFollows(length: length)
         } else {
-            gate.bodyFollows(ChunkedCoding(extensionsBytesMax: limits.chunkExtensionBytesMax))
+            framer.bodyFollows(ChunkedCoding(extensionsBytesMax: limits.chunkExtensionBytesMax))
         }
         watch.exchangeBegan()
-        if watch.hasCarriedEnough { isDraining = true }
+        if watch.hasReachedRequestsMax { phase = .draining }
         dispatch(exchange, to: requestHandler)
     }
 
     private func received(_ bytes: ByteBuffer) {
         guard var current else { return }
-        if current.isResponseOver {
+        if current.exchange.isResponseEnded {
             current.discardedBytes += bytes.readableBytes
             self.current = current
             if current.discardedBytes > limits.discardedBodyBytesMax { end() }
@@ -245,15 +252,15 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     }
 
     /// Handles bytes that are not a valid request.
-    func requestBroken(_ breach: RequestGate.Breach) {
-        guard !isEnding else { return }
-        if breach == .extensions { load?.acted(.chunkExtensions, against: peer.address) }
+    func requestBroken(_ breach: RequestFramer.Breach) {
+        guard phase != .ended else { return }
+        if breach == .extensions { load.triggered(.chunkExtensions, against: peer.address) }
         guard let current else {
             refuse(.malformed)
             return
         }
         self.current?.keepsAlive = false
-        if current.isResponseOver {
+        if current.exchange.isResponseEnded {
             end()
         } else if breach == .extensions, !current.exchange.hasResponded {
             current.exchange.task?.cancel()
@@ -265,19 +272,19 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     private func ended() {
         // A request without a body was already marked as complete.
-        guard let current, !current.exchange.isInboundOver else { return }
-        current.exchange.isInboundOver = true
+        guard let current, current.exchange.input != .complete else { return }
+        current.exchange.input = .complete
         current.exchange.inbound.ended()?.resume(returning: .success(nil))
-        if current.isResponseOver { finish() }
+        if current.exchange.isResponseEnded { finish() }
     }
 
     /// Responds to an invalid request and then closes the connection.
     private func refuse(_ refusal: Refusal) {
-        let exchange = Exchange(id: 0, connection: self, began: readTime)
-        exchange.isInboundOver = true
+        let exchange = ServerExchange(id: 0, connection: self, began: readTime)
+        exchange.input = .complete
         watch.headEnded()
         watch.exchangeBegan()
-        current = Current(exchange: exchange, isOld: false, keepsAlive: false, contentLength: 0)
+        current = Current(exchange: exchange, isHTTP10: false, keepsAlive: false, contentLength: 0)
         refuse(refusal, exchange, requestHandler)
     }
 
@@ -292,19 +299,19 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
             end()
             return
         }
-        gate.next()
-        guard self.current == nil, !isEnding else { return }
-        if gate.isInHead || gate.heldBytes > 0 { watch.headBegan(at: now) }
-        if isDraining { endUnlessRequested() }
+        framer.next()
+        guard self.current == nil, phase != .ended else { return }
+        if framer.isInHead || framer.bufferedBytes > 0 { watch.headBegan(at: now) }
+        if phase == .draining { endUnlessRequested() }
         releaseRead()
     }
 
     // MARK: Responses
 
-    func respond(_ response: HTTPResponse, on exchange: Exchange) {
+    func respond(_ response: HTTPResponse, on exchange: ServerExchange) {
         guard var current, current.exchange === exchange, !exchange.hasResponded else { return }
         writeHead(response.fields, &current, .whole(bytes: response.body.readableBytes))
-        current.isResponseOver = true
+        exchange.response = .ended(at: isReading ? readTime : .now())
         self.current = current
         if !exchange.isHead, response.body.readableBytes > 0 { write(.body(.byteBuffer(response.body))) }
         write(.end(nil))
@@ -312,19 +319,19 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     }
 
     /// HTTP/1.0 has no chunked coding, so clients cannot distinguish complete from broken streams (RFC 9112, 6.3).
-    func carriesStreams(to exchange: Exchange) -> Bool {
+    func carriesStreams(to exchange: ServerExchange) -> Bool {
         guard let current, current.exchange === exchange else { return false }
-        return !current.isOld
+        return !current.isHTTP10
     }
 
-    func beginStream(_ head: HTTPResponse, on exchange: Exchange) {
+    func beginStream(_ head: HTTPResponse, on exchange: ServerExchange) {
         guard var current, current.exchange === exchange else { return }
         writeHead(head.fields, &current, .chunked)
         self.current = current
         setNeedsFlush()
     }
 
-    func abandon(_ exchange: Exchange, by abandonment: Abandonment) {
+    func abandon(_ exchange: ServerExchange, by abandonment: Abandonment) {
         guard current?.exchange === exchange, !exchange.hasResponded else { return }
         // Scheduled, since the channel must not be closed from inside a read.
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -361,7 +368,9 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
                 head.headers.add(name: "content-length", value: String(bytes))
             }
         }
-        if isDraining || current.exchange.isMalformed || !isWorthDiscarding(current) { current.keepsAlive = false }
+        if phase == .draining || current.exchange.isMalformed || !isWorthDiscarding(current) {
+            current.keepsAlive = false
+        }
         var connectionOptions = current.keepsAlive ? [] : ["close"]
         if head.status == .upgradeRequired {
             // The required version (RFC 9110, 15.5.22). `Upgrade` is a connection-specific field (7.8).
@@ -371,36 +380,36 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         if !connectionOptions.isEmpty {
             head.headers.add(name: "connection", value: connectionOptions.joined(separator: ", "))
         }
-        current.exchange.hasResponded = true
+        current.exchange.response = .begun
         write(.head(head))
     }
 
     /// Whether the rest of the request is short enough to be discarded, to keep the connection usable.
     private func isWorthDiscarding(_ current: Current) -> Bool {
         // A peer that still waits for `100 Continue` may send the body or not, so the start of the next request is unknown.
-        if current.exchange.isInboundOver { return true }
-        guard !current.exchange.isContinueDue, let length = current.contentLength else { return false }
+        if current.exchange.input == .complete { return true }
+        guard current.exchange.input != .awaitsContinue, let length = current.contentLength else { return false }
         return length - current.exchange.inbound.receivedBytes <= limits.discardedBodyBytesMax
     }
 
     private func responseOver() {
         setNeedsFlush()
         guard let current else { return }
-        if current.exchange.isInboundOver {
+        if current.exchange.input == .complete {
             finish()
         } else if !current.keepsAlive {
             end()
         }
     }
 
-    func outboundChanged(on exchange: Exchange) {
+    func outboundChanged(on exchange: ServerExchange) {
         guard current?.exchange === exchange else { return }
         pump()
     }
 
     /// Writes the streamed body while the socket is writable and the time slice lasts.
     private func pump() {
-        guard let current, current.exchange.hasResponded, !current.isResponseOver else { return }
+        guard let current, current.exchange.hasResponded, !current.exchange.isResponseEnded else { return }
         let exchange = current.exchange
         while let context, context.channel.isWritable {
             guard !scheduler.isSliceOver else {
@@ -414,9 +423,9 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
                     count, into: &bytes, lowWaterBytes: limits.streamWriteBytesMax / 2)
                 if count > 0 { write(.body(.byteBuffer(bytes))) }
                 scheduler.sent(bytes: count)
-                resume(producer)
+                scheduler.resume(producer)
                 guard isLast else { continue }
-                self.current?.isResponseOver = true
+                exchange.response = .ended(at: isReading ? readTime : .now())
                 write(.end(nil))
                 responseOver()
                 return
@@ -441,12 +450,12 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         }
     }
 
-    func inboundRead(_ count: Int, on exchange: Exchange) {
+    func inboundRead(_ count: Int, on exchange: ServerExchange) {
         _ = exchange.inbound.credit(count)
         releaseRead()
     }
 
-    func inboundAwaited(on exchange: Exchange) {
+    func inboundAwaited(on exchange: ServerExchange) {
         guard exchange.takeContinue(), current?.exchange === exchange, !exchange.hasResponded else { return }
         write(.head(HTTPResponseHead(version: .http1_1, status: .continue)))
         setNeedsFlush()
@@ -472,8 +481,8 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     /// Responds to the received requests with `Connection: close`, and then closes.
     package func drain() {
-        guard !isDraining else { return }
-        isDraining = true
+        guard phase == .open else { return }
+        phase = .draining
         if current == nil { endUnlessRequested() }
     }
 
@@ -502,9 +511,9 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     /// Flushes pending output and closes our side. The channel closes when the peer closes its side, or after
     /// `Limits.lingerMax`, see `HTTP2Handler`.
     private func end() {
-        guard !isEnding, let context else { return }
-        isEnding = true
-        gate.close()
+        guard phase != .ended, let context else { return }
+        phase = .ended
+        framer.close()
         isFlushNeeded = false
         let bound = NIOLoopBound(context, eventLoop: eventLoop)
         context.flush()
@@ -523,12 +532,12 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     // MARK: Time
 
-    private func look() {
-        guard !isEnding else { return }
+    private func checkTimeouts() {
+        guard phase != .ended else { return }
         let now = NIODeadline.now()
         if let exchange = current?.exchange {
             if exchange.isWriteStalled(at: now, timeouts: timeouts, limits: limits) || isSocketStalled(at: now) {
-                load?.acted(.slowReader, against: peer.address)
+                load.triggered(.slowReader, against: peer.address)
                 close()
                 return
             }
@@ -536,7 +545,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
                 exchange.task?.cancel()
                 refuse(.answerTimedOut, exchange, requestHandler)
             } else if exchange.isReadStalled(at: now, timeouts: timeouts, limits: limits) {
-                load?.acted(.slowBody, against: peer.address)
+                load.triggered(.slowBody, against: peer.address)
                 current?.keepsAlive = false
                 exchange.inbound.failed(.timedOut)?.resume(returning: .failure(.timedOut))
             }
@@ -546,12 +555,12 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         case .drain(.idle): end()
         case .drain: drain()
         case .cutOff(.headers):
-            load?.acted(.headersTimeout, against: peer.address)
+            load.triggered(.headersTimeout, against: peer.address)
             refuse(.timedOut)
             flushIfNeeded()
         case .cutOff: close()
         }
-        buffers.settle(bufferedBytes)
+        buffers.report(bufferedBytes)
         releaseRead()
         rearm(now)
     }
@@ -563,13 +572,13 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         guard let context, let exchange = current?.exchange else { return false }
         let buffered = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
         return socketProgress.isStalled(
-            at: now, count: exchange.outbound.takenBytes - buffered, isAwaited: buffered > 0,
+            at: now, count: exchange.outbound.sentBytes - buffered, isAwaited: buffered > 0,
             bytesMin: limits.writeProgressBytesMin,
             within: exchange.writeProgressMax(timeouts))
     }
 
     private func rearm(_ now: NIODeadline) {
-        guard !isEnding else { return }
-        watchTimer.arm(watch.nextCheck(after: now), self) { $0.look() }
+        guard phase != .ended else { return }
+        watchTimer.arm(watch.nextCheck(after: now), self) { $0.checkTimeouts() }
     }
 }

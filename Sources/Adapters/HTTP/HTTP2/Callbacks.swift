@@ -17,7 +17,6 @@ enum Callbacks {
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onDataChunk)
         nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, onFrameReceived)
         nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
-        nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, onFrameNotSent)
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onStreamClose)
         nghttp2_session_callbacks_set_send_data_callback(callbacks, onSendData)
     }
@@ -55,12 +54,6 @@ enum Callbacks {
     private static let onFrameSent: nghttp2_on_frame_send_callback = { _, frame, userData in
         guard let session = Session.from(userData), let frame else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
         session.frameSent(frame)
-        return 0
-    }
-
-    private static let onFrameNotSent: nghttp2_on_frame_not_send_callback = { _, frame, _, userData in
-        guard let session = Session.from(userData), let frame else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
-        session.frameNotSent(frame.pointee.hd)
         return 0
     }
 

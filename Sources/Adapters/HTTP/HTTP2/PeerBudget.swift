@@ -6,7 +6,7 @@ package import NIOCore
 /// nghttp2 has similar limits, but they are higher and cover only its own queues.
 package struct PeerBudget {
     package enum Verdict: Equatable {
-        case goOn
+        case proceed
         case cutOff(Defence)
     }
 
@@ -38,47 +38,47 @@ package struct PeerBudget {
     // MARK: Events
 
     package mutating func resetReceived(at now: NIODeadline) -> Verdict {
-        resets.take(at: now) ? .goOn : .cutOff(.resets)
+        resets.take(at: now) ? .proceed : .cutOff(.resets)
     }
 
     /// A response was sent completely, which refunds half a reset: balancers forward the cancellations of many clients.
-    package mutating func answerCompleted() {
-        resets.giveBack(0.5)
+    package mutating func responseCompleted() {
+        resets.refund(0.5)
         windowUpdatesLeft += Self.windowUpdatesEarned
     }
 
     /// A stream was reset because of an error of the peer.
     package mutating func resetSent(at now: NIODeadline) -> Verdict {
-        streamErrors.take(at: now) ? .goOn : .cutOff(.streamErrors)
+        streamErrors.take(at: now) ? .proceed : .cutOff(.streamErrors)
     }
 
     package mutating func controlFrameReceived(at now: NIODeadline) -> Verdict {
-        controlFrames.take(at: now) ? .goOn : .cutOff(.controlFrames)
+        controlFrames.take(at: now) ? .proceed : .cutOff(.controlFrames)
     }
 
     /// - Parameter count: The payload size without padding.
     package mutating func dataReceived(count: Int, endsStream: Bool) -> Verdict {
-        overhead.wasUseful(count)
+        overhead.carriedPayload(count)
         guard count == 0, !endsStream else {
             emptyDataInARow = 0
-            return .goOn
+            return .proceed
         }
         emptyDataInARow += 1
-        return emptyDataInARow <= emptyDataMax ? .goOn : .cutOff(.emptyData)
+        return emptyDataInARow <= emptyDataMax ? .proceed : .cutOff(.emptyData)
     }
 
     /// - Parameter bytes: The size of the section as defined by RFC 9113, 6.5.2.
     package mutating func fieldsReceived(bytes: Int) {
-        overhead.wasUseful(bytes)
+        overhead.carriedPayload(bytes)
     }
 
     package mutating func windowUpdateReceived() -> Verdict {
         windowUpdatesLeft -= 1
-        return windowUpdatesLeft >= 0 ? .goOn : .cutOff(.windowUpdates)
+        return windowUpdatesLeft >= 0 ? .proceed : .cutOff(.windowUpdates)
     }
 
     package mutating func dataSent(bytes: Int) {
-        overhead.wasUseful(bytes)
+        overhead.carriedPayload(bytes)
         // Counted in bytes, not frames: otherwise window updates of one byte would earn new ones.
         dataBytesUncounted += bytes
         windowUpdatesLeft += dataBytesUncounted / Self.earningBytes * Self.windowUpdatesEarned
@@ -91,8 +91,8 @@ package struct PeerBudget {
     ///   - bytes: The size of the read, including unknown frames and padding.
     ///   - queuedFrames: The number of queued outbound frames.
     package mutating func taken(bytes: Int, queuedFrames: Int) -> Verdict {
-        overhead.took(bytes)
+        overhead.received(bytes)
         if queuedFrames > queuedFramesMax { return .cutOff(.unreadAnswers) }
-        return overhead.isExcessive ? .cutOff(.overhead) : .goOn
+        return overhead.isExcessive ? .cutOff(.overhead) : .proceed
     }
 }

@@ -144,7 +144,7 @@ final class Session {
         }
         if result >= 0 {
             let verdict = budget?.taken(bytes: bytes.readableBytes, queuedFrames: queuedFrames)
-            guard carryOut(verdict) != 0 else { return .taken }
+            guard enforce(verdict) != 0 else { return .taken }
         }
         switch Int32(truncatingIfNeeded: result) {
         case _ where isBreached: terminateForBreach()
@@ -233,7 +233,7 @@ final class Session {
     private func withSection<Result>(
         _ fields: HeaderFields, _ body: (UnsafePointer<nghttp2_nv>, Int) -> Result
     ) -> Result {
-        precondition(fields.count < Self.sectionFieldsMax, "a field section of ours is too long")
+        precondition(fields.count < Self.sectionFieldsMax, "an outbound field section has too many fields")
         return fields.withUnsafeFields { base, records in
             var count = 0
             let start = base.baseAddress?.assumingMemoryBound(to: UInt8.self)
@@ -306,7 +306,7 @@ final class Session {
     }
 
     private func cutOff(_ defence: Defence) {
-        handler.acted(defence)
+        handler.triggered(defence)
         terminate(.enhanceYourCalm)
     }
 
@@ -314,7 +314,7 @@ final class Session {
         switch breach {
         case .defence(let defence): cutOff(defence)
         case .ofProtocol(let code):
-            handler.acted(.protocolErrors)
+            handler.triggered(.protocolErrors)
             terminate(code)
         case nil: break
         }
@@ -343,20 +343,20 @@ final class Session {
         guard budget != nil else { return 0 }
         let verdict: PeerBudget.Verdict? =
             switch nghttp2_frame_type(rawValue: UInt32(head.type)) {
-            case NGHTTP2_RST_STREAM: budget?.resetReceived(at: handler.now)
-            case NGHTTP2_PING, NGHTTP2_SETTINGS, NGHTTP2_PRIORITY: budget?.controlFrameReceived(at: handler.now)
+            case NGHTTP2_RST_STREAM: budget?.resetReceived(at: handler.readTime)
+            case NGHTTP2_PING, NGHTTP2_SETTINGS, NGHTTP2_PRIORITY: budget?.controlFrameReceived(at: handler.readTime)
             case NGHTTP2_WINDOW_UPDATE: budget?.windowUpdateReceived()
-            default: .goOn
+            default: .proceed
             }
         if head.type == UInt8(NGHTTP2_HEADERS.rawValue), !gaps.mayBegin(head.stream_id) {
             breach = .ofProtocol(.protocolError)
             return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
         }
-        return carryOut(verdict)
+        return enforce(verdict)
     }
 
     /// Stores a violation and returns the result for the nghttp2 callback.
-    private func carryOut(_ verdict: PeerBudget.Verdict?) -> Int32 {
+    private func enforce(_ verdict: PeerBudget.Verdict?) -> Int32 {
         guard case .cutOff(let defence) = verdict, breach == nil else { return 0 }
         breach = .defence(defence)
         return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
@@ -379,7 +379,7 @@ final class Session {
     }
 
     func fieldReceived(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) -> Int32 {
-        section.append(name: name, value: value) ? 0 : carryOut(.cutOff(.headerFields))
+        section.append(name: name, value: value) ? 0 : enforce(.cutOff(.headerFields))
     }
 
     func dataReceived(_ data: UnsafeRawBufferPointer, on streamID: Int32) {
@@ -387,7 +387,7 @@ final class Session {
             consumeOnConnection(data.count)
             return
         }
-        guard exchange.answeredAt == nil else {
+        guard exchange.input != .discarded else {
             // Discarded and credited to the connection only. Without stream credit the peer can send one more window.
             consumeOnConnection(data.count)
             return
@@ -402,7 +402,7 @@ final class Session {
         if head.type == UInt8(NGHTTP2_DATA.rawValue), budget != nil {
             let count = Int(head.length) - Int(frame.pointee.data.padlen)
             let isLast = head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
-            let verdict = carryOut(budget?.dataReceived(count: count, endsStream: isLast))
+            let verdict = enforce(budget?.dataReceived(count: count, endsStream: isLast))
             guard verdict == 0 else { return verdict }
         }
         if head.type == UInt8(NGHTTP2_SETTINGS.rawValue), head.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0,
@@ -428,10 +428,10 @@ final class Session {
                 return
             }
             exchangeInHead = nil
-            exchange.headBytes = section.listBytes
             budget?.fieldsReceived(bytes: section.listBytes)
             handler.headReceived(
-                on: exchange, fields: section.makeFields(), isExcessive: section.isExcessive, endsStream: endsStream)
+                on: exchange, fields: section.makeFields(), bytes: section.listBytes, isExcessive: section.isExcessive,
+                endsStream: endsStream)
         case NGHTTP2_DATA:
             guard endsStream, let exchange = exchange(on: head.stream_id) else { return }
             handler.messageEnded(on: exchange)
@@ -460,34 +460,31 @@ final class Session {
             role == .server, exchange(on: head.stream_id) == nil
         {
             // Until the peer acknowledges the stream limit, nghttp2 itself refuses streams above it.
-            handler.acted(.streams)
+            handler.triggered(.streams)
         }
         if type == NGHTTP2_RST_STREAM, frame.pointee.rst_stream.error_code != HTTP2ErrorCode.noError.rawValue {
             // Acted on after the send call returns: the session cannot be terminated inside a callback.
-            _ = carryOut(budget?.resetSent(at: handler.now))
+            _ = enforce(budget?.resetSent(at: handler.readTime))
         }
         if type == NGHTTP2_GOAWAY, !isTerminated, frame.pointee.goaway.error_code != HTTP2ErrorCode.noError.rawValue {
             // A protocol error that nghttp2 detected.
-            handler.acted(.protocolErrors)
+            handler.triggered(.protocolErrors)
         }
         guard type == NGHTTP2_HEADERS || type == NGHTTP2_DATA else { return }
         if type == NGHTTP2_DATA { budget?.dataSent(bytes: Int(head.length)) }
-        if head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 { budget?.answerCompleted() }
+        if head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 { budget?.responseCompleted() }
         defer { exchangeInSend = nil }
         switch role {
         case .client:
-            if type == NGHTTP2_HEADERS { exchange(on: head.stream_id)?.wasSent = true }
+            if type == NGHTTP2_HEADERS, let exchange = exchange(on: head.stream_id) {
+                handler.headersSent(on: exchange)
+            }
         case .server:
             guard head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
-                let exchange = exchangeInSend ?? exchange(on: head.stream_id), !exchange.isInboundOver
+                let exchange = exchangeInSend ?? exchange(on: head.stream_id), exchange.input != .complete
             else { return }
-            handler.answerEnded(on: exchange)
+            handler.responseEnded(on: exchange)
         }
-    }
-
-    func frameNotSent(_ head: nghttp2_frame_hd) {
-        guard role == .client, head.type == UInt8(NGHTTP2_HEADERS.rawValue) else { return }
-        exchange(on: head.stream_id)?.wasSent = false
     }
 
     func streamClosed(_ streamID: Int32, code: HTTP2ErrorCode) {
@@ -509,8 +506,8 @@ final class Session {
         output.writeBytes(head)
         let producer = exchange.outbound.send(
             count, into: &output, lowWaterBytes: limits.streamWriteBytesMax / 2)
-        if exchange.isBulk { handler.scheduler.sent(bytes: count) }
+        if exchange.isStreamed { handler.scheduler.sent(bytes: count) }
         // The resumed continuation runs later as its own job on the loop, so nghttp2 is not reentered.
-        handler.resume(producer)
+        handler.scheduler.resume(producer)
     }
 }

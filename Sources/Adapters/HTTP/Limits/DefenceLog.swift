@@ -8,8 +8,8 @@ import Synchronization
 package final class DefenceLog: Sendable {
     private struct Entry {
         var total = 0
-        var unsaid = 0
-        var saidAt: NIODeadline?
+        var withheld = 0
+        var loggedAt: NIODeadline?
 
         /// The last affected peer, if known.
         var peer: SocketAddress?
@@ -29,36 +29,36 @@ package final class DefenceLog: Sendable {
     }
 
     /// Records one action of a defence.
-    package func acted(_ defence: Defence, against peer: SocketAddress? = nil, at now: NIODeadline = .now()) {
+    package func triggered(_ defence: Defence, against peer: SocketAddress? = nil, at now: NIODeadline = .now()) {
         counters[defence]?.increment()
         entries.withLock { entries in
             entries[defence, default: Entry()].total += 1
-            entries[defence, default: Entry()].unsaid += 1
+            entries[defence, default: Entry()].withheld += 1
             entries[defence, default: Entry()].peer = peer
         }
-        say(defence, at: now)
+        log(defence, at: now)
     }
 
     /// Logs the actions that were withheld by the rate limit.
-    package func sayRest(at now: NIODeadline = .now()) {
-        for defence in Defence.allCases { say(defence, at: now) }
+    package func logWithheld(at now: NIODeadline = .now()) {
+        for defence in Defence.allCases { log(defence, at: now) }
     }
 
-    private func say(_ defence: Defence, at now: NIODeadline) {
-        let said = entries.withLock { entries -> (count: Int, total: Int, peer: SocketAddress?)? in
-            guard var entry = entries[defence], entry.unsaid > 0 else { return nil }
-            if let saidAt = entry.saidAt, now < saidAt + Self.interval { return nil }
-            let said = (entry.unsaid, entry.total, entry.peer)
-            entry.saidAt = now
-            entry.unsaid = 0
+    private func log(_ defence: Defence, at now: NIODeadline) {
+        let line = entries.withLock { entries -> (count: Int, total: Int, peer: SocketAddress?)? in
+            guard var entry = entries[defence], entry.withheld > 0 else { return nil }
+            if let loggedAt = entry.loggedAt, now < loggedAt + Self.interval { return nil }
+            let line = (entry.withheld, entry.total, entry.peer)
+            entry.loggedAt = now
+            entry.withheld = 0
             entries[defence] = entry
-            return said
+            return line
         }
-        guard let said else { return }
+        guard let line else { return }
         var metadata: Logger.Metadata = [
-            "reason": "\(defence.rawValue)", "count": "\(said.count)", "total": "\(said.total)",
+            "reason": "\(defence.rawValue)", "count": "\(line.count)", "total": "\(line.total)",
         ]
-        if let address = said.peer?.ipAddress { metadata["peer"] = "\(address)" }
+        if let address = line.peer?.ipAddress { metadata["peer"] = "\(address)" }
         logger.notice("defence triggered", metadata: metadata)
     }
 

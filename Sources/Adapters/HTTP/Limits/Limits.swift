@@ -45,7 +45,7 @@ package struct Limits: Sendable {
     package var discardedBodyBytesMax = 65_536
 
     /// Interim responses per request that a client accepts. Servers send at most 100 and 103.
-    package var interimAnswersMax = 16
+    package var interimResponsesMax = 16
 
     /// The parameters of a token bucket.
     package struct Rate: Sendable, Equatable {
@@ -128,7 +128,7 @@ package struct Limits: Sendable {
 
     /// The delay between the last bytes of a broken body and the reset of its stream. Some clients discard data that
     /// arrives together with RST_STREAM (curl 7.88).
-    package var lastWordsWait: TimeAmount = .milliseconds(100)
+    package var brokenBodyDelay: TimeAmount = .milliseconds(100)
 
     /// How long an ended connection waits for the peer to close its side, and a stream with a complete response for the
     /// end of its request. Their input is discarded.

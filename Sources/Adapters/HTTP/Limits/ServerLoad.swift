@@ -22,13 +22,13 @@ package final class ServerLoad: Sendable {
         self.defences = defences
     }
 
-    func acted(_ defence: Defence, against peer: SocketAddress?) {
-        defences.acted(defence, against: peer)
+    func triggered(_ defence: Defence, against peer: SocketAddress?) {
+        defences.triggered(defence, against: peer)
     }
 
     /// Logs the actions of defences that were withheld by the log's rate limit.
-    func sayRest() {
-        defences.sayRest()
+    func logWithheld() {
+        defences.logWithheld()
     }
 
     // MARK: Connections
@@ -36,7 +36,7 @@ package final class ServerLoad: Sendable {
     /// Counts a new connection until `connectionEnded()`. Returns `false` if the limit is reached.
     func connectionBegan(on channel: any Channel) -> Bool {
         guard Self.take(connections, max: limits.connectionsMax) else {
-            acted(.connections, against: channel.remoteAddress)
+            triggered(.connections, against: channel.remoteAddress)
             return false
         }
         return true
@@ -49,14 +49,14 @@ package final class ServerLoad: Sendable {
     /// Counts a new connection from this address until `connectionEnded(from:)`. Returns `false` if the limit is reached.
     func connectionBegan(from address: SocketAddress) -> Bool {
         guard let key = key(address) else { return true }
-        let isTaken = connectionsByAddress.withLock { counts in
+        let hasRoom = connectionsByAddress.withLock { counts in
             let count = counts[key, default: 0]
             guard count < limits.connectionsPerAddressMax else { return false }
             counts[key] = count + 1
             return true
         }
-        if !isTaken { acted(.connectionsPerAddress, against: address) }
-        return isTaken
+        if !hasRoom { triggered(.connectionsPerAddress, against: address) }
+        return hasRoom
     }
 
     func connectionEnded(from address: SocketAddress) {
@@ -72,39 +72,39 @@ package final class ServerLoad: Sendable {
     }
 
     /// The open and accepted connections of one protocol.
-    private final class Spoken: Sendable {
+    private final class ProtocolCounts: Sendable {
         let open = Atomic(0)
-        let taken = Atomic(0)
+        let accepted = Atomic(0)
     }
 
     private static let kinds: [(applicationProtocol: ApplicationProtocol, isEncrypted: Bool)] = [
         (.http1, false), (.http1, true), (.http2, false), (.http2, true),
     ]
-    private let spoken = kinds.map { _ in Spoken() }
+    private let protocolCounts = kinds.map { _ in ProtocolCounts() }
 
     /// Counts a connection by its negotiated protocol.
-    func connectionSpeaks(
+    func connectionNegotiated(
         _ applicationProtocol: ApplicationProtocol, isEncrypted: Bool, until closed: EventLoopFuture<Void>
     ) {
-        let spoken = spoken[(applicationProtocol == .http2 ? 2 : 0) + (isEncrypted ? 1 : 0)]
-        spoken.open.add(1, ordering: .relaxed)
-        spoken.taken.add(1, ordering: .relaxed)
-        closed.whenComplete { _ in spoken.open.subtract(1, ordering: .relaxed) }
+        let counts = protocolCounts[(applicationProtocol == .http2 ? 2 : 0) + (isEncrypted ? 1 : 0)]
+        counts.open.add(1, ordering: .relaxed)
+        counts.accepted.add(1, ordering: .relaxed)
+        closed.whenComplete { _ in counts.open.subtract(1, ordering: .relaxed) }
     }
 
     package struct Connections: Sendable {
         package let applicationProtocol: ApplicationProtocol
         package let isEncrypted: Bool
         package let open: Int
-        package let taken: Int
+        package let accepted: Int
     }
 
     /// The numbers of connections by protocol and encryption, including zero values.
     package var connectionsByKind: [Connections] {
-        zip(Self.kinds, spoken).map { kind, spoken in
+        zip(Self.kinds, protocolCounts).map { kind, counts in
             Connections(
                 applicationProtocol: kind.applicationProtocol, isEncrypted: kind.isEncrypted,
-                open: spoken.open.load(ordering: .relaxed), taken: spoken.taken.load(ordering: .relaxed))
+                open: counts.open.load(ordering: .relaxed), accepted: counts.accepted.load(ordering: .relaxed))
         }
     }
 
@@ -114,7 +114,7 @@ package final class ServerLoad: Sendable {
 
     func handshakeBegan(with peer: SocketAddress?) -> Bool {
         guard Self.take(handshakes, max: limits.handshakesMax) else {
-            acted(.handshakes, against: peer)
+            triggered(.handshakes, against: peer)
             return false
         }
         return true
@@ -128,12 +128,12 @@ package final class ServerLoad: Sendable {
 
     /// Counts a new request until `requestEnded()`. Returns `false` if a limit is reached.
     func requestBegan(from peer: SocketAddress?) -> Bool {
-        guard !isShort else {
-            acted(.buffers, against: peer)
+        guard !isMemoryShort else {
+            triggered(.buffers, against: peer)
             return false
         }
         guard Self.take(requests, max: limits.requestsInFlightMax) else {
-            acted(.requestsInFlight, against: peer)
+            triggered(.requestsInFlight, against: peer)
             return false
         }
         return true
@@ -155,7 +155,7 @@ package final class ServerLoad: Sendable {
     package var bufferedBytes: Int { bufferBytes.load(ordering: .relaxed) }
 
     /// Whether the memory limit is exceeded. New requests are refused then, and peers with buffered data are not read.
-    var isShort: Bool { bufferedBytes + openConnections * Self.connectionBytes > limits.bufferBytesMax }
+    var isMemoryShort: Bool { bufferedBytes + openConnections * Self.connectionBytes > limits.bufferBytesMax }
 
     // MARK: Counting
 
@@ -170,18 +170,18 @@ package final class ServerLoad: Sendable {
 /// Reports the buffered bytes of one connection to `ServerLoad`. A value that reports changes in steps of 16 KiB, so that
 /// most changes need no atomic operation.
 struct BufferAccount {
-    private let load: ServerLoad?
-    private var toldBytes = 0
+    private let load: ServerLoad
+    private var reportedBytes = 0
     private static let stepBytes = 16_384
 
-    init(load: ServerLoad?) {
+    init(load: ServerLoad) {
         self.load = load
     }
 
-    mutating func settle(_ bytes: Int) {
-        let change = bytes - toldBytes
+    mutating func report(_ bytes: Int) {
+        let change = bytes - reportedBytes
         guard change != 0, bytes == 0 || abs(change) >= Self.stepBytes else { return }
-        toldBytes = bytes
-        load?.buffered(change)
+        reportedBytes = bytes
+        load.buffered(change)
     }
 }

@@ -23,7 +23,7 @@ struct TokenBucket {
         return true
     }
 
-    mutating func giveBack(_ amount: Double) {
+    mutating func refund(_ amount: Double) {
         left = min(size, left + amount)
     }
 }

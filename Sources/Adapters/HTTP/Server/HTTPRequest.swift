@@ -81,7 +81,7 @@ package struct HTTPRequest: Sendable {
             guard bytes[index] == UInt8(ascii: "?") else { return nil }
             // Queries are validated less strictly: clients encode them carelessly, and they do not affect routing.
             while index < bytes.count {
-                guard (0x21...0x7E).contains(bytes[index]), bytes[index] != UInt8(ascii: "#") else { return nil }
+                guard bytes[index].isASCIIVisible, bytes[index] != UInt8(ascii: "#") else { return nil }
                 index += 1
             }
             return end
@@ -118,8 +118,7 @@ package struct HTTPRequest: Sendable {
         case UInt8(ascii: "@"), UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: ","),
             UInt8(ascii: "\\"), UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"):
             false
-        case 0x21...0x7E: true
-        default: false
+        default: byte.isASCIIVisible
         }
     }
 

@@ -84,12 +84,12 @@ package final class HTTPServer: Service {
                     guard load.connectionBegan(on: channel) else { throw ChannelError.alreadyClosed }
                     channel.closeFuture.whenComplete { _ in load.connectionEnded() }
                     let id = connections.makeID(of: channel)
-                    let greeter = ConnectionGreeter(
+                    let negotiator = ConnectionNegotiator(
                         configuration: configuration, requestHandler: handler, load: load,
                         executor: EventLoopExecutor(channel.eventLoop), address: channel.remoteAddress
                     ) { connections.keep($0, as: id) }
-                    connections.keep(greeter, as: id)
-                    try channel.pipeline.syncOperations.addHandler(greeter)
+                    connections.keep(negotiator, as: id)
+                    try channel.pipeline.syncOperations.addHandler(negotiator)
                 }
             }
         (listener, address) = try await Self.bind(bootstrap, host, port)
@@ -122,8 +122,8 @@ package final class HTTPServer: Service {
     package func run() async throws {
         let watch = group.next().scheduleRepeatedTask(initialDelay: Self.loadInterval, delay: Self.loadInterval) {
             [load, connections] _ in
-            if load.isShort { connections.endIdle() }
-            load.sayRest()
+            if load.isMemoryShort { connections.endIdle() }
+            load.logWithheld()
         }
         try? await gracefulShutdown()
         watch.cancel()
@@ -162,7 +162,7 @@ private final class OpenConnections: Sendable {
         return id
     }
 
-    /// Stores a connection, or replaces `ConnectionGreeter` by the handler that took over.
+    /// Stores a connection, or replaces `ConnectionNegotiator` by the handler that took over.
     func keep(_ connection: any ServedConnection, as id: ObjectIdentifier) {
         let bound = NIOLoopBound(connection, eventLoop: connection.eventLoop)
         let isDraining = state.withLock { state in

@@ -16,5 +16,5 @@ package protocol ServedConnection: AnyObject {
     func close()
 }
 
-extension HTTP2Handler: ServedConnection {}
+extension HTTP2ServerHandler: ServedConnection {}
 extension HTTP1ServerHandler: ServedConnection {}

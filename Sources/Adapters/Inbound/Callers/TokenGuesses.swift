@@ -24,7 +24,7 @@ final class TokenGuesses: Sendable {
             if buckets.count >= Self.addressesMax, buckets[key] == nil { buckets.removeAll() }
             return buckets[key, default: TokenBucket(rate, now: now)].take(at: now)
         }
-        if !isAllowed { defences.acted(.tokenGuesses, against: address) }
+        if !isAllowed { defences.triggered(.tokenGuesses, against: address) }
         return isAllowed
     }
 }

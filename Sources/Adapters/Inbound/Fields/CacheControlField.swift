@@ -54,7 +54,7 @@ enum CacheControlField {
     private static func seconds(_ text: Substring) -> Duration? {
         // Some clients send the argument in quotes (RFC 9111, 5.2).
         let digits = text.hasPrefix("\"") && text.hasSuffix("\"") && text.count > 2 ? text.dropFirst().dropLast() : text
-        guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        guard !digits.isEmpty, digits.utf8.allSatisfy(\.isASCIIDigit) else { return nil }
         return .seconds(min(Int(digits) ?? secondsMax, secondsMax))
     }
 }

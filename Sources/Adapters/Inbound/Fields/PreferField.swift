@@ -11,7 +11,7 @@ enum PreferField {
             let parts = preference.prefix { $0 != ";" }.split(separator: "=", maxSplits: 1)
             guard parts.count == 2, parts[0].trimmed.lowercased() == "wait" else { continue }
             let digits = parts[1].trimmed
-            guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+            guard !digits.isEmpty, digits.utf8.allSatisfy(\.isASCIIDigit) else { return nil }
             // A number that overflows is above the limit.
             return .seconds(min(Int(digits) ?? waitMax, waitMax))
         }

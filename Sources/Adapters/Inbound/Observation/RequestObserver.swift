@@ -66,7 +66,7 @@ struct RequestObserver: Sendable {
             return .stream(head) { body in
                 await work.run {
                     let ending = await write(body)
-                    return (ending, status, body.takenBytes)
+                    return (ending, status, body.sentBytes)
                 }
             }
         }

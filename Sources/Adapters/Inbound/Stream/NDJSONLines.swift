@@ -83,7 +83,7 @@ final class NDJSONLines: ExportContacts.Consumer {
         }
         guard let lines else { return }
         metrics.count(count)
-        if body.writeAtOnce(lines) { return }
+        if body.writeIfReady(lines) { return }
         do throws(BodyWriter.Closed) {
             try await metrics.pause { () async throws(BodyWriter.Closed) in try await body.write(lines) }
         } catch {

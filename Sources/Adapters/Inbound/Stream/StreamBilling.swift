@@ -81,7 +81,7 @@ struct StreamBilling: RouteHandler {
             return value
         }
         func number(_ text: String, _ range: ClosedRange<Int>) -> Int? {
-            guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+            guard text.utf8.allSatisfy(\.isASCIIDigit) else { return nil }
             return Int(text).flatMap { range.contains($0) ? $0 : nil }
         }
         var options = ExportContacts.Options()

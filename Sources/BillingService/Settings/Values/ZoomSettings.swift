@@ -49,7 +49,7 @@ struct ZoomSettings: Sendable {
         configuration.tlsHandshake = TimeAmount(reader.value(settings.tlsTimeout))
         configuration.firstByte = TimeAmount(reader.value(settings.firstByteTimeout))
         configuration.timeouts.connectionAge = TimeAmount(reader.value(settings.connectionAge))
-        configuration.quiet = TimeAmount(reader.value(settings.pingAfter))
+        configuration.idleProbeAfter = TimeAmount(reader.value(settings.pingAfter))
         configuration.resolveEvery = TimeAmount(reader.value(settings.resolveInterval))
         return configuration
     }

@@ -3,7 +3,7 @@ import NIOCore
 /// Passes one request at a time to the parser and buffers pipelined requests behind it.
 ///
 /// Finds the end of each request independently of the parser. If the two disagree, the connection is closed.
-final class RequestGate: ChannelInboundHandler {
+final class RequestFramer: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
@@ -24,7 +24,7 @@ final class RequestGate: ChannelInboundHandler {
 
     weak var handler: HTTP1ServerHandler?
     private var phase = Phase.head
-    private var held = ByteBuffer()
+    private var buffered = ByteBuffer()
     private var context: ChannelHandlerContext?
     private var isProceeding = false
 
@@ -36,7 +36,7 @@ final class RequestGate: ChannelInboundHandler {
     // MARK: The connection
 
     /// The size of the buffered pipelined requests.
-    var heldBytes: Int { held.readableBytes }
+    var bufferedBytes: Int { buffered.readableBytes }
 
     /// Whether an incomplete head was received.
     var isInHead: Bool {
@@ -67,7 +67,7 @@ final class RequestGate: ChannelInboundHandler {
 
     func close() {
         phase = .closed
-        held = ByteBuffer()
+        buffered = ByteBuffer()
     }
 
     // MARK: The channel
@@ -82,7 +82,7 @@ final class RequestGate: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if case .closed = phase { return }
-        held.writeImmutableBuffer(unwrapInboundIn(data))
+        buffered.writeImmutableBuffer(unwrapInboundIn(data))
         handler?.bytesArrived()
         proceed()
     }
@@ -97,7 +97,7 @@ final class RequestGate: ChannelInboundHandler {
 
     /// Removes the bytes that may be passed on now.
     private func take() -> ByteBuffer? {
-        guard held.readableBytes > 0 else { return nil }
+        guard buffered.readableBytes > 0 else { return nil }
         switch phase {
         case .closed, .over: return nil
         case .head:
@@ -106,16 +106,16 @@ final class RequestGate: ChannelInboundHandler {
                 fail(.malformed)
                 return nil
             }
-            return held.readSlice(length: headCount())
+            return buffered.readSlice(length: headCount())
         case .body(let left):
-            let count = min(left, held.readableBytes)
+            let count = min(left, buffered.readableBytes)
             phase = count == left ? .over : .body(left: left - count)
-            return held.readSlice(length: count)
+            return buffered.readSlice(length: count)
         case .chunks(var coding):
             do throws(ChunkedCoding.Breach) {
-                let count = try coding.advance(over: held.readableBytesView)
+                let count = try coding.advance(over: buffered.readableBytesView)
                 phase = coding.isOver ? .over : .chunks(coding)
-                return held.readSlice(length: count)
+                return buffered.readSlice(length: count)
             } catch {
                 fail(error == .extensions ? .extensions : .malformed)
                 return nil
@@ -132,7 +132,7 @@ final class RequestGate: ChannelInboundHandler {
 
     /// The number of buffered bytes that belong to the head, including empty lines before it.
     private func headCount() -> Int {
-        let bytes = held.readableBytesView
+        let bytes = buffered.readableBytesView
         var index = bytes.startIndex
         if !hasBegun {
             // Empty lines before a request are skipped (RFC 9112, 2.2).

@@ -34,14 +34,14 @@ struct PeerBudgetTests {
         ])
     func buckets(row: Bucket) {
         var budget = Self.budget()
-        for _ in 0..<row.burst { #expect(row.event(&budget, Self.start) == .goOn) }
+        for _ in 0..<row.burst { #expect(row.event(&budget, Self.start) == .proceed) }
         #expect(row.event(&budget, Self.start) == .cutOff(row.reason))
         let later = Self.start + .seconds(1)
-        for _ in 0..<row.perSecond { #expect(row.event(&budget, later) == .goOn) }
+        for _ in 0..<row.perSecond { #expect(row.event(&budget, later) == .proceed) }
         #expect(row.event(&budget, later) == .cutOff(row.reason))
         // The bucket refills to its burst, not beyond.
         let muchLater = Self.start + .hours(1)
-        for _ in 0..<row.burst { #expect(row.event(&budget, muchLater) == .goOn) }
+        for _ in 0..<row.burst { #expect(row.event(&budget, muchLater) == .proceed) }
         #expect(row.event(&budget, muchLater) == .cutOff(row.reason))
     }
 
@@ -49,29 +49,29 @@ struct PeerBudgetTests {
     func balancer() {
         var budget = Self.budget()
         for _ in 0..<10_000 {
-            budget.answerCompleted()
-            budget.answerCompleted()
-            #expect(budget.resetReceived(at: Self.start) == .goOn)
+            budget.responseCompleted()
+            budget.responseCompleted()
+            #expect(budget.resetReceived(at: Self.start) == .proceed)
         }
     }
 
     @Test("100 empty DATA frames in a row are allowed, and any other DATA frame restarts the count")
     func emptyData() {
         var budget = Self.budget()
-        for _ in 0..<100 { #expect(budget.dataReceived(count: 0, endsStream: false) == .goOn) }
-        #expect(budget.dataReceived(count: 1, endsStream: false) == .goOn)
-        for _ in 0..<100 { #expect(budget.dataReceived(count: 0, endsStream: false) == .goOn) }
-        #expect(budget.dataReceived(count: 0, endsStream: true) == .goOn)
-        for _ in 0..<100 { #expect(budget.dataReceived(count: 0, endsStream: false) == .goOn) }
+        for _ in 0..<100 { #expect(budget.dataReceived(count: 0, endsStream: false) == .proceed) }
+        #expect(budget.dataReceived(count: 1, endsStream: false) == .proceed)
+        for _ in 0..<100 { #expect(budget.dataReceived(count: 0, endsStream: false) == .proceed) }
+        #expect(budget.dataReceived(count: 0, endsStream: true) == .proceed)
+        for _ in 0..<100 { #expect(budget.dataReceived(count: 0, endsStream: false) == .proceed) }
         #expect(budget.dataReceived(count: 0, endsStream: false) == .cutOff(.emptyData))
     }
 
     @Test("window updates are limited in proportion to the bytes sent")
     func windowUpdates() {
         var budget = Self.budget()
-        for _ in 0..<100 { #expect(budget.windowUpdateReceived() == .goOn) }
+        for _ in 0..<100 { #expect(budget.windowUpdateReceived() == .proceed) }
         budget.dataSent(bytes: 1024)
-        for _ in 0..<10 { #expect(budget.windowUpdateReceived() == .goOn) }
+        for _ in 0..<10 { #expect(budget.windowUpdateReceived() == .proceed) }
         #expect(budget.windowUpdateReceived() == .cutOff(.windowUpdates))
     }
 
@@ -85,9 +85,9 @@ struct PeerBudgetTests {
         ]
         for use in useful {
             var budget = PeerBudget(limits: limits, now: Self.start)
-            #expect(budget.taken(bytes: 1000, queuedFrames: 0) == .goOn)
+            #expect(budget.taken(bytes: 1000, queuedFrames: 0) == .proceed)
             use(&budget)
-            #expect(budget.taken(bytes: 800, queuedFrames: 0) == .goOn)
+            #expect(budget.taken(bytes: 800, queuedFrames: 0) == .proceed)
             #expect(budget.taken(bytes: 1, queuedFrames: 0) == .cutOff(.overhead))
         }
     }
@@ -97,7 +97,7 @@ struct PeerBudgetTests {
         var limits = Limits()
         limits.queuedFramesMax = 5000
         var budget = PeerBudget(limits: limits, now: Self.start)
-        #expect(budget.taken(bytes: 1, queuedFrames: 5000) == .goOn)
+        #expect(budget.taken(bytes: 1, queuedFrames: 5000) == .proceed)
         #expect(budget.taken(bytes: 1, queuedFrames: 5001) == .cutOff(.unreadAnswers))
     }
 
@@ -113,13 +113,13 @@ struct PeerBudgetTests {
                 switch Int.random(in: 0..<6, using: &random) {
                 case 0:
                     answers += 1
-                    budget.answerCompleted()
+                    budget.responseCompleted()
                 case 1: now = now + .milliseconds(Int64.random(in: 0...20, using: &random))
                 case 2: _ = budget.windowUpdateReceived()
                 default:
                     let allowed =
                         200 + Double(answers) / 2 + 20 * Double((now - Self.start).nanoseconds) / 1_000_000_000
-                    if budget.resetReceived(at: now) == .goOn {
+                    if budget.resetReceived(at: now) == .proceed {
                         resets += 1
                         #expect(Double(resets) <= allowed + 0.001)
                         continue

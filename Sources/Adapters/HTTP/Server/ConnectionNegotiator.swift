@@ -4,7 +4,7 @@ package import NIOCore
 /// replaces itself by the handler for that version.
 ///
 /// It is the last handler of the channel until then. All steps together have the deadline `Timeouts.handshake`.
-package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHandler, ServedConnection {
+package final class ConnectionNegotiator: ChannelInboundHandler, RemovableChannelHandler, ServedConnection {
     package typealias InboundIn = ByteBuffer
     package typealias InboundOut = ByteBuffer
 
@@ -19,7 +19,7 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
     private let requestHandler: any RequestHandler
     private let executor: EventLoopExecutor
     private let load: ServerLoad
-    private let greeted: (any ServedConnection) -> Void
+    private let negotiated: (any ServedConnection) -> Void
     private var phase: Phase
     private var buffered = ByteBuffer()
     private var context: ChannelHandlerContext?
@@ -29,17 +29,17 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
 
     package var eventLoop: any EventLoop { executor.eventLoop }
 
-    /// - Parameter greeted: Called with the handler that takes over the connection.
+    /// - Parameter negotiated: Called with the handler that takes over the connection.
     package init(
         configuration: HTTPServer.Configuration, requestHandler: any RequestHandler, load: ServerLoad,
-        executor: EventLoopExecutor, address: SocketAddress?, greeted: @escaping (any ServedConnection) -> Void
+        executor: EventLoopExecutor, address: SocketAddress?, negotiated: @escaping (any ServedConnection) -> Void
     ) {
         self.configuration = configuration
         self.requestHandler = requestHandler
         self.load = load
         self.executor = executor
         self.address = address
-        self.greeted = greeted
+        self.negotiated = negotiated
         let isProxied = address.map { address in
             configuration.proxyProtocolTrusted.contains { $0.contains(address) }
         }
@@ -54,7 +54,7 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
         self.context = context
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         deadline = eventLoop.scheduleTask(in: configuration.timeouts.handshake) {
-            bound.value.acted(.handshakeTimeout)
+            bound.value.triggered(.handshakeTimeout)
             bound.value.close()
         }
         if phase != .proxyHeader { admit() }
@@ -102,8 +102,8 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
             endHandshake()
             certificateNames = event.certificateNames
             switch event.applicationProtocol {
-            case .http2: hand(to: .http2)
-            case .http1: hand(to: .http1)
+            case .http2: handOver(to: .http2)
+            case .http1: handOver(to: .http1)
             // HTTP/2 over TLS requires ALPN (RFC 9113, 3.2).
             case nil: phase = .firstBytes
             }
@@ -122,7 +122,7 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
             switch ProxyHeader.find(in: buffered.readableBytesView) {
             case .needsMore: break
             case .malformed:
-                acted(.proxyHeader)
+                triggered(.proxyHeader)
                 close()
             case .header(let source, let length):
                 buffered.moveReaderIndex(forwardBy: length)
@@ -146,20 +146,20 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
             case .needsMore: break
             case .neither: refuse()
             case .http2 where configuration.tls != nil: refuse()
-            case .http2: hand(to: .http2)
-            case .http1: hand(to: .http1)
+            case .http2: handOver(to: .http2)
+            case .http1: handOver(to: .http1)
             }
         case .handshake, .over: break
         }
     }
 
-    private func acted(_ defence: Defence) {
-        load.acted(defence, against: address)
+    private func triggered(_ defence: Defence) {
+        load.triggered(defence, against: address)
     }
 
     /// Closes without a response, since the peer does not speak HTTP.
     private func refuse() {
-        acted(.protocolErrors)
+        triggered(.protocolErrors)
         close()
     }
 
@@ -173,7 +173,7 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
         isInHandshake = true
         do {
             let handler = TLSHandler(server: tls.current, overheadBytesMax: configuration.limits.overheadBytesMax) {
-                [load, address] in load.acted(.overhead, against: address)
+                [load, address] in load.triggered(.overhead, against: address)
             }
             try context.channel.pipeline.syncOperations.addHandler(handler, position: .before(self))
             let early = buffered
@@ -184,21 +184,22 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
         }
     }
 
-    private func hand(to applicationProtocol: ApplicationProtocol) {
+    private func handOver(to applicationProtocol: ApplicationProtocol) {
         guard let context, phase != .over else { return }
         phase = .over
         deadline?.cancel()
         let peer = PeerInfo(
             address: address, isEncrypted: configuration.tls != nil, applicationProtocol: applicationProtocol,
             certificateNames: certificateNames)
-        load.connectionSpeaks(applicationProtocol, isEncrypted: peer.isEncrypted, until: context.channel.closeFuture)
+        load.connectionNegotiated(
+            applicationProtocol, isEncrypted: peer.isEncrypted, until: context.channel.closeFuture)
         let limits = configuration.limits
         do {
             let connection: any ServedConnection
             switch applicationProtocol {
             case .http2:
-                let handler = HTTP2Handler(
-                    role: .server(requestHandler, load), limits: limits, timeouts: configuration.timeouts,
+                let handler = HTTP2ServerHandler(
+                    requestHandler: requestHandler, load: load, limits: limits, timeouts: configuration.timeouts,
                     executor: executor, peer: peer)
                 try context.channel.pipeline.syncOperations.addHandler(handler)
                 connection = handler
@@ -207,7 +208,7 @@ package final class ConnectionGreeter: ChannelInboundHandler, RemovableChannelHa
                     requestHandler: requestHandler, load: load, limits: limits, timeouts: configuration.timeouts,
                     executor: executor, peer: peer, to: context.channel)
             }
-            greeted(connection)
+            negotiated(connection)
         } catch {
             close()
             return

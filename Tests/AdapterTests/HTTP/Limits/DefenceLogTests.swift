@@ -13,9 +13,9 @@ struct DefenceLogTests {
             logger: Logger(label: "test") { _ in LineLogHandler { line in lines.withLock { $0.append(line) } } })
         let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
         for address in ["192.0.2.1", "192.0.2.2", "2001:db8::3"] {
-            log.acted(.resets, against: try SocketAddress(ipAddress: address, port: 4711), at: start)
+            log.triggered(.resets, against: try SocketAddress(ipAddress: address, port: 4711), at: start)
         }
-        log.sayRest(at: start + .seconds(1))
+        log.logWithheld(at: start + .seconds(1))
         #expect(
             lines.withLock { $0 } == [
                 "defence triggered count=1 peer=192.0.2.1 reason=resets total=1",
@@ -51,13 +51,13 @@ struct DefenceLogTests {
             logger: Logger(label: "test") { _ in LineLogHandler { line in lines.withLock { $0.append(line) } } })
         let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
         for milliseconds in stride(from: Int64(0), through: 2500, by: 10) {
-            log.acted(.resets, at: start + .milliseconds(milliseconds))
+            log.triggered(.resets, at: start + .milliseconds(milliseconds))
         }
-        log.acted(.overhead, at: start)
-        log.sayRest(at: start + .milliseconds(2900))
+        log.triggered(.overhead, at: start)
+        log.logWithheld(at: start + .milliseconds(2900))
         // The actions in the second that has begun are logged when it ends.
-        log.sayRest(at: start + .seconds(3))
-        log.sayRest(at: start + .seconds(10))
+        log.logWithheld(at: start + .seconds(3))
+        log.logWithheld(at: start + .seconds(10))
         #expect(log.count(of: .resets) == 251 && log.count(of: .overhead) == 1 && log.count(of: .continuations) == 0)
         #expect(
             lines.withLock { $0 } == [

@@ -126,7 +126,7 @@ struct ClientPoolTests {
             _ = try await peer.untilClosed()
         }
         try await PeerServer.with([script]) { port in
-            try await Self.withClient(port: port, { $0.quiet = .nanoseconds(1) }) { client in
+            try await Self.withClient(port: port, { $0.idleProbeAfter = .nanoseconds(1) }) { client in
                 #expect(await Self.text(client) == .success("first"))
                 #expect(await Self.text(client) == .success("second"))
             }
@@ -149,8 +149,8 @@ struct ClientPoolTests {
             try await Self.withClient(
                 port: port,
                 {
-                    $0.quiet = .nanoseconds(1)
-                    $0.quietAnswer = .milliseconds(200)
+                    $0.idleProbeAfter = .nanoseconds(1)
+                    $0.idleProbeTimeout = .milliseconds(200)
                 }
             ) { client in
                 #expect(await Self.text(client) == .success("first"))

@@ -126,9 +126,9 @@ struct ConnectionWatchTests {
         var watch = Self.watch(isHTTP2: false, requestsMax: 2)
         watch.exchangeBegan()
         watch.exchangeEnded(at: Self.after(1))
-        #expect(watch.check(at: Self.after(1)) == .none && !watch.hasCarriedEnough)
+        #expect(watch.check(at: Self.after(1)) == .none && !watch.hasReachedRequestsMax)
         watch.exchangeBegan()
-        #expect(watch.hasCarriedEnough && watch.check(at: Self.after(1)) == .drain(.age))
+        #expect(watch.hasReachedRequestsMax && watch.check(at: Self.after(1)) == .drain(.age))
     }
 
     @Test("checks run every second while a request is open, and at the idle timeout otherwise")
