@@ -70,8 +70,8 @@ struct BackPressureTests {
                 try service.process.resetPeakMemory()
                 let load = await TestProcess.run(
                     "h2load",
-                    ["-n", "1000", "-c", "1000", "-H", service.authorization, service.base + service.accountPath])
-                #expect(load.output.contains("1000 succeeded"), "\(load.output)")
+                    ["-n", "10000", "-c", "1000", "-H", service.authorization, service.base + service.accountPath])
+                #expect(load.output.contains("10000 succeeded"), "\(load.output)")
                 // The peak, because memory may be returned before the client has ended.
                 let peak = try service.process.peakMemory()
                 #expect(peak > before + 16 * 1024)
@@ -97,7 +97,7 @@ struct BackPressureTests {
             // Without requests in flight, the shutdown ends without cutting anything off.
             service.process.signal(SIGTERM)
             let outcome = await service.process.outcome()
-            #expect(outcome.status == 0 && !outcome.errors.contains("cutting off"))
+            #expect(outcome.status == 0 && !outcome.errors.contains("cancelling the requests"))
         }
     }
 }

@@ -10,7 +10,8 @@ func withConnection(
     to port: Int, tls: TLSContext? = nil,
     _ test: (any Channel, PeerServer.Inbound.AsyncIterator, PeerServer.Outbound) async throws -> Void
 ) async throws {
-    let connection = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    // The wrapped channel must be run even if the handshake fails: dropping it unused is a fatal error.
+    let (connection, handshake) = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
         .connect(host: "127.0.0.1", port: port) { channel in
             channel.eventLoop.makeCompletedFuture {
                 let handshake = channel.eventLoop.makePromise(of: Void.self)
@@ -21,10 +22,11 @@ func withConnection(
                     handshake.succeed()
                 }
                 let wrapped = try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-                return handshake.futureResult.map { wrapped }
+                return (wrapped, handshake.futureResult)
             }
-        }.get()
+        }
     try await connection.executeThenClose { inbound, outbound in
+        try await handshake.get()
         try await test(connection.channel, inbound.makeAsyncIterator(), outbound)
     }
 }

@@ -89,7 +89,7 @@ struct TidyTests {
 
     @Test("only the wrappers of C libraries use unsafe pointers")
     func unsafe() throws {
-        let wrappers = ["HTTP", "TLS", "Crypto", "Memory", "Files"]
+        let wrappers = ["HTTP", "TLS", "Crypto", "Process", "Files"]
         let others = try Self.sources(under: "Sources").filter { source in
             source.room.map { !wrappers.contains($0) } ?? true
         }
@@ -158,27 +158,27 @@ struct TidyTests {
     private static let importers: [String: Set<String>] = [
         "Adapters": ["BillingService"],
         "ArgumentParser": ["BillingService"],
-        "CHTTP2": ["Crypto", "Files", "HTTP", "Memory", "TLS"],
+        "CHTTP2": ["Crypto", "Files", "HTTP", "Process", "TLS"],
         "Configuration": ["BillingService"],
-        "CoreMetrics": ["Metrics"],
-        "Domain": ["BillingService", "Clock", "Credentials", "Crypto", "Inbound", "Sandbox", "Tracing", "Zoom"],
+        "CoreMetrics": ["Observability"],
+        "Domain": [
+            "BillingService", "Credentials", "Crypto", "Inbound", "Observability", "Process", "Sandbox", "Zoom",
+        ],
         "Foundation": [],
-        "FoundationEssentials": ["Clock", "Crypto", "HTTP", "Logging", "Metrics", "Sandbox", "Zoom"],
-        "Instrumentation": ["Inbound", "Tracing", "Zoom"],
-        "Metrics": ["BillingService", "Files", "HTTP", "Inbound", "Metrics", "TLS", "Tracing", "Zoom"],
+        "FoundationEssentials": ["Crypto", "HTTP", "Observability", "Process", "Sandbox", "Zoom"],
+        "Instrumentation": ["Inbound", "Observability", "Zoom"],
+        "Metrics": ["BillingService", "Files", "HTTP", "Inbound", "Observability", "TLS", "Zoom"],
         "NIOCore": [
-            "BillingService", "Credentials", "Files", "HTTP", "Inbound", "JSON", "Logging", "Memory", "Metrics",
-            "Sandbox", "Systemd", "TLS", "Tracing", "Zoom",
+            "BillingService", "Credentials", "Files", "HTTP", "Inbound", "JSON", "Observability", "Process", "Sandbox",
+            "TLS", "Zoom",
         ],
         "NIOEmbedded": ["HTTP"],
         "NIOExtras": ["HTTP"],
         "NIOHTTP1": ["HTTP"],
         "NIOHTTPCompression": ["HTTP"],
-        "NIOPosix": ["BillingService", "Files", "HTTP", "Systemd", "Tracing", "Zoom"],
-        "ServiceLifecycle": [
-            "BillingService", "Files", "HTTP", "Inbound", "Memory", "Systemd", "TLS", "Tracing", "Zoom",
-        ],
-        "Tracing": ["Inbound", "Tracing", "Zoom"],
+        "NIOPosix": ["BillingService", "Files", "HTTP", "Observability", "Process", "Zoom"],
+        "ServiceLifecycle": ["BillingService", "Files", "HTTP", "Inbound", "Observability", "Process", "TLS", "Zoom"],
+        "Tracing": ["Inbound", "Observability", "Zoom"],
         "UnixSignals": ["BillingService"],
     ]
 
