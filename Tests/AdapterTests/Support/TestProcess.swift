@@ -81,8 +81,10 @@ final class TestProcess: Sendable {
         // This task ends when the program does; every test waits for that.
         Task {
             do {
+                let standardInput = try Self.descriptor(of: input)
                 let result = try await Subprocess.run(
-                    configuration, input: .string(input), output: .sequence, error: .sequence
+                    configuration, input: .fileDescriptor(standardInput, closeAfterSpawningProcess: true),
+                    output: .sequence, error: .sequence
                 ) { execution in
                     self.started(execution.processIdentifier.value)
                     async let output: Void = self.collect(execution.standardOutput, isOutput: true)
@@ -102,6 +104,27 @@ final class TestProcess: Sendable {
                 }
             }
         }
+    }
+
+    /// A descriptor from which `text` can be read: a pipe, or a file if the text does not fit into a pipe.
+    ///
+    /// The text is written before the program starts. Subprocess would write it afterwards, and traps if the program ends
+    /// before it reads its input (swift-subprocess 1.0.2).
+    private static func descriptor(of text: String) throws -> FileDescriptor {
+        guard text.utf8.count <= 65_536 else {
+            let path = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+            let file = try FileDescriptor.open(
+                FilePath(path.path(percentEncoded: false)), .readWrite,
+                options: [.create, .exclusiveCreate, .closeOnExec], permissions: .ownerReadWrite)
+            try FileManager.default.removeItem(at: path)
+            try file.writeAll(text.utf8)
+            try file.seek(offset: 0, from: .start)
+            return file
+        }
+        // Subprocess closes both ends in the programs that it starts.
+        let (readEnd, writeEnd) = try FileDescriptor.pipe()
+        _ = try writeEnd.closeAfter { try writeEnd.writeAll(text.utf8) }
+        return readEnd
     }
 
     private func started(_ processID: Int32) {
