@@ -55,7 +55,7 @@ def require_tools(*names):
 
 
 def start_service(*flags, tls=None):
-    """The release build with one event loop, on a core of its own."""
+    """The release build with one event loop, pinned to one core."""
     return Service("--http-event-loops", "1", *flags, tls=tls, cores=SERVICE_CORE)
 
 
@@ -71,7 +71,7 @@ def start_nghttpd(folder, port, path, body, tls=None):
 
 
 def load(url, headers, connections, streams, requests, *flags):
-    """Run h2load on a core of its own. Returns requests a second, and the counts of statuses with the cipher."""
+    """Run h2load, pinned to another core. Return the requests a second, the count of each status, and the cipher."""
     output = subprocess.run(
         ["taskset", "-c", LOAD_CORE, "h2load", "-n", str(requests), "-c", str(connections), "-m", str(streams), *flags,
          *headers, url], capture_output=True, text=True, check=True).stdout

@@ -52,7 +52,8 @@ package enum SecretInput {
     ///
     /// - Returns: The signals that are handled. Ignored signals stay ignored.
     private static func restoreOnSignals() -> [CInt] {
-        // The signals that terminate a process (signal(7)), except those that report a fault in it.
+        // The signals that terminate a process by default (signal(7)). Signals for memory and CPU faults, such as SIGSEGV,
+        // are not among them.
         let ending =
             [
                 SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGSTKFLT, SIGXCPU,

@@ -1,6 +1,6 @@
 import Adapters
 
-/// The resource limits of this process's control groups: the smallest of its own group and all parent groups.
+/// The effective resource limits of this process: the smallest limits of its control group and all parent groups.
 package struct ControlGroups: Sendable {
     /// Bytes; nil for no limit.
     package let memoryBytes: Int?

@@ -1,4 +1,4 @@
-/// The settings of the program. Each group is declared in a file of its own.
+/// All settings of the program. Each group is declared in one file.
 enum Settings {
     static let http = HTTP()
     static let timeouts = Timeouts()

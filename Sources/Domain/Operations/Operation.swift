@@ -1,7 +1,7 @@
 /// An operation of Zoom's Billing API that this service performs (Zoom: Billing, Accounts).
 ///
 /// The raw value is Zoom's title of the operation. It is the label of metrics and the name of spans and in the documentation.
-/// Every ring describes an operation in a file of its own and has one exhaustive switch over this type.
+/// Each ring describes an operation in one file, and has one exhaustive switch over this type.
 package enum Operation: String, Sendable, CaseIterable {
     case getBillingInformation = "Get billing information"
     case listSubAccounts = "List sub accounts"

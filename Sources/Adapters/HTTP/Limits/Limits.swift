@@ -84,7 +84,7 @@ package struct Limits: Sendable {
     /// Consecutive empty DATA frames. Some programs end a stream with one; a few flush with one.
     package var emptyDataFramesMax = 100
 
-    /// WINDOW_UPDATE frames allowed beyond those that our DATA frames explain.
+    /// WINDOW_UPDATE frames that a peer may send beyond the number allowed for the data it received.
     package var windowUpdatesSpare = 100
 
     /// Received bytes allowed without payload: more than all PINGs of a connection's lifetime.

@@ -17,7 +17,7 @@ struct RouteTable<Handler: Sendable>: Sendable {
         }
     }
 
-    /// A request's handler, and the values of the braces in the path's template.
+    /// The handler of a request, and the path segments that match the braces of its template.
     struct Match {
         let handler: Handler
         let parameters: PathParameters
@@ -29,7 +29,7 @@ struct RouteTable<Handler: Sendable>: Sendable {
         let methodNotAllowed: ProblemDetails
     }
 
-    /// A segment of all templates that begin alike. It has no references, so reading it costs no reference counting.
+    /// A segment of the prefix tree of all templates. It has no references, so reading it costs no reference counting.
     private struct Node: Sendable {
         /// The edge to the first literal segment below; further ones follow by `Edge.next`.
         var firstEdge: Int?
@@ -81,7 +81,7 @@ struct RouteTable<Handler: Sendable>: Sendable {
                     names: Self.list(of: methods, separator: ", ", last: " and "))))
     }
 
-    /// The node of `segment` below `node`, which is made if there is none.
+    /// The child of `node` for `segment`. Adds it if it is missing.
     private mutating func next(of node: Int, _ segment: String) -> Int {
         let made = nodes.count
         if segment.hasPrefix("{") {
@@ -177,16 +177,13 @@ struct RouteLabel: Sendable {
     static let none = RouteLabel(index: 0, template: "none")
 }
 
-/// The parts of a path that stand for the braces of its template, in the template's order.
+/// The path segments that match the braces of a template, in order. A template has at most two.
 struct PathParameters: Sendable {
-    /// No template has more.
-    private static let countMax = 2
-
     private var ranges: InlineArray<2, Range<Int>> = InlineArray(repeating: 0..<0)
     private var count = 0
 
     fileprivate mutating func append(_ range: Range<Int>) -> Bool {
-        guard count < Self.countMax else { return false }
+        guard count < ranges.count else { return false }
         ranges[count] = range
         count += 1
         return true

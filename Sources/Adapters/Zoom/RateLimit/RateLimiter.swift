@@ -134,7 +134,7 @@ final class RateLimiter: Sendable {
 
     var usage: RateBudget.Usage { state.withLock { $0.budget.usage(at: time.timestamp) } }
 
-    /// Refuses all requests from now on, also those that wait.
+    /// Closes the limiter: refuses queued requests and all later ones.
     func close() {
         let waiters = state.withLock { state in
             state.isClosed = true

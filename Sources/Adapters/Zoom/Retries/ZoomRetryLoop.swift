@@ -5,8 +5,8 @@ import Synchronization
 /// Performs calls to Zoom's API: sends a request, and sends it again as its retry policy allows.
 ///
 /// A request is sent again once at once, on another connection, if its connection was at fault. An interactive request is sent
-/// again with back-off until its deadline, within the retry budget. A job repeats its lookups itself (`BulkRetry`): each
-/// attempt waits for a permit of its own, so they need no retry budget.
+/// again with back-off until its deadline, within the retry budget. A bulk job retries its lookups itself (`BulkRetry`).
+/// Every attempt needs a permit of the rate limiter, so bulk retries need no retry budget.
 final class ZoomRetryLoop: Sendable {
     private let transport: ZoomTransport
     private let configuration: ZoomConfiguration

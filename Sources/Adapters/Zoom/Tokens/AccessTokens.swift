@@ -12,7 +12,7 @@ actor AccessTokens {
     private var schedule = TokenRefresh()
     private var refreshTask: Task<Result<AccessToken, ZoomFailure>, Never>?
 
-    /// Sleeps until the token is to be refreshed.
+    /// Waits for the token's refresh time, then refreshes it.
     private var refreshTimer: Task<Void, Never>?
 
     /// Whether a call has used the current token. An unused token is not refreshed and expires.

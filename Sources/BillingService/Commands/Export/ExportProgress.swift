@@ -45,7 +45,7 @@ struct ExportProgress {
     static func line(_ parts: [String], share: Double, width: Int) -> String {
         let filled = max(0, min(20, Int(share * 20)))
         let bar = "[" + String(repeating: "#", count: filled) + String(repeating: "-", count: 20 - filled) + "] "
-        // The last column stays empty, since some terminals wrap as soon as it is written.
+        // Leave the last column empty: some terminals wrap after a character in it.
         let columns = max(0, width - 1)
         var text = ""
         for part in parts {
