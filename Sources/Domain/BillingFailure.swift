@@ -5,6 +5,10 @@ package enum BillingFailure: Error, Sendable, Equatable {
     /// The sub account pays for itself, so the master account cannot see its billing.
     case selfPay
     case accountNotFound(AccountID)
+    /// The account has no paid plan, so it has no such billing data.
+    case accountIsFree
+    /// There is no such invoice of the account.
+    case invoiceNotFound(InvoiceID)
     /// The caller does not have this scope.
     case scopeMissing(Caller.Scope)
     /// The request would wait for the source's rate limit longer than the caller allows.
@@ -19,6 +23,8 @@ package enum BillingFailure: Error, Sendable, Equatable {
     case sourceFailed
     /// The source answered with an error that a retry would meet again.
     case sourceRejected
+    /// The source's answer is larger than the limit of the operation, in bytes.
+    case answerTooLarge(limit: Int)
     /// The circuit breaker is open: the source failed repeatedly, and no request is sent for a while.
     case sourceUnavailable(retryAfter: Duration)
     /// The source did not answer in time.
@@ -71,7 +77,7 @@ extension BillingFailure {
     package struct Traits: Sendable, Equatable {
         package let reach: Reach
 
-        /// The failure is an answer about the account and may be cached (self pay, no such account).
+        /// The failure is an answer about the account and may be cached (self pay, no such account or invoice).
         package var isCacheable = false
 
         /// A stale cached answer may be served instead (RFC 5861, `stale-if-error`).
@@ -81,9 +87,10 @@ extension BillingFailure {
     /// The only place that states these; everything else derives from it.
     package var traits: Traits {
         switch self {
-        case .selfPay, .accountNotFound: Traits(reach: .account, isCacheable: true)
+        case .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound:
+            Traits(reach: .account, isCacheable: true)
         case .invalid, .notCached: Traits(reach: .account)
-        case .sourceRejected: Traits(reach: .account, allowsStaleAnswer: true)
+        case .sourceRejected, .answerTooLarge: Traits(reach: .account, allowsStaleAnswer: true)
         case .rateLimited, .sourceFailed, .sourceUnavailable, .timedOut:
             Traits(reach: .moment, allowsStaleAnswer: true)
         case .dailyQuotaSpent: Traits(reach: .everything, allowsStaleAnswer: true)

@@ -12,22 +12,22 @@ import Synchronization
 @main
 enum CacheLoad {
     /// A source of typical contacts of about 230 bytes of JSON.
-    private struct Source: ContactSource {
-        func hasQueuedRequests(under master: Name?) -> Bool { false }
+    private struct Source: BillingSource {
+        func hasQueuedRequests(for operation: Domain.Operation, under master: Name?) -> Bool { false }
 
-        func billing(
-            of account: AccountID, under master: Name?, for purpose: Purpose
-        ) async throws(BillingFailure) -> AccountBilling {
-            .masterPays(
+        func answer(
+            to read: AccountRead, under master: Name?, for purpose: Purpose
+        ) async throws(BillingFailure) -> SourceAnswer {
+            .contact(
                 BillingContact(reading: { field in
                     switch field {
                     case .address: "12 Example Street"
                     case .apartment: "4b"
                     case .city: "Oakland"
                     case .country: "US"
-                    case .email: "billing-\(account.rawValue.suffix(7))@example.com"
+                    case .email: "billing-\(read.account.rawValue.suffix(7))@example.com"
                     case .firstName: "Billing"
-                    case .lastName: "Contact \(account.rawValue.suffix(7))"
+                    case .lastName: "Contact \(read.account.rawValue.suffix(7))"
                     case .phoneNumber: "+1 555 0100 200"
                     case .state: "CA"
                     case .zip: "94607"
@@ -68,7 +68,8 @@ enum CacheLoad {
     }
 
     private static func look(_ cache: BillingCache, _ number: Int) async throws(BillingFailure) {
-        _ = try await cache.entry(of: account(number), under: nil, for: .bulk, directives: .none)
+        _ = try await cache.entry(
+            for: .billingInformation(of: account(number)), under: nil, for: .bulk, directives: .none)
     }
 
     private static func entryBytes(_ rules: CacheRules) async throws -> Int {
@@ -99,7 +100,7 @@ enum CacheLoad {
         while !isOver.isRaised {
             let start = time.now
             // Reads from every part of the cache in turn.
-            _ = cache.cached(account(reads & 1023), under: nil, directives: .none, at: start)
+            _ = cache.cached(.billingInformation(of: account(reads & 1023)), under: nil, directives: .none, at: start)
             longest = max(longest, time.now - start)
             reads += 1
         }

@@ -90,7 +90,7 @@ enum FuzzTarget: String, CaseIterable {
         let source = FakeSource()
         let cache = BillingCache(source: source, time: TestClock(), rules: CacheRules(), parts: 1) { BillingAnswer($0) }
         return Router(
-            lookUpContact: LookUpContact(cache: cache),
+            readAccount: ReadAccount(cache: cache),
             exportContacts: ExportContacts(
                 lists: AccountListCache(directory: source, time: TestClock()), cache: cache, source: source,
                 time: TestClock()),

@@ -41,7 +41,7 @@ enum RequestCost {
         let metrics = MetricsRegistry()
         let logger = Logger(label: "cost") { _ in SwiftLogNoOpLogHandler() }
         let router = Router(
-            lookUpContact: LookUpContact(cache: cache),
+            readAccount: ReadAccount(cache: cache),
             exportContacts: ExportContacts(
                 lists: AccountListCache(directory: source, time: clock), cache: cache, source: source, time: clock),
             callers: Callers(registry: [SHA256Digest(of: token): .everything]), audit: AuditLog(logger: logger),
@@ -100,7 +100,8 @@ enum RequestCost {
     private static func fill(_ cache: BillingCache) {
         let filled = DispatchSemaphore(value: 0)
         Task {
-            _ = try? await cache.entry(of: account, under: nil, for: .interactive, directives: .none)
+            _ = try? await cache.entry(
+                for: .billingInformation(of: account), under: nil, for: .interactive, directives: .none)
             filled.signal()
         }
         filled.wait()

@@ -71,9 +71,9 @@ package final class ZoomClient: Sendable {
         limiters.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key, $0.value.usage) }
     }
 
-    /// Whether requests for accounts wait for a permit of the rate limiter now.
-    package var hasQueuedRequests: Bool {
-        limiters[ZoomEndpoint.getBillingInformation.rateLabel]?.hasQueuedRequests ?? false
+    /// Whether requests for an operation wait for a permit of the rate limiter now.
+    func hasQueuedRequests(for operation: Operation) -> Bool {
+        limiters[operation.endpoint.rateLabel]?.hasQueuedRequests ?? false
     }
 
     package var isCircuitOpen: Bool { transport.isCircuitOpen }
@@ -110,8 +110,11 @@ package final class ZoomClient: Sendable {
             record(.healthy)
             return try call.read(answer, logger)
         } catch {
-            if let answer = try call.interpret(error) { return answer }
-            throw translate(error, account: call.request.account)
+            if let failure = call.interpret(error) {
+                record(.healthy)
+                throw failure
+            }
+            throw translate(error, call.request)
         }
     }
 
@@ -120,8 +123,8 @@ package final class ZoomClient: Sendable {
     }
 
     /// Translates a failure for the domain, and records it for operators: in the health, and in the log.
-    private func translate(_ failure: ZoomFailure, account: AccountID?) -> BillingFailure {
-        let translated = failure.billingFailure(account: account)
+    private func translate(_ failure: ZoomFailure, _ request: ZoomRequest) -> BillingFailure {
+        let translated = failure.billingFailure(to: request)
         if translated.concernsOperators(failure), let problem = ZoomProblem(failure, configuration) {
             problemLog.report(problem)
             if failure.isAnswerByZoom { record(.healthy) } else { record(.failing(problem)) }
@@ -132,8 +135,13 @@ package final class ZoomClient: Sendable {
             logger.warning("Zoom refused our credentials", metadata: ["reason": "\(failure.reason)"])
         case .sourceFailed, .sourceRejected, .timedOut:
             logger.debug("a call to Zoom failed", metadata: ["reason": "\(failure.reason)"])
-        case .selfPay, .accountNotFound:
+        case .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound:
             record(.healthy)
+        case .answerTooLarge(let limit):
+            record(.healthy)
+            logger.warning(
+                "an answer of Zoom is too large",
+                metadata: ["operation": "\(request.endpoint.operation.title)", "limit": "\(limit)"])
         case .permissionMissing:
             record(.healthy)
             logger.debug("a call needs a scope that Zoom's app lacks", metadata: ["reason": "\(failure.reason)"])
@@ -152,8 +160,8 @@ extension BillingFailure {
         case .sourceFailed, .sourceRejected, .sourceUnavailable, .timedOut, .accountListUnusable: true
         // The API's own rate limit is met in ordinary use; that of the token endpoint is not.
         case .rateLimited: if case .token = failure { true } else { false }
-        case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dailyQuotaSpent, .credentialsRefused,
-            .permissionMissing, .notCached, .cancelled:
+        case .invalid, .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound, .answerTooLarge, .scopeMissing,
+            .dailyQuotaSpent, .credentialsRefused, .permissionMissing, .notCached, .cancelled:
             false
         }
     }

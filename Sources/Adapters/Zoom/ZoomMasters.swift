@@ -7,7 +7,7 @@ import Synchronization
 
 /// Implements the domain's ports with Zoom: one client for each master account. Master accounts are added, removed and
 /// changed while the service runs.
-package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
+package final class ZoomMasters: BillingSource, SubAccountDirectory, Service {
     /// A master account, with the addresses and rate limits of its calls.
     package struct Master: Sendable, Equatable {
         package let name: Name
@@ -156,8 +156,14 @@ package final class ZoomMasters: ContactSource, SubAccountDirectory, Service {
         return try await lease.client.perform(call, for: purpose)
     }
 
-    package func hasQueuedRequests(under master: Name?) -> Bool {
-        (try? lease(of: master))?.client.hasQueuedRequests ?? false
+    package func answer(
+        to read: AccountRead, under master: Name?, for purpose: Purpose
+    ) async throws(BillingFailure) -> SourceAnswer {
+        try await perform(ZoomCall(read), under: master, for: purpose)
+    }
+
+    package func hasQueuedRequests(for operation: Operation, under master: Name?) -> Bool {
+        (try? lease(of: master))?.client.hasQueuedRequests(for: operation) ?? false
     }
 
     private func lease(of master: Name?) throws(BillingFailure) -> Lease {

@@ -40,7 +40,7 @@ struct ZoomMetrics: Sendable {
 
     /// Creates all counters with the value 0, so that the first event shows as an increase.
     private func createCounters() {
-        let operations = Operation.allCases.map(\.rawValue) + [Self.tokenOperation]
+        let operations = Operation.allCases.map(\.title) + [Self.tokenOperation]
         for operation in operations {
             for outcome in Outcome.allCases { _ = calls(operation, outcome) }
         }

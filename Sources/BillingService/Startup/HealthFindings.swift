@@ -27,7 +27,7 @@ extension ZoomMasters {
         }
         let missing = reports.flatMap { report in
             report.missing.map { operation in
-                "\(report.master): \(operation.rawValue) needs one of \(operation.endpoint.scopes.joined(separator: ", "))"
+                "\(report.master): \(operation.title) needs one of \(operation.endpoint.scopes.joined(separator: ", "))"
             }
         }
         if !missing.isEmpty {

@@ -1,15 +1,12 @@
 /// The identifier of an account, issued by Zoom: opaque, and valid in a path segment without escaping.
 package struct AccountID: Sendable, Hashable, Comparable, CustomStringConvertible {
-    /// Zoom's ids have about 22 characters, and no longer ones are known. The limit keeps every id in our output short.
-    package static let lengthMax = 64
+    package static let lengthMax = OpaqueID.lengthMax
 
     package let rawValue: String
 
-    /// `nil` unless the text has 1 to `lengthMax` characters, each an ASCII letter or digit or one of `- _ . = +`. Dots
-    /// alone are refused, since they would change the meaning of a path.
+    /// `nil` unless the text has the form of `OpaqueID`: 1 to `lengthMax` ASCII letters, digits and `- _ . = +`.
     package init?(_ text: ArraySlice<UInt8>) {
-        guard (1...Self.lengthMax).contains(text.count), text.allSatisfy(Self.isAllowed) else { return nil }
-        guard !text.allSatisfy({ $0 == UInt8(ascii: ".") }) else { return nil }
+        guard OpaqueID.isValid(text) else { return nil }
         rawValue = String(decoding: text, as: UTF8.self)
     }
 
@@ -21,16 +18,6 @@ package struct AccountID: Sendable, Hashable, Comparable, CustomStringConvertibl
     /// As `init(_:)` for bytes.
     package init?(_ text: String) {
         self.init(Array(text.utf8)[...])
-    }
-
-    private static func isAllowed(_ byte: UInt8) -> Bool {
-        if byte.isASCIILetterOrDigit { return true }
-        return switch byte {
-        case UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "="), UInt8(ascii: "+"):
-            true
-        default:
-            false
-        }
     }
 
     /// Whether this is Zoom's alias for the master account of an access token, which is no sub account.

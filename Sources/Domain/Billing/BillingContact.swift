@@ -17,23 +17,12 @@ package struct BillingContact: Sendable, Equatable {
         package var isRequired: Bool { self != .apartment }
     }
 
-    /// A member beside the ten fields, which is passed on unchanged and not interpreted. Zoom has begun to add some.
-    package struct UnreadMember: Sendable, Equatable {
-        package let name: String
-        /// The value in the notation of its source.
-        package let value: [UInt8]
-
-        package init(name: String, value: [UInt8]) {
-            self.name = name
-            self.value = value
-        }
-    }
-
     private let values: [String?]
 
     /// Required fields for which the source has no value. Each reads as an empty string.
     package let missing: Set<Field>
 
+    /// The members beside the ten fields.
     package let unread: [UnreadMember]
 
     /// Reads a contact of the source. Lenient: no value is refused or lost.

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Caches the source's answers for each account, and coalesces concurrent requests for one account.
+/// Caches the source's answers to reads of accounts, and coalesces concurrent requests for one of them.
 ///
 /// `Freshness` decides how an answer is used, and `EvictionOrder` which one is evicted. The cache has several parts,
 /// each with a lock that is held for one dictionary lookup. So event loops rarely wait for one another.
@@ -8,18 +8,18 @@ package final class BillingCache: Sendable {
     package typealias Entry = CacheEntry
 
     /// Makes the cached response from an answer of the source.
-    package typealias MakeResponse = @Sendable (SourceAnswer) -> any CachedResponse
+    package typealias MakeResponse = @Sendable (ReceivedAnswer) -> any CachedResponse
 
     struct Key: Hashable, Sendable {
-        let account: AccountID
+        let read: AccountRead
         let master: Name?
         let hash: Int
 
-        init(_ account: AccountID, _ master: Name?) {
-            self.account = account
+        init(_ read: AccountRead, _ master: Name?) {
+            self.read = read
             self.master = master
             var hasher = Hasher()
-            hasher.combine(account)
+            hasher.combine(read)
             hasher.combine(master)
             hash = hasher.finalize()
         }
@@ -27,7 +27,7 @@ package final class BillingCache: Sendable {
         func hash(into hasher: inout Hasher) { hasher.combine(hash) }
     }
 
-    /// The place of an account in the cache. Guarded by the lock of its part.
+    /// The place of an answer in the cache. Guarded by the lock of its part.
     private final class Slot: EvictionMember {
         let key: Key
         var entry: Entry
@@ -42,7 +42,7 @@ package final class BillingCache: Sendable {
         }
 
         var identity: Int { key.hash }
-        var bytes: Int { Self.overhead + entry.response.bytes + key.account.rawValue.utf8.count }
+        var bytes: Int { Self.overhead + entry.response.bytes + key.read.account.rawValue.utf8.count }
 
         /// The memory of a slot, its entry, and its places in the dictionary and a queue, measured with a million of
         /// them.
@@ -58,7 +58,7 @@ package final class BillingCache: Sendable {
     }
 
     /// The right to revalidate one cached answer in the background. It ends when the last reference is released: the
-    /// account can be revalidated again, and another answer as well.
+    /// answer can be revalidated again, and another answer as well.
     private final class Revalidation: Sendable {
         let number: Int
         private let key: Key
@@ -112,7 +112,7 @@ package final class BillingCache: Sendable {
         package var staleIfError = 0
     }
 
-    private let source: any ContactSource
+    private let source: any BillingSource
     private let time: any TimeSource
     private let rules: CacheRules
     private let makeResponse: MakeResponse
@@ -129,7 +129,7 @@ package final class BillingCache: Sendable {
     /// - Parameter parts: The number of parts, a power of two. Each has an equal share of the bytes, so a small cache
     ///   needs few.
     package init(
-        source: any ContactSource, time: any TimeSource, rules: CacheRules, parts: Int = 64,
+        source: any BillingSource, time: any TimeSource, rules: CacheRules, parts: Int = 64,
         makeResponse: @escaping MakeResponse
     ) {
         precondition(parts > 0 && parts & (parts - 1) == 0, "the number of parts must be a power of two")
@@ -147,10 +147,10 @@ package final class BillingCache: Sendable {
     // MARK: Lookups
 
     /// The cached answer, if the directives permit it. Does not wait.
-    package func cached(_ account: AccountID, under master: Name?, directives: CacheDirectives, at now: Moment)
+    package func cached(_ read: AccountRead, under master: Name?, directives: CacheDirectives, at now: Moment)
         -> Entry?
     {
-        let key = Key(account, master)
+        let key = Key(read, master)
         let (found, revalidation) = lookUp(key, directives, now)
         if let revalidation { start(revalidation, key) }
         guard case .cached(let entry) = found else { return nil }
@@ -159,11 +159,11 @@ package final class BillingCache: Sendable {
 
     /// The cached answer, or the source's.
     ///
-    /// - Throws: The errors of `ContactSource`, except the failures that are cached; `notCached`.
+    /// - Throws: The errors of `BillingSource`, except the failures that are cached; `notCached`.
     package func entry(
-        of account: AccountID, under master: Name?, for purpose: Purpose, directives: CacheDirectives
+        for read: AccountRead, under master: Name?, for purpose: Purpose, directives: CacheDirectives
     ) async throws(BillingFailure) -> Entry {
-        let key = Key(account, master)
+        let key = Key(read, master)
         let (found, revalidation) = lookUp(key, directives, time.now)
         if let revalidation { start(revalidation, key) }
         let staleEntry: Entry?
@@ -222,6 +222,8 @@ package final class BillingCache: Sendable {
             case .refreshAhead:
                 part.counts.fresh += 1
                 return (.cached(entry), wasInDemand && !isRepeated ? revalidation(of: slot, now) : nil)
+            case .stale where directives.maxStale == nil && !Self.canRevalidate(key.read):
+                return (.absent(entry), nil)
             case .stale:
                 part.counts.stale += 1
                 return (.cached(entry), isRepeated ? nil : revalidation(of: slot, now))
@@ -233,8 +235,12 @@ package final class BillingCache: Sendable {
         }
     }
 
+    /// The source permits few requests for an operation with a quota. None of them is made unless a caller waits for it.
+    private static func canRevalidate(_ read: AccountRead) -> Bool { read.operation.rules.quota == nil }
+
     /// Nil while a revalidation is in flight, after a failed one, and at the maximum number of them.
     private func revalidation(of slot: Slot, _ now: Moment) -> Revalidation? {
+        guard Self.canRevalidate(slot.key.read) else { return nil }
         switch slot.revalidation {
         case .none: break
         case .running: return nil
@@ -267,10 +273,9 @@ package final class BillingCache: Sendable {
         _ key: Key, for purpose: Purpose, stores: Bool = true
     ) async -> Result<Entry, BillingFailure> {
         let generation = generation.load(ordering: .acquiring)
-        let outcome: Result<BillingContact, BillingFailure>
+        let outcome: Result<SourceAnswer, BillingFailure>
         do throws(BillingFailure) {
-            let billing = try await source.billing(of: key.account, under: key.master, for: purpose)
-            outcome = .success(try billing.visibleContact())
+            outcome = .success(try await source.answer(to: key.read, under: key.master, for: purpose))
         } catch {
             guard error.traits.isCacheable else { return .failure(error) }
             outcome = .failure(error)
@@ -281,13 +286,14 @@ package final class BillingCache: Sendable {
     // MARK: Storing
 
     private func store(
-        _ outcome: Result<BillingContact, BillingFailure>, _ key: Key, _ generation: Int, stores: Bool
+        _ outcome: Result<SourceAnswer, BillingFailure>, _ key: Key, _ generation: Int, stores: Bool
     ) -> Entry {
         var isFailure = false
         if case .failure = outcome { isFailure = true }
-        let lifetime = rules.lifetime(ofFailure: isFailure, chance: .random(in: 0...1))
+        let lifetime = rules.lifetime(
+            ofFailure: isFailure, quota: key.read.operation.rules.quota, chance: .random(in: 0...1))
         let previous = part(of: key).part.withLock { $0.slots[key]?.entry.response }
-        let answer = SourceAnswer(outcome: outcome, asOf: time.timestamp, lifetime: lifetime, previous: previous)
+        let answer = ReceivedAnswer(outcome: outcome, asOf: time.timestamp, lifetime: lifetime, previous: previous)
         let entry = Entry(makeResponse(answer), answer, receivedAt: time.now)
         guard stores, lifetime > .zero else { return entry }
         let released = part(of: key).part.withLock { part -> [Entry] in

@@ -35,8 +35,12 @@ package struct CacheRules: Sendable, Equatable {
 
     /// How long an answer is fresh, with jitter.
     ///
-    /// - Parameter chance: A random number from 0 to 1.
-    func lifetime(ofFailure isFailure: Bool, chance: Double) -> Duration {
-        (isFailure ? min(failureTTL, ttl) : ttl) * (1 - jitter * chance)
+    /// - Parameters:
+    ///   - quota: The limit of the operation, if it has one. The answer is then fresh for so long that the
+    ///     requests of a whole day stay within the limit.
+    ///   - chance: A random number from 0 to 1.
+    func lifetime(ofFailure isFailure: Bool, quota: AccountQuota?, chance: Double) -> Duration {
+        if let quota, ttl > .zero { return max(quota.evenInterval, isFailure ? .zero : ttl) }
+        return (isFailure ? min(failureTTL, ttl) : ttl) * (1 - jitter * chance)
     }
 }

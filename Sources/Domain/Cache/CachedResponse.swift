@@ -4,10 +4,10 @@ package protocol CachedResponse: AnyObject, Sendable {
     var bytes: Int { get }
 }
 
-/// An answer of the source, from which an adapter makes a cached response.
-package struct SourceAnswer: Sendable {
-    /// The contact, or the failure to be cached.
-    package let outcome: Result<BillingContact, BillingFailure>
+/// An answer as it was received from the source. An adapter makes a cached response from it.
+package struct ReceivedAnswer: Sendable {
+    /// The answer, or the failure to be cached.
+    package let outcome: Result<SourceAnswer, BillingFailure>
 
     /// When the source gave the answer.
     package let asOf: Timestamp
@@ -15,7 +15,7 @@ package struct SourceAnswer: Sendable {
     /// How long the answer is fresh.
     package let lifetime: Duration
 
-    /// The cached response of the same account that this one replaces.
+    /// The cached response to the same read that this one replaces.
     package let previous: (any CachedResponse)?
 }
 
@@ -27,13 +27,13 @@ package final class CacheEntry: Sendable {
     package let response: any CachedResponse
     package let asOf: Timestamp
 
-    /// The cached failure (self pay or not found); `nil` for a contact.
+    /// The cached failure, such as self pay or not found; `nil` for any other answer.
     package let failure: BillingFailure?
 
     let receivedAt: Moment
     let lifetime: Duration
 
-    init(_ response: any CachedResponse, _ answer: SourceAnswer, receivedAt: Moment) {
+    init(_ response: any CachedResponse, _ answer: ReceivedAnswer, receivedAt: Moment) {
         self.response = response
         asOf = answer.asOf
         lifetime = answer.lifetime

@@ -1,4 +1,11 @@
 extension OperationRules {
     /// The billing contact of one account (Zoom: Get billing information).
-    static let getBillingInformation = OperationRules(callerScope: .billingRead, effect: .read)
+    static let getBillingInformation = OperationRules(
+        "Get billing information", callerScope: .billingRead, effect: .read)
+}
+
+extension AccountRead {
+    package static func billingInformation(of account: AccountID) -> AccountRead {
+        AccountRead(.getBillingInformation, account)
+    }
 }

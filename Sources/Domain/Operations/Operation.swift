@@ -1,17 +1,31 @@
 /// An operation of Zoom's Billing API that this service performs (Zoom: Billing, Accounts).
 ///
-/// The raw value is Zoom's title of the operation. It is the label of metrics and the name of spans and in the documentation.
 /// Each ring describes an operation in one file, and has one exhaustive switch over this type.
-package enum Operation: String, Sendable, CaseIterable {
-    case getBillingInformation = "Get billing information"
-    case listSubAccounts = "List sub accounts"
+package enum Operation: Sendable, CaseIterable {
+    case getBillingInformation
+    case listBillingInvoices
+    case getInvoiceDetails
+    case downloadInvoiceFile
+    case getPlanInformation
+    case getPlanUsage
+    case listSubAccounts
+    case getSubAccountDetails
 
     package var rules: OperationRules {
         switch self {
         case .getBillingInformation: .getBillingInformation
+        case .listBillingInvoices: .listBillingInvoices
+        case .getInvoiceDetails: .getInvoiceDetails
+        case .downloadInvoiceFile: .downloadInvoiceFile
+        case .getPlanInformation: .getPlanInformation
+        case .getPlanUsage: .getPlanUsage
         case .listSubAccounts: .listSubAccounts
+        case .getSubAccountDetails: .getSubAccountDetails
         }
     }
+
+    /// Zoom's title of the operation: the label of metrics, and the name of spans and in the documentation.
+    package var title: String { rules.title }
 }
 
 /// What the domain requires for an operation, whatever the account.
@@ -23,8 +37,20 @@ package struct OperationRules: Sendable, Equatable {
         case write(invalidates: [Operation])
     }
 
+    package let title: String
+
     /// What a caller needs to request the operation for one account.
     package let callerScope: Caller.Scope
 
     package let effect: Effect
+
+    /// The source's limit for one account, besides the rate of all its requests; `nil` if there is none.
+    package let quota: AccountQuota?
+
+    init(_ title: String, callerScope: Caller.Scope, effect: Effect, quota: AccountQuota? = nil) {
+        self.title = title
+        self.callerScope = callerScope
+        self.effect = effect
+        self.quota = quota
+    }
 }

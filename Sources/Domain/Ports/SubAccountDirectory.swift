@@ -3,9 +3,9 @@ package protocol SubAccountDirectory: Sendable {
     /// A page of the list. Its accounts are in no order, and may be on another page as well.
     ///
     /// - Parameters:
-    ///   - master: As for `ContactSource`.
+    ///   - master: As for `BillingSource`.
     ///   - token: The token of the page, from the previous page; `nil` for the first page.
-    /// - Throws: As `ContactSource`; `invalid` for an expired page token.
+    /// - Throws: As `BillingSource`; `invalid` for an expired page token.
     func page(
         of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose
     ) async throws(BillingFailure) -> SubAccountPage

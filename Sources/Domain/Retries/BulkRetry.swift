@@ -64,8 +64,9 @@ package struct BulkRetry: Sendable, Equatable {
             // The source may recover earlier than it said, so there is one more attempt at the deadline.
             guard now < deadline else { return .giveUp }
             return .pause(until: min(now + max(nextPause(), retryAfter), deadline))
-        case .invalid, .selfPay, .accountNotFound, .scopeMissing, .dailyQuotaSpent, .credentialsRefused,
-            .permissionMissing, .sourceRejected, .notCached, .accountListUnusable, .cancelled:
+        case .invalid, .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound, .answerTooLarge, .scopeMissing,
+            .dailyQuotaSpent, .credentialsRefused, .permissionMissing, .sourceRejected, .notCached,
+            .accountListUnusable, .cancelled:
             return .giveUp
         }
     }

@@ -103,13 +103,13 @@ package struct ExportContacts: Sendable {
 
     private let lists: AccountListCache
     private let cache: BillingCache
-    private let source: any ContactSource
+    private let source: any BillingSource
     private let time: any TimeSource
     private let rules: Rules
 
     /// - Parameter source: The source behind the cache.
     package init(
-        lists: AccountListCache, cache: BillingCache, source: any ContactSource, time: any TimeSource,
+        lists: AccountListCache, cache: BillingCache, source: any BillingSource, time: any TimeSource,
         rules: Rules = Rules()
     ) {
         self.lists = lists
@@ -256,7 +256,8 @@ package struct ExportContacts: Sendable {
             guard feed != nil else { return .accountList }
             if window.isEmpty { return .input }
             let isRateLimited =
-                window.waitingForPermit > 0 || contacts.source.hasQueuedRequests(under: export.caller.master)
+                window.waitingForPermit > 0
+                || contacts.source.hasQueuedRequests(for: .getBillingInformation, under: export.caller.master)
             return isRateLimited ? .rateLimit : .lookup
         }
 
@@ -358,7 +359,9 @@ package struct ExportContacts: Sendable {
         } catch {
             return .failure(error)
         }
-        return cache.cached(account, under: export.caller.master, directives: directives(of: export), at: now).map {
+        return cache.cached(
+            .billingInformation(of: account), under: export.caller.master, directives: directives(of: export), at: now
+        ).map {
             .success($0)
         }
     }
@@ -367,7 +370,8 @@ package struct ExportContacts: Sendable {
         do throws(BillingFailure) {
             return .success(
                 try await cache.entry(
-                    of: attempt.account, under: export.caller.master, for: .bulk(isRetry: attempt.isRetry),
+                    for: .billingInformation(of: attempt.account), under: export.caller.master,
+                    for: .bulk(isRetry: attempt.isRetry),
                     directives: directives(of: export)))
         } catch {
             return .failure(error)

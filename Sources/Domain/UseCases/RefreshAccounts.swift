@@ -29,7 +29,7 @@ package final class RefreshAccounts: Sendable {
 
     private let lists: AccountListCache
     private let cache: BillingCache
-    private let source: any ContactSource
+    private let source: any BillingSource
     private let time: any TimeSource
     private let interval: Duration
     private let state = Mutex(Progress())
@@ -37,7 +37,7 @@ package final class RefreshAccounts: Sendable {
     /// - Parameter interval: From the start of one round to the start of the next. Answers older than half of it are
     ///   refreshed.
     package init(
-        lists: AccountListCache, cache: BillingCache, source: any ContactSource, time: any TimeSource,
+        lists: AccountListCache, cache: BillingCache, source: any BillingSource, time: any TimeSource,
         interval: Duration
     ) {
         self.lists = lists
@@ -87,7 +87,8 @@ package final class RefreshAccounts: Sendable {
             }
             while index < list.count, retries.count < Self.retriesMax, batch.count < Self.batchSize, fresh < 1000 {
                 let account = list[index]
-                if cache.cached(account, under: master, directives: directives, at: now) == nil {
+                if cache.cached(.billingInformation(of: account), under: master, directives: directives, at: now) == nil
+                {
                     batch.append(Lookup(account: account, started: now, deadline: Self.accountDeadline))
                 } else {
                     fresh += 1
@@ -100,7 +101,7 @@ package final class RefreshAccounts: Sendable {
                 try? await time.sleep(until: next)
                 continue
             }
-            while source.hasQueuedRequests(under: master), !Task.isCancelled {
+            while source.hasQueuedRequests(for: .getBillingInformation, under: master), !Task.isCancelled {
                 try? await time.sleep(until: time.now + Self.pollInterval)
             }
             var random = SystemRandomNumberGenerator()
@@ -151,7 +152,8 @@ package final class RefreshAccounts: Sendable {
                     let purpose = Purpose.bulk(isRetry: lookup.retry.failures > 0)
                     do throws(BillingFailure) {
                         _ = try await cache.entry(
-                            of: lookup.account, under: master, for: purpose, directives: directives)
+                            for: .billingInformation(of: lookup.account), under: master, for: purpose,
+                            directives: directives)
                         return (lookup, nil)
                     } catch {
                         return (lookup, error)

@@ -340,8 +340,15 @@ struct CredentialsCommandTests {
                         main: Zoom issued a token, valid for 3600 s
                           scopes: billing:master user:read
                           Get billing information: permitted by billing:master
+                          List billing invoices: permitted by billing:master
+                          Get invoice details: permitted by billing:master
+                          Download an invoice file: permitted by billing:master
+                          Get plan information: permitted by billing:master
+                          Get plan usage: permitted by billing:master
                           List sub accounts: NOT PERMITTED, requires one of account:master, account:read:admin, \
                         account:read:list_sub_accounts:master
+                          Get sub account details: NOT PERMITTED, requires one of account:master, account:write:admin, \
+                        account:read:sub_account:master, account:read:sub_account:admin
                           add the missing scopes to the app in the Zoom App Marketplace and activate it again; Zoom may take \
                         until the next day
                           Zoom's API responds at http://127.0.0.1:\(server.port)/v2

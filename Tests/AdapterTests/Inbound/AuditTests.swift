@@ -36,8 +36,8 @@ struct AuditTests {
     @Test("a complete export has a line with counts and no personal data")
     func complete() async throws {
         let source = FakeSource(listed: Self.accounts) { account, _ async throws(BillingFailure) in
-            if account.rawValue == "b" { return .selfPay }
-            return .masterPays(.sample(account))
+            if account.rawValue == "b" { throw .selfPay }
+            return .contact(.sample(account))
         }
         try await Self.with(source) { service, lines in
             _ = try await service.send("/v2/billing/stream", Self.fields)
@@ -69,7 +69,7 @@ struct AuditTests {
     func failed() async throws {
         let source = FakeSource(listed: Self.accounts) { account, _ async throws(BillingFailure) in
             if account.rawValue == "b" { throw .credentialsRefused }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         try await Self.with(source) { service, lines in
             _ = try? await service.send("/v2/billing/stream", Self.fields)
@@ -108,7 +108,7 @@ struct AuditTests {
             started.fire()
             for await _ in releases { break }
             if Task.isCancelled { throw .cancelled }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         try await Self.with(source, callers: callers) { service, lines in
             let streams = [first, second].map { token in

@@ -83,7 +83,7 @@ struct CachedBillingTests {
     @Test("ETag and Last-Modified change only when the billing information changes")
     func changed() async throws {
         let source = FakeSource { account, attempt async throws(BillingFailure) in
-            .masterPays(.sample(attempt < 3 ? account : AccountID(literal: "another")))
+            .contact(.sample(attempt < 3 ? account : AccountID(literal: "another")))
         }
         try await with(source) { service, clock, _ in
             let first = try await service.send(Self.target)
@@ -182,7 +182,7 @@ struct CachedBillingTests {
     func noStore() async throws {
         let source = FakeSource { account, _ async throws(BillingFailure) in
             if account.rawValue == "none" { throw .accountNotFound(account) }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         try await with(source) { service, clock, _ in
             for (account, status) in [("a", 200), ("none", 404)] {
@@ -226,7 +226,7 @@ struct CachedBillingTests {
     func nothingStale() async throws {
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             if attempt > 1 { throw .sourceFailed }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         try await with(source) { service, clock, _ in
             _ = try await service.send(Self.target)
@@ -243,7 +243,7 @@ struct CachedBillingTests {
     func stale() async throws {
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             if attempt > 1 { throw .sourceFailed }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         try await with(source) { service, clock, _ in
             _ = try await service.send(Self.target)

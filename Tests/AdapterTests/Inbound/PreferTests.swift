@@ -7,17 +7,17 @@ import Testing
 @Suite("Prefer: wait", .timeLimit(.minutes(1)))
 struct PreferTests {
     /// Records the purposes of its lookups.
-    private final class Source: ContactSource, SubAccountDirectory {
+    private final class Source: BillingSource, SubAccountDirectory {
         let purposes = Mutex<[Purpose]>([])
 
-        func billing(
-            of account: AccountID, under master: Name?, for purpose: Purpose
-        ) async throws(BillingFailure) -> AccountBilling {
+        func answer(
+            to read: AccountRead, under master: Name?, for purpose: Purpose
+        ) async throws(BillingFailure) -> SourceAnswer {
             purposes.withLock { $0.append(purpose) }
-            return .masterPays(.sample(account))
+            return .contact(.sample(read.account))
         }
 
-        func hasQueuedRequests(under master: Name?) -> Bool { false }
+        func hasQueuedRequests(for operation: Operation, under master: Name?) -> Bool { false }
 
         func page(
             of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose

@@ -17,7 +17,7 @@ struct ServiceTests {
         let contact = BillingContact(
             reading: { $0 == .apartment ? nil : "\($0) \"ä\"" },
             unread: [.init(name: "employee_count", value: Array("\"2-10\"".utf8))])
-        let source = Self.source { _, _ async throws(BillingFailure) in .masterPays(contact) }
+        let source = Self.source { _, _ async throws(BillingFailure) in .contact(contact) }
         try await TestService.with(source: source, over: transport) { service in
             let response = try await service.send("/v2/accounts/a/billing")
             #expect(response.status == 200)
@@ -106,7 +106,7 @@ struct ServiceTests {
         Request(target: "/v2/accounts//billing", status: 404, code: 404),
         Request(target: "/v2/accounts/a/b/billing", status: 404, code: 404),
         Request(target: "/v2/accounts/a/billing/", status: 404, code: 404),
-        Request(target: "/v2/accounts/a", status: 404, code: 404),
+        Request(target: "/v2/accounts/a/b", status: 404, code: 404),
         Request(target: "/", status: 404, code: 404),
         Request(target: "/v2/accounts/\(String(repeating: "x", count: 8000))", status: 414, code: 414),
         Request(method: "POST", status: 405, code: 405),
@@ -237,9 +237,9 @@ struct ServiceTests {
     func stream(transport: Transport) async throws {
         let source = Self.source { account, _ async throws(BillingFailure) in
             switch account.rawValue {
-            case "a": return .selfPay
+            case "a": throw .selfPay
             case "b": throw .accountNotFound(account)
-            default: return .masterPays(.sample(account))
+            default: return .contact(.sample(account))
             }
         }
         let time = TestClock(start: Timestamp(secondsSinceEpoch: 1_769_860_800))
@@ -269,7 +269,7 @@ struct ServiceTests {
         "after= resumes the stream after the named account, percent-encoded or not", arguments: Transport.allCases,
         ["a", "%61"])
     func resume(transport: Transport, after: String) async throws {
-        let source = Self.source { account, _ async throws(BillingFailure) in .masterPays(.sample(account)) }
+        let source = Self.source { account, _ async throws(BillingFailure) in .contact(.sample(account)) }
         try await TestService.with(source: source, over: transport) { service in
             let lines = try await service.send("/v2/billing/stream?after=\(after)").lines
             #expect(lines.first?["after"] == .string("a") && lines.first?["accounts"] == .number("2"))
@@ -280,7 +280,7 @@ struct ServiceTests {
 
     @Test("only=records omits the begin and end lines", arguments: Transport.allCases)
     func records(transport: Transport) async throws {
-        let source = Self.source { account, _ async throws(BillingFailure) in .masterPays(.sample(account)) }
+        let source = Self.source { account, _ async throws(BillingFailure) in .contact(.sample(account)) }
         try await TestService.with(source: source, over: transport) { service in
             let response = try await service.send(
                 "/v2/billing/stream?only=records", [(.accept, "application/jsonl")])
@@ -293,7 +293,7 @@ struct ServiceTests {
     func broken() async throws {
         let source = Self.source { account, _ async throws(BillingFailure) in
             if account.rawValue == "b" { throw .credentialsRefused }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         try await TestService.with(source: source) { service in
             try await FramePeer.connected(to: service.server.port) { peer in

@@ -47,7 +47,7 @@ struct StreamTests {
             unread: [
                 .init(name: "new\(ends)member", value: Array("{\"list\":[\(raw),1.50],\(raw):null}".utf8))
             ])
-        let source = FakeSource(listed: Self.accounts) { _, _ async throws(BillingFailure) in .masterPays(contact) }
+        let source = FakeSource(listed: Self.accounts) { _, _ async throws(BillingFailure) in .contact(contact) }
         try await with(source, over: transport) { service, _ in
             let one = try await service.send("/v2/accounts/account-00/billing")
             let bodies = [

@@ -174,7 +174,7 @@ struct TestService {
     let client: HTTPClient
 
     static func with(
-        source: any ContactSource & SubAccountDirectory, over transport: Transport = .h2c,
+        source: any BillingSource & SubAccountDirectory, over transport: Transport = .h2c,
         time: any TimeSource = SystemTime(), callers: FakeCallers? = nil, audit: Logger = .silent,
         cacheRules: CacheRules = CacheRules(),
         _ test: (TestService) async throws -> Void
@@ -186,7 +186,7 @@ struct TestService {
             ])
         let cache = BillingCache(source: source, time: time, rules: cacheRules) { BillingAnswer($0) }
         let router = Router(
-            lookUpContact: LookUpContact(cache: cache),
+            readAccount: ReadAccount(cache: cache),
             exportContacts: ExportContacts(
                 lists: AccountListCache(directory: source, time: time), cache: cache, source: source, time: time),
             callers: callers, audit: AuditLog(logger: audit),

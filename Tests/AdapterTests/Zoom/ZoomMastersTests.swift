@@ -27,7 +27,7 @@ struct ZoomMastersTests {
         /// The masters that the client was created with, passed to `update` again when only credentials change.
         let masters: [ZoomMasters.Master]
 
-        func lookUp(_ master: String? = nil) async throws(BillingFailure) -> AccountBilling {
+        func lookUp(_ master: String? = nil) async throws(BillingFailure) -> BillingContact {
             try await client.billing(
                 of: AccountID(literal: sandbox.accounts.id(of: 0)), under: master.map { Name(literal: $0) },
                 for: .interactive)
@@ -204,7 +204,7 @@ struct ZoomMastersTests {
                     try await client.billing(of: account, under: nil, for: .interactive)
                 }
                 release.yield()
-                let contact = try await call.joined.visibleContact()
+                let contact = try await call.joined
                 #expect(contact[.city] == "Oakland")
             }
         }

@@ -72,7 +72,7 @@ struct ZoomRetryTests {
         ])
     func transient(answer: HTTPResponse) async throws {
         try await Self.with([answer, answer, Self.contact]) { client, zoom, _ in
-            let contact = try await client.billing(of: Self.account, for: .interactive).visibleContact()
+            let contact = try await client.billing(of: Self.account, for: .interactive)
             #expect(contact[.city] == "Oakland")
             #expect(zoom.callCount == 3)
         }

@@ -28,19 +28,9 @@ struct BillingContactTests {
     @Test("A billing contact keeps unknown members unchanged and in order")
     func unread() {
         let members = [
-            BillingContact.UnreadMember(name: "employee_count", value: Array("\"2-10\"".utf8)),
-            BillingContact.UnreadMember(name: "tax", value: Array("{\"id\": 1.50}".utf8)),
+            UnreadMember(name: "employee_count", value: Array("\"2-10\"".utf8)),
+            UnreadMember(name: "tax", value: Array("{\"id\": 1.50}".utf8)),
         ]
         #expect(BillingContact(reading: { _ in "x" }, unread: members).unread == members)
-    }
-}
-
-@Suite("Account billing")
-struct AccountBillingTests {
-    @Test("A self-paying account hides its contact from the master account")
-    func visibility() throws {
-        let contact = BillingContact.sample(AccountID(literal: "a"))
-        #expect(try AccountBilling.masterPays(contact).visibleContact() == contact)
-        #expect(throws: BillingFailure.selfPay) { try AccountBilling.selfPay.visibleContact() }
     }
 }

@@ -23,7 +23,7 @@ struct BillingCacheTests {
     private func get(
         _ cache: Cache, _ directives: CacheDirectives = .none, for purpose: Purpose = .interactive
     ) async throws(BillingFailure) -> CacheEntry {
-        try await cache.entry(of: a, under: nil, for: purpose, directives: directives)
+        try await cache.entry(for: .billingInformation(of: a), under: nil, for: purpose, directives: directives)
     }
 
     @Test("Cached billing: one request to the source in the lifetime of an answer, for months")
@@ -58,7 +58,8 @@ struct BillingCacheTests {
         var lifetimes: Set<Duration> = []
         for number in 0..<50 {
             let entry = try await cache.entry(
-                of: AccountID(literal: "\(number)"), under: nil, for: .interactive, directives: .none)
+                for: .billingInformation(of: AccountID(literal: "\(number)")), under: nil, for: .interactive,
+                directives: .none)
             lifetimes.insert(entry.fake.lifetime)
             #expect(entry.fake.lifetime > .seconds(89.9) && entry.fake.lifetime <= .seconds(100))
         }
@@ -107,7 +108,7 @@ struct BillingCacheTests {
     func failedRevalidation() async throws {
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             if attempt > 1 { throw .sourceFailed }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let cache = cache(source)
         _ = try await get(cache)
@@ -132,7 +133,7 @@ struct BillingCacheTests {
                     try await release.waitInSource()
                     throw failure
                 }
-                return .masterPays(.sample(account))
+                return .contact(.sample(account))
             }
             let cache = cache(source)
             _ = try await get(cache)
@@ -169,11 +170,14 @@ struct BillingCacheTests {
         rules.revalidationsMax = 3
         let cache = Cache(source: source, time: clock, rules: rules, parts: 1) { FakeResponse($0) }
         let accounts = (0..<10).map { AccountID(literal: "\($0)") }
-        for account in accounts { _ = try await cache.entry(of: account, under: nil, for: .bulk, directives: .none) }
+        for account in accounts {
+            _ = try await cache.entry(for: .billingInformation(of: account), under: nil, for: .bulk, directives: .none)
+        }
         clock.advance(by: .seconds(105))
         for _ in 0..<2 {
             for account in accounts {
-                #expect(cache.cached(account, under: nil, directives: .none, at: clock.now) != nil)
+                #expect(
+                    cache.cached(.billingInformation(of: account), under: nil, directives: .none, at: clock.now) != nil)
             }
         }
         while purposes.withLock({ $0.count }) < 13 { await Task.yield() }
@@ -183,7 +187,9 @@ struct BillingCacheTests {
         try await settle(cache)
         // The others are revalidated as soon as there is room.
         while cache.counts.revalidations < 10 {
-            for account in accounts { _ = cache.cached(account, under: nil, directives: .none, at: clock.now) }
+            for account in accounts {
+                _ = cache.cached(.billingInformation(of: account), under: nil, directives: .none, at: clock.now)
+            }
             await Task.yield()
         }
         try await settle(cache)
@@ -222,7 +228,7 @@ struct BillingCacheTests {
     func staleIfError(failure: BillingFailure, servesStale: Bool) async throws {
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             if attempt > 1 { throw failure }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let cache = cache(source)
         _ = try await get(cache)
@@ -241,7 +247,7 @@ struct BillingCacheTests {
     func failures() async throws {
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             if attempt == 2 { throw .accountNotFound(account) }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let cache = cache(source)
         #expect(try await get(cache).failure == nil)
@@ -270,7 +276,7 @@ struct BillingCacheTests {
         let release = Signal()
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             if attempt == 1 { try await release.waitInSource() }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let cache = cache(source)
         let request = Task { try await get(cache) }
@@ -295,7 +301,7 @@ struct BillingCacheTests {
         let release = Signal()
         let source = FakeSource { account, _ async throws(BillingFailure) in
             try await release.waitInSource()
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let cache = cache(source)
         let first = Task { try await get(cache) }
@@ -359,7 +365,7 @@ struct BillingCacheTests {
         let release = Signal()
         let source = FakeSource { account, attempt async throws(BillingFailure) in
             if attempt == 1 { try await release.waitInSource() }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let cache = cache(source)
         let first = Task { try await get(cache) }
@@ -409,7 +415,7 @@ struct BillingCacheTests {
         let source = FakeSource { account, _ async throws(BillingFailure) in
             if isFailing.withLock({ $0 }) { throw .sourceFailed }
             if isGone.withLock({ $0.contains(account) }) { throw .accountNotFound(account) }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         // No background revalidations.
         let cache = cache(source) {
@@ -454,7 +460,8 @@ struct BillingCacheTests {
             let outcome: Result<CacheEntry, BillingFailure>
             do throws(BillingFailure) {
                 outcome = .success(
-                    try await cache.entry(of: account, under: nil, for: .interactive, directives: directives))
+                    try await cache.entry(
+                        for: .billingInformation(of: account), under: nil, for: .interactive, directives: directives))
             } catch {
                 outcome = .failure(error)
             }
@@ -487,7 +494,8 @@ struct BillingCacheTests {
         let cache = cache(source) { $0.bytesMax = 200 * 600 }
         let popular = (0..<50).map { AccountID(literal: "popular-\($0)") }
         func read(_ account: AccountID) async throws {
-            _ = try await cache.entry(of: account, under: nil, for: .interactive, directives: .none)
+            _ = try await cache.entry(
+                for: .billingInformation(of: account), under: nil, for: .interactive, directives: .none)
         }
         for _ in 0..<3 { for account in popular { try await read(account) } }
         for number in 0..<5000 {
@@ -503,20 +511,20 @@ struct BillingCacheTests {
 }
 
 /// A source that reports the purpose of each request.
-private final class PurposeReportingSource: ContactSource {
+private final class PurposeReportingSource: BillingSource {
     private let onRequest: @Sendable (Purpose) async -> Void
 
     init(_ onRequest: @escaping @Sendable (Purpose) async -> Void) {
         self.onRequest = onRequest
     }
 
-    func hasQueuedRequests(under master: Name?) -> Bool { false }
+    func hasQueuedRequests(for operation: Operation, under master: Name?) -> Bool { false }
 
-    func billing(
-        of account: AccountID, under master: Name?, for purpose: Purpose
-    ) async throws(BillingFailure) -> AccountBilling {
+    func answer(
+        to read: AccountRead, under master: Name?, for purpose: Purpose
+    ) async throws(BillingFailure) -> SourceAnswer {
         await onRequest(purpose)
         if Task.isCancelled { throw .cancelled }
-        return .masterPays(.sample(account))
+        return .contact(.sample(read.account))
     }
 }

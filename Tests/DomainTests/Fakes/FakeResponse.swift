@@ -10,8 +10,8 @@ package final class FakeResponse: CachedResponse {
 
     package var bytes: Int { 100 }
 
-    package init(_ answer: SourceAnswer) {
-        contact = try? answer.outcome.get()
+    package init(_ answer: ReceivedAnswer) {
+        contact = if case .success(.contact(let contact)) = answer.outcome { contact } else { nil }
         lifetime = answer.lifetime
         number = (answer.previous as? FakeResponse).map { $0.number + 1 } ?? 0
     }

@@ -2,10 +2,11 @@ package import Domain
 import Synchronization
 
 /// A source that answers as the test says, and records its calls.
-package final class FakeSource: ContactSource, SubAccountDirectory {
-    package typealias Answer = @Sendable (AccountID, _ attempt: Int) async throws(BillingFailure) -> AccountBilling
+package final class FakeSource: BillingSource, SubAccountDirectory {
+    package typealias Answer = @Sendable (AccountID, _ attempt: Int) async throws(BillingFailure) -> SourceAnswer
 
     private struct State {
+        var reads: [AccountRead] = []
         var calls: [AccountID] = []
         var purposes: [Purpose] = []
         var masters: [Name?] = []
@@ -27,13 +28,16 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
     package init(
         listed: [AccountID] = [],
         listingFailures: [BillingFailure] = [],
-        answer: @escaping Answer = { account, _ async throws(BillingFailure) in .masterPays(.sample(account)) }
+        answer: @escaping Answer = { account, _ async throws(BillingFailure) in .contact(.sample(account)) }
     ) {
         self.listed = listed
         self.listingFailures = Mutex(listingFailures)
         self.answer = answer
     }
 
+    package var reads: [AccountRead] { state.withLock { $0.reads } }
+
+    /// The accounts of `reads`.
     package var calls: [AccountID] { state.withLock { $0.calls } }
 
     /// The purposes of `calls`.
@@ -45,10 +49,12 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
     /// The maximum number of lookups in flight.
     package var inFlightMax: Int { state.withLock { $0.inFlightMax } }
 
-    package func billing(
-        of account: AccountID, under master: Name?, for purpose: Purpose
-    ) async throws(BillingFailure) -> AccountBilling {
+    package func answer(
+        to read: AccountRead, under master: Name?, for purpose: Purpose
+    ) async throws(BillingFailure) -> SourceAnswer {
+        let account = read.account
         let attempt = state.withLock { state in
+            state.reads.append(read)
             state.calls.append(account)
             state.purposes.append(purpose)
             state.masters.append(master)
@@ -61,7 +67,9 @@ package final class FakeSource: ContactSource, SubAccountDirectory {
         return try await answer(account, attempt)
     }
 
-    package func hasQueuedRequests(under master: Name?) -> Bool { queuedRequests.withLock { $0 } }
+    package func hasQueuedRequests(for operation: Operation, under master: Name?) -> Bool {
+        queuedRequests.withLock { $0 }
+    }
 
     package func setHasQueuedRequests(_ hasQueuedRequests: Bool) { queuedRequests.withLock { $0 = hasQueuedRequests } }
 
@@ -108,14 +116,21 @@ extension Purpose {
     package static let interactive = Purpose.interactive(for: nil)
 }
 
-extension ContactSource where Self: SubAccountDirectory {
-    /// Looks up an account of the only master account.
+extension BillingSource {
+    /// Looks up the billing contact of an account.
+    @discardableResult
     package func billing(
-        of account: AccountID, for purpose: Purpose
-    ) async throws(BillingFailure) -> AccountBilling {
-        try await billing(of: account, under: nil, for: purpose)
+        of account: AccountID, under master: Name? = nil, for purpose: Purpose
+    ) async throws(BillingFailure) -> BillingContact {
+        guard
+            case .contact(let contact) = try await answer(
+                to: .billingInformation(of: account), under: master, for: purpose)
+        else { preconditionFailure("the source answers with something else") }
+        return contact
     }
+}
 
+extension SubAccountDirectory {
     /// Lists the accounts of the only master account, in order.
     package func subAccounts() async throws(BillingFailure) -> [AccountID] {
         let lists = AccountListCache(directory: self, time: AutoAdvancingClock())

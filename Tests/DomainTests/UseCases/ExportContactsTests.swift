@@ -88,9 +88,9 @@ struct ExportContactsTests {
     func failures() async throws {
         let source = FakeSource(listed: Self.ids("a", "b", "c")) { account, _ async throws(BillingFailure) in
             switch account.rawValue {
-            case "a": return .selfPay
+            case "a": throw .selfPay
             case "b": throw .accountNotFound(account)
-            default: return .masterPays(.sample(account))
+            default: return .contact(.sample(account))
             }
         }
         let events = try await export(source)
@@ -105,7 +105,7 @@ struct ExportContactsTests {
         let source = FakeSource(listed: Self.ids("a", "b", "c")) { account, _ async throws(BillingFailure) in
             if account.rawValue == "a" { try await release.waitInSource() }
             if account.rawValue == "c" { release.fire() }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         #expect(try await export(source).accounts == Self.ids("a", "b", "c"))
     }
@@ -117,7 +117,7 @@ struct ExportContactsTests {
         let source = FakeSource(listed: (0..<200).map { AccountID(literal: "a\($0)") }) {
             account, _ async throws(BillingFailure) in
             await Task.yield()
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         #expect(try await export(source, rules: rules).accounts.count == 200)
         #expect(source.inFlightMax <= 5)
@@ -143,7 +143,7 @@ struct ExportContactsTests {
         let clock = TestClock()
         let source = FakeSource(listed: Self.ids("a")) { account, attempt async throws(BillingFailure) in
             if attempt < 3 { throw .sourceUnavailable(retryAfter: .zero) }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let running = Task { try await export(source, clock: clock) }
         try await clock.sleepers(2)
@@ -164,7 +164,7 @@ struct ExportContactsTests {
         let accounts = (0..<100).map { AccountID(literal: "\(1000 + $0)") }
         let source = FakeSource(listed: accounts) { account, attempt async throws(BillingFailure) in
             if account.rawValue == "1000", attempt < 3 { throw failure }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let running = Task { try await export(source, rules: rules, clock: clock) }
         // The heartbeat timer and the back-off.
@@ -185,7 +185,7 @@ struct ExportContactsTests {
     func rejected() async throws {
         let source = FakeSource(listed: Self.ids("a", "b")) { account, _ async throws(BillingFailure) in
             if account.rawValue == "a" { throw .sourceRejected }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let events = try await export(source)
         #expect(events[1] == .failure(AccountID(literal: "a"), .sourceRejected))
@@ -201,7 +201,7 @@ struct ExportContactsTests {
         let source = FakeSource(listed: (0..<50).map { AccountID(literal: "\(100 + $0)") }) {
             account, _ async throws(BillingFailure) in
             if !isBack.load(ordering: .relaxed) { throw .sourceUnavailable(retryAfter: .seconds(60)) }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let running = Task { try await export(source, rules: rules, clock: clock) }
         try await clock.sleepers(4)
@@ -220,7 +220,7 @@ struct ExportContactsTests {
         let source = FakeSource(listed: (0..<500).map { AccountID(literal: "\(1000 + $0)") }) {
             account, attempt async throws(BillingFailure) in
             if account.rawValue == "1000", attempt == 1 { throw .sourceFailed }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let consumer = Collector(announcing: { if case .heartbeat = $0 { true } else { false } })
         let running = Task { try await export(source, rules: rules, clock: clock, to: consumer) }
@@ -258,7 +258,7 @@ struct ExportContactsTests {
         let clock = TestClock()
         let source = FakeSource(listed: Self.ids("a")) { account, attempt async throws(BillingFailure) in
             if attempt == 1 { throw .rateLimited(retryAfter: .seconds(7)) }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let running = Task { try await export(source, clock: clock) }
         try await clock.sleepers(2)
@@ -275,7 +275,7 @@ struct ExportContactsTests {
         rules.accountDeadline = .seconds(1)
         let source = FakeSource(listed: Self.ids("a", "b")) { account, _ async throws(BillingFailure) in
             if account.rawValue == "a" { throw .sourceUnavailable(retryAfter: .zero) }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let running = Task { try await export(source, rules: rules, clock: clock) }
         for _ in 0..<2 {
@@ -293,7 +293,7 @@ struct ExportContactsTests {
         let release = Signal()
         let source = FakeSource(listed: Self.ids("a", "b")) { account, _ async throws(BillingFailure) in
             if account.rawValue == "b" { try await release.waitInSource() }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let consumer = Collector(announcing: { if case .heartbeat = $0 { true } else { false } })
         let running = Task { try await export(source, clock: clock, to: consumer) }
@@ -330,7 +330,7 @@ struct ExportContactsTests {
         let release = Signal()
         let source = FakeSource(listed: Self.ids("a", "b", "c", "d", "e")) { account, _ async throws(BillingFailure) in
             if account.rawValue == "a" { try await release.waitInSource() }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         var options = ExportContacts.Options()
         options.order = .arrival
@@ -456,7 +456,7 @@ struct ExportContactsTests {
         let consumer = Collector()
         let source = FakeSource(listed: Self.ids("a", "b")) { account, _ async throws(BillingFailure) in
             if account.rawValue == "b" { throw .credentialsRefused }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         await #expect(throws: BillingFailure.credentialsRefused) { try await export(source, to: consumer) }
         #expect(!consumer.events.contains { if case .end = $0 { true } else { false } })
@@ -472,7 +472,7 @@ struct ExportContactsTests {
             } catch {
                 throw .cancelled
             }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         let running = Task { try await export(source) }
         try await started.wait()

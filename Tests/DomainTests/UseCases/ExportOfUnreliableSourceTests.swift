@@ -10,7 +10,8 @@ struct ExportOfUnreliableSourceTests {
         let cache = BillingCache(source: FakeSource(), time: TestClock(), rules: CacheRules(), parts: 1) {
             FakeResponse($0)
         }
-        return try await cache.entry(of: AccountID(literal: "a"), under: nil, for: .bulk, directives: .none)
+        return try await cache.entry(
+            for: .billingInformation(of: AccountID(literal: "a")), under: nil, for: .bulk, directives: .none)
     }
 
     @Test(

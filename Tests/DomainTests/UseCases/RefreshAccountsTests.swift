@@ -31,10 +31,12 @@ struct RefreshAccountsTests {
             #expect(source.calls.count == 30)
             #expect(refresh.progress.done == 30 && refresh.progress.accounts == 30 && refresh.progress.rounds == 1)
             clock.advance(by: .seconds(900))
-            _ = try await cache.entry(of: accounts[3], under: nil, for: .interactive, directives: .none)
+            _ = try await cache.entry(
+                for: .billingInformation(of: accounts[3]), under: nil, for: .interactive, directives: .none)
             var directives = CacheDirectives()
             directives.maxAge = .zero
-            _ = try await cache.entry(of: accounts[4], under: nil, for: .interactive, directives: directives)
+            _ = try await cache.entry(
+                for: .billingInformation(of: accounts[4]), under: nil, for: .interactive, directives: directives)
             #expect(source.calls.count == 31)
             clock.advance(by: .seconds(100))
             try await clock.sleepers(1)
@@ -66,7 +68,7 @@ struct RefreshAccountsTests {
     func repeats() async throws {
         let source = FakeSource(listed: accounts) { account, attempt async throws(BillingFailure) in
             if account.rawValue.hasSuffix("7"), attempt < 3 { throw .sourceFailed }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         try await with(source) { refresh, _ in
             try await clock.sleepers(1)
@@ -84,7 +86,7 @@ struct RefreshAccountsTests {
     func failures() async throws {
         let source = FakeSource(listed: accounts) { account, _ async throws(BillingFailure) in
             if account.rawValue.hasSuffix("7") { throw .sourceRejected }
-            return .masterPays(.sample(account))
+            return .contact(.sample(account))
         }
         try await with(source) { refresh, _ in
             try await clock.sleepers(1)

@@ -11,11 +11,11 @@ extension CacheEntry {
     }
 }
 
-/// The encoded answer about an account's billing: the body, and the header fields that differ between accounts. It is encoded
+/// The encoded answer to a read of one account: the body, and the header fields that differ between answers. It is encoded
 /// once and served many times.
 package final class BillingAnswer: CachedResponse {
     enum Content: Sendable {
-        case contact(fields: HeaderFields, body: ByteBuffer)
+        case body(fields: HeaderFields, ByteBuffer)
         case failure(ProblemDetails)
     }
 
@@ -36,12 +36,12 @@ package final class BillingAnswer: CachedResponse {
     private static let overhead = 300
     private static let failureBytes = 1400
 
-    package init(_ answer: SourceAnswer) {
+    package init(_ answer: ReceivedAnswer) {
         asOf = Array(answer.asOf.rfc3339.utf8)
         switch answer.outcome {
-        case .success(let contact):
+        case .success(let received):
             var body = ByteBuffer()
-            body.writeContact(contact)
+            body.write(received)
             let digest = SHA256Digest(of: Array(body.readableBytesView)[...]).hexadecimal
             etag = Array("\"\(digest.prefix(20))\"".utf8)
             let last = answer.previous as? BillingAnswer
@@ -55,12 +55,29 @@ package final class BillingAnswer: CachedResponse {
             // A copy without the spare capacity that writing left.
             let compact = ByteBufferAllocator().buffer(buffer: body)
             bytes = Self.overhead + compact.capacity + fields.bytes
-            content = .contact(fields: fields, body: compact)
+            content = .body(fields: fields, compact)
         case .failure(let failure):
             etag = []
             lastModified = answer.asOf.secondsSinceEpoch
             bytes = Self.failureBytes
             content = .failure(FailureTable.problem(for: failure))
+        }
+    }
+}
+
+extension ByteBuffer {
+    /// Writes an answer of the source as Zoom's JSON object, on one line.
+    fileprivate mutating func write(_ answer: SourceAnswer) {
+        switch answer {
+        case .contact(let contact): writeContact(contact)
+        case .document(let document): writeBytes(document.text)
+        case .invoices(let list):
+            writeJSONObject { object in
+                for member in list.members { object.member(named: member.name, text: member.value) }
+                object.member("invoices") { buffer in
+                    buffer.writeJSONArray(list.invoices) { $0.writeBytes($1.document.text) }
+                }
+            }
         }
     }
 }

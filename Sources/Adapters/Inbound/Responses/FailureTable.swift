@@ -12,6 +12,15 @@ enum FailureTable {
             ProblemDetails(
                 status: 404, code: 2001, slug: "account-not-found", title: "Account not found",
                 message: "Account does not exist: \(account).")
+        case .accountIsFree: accountIsFree
+        case .invoiceNotFound(let invoice):
+            ProblemDetails(
+                status: 404, code: 404, slug: "invoice-not-found", title: "Invoice not found",
+                message: "Invoice does not exist: \(invoice).")
+        case .answerTooLarge(let limit):
+            ProblemDetails(
+                status: 502, code: 502, slug: "zoom-answer-too-large", title: "Zoom's answer is too large",
+                message: "Zoom's answer is larger than \(limit) bytes, the limit of the service.")
         case .scopeMissing(let scope):
             ProblemDetails(
                 status: 403, code: 4711, slug: "scope-missing", title: "Not permitted",
@@ -80,6 +89,9 @@ enum FailureTable {
     private static let selfPay = ProblemDetails(
         status: 400, code: 2100, slug: "self-pay", title: "Self pay",
         message: "This sub account is on self pay mode.")
+    private static let accountIsFree = ProblemDetails(
+        status: 400, code: 200, slug: "free-account", title: "Free account",
+        message: "Only available for paid account.")
     private static let credentialsRefused = ProblemDetails(
         status: 502, code: 4700, slug: "zoom-credentials", title: "Zoom refused the service",
         message: "Zoom refused the credentials of this service.")

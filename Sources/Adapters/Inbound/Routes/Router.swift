@@ -17,19 +17,23 @@ package final class Router: RequestHandler {
     ///   - answerTimeMax: `Timeouts.request` of the connections.
     ///   - tracer: Makes the spans of requests.
     package init(
-        lookUpContact: LookUpContact, exportContacts: ExportContacts,
+        readAccount: ReadAccount, exportContacts: ExportContacts,
         callers: any CallerDirectory, audit: AuditLog, accessLog: AccessLog, trustedProxies: [AddressRange] = [],
         forwardedField: ForwardedField.Name = .xForwardedFor,
         guesses: Limits.Rate = Limits.Rate(burst: 50, perSecond: 1), defences: DefenceLog? = nil,
         answerTimeMax: TimeAmount = Timeouts().request, time: any TimeSource, metrics: any MetricsFactory = .none,
         tracer: ServiceTracer = ServiceTracer(), logger: Logger
     ) {
+        let reads = AccountReadHandler.Services(readAccount: readAccount, time: time, tracer: tracer)
         func routes(of operation: Operation) -> [RouteTable<any RouteHandler>.Route] {
             switch operation {
-            case .getBillingInformation:
-                [GetBillingInformation(lookUpContact: lookUpContact, time: time, tracer: tracer).route]
-            // Callers receive the list as part of the stream.
-            case .listSubAccounts: []
+            case .getBillingInformation: [AccountReadHandler.getBillingInformation(reads)]
+            case .getInvoiceDetails: [AccountReadHandler.getInvoiceDetails(reads)]
+            case .getPlanInformation: [AccountReadHandler.getPlanInformation(reads)]
+            case .getPlanUsage: [AccountReadHandler.getPlanUsage(reads)]
+            case .getSubAccountDetails: [AccountReadHandler.getSubAccountDetails(reads)]
+            // No route yet. Callers receive the list of sub accounts as part of the stream.
+            case .listBillingInvoices, .downloadInvoiceFile, .listSubAccounts: []
             }
         }
         let stream = StreamBilling(

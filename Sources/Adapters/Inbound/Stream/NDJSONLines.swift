@@ -139,7 +139,7 @@ final class NDJSONLines: ExportContacts.Consumer {
     /// Writes the cached body as the object of the line.
     private func writeContact(_ account: AccountID, _ entry: CacheEntry, to lines: inout ByteBuffer) {
         let answer = entry.billing
-        guard case .contact(_, let billing) = answer.content else {
+        guard case .body(_, let billing) = answer.content else {
             preconditionFailure("failures have events of their own")
         }
         // Ids and times have no characters that JSON escapes.

@@ -44,8 +44,24 @@ package struct ZoomAnswer: Sendable {
         return json
     }
 
+    /// The body as a document on one line, with every member as Zoom wrote it.
+    ///
+    /// - Throws: `unreadable` if the body is no JSON object.
+    package func document() throws(ZoomFailure) -> SourceDocument { try object().document }
+
     /// Reads the body leniently: text that is not UTF-8 and unpaired surrogates become U+FFFD.
     static func object(in response: ClientResponse) -> JSONObject? {
         (try? JSONValue(readingLeniently: Array(response.body.readableBytesView), depthMax: depthMax))?.object
+    }
+}
+
+extension JSONObject {
+    /// The object on one line, with every member as it was written.
+    var document: SourceDocument {
+        var buffer = ByteBuffer()
+        buffer.writeJSONObject { object in
+            for member in members { object.member(named: member.name, text: member.text) }
+        }
+        return SourceDocument(text: Array(buffer.readableBytesView))
     }
 }

@@ -1,4 +1,5 @@
 package import Domain
+package import Logging
 
 /// How Zoom performs an operation: the same for every request (Zoom: the page of the operation).
 package struct ZoomEndpoint: Sendable {
@@ -29,10 +30,17 @@ package struct ZoomEndpoint: Sendable {
         case none
     }
 
+    /// Reads the successful answer to a read of one account. Throws `unreadable`.
+    package typealias ReadAnswer = @Sendable (ZoomAnswer, Logger) throws(ZoomFailure) -> SourceAnswer
+
+    /// Translates a failure that has a special meaning for this operation; `nil` for all others, which
+    /// `ZoomFailure.billingFailure` translates.
+    package typealias Interpret = @Sendable (ZoomFailure, AccountRead) -> BillingFailure?
+
     package let operation: Operation
     package let method: Method
 
-    /// The path with `{accountId}` in place of the account. It is a label of metrics and an attribute of spans.
+    /// The path with `{accountId}` in place of the account, and `{invoiceId}` in place of the invoice. It is a label of metrics and an attribute of spans.
     package let pathTemplate: String
 
     package let rateLabel: ZoomRateLabel
@@ -46,9 +54,13 @@ package struct ZoomEndpoint: Sendable {
     /// The largest answer that is accepted, before and after decompression.
     package let answerBytesMax: Int
 
+    let readAnswer: ReadAnswer
+    let interpret: Interpret
+
     package init(
         _ operation: Operation, _ method: Method, _ pathTemplate: String, rateLabel: ZoomRateLabel, scopes: [String],
-        answerBody: AnswerBody, answerBytesMax: Int
+        answerBody: AnswerBody, answerBytesMax: Int = 4 << 20, interpret: @escaping Interpret = { _, _ in nil },
+        readAnswer: @escaping ReadAnswer = { answer, _ throws(ZoomFailure) in .document(try answer.document()) }
     ) {
         self.operation = operation
         self.method = method
@@ -57,6 +69,8 @@ package struct ZoomEndpoint: Sendable {
         self.scopes = scopes
         self.answerBody = answerBody
         self.answerBytesMax = answerBytesMax
+        self.interpret = interpret
+        self.readAnswer = readAnswer
     }
 
     package func isPermitted(by granted: Set<String>) -> Bool { scopes.contains(where: granted.contains) }

@@ -18,18 +18,35 @@ package struct ZoomRequest: Sendable {
     package let body: ByteBuffer?
 
     /// - Parameters:
-    ///   - account: Fills in `{accountId}` of the path template. An account id needs no percent-encoding in a path segment.
+    ///   - account: Fills in `{accountId}` of the path template. Ids need no percent-encoding in a path segment.
+    ///   - invoice: Fills in `{invoiceId}`.
     ///   - query: Parameters in the order in which they are sent, not yet percent-encoded.
     package init(
-        _ endpoint: ZoomEndpoint, account: AccountID? = nil, query: [(name: String, value: String)] = [],
+        _ endpoint: ZoomEndpoint, account: AccountID? = nil, invoice: InvoiceID? = nil,
+        query: [(name: String, value: String)] = [],
         body: ByteBuffer? = nil
     ) {
         self.endpoint = endpoint
         self.account = account
         self.body = body
-        path =
-            account.map { endpoint.pathTemplate.replacing("{accountId}", with: $0.rawValue) } ?? endpoint.pathTemplate
+        var path = endpoint.pathTemplate
+        if let account { path = path.replacing("{accountId}", with: account.rawValue) }
+        if let invoice { path = path.replacing("{invoiceId}", with: invoice.rawValue) }
+        self.path = path
         self.query = query.map { "\($0.name)=\(PercentEncoding.encode($0.value))" }.joined(separator: "&")
+    }
+
+    /// A request to read one account.
+    init(_ read: AccountRead) {
+        let endpoint = read.operation.endpoint
+        switch read.parameter {
+        case nil: self.init(endpoint, account: read.account)
+        case .invoice(let invoice): self.init(endpoint, account: read.account, invoice: invoice)
+        case .period(let period):
+            self.init(
+                endpoint, account: read.account,
+                query: [("from", period.from.description), ("to", period.to.description)])
+        }
     }
 
     /// The path and the query.
@@ -39,23 +56,30 @@ package struct ZoomRequest: Sendable {
 /// A request, and how its answer is read.
 package struct ZoomCall<Answer: Sendable>: Sendable {
     package typealias Read = @Sendable (ZoomAnswer, Logger) throws(ZoomFailure) -> Answer
-    package typealias Interpret = @Sendable (ZoomFailure) throws(BillingFailure) -> Answer?
+    package typealias Interpret = @Sendable (ZoomFailure) -> BillingFailure?
 
     let request: ZoomRequest
 
     /// Reads a successful answer. Throws `unreadable`.
     let read: Read
 
-    /// Translates a failure that has a special meaning for this operation: to an answer, or to a failure that it throws.
-    /// `nil` for all other failures, which `ZoomFailure.billingFailure` translates.
+    /// Translates a failure that has a special meaning for this call; `nil` for all others, which
+    /// `ZoomFailure.billingFailure` translates.
     let interpret: Interpret
 
     package init(
-        _ request: ZoomRequest, interpret: @escaping Interpret = { _ throws(BillingFailure) in nil },
-        read: @escaping Read
+        _ request: ZoomRequest, interpret: @escaping Interpret = { _ in nil }, read: @escaping Read
     ) {
         self.request = request
         self.read = read
         self.interpret = interpret
+    }
+}
+
+extension ZoomCall<SourceAnswer> {
+    init(_ read: AccountRead) {
+        let endpoint = read.operation.endpoint
+        self.init(
+            ZoomRequest(read), interpret: { endpoint.interpret($0, read) }, read: endpoint.readAnswer)
     }
 }

@@ -25,8 +25,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
 
     /// The failure in the domain's terms.
     ///
-    /// - Parameter account: The account that the call was about.
-    func billingFailure(account: AccountID?) -> BillingFailure {
+    /// - Parameter request: The request that failed.
+    func billingFailure(to request: ZoomRequest) -> BillingFailure {
         switch self {
         case .credentials: .credentialsRefused
         case .scopesMissing(let scopes): .permissionMissing(anyOf: scopes)
@@ -36,12 +36,16 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .unreadable: .sourceFailed
         case .token(.api(429, _, _, _), let wait): .rateLimited(retryAfter: wait)
         case .token(.api(503, _, _, _?), let wait): .sourceUnavailable(retryAfter: wait)
-        case .token(let failure, _): failure.billingFailure(account: nil)
+        // A large answer of the token endpoint is no token.
+        case .token(.transport(.tooLarge), _): .sourceFailed
+        case .token(let failure, _): failure.billingFailure(to: request)
         case .transport(.timedOut): .timedOut
         case .transport(.cancelled): .cancelled
+        case .transport(.tooLarge): .answerTooLarge(limit: request.endpoint.answerBytesMax)
         case .transport: .sourceFailed
         case .api(_, let code, let message, _) where Self.isUnknownAccount(code: code, message: message):
-            account.map { .accountNotFound($0) } ?? .sourceFailed
+            request.account.map { .accountNotFound($0) } ?? .sourceFailed
+        case .api where isSelfPay: .selfPay
         case .api where isTokenRefused: .credentialsRefused
         case .api(_, 429, _, let retryAfter), .api(429, _, _, let retryAfter):
             .rateLimited(retryAfter: retryAfter ?? .seconds(1))
@@ -75,6 +79,18 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         guard case .api(_, 2100, let message, _) = self else { return false }
         let folded = message.lowercased()
         return folded.contains("self pay") || folded.contains("paid by self")
+    }
+
+    /// Whether the account has no paid plan (Zoom: Get plan usage).
+    var isFreeAccount: Bool {
+        guard case .api(_, 200, let message, _) = self else { return false }
+        return message.lowercased().hasPrefix("only available for paid account")
+    }
+
+    /// Whether Zoom does not know what the path names, if that is not the account.
+    var isUnknownResource: Bool {
+        guard case .api(404, let code, let message, _) = self else { return false }
+        return hasZoomErrorCode && !Self.isUnknownAccount(code: code, message: message)
     }
 
     /// Whether Zoom refused the access token, so that a new one may help. The code decides, since the same refusal comes with

@@ -11,39 +11,23 @@ extension ZoomEndpoint {
         ],
         answerBody: .object,
         // A billing contact takes less than 2 KiB.
-        answerBytesMax: 256 * 1024)
-}
-
-extension ZoomMasters {
-    package func billing(
-        of account: AccountID, under master: Name?, for purpose: Purpose
-    ) async throws(BillingFailure) -> AccountBilling {
-        try await perform(.getBillingInformation(of: account), under: master, for: purpose)
-    }
-}
-
-extension ZoomCall<AccountBilling> {
-    static func getBillingInformation(of account: AccountID) -> ZoomCall {
-        ZoomCall(
-            ZoomRequest(.getBillingInformation, account: account),
-            interpret: { failure throws(BillingFailure) in failure.isSelfPay ? .selfPay : nil },
-            read: { answer, logger throws(ZoomFailure) in
-                let contact = try BillingContact(zoom: try answer.object())
-                if !contact.missing.isEmpty {
-                    logger.debug(
-                        "Zoom left out fields of a billing contact",
-                        metadata: ["fields": "\(contact.missing.map { "\($0)" }.sorted().joined(separator: ", "))"])
-                }
-                return .masterPays(contact)
-            })
-    }
+        answerBytesMax: 256 * 1024,
+        readAnswer: { answer, logger throws(ZoomFailure) in
+            let contact = try BillingContact(zoom: try answer.object())
+            if !contact.missing.isEmpty {
+                logger.debug(
+                    "Zoom left out fields of a billing contact",
+                    metadata: ["fields": "\(contact.missing.map { "\($0)" }.sorted().joined(separator: ", "))"])
+            }
+            return .contact(contact)
+        })
 }
 
 extension BillingContact {
     /// - Throws: `unreadable` for an object without any of the ten fields, since it must be some other object.
     package init(zoom object: JSONObject) throws(ZoomFailure) {
         var texts: [String: String] = [:]
-        var unread: [BillingContact.UnreadMember] = []
+        var unread: [UnreadMember] = []
         let names = Set(Field.allCases.map(\.zoomName))
         for member in object.members {
             if names.contains(member.name) {

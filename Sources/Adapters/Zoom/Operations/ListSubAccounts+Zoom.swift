@@ -30,10 +30,9 @@ extension ZoomCall<SubAccountPage> {
         if let token { query.append(("next_page_token", token)) }
         return ZoomCall(
             ZoomRequest(.listSubAccounts, query: query),
-            interpret: { failure throws(BillingFailure) in
+            interpret: { failure in
                 // Zoom answers so to an expired page token (Zoom: pagination). No other parameter can be wrong.
-                if case .api(_, 300, _, _) = failure, token != nil { throw .invalid([]) }
-                return nil
+                if case .api(_, 300, _, _) = failure, token != nil { .invalid([]) } else { nil }
             },
             read: { answer, _ throws(ZoomFailure) in try SubAccountPage(zoom: try answer.object()) })
     }

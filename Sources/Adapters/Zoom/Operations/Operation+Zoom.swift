@@ -5,7 +5,13 @@ extension Operation {
     package var endpoint: ZoomEndpoint {
         switch self {
         case .getBillingInformation: .getBillingInformation
+        case .listBillingInvoices: .listBillingInvoices
+        case .getInvoiceDetails: .getInvoiceDetails
+        case .downloadInvoiceFile: .downloadInvoiceFile
+        case .getPlanInformation: .getPlanInformation
+        case .getPlanUsage: .getPlanUsage
         case .listSubAccounts: .listSubAccounts
+        case .getSubAccountDetails: .getSubAccountDetails
         }
     }
 

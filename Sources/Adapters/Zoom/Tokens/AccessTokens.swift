@@ -282,7 +282,7 @@ actor AccessTokens {
             logger.warning(
                 "Zoom's app lacks a scope: requests for this operation are refused",
                 metadata: [
-                    "operation": "\(operation.rawValue)",
+                    "operation": "\(operation.title)",
                     "any_of": "\(operation.endpoint.scopes.joined(separator: ", "))",
                 ])
         }

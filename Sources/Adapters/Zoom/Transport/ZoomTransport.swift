@@ -70,7 +70,7 @@ final class ZoomTransport: Sendable {
         let endpoint = request.endpoint
         let pause = state.withLock { $0.pauses.wait(for: PauseKey(request), at: time.now) }
         if let pause {
-            metrics.countCall(endpoint.operation.rawValue, .notSent)
+            metrics.countCall(endpoint.operation.title, .notSent)
             throw .rateLimited(wait: pause)
         }
         var newTokens = 0
@@ -78,7 +78,7 @@ final class ZoomTransport: Sendable {
             call.began = time.now
             let admission = state.withLock { [call] state in state.circuits.enter(call, at: time.now) }
             if case .refused(let wait) = admission {
-                metrics.countCall(endpoint.operation.rawValue, .notSent)
+                metrics.countCall(endpoint.operation.title, .notSent)
                 throw .unavailable(wait: wait)
             }
             do throws(ZoomFailure) {
@@ -103,7 +103,7 @@ final class ZoomTransport: Sendable {
                 }
             } catch {
                 // A request that was sent is counted already.
-                if error.metricsOutcome == .notSent { metrics.countCall(endpoint.operation.rawValue, .notSent) }
+                if error.metricsOutcome == .notSent { metrics.countCall(endpoint.operation.title, .notSent) }
                 recordOutcome(error, &call)
                 throw error
             }
@@ -131,7 +131,7 @@ final class ZoomTransport: Sendable {
     private func exchange(
         _ request: ZoomRequest, token: Secret, permittedAt: Moment?, for purpose: Purpose
     ) async throws(ZoomFailure) -> ZoomAnswer {
-        let operation = request.endpoint.operation.rawValue
+        let operation = request.endpoint.operation.title
         // A bulk export of a million accounts would be a trace of a million spans.
         let span = purpose.priority == .interactive ? tracer.startSpan(operation, ofKind: .client) : nil
         defer { span?.end() }

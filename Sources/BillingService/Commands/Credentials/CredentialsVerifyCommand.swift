@@ -104,11 +104,11 @@ struct CredentialsVerifyCommand: AsyncParsableCommand {
         for operation in Operation.allCases {
             let needed = operation.endpoint.scopes
             if let scope = needed.first(where: scopes.contains) {
-                text += "  \(operation.rawValue): permitted by \(scope)\n"
+                text += "  \(operation.title): permitted by \(scope)\n"
             } else {
                 isGood = false
                 text +=
-                    "  \(operation.rawValue): NOT PERMITTED, requires one of \(needed.joined(separator: ", "))\n"
+                    "  \(operation.title): NOT PERMITTED, requires one of \(needed.joined(separator: ", "))\n"
             }
         }
         if !isGood {

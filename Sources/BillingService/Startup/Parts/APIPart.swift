@@ -25,7 +25,7 @@ struct APIPart: ApplicationPart {
         rules.windowMax = settings.exportWindow
         let defences = DefenceLog(logger: logger, metrics: metrics)
         let router = Router(
-            lookUpContact: LookUpContact(cache: zoom.cache),
+            readAccount: ReadAccount(cache: zoom.cache),
             exportContacts: ExportContacts(
                 lists: zoom.lists, cache: zoom.cache, source: zoom.masters, time: context.time, rules: rules),
             callers: callers,

@@ -1,16 +1,15 @@
 /// The source of the billing of accounts.
-package protocol ContactSource: Sendable {
+package protocol BillingSource: Sendable {
     /// - Parameter master: The master account of the sub account; `nil` for the only one.
-    /// - Throws: `accountNotFound`, `rateLimited`, `dailyQuotaSpent`, `sourceUnavailable`, `permissionMissing`,
-    ///   `credentialsRefused` (also if the master account is unknown, or if there are several to choose from),
-    ///   `sourceFailed`, `sourceRejected`, `timedOut`, `cancelled`. That an account pays for itself is an answer, not a
-    ///   failure.
-    func billing(
-        of account: AccountID, under master: Name?, for purpose: Purpose
-    ) async throws(BillingFailure) -> AccountBilling
+    /// - Throws: `selfPay`, `accountIsFree`, `accountNotFound`, `invoiceNotFound`, `rateLimited`, `dailyQuotaSpent`,
+    ///   `sourceUnavailable`, `permissionMissing`, `credentialsRefused` (also if the master account is unknown, or if there are
+    ///   several to choose from), `sourceFailed`, `sourceRejected`, `answerTooLarge`, `timedOut`, `cancelled`.
+    func answer(
+        to read: AccountRead, under master: Name?, for purpose: Purpose
+    ) async throws(BillingFailure) -> SourceAnswer
 
-    /// Whether requests wait for a permit of the rate limiter now.
-    func hasQueuedRequests(under master: Name?) -> Bool
+    /// Whether requests for an operation wait for a permit of the rate limiter now.
+    func hasQueuedRequests(for operation: Operation, under master: Name?) -> Bool
 }
 
 /// The purpose of a request to the source: its priority, and the longest time it may wait for a permit.

@@ -2,19 +2,29 @@ import Domain
 import NIOCore
 import Tracing
 
-/// `GET /v2/accounts/{accountId}/billing` (Zoom: Get billing information).
-struct GetBillingInformation: RouteHandler {
-    private let lookUpContact: LookUpContact
-    private let time: any TimeSource
-    private let tracer: ServiceTracer
-
-    init(lookUpContact: LookUpContact, time: any TimeSource, tracer: ServiceTracer) {
-        self.lookUpContact = lookUpContact
-        self.time = time
-        self.tracer = tracer
+/// Answers reads of one account with JSON, from the cache if possible. Each operation says which read a request asks for.
+struct AccountReadHandler: RouteHandler {
+    /// What the reads of all operations need.
+    struct Services: Sendable {
+        let readAccount: ReadAccount
+        let time: any TimeSource
+        let tracer: ServiceTracer
     }
 
-    var route: RouteTable<any RouteHandler>.Route { .init("/v2/accounts/{accountId}/billing", [(.get, self)]) }
+    /// Makes the read that a request asks for.
+    ///
+    /// - Throws: `invalid` for parameters that break rules.
+    typealias MakeRead = @Sendable (AccountID, HTTPRequest, RouteContext) throws(BillingFailure) -> AccountRead
+
+    private let services: Services
+    private let makeRead: MakeRead
+
+    /// - Parameter template: A path whose first parameter is the account.
+    static func route(
+        _ template: StaticString, _ services: Services, makeRead: @escaping MakeRead
+    ) -> RouteTable<any RouteHandler>.Route {
+        .init(template, [(.get, AccountReadHandler(services: services, makeRead: makeRead))])
+    }
 
     func reply(to request: HTTPRequest, _ context: RouteContext, _ note: inout RequestNote) -> Reply {
         let requestID = context.requestID
@@ -26,11 +36,15 @@ struct GetBillingInformation: RouteHandler {
         }
         let directives = CacheControlField.directives(of: request)
         let conditions = Conditions(of: request)
+        let read: AccountRead
         do throws(BillingFailure) {
-            let now = time.now
-            let span = context.trace.map { tracer.startSpan("look up", context: $0) }
+            read = try makeRead(account, request, context)
+            let now = services.time.now
+            let span = context.trace.map { services.tracer.startSpan("look up", context: $0) }
             defer { span?.end() }
-            if let entry = try lookUpContact.cached(account, for: context.caller, directives: directives, at: now) {
+            if let entry = try services.readAccount.cached(
+                read, for: context.caller, directives: directives, at: now)
+            {
                 note.cache = entry.isFresh(at: now) ? .fresh : .stale
                 return .now(Self.response(entry, conditions, at: now, requestID))
             }
@@ -39,12 +53,12 @@ struct GetBillingInformation: RouteHandler {
         }
         note.cache = .missed
         let queueTimeout = PreferField.wait(of: request)
-        return .eventually { [lookUpContact, time, tracer, caller = context.caller] in
-            await tracer.withSpan("look up") { _ in
+        return .eventually { [services, caller = context.caller] in
+            await services.tracer.withSpan("look up") { _ in
                 do throws(BillingFailure) {
-                    let entry = try await lookUpContact(
-                        account, for: caller, queueTimeout: queueTimeout, directives: directives)
-                    return Self.response(entry, conditions, at: time.now, requestID)
+                    let entry = try await services.readAccount(
+                        read, for: caller, queueTimeout: queueTimeout, directives: directives)
+                    return Self.response(entry, conditions, at: services.time.now, requestID)
                 } catch {
                     return FailureTable.problem(for: error).response(requestID)
                 }
@@ -74,7 +88,7 @@ struct GetBillingInformation: RouteHandler {
         let answer = entry.billing
         switch answer.content {
         case .failure(let problem): return problem.response(requestID)
-        case .contact(let own, let body):
+        case .body(let own, let body):
             let isNotModified = !conditions.isEmpty && conditions.isMet(by: answer)
             var fields = HeaderFields(
                 isNotModified ? notModifiedFields : fields, own, reservingBytes: requestID.count + 96)
