@@ -4,11 +4,11 @@ package import Domain
 package struct SandboxConfiguration: Sendable {
     /// A Server-to-Server OAuth app of the Zoom Marketplace, and the account that installed it.
     package struct App: Sendable {
-        package enum Account: Sendable {
+        package enum Account: String, Sendable, CaseIterable {
             /// A master account on a paid plan, the only kind that may use the Billing API.
-            case paidMaster
+            case paidMaster = "paid-master"
             /// A master account on the free plan.
-            case freeMaster
+            case freeMaster = "free-master"
             /// An account without the master account option.
             case ordinary
         }
@@ -66,6 +66,11 @@ package struct SandboxConfiguration: Sendable {
     package var latency = Duration.zero
 
     package var faults: [SandboxFault] = []
+
+    /// The size of invoice files, from `pdfBytesMin` to `pdfBytesMax`.
+    package var pdfBytes = pdfBytesMin
+    package static let pdfBytesMin = SandboxInvoiceFile.byteCountMin
+    package static let pdfBytesMax = SandboxInvoiceFile.byteCountMax
 
     /// The initial time of the sandbox's clock; `nil` for the system's time.
     package var start: Timestamp?

@@ -10,6 +10,10 @@ extension SandboxZoom {
         guard request.path.starts(with: "/sandbox/".utf8) else { return nil }
         let path = String(decoding: request.path.dropFirst("/sandbox/".utf8.count), as: UTF8.self)
         switch (String(decoding: request.method, as: UTF8.self), path) {
+        case ("GET", "accounts"): return .now(accountsResponse)
+        case ("GET", let path) where path.hasPrefix(Self.files):
+            return file(String(path.dropFirst(Self.files.count)), request)
+        case ("POST", "app"): return changing(request) { value throws(DocumentProblem) in try self.changeApp(value) }
         case ("GET", "counts"): return .now(countsResponse)
         case ("GET", "faults"): return .now(faultsResponse)
         case ("POST", "faults"):
@@ -47,6 +51,53 @@ extension SandboxZoom {
         }
     }
 
+    private static let files = "files/"
+
+    /// Responds with the file of an invoice without an access token, like a storage service to which a download redirects.
+    /// A request with an access token is refused, since the token must not reach another host.
+    private func file(_ id: String, _ request: HTTPRequest) -> Reply {
+        guard request.fields[.authorization] == nil else {
+            return .now(SandboxResponse.error(400, 400, "Only one authentication mechanism is allowed."))
+        }
+        guard let invoice = invoice(id) else { return .now(SandboxResponse.unknownInvoice(id)) }
+        return SandboxReply(file(of: invoice)).reply
+    }
+
+    /// The id of the first account of each kind.
+    private var accountsResponse: HTTPResponse {
+        SandboxResponse.json(status: 200) { object in
+            for kind in SandboxAccountKind.allCases where kind.remainder < accounts.count {
+                object.member(named: kind.rawValue) { $0.writeJSONString(accounts.id(of: kind.remainder)) }
+            }
+            for (number, kind) in SandboxPlanKind.allCases.enumerated() where number < accounts.count {
+                // The first account of a kind of plan may be of another kind that writes its plans differently.
+                let regular = stride(from: number, to: accounts.count, by: SandboxPlanKind.allCases.count).first {
+                    accounts.kind(of: $0) == nil
+                }
+                if let regular { object.member(named: kind.rawValue) { $0.writeJSONString(accounts.id(of: regular)) } }
+            }
+        }
+    }
+
+    /// Changes the scopes of an app's later tokens, or the account that installed it.
+    private func changeApp(_ value: JSONValue) throws(DocumentProblem) {
+        let object = try StrictObject(value, at: "the app", members: ["client_id", "scopes", "account"])
+        let id = try object.required("client_id", as: "a string") { $0.string }
+        let scopes = try object.member("scopes", as: "an array of strings") { value -> [String]? in
+            guard let values = value.array else { return nil }
+            let scopes = values.compactMap(\.string)
+            return scopes.count == values.count ? scopes : nil
+        }
+        let account = try object.member(
+            "account", as: "one of \(SandboxConfiguration.App.Account.allCases.map(\.rawValue).joined(separator: ", "))"
+        ) { $0.string.flatMap(SandboxConfiguration.App.Account.init) }
+        let isKnown = change(appWithClientID: id) { app in
+            if let scopes { app.scopes = scopes }
+            if let account { app.account = account }
+        }
+        guard isKnown else { throw object.problem("there is no such app") }
+    }
+
     /// Like generating a new client secret in the Zoom Marketplace.
     private func setSecret(_ value: JSONValue) throws(DocumentProblem) {
         let object = try StrictObject(value, at: "the app", members: ["client_id", "client_secret"])
@@ -55,7 +106,9 @@ extension SandboxZoom {
             value.string.flatMap { (1...256).contains($0.utf8.count) ? $0 : nil }
         }
         guard let id, let secret else { throw object.problem("\"client_id\" and \"client_secret\" are required") }
-        guard replaceSecret(of: id, with: secret) else { throw object.problem("there is no such app") }
+        guard change(appWithClientID: id, { $0.clientSecret = secret }) else {
+            throw object.problem("there is no such app")
+        }
     }
 
     private func move(_ value: JSONValue) throws(DocumentProblem) {
@@ -85,6 +138,15 @@ extension SandboxZoom {
             object.member("billing", counts.billing)
             object.member("account_pages", counts.accountPages)
             object.member("rate_limited", counts.rateLimited)
+            object.member("operations") { buffer in
+                buffer.writeJSONObject { object in
+                    for operation in SandboxOperation.allCases {
+                        object.member(named: operation.rawValue) { buffer in
+                            buffer.writeString(String(counts.operations[operation] ?? 0))
+                        }
+                    }
+                }
+            }
         }
     }
 

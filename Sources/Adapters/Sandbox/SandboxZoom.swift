@@ -2,11 +2,13 @@ package import Domain
 import NIOCore
 import Synchronization
 
-/// A simulation of Zoom for tests and trials: the token endpoint and some operations of the API.
+/// A simulation of Zoom for tests and trials: the token endpoint and the reads of the Billing API.
 ///
 /// It makes Zoom's checks in Zoom's order and uses Zoom's error texts. It can inject every known kind of failure.
 package final class SandboxZoom: RequestHandler {
     package let accounts: SandboxAccounts
+    let invoices: SandboxInvoices
+    private let fileBytes: Int
     let clock: SandboxClock
     let faults: SandboxFaultInjector
     let tokens: SandboxTokens
@@ -22,6 +24,9 @@ package final class SandboxZoom: RequestHandler {
         package var billing = 0
         package var accountPages = 0
         package var rateLimited = 0
+
+        /// Requests that passed the access checks and the rate limits.
+        package var operations: [SandboxOperation: Int] = [:]
     }
 
     /// The requests that were handled, and those over a rate limit.
@@ -29,7 +34,8 @@ package final class SandboxZoom: RequestHandler {
         let handled = handled.withLock { $0 }
         return Counts(
             tokens: handled[.requestAccessToken] ?? 0, billing: handled[.getBillingInformation] ?? 0,
-            accountPages: handled[.listSubAccounts] ?? 0, rateLimited: rateLimited.load(ordering: .relaxed))
+            accountPages: handled[.listSubAccounts] ?? 0, rateLimited: rateLimited.load(ordering: .relaxed),
+            operations: handled)
     }
 
     /// - Parameter time: The base of the sandbox's clock.
@@ -41,6 +47,8 @@ package final class SandboxZoom: RequestHandler {
         faults = SandboxFaultInjector(
             faults: configuration.faults, latency: configuration.latency, seed: configuration.seed)
         accounts = SandboxAccounts(count: configuration.accounts, seed: configuration.seed)
+        invoices = SandboxInvoices(accounts: accounts, seed: configuration.seed)
+        fileBytes = configuration.pdfBytes
         tokens = SandboxTokens(lifetime: configuration.tokenLifetime, behaviour: configuration.tokens, time: clock)
         rateLimits = SandboxRateLimits(plan: configuration.limits, time: clock)
         pageTokens = SandboxPageTokens(seed: configuration.seed, time: clock)
@@ -60,10 +68,10 @@ package final class SandboxZoom: RequestHandler {
     }
 
     /// - Returns: Whether the app exists.
-    func replaceSecret(of clientID: String, with secret: String) -> Bool {
+    func change(appWithClientID id: String, _ change: (inout SandboxConfiguration.App) -> Void) -> Bool {
         apps.withLock { apps in
-            guard let index = apps.firstIndex(where: { $0.clientID == clientID }) else { return false }
-            apps[index].clientSecret = secret
+            guard let index = apps.firstIndex(where: { $0.clientID == id }) else { return false }
+            change(&apps[index])
             return true
         }
     }
@@ -77,7 +85,7 @@ package final class SandboxZoom: RequestHandler {
         faults.add(fault)
     }
 
-    func count(_ operation: SandboxOperation) {
+    private func count(_ operation: SandboxOperation) {
         handled.withLock { $0[operation, default: 0] += 1 }
     }
 
@@ -88,18 +96,44 @@ package final class SandboxZoom: RequestHandler {
         guard let call = SandboxCall(request) else {
             return .now(SandboxResponse.error(404, 404, "There is no such operation in this sandbox."))
         }
-        guard let (delay, fault) = faults.next(call.operation, call.account) else { return reply(to: call) }
+        guard let (delay, fault) = faults.next(call.operation, ownerID(of: call)) else { return reply(to: call) }
         if fault?.kind == .tokenRevoked, let token = call.bearerToken { tokens.revoke(token) }
-        return inject(fault, after: delay) { [self] in reply(to: call) }
+        return inject(fault, after: delay, into: call)
     }
 
-    private func reply(to call: SandboxCall) -> Reply {
+    /// The reply without a fault.
+    func reply(to call: SandboxCall) -> Reply {
         switch call.operation.endpoint.behaviour {
-        case .immediate(let respond): .now(checked(call) { respond(self, call) })
+        case .immediate, .file: immediateReply(to: call).reply
+        case .afterBody: .eventually { [self] in await response(to: call) }
+        }
+    }
+
+    /// The regular response of an operation that does not respond with a file.
+    func response(to call: SandboxCall) async -> HTTPResponse {
+        guard let response = await regularReply(to: call).whole else {
+            preconditionFailure("\(call.operation) responds with a file")
+        }
+        return response
+    }
+
+    /// Reads the request body if the operation needs it, and makes the regular reply.
+    func regularReply(to call: SandboxCall) async -> SandboxReply {
+        switch call.operation.endpoint.behaviour {
+        case .immediate, .file: return immediateReply(to: call)
         case .afterBody(let bytesMax, let respond):
-            .eventually { [self] in
-                let body = try? await call.request.body.collect(bytesMax: bytesMax)
-                return checked(call) { respond(self, call, body) }
+            let body = try? await call.request.body.collect(bytesMax: bytesMax)
+            return checked(call) { SandboxReply(respond(self, call, body)) }
+        }
+    }
+
+    /// The regular reply of an operation that does not read the request body.
+    func immediateReply(to call: SandboxCall) -> SandboxReply {
+        checked(call) {
+            switch call.operation.endpoint.behaviour {
+            case .immediate(let respond): SandboxReply(respond(self, call))
+            case .file(let respond): respond(self, call)
+            case .afterBody: preconditionFailure("\(call.operation) reads the request body")
             }
         }
     }
@@ -108,26 +142,37 @@ package final class SandboxZoom: RequestHandler {
         SandboxResponse.error(refusal.status, refusal.status, "The request was refused.")
     }
 
+    // MARK: Access
+
     /// Makes the access checks of an operation, and calls `respond` if all pass.
-    private func checked(_ call: SandboxCall, _ respond: () -> HTTPResponse) -> HTTPResponse {
+    private func checked(_ call: SandboxCall, _ respond: () -> SandboxReply) -> SandboxReply {
         let endpoint = call.operation.endpoint
-        guard case .accessToken(let scopes, let label, let perAccount) = endpoint.access else { return respond() }
-        if let refusal = unauthorized(call, scopes) { return refusal }
-        let verdict = rateLimits.verdict(for: label)
-        var response: HTTPResponse
-        if let refusal = SandboxResponse.tooMany(verdict) {
-            rateLimited.add(1, ordering: .relaxed)
-            response = refusal
-        } else if let perAccount,
-            let resumes = rateLimits.refusal(by: perAccount, of: call.operation, for: call.account)
-        {
-            rateLimited.add(1, ordering: .relaxed)
-            response = SandboxResponse.tooManyForAccount(endpoint.title, until: resumes)
-        } else {
-            response = respond()
+        guard case .accessToken(let scopes, let label, let perAccount, let account) = endpoint.access else {
+            count(call.operation)
+            return respond()
         }
-        SandboxResponse.appendRateFields(verdict, label, to: &response)
-        return response
+        if let refusal = unauthorized(call, scopes) { return SandboxReply(refusal) }
+        let verdict = rateLimits.verdict(for: label)
+        let reply: SandboxReply
+        if let refusal = SandboxResponse.tooMany(verdict) ?? tooManyForAccount(call, perAccount, endpoint.title) {
+            rateLimited.add(1, ordering: .relaxed)
+            reply = SandboxReply(refusal)
+        } else if call.account == Self.ownAccount, account == .subAccount {
+            reply = SandboxReply(SandboxResponse.unknownAccount(call.account))
+        } else {
+            count(call.operation)
+            reply = respond()
+        }
+        return reply.changing { SandboxResponse.appendRateFields(verdict, label, to: &$0) }
+    }
+
+    private func tooManyForAccount(
+        _ call: SandboxCall, _ limit: SandboxRateLimits.PerAccount?, _ title: String
+    ) -> HTTPResponse? {
+        guard let limit else { return nil }
+        let verdict = rateLimits.verdict(
+            by: limit, of: call.operation, for: ownerID(of: call), invoice: call.invoice)
+        return SandboxResponse.tooMany(verdict, title)
     }
 
     /// Checks the access token, its scopes and the app's account. `nil` if all pass.
@@ -143,28 +188,60 @@ package final class SandboxZoom: RequestHandler {
                     "Invalid access token, does not contain scopes:[\(scopes.joined(separator: ", "))].")
             }
             switch app.account {
-            case .ordinary: return SandboxResponse.error(400, 200, "No permission.")
-            case .freeMaster: return SandboxResponse.error(400, 200, "Only available for paid account.")
+            case .ordinary:
+                return call.account == Self.ownAccount ? nil : SandboxResponse.error(400, 200, "No permission.")
+            case .freeMaster: return SandboxResponse.onlyForPaidAccounts()
             case .paidMaster: return nil
             }
         }
     }
 
-    // MARK: Accounts
+    // MARK: Accounts and invoices
+
+    /// Zoom's alias for the account of the app.
+    private static let ownAccount = "me"
+
+    /// The account in the path, or the owner of the invoice in the path.
+    private func ownerID(of call: SandboxCall) -> String {
+        guard call.account.isEmpty, let key = invoices.key(of: call.invoice) else { return call.account }
+        return key.account == SandboxAccounts.master ? Self.ownAccount : accounts.id(of: key.account)
+    }
+
+    /// The current day in UTC.
+    var today: SandboxDate { SandboxDate(clock.timestamp) }
+
+    /// `nil` if there is no such invoice.
+    func invoice(_ id: String) -> SandboxInvoice? {
+        invoices.key(of: id).flatMap { invoices.invoice($0, today: today) }
+    }
+
+    func file(of invoice: SandboxInvoice) -> SandboxInvoiceFile {
+        let name =
+            accounts.kind(of: invoice.account) == .unsafeFileName
+            ? "../../etc/\(invoice.number)\".exe;\\.pdf" : "\(invoice.number).pdf"
+        return SandboxInvoiceFile(invoice, name: name, byteCount: fileBytes)
+    }
 
     /// The response about an account in any billing mode.
     func response(for id: String, _ respond: (Int) -> HTTPResponse) -> HTTPResponse {
-        guard let number = accounts.number(of: id) else { return SandboxResponse.unknownAccount(id) }
+        let number = id == Self.ownAccount ? SandboxAccounts.master : accounts.number(of: id)
+        guard let number else { return SandboxResponse.unknownAccount(id) }
         return respond(number)
     }
 
     /// The response about an account for which the master account pays.
     func response(forMasterPaid id: String, _ respond: (Int) -> HTTPResponse) -> HTTPResponse {
         response(for: id) { number in
-            guard !accounts.isSelfPay(number) else {
-                return SandboxResponse.error(400, 2100, "This sub account is on self pay mode.")
-            }
-            return respond(number)
+            accounts.isSelfPay(number) ? SandboxResponse.selfPay : respond(number)
+        }
+    }
+
+    /// The response about an account with a paid plan, for which the master account pays.
+    func response(forPaid id: String, _ respond: (Int) -> HTTPResponse) -> HTTPResponse {
+        response(forMasterPaid: id) { number in
+            guard accounts.isFree(number) else { return respond(number) }
+            return SandboxResponse.onlyForPaidAccounts(
+                status: accounts.kind(of: number) == .freeWithSuccessStatus ? 200 : 400)
         }
     }
 }

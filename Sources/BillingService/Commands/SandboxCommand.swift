@@ -17,17 +17,24 @@ struct SandboxCommand: AsyncParsableCommand {
               GET  /v2/accounts                          List sub accounts (Medium)
               GET  /v2/accounts/{id}                     Get sub account details (Light)
               GET  /v2/accounts/{id}/billing             Get billing information (Medium)
+              GET  /v2/accounts/{id}/plans               Get plan information (Medium)
               GET  /v2/accounts/{id}/plans/usage         Get plan usage (Heavy)
               GET  /v2/accounts/{id}/billing/invoices    List billing invoices (Heavy)
+              GET  /v2/accounts/{id}/billing/invoices/{invoiceId}
+                                                         Get invoice details (Heavy)
+              GET  /v2/billing/invoices/{invoiceId}/download
+                                                         Download an invoice file (Heavy)
 
             --sandbox-credentials-file receives the app's account id, client id and secret. Of 100 sub accounts, one pays \
-            for itself, one lacks members, one has null members, and one has an unknown member.
+            for itself, two are free, and others have missing, null or unknown members or long amounts.
 
             Faults come from --sandbox-faults-file, or from requests to the running sandbox:
 
               POST   /sandbox/faults          add {"fault": "html", "operation": "billing", "times": 3}
               GET    /sandbox/faults          list all faults, with the number of requests they affected
               DELETE /sandbox/faults          remove all faults
+              GET    /sandbox/accounts        one account id of each kind of account
+              POST   /sandbox/app             {"client_id": "…", "scopes": ["…"]}: change the scopes of later tokens
               POST   /sandbox/clock           {"advance_seconds": 3600}, or {"now": "2026-02-01T00:00:00Z"}
               POST   /sandbox/secret          {"client_id": "…", "client_secret": "…"}: change the app's secret
               POST   /sandbox/tokens/revoke   revoke all access tokens

@@ -22,6 +22,7 @@ struct EmbeddedSandbox {
             apps: [app], accounts: settings.accounts, seed: settings.seed, limits: settings.limits)
         configuration.tokens = settings.tokens
         configuration.latency = settings.latency
+        configuration.pdfBytes = settings.pdfBytes
         configuration.start = settings.start
         configuration.faults = settings.faults
         zoom = SandboxZoom(configuration: configuration, time: time)

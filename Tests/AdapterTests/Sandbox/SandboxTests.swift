@@ -128,7 +128,9 @@ struct SandboxTests {
             ("GET", "/v2/accounts", 401), ("GET", "/v2/accounts/a", 401), ("GET", "/v2/accounts/a/billing", 401),
             ("GET", "/v2/accounts/a/billing/invoices", 401), ("GET", "/v2/accounts/a/plans/usage", 401),
             ("POST", "/oauth/token", 400), ("GET", "/oauth/token", 404), ("PATCH", "/v2/accounts/a/billing", 404),
-            ("DELETE", "/v2/accounts/a", 404), ("GET", "/v2/accounts/a/plans", 404), ("GET", "/v2/accountsa", 404),
+            ("DELETE", "/v2/accounts/a", 404), ("GET", "/v2/accounts/a/plans", 401), ("GET", "/v2/accountsa", 404),
+            ("GET", "/v2/accounts/a/billing/invoices/i", 401), ("GET", "/v2/billing/invoices/i/download", 401),
+            ("GET", "/v2/api/download/billing/invoices/i", 401), ("GET", "/v2/billing/invoices/i", 404),
             ("GET", "/v2/accounts/a/billing/", 404), ("GET", "/", 404),
         ])
     func routing(method: String, target: String, status: Int) async throws {

@@ -326,7 +326,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     func beginStream(_ head: HTTPResponse, on exchange: ServerExchange) {
         guard var current, current.exchange === exchange else { return }
-        writeHead(head.fields, &current, .chunked)
+        writeHead(head.fields, &current, .streamed)
         self.current = current
         setNeedsFlush()
     }
@@ -341,7 +341,8 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     /// The framing of a response body (RFC 9112, 6).
     private enum Framing {
         case whole(bytes: Int)
-        case chunked
+        /// By `Content-Length` if the head has it, else in chunks.
+        case streamed
     }
 
     private func writeHead(_ fields: HeaderFields, _ current: inout Current, _ framing: Framing) {
@@ -360,7 +361,10 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
                 name: "date", value: date.span.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) })
         }
         switch framing {
-        case .chunked: head.headers.add(name: "transfer-encoding", value: "chunked")
+        case .streamed:
+            if !head.headers.contains(name: "content-length") {
+                head.headers.add(name: "transfer-encoding", value: "chunked")
+            }
         case .whole(let bytes):
             // The response to HEAD has no content-length if the length is unknown, as for a stream.
             let isSaid = head.headers.contains(name: "content-length") || (current.exchange.isHead && bytes == 0)

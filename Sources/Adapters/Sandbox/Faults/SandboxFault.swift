@@ -16,7 +16,7 @@ package struct SandboxFault: Sendable, Equatable {
         case tooManyForUser = "429-user"
         /// 429 without fields and body.
         case tooManyBare = "429-bare"
-        /// An error in Zoom's format with `status`.
+        /// An error in Zoom's format with `status`, `code` and `message`.
         case status
         /// A gateway's HTML page with `status`.
         case html
@@ -38,14 +38,14 @@ package struct SandboxFault: Sendable, Equatable {
         case close
         /// No response.
         case stall
-        /// The response byte by byte, with `delay_ms` between bytes.
+        /// The response in pieces of `bytes`, with `delay_ms` between them.
         case slowDrip = "slow-drip"
         /// Revokes the request's token: code 124 with `status`.
         case tokenRevoked = "token-revoked"
         /// 503 with a `Retry-After` in seconds or as an HTTP date.
         case unavailableSeconds = "503-seconds"
         case unavailableDate = "503-date"
-        /// A redirect to another host, with `status`.
+        /// A redirect to `location`, with `status`.
         case redirect
         /// The response with lone surrogates and invalid UTF-8 in strings and names.
         case badText = "bad-text"
@@ -67,6 +67,17 @@ package struct SandboxFault: Sendable, Equatable {
     package var times = Int.max
 
     package var status: Int
+
+    /// The code of an error with `status`; `nil` for the same number.
+    package var code: Int?
+    package var message = "The sandbox was told to fail."
+
+    /// The target of a redirect. `{invoiceId}` in it is replaced by the invoice of the request.
+    package var location = "https://login.example/?from=zoom"
+
+    /// The number of bytes in a piece of a slow response.
+    package var bytes = 1
+
     package var delay: Duration
     package var retryAfterSeconds = 2
 
@@ -81,8 +92,8 @@ package struct SandboxFault: Sendable, Equatable {
 
 extension SandboxFault {
     private static let members: Set<String> = [
-        "fault", "operation", "account_id", "probability", "skip", "times", "status", "delay_ms",
-        "retry_after_seconds",
+        "fault", "operation", "account_id", "probability", "skip", "times", "status", "code", "message",
+        "location", "bytes", "delay_ms", "retry_after_seconds",
     ]
 
     /// Parses the JSON form that `docs/sandbox.md` describes.
@@ -110,6 +121,13 @@ extension SandboxFault {
         skip = try number("skip", 0...1_000_000_000) ?? 0
         times = try number("times", 1...1_000_000_000) ?? .max
         status = try number("status", 200...599) ?? status
+        code = try number("code", 0...1_000_000)
+        message = try object.member("message", as: "a string") { $0.string } ?? message
+        location =
+            try object.member("location", as: "a URL or a path in visible ASCII characters") { value in
+                value.string.flatMap { $0.utf8.allSatisfy(\.isASCIIVisible) && !$0.isEmpty ? $0 : nil }
+            } ?? location
+        bytes = try number("bytes", 1...65_536) ?? bytes
         delay = try number("delay_ms", 0...3_600_000).map { .milliseconds($0) } ?? delay
         retryAfterSeconds = try number("retry_after_seconds", 0...1_000_000_000) ?? retryAfterSeconds
     }
@@ -131,6 +149,10 @@ extension SandboxFault {
         object.member("skip", skip)
         if times != .max { object.member("times", times) }
         object.member("status", status)
+        if let code { object.member("code", code) }
+        object.member("message", message)
+        object.member("location", location)
+        object.member("bytes", bytes)
         object.member("delay_ms", Int(delay / .milliseconds(1)))
         object.member("retry_after_seconds", retryAfterSeconds)
     }

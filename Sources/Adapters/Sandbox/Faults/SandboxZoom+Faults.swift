@@ -4,23 +4,27 @@ import NIOCore
 extension SandboxZoom {
     /// Applies a fault and a latency to a request.
     ///
-    /// - Parameter regular: Makes the regular reply. It is not called if another response replaces it. If the connection
-    ///   fails, it is called and its reply is discarded, since Zoom has processed the request.
-    func inject(
-        _ fault: SandboxFault?, after delay: Duration, into regular: @escaping @Sendable () -> Reply
-    ) -> Reply {
-        guard let fault else { return delayed(delay, regular) }
+    /// The request is processed unless another response replaces the regular one. If the connection fails, Zoom has
+    /// processed the request too.
+    func inject(_ fault: SandboxFault?, after delay: Duration, into call: SandboxCall) -> Reply {
+        guard let fault else { return delayed(delay, call) }
         switch fault.kind {
-        case .latency: return delayed(delay, regular)
+        case .latency: return delayed(delay, call)
         case .badText:
+            // A file has no texts.
+            if call.operation.respondsWithFile { return delayed(delay, call) }
             return .eventually { [self] in
                 await wait(delay)
-                return await response(of: regular()).withBadText()
+                return await response(to: call).withBadText()
             }
         case .tooManyASecond, .tooManyUntilSeconds, .tooManyUntilDate, .tooManyADay, .tooManyForUser, .tooManyBare,
             .status, .html, .empty, .wrongTypes, .tokenRevoked, .unavailableSeconds, .unavailableDate, .redirect:
-            let response = SandboxResponse.replacement(for: fault, at: clock.timestamp)
-            return delayed(delay) { .now(response) }
+            let response = SandboxResponse.replacement(for: fault, call, at: clock.timestamp)
+            guard delay > .zero else { return .now(response) }
+            return .eventually { [self] in
+                await wait(delay)
+                return response
+            }
         case .huge:
             return .stream(Self.head) { [self] body in
                 await wait(delay)
@@ -28,24 +32,27 @@ extension SandboxZoom {
                 for _ in 0..<160 where (try? await body.write(line)) == nil { return .broken }
                 return .complete
             }
-        case .reset: return abandoned(.reset, delay, regular)
-        case .goAway: return abandoned(.goAway, delay, regular)
-        case .close: return abandoned(.disconnect, delay, regular)
-        case .stall: return abandoned(.disconnect, .seconds(3600), regular)
-        case .truncation, .resetHalfway:
-            let isClean = fault.kind == .truncation
-            return .stream(Self.head) { [self] body in
-                await wait(delay)
-                var bytes = await response(of: regular()).body
-                _ = try? await body.write(bytes.readSlice(length: bytes.readableBytes / 2) ?? ByteBuffer())
-                return isClean ? .complete : .broken
+        case .reset: return abandoned(.reset, delay, call)
+        case .goAway: return abandoned(.goAway, delay, call)
+        case .close: return abandoned(.disconnect, delay, call)
+        case .stall: return abandoned(.disconnect, .seconds(3600), call)
+        case .truncation:
+            return pieces(of: call, after: delay, hasLength: false) { reply, body in
+                _ = await reply.send(reply.byteCount / 2, to: body)
+                return .complete
+            }
+        case .resetHalfway:
+            return pieces(of: call, after: delay, hasLength: true) { reply, body in
+                _ = await reply.send(reply.byteCount / 2, to: body)
+                return .broken
             }
         case .slowDrip:
-            return .stream(Self.head) { [self] body in
-                await wait(delay)
-                var bytes = await response(of: regular()).body
-                while let byte = bytes.readSlice(length: 1) {
-                    guard (try? await body.write(byte)) != nil else { return .broken }
+            return pieces(of: call, after: delay, hasLength: true) { [self] reply, body in
+                var offset = 0
+                while offset < reply.byteCount {
+                    let piece = reply.piece(at: offset, bytesMax: fault.bytes)
+                    guard (try? await body.write(piece)) != nil else { return .broken }
+                    offset += piece.readableBytes
                     await wait(fault.delay)
                 }
                 return .complete
@@ -60,29 +67,54 @@ extension SandboxZoom {
         return response
     }
 
-    private func delayed(_ delay: Duration, _ regular: @escaping @Sendable () -> Reply) -> Reply {
-        guard delay > .zero else { return regular() }
-        return .eventually { [self] in
+    /// Sends a regular reply in pieces.
+    ///
+    /// - Parameter hasLength: Whether `Content-Length` states the length of a file.
+    private func pieces(
+        of call: SandboxCall, after delay: Duration, hasLength: Bool,
+        _ send: @escaping @Sendable (SandboxReply, BodyWriter) async -> StreamEnding
+    ) -> Reply {
+        guard call.operation.respondsWithFile else {
+            return .stream(Self.head) { [self] body in
+                await wait(delay)
+                return await send(regularReply(to: call), body)
+            }
+        }
+        // The head depends on the file, so the request is processed before the delay.
+        let reply = immediateReply(to: call)
+        return .stream(reply.head(hasLength: hasLength)) { [self] body in
             await wait(delay)
-            return await response(of: regular())
+            return await send(reply, body)
         }
     }
 
-    private func abandoned(
-        _ abandonment: Abandonment, _ delay: Duration, _ regular: @escaping @Sendable () -> Reply
-    ) -> Reply {
+    private func delayed(_ delay: Duration, _ call: SandboxCall) -> Reply {
+        guard delay > .zero else { return reply(to: call) }
+        guard call.operation.respondsWithFile else {
+            return .eventually { [self] in
+                await wait(delay)
+                return await response(to: call)
+            }
+        }
+        // The head of a file precedes the delay.
+        let reply = immediateReply(to: call)
+        if let response = reply.whole {
+            return .eventually { [self] in
+                await wait(delay)
+                return response
+            }
+        }
+        return .stream(reply.head(hasLength: true)) { [self] body in
+            await wait(delay)
+            return await reply.send(reply.byteCount, to: body) ? .complete : .broken
+        }
+    }
+
+    private func abandoned(_ abandonment: Abandonment, _ delay: Duration, _ call: SandboxCall) -> Reply {
         .abandoned { [self] in
-            _ = await response(of: regular())
+            _ = await regularReply(to: call)
             await wait(delay)
             return abandonment
-        }
-    }
-
-    private func response(of reply: Reply) async -> HTTPResponse {
-        switch reply {
-        case .now(let response): return response
-        case .eventually(let make): return await make()
-        case .stream, .abandoned: preconditionFailure("no operation of the sandbox streams or abandons its response")
         }
     }
 
@@ -95,7 +127,7 @@ extension SandboxZoom {
 
 extension SandboxResponse {
     /// The response that replaces the regular one.
-    static func replacement(for fault: SandboxFault, at now: Timestamp) -> HTTPResponse {
+    static func replacement(for fault: SandboxFault, _ call: SandboxCall, at now: Timestamp) -> HTTPResponse {
         switch fault.kind {
         case .tooManyASecond:
             var response = tooManyASecond
@@ -152,11 +184,17 @@ extension SandboxResponse {
             return response
         case .redirect:
             var response = HTTPResponse(status: fault.status)
-            response.fields.append(.location, "https://login.example/?from=zoom")
+            response.fields.append(.location, location(fault.location, call))
             return response
         case .status, .latency, .truncation, .huge, .reset, .resetHalfway, .goAway, .close, .stall, .slowDrip, .badText:
-            return error(fault.status, fault.status, "The sandbox was told to fail.")
+            return error(fault.status, fault.code ?? fault.status, fault.message)
         }
+    }
+
+    /// - Parameter template: A URL in which `{invoiceId}` is the invoice of the request.
+    private static func location(_ template: String, _ call: SandboxCall) -> String {
+        let parts = template.split(separator: "{invoiceId}", omittingEmptySubsequences: false)
+        return parts.joined(separator: call.invoice)
     }
 }
 

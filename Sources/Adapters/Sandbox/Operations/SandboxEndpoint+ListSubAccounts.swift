@@ -1,47 +1,99 @@
+import NIOCore
+
 extension SandboxEndpoint {
     /// The sub accounts in pages (Zoom: List sub accounts, Pagination).
     static let listSubAccounts = SandboxEndpoint(
-        title: "List sub accounts", method: .get, path: "/v2/accounts",
-        access: .accessToken(anyOf: ["account:master", "account:read:list_sub_accounts:master"], label: .medium),
+        title: "List sub accounts", method: .get, paths: ["/v2/accounts"],
+        access: .accessToken(
+            anyOf: ["account:master", "account:read:admin", "account:read:list_sub_accounts:master"], label: .medium),
         behaviour: .immediate { sandbox, call in
-            guard let query = call.query else { return SandboxResponse.error(400, 300, "Validation Failed.") }
-            sandbox.count(call.operation)
-            // Zoom does not document the behaviour above 300. The sandbox uses 300.
-            let pageSize = min(max(query["page_size"].flatMap(Int.init) ?? 30, 1), 300)
-            var start = 0
-            if let token = query["next_page_token"], !token.isEmpty {
-                guard let offset = sandbox.pageTokens.offset(of: token) else {
-                    return SandboxResponse.error(400, 300, "Invalid parameter \"next_page_token\".")
-                }
-                start = min(offset, sandbox.accounts.count)
+            do throws(PageRequest.Problem) {
+                return page(try PageRequest(call.query, sandbox.pageTokens), of: sandbox)
+            } catch {
+                return error.response
             }
-            return page(of: sandbox, from: start, size: pageSize)
         })
 
-    private static func page(of sandbox: SandboxZoom, from start: Int, size: Int) -> HTTPResponse {
-        let accounts = sandbox.accounts
-        let end = min(start + size, accounts.count)
-        return SandboxResponse.json(status: 200) { object in
-            object.member("page_count", (accounts.count + size - 1) / size)
-            object.member("page_number", start / size + 1)
-            object.member("page_size", size)
-            object.member("total_records", accounts.count)
-            object.member("next_page_token", end < accounts.count ? sandbox.pageTokens.token(for: end) : "")
-            object.member("accounts") { buffer in
-                buffer.writeJSONArray(start..<end) { buffer, number in
-                    buffer.writeJSONObject { object in
-                        object.member("id", accounts.id(of: number))
-                        object.member("account_name", "Example account \(number)")
-                        object.member("account_number", String(100_000_000 + number))
-                        object.member("owner_email", "owner-\(number)@example.com")
-                        object.member("account_type", "Business")
-                        object.member("seats", 10 + number % 90)
-                        object.member("subscription_start_time", "2026-02-01T00:00:00Z")
-                        object.member("subscription_end_time", "2027-01-31T00:00:00Z")
-                        object.member("created_at", "2024-02-01T09:00:00Z")
-                    }
+    private struct PageRequest {
+        enum Problem: Error {
+            case repeated
+            case invalid(String)
+
+            var response: HTTPResponse {
+                switch self {
+                case .repeated: SandboxResponse.error(400, 300, "Validation Failed.")
+                case .invalid(let name): SandboxResponse.error(400, 300, "Invalid parameter \"\(name)\".")
                 }
             }
         }
+
+        let size: Int
+
+        /// The position of the first account of the page.
+        let start: Int
+
+        /// Returns only accounts of this reseller; `nil` for all.
+        let reseller: String?
+
+        init(_ query: [String: String]?, _ tokens: SandboxPageTokens) throws(Problem) {
+            guard let query else { throw .repeated }
+            // Zoom does not document the behaviour above 300. The sandbox uses 300.
+            size = min(max(try Self.number("page_size", query) ?? 30, 1), 300)
+            reseller = query["sub_reseller_id"].flatMap { $0.isEmpty ? nil : $0 }
+            let number = try Self.number("page_number", query) ?? 1
+            if let token = query["next_page_token"], !token.isEmpty {
+                // A token is valid for the parameters of the first request.
+                guard let offset = tokens.offset(of: token, parameters: "\(size) \(reseller ?? "")") else {
+                    throw .invalid("next_page_token")
+                }
+                start = offset
+            } else {
+                guard (1...1_000_000_000).contains(number) else { throw .invalid("page_number") }
+                start = (number - 1) * size
+            }
+        }
+
+        private static func number(_ name: String, _ query: [String: String]) throws(Problem) -> Int? {
+            guard let text = query[name], !text.isEmpty else { return nil }
+            guard let number = Int(text) else { throw .invalid(name) }
+            return number
+        }
+
+        func nextToken(_ offset: Int, _ tokens: SandboxPageTokens) -> String {
+            tokens.token(for: offset, parameters: "\(size) \(reseller ?? "")")
+        }
+    }
+
+    private static func page(_ request: PageRequest, of sandbox: SandboxZoom) -> HTTPResponse {
+        let accounts = sandbox.accounts
+        let selection = accounts.selection(reseller: request.reseller)
+        let count = selection.count
+        let size = request.size
+        let start = min(request.start, count)
+        let end = min(start + size, count)
+        return SandboxResponse.json(status: 200) { object in
+            object.member("page_count", (count + size - 1) / size)
+            object.member("page_number", start / size + 1)
+            object.member("page_size", size)
+            object.member("total_records", count)
+            object.member("next_page_token", end < count ? request.nextToken(end, sandbox.pageTokens) : "")
+            object.member("accounts") { buffer in
+                buffer.writeJSONArray(start..<end) { buffer, position in
+                    buffer.writeJSONObject { write(selection.number(at: position), accounts, to: &$0) }
+                }
+            }
+        }
+    }
+
+    private static func write(_ number: Int, _ accounts: SandboxAccounts, to object: inout JSONMemberWriter) {
+        object.member("id", accounts.id(of: number))
+        object.member("account_name", "Example account \(number)")
+        object.member("account_number", String(100_000_000 + number))
+        object.member("owner_email", "owner-\(number)@example.com")
+        object.member("account_type", accounts.isFree(number) ? "Basic" : "Business")
+        object.member("seats", accounts.isFree(number) ? 1 : SandboxPlanKind.hosts(of: number))
+        object.member("subscription_start_time", "2026-02-01T00:00:00Z")
+        object.member("subscription_end_time", "2027-01-31T00:00:00Z")
+        object.member("created_at", "\(accounts.created(number).text)T09:00:00Z")
     }
 }

@@ -3,9 +3,8 @@ import NIOCore
 extension SandboxEndpoint {
     /// Server-to-Server OAuth (Zoom: Server-to-Server OAuth). Parameters may be in the body or in the query.
     static let requestAccessToken = SandboxEndpoint(
-        title: "Request an access token", method: .post, path: "/oauth/token", access: .unchecked,
+        title: "Request an access token", method: .post, paths: ["/oauth/token"], access: .unchecked,
         behaviour: .afterBody(bytesMax: 16_384) { sandbox, call, body in
-            sandbox.count(call.operation)
             guard let body, let parameters = parameters(of: call, body) else {
                 return SandboxResponse.oauthError("invalid_request", reason: "Bad Request")
             }

@@ -11,16 +11,21 @@ struct SandboxCall: Sendable {
     /// The account in the path; empty for operations that are not about one account.
     var account: String { parameters["accountId"] ?? "" }
 
+    /// The invoice in the path; empty for operations that are not about one invoice.
+    var invoice: String { parameters["invoiceId"] ?? "" }
+
     /// `nil` if no operation has the method and path of the request.
     init?(_ request: HTTPRequest) {
         let method = String(decoding: request.method, as: UTF8.self)
         let path = String(decoding: request.path, as: UTF8.self).split(separator: "/", omittingEmptySubsequences: false)
         for operation in SandboxOperation.allCases where operation.endpoint.method.rawValue == method {
-            guard let parameters = operation.endpoint.path.parameters(of: path) else { continue }
-            self.operation = operation
-            self.request = request
-            self.parameters = parameters
-            return
+            for template in operation.endpoint.paths {
+                guard let parameters = template.parameters(of: path) else { continue }
+                self.operation = operation
+                self.request = request
+                self.parameters = parameters
+                return
+            }
         }
         return nil
     }

@@ -20,12 +20,23 @@ struct SandboxEndpoint: Sendable {
 
         /// In this order: an access token, any one of the scopes, a master account on a paid plan, and the rate limits.
         case accessToken(
-            anyOf: [String], label: SandboxRateLimits.Label, perAccount: SandboxRateLimits.PerAccount? = nil)
+            anyOf: [String], label: SandboxRateLimits.Label, perAccount: SandboxRateLimits.PerAccount? = nil,
+            account: PathAccount = .subAccount)
+    }
+
+    /// The accounts that may be in the path.
+    enum PathAccount: Sendable {
+        case subAccount
+        /// Also `me`, the account of the app.
+        case subAccountOrMe
     }
 
     enum Behaviour: Sendable {
         /// Responds immediately, without reading the request body.
         case immediate(@Sendable (SandboxZoom, SandboxCall) -> HTTPResponse)
+
+        /// The same, with a file or a response.
+        case file(@Sendable (SandboxZoom, SandboxCall) -> SandboxReply)
 
         /// Reads the request body first. The body is `nil` if it is incomplete or larger than `bytesMax`.
         case afterBody(bytesMax: Int, @Sendable (SandboxZoom, SandboxCall, ByteBuffer?) -> HTTPResponse)
@@ -34,7 +45,9 @@ struct SandboxEndpoint: Sendable {
     /// Zoom's title of the operation, which its error messages contain.
     let title: String
     let method: Method
-    let path: SandboxPathTemplate
+
+    /// The paths of the operation, usually one.
+    let paths: [SandboxPathTemplate]
     let access: Access
     let behaviour: Behaviour
 }

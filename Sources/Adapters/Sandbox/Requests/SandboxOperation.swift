@@ -6,8 +6,19 @@ package enum SandboxOperation: String, Sendable, CaseIterable {
     case listSubAccounts = "accounts"
     case getSubAccount = "account"
     case getBillingInformation = "billing"
+    case getPlanInformation = "plans"
     case getPlanUsage = "plan-usage"
     case listInvoices = "invoices"
+    case getInvoice = "invoice"
+    case downloadInvoiceFile = "invoice-file"
+
+    /// Whether the regular response is a file instead of JSON.
+    var respondsWithFile: Bool {
+        switch endpoint.behaviour {
+        case .file: true
+        case .immediate, .afterBody: false
+        }
+    }
 
     /// The description of the operation, which is in its own file in `Operations/`.
     var endpoint: SandboxEndpoint {
@@ -16,8 +27,11 @@ package enum SandboxOperation: String, Sendable, CaseIterable {
         case .listSubAccounts: .listSubAccounts
         case .getSubAccount: .getSubAccount
         case .getBillingInformation: .getBillingInformation
+        case .getPlanInformation: .getPlanInformation
         case .getPlanUsage: .getPlanUsage
         case .listInvoices: .listInvoices
+        case .getInvoice: .getInvoice
+        case .downloadInvoiceFile: .downloadInvoiceFile
         }
     }
 }

@@ -28,6 +28,34 @@ enum SandboxResponse {
         }
     }
 
+    /// An error about one parameter.
+    static func invalid(_ field: String, _ message: String) -> HTTPResponse {
+        json(status: 400) { object in
+            object.member("code", 300)
+            object.member("message", "Validation Failed.")
+            object.member("errors") { buffer in
+                buffer.writeJSONArray([(field, message)]) { buffer, entry in
+                    buffer.writeJSONObject { error in
+                        error.member("field", entry.0)
+                        error.member("message", entry.1)
+                    }
+                }
+            }
+        }
+    }
+
+    static let selfPay = error(400, 2100, "This sub account is on self pay mode.")
+
+    /// - Parameter status: 400, or 200 as observed for this code.
+    static func onlyForPaidAccounts(status: Int = 400) -> HTTPResponse {
+        error(status, 200, "Only available for paid account.")
+    }
+
+    /// Zoom does not document this error.
+    static func unknownInvoice(_ id: String) -> HTTPResponse {
+        error(404, 404, "Invoice does not exist: \(id).")
+    }
+
     static func unknownAccount(_ id: String) -> HTTPResponse {
         error(404, 2001, "Account does not exist: \(id).")
     }
@@ -43,11 +71,19 @@ enum SandboxResponse {
                 + "when you can make another request.", until: resets)
     }
 
+    /// The response to a request over a limit of one account; `nil` if the request is within its limits.
+    ///
     /// - Parameter title: Zoom's title of the operation.
-    static func tooManyForAccount(_ title: String, until resumes: Timestamp) -> HTTPResponse {
-        tooMany(
-            "You have exceeded the daily rate limit (6) of \(title) API request for this account. This limit resets at "
-                + "GMT 00:00:00.", until: resumes)
+    static func tooMany(_ verdict: SandboxRateLimits.AccountVerdict, _ title: String) -> HTTPResponse? {
+        switch verdict {
+        case .withinLimits: nil
+        // Zoom does not document the text of this error.
+        case .tooSoon(let resumes): tooMany("Too Many Requests", until: resumes)
+        case .overPerDay(let limit, let resets):
+            tooMany(
+                "You have exceeded the daily rate limit (\(limit)) of \(title) API request for this account. This limit "
+                    + "resets at GMT 00:00:00.", until: resets)
+        }
     }
 
     private static func tooMany(_ message: String, until resumes: Timestamp) -> HTTPResponse {

@@ -13,26 +13,47 @@ package struct SandboxAccounts: Sendable {
         self.seed = seed
     }
 
-    /// One in a hundred accounts is in self-pay mode.
-    package func isSelfPay(_ number: Int) -> Bool { number % 100 == 42 }
+    /// The number of the master account, which is not one of the sub accounts. It is above the largest `count`, and it is
+    /// an account of no kind.
+    static let master = 1 << 24 - 1
 
-    /// An irregularity of an account's billing information. Each kind affects one in a hundred accounts.
-    enum Anomaly {
-        /// Members that Zoom documents are missing.
-        case missing
-        /// Members are null.
-        case null
-        /// There is a member that Zoom added later.
-        case additional
+    package func kind(of number: Int) -> SandboxAccountKind? {
+        SandboxAccountKind.allCases.first { $0.remainder == number % 100 }
     }
 
-    func anomaly(of number: Int) -> Anomaly? {
-        switch number % 100 {
-        case 7: .missing
-        case 17: .null
-        case 27: .additional
-        default: nil
+    package func isSelfPay(_ number: Int) -> Bool { kind(of: number) == .selfPay }
+
+    func isFree(_ number: Int) -> Bool {
+        switch kind(of: number) {
+        case .free, .freeWithSuccessStatus: true
+        case .missingMembers, .nullMembers, .additionalMembers, .selfPay, .quotedStatus, .large, .longAmounts,
+            .unsafeFileName, nil:
+            false
         }
+    }
+
+    /// The day on which the account was created, which precedes all of its invoices.
+    func created(_ number: Int) -> SandboxDate {
+        SandboxDate(year: 2016 + number % 4, month: 2, day: 1)
+    }
+
+    /// Accounts at equal distances of their numbers.
+    struct Selection {
+        let first: Int
+        let step: Int
+        let count: Int
+
+        func number(at position: Int) -> Int { first + position * step }
+    }
+
+    /// The accounts that a reseller sold; all for `nil`. The resellers `reseller-1` to `reseller-5` sold one account in ten
+    /// each.
+    func selection(reseller: String?) -> Selection {
+        guard let reseller else { return Selection(first: 0, step: 1, count: count) }
+        guard let first = (1...5).first(where: { "reseller-\($0)" == reseller }) else {
+            return Selection(first: 0, step: 1, count: 0)
+        }
+        return Selection(first: first, step: 10, count: (max(count - first, 0) + 9) / 10)
     }
 
     package func id(of number: Int) -> String {
@@ -67,7 +88,7 @@ package struct SandboxAccounts: Sendable {
         return mixed ^ mixed >> 33
     }
 
-    private static func unmix(_ mixed: UInt64) -> UInt64 {
+    static func unmix(_ mixed: UInt64) -> UInt64 {
         var number = (mixed ^ mixed >> 33) &* 0x9CB4_B2F8_1293_37DB
         number = (number ^ number >> 33) &* 0x4F74_430C_22A5_4005
         return number ^ number >> 33
@@ -111,7 +132,7 @@ package struct SandboxAccounts: Sendable {
         )
     }
 
-    private static func padded(_ number: Int, to width: Int) -> String {
+    static func padded(_ number: Int, to width: Int) -> String {
         let digits = String(number)
         return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
     }

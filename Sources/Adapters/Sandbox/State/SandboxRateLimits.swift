@@ -13,10 +13,23 @@ final class SandboxRateLimits: Sendable {
 
     /// An additional limit of an operation for each account.
     struct PerAccount: Sendable {
+        enum Spaced: Sendable {
+            case byAccount
+            /// Requests for different invoices of an account need no time between them.
+            case byInvoice
+        }
+
         /// Requests a day.
         let perDay: Int
         /// The minimum time between two requests.
         let spacing: Duration
+        let spaced: Spaced
+    }
+
+    enum AccountVerdict: Equatable {
+        case withinLimits
+        case tooSoon(resumes: Timestamp)
+        case overPerDay(limit: Int, resets: Timestamp)
     }
 
     enum Verdict: Equatable {
@@ -39,17 +52,19 @@ final class SandboxRateLimits: Sendable {
     }
 
     private struct AccountUsage {
+        /// The number of requests of the day by operation and account.
         var day: Int64 = 0
-        var today = 0
-        var last: Moment?
+        var today: [String: Int] = [:]
+
+        /// The end of the minimum time by operation, account and, if these are spaced, invoice.
+        var resumes: [String: Moment] = [:]
     }
 
     private let quotas: [Label: Quota]
     private let limitsAccounts: Bool
     private let usages = Mutex<[Label: Usage]>([:])
 
-    /// By operation and account id.
-    private let accountUsages = Mutex<[String: AccountUsage]>([:])
+    private let accountUsage = Mutex(AccountUsage())
     private let time: any TimeSource
 
     private static let secondsADay: Int64 = 86_400
@@ -81,29 +96,37 @@ final class SandboxRateLimits: Sendable {
             }
     }
 
-    /// Counts a request against the operation's limit for the account.
-    ///
-    /// - Returns: When the account's requests resume, if this request is over the limit; `nil` if it is within.
-    func refusal(by limit: PerAccount, of operation: SandboxOperation, for account: String) -> Timestamp? {
-        guard limitsAccounts else { return nil }
+    /// Counts a request against the operation's limit for the account, unless it is over the limit.
+    func verdict(
+        by limit: PerAccount, of operation: SandboxOperation, for account: String, invoice: String
+    ) -> AccountVerdict {
+        guard limitsAccounts else { return .withinLimits }
         let (now, timestamp) = (time.now, time.timestamp.secondsSinceEpoch)
         let day = timestamp / Self.secondsADay
-        return accountUsages.withLock { usages in
-            // Usage of earlier days has no effect.
-            if usages.count > 10_000 { usages = usages.filter { $0.value.day == day } }
-            var usage = usages["\(operation.rawValue) \(account)"] ?? AccountUsage()
-            if usage.day != day { usage = AccountUsage(day: day, today: 0, last: usage.last) }
-            if usage.today >= limit.perDay {
-                return Timestamp(secondsSinceEpoch: (day + 1) * Self.secondsADay)
+        let dailyKey = "\(operation.rawValue) \(account)"
+        let spacedKey =
+            switch limit.spaced {
+            case .byAccount: dailyKey
+            case .byInvoice: "\(dailyKey) \(invoice)"
             }
-            if let last = usage.last, now - last < limit.spacing {
-                let wait = (limit.spacing - (now - last)).components.seconds + 1
-                return Timestamp(secondsSinceEpoch: timestamp + wait)
+        return accountUsage.withLock { usage in
+            if usage.day != day {
+                usage.day = day
+                usage.today.removeAll()
             }
-            usage.today += 1
-            usage.last = now
-            usages["\(operation.rawValue) \(account)"] = usage
-            return nil
+            let count = usage.today[dailyKey] ?? 0
+            if count >= limit.perDay {
+                return .overPerDay(
+                    limit: limit.perDay, resets: Timestamp(secondsSinceEpoch: (day + 1) * Self.secondsADay))
+            }
+            if let resumes = usage.resumes[spacedKey], resumes > now {
+                let wait = (resumes - now).components.seconds + 1
+                return .tooSoon(resumes: Timestamp(secondsSinceEpoch: timestamp + wait))
+            }
+            if usage.resumes.count > 10_000 { usage.resumes = usage.resumes.filter { $0.value > now } }
+            usage.today[dailyKey] = count + 1
+            usage.resumes[spacedKey] = now + limit.spacing
+            return .withinLimits
         }
     }
 

@@ -27,6 +27,10 @@ extension Settings {
         let latency = Setting(
             "sandbox.latency", .duration(upTo: .seconds(60)), default: .zero,
             "Median latency of responses; the 99th percentile is 3.2 times as long.")
+        let pdfSize = Setting(
+            "sandbox.pdf-size",
+            .size(SandboxConfiguration.pdfBytesMin...SandboxConfiguration.pdfBytesMax),
+            default: SandboxConfiguration.pdfBytesMin, "Size of the PDF file of an invoice.")
         let now = Setting(
             "sandbox.now", .timestamp, "Initial time of the sandbox's clock, such as 2026-01-31T23:59:00Z.")
         let faultsFile = Setting(

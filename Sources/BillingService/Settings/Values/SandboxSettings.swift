@@ -8,6 +8,7 @@ struct SandboxSettings: Sendable {
     var seed: UInt64
     var tokens: SandboxConfiguration.Tokens
     var latency: Duration
+    var pdfBytes: Int
     var start: Timestamp?
     var faults: [SandboxFault]
 
@@ -18,6 +19,7 @@ struct SandboxSettings: Sendable {
         seed = UInt64(reader.value(settings.seed))
         tokens = reader.value(settings.tokens)
         latency = reader.value(settings.latency)
+        pdfBytes = reader.value(settings.pdfSize)
         start = reader.optional(settings.now)
         faults = Self.faults(&reader)
     }

@@ -1,0 +1,24 @@
+extension SandboxEndpoint {
+    /// The plans of an account (Zoom: Get plan information). A free account has none.
+    static let getPlanInformation = SandboxEndpoint(
+        title: "Get plan information", method: .get, paths: ["/v2/accounts/{accountId}/plans"],
+        access: .accessToken(
+            anyOf: ["billing:master", "billing:read:plan_information:master", "billing:read:plan_information:admin"],
+            label: .medium),
+        behaviour: .immediate { sandbox, call in
+            sandbox.response(forMasterPaid: call.account) { number in
+                SandboxResponse.json(status: 200) { object in
+                    guard !sandbox.accounts.isFree(number) else { return }
+                    sandbox.plans(of: number, .information).write(to: &object)
+                }
+            }
+        })
+}
+
+extension SandboxZoom {
+    func plans(of account: Int, _ view: SandboxPlans.View) -> SandboxPlans {
+        SandboxPlans(
+            account: account, view: view, kind: accounts.kind(of: account), created: accounts.created(account),
+            nextInvoice: invoices.nextDate(of: account, after: today))
+    }
+}
