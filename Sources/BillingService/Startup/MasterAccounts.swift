@@ -65,9 +65,11 @@ struct MasterAccounts: CredentialsStore {
 
     var names: Set<Name> { Set(file.value.document.masters.map(\.name)) }
 
-    /// A service that applies each change to `zoom`, and clears `cache` and `lists` if the master accounts have changed.
-    func follower(_ zoom: ZoomMasters, _ cache: BillingCache, _ lists: AccountListCache) -> some Service {
-        Follower(file: file, zoom: zoom, cache: cache, lists: lists)
+    /// A service that applies each change to `zoom`, and clears the caches if the master accounts have changed.
+    func follower(
+        _ zoom: ZoomMasters, _ cache: BillingCache, _ lists: AccountListCache, _ invoiceOwners: InvoiceOwners
+    ) -> some Service {
+        Follower(file: file, zoom: zoom, cache: cache, lists: lists, invoiceOwners: invoiceOwners)
     }
 
     private struct Follower: Service {
@@ -75,6 +77,7 @@ struct MasterAccounts: CredentialsStore {
         let zoom: ZoomMasters
         let cache: BillingCache
         let lists: AccountListCache
+        let invoiceOwners: InvoiceOwners
 
         func run() async throws {
             await cancelWhenGracefulShutdown {
@@ -90,6 +93,7 @@ struct MasterAccounts: CredentialsStore {
                     if content.masters != masters {
                         cache.removeAll()
                         lists.removeAll()
+                        invoiceOwners.removeAll()
                     }
                     masters = content.masters
                     await zoom.obtainTokens()

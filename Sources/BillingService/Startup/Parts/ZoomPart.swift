@@ -8,6 +8,7 @@ struct ZoomPart: ApplicationPart {
     let masters: ZoomMasters
     let accounts: MasterAccounts
     let cache: BillingCache
+    let invoiceOwners = InvoiceOwners()
     let lists: AccountListCache
     private let cacheBytesMax: Int
 
@@ -25,7 +26,9 @@ struct ZoomPart: ApplicationPart {
                 TokensFile($0.file, keys: $0.keys, time: context.time, logger: context.logger)
             },
             group: context.group, time: context.time, metrics: context.metrics, tracer: tracer, logger: context.logger)
-        cache = BillingCache(source: masters, time: context.time, rules: settings.cache) { BillingAnswer($0) }
+        cache = BillingCache(
+            source: OwnerRecordingSource(masters, owners: invoiceOwners), time: context.time, rules: settings.cache
+        ) { BillingAnswer($0) }
         cacheBytesMax = settings.cache.bytesMax
         lists = AccountListCache(directory: masters, time: context.time)
     }
@@ -48,7 +51,7 @@ struct ZoomPart: ApplicationPart {
         }
     }
 
-    var services: [any Service] { [masters, accounts.file, accounts.follower(masters, cache, lists)] }
+    var services: [any Service] { [masters, accounts.file, accounts.follower(masters, cache, lists, invoiceOwners)] }
 
     var checks: [Health.Check] {
         [
