@@ -23,10 +23,12 @@ run: setup ## Build, and serve on 127.0.0.1:8080 with an embedded sandbox instea
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	exec $(BINARY) serve --sandbox
 
-test: setup-test lint ## Run every test, and check openapi.yaml against the running service.
+test: setup-test lint ## Run every test, and check openapi.yaml and the running service against each other.
 	swift build --build-tests
 	scripts/run-tests.py
 	$(VENV)/bin/python scripts/check-openapi.py .build/debug/billing-service
+	$(VENV)/bin/python scripts/check-client.py .build/debug/billing-service
+	$(VENV)/bin/python scripts/fuzz-openapi.py .build/debug/billing-service
 
 lint: setup-lint ## Check the format of the Swift sources, and lint the scripts with ruff and shellcheck.
 	swift format lint --strict --recursive Package.swift Sources Tests

@@ -2,101 +2,52 @@
 """Check openapi.yaml and the service against each other: the document, its examples, and real responses.
 
     scripts/check-openapi.py .build/debug/billing-service
-"""
 
+Each documented status of each operation must be shown by a case of the tables below. A case sends a request, and the
+document decides whether the response is right: its status, media type, header fields and body.
+"""
+import contextlib
+import ctypes
+import dataclasses
 import json
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 
-import jsonschema
+import contract
 import openapi_spec_validator
 import programs
-import referencing
-import referencing.exceptions
-import referencing.jsonschema
-import yaml
+from contract import PROBLEM, require
 
-DOCUMENT = pathlib.Path(__file__).resolve().parent.parent / "openapi.yaml"
-BASE = "urn:openapi"
 BILLING = "/v2/accounts/{accountId}/billing"
 STREAM = "/v2/billing/stream"
-LINES = ("application/x-ndjson", "application/jsonl")
-PROBLEM = "application/problem+json"
-LINE = "/components/schemas/StreamLine"
 REQUEST_ID = "check-openapi"
+UNKNOWN = "Zm9vYmFyZm9vYmFyZm9vYg"
 TIMEOUT = 300
 ACCOUNTS = 250
-FAILURES = (
-    AssertionError, KeyError, ValueError, jsonschema.ValidationError, referencing.exceptions.Unresolvable,
-    subprocess.SubprocessError)
-
-
-class Contract:
-    """The document. Places in it are named by JSON pointers."""
-
-    def __init__(self, path):
-        self.document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        resource = referencing.Resource(self.document, referencing.jsonschema.DRAFT202012)
-        self.registry = referencing.Registry().with_resource(BASE, resource)
-
-    def follow(self, pointer):
-        """The value at a pointer and its own pointer. References are followed."""
-        node = self.document
-        for escaped_part in pointer.split("/")[1:]:
-            part = escaped_part.replace("~1", "/").replace("~0", "~")
-            require(part in node, f"{pointer} is not described")
-            node = node[part]
-        if isinstance(node, dict) and "$ref" in node:
-            return self.follow(node["$ref"].removeprefix("#"))
-        return node, pointer
-
-    def validate(self, instance, pointer):
-        """Raises jsonschema.ValidationError unless `instance` is valid by the schema at `pointer`."""
-        jsonschema.Draft202012Validator(
-            {"$ref": f"{BASE}#{pointer}"}, registry=self.registry, format_checker=jsonschema.FormatChecker()
-        ).validate(instance)
-
-    def validate_body(self, body, kind, pointer):
-        """`pointer` is that of a media type."""
-        if kind in LINES:
-            require(not body or body.endswith("\n"), "the last line is not ended")
-            require(body.splitlines() == body.split("\n")[:-1], "a line end is inside a line")
-            for line in body.split("\n")[:-1]:
-                self.validate(json.loads(line), LINE)
-        else:
-            self.validate(json.loads(body) if isinstance(body, str) else body, pointer + "/schema")
-
-    def examples(self):
-        """Every example, as (place, check). A response without an example fails."""
-        for name, response in self.document["components"]["responses"].items():
-            for kind, media in response.get("content", {}).items():
-                pointer = f"/components/responses/{name}/content/{escaped(kind)}"
-                values = [example["value"] for example in media.get("examples", {}).values()]
-                values += [media["example"]] if "example" in media else []
-                if not values:
-                    yield f"{name} {kind}", lambda: require(False, "there is no example")
-                for value in values:
-                    yield f"{name} {kind}", lambda v=value, k=kind, p=pointer: self.validate_body(v, k, p)
-        for name, schema in self.document["components"]["schemas"].items():
-            for value in schema.get("examples", []):
-                yield name, lambda v=value, p=f"/components/schemas/{name}": self.validate(v, p)
+PTRACE_SEIZE, PTRACE_INTERRUPT = 0x4206, 0x4207
+HTML, JSONL = {"field": "accept: text/html"}, {"field": "accept: application/jsonl"}
+LARGE = {"field": f"x-large: {'x' * 17_000}"}
 
 
 class Service(programs.Service):
-    """The service with a sandbox, and two more callers: one without the scope, one with two accounts."""
+    """The service with a sandbox, and more callers than the one with all scopes."""
 
-    def __init__(self, binary):
+    def __init__(self, binary, *flags):
         # Deleted with the service.
         self.folder = tempfile.TemporaryDirectory()
         callers = f"{self.folder.name}/callers.json"
-        self.scopeless = programs.add_caller(binary, callers, "scopeless", "--scopes", "plans:read")
-        self.limited = programs.add_caller(
-            binary, callers, "limited", "--scopes", "billing:read,billing:export", "--accounts", "one,two")
+        reads = "billing:read,billing:export,invoices:read,plans:read"
+        self.scopeless = programs.add_caller(binary, callers, "scopeless", "--scopes", "billing:write")
+        self.limited = programs.add_caller(binary, callers, "limited", "--scopes", reads, "--accounts", "one,two")
+        self.spent = programs.add_caller(binary, callers, "spent", "--scopes", reads, "--rate", "1,0/s")
         super().__init__(
-            "--sandbox-accounts", str(ACCOUNTS), "--callers-file", callers, "--log-level", "error", binary=binary,
-            errors=None)
+            "--sandbox-accounts", str(ACCOUNTS), "--callers-file", callers, "--log-level", "error", *flags,
+            binary=binary)
         self.paid, self.self_pay = self.accounts
 
     def request(
@@ -119,16 +70,84 @@ class Service(programs.Service):
         url = (self.operations if operations else self.base) + ("/" if target == "*" else target)
         result = subprocess.run([*command, url], capture_output=True, timeout=TIMEOUT + 5, check=False)
         require(result.returncode == 0, result.stderr.decode().strip())
-        head, _, body = result.stdout.decode().partition("\r\n\r\n")
-        first, *rest = head.split("\r\n")
-        fields = [line.partition(": ")[::2] for line in rest]
-        names = [name for name, _ in fields]
-        require(len(set(names)) == len(names), f"a field came twice: {names}")
-        return int(first.split()[1]), dict(fields), body
+        return parsed(result.stdout)
+
+    def zoom(self, method, path, body=None):
+        """A request to the sandbox's own API."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.zoom_port}/sandbox/{path}", method=method,
+            data=None if body is None else json.dumps(body).encode())
+        urllib.request.urlopen(request, timeout=TIMEOUT).close()
+
+    @contextlib.contextmanager
+    def fault(self, fault):
+        """Let Zoom fail meanwhile."""
+        self.zoom("POST", "faults", fault)
+        try:
+            yield
+        finally:
+            self.zoom("DELETE", "faults")
 
     def check_stop(self):
         code = self.stop()
         require(code == 0, f"exit code {code}")
+
+
+class Services:
+    """Services that are started when a case needs them."""
+
+    def __init__(self, binary):
+        self.binary = binary
+        self.ordinary = Service(binary, "--zoom-retry-time", "0s", "--callers-failures", "1000,1000/s")
+        self.started = {"ordinary": self.ordinary}
+        self.connections = []
+
+    def named(self, name):
+        if name not in self.started:
+            service = Service(self.binary, *{
+                "full": ("--http-limits-requests-in-flight", "1"),
+                "hasty": ("--http-timeouts-request", "500ms", "--http-timeouts-headers", "200ms"),
+                "guessed": ("--callers-failures", "1,0/s"),
+                "stuck": ("--http-event-loops", "2"),
+            }[name])
+            self.started[name] = service
+            getattr(self, f"prepare_{name}", lambda _: None)(service)
+        return self.started[name]
+
+    def prepare_full(self, service):
+        """Leave one request open, whose body does not end."""
+        connection = socket.create_connection(("127.0.0.1", service.port), timeout=TIMEOUT)
+        self.connections.append(connection)
+        connection.sendall(
+            f"POST {STREAM} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {service.token}\r\n"
+            "content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n".encode())
+        require(connection.recv(12) == b"HTTP/1.1 200", "the stream did not begin")
+
+    def prepare_guessed(self, service):
+        service.request("GET", STREAM, token="wrong")
+
+    def prepare_stuck(self, service):
+        """Stop the thread of one event loop that serves requests, and wait until a probe notices."""
+        tasks = pathlib.Path(f"/proc/{service.pid}/task")
+        loop = next(task.name for task in tasks.iterdir() if (task / "comm").read_text().startswith("NIO-ELT-1"))
+        libc = ctypes.CDLL(None, use_errno=True)
+        for request in (PTRACE_SEIZE, PTRACE_INTERRUPT):
+            require(libc.ptrace(request, int(loop), None, None) == 0, f"ptrace: error {ctypes.get_errno()}")
+        until = time.monotonic() + TIMEOUT
+        while service.request("GET", "/livez", operations=True)[0] == 200 and time.monotonic() < until:
+            time.sleep(0.2)
+
+    def stop(self):
+        """Send SIGTERM to all services. The ordinary one must end without an error."""
+        for connection in self.connections:
+            connection.close()
+        for name, service in self.started.items():
+            if name == "stuck":
+                # It cannot end in order.
+                service.process.kill()
+            elif name != "ordinary":
+                service.stop()
+        self.ordinary.check_stop()
 
 
 class Streams:
@@ -167,54 +186,177 @@ class Streams:
         require(types[0] == "begin" and types[-1] == "end" and types[-2] == "failure", "not from begin to end")
         require(ids == self.ids[2::-1] and '"line":4' in body, "not what was chosen")
 
+    def none(self, body):
+        require(self.read(body) == (["begin", "end"], []), "an account that was not chosen")
+
     def rest(self, body):
         require(self.read(body)[1] == self.ids[101:], "not the accounts after the one named")
 
 
-def escaped(text):
-    return text.replace("~", "~0").replace("/", "~1")
+@dataclasses.dataclass
+class Case:
+    """A request, and the response that the document promises."""
+
+    # A path of the document, or the name of a response outside any operation.
+    place: str
+    method: str
+    target: str
+    status: int
+    code: int | None = None
+    # Arguments of `Service.request`.
+    options: dict = dataclasses.field(default_factory=dict)
+    check_body: object = None
+    # The name of one of `Services`.
+    service: str = "ordinary"
+    # A fault of the sandbox.
+    fault: dict | None = None
+
+    def __str__(self):
+        options = str(self.options or "")[:50]
+        return f"{self.method} {self.target[:70]} {options} -> {self.status} {self.code or ''}".rstrip()
+
+    def check(self, document, services):
+        service = services.named(self.service)
+        with service.fault(self.fault) if self.fault else contextlib.nullcontext():
+            answer = service.request(self.method, self.target, **self.options)
+        document.check_answer(self.place, self.method, self.status, answer)
+        _, fields, body = answer
+        is_new = self.status in (408, 431) or (self.status, self.code) == (400, 400)
+        require(is_new or fields["x-request-id"] == REQUEST_ID, "the request id did not come back")
+        if fields.get("content-type") == PROBLEM and self.method != "HEAD":
+            problem = json.loads(body)
+            require((problem["status"], problem["code"]) == (self.status, self.code), f"not the code: {body}")
+            require(problem["instance"].endswith(":" + fields["x-request-id"]), "instance is not the request id")
+        if self.check_body:
+            self.check_body(body)
 
 
-def require(condition, message):
-    if not condition:
-        raise AssertionError(message)
+@dataclasses.dataclass
+class RawCase:
+    """Bytes that no client sends, and the response that the document promises."""
+
+    place: str
+    method: str
+    sent: bytes
+    status: int
+    service: str
+
+    def __str__(self):
+        return f"{self.sent[:70]} -> {self.status}"
+
+    def check(self, document, services):
+        port = services.named(self.service).port
+        with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as connection:
+            connection.sendall(self.sent)
+            with connection.makefile("rb") as received:
+                document.check_answer(self.place, self.method, self.status, parsed(received.read()))
 
 
-def check_answer(contract, place, method, status, code, answer):
-    """`place` is a path of the document, or the name of a response outside any operation."""
-    actual, fields, body = answer
-    require(actual == status, f"status {actual} instead of {status}")
-    is_path = place in contract.document["paths"]
-    response, pointer = contract.follow(
-        f"/paths/{escaped(place)}/{method.lower()}/responses/{status}" if is_path else f"/components/responses/{place}")
-    kind = fields.get("content-type")
-    require(kind in response.get("content", [None]), f"content type {kind} is not described")
-    for name in fields:
-        known = name in response["headers"] or name in ("content-type", "content-length", "connection")
-        require(known, f"{name} is not described")
-    for name in response["headers"]:
-        header, place_of_header = contract.follow(f"{pointer}/headers/{name}")
-        require(name in fields or not header.get("required"), f"header field {name} is missing")
-        if name in fields:
-            read = int if header["schema"].get("type") == "integer" else str
-            contract.validate(read(fields[name]), f"{place_of_header}/schema")
-    is_new = status in (408, 431) or (status, code) == (400, 400)
-    require(is_new or fields["x-request-id"] == REQUEST_ID, "the request id did not come back")
-    if method == "HEAD" or kind is None:
-        require(not body, f"a body for {method}")
-        return
-    contract.validate_body(body, kind, f"{pointer}/content/{escaped(kind)}")
-    if kind == PROBLEM:
-        problem = json.loads(body)
-        require((problem["status"], problem["code"]) == (status, code), f"not the code {code}: {body}")
-        require(problem["instance"].endswith(":" + fields["x-request-id"]), "instance is not the request id")
+@dataclasses.dataclass
+class Read:
+    """An operation that reads something of one account from Zoom, through the cache."""
+
+    place: str
+    # With the placeholder `{account}`.
+    target: str
+    # The sandbox's name of the operation, for faults.
+    operation: str
 
 
-def check_case(contract, service, place, method, target, status, code, options, check_body):
-    answer = service.request(method, target, **options)
-    check_answer(contract, place, method, status, code, answer)
-    if check_body:
-        check_body(answer[2])
+def reads():
+    yield Read(BILLING, "/v2/accounts/{account}/billing", "billing")
+
+
+def cases_of_read(read, service, streams):
+    """The statuses that every read has, for GET and HEAD."""
+    def target(account):
+        return read.target.replace("{account}", account)
+
+    found, unknown, malformed = target(service.paid), target(UNKNOWN), target("no%20id")
+    for method in ("GET", "HEAD"):
+        for url, status, code, options in (
+                (found, 200, None, {}),
+                (found, 304, None, {"field": "if-none-match: *"}),
+                (malformed, 400, 300, {}),
+                (found, 401, 124, {"token": ""}),
+                (found, 401, 124, {"token": "wrong"}),
+                (found, 401, 124, {"token": service.token[:-1]}),
+                (found, 403, 4711, {"token": service.scopeless}),
+                (found, 404, 2001, {"token": service.limited}),
+                (unknown, 404, 2001, {}),
+                (found, 406, 406, HTML),
+                (f"{found}?{'x' * 8000}", 414, 414, {}),
+                (found, 429, 429, {"token": service.spent}),
+                (found, 431, 431, LARGE),
+                (found, 504, 504, {"field": "cache-control: only-if-cached, no-cache"})):
+            yield Case(read.place, method, url, status, code, options)
+        unusable = {"fault": "wrong-types", "operation": read.operation}
+        yield Case(read.place, method, found, 502, 502, {"field": "cache-control: no-cache"}, fault=unusable)
+        yield Case(read.place, method, found, 503, 503, service="full")
+
+
+def cases_of_billing(service):
+    one = f"/v2/accounts/{service.paid}/billing"
+    unknown = f"/v2/accounts/{UNKNOWN}/billing"
+    yield Case(BILLING, "GET", f"/v2/accounts/{service.self_pay}/billing", 400, 2100)
+    yield Case(BILLING, "GET", one, 400, 300, {"token": "", "field": "authorization: Bearer"})
+    yield Case(BILLING, "GET", one, 200, None, {"token": "", "field": f"authorization: bEaReR   {service.token}"})
+    yield Case(BILLING, "GET", one, 200, None, {"field": "range: bytes=0-3"})
+    yield Case(BILLING, "GET", one, 200, None, {"field": "cache-control: no-store"})
+    yield Case(BILLING, "GET", one, 304, None, {"field": "if-modified-since: Fri, 31 Dec 9999 23:59:59 GMT"})
+    yield Case(BILLING, "GET", unknown, 404, 2001, {"field": "if-none-match: *"})
+    # Clients that follow the document percent-encode these two characters of an id.
+    yield Case(BILLING, "GET", "/v2/accounts/a%3Db%2b/billing", 404, 2001)
+    yield Case(BILLING, "GET", "/v2/accounts/%61/billing", 400, 300)
+    yield Case(BILLING, "GET", one, 429, 429, {"token": "wrong"}, service="guessed")
+
+
+def cases_of_stream(service, streams):
+    yield Case(STREAM, "GET", STREAM, 200, None, JSONL, streams.whole)
+    yield Case(STREAM, "GET", f"{STREAM}?only=records", 200, None, {}, streams.records)
+    after = "".join(streams.ids[100:101])
+    yield Case(STREAM, "GET", f"{STREAM}?after={after}", 200, None, {}, streams.rest)
+    yield Case(STREAM, "GET", f"{STREAM}?limit=3&fields=country,zip", 200, None, {}, streams.limit)
+    yield Case(STREAM, "GET", f"{STREAM}?order=arrival&max_age=0", 200, None, {}, streams.arrival)
+    yield Case(STREAM, "GET", STREAM, 200, None, {"token": service.limited}, streams.limited)
+    yield Case(STREAM, "HEAD", STREAM, 200)
+    for query in ("after=no%20id", "only=lines", "before=x", "fields=", f"order=arrival&after={after}"):
+        yield Case(STREAM, "GET", f"{STREAM}?{query}", 400, 300)
+    yield Case(STREAM, "GET", STREAM, 400, 300, {"token": "", "field": "authorization: Bearer a b"})
+    yield Case(STREAM, "HEAD", f"{STREAM}?before=x", 400, 300)
+    chosen = "".join(f'{{"account_id":"{account}"}}\n' for account in reversed(streams.ids[:3])) + "{}\n"
+    lines = {"field": "content-type: application/x-ndjson", "body": chosen}
+    yield Case(STREAM, "POST", STREAM, 200, None, lines, streams.chosen)
+    yield Case(STREAM, "POST", STREAM, 200, None, {}, streams.none)
+    yield Case(STREAM, "POST", f"{STREAM}?limit=3", 400, 300, lines)
+    yield Case(STREAM, "POST", STREAM, 415, 415, {"field": "content-type: text/csv", "body": chosen})
+    for method, body in (("GET", {}), ("HEAD", {}), ("POST", lines)):
+        def options(body=body, field=None, **others):
+            return {**body, **others, "field": [each for each in (body.get("field"), field) if each]}
+        yield Case(STREAM, method, STREAM, 401, 124, options(token=""))
+        yield Case(STREAM, method, STREAM, 401, 124, options(token="wrong"))
+        yield Case(STREAM, method, STREAM, 403, 4711, options(token=service.scopeless))
+        yield Case(STREAM, method, STREAM, 406, 406, options(**HTML))
+        yield Case(STREAM, method, f"{STREAM}?after={'x' * 8000}", 414, 414, body)
+        yield Case(STREAM, method, STREAM, 429, 429, options(token=service.spent))
+        yield Case(STREAM, method, STREAM, 429, 429, options(token="wrong"), service="guessed")
+        yield Case(STREAM, method, STREAM, 431, 431, options(**LARGE))
+        if method != "HEAD":
+            yield Case(STREAM, method, STREAM, 503, 503, options(), service="full")
+        yield Case(STREAM, method, STREAM, 504, 504, options(field="cache-control: only-if-cached"))
+
+
+def cases_of_operators():
+    probe = {"operations": True}
+    yield Case("/livez", "GET", "/livez", 200, None, probe)
+    yield Case("/readyz", "GET", "/readyz", 200, None, probe)
+    yield Case("/readyz", "GET", "/readyz?verbose", 200, None, {**probe, "version": "--http1.1"})
+    yield Case("/livez", "GET", "/livez", 503, None, probe, service="stuck")
+    yield Case("/readyz", "GET", "/readyz?verbose", 503, None, probe, service="stuck")
+    yield Case("/metrics", "GET", "/metrics", 200, None, probe)
+    yield Case("/metrics", "GET", "/metrics", 200, None, {**probe, "field": "accept: application/openmetrics-text"})
+    yield Case("/metrics", "GET", "/metrics", 406, 406, {**probe, **HTML})
+    yield Case("MethodNotAllowed", "POST", "/livez", 405, 405, probe)
 
 
 def repeated(name):
@@ -224,112 +366,76 @@ def repeated(name):
     return check
 
 
-def cases(service, streams):
-    """Place, method, target, status, problem code, options of the request, and a check of the body."""
+def cases_outside_operations(service, streams):
     one = f"/v2/accounts/{service.paid}/billing"
-    unknown = "/v2/accounts/Zm9vYmFyZm9vYmFyZm9vYg/billing"
-    html, jsonl = {"field": "accept: text/html"}, {"field": "accept: application/jsonl"}
-    large = {"field": f"x-large: {'x' * 17_000}"}
-    yield BILLING, "GET", one, 200, None, {}, None
-    yield BILLING, "GET", f"/v2/accounts/{service.self_pay}/billing", 400, 2100, {}, None
-    yield BILLING, "GET", unknown, 404, 2001, {}, None
-    yield BILLING, "GET", "/v2/accounts/no%20id/billing", 400, 300, {}, None
-    yield BILLING, "GET", one, 401, 124, {"token": ""}, None
-    yield BILLING, "GET", one, 401, 124, {"token": "wrong"}, None
-    yield BILLING, "GET", one, 401, 124, {"token": service.token[:-1]}, None
-    yield BILLING, "GET", one, 403, 4711, {"token": service.scopeless}, None
-    yield BILLING, "GET", one, 404, 2001, {"token": service.limited}, None
-    yield BILLING, "GET", one, 406, 406, html, None
-    yield BILLING, "GET", f"{one}?{'x' * 8000}", 414, 414, {}, None
-    yield BILLING, "GET", one, 431, 431, large, None
-    yield BILLING, "GET", one, 304, None, {"field": "if-none-match: *"}, None
-    yield BILLING, "GET", one, 304, None, {"field": "if-modified-since: Fri, 31 Dec 9999 23:59:59 GMT"}, None
-    yield BILLING, "GET", one, 504, 504, {"field": "cache-control: only-if-cached, no-cache"}, None
-    yield BILLING, "GET", one, 200, None, {"field": "range: bytes=0-3"}, None
-    yield BILLING, "GET", unknown, 404, 2001, {"field": "if-none-match: *"}, None
-    yield BILLING, "HEAD", one, 200, None, {}, None
-    yield BILLING, "HEAD", one, 431, 431, large, None
-    yield BILLING, "HEAD", unknown, 404, 2001, {}, None
-    yield STREAM, "GET", STREAM, 200, None, {}, streams.whole
-    yield STREAM, "GET", STREAM, 200, None, jsonl, streams.whole
-    yield STREAM, "GET", f"{STREAM}?only=records", 200, None, {}, streams.records
-    after = "".join(streams.ids[100:101])
-    yield STREAM, "GET", f"{STREAM}?after={after}", 200, None, {}, streams.rest
-    yield STREAM, "GET", f"{STREAM}?after=no%20id", 400, 300, {}, None
-    yield STREAM, "GET", f"{STREAM}?only=lines", 400, 300, {}, None
-    yield STREAM, "GET", f"{STREAM}?before=x", 400, 300, {}, None
-    yield STREAM, "GET", f"{STREAM}?after={'x' * 8000}", 414, 414, {}, None
-    yield STREAM, "GET", STREAM, 401, 124, {"token": ""}, None
-    yield STREAM, "GET", STREAM, 401, 124, {"token": "wrong"}, None
-    yield STREAM, "GET", STREAM, 403, 4711, {"token": service.scopeless}, None
-    yield STREAM, "GET", STREAM, 200, None, {"token": service.limited}, streams.limited
-    yield STREAM, "GET", STREAM, 406, 406, html, None
-    yield STREAM, "HEAD", STREAM, 200, None, {}, None
-    yield STREAM, "HEAD", f"{STREAM}?before=x", 400, 300, {}, None
-    yield "MethodNotAllowed", "POST", one, 405, 405, {}, None
-    yield "StreamMethodNotAllowed", "PUT", STREAM, 405, 405, {}, None
-    yield STREAM, "GET", f"{STREAM}?limit=3&fields=country,zip", 200, None, {}, streams.limit
-    yield STREAM, "GET", f"{STREAM}?order=arrival&max_age=0", 200, None, {}, streams.arrival
-    yield STREAM, "GET", f"{STREAM}?order=arrival&after={after}", 400, 300, {}, None
-    chosen = "".join(f'{{"account_id":"{account}"}}\n' for account in reversed(streams.ids[:3])) + "{}\n"
-    ndjson = {"field": "content-type: application/x-ndjson", "body": chosen}
-    yield STREAM, "POST", STREAM, 200, None, ndjson, streams.chosen
-    yield STREAM, "POST", f"{STREAM}?limit=3", 400, 300, ndjson, None
-    yield STREAM, "POST", STREAM, 401, 124, {**ndjson, "token": "wrong"}, None
-    yield STREAM, "POST", STREAM, 403, 4711, {**ndjson, "token": service.scopeless}, None
-    yield STREAM, "POST", STREAM, 415, 415, {"field": "content-type: text/csv", "body": chosen}, None
-    yield "UnknownMethod", "BREW", STREAM, 501, 501, {}, None
-    yield "UnknownPath", "GET", "/nothing/here", 404, 404, {}, None
-    yield "UnknownPath", "GET", "/readyz", 404, 404, {}, None
-    yield "EncodedBody", "GET", one, 415, 415, {"field": "content-encoding: gzip"}, None
-    yield "ServiceOptions", "OPTIONS", "*", 204, None, {}, None
-    yield "ServiceOptions", "OPTIONS", "*", 204, None, {"version": "--http1.1"}, None
-    yield "UnknownExpectation", "GET", one, 417, 417, {"field": "expect: a miracle"}, None
-    yield "UpgradeRequired", "GET", STREAM, 426, 426, {"version": "--http1.0"}, None
-    yield "UpgradeRequired", "HEAD", STREAM, 426, 426, {"version": "--http1.0"}, None
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"):
+        for version in ("--http2-prior-knowledge", "--http1.1"):
+            yield Case("MethodNotAllowed", method, one, 405, 405, {"version": version})
+    yield Case("StreamMethodNotAllowed", "PUT", STREAM, 405, 405)
+    yield Case("UnknownMethod", "BREW", STREAM, 501, 501)
+    yield Case("UnknownPath", "GET", "/nothing/here", 404, 404)
+    yield Case("UnknownPath", "GET", "/readyz", 404, 404)
+    yield Case("EncodedBody", "GET", one, 415, 415, {"field": "content-encoding: gzip"})
+    yield Case("BodyTooLarge", "GET", one, 413, 413, {"field": "cache-control: no-cache", "body": "x" * 70_000})
+    yield Case("ServiceOptions", "OPTIONS", "*", 204)
+    yield Case("ServiceOptions", "OPTIONS", "*", 204, None, {"version": "--http1.1"})
+    yield Case("UnknownExpectation", "GET", one, 417, 417, {"field": "expect: a miracle"})
+    yield Case("UpgradeRequired", "GET", STREAM, 426, 426, {"version": "--http1.0"})
+    yield Case("UpgradeRequired", "HEAD", STREAM, 426, 426, {"version": "--http1.0"})
     for version in ("--http2-prior-knowledge", "--http1.1"):
         for twice in ("authorization: Bearer other", "user-agent: one", "traceparent: 00-1-1-01"):
             name = twice.partition(":")[0]
             fields = [twice] if name == "authorization" else [twice, twice]
             # The token is one of the two Authorization fields.
-            yield "RepeatedField", "GET", one, 400, 300, {"version": version, "field": fields}, repeated(name)
-    yield BILLING, "GET", one, 400, 300, {"token": "", "field": "authorization: Bearer"}, None
-    yield STREAM, "GET", STREAM, 400, 300, {"token": "", "field": "authorization: Bearer a b"}, None
-    yield BILLING, "GET", one, 200, None, {"token": "", "field": f"authorization: bEaReR   {service.token}"}, None
-    yield BILLING, "GET", one, 200, None, {"field": "cache-control: no-store"}, None
-    yield STREAM, "GET", STREAM, 504, 504, {"field": "cache-control: only-if-cached"}, None
-    yield "MalformedRequest", "GET", one, 400, 400, {"version": "--http1.1", "field": "host: a b"}, None
-    yield "/livez", "GET", "/livez", 200, None, {"operations": True}, None
-    yield "/readyz", "GET", "/readyz", 200, None, {"operations": True}, None
-    yield "/readyz", "GET", "/readyz?verbose", 200, None, {"operations": True, "version": "--http1.1"}, None
+            yield Case(
+                "RepeatedField", "GET", one, 400, 300, {"version": version, "field": fields}, repeated(name))
+    yield Case("MalformedRequest", "GET", one, 400, 400, {"version": "--http1.1", "field": "host: a b"})
+    yield RawCase("RequestTimedOut", "GET", b"GET / HTTP/1.1\r\n", 408, "hasty")
+    yield Case("AnswerTimedOut", "GET", one, 504, 504, service="hasty", fault={"fault": "stall"})
+
+
+def cases(service, streams):
+    # The other cases use its account ids.
+    yield Case(STREAM, "GET", STREAM, 200, None, {}, streams.whole)
+    # The rate of this caller permits one request.
+    yield Case(STREAM, "HEAD", STREAM, 200, None, {"token": service.spent})
+    for read in reads():
+        yield from cases_of_read(read, service, streams)
+    yield from cases_of_billing(service)
+    yield from cases_of_stream(service, streams)
+    yield from cases_outside_operations(service, streams)
+    yield from cases_of_operators()
+
+
+def parsed(output):
+    """Status, header fields and body of a response in HTTP/1.1's form."""
+    head, _, body = output.decode().partition("\r\n\r\n")
+    first, *rest = head.split("\r\n")
+    fields = [line.partition(": ")[::2] for line in rest]
+    names = [name for name, _ in fields]
+    require(len(set(names)) == len(names), f"a field came twice: {names}")
+    return int(first.split()[1]), dict(fields), body
 
 
 def main(binary):
-    counts = {"ok": 0, "FAILED": 0}
-
-    def run(name, check):
-        try:
-            check()
-            verdict, reason = "ok", ""
-        except FAILURES as error:
-            verdict, reason = "FAILED", f": {(str(error) or type(error).__name__).splitlines()[0]}"
-        counts[verdict] += 1
-        print(f"{verdict:7} {name}{reason}")
-
-    contract = Contract(DOCUMENT)
-    run("the document", lambda: openapi_spec_validator.validate(contract.document))
-    for name, check in contract.examples():
-        run(name, check)
-    service = Service(binary)
+    results = contract.Results("openapi")
+    document = contract.Contract()
+    results.run("the document", lambda: openapi_spec_validator.validate(document.document))
+    for name, check in document.examples():
+        results.run(name, check)
+    services = Services(binary)
+    shown = set()
     try:
-        for case in cases(service, Streams()):
-            _, method, target, status, code, options, _ = case
-            run(f"{method} {target[:70]} {str(options or '')[:50]} -> {status} {code or ''}".rstrip(),
-                lambda case=case: check_case(contract, service, *case))
+        for case in cases(services.ordinary, Streams()):
+            results.run(case, lambda case=case: case.check(document, services))
+            shown |= {(case.place, case.method, case.status), case.place}
     finally:
-        run("SIGTERM -> exit code 0", service.check_stop)
-    print(f"openapi: {counts['ok']} passed, {counts['FAILED']} failed")
-    return 1 if counts["FAILED"] else 0
+        results.run("SIGTERM -> exit code 0", services.stop)
+    for place in [*document.documented(), *document.outside_operations()]:
+        name = place if isinstance(place, str) else f"{place[1]} {place[0]} -> {place[2]}"
+        if place not in shown:
+            results.run(name, lambda: require(False, "it is documented, and no case shows it"))
+    return results.exit_code()
 
 
 if __name__ == "__main__":

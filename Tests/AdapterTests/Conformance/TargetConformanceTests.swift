@@ -58,7 +58,7 @@ struct TargetConformanceTests {
         }
 
     private static let refused =
-        ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"].map { Row(method: $0, status: 405) }
+        ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"].map { Row(method: $0, status: 405) }
         + [
             Row(method: "BREW", status: 501), Row(fields: [(.expect, "a miracle")], status: 417),
             Row(fields: [(.contentEncoding, "gzip")], status: 415), Row(fields: [(.host, "elsewhere")], status: 400),
@@ -82,6 +82,18 @@ struct TargetConformanceTests {
             #expect(response.fields.string(.contentTypeOptions) == "nosniff")
             #expect(source.calls == [AccountID(literal: "a")])
         }
+    }
+
+    @Test("an account id is read with `=` and `+` percent-encoded or not", arguments: Transport.allCases)
+    func escapedID(transport: Transport) async throws {
+        let source = FakeSource()
+        try await TestService.with(source: source, over: transport) { service in
+            for id in ["a=b+c", "a%3Db%2Bc", "a%3db%2bc"] {
+                let response = try await service.send("/v2/accounts/\(id)/billing", [(.cacheControl, "no-cache")])
+                #expect(response.status == 200)
+            }
+        }
+        #expect(source.calls == Array(repeating: AccountID(literal: "a=b+c"), count: 3))
     }
 
     @Test("an invalid or ambiguous request reaches no account", arguments: Transport.allCases, disguised + refused)

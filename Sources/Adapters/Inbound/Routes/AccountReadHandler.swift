@@ -28,7 +28,7 @@ struct AccountReadHandler: RouteHandler {
 
     func reply(to request: HTTPRequest, _ context: RouteContext, _ note: inout RequestNote) -> Reply {
         let requestID = context.requestID
-        guard let account = AccountID(context.parameters.value(0, in: request.path)) else {
+        guard let account = context.parameters.id(0, in: request.path, as: AccountID.init) else {
             return .now(FailureTable.invalidAccountID.response(requestID))
         }
         guard AcceptField(of: request).first(of: ["application/json"]) != nil else {

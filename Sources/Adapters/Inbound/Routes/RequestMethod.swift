@@ -1,4 +1,4 @@
-/// The methods of HTTP (RFC 9110, 9; PATCH: RFC 5789), and one case for all others.
+/// The methods of HTTP (RFC 9110, 9; PATCH: RFC 5789; QUERY: RFC 10008), and one case for all others.
 enum RequestMethod: Int, Sendable, CaseIterable {
     case get
     case head
@@ -9,6 +9,7 @@ enum RequestMethod: Int, Sendable, CaseIterable {
     case options
     case trace
     case connect
+    case query
     case unknown
 
     /// Methods are case-sensitive (RFC 9110, 9.1).
@@ -20,6 +21,7 @@ enum RequestMethod: Int, Sendable, CaseIterable {
             case (4, UInt8(ascii: "P")): .post
             case (4, _): .head
             case (5, UInt8(ascii: "P")): .patch
+            case (5, UInt8(ascii: "Q")): .query
             case (5, _): .trace
             case (6, _): .delete
             case (7, UInt8(ascii: "O")): .options
@@ -44,6 +46,7 @@ enum RequestMethod: Int, Sendable, CaseIterable {
         case .options: "OPTIONS"
         case .trace: "TRACE"
         case .connect: "CONNECT"
+        case .query: "QUERY"
         case .unknown: "_OTHER"
         }
     }

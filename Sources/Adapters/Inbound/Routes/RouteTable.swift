@@ -192,4 +192,32 @@ struct PathParameters: Sendable {
     func value(_ index: Int, in path: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         path[ranges[index]]
     }
+
+    /// The id in the segment at `index`; `nil` if there is no valid one.
+    ///
+    /// Clients that follow OpenAPI escape `=` and `+`, which ids may contain (RFC 6570, 3.2.2). No id is valid with other
+    /// escapes.
+    func id<ID>(_ index: Int, in path: ArraySlice<UInt8>, as makeID: (ArraySlice<UInt8>) -> ID?) -> ID? {
+        let segment = value(index, in: path)
+        return makeID(segment) ?? makeID(Self.unescaped(segment)[...])
+    }
+
+    /// The segment with `=` and `+` instead of their escapes.
+    private static func unescaped(_ segment: ArraySlice<UInt8>) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var rest = segment
+        while let byte = rest.first {
+            if rest.starts(with: "%3D".utf8) || rest.starts(with: "%3d".utf8) {
+                bytes.append(UInt8(ascii: "="))
+                rest = rest.dropFirst(3)
+            } else if rest.starts(with: "%2B".utf8) || rest.starts(with: "%2b".utf8) {
+                bytes.append(UInt8(ascii: "+"))
+                rest = rest.dropFirst(3)
+            } else {
+                bytes.append(byte)
+                rest = rest.dropFirst()
+            }
+        }
+        return bytes
+    }
 }

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Send requests that schemathesis generates from openapi.yaml, valid and invalid ones, and check each response.
+
+    scripts/fuzz-openapi.py .build/debug/billing-service
+
+The requests are the same in each run. A response must not have a status, media type, header field or body that the
+document does not describe. A valid request must not be answered 400, and an invalid one must not succeed.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import contract
+import programs
+
+HOOKS = pathlib.Path(__file__).resolve().parent / "fuzz_hooks.py"
+EXAMPLES = 100
+# Warnings are failures: an operation without known ids would be tested with unknown ones only.
+SETTINGS = f"""
+request-timeout = 60
+continue-on-failure = true
+suppress-health-check = ["all"]
+warnings.fail-on = true
+generation.deterministic = true
+generation.max-examples = {EXAMPLES}
+generation.database = "none"
+auth.openapi.caller.bearer = "${{TOKEN}}"
+"""
+
+
+def settings(ids):
+    """The settings of schemathesis. Half of the requests have path parameters of `ids`, which exist."""
+    text = SETTINGS
+    for name, values in ids.items():
+        text += f"dictionaries.{name}.values = {json.dumps(values)}\n"
+        text += f'parameters."path.{name}" = {{ dictionary = "{name}", probability = 0.5 }}\n'
+    return text
+
+
+def main(binary):
+    service = programs.Service("--sandbox-accounts", "20", "--log-level", "error", binary=binary)
+    with programs.stopped_at_end(service), tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder, "schemathesis.toml")
+        file.write_text(settings({"accountId": [service.account]}), encoding="utf-8")
+        command = [
+            sys.executable, "-m", "schemathesis.cli", "--config-file", file, "run", contract.DOCUMENT, "--no-color"]
+        environment = {
+            **os.environ, "TOKEN": service.token, "SCHEMATHESIS_HOOKS": HOOKS.stem, "PYTHONPATH": HOOKS.parent}
+        # It leaves files in the current folder.
+        runs = [
+            subprocess.run([*command, "--url", url, tags, "operations"], env=environment, cwd=folder, check=False)
+            for url, tags in ((service.base, "--exclude-tag"), (service.operations, "--include-tag"))]
+    return max(run.returncode for run in runs)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    sys.exit(main(sys.argv[1]))
