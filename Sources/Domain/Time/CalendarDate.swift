@@ -1,16 +1,21 @@
 /// A day of the Gregorian calendar.
 package struct CalendarDate: Sendable, Hashable, Comparable, CustomStringConvertible {
-    package let year: Int
-    package let month: Int
-    package let day: Int
+    /// `yyyymmdd` as a number: dates are parts of cache keys, so they are small and quick to compare.
+    private let digits: Int32
+
+    package var year: Int { Int(digits) / 10_000 }
+    package var month: Int { Int(digits) / 100 % 100 }
+    package var day: Int { Int(digits) % 100 }
+
+    private init(valid year: Int, _ month: Int, _ day: Int) {
+        digits = Int32(year * 10_000 + month * 100 + day)
+    }
 
     /// `nil` if there is no such day, or if the year is not in 0...9999.
     package init?(year: Int, month: Int, day: Int) {
         guard (0...9999).contains(year), (1...12).contains(month) else { return nil }
         guard (1...Self.days(in: month, of: year)).contains(day) else { return nil }
-        self.year = year
-        self.month = month
-        self.day = day
+        self.init(valid: year, month, day)
     }
 
     /// Reads `yyyy-mm-dd`; `nil` for any other text.
@@ -34,9 +39,10 @@ package struct CalendarDate: Sendable, Hashable, Comparable, CustomStringConvert
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
         let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
         let shiftedMonth = (5 * dayOfYear + 2) / 153
-        day = Int(dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
-        month = Int(shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9)
-        year = Int(yearOfEra + era * 400) + (month <= 2 ? 1 : 0)
+        let month = Int(shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9)
+        self.init(
+            valid: Int(yearOfEra + era * 400) + (month <= 2 ? 1 : 0), month,
+            Int(dayOfYear - (153 * shiftedMonth + 2) / 5 + 1))
     }
 
     private static func number(_ digits: ArraySlice<UInt8>) -> Int? {
@@ -69,7 +75,7 @@ package struct CalendarDate: Sendable, Hashable, Comparable, CustomStringConvert
     }
 
     package static func < (left: CalendarDate, right: CalendarDate) -> Bool {
-        (left.year, left.month, left.day) < (right.year, right.month, right.day)
+        left.digits < right.digits
     }
 
     /// `yyyy-mm-dd`.
