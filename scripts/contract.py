@@ -1,6 +1,7 @@
 """openapi.yaml, and checks of a response against it."""
 import json
 import pathlib
+import re
 import subprocess
 
 import jsonschema
@@ -93,6 +94,10 @@ class Contract:
             for method in METHODS for response in item.get(method, {}).get("responses", {}).values()}
         return [name for name in self.document["components"]["responses"] if name not in used]
 
+    def problems(self):
+        """The names of the problem types in the table of the description."""
+        return re.findall(r"^\| \d+ +\| \d+ +\| `([a-z-]+)`", self.document["info"]["description"], re.MULTILINE)
+
     def response(self, place, method, status):
         """The response and its pointer. `place` is a path, or the name of a response outside any operation."""
         if place not in self.document["paths"]:
@@ -142,20 +147,23 @@ def require(condition, message):
 
 
 class Results:
-    """Counts checks, and prints a line for each one that fails, or for all of them."""
+    """Counts checks, and prints a line for each."""
 
     def __init__(self, name):
         self.name = name
         self.counts = {"ok": 0, "FAILED": 0}
 
     def run(self, name, check):
+        """Returns the result of the check; `None` if it fails."""
+        result = None
         try:
-            check()
+            result = check()
             verdict, reason = "ok", ""
         except FAILURES as error:
             verdict, reason = "FAILED", f": {(str(error) or type(error).__name__).splitlines()[0]}"
         self.counts[verdict] += 1
         print(f"{verdict:7} {name}{reason}", flush=True)
+        return result
 
     def exit_code(self):
         print(f"{self.name}: {self.counts['ok']} passed, {self.counts['FAILED']} failed")
