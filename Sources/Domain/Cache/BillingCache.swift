@@ -20,17 +20,13 @@ package final class BillingCache: Sendable {
             self.master = master
             var hasher = Hasher()
             hasher.combine(read.account)
-            hasher.combine(read.operation)
             if let parameter = read.parameter { hasher.combine(parameter) }
             if let master { hasher.combine(master) }
-            hash = hasher.finalize()
+            // Not hashed, since dictionaries hash this once more.
+            hash = hasher.finalize() &+ Int(read.operation.rawValue)
         }
 
         func hash(into hasher: inout Hasher) { hasher.combine(hash) }
-
-        static func == (left: Key, right: Key) -> Bool {
-            left.hash == right.hash && left.read == right.read && left.master == right.master
-        }
     }
 
     /// The place of an answer in the cache. Guarded by the lock of its part.

@@ -1,7 +1,8 @@
 /// An operation of Zoom's Billing API that this service performs (Zoom: Billing, Accounts).
 ///
-/// Each ring describes an operation in one file, and has one exhaustive switch over this type.
-package enum Operation: Sendable, CaseIterable {
+/// Each ring describes an operation in one file, and has one exhaustive switch over this type. The raw value is part of the
+/// hash of a cache key and has no other meaning.
+package enum Operation: UInt8, Sendable, CaseIterable {
     case getBillingInformation
     case listBillingInvoices
     case getInvoiceDetails
