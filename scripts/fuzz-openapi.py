@@ -17,7 +17,7 @@ import contract
 import programs
 
 HOOKS = pathlib.Path(__file__).resolve().parent / "fuzz_hooks.py"
-EXAMPLES = 100
+EXAMPLES = 50
 # Warnings are failures: an operation without known ids would be tested with unknown ones only.
 SETTINGS = f"""
 request-timeout = 60
