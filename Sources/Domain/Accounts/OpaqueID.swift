@@ -11,14 +11,15 @@ enum OpaqueID {
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {
-        if byte.isASCIILetterOrDigit { return true }
-        return switch byte {
-        case UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "="), UInt8(ascii: "+"):
-            true
-        default:
-            false
-        }
+        let characters = byte < 64 ? allowedBelow64 : byte < 128 ? allowedFrom64 : 0
+        return characters &>> UInt64(byte) & 1 == 1
     }
+
+    /// A bit for each allowed character below 64: `+`, `-`, `.`, the digits and `=`.
+    private static var allowedBelow64: UInt64 { 1 << 43 | 1 << 45 | 1 << 46 | 0x3FF << 48 | 1 << 61 }
+
+    /// A bit for each allowed character from 64 to 127: the letters and `_`.
+    private static var allowedFrom64: UInt64 { 0x3FF_FFFF << 1 | 1 << 31 | 0x3FF_FFFF << 33 }
 }
 
 extension UInt8 {

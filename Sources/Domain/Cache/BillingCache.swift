@@ -27,6 +27,10 @@ package final class BillingCache: Sendable {
         }
 
         func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+
+        static func == (left: Key, right: Key) -> Bool {
+            left.hash == right.hash && left.read == right.read && left.master == right.master
+        }
     }
 
     /// The place of an answer in the cache. Guarded by the lock of its part.

@@ -158,8 +158,9 @@ struct RouteTable<Handler: Sendable>: Sendable {
         while let index = edge {
             let bytes = edges[index].bytes
             if bytes.count == segment.count {
+                let literal = segments.span.extracting(bytes)
                 var equal = 0
-                while equal < segment.count, segments[bytes.lowerBound + equal] == segment[equal] { equal += 1 }
+                while equal < segment.count, literal[equal] == segment[equal] { equal += 1 }
                 if equal == segment.count { return edges[index].node }
             }
             edge = edges[index].next
