@@ -58,8 +58,8 @@ package struct OperationRules: Sendable, Equatable {
 
 /// A read of one account: an operation with its parameters. It identifies a cached answer.
 package struct AccountRead: Sendable, Hashable {
-    /// What an operation needs besides the account.
-    package enum Parameter: Sendable, Hashable {
+    /// What an operation needs besides the account. Indirect, so that a read without one is small and quick to copy.
+    package indirect enum Parameter: Sendable, Hashable {
         case period(InvoicePeriod)
         case invoice(InvoiceID)
     }
