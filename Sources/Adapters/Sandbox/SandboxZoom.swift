@@ -169,9 +169,10 @@ package final class SandboxZoom: RequestHandler {
     private func tooManyForAccount(
         _ call: SandboxCall, _ limit: SandboxRateLimits.PerAccount?, _ title: String
     ) -> HTTPResponse? {
-        guard let limit else { return nil }
-        let verdict = rateLimits.verdict(
-            by: limit, of: call.operation, for: ownerID(of: call), invoice: call.invoice)
+        // The owner of an unknown invoice is unknown.
+        let owner = ownerID(of: call)
+        guard let limit, !owner.isEmpty else { return nil }
+        let verdict = rateLimits.verdict(by: limit, of: call.operation, for: owner, invoice: call.invoice)
         return SandboxResponse.tooMany(verdict, title)
     }
 

@@ -33,7 +33,7 @@ struct SandboxPageTests {
     @Test("the page names every fault and every sandbox flag")
     func whole() async throws {
         let help = await TestProcess.run(TestProcess.billingService, ["sandbox", "--help"])
-        for flag in help.output.matches(of: /--sandbox-(?:limits|tokens|latency|now|faults-file)/) {
+        for flag in help.output.matches(of: /--sandbox-(?:limits|tokens|latency|now|pdf-size|faults-file)/) {
             #expect(text.contains(flag.output))
         }
         let wrong = await TestProcess.run(

@@ -2,8 +2,6 @@ import Adapters
 import Domain
 import DomainFakes
 import FoundationEssentials
-import NIOCore
-import NIOPosix
 import Testing
 
 @Suite("Sandbox", .timeLimit(.minutes(1)))
@@ -14,44 +12,8 @@ struct SandboxTests {
         app: SandboxConfiguration.App = TestZoom.app, limits: SandboxConfiguration.Limits = .none,
         accounts: Int = 200, _ test: (SandboxCaller) async throws -> Void
     ) async throws {
-        let sandbox = SandboxZoom(
-            configuration: SandboxConfiguration(apps: [app], accounts: accounts, limits: limits), time: clock)
-        try await withServer(sandbox) { server in
-            let http = HTTPClient(
-                origin: server.origin, group: .singleton, configuration: .longTimeouts, logger: .silent)
-            try await test(SandboxCaller(http: http, sandbox: sandbox))
-            await http.close()
-        }
-    }
-
-    /// A client written from Zoom's documentation. It shares no code with the Zoom client, so both cannot share a mistake.
-    struct SandboxCaller {
-        let http: HTTPClient
-        let sandbox: SandboxZoom
-
-        func send(
-            _ method: String, _ target: String, authorization: String? = nil, body: String = ""
-        ) async throws -> (status: Int, json: JSONObject, response: ClientResponse) {
-            var request = ClientRequest(
-                method: method, scheme: "http", authority: "localhost", target: target, body: ByteBuffer(string: body))
-            if let authorization { request.fields.append(.authorization, authorization) }
-            let response = try await http.exchange(request, bodyBytesMax: 1_000_000, timeout: .minutes(5))
-            return (response.status, try #require(response.json), response)
-        }
-
-        func token(
-            _ client: String = "test-client:test-secret",
-            body: String = "grant_type=account_credentials&account_id=master"
-        ) async throws -> (status: Int, json: JSONObject, response: ClientResponse) {
-            let basic = Data(client.utf8).base64EncodedString()
-            return try await send("POST", "/oauth/token", authorization: "Basic \(basic)", body: body)
-        }
-
-        /// A GET with a valid token.
-        func get(_ target: String) async throws -> (status: Int, json: JSONObject, response: ClientResponse) {
-            let token = try #require(try await token().json["access_token"]?.string)
-            return try await send("GET", target, authorization: "Bearer \(token)")
-        }
+        try await SandboxCaller.with(
+            SandboxConfiguration(apps: [app], accounts: accounts, limits: limits), clock, test)
     }
 
     @Test("a parameter repeated in the body, the query or both is refused")

@@ -34,15 +34,14 @@ struct SandboxInvoice: Sendable {
     let currency: String
     let status: Status
     let items: [Item]
+    let total: SandboxAmount
+    let tax: SandboxAmount
 
     /// What is left to pay.
     let balance: SandboxAmount
 
     /// Whether the status is written with quotes inside the string.
     let hasQuotedStatus: Bool
-
-    var total: SandboxAmount { items.reduce(.zero) { $0 + $1.total } }
-    var tax: SandboxAmount { items.reduce(.zero) { $0 + $1.tax } }
 
     /// Writes the members that the list and the details have in common.
     func writeSummary(to object: inout JSONMemberWriter) {

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import NIOCore
 
 /// The PDF file of an invoice, of any size. Its pieces are computed when they are sent.
@@ -59,6 +60,18 @@ struct SandboxInvoiceFile: Sendable {
     private static func slice(of buffer: ByteBuffer, at offset: Int, _ bytesMax: Int) -> ByteBuffer {
         let count = min(bytesMax, buffer.readableBytes - offset)
         return buffer.getSlice(at: buffer.readerIndex + offset, length: count) ?? ByteBuffer()
+    }
+
+    /// The largest file whose digest is computed.
+    private static let digestBytesMax = 1 << 20
+
+    /// The SHA-256 digest in base64, for `Repr-Digest` (RFC 9530); `nil` for a large file.
+    var digest: String? {
+        guard byteCount <= Self.digestBytesMax else { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(byteCount)
+        while bytes.count < byteCount { bytes += piece(at: bytes.count, bytesMax: byteCount).readableBytesView }
+        return Hexadecimal.decode(SHA256Digest(of: bytes[...]).hexadecimal).map { Data($0).base64EncodedString() }
     }
 
     // MARK: PDF

@@ -76,7 +76,7 @@ struct SandboxInvoices: Sendable {
             id: id(of: key),
             number: "INV\(SandboxAccounts.padded(account, to: 8))\(SandboxAccounts.padded(key.month, to: 4))",
             account: account, date: date, dueDate: dueDate, currency: currency(of: account), status: status,
-            items: items, balance: balance,
+            items: items, total: total, tax: items.reduce(.zero) { $0 + $1.tax }, balance: balance,
             hasQuotedStatus: isLatest && accounts.kind(of: account) == .quotedStatus)
     }
 

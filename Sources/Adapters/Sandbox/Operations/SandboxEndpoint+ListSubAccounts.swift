@@ -86,14 +86,23 @@ extension SandboxEndpoint {
     }
 
     private static func write(_ number: Int, _ accounts: SandboxAccounts, to object: inout JSONMemberWriter) {
+        let kind = accounts.kind(of: number)
         object.member("id", accounts.id(of: number))
         object.member("account_name", "Example account \(number)")
-        object.member("account_number", String(100_000_000 + number))
+        if kind != .missingMembers { object.member("account_number", String(100_000_000 + number)) }
         object.member("owner_email", "owner-\(number)@example.com")
-        object.member("account_type", accounts.isFree(number) ? "Basic" : "Business")
-        object.member("seats", accounts.isFree(number) ? 1 : SandboxPlanKind.hosts(of: number))
-        object.member("subscription_start_time", "2026-02-01T00:00:00Z")
-        object.member("subscription_end_time", "2027-01-31T00:00:00Z")
+        let isFree = accounts.isFree(number)
+        object.member("account_type", isFree ? "Basic" : "Business")
+        object.member("seats", isFree ? 1 : SandboxPlanKind.hosts(of: number))
+        if kind == .nullMembers {
+            object.member("subscription_start_time") { $0.writeString("null") }
+            object.member("subscription_end_time") { $0.writeString("null") }
+        } else {
+            // Zoom writes an absent date as an empty string.
+            object.member("subscription_start_time", isFree ? "" : "2026-02-01T00:00:00Z")
+            object.member("subscription_end_time", isFree ? "" : "2027-01-31T00:00:00Z")
+        }
+        if kind == .additionalMembers { object.member("account_level", "enterprise") }
         object.member("created_at", "\(accounts.created(number).text)T09:00:00Z")
     }
 }

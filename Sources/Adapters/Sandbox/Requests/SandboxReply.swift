@@ -15,6 +15,7 @@ struct SandboxReply: Sendable {
         response.fields.append(.contentType, "application/pdf")
         response.fields.append(
             FieldName("content-disposition"), "attachment; filename=\"\(Self.quoted(file.name))\"")
+        if let digest = file.digest { response.fields.append(FieldName("repr-digest"), "sha-256=:\(digest):") }
         self.response = response
         self.file = file
     }
