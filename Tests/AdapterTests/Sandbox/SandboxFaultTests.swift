@@ -26,7 +26,8 @@ struct SandboxFaultTests {
             case .tooManyADay: .dailyQuotaSpent(retryAfter: .seconds(2))
             case .tooManyForUser: .rateLimited(retryAfter: .seconds(43_200))
             case .wrongTypes, .redirect: .sourceRejected
-            case .status, .html, .empty, .truncation, .huge, .reset, .resetHalfway, .goAway, .close:
+            case .huge: .answerTooLarge(limit: 262_144)
+            case .status, .html, .empty, .truncation, .reset, .resetHalfway, .goAway, .close:
                 .sourceFailed
             case .stall: .timedOut
             }
