@@ -91,7 +91,7 @@ enum FuzzTarget: String, CaseIterable {
         let cache = BillingCache(source: source, time: TestClock(), rules: CacheRules(), parts: 1) { BillingAnswer($0) }
         return Router(
             readAccount: ReadAccount(cache: cache),
-            exportContacts: ExportContacts(
+            exportBilling: ExportBilling(
                 lists: AccountListCache(directory: source, time: TestClock()), cache: cache, source: source,
                 time: TestClock()),
             callers: UnrestrictedCallers(), audit: AuditLog(logger: silent),

@@ -42,7 +42,7 @@ enum RequestCost {
         let logger = Logger(label: "cost") { _ in SwiftLogNoOpLogHandler() }
         let router = Router(
             readAccount: ReadAccount(cache: cache),
-            exportContacts: ExportContacts(
+            exportBilling: ExportBilling(
                 lists: AccountListCache(directory: source, time: clock), cache: cache, source: source, time: clock),
             callers: Callers(registry: [SHA256Digest(of: token): .everything]), audit: AuditLog(logger: logger),
             accessLog: AccessLog(share: 0.001, logger: logger, metrics: metrics), time: clock,

@@ -1,20 +1,24 @@
 /// A first-in, first-out queue in a ring buffer.
 struct RingQueue<Element> {
     private var slots: [Element?] = []
-    private var first = 0
+    private var start = 0
     private(set) var count = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    var first: Element? { isEmpty ? nil : slots[start] }
 
     mutating func append(_ element: Element) {
         if count == slots.count { grow() }
-        slots[(first + count) & (slots.count - 1)] = element
+        slots[(start + count) & (slots.count - 1)] = element
         count += 1
     }
 
     mutating func popFirst() -> Element? {
         guard count > 0 else { return nil }
-        let element = slots[first]
-        slots[first] = nil
-        first = (first + 1) & (slots.count - 1)
+        let element = slots[start]
+        slots[start] = nil
+        start = (start + 1) & (slots.count - 1)
         count -= 1
         return element
     }
@@ -23,9 +27,9 @@ struct RingQueue<Element> {
     private mutating func grow() {
         var larger: [Element?] = []
         larger.reserveCapacity(max(8, slots.count * 2))
-        for index in 0..<count { larger.append(slots[(first + index) & (slots.count - 1)]) }
+        for index in 0..<count { larger.append(slots[(start + index) & (slots.count - 1)]) }
         larger.append(contentsOf: repeatElement(nil, count: max(8, slots.count * 2) - count))
         slots = larger
-        first = 0
+        start = 0
     }
 }

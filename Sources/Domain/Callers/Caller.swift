@@ -6,7 +6,7 @@ package struct Caller: Sendable, Equatable {
         case billingRead = "billing:read"
         /// Change the billing contact of an account. No operation requires this scope yet.
         case billingWrite = "billing:write"
-        /// Stream the billing of many accounts.
+        /// Stream the billing of many accounts. Plans and invoices also need their scopes.
         case billingExport = "billing:export"
         /// No operation requires this scope yet.
         case invoicesRead = "invoices:read"
@@ -61,9 +61,9 @@ package struct Caller: Sendable, Equatable {
         guard !account.isMasterAlias, accounts?.contains(account) ?? true else { throw .accountNotFound(account) }
     }
 
-    /// Whether the caller may continue an export that it started with the permissions `before`.
+    /// Whether the caller may continue an export that needs the permissions `before`.
     package func mayContinueExport(startedAs before: Caller) -> Bool {
-        guard scopes.contains(.billingExport), master == before.master else { return false }
+        guard scopes.isSuperset(of: before.scopes), master == before.master else { return false }
         guard let accounts else { return true }
         return before.accounts.map(accounts.isSuperset) ?? false
     }

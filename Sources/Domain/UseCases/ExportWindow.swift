@@ -1,20 +1,25 @@
-/// The window of an export: the accounts from the oldest without a written result to the last one added. A pure state
+/// The window of an export: the items from the oldest without a written result to the last one added. A pure state
 /// machine: it receives events and returns the next step.
 ///
-/// In an ordered export, an account that keeps failing delays the results behind it. Those accounts are looked up
-/// meanwhile, and up to `sizeMax` results are buffered.
+/// An item is one kind of data of one account. In an ordered export, an item that keeps failing delays the results
+/// behind it. Those items are looked up meanwhile, and their results are buffered up to two limits.
+///
+/// Each kind has its own attempts in flight, since the source's rate limits differ. So a slow kind does not hold up the
+/// others until the window is full.
 package struct ExportWindow {
     package enum Item: Sendable {
-        case account(AccountID)
+        /// The kind is an index, less than the number of kinds.
+        case record(AccountID, kind: Int)
         case invalidLine(Int, String)
     }
 
     package typealias Outcome = Result<CacheEntry, BillingFailure>
 
-    /// One attempt to look up the account at a position.
+    /// One attempt to look up the item at a position.
     package struct Attempt: Sendable {
         package let position: Int
         package let account: AccountID
+        package let kind: Int
         package let isRetry: Bool
     }
 
@@ -29,6 +34,7 @@ package struct ExportWindow {
         }
 
         package let position: Int
+        package let kind: Int
         package let due: Moment
         package let reason: Reason
     }
@@ -40,60 +46,101 @@ package struct ExportWindow {
         var retry: BulkRetry?
     }
 
+    /// The lookups of one kind.
+    private struct Lookups {
+        /// Attempts in flight, and lookups that wait until the source accepts requests again.
+        var inFlight = 0
+
+        /// Lookups without a first attempt.
+        var queued = RingQueue<Int>()
+
+        /// Lookups whose back-off has ended.
+        var dueRetries = RingQueue<Int>()
+        var failureRate = FailureRate()
+
+        /// Lookups that wait because the rate limit left no permit for them.
+        var waitingForPermit = 0
+    }
+
+    package struct Limits: Sendable, Equatable {
+        /// The maximum number of attempts in flight, of each kind.
+        package var attemptsMax: Int
+
+        /// The maximum number of accounts in the window.
+        package var accountsMax: Int
+
+        /// The size of the buffered answers above which no lookups begin, except those of the oldest account.
+        package var bytesMax: Int
+
+        package init(attemptsMax: Int, accountsMax: Int, bytesMax: Int) {
+            self.attemptsMax = attemptsMax
+            self.accountsMax = accountsMax
+            self.bytesMax = bytesMax
+        }
+    }
+
     private let isOrdered: Bool
-    private let attemptsMax: Int
-    private let sizeMax: Int
+    private let limits: Limits
     private let deadline: Duration
 
-    /// In an ordered export, the account at a position is in the slot position modulo size; otherwise in any free slot.
+    /// The maximum number of items in the window.
+    private let sizeMax: Int
+
+    /// In an ordered export, the item at a position is in the slot position modulo size; otherwise in any free slot.
     /// Doubles when full.
     private var slots: [Slot?]
     private var free: [Int]
 
-    /// The position of the next result to write, in an ordered export, and of the next account to add.
+    /// The position of the next result to write, in an ordered export, and of the next item to add.
     private var first = 0
     private var end = 0
     private var occupied = 0
 
+    /// The size of the buffered answers.
+    private var bytes = 0
+
     /// In an unordered export: slots with a result, in order of arrival.
     private var completed = RingQueue<Int>()
 
-    /// Attempts in flight, and lookups that wait until the source accepts requests again.
-    private var inFlight = 0
+    /// By kind.
+    private var lookups: [Lookups]
 
-    /// Lookups whose back-off has ended.
-    private var dueRetries = RingQueue<Int>()
-    private var failureRate = FailureRate()
-
-    package private(set) var contacts = 0
+    package private(set) var answers = 0
     package private(set) var failures = 0
 
-    /// Lookups that wait because the rate limit left no permit for them.
-    package private(set) var waitingForPermit = 0
+    /// The number of results of invalid lines, which are failures too.
+    private var invalidLines = 0
 
     /// - Parameters:
-    ///   - attemptsMax: The maximum number of attempts in flight.
-    ///   - sizeMax: The maximum number of accounts in the window, not below `attemptsMax`.
-    ///   - deadline: How long one account is retried.
-    package init(attemptsMax: Int, sizeMax: Int, deadline: Duration, isOrdered: Bool) {
+    ///   - kinds: The number of kinds of each account.
+    ///   - deadline: How long one item is retried.
+    package init(kinds: Int = 1, limits: Limits, deadline: Duration, isOrdered: Bool) {
         self.isOrdered = isOrdered
-        self.attemptsMax = attemptsMax
-        self.sizeMax = max(sizeMax, attemptsMax)
+        self.limits = limits
         self.deadline = deadline
-        let size = min(self.sizeMax, 64)
+        sizeMax = max(limits.accountsMax, limits.attemptsMax) * kinds
+        lookups = Array(repeating: Lookups(), count: kinds)
+        let size = min(sizeMax, 64 * kinds)
         slots = Array(repeating: nil, count: size)
         free = isOrdered ? [] : Array(0..<size)
     }
 
-    var done: Int { contacts + failures }
+    private var kinds: Int { lookups.count }
+
+    /// The number of accounts and invalid lines whose results were all written. In an unordered export with several kinds,
+    /// the results of other accounts count for their share.
+    var done: Int { (answers + failures - invalidLines) / kinds + invalidLines }
     package var isEmpty: Bool { occupied == 0 }
 
-    // MARK: Adding accounts
+    // MARK: Adding items
 
-    /// Whether another item can be added.
-    package var hasRoom: Bool { inFlight < attemptsMax && occupied < sizeMax }
+    /// Whether another account or invalid line can be added, and a lookup of it could begin at once.
+    package var hasRoom: Bool {
+        occupied + kinds <= sizeMax && bytes < limits.bytesMax
+            && lookups.contains { $0.inFlight < limits.attemptsMax && $0.queued.isEmpty }
+    }
 
-    /// Adds an item. Requires `hasRoom`.
+    /// Adds an item. Requires `hasRoom` for the first item of each account and for an invalid line.
     ///
     /// - Returns: Its position.
     package mutating func add(_ item: Item) -> Int {
@@ -121,53 +168,68 @@ package struct ExportWindow {
 
     // MARK: Lookups
 
-    /// Starts the first attempt for an account that was added.
-    package mutating func begin(_ position: Int, _ account: AccountID) -> Attempt {
-        inFlight += 1
-        return Attempt(position: position, account: account, isRetry: false)
+    /// Requests a lookup of an item that was added.
+    package mutating func lookUp(_ position: Int, kind: Int) {
+        lookups[kind].queued.append(position)
     }
 
-    /// Starts the next attempt for an account whose back-off has ended; `nil` if there is none, or no room for it.
-    package mutating func beginRetry() -> Attempt? {
-        guard inFlight < attemptsMax, let position = dueRetries.popFirst(),
-            let slot = slots[index(of: position)], case .account(let account) = slot.item
-        else { return nil }
-        inFlight += 1
-        return Attempt(position: position, account: account, isRetry: slot.retry.map { $0.failures > 0 } ?? false)
+    /// Starts the next attempt: of a lookup whose back-off has ended, or of a new one. `nil` if there is none, or no room
+    /// for it.
+    package mutating func beginAttempt() -> Attempt? {
+        for kind in lookups.indices where lookups[kind].inFlight < limits.attemptsMax {
+            guard let position = nextPosition(of: kind), let slot = slots[index(of: position)],
+                case .record(let account, _) = slot.item
+            else { continue }
+            lookups[kind].inFlight += 1
+            return Attempt(
+                position: position, account: account, kind: kind,
+                isRetry: slot.retry.map { $0.failures > 0 } ?? false)
+        }
+        return nil
+    }
+
+    private mutating func nextPosition(of kind: Int) -> Int? {
+        if let position = lookups[kind].dueRetries.popFirst() { return position }
+        guard let position = lookups[kind].queued.first else { return nil }
+        // The answers of the oldest account end the wait of those that are buffered.
+        guard bytes < limits.bytesMax || !isOrdered || position < first + kinds else { return nil }
+        return lookups[kind].queued.popFirst()
     }
 
     /// Records the end of an attempt.
     ///
-    /// - Returns: The retry to schedule; `nil` if the account now has its result.
+    /// - Returns: The retry to schedule; `nil` if the item now has its result.
     /// - Throws: A failure that affects more than one account.
     package mutating func ended(
         _ attempt: Attempt, startedAt started: Moment, _ outcome: Outcome, at now: Moment,
         using random: inout some RandomNumberGenerator
     ) throws(BillingFailure) -> Retry? {
-        inFlight -= 1
-        let position = attempt.position
+        let (position, kind) = (attempt.position, attempt.kind)
+        lookups[kind].inFlight -= 1
         let isFirst = slots[index(of: position)]?.retry == nil
         guard case .failure(let failure) = outcome, failure.traits.reach != .account else {
-            if isFirst { failureRate.firstAttempt(failed: false) }
+            if isFirst { lookups[kind].failureRate.firstAttempt(failed: false) }
             complete(position, with: outcome)
             return nil
         }
         if failure.traits.reach == .everything { throw failure }
-        if isFirst { failureRate.firstAttempt(failed: true) }
+        if isFirst { lookups[kind].failureRate.firstAttempt(failed: true) }
         var retry = slots[index(of: position)]?.retry ?? BulkRetry(deadline: started + deadline)
-        let decision = retry.decide(failure, failureRate: failureRate, at: now, using: &random)
+        let decision = retry.decide(failure, failureRate: lookups[kind].failureRate, at: now, using: &random)
         slots[index(of: position)]?.retry = retry
         switch decision {
         case .giveUp:
             complete(position, with: outcome)
             return nil
         case .retry(let moment):
-            guard case .rateLimited = failure else { return Retry(position: position, due: moment, reason: .failure) }
-            waitingForPermit += 1
-            return Retry(position: position, due: moment, reason: .rateLimit)
+            guard case .rateLimited = failure else {
+                return Retry(position: position, kind: kind, due: moment, reason: .failure)
+            }
+            lookups[kind].waitingForPermit += 1
+            return Retry(position: position, kind: kind, due: moment, reason: .rateLimit)
         case .pause(let moment):
-            inFlight += 1
-            return Retry(position: position, due: moment, reason: .unavailable)
+            lookups[kind].inFlight += 1
+            return Retry(position: position, kind: kind, due: moment, reason: .unavailable)
         }
     }
 
@@ -175,17 +237,35 @@ package struct ExportWindow {
     package mutating func backOffEnded(_ retry: Retry) {
         switch retry.reason {
         case .failure: break
-        case .rateLimit: waitingForPermit -= 1
-        case .unavailable: inFlight -= 1
+        case .rateLimit: lookups[retry.kind].waitingForPermit -= 1
+        case .unavailable: lookups[retry.kind].inFlight -= 1
         }
-        dueRetries.append(retry.position)
+        lookups[retry.kind].dueRetries.append(retry.position)
     }
 
     /// Records the result of an item.
     package mutating func complete(_ position: Int, with outcome: Outcome) {
+        bytes += Self.bytes(of: outcome)
         slots[index(of: position)]?.outcome = outcome
         if !isOrdered { completed.append(position) }
     }
+
+    private static func bytes(of outcome: Outcome) -> Int {
+        switch outcome {
+        case .success(let entry): entry.response.bytes
+        case .failure: 0
+        }
+    }
+
+    /// The kinds that the next result can be of.
+    package var awaitedKinds: [Int] {
+        guard isOrdered else { return Array(lookups.indices) }
+        guard occupied > 0, case .record(_, let kind)? = slots[index(of: first)]?.item else { return [] }
+        return [kind]
+    }
+
+    /// Whether lookups of a kind wait because the rate limit left no permit for them.
+    package func isWaitingForPermit(_ kind: Int) -> Bool { lookups[kind].waitingForPermit > 0 }
 
     // MARK: Results
 
@@ -202,10 +282,12 @@ package struct ExportWindow {
         slots[index] = nil
         if isOrdered { first += 1 } else { free.append(index) }
         occupied -= 1
+        bytes -= Self.bytes(of: outcome)
         switch outcome {
-        case .success(let entry) where entry.failure == nil: contacts += 1
+        case .success(let entry) where entry.failure == nil: answers += 1
         case .success, .failure: failures += 1
         }
+        if case .invalidLine = slot.item { invalidLines += 1 }
         return (slot.item, outcome)
     }
 }

@@ -144,6 +144,46 @@ struct LeastPrivilegeTests {
         }
     }
 
+    @Test(
+        "a stream of plans, usage or invoices needs the scope of each, besides that of the stream",
+        arguments: [
+            ("include=plans", Caller.Scope.plansRead), ("include=usage", .plansRead),
+            ("include=contact,plans,usage", .plansRead), ("include=contact,invoices", .invoicesRead),
+        ])
+    func kinds(include: String, scope: Caller.Scope) async throws {
+        try await FiledService.with { service in
+            let today = CalendarDate(of: SystemTime().timestamp)
+            let days = scope == .invoicesRead ? "&from=\(today)&to=\(today)" : ""
+            let target = "/v2/billing/stream?\(include)\(days)"
+            let body = "{\"account_id\":\"\(service.main.accounts.id(of: 0))\"}\n"
+            let own = service.main.accounts.id(of: 1)
+            let needed = ["billing:export", scope.rawValue]
+            let right = try await service.token(
+                of: "right", "--scopes", needed.joined(separator: ","), "--master", "main", "--accounts", own)
+            var others: [(String, String)] = []
+            for missing in needed {
+                let scopes = Self.scopes.filter { $0 != missing }.joined(separator: ",")
+                others.append((missing, try await service.token(of: missing, "--scopes", scopes, "--master", "main")))
+            }
+            // The callers file is loaded when the last caller is known.
+            while try await service.send(target, token: others[1].1).status == 401 { try Task.checkCancellation() }
+            for (missing, token) in others {
+                for (method, body) in [("GET", nil), ("HEAD", nil), ("POST", body)] {
+                    let response = try await service.send(
+                        target, authorization: "Bearer \(token)", method: method, body: body)
+                    #expect(response.status == 403, "\(method) without \(missing)")
+                    #expect(response.fields.string(.wwwAuthenticate)?.contains("scope=\"\(missing)\"") == true)
+                }
+            }
+            // The allow-list applies to every kind.
+            let lines = try await service.send(target, token: right).lines
+            #expect(lines.compactMap { $0["account_id"]?.string } == include.split(separator: ",").map { _ in own })
+            let chosen = try await service.send(target, authorization: "Bearer \(right)", method: "POST", body: body)
+            #expect(chosen.lines.dropFirst().dropLast().allSatisfy { $0["code"] == .number("2001") })
+            #expect(chosen.lines.count == lines.count)
+        }
+    }
+
     private static func all(_ zoom: SandboxZoom) -> [String] {
         (0..<zoom.accounts.count).map { zoom.accounts.id(of: $0) }.sorted()
     }

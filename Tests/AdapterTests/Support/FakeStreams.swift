@@ -2,7 +2,8 @@ import Adapters
 import NIOCore
 import Synchronization
 
-/// An in-memory service that answers `/v2/billing/stream`, for tests of programs that read streams.
+/// An in-memory service that answers `/v2/billing/stream`, for tests of programs that read streams. `include` may name
+/// `contact`, `plans` and `usage`.
 final class FakeStreams: RequestHandler {
     struct State {
         /// The targets of all requests received so far.
@@ -43,7 +44,7 @@ final class FakeStreams: RequestHandler {
             guard request.path.elementsEqual(Array("\(prefix)/v2/billing/stream".utf8)) else {
                 return .text(#"{"code":404,"message":"No such path."}"#, status: 404)
             }
-            guard let query = try? Query(request.query, allowed: ["limit", "after", "fields", "max_age"]),
+            guard let query = try? Query(request.query, allowed: ["limit", "after", "fields", "max_age", "include"]),
                 let body = try? await request.body.collect(bytesMax: 10_000_000)
             else { return .text("malformed", status: 400) }
             return page(query, String(buffer: body))
@@ -59,13 +60,27 @@ final class FakeStreams: RequestHandler {
         let chosen = body.matches(of: /"account_id":"([^"]+)"/).map { String($0.output.1) }
         let left = chosen.isEmpty ? ids.filter { $0 > (query["after"] ?? "") } : chosen
         let part = left.prefix(query["limit"].flatMap { Int($0) } ?? left.count)
-        let contacts = part.map {
-            #"{"type":"contact","account_id":"\#($0)","as_of":"2030-01-31T12:00:00Z","billing":{"city":\#(city)}}"#
-        }
+        let kinds = query["include"]?.split(separator: ",").map(String.init) ?? ["contact"]
+        let records = part.flatMap { id in kinds.map { Self.record($0, id, city: city) } }
+        let contacts = kinds.contains("contact") ? part.count : 0
+        let counts = kinds.map { #""\#($0)":{"records":\#(part.count),"failures":0}"# }.joined(separator: ",")
+        let byKind = query["include"] == nil ? "" : #","by_kind":{\#(counts)}"#
         let lines =
-            [#"{"type":"begin","accounts":\#(part.count),"after":null}"#] + contacts + [
-                #"{"type":"end","complete":true,"more":\#(left.count - part.count),"contacts":\#(part.count),"failures":0}"#
+            [#"{"type":"begin","accounts":\#(part.count),"after":null}"#] + records + [
+                #"{"type":"end","complete":true,"more":\#(left.count - part.count),"contacts":\#(contacts),"failures":0"#
+                    + byKind + "}"
             ]
+        return Self.stream(lines, scope: scope)
+    }
+
+    private static func record(_ kind: String, _ id: String, city: String) -> String {
+        let object =
+            kind == "contact" ? #""billing":{"city":\#(city)}"# : #""\#(kind)":{"plan_base":{"type":"yearly"}}"#
+        return #"{"type":"\#(kind)","account_id":"\#(id)","as_of":"2030-01-31T12:00:00Z",\#(object)}"#
+    }
+
+    /// A stream with these lines.
+    static func stream(_ lines: [String], scope: String = "one") -> HTTPResponse {
         var response = HTTPResponse.text(
             lines.map { $0 + "\n" }.joined(), contentType: "application/x-ndjson")
         response.fields.append(.accountScope, scope)

@@ -187,7 +187,7 @@ struct TestService {
         let cache = BillingCache(source: source, time: time, rules: cacheRules) { BillingAnswer($0) }
         let router = Router(
             readAccount: ReadAccount(cache: cache),
-            exportContacts: ExportContacts(
+            exportBilling: ExportBilling(
                 lists: AccountListCache(directory: source, time: time), cache: cache, source: source, time: time),
             callers: callers, audit: AuditLog(logger: audit),
             accessLog: AccessLog(share: 1, logger: .silent, metrics: .none), time: time, logger: .silent)

@@ -202,14 +202,14 @@ struct AccountListingTests {
         let clock = TestClock()
         let source = FakeSource()
         let cache = BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeResponse($0) }
-        let contacts = ExportContacts(
+        let exportBilling = ExportBilling(
             lists: AccountListCache(directory: directory, time: clock), cache: cache, source: source, time: clock)
-        struct IgnoringConsumer: ExportContacts.Consumer {
-            func take(_ event: ExportContacts.Event) async throws(BillingFailure) {}
+        struct IgnoringConsumer: ExportBilling.Consumer {
+            func take(_ event: ExportBilling.Event) async throws(BillingFailure) {}
             func flush() async throws(BillingFailure) {}
         }
         await #expect(throws: BillingFailure.accountListUnusable(.repeatedPage)) {
-            try await contacts(.init(), for: .everything).run(to: IgnoringConsumer())
+            try await exportBilling(.init(), for: .everything).run(to: IgnoringConsumer())
         }
         #expect(await directory.pages == 3)
     }

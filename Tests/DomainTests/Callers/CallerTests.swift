@@ -53,6 +53,9 @@ struct CallerTests {
             Change(
                 before: caller(), after: caller([.billingRead]), mayContinue: false, testDescription: "scope removed"),
             Change(
+                before: caller([.billingExport, .plansRead]), after: caller([.billingExport]), mayContinue: false,
+                testDescription: "scope of a kind of data removed"),
+            Change(
                 before: caller(), after: caller(accounts: [a]), mayContinue: false,
                 testDescription: "allow-list added"),
             Change(

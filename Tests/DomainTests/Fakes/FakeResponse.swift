@@ -8,9 +8,10 @@ package final class FakeResponse: CachedResponse {
     /// The number of earlier answers for the same account.
     package let number: Int
 
-    package var bytes: Int { 100 }
+    package let bytes: Int
 
-    package init(_ answer: ReceivedAnswer) {
+    package init(_ answer: ReceivedAnswer, bytes: Int = 100) {
+        self.bytes = bytes
         contact = if case .success(.contact(let contact)) = answer.outcome { contact } else { nil }
         lifetime = answer.lifetime
         number = (answer.previous as? FakeResponse).map { $0.number + 1 } ?? 0

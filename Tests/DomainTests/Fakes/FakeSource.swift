@@ -4,13 +4,15 @@ import Synchronization
 /// A source that answers as the test says, and records its calls.
 package final class FakeSource: BillingSource, SubAccountDirectory {
     package typealias Answer = @Sendable (AccountID, _ attempt: Int) async throws(BillingFailure) -> SourceAnswer
+    package typealias AnswerToRead =
+        @Sendable (AccountRead, _ attempt: Int) async throws(BillingFailure) -> SourceAnswer
 
     private struct State {
         var reads: [AccountRead] = []
         var calls: [AccountID] = []
         var purposes: [Purpose] = []
         var masters: [Name?] = []
-        var attempts: [AccountID: Int] = [:]
+        var attempts: [AccountRead: Int] = [:]
         var inFlight = 0
         var inFlightMax = 0
     }
@@ -18,21 +20,36 @@ package final class FakeSource: BillingSource, SubAccountDirectory {
     private let state = Mutex(State())
     private let listed: [AccountID]
     private let listingFailures: Mutex<[BillingFailure]>
-    private let answer: Answer
-    private let queuedRequests = Mutex(false)
+    private let answer: AnswerToRead
+
+    /// The operations with queued requests.
+    private let queuedRequests = Mutex<Set<Operation>>([])
 
     /// - Parameters:
     ///   - listed: The accounts on the only page of the list.
     ///   - listingFailures: The failures of the first calls for that page, in order.
     ///   - answer: The answer for an account. By default, a contact named after the account.
-    package init(
+    package convenience init(
         listed: [AccountID] = [],
         listingFailures: [BillingFailure] = [],
         answer: @escaping Answer = { account, _ async throws(BillingFailure) in .contact(.sample(account)) }
     ) {
+        self.init(listed, listingFailures) { read, attempt async throws(BillingFailure) in
+            try await answer(read.account, attempt)
+        }
+    }
+
+    private init(_ listed: [AccountID], _ listingFailures: [BillingFailure], _ answer: @escaping AnswerToRead) {
         self.listed = listed
         self.listingFailures = Mutex(listingFailures)
         self.answer = answer
+    }
+
+    /// A source that answers each operation differently.
+    package static func answering(
+        listed: [AccountID] = [], _ answer: @escaping AnswerToRead
+    ) -> FakeSource {
+        FakeSource(listed, [], answer)
     }
 
     package var reads: [AccountRead] { state.withLock { $0.reads } }
@@ -58,20 +75,24 @@ package final class FakeSource: BillingSource, SubAccountDirectory {
             state.calls.append(account)
             state.purposes.append(purpose)
             state.masters.append(master)
-            state.attempts[account, default: 0] += 1
+            state.attempts[read, default: 0] += 1
             state.inFlight += 1
             state.inFlightMax = max(state.inFlightMax, state.inFlight)
-            return state.attempts[account, default: 0]
+            return state.attempts[read, default: 0]
         }
         defer { state.withLock { $0.inFlight -= 1 } }
-        return try await answer(account, attempt)
+        return try await answer(read, attempt)
     }
 
     package func hasQueuedRequests(for operation: Operation, under master: Name?) -> Bool {
-        queuedRequests.withLock { $0 }
+        queuedRequests.withLock { $0.contains(operation) }
     }
 
-    package func setHasQueuedRequests(_ hasQueuedRequests: Bool) { queuedRequests.withLock { $0 = hasQueuedRequests } }
+    package func setHasQueuedRequests(_ hasQueuedRequests: Bool) {
+        setQueuedRequests(of: hasQueuedRequests ? Set(Operation.allCases) : [])
+    }
+
+    package func setQueuedRequests(of operations: Set<Operation>) { queuedRequests.withLock { $0 = operations } }
 
     package func page(
         of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose

@@ -37,7 +37,9 @@ struct ExportSimulation {
     func run(_ entry: CacheEntry, seed: UInt64) async throws -> Result {
         var random = SeededRandom(seed: seed)
         var result = Result()
-        var window = ExportWindow(attemptsMax: 64, sizeMax: 4096, deadline: .seconds(60), isOrdered: isOrdered)
+        var window = ExportWindow(
+            limits: .init(attemptsMax: 64, accountsMax: 4096, bytesMax: 32 << 20), deadline: .seconds(60),
+            isOrdered: isOrdered)
         var budget = RateBudget(rules: .init(perSecond: perSecond))
         let timestamp = Timestamp(secondsSinceEpoch: 1_769_860_800)
         let start = Moment(sinceOrigin: .zero)
@@ -73,14 +75,14 @@ struct ExportSimulation {
                 try Task.checkCancellation()
             }
             // The export's part.
-            while let attempt = window.beginRetry() { begin(attempt) }
+            while let attempt = window.beginAttempt() { begin(attempt) }
             while added < accounts, window.hasRoom {
-                let account = AccountID(literal: "\(added)")
-                begin(window.begin(window.add(.account(account)), account))
+                window.lookUp(window.add(.record(AccountID(literal: "\(added)"), kind: 0)), kind: 0)
+                while let attempt = window.beginAttempt() { begin(attempt) }
                 added += 1
             }
             while let (item, outcome) = window.next() {
-                if case .account(let account) = item { result.exported.append(number(account)) }
+                if case .record(let account, _) = item { result.exported.append(number(account)) }
                 if case .failure = outcome { result.failures += 1 }
                 result.elapsed = now - start
             }

@@ -15,6 +15,13 @@ package struct AuditLog: Sendable {
         case failed
     }
 
+    /// The lines that an export has sent.
+    struct Lines: Sendable {
+        /// The number of lines of each requested type.
+        var records: [(type: RecordType, count: Int)] = [(.contact, 0)]
+        var failures = 0
+    }
+
     private let logger: Logger
 
     /// - Parameter logger: Its label tells audit lines from others. Its level is ignored.
@@ -25,15 +32,24 @@ package struct AuditLog: Sendable {
     }
 
     func export(
-        by caller: Caller, _ requestID: RequestID, outcome: Outcome, code: Int? = nil, contacts: Int = 0,
-        failures: Int = 0
+        by caller: Caller, _ requestID: RequestID, outcome: Outcome, code: Int? = nil, lines: Lines = Lines()
     ) {
         var metadata: Logger.Metadata = [
             "caller": "\(caller.name)", "master": "\(caller.master?.rawValue ?? "only")",
-            "request_id": "\(requestID.text)", "outcome": "\(outcome.rawValue)", "contacts": "\(contacts)",
-            "failures": "\(failures)",
+            "request_id": "\(requestID.text)", "outcome": "\(outcome.rawValue)",
+            "failures": "\(lines.failures)",
         ]
+        for (type, count) in lines.records { metadata[Self.key(of: type)] = "\(count)" }
         if let code { metadata["code"] = "\(code)" }
         logger.info("export", metadata: metadata)
+    }
+
+    private static func key(of type: RecordType) -> String {
+        switch type {
+        case .contact: "contacts"
+        case .plans: "plans"
+        case .usage: "usage"
+        case .invoices: "invoices"
+        }
     }
 }

@@ -55,6 +55,9 @@ struct ProblemDetails: Error {
         self.fields = fields
     }
 
+    /// Seconds to wait before the next attempt; `nil` if the problem names none.
+    var retryAfter: Int? { fields.string(.retryAfter).flatMap { Int($0) } }
+
     /// The response with the request's id. Everything else was written when the problem was made.
     func response(_ requestID: RequestID) -> HTTPResponse {
         var whole = ByteBufferAllocator().buffer(capacity: body.readableBytes + requestID.count + 2)

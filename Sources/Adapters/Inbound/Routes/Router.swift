@@ -17,7 +17,7 @@ package final class Router: RequestHandler {
     ///   - answerTimeMax: `Timeouts.request` of the connections.
     ///   - tracer: Makes the spans of requests.
     package init(
-        readAccount: ReadAccount, exportContacts: ExportContacts,
+        readAccount: ReadAccount, exportBilling: ExportBilling,
         callers: any CallerDirectory, audit: AuditLog, accessLog: AccessLog, trustedProxies: [AddressRange] = [],
         forwardedField: ForwardedField.Name = .xForwardedFor,
         guesses: Limits.Rate = Limits.Rate(burst: 50, perSecond: 1), defences: DefenceLog? = nil,
@@ -37,7 +37,8 @@ package final class Router: RequestHandler {
             }
         }
         let stream = StreamBilling(
-            exportContacts: exportContacts, callers: callers, audit: audit, metrics: StreamMetrics(metrics: metrics))
+            exportBilling: exportBilling, callers: callers, audit: audit, metrics: StreamMetrics(metrics: metrics),
+            time: time)
         self.routes = RouteTable(Operation.allCases.flatMap(routes) + [stream.route])
         let clientAddress = ClientAddress(trustedProxies: trustedProxies, field: forwardedField)
         admission = CallerAdmission(

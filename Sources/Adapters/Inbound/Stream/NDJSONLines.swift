@@ -3,22 +3,29 @@ import NIOCore
 import Synchronization
 
 /// Writes the events of an export as NDJSON. Each line is an object whose first member is `type`.
-final class NDJSONLines: ExportContacts.Consumer {
+final class NDJSONLines: ExportBilling.Consumer {
     enum Selection: Sendable {
         case all
-        /// Only `contact` and `failure` lines, for tools that load every line.
+        /// Only lines of accounts, for tools that load every line.
         case records
     }
 
     private let selection: Selection
 
-    /// The requested members of the billing object; `nil` for all.
+    /// The requested types, in their order.
+    private let types: [RecordType]
+
+    /// The requested members of the contact; `nil` for all.
     private let members: Set<String>?
     private let body: BodyWriter
     private let metrics: StreamMetrics
 
     private struct State {
-        var contacts = 0
+        var records = RecordCounts()
+
+        /// Failures by type, without invalid lines of the body.
+        var failedRecords = RecordCounts()
+
         /// The number of failures by code, for the `end` line.
         var failures: [Int: Int] = [:]
 
@@ -41,19 +48,25 @@ final class NDJSONLines: ExportContacts.Consumer {
     /// Events between two such checks, about 30 microseconds.
     private static let eventsPerCheck = 16
 
-    /// The number of `contact` and `failure` lines so far.
-    var written: (contacts: Int, failures: Int) {
-        state.withLock { ($0.contacts, $0.failures.values.reduce(0, +)) }
+    /// The number of lines of each requested type, and of `failure` lines, so far.
+    var written: AuditLog.Lines {
+        state.withLock { state in
+            AuditLog.Lines(
+                records: types.map { ($0, state.records[$0]) }, failures: state.failures.values.reduce(0, +))
+        }
     }
 
-    init(selection: Selection, members: Set<String>? = nil, body: BodyWriter, metrics: StreamMetrics) {
+    init(
+        selection: Selection, types: [RecordType], members: Set<String>? = nil, body: BodyWriter, metrics: StreamMetrics
+    ) {
         self.selection = selection
+        self.types = types
         self.members = members
         self.body = body
         self.metrics = metrics
     }
 
-    func take(_ event: ExportContacts.Event) async throws(BillingFailure) {
+    func take(_ event: ExportBilling.Event) async throws(BillingFailure) {
         let (isFull, isCheckDue) = state.withLock { state in
             write(event, &state)
             state.eventsSinceCheck += 1
@@ -106,21 +119,26 @@ final class NDJSONLines: ExportContacts.Consumer {
         if lines.readableBytes > 0 { try? await body.write(lines) }
     }
 
-    private func write(_ event: ExportContacts.Event, _ state: inout State) {
+    private func write(_ event: ExportBilling.Event, _ state: inout State) {
         switch event {
-        case .contact(let account, let entry):
-            state.contacts += 1
-            state.uncounted.contacts += 1
-            writeContact(account, entry, to: &state.lines)
-        case .failure(let account, let failure):
+        case .answer(let kind, let account, let entry):
+            let type = RecordType(kind)
+            state.records[type] += 1
+            state.uncounted.records[type] += 1
+            writeRecord(type, account, entry, to: &state.lines)
+        case .failure(let kind, let account, let failure):
+            let type = RecordType(kind)
             let problem = FailureTable.problem(for: failure)
             state.failures[problem.code, default: 0] += 1
+            state.failedRecords[type] += 1
             state.uncounted.failures += 1
             Self.line("failure", to: &state.lines) { object in
+                if !isContactAlone { object.member("kind", type.rawValue) }
                 object.member("account_id", account.rawValue)
                 object.member("status", problem.status)
                 object.member("code", problem.code)
                 object.member("message", problem.message)
+                if !isContactAlone, let retryAfter = problem.retryAfter { object.member("retry_after", retryAfter) }
             }
         case .malformed(let line, let problem):
             state.failures[300, default: 0] += 1
@@ -136,27 +154,34 @@ final class NDJSONLines: ExportContacts.Consumer {
         }
     }
 
+    /// The lines have no member for what only other requests need.
+    private var isContactAlone: Bool { types == [.contact] }
+
     /// Writes the cached body as the object of the line.
-    private func writeContact(_ account: AccountID, _ entry: CacheEntry, to lines: inout ByteBuffer) {
+    private func writeRecord(
+        _ type: RecordType, _ account: AccountID, _ entry: CacheEntry, to lines: inout ByteBuffer
+    ) {
         let answer = entry.billing
-        guard case .body(_, let billing) = answer.content else {
+        guard case .body(_, let body) = answer.content else {
             preconditionFailure("failures have events of their own")
         }
         // Ids and times have no characters that JSON escapes.
-        lines.writeStaticString("{\"type\":\"contact\",\"account_id\":\"")
+        lines.writeStaticString(type.head)
         lines.writeString(account.rawValue)
         lines.writeStaticString("\",\"as_of\":\"")
         lines.writeBytes(answer.asOf)
-        lines.writeStaticString("\",\"billing\":")
-        if let members {
-            lines.writeObject(billing, only: members)
+        lines.writeStaticString("\",\"")
+        lines.writeStaticString(type.member)
+        lines.writeStaticString("\":")
+        if let members, type == .contact {
+            lines.writeObject(body, only: members)
         } else {
-            lines.writeImmutableBuffer(billing)
+            lines.writeImmutableBuffer(body)
         }
         lines.writeStaticString("}\n")
     }
 
-    private func writeFrame(_ event: ExportContacts.Event, _ state: inout State) {
+    private func writeFrame(_ event: ExportBilling.Event, _ state: inout State) {
         switch event {
         case .begin(let accounts, let after, let remaining):
             Self.line("begin", to: &state.lines) { object in
@@ -176,7 +201,7 @@ final class NDJSONLines: ExportContacts.Consumer {
             Self.line("end", to: &state.lines) { object in
                 object.member("complete") { $0.writeStaticString("true") }
                 if summary.remaining > 0 { object.member("more", summary.remaining) }
-                object.member("contacts", summary.contacts)
+                object.member("contacts", state.records[.contact])
                 object.member("failures", summary.failures)
                 object.member("by_code") { buffer in
                     buffer.writeJSONObject { object in
@@ -185,13 +210,27 @@ final class NDJSONLines: ExportContacts.Consumer {
                         }
                     }
                 }
+                if !isContactAlone {
+                    object.member("by_kind") { buffer in
+                        buffer.writeJSONObject { object in
+                            for type in types {
+                                object.member(named: type.rawValue) { buffer in
+                                    buffer.writeJSONObject { counts in
+                                        counts.member("records", state.records[type])
+                                        counts.member("failures", state.failedRecords[type])
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
                 object.member("elapsed_ms", Int(summary.elapsed / .milliseconds(1)))
             }
-        case .contact, .failure, .malformed: break
+        case .answer, .failure, .malformed: break
         }
     }
 
-    private static func name(of wait: ExportContacts.Wait) -> String {
+    private static func name(of wait: ExportBilling.Wait) -> String {
         switch wait {
         case .accountList: "zoom-account-list"
         case .rateLimit: "zoom-rate-limit"
@@ -208,6 +247,18 @@ final class NDJSONLines: ExportContacts.Consumer {
             members(&object)
         }
         lines.writeInteger(UInt8(ascii: "\n"))
+    }
+}
+
+extension RecordType {
+    /// The beginning of a line, up to the account.
+    fileprivate var head: StaticString {
+        switch self {
+        case .contact: "{\"type\":\"contact\",\"account_id\":\""
+        case .plans: "{\"type\":\"plans\",\"account_id\":\""
+        case .usage: "{\"type\":\"usage\",\"account_id\":\""
+        case .invoices: "{\"type\":\"invoices\",\"account_id\":\""
+        }
     }
 }
 

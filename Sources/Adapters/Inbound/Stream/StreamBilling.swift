@@ -1,21 +1,24 @@
 import Domain
 import NIOCore
 
-/// `/v2/billing/stream`: billing contacts as NDJSON. GET streams all sub accounts of the caller. POST streams the accounts
+/// `/v2/billing/stream`: the billing of accounts as NDJSON. GET streams all sub accounts of the caller. POST streams the accounts
 /// that its body lists, and begins to answer before the body is complete.
 struct StreamBilling: RouteHandler {
-    private let exportContacts: ExportContacts
+    private let exportBilling: ExportBilling
     private let callers: any CallerDirectory
     private let audit: AuditLog
     private let metrics: StreamMetrics
+    private let time: any TimeSource
 
     init(
-        exportContacts: ExportContacts, callers: any CallerDirectory, audit: AuditLog, metrics: StreamMetrics
+        exportBilling: ExportBilling, callers: any CallerDirectory, audit: AuditLog, metrics: StreamMetrics,
+        time: any TimeSource
     ) {
-        self.exportContacts = exportContacts
+        self.exportBilling = exportBilling
         self.callers = callers
         self.audit = audit
         self.metrics = metrics
+        self.time = time
     }
 
     private static let mediaTypes = ["application/x-ndjson", "application/jsonl"]
@@ -50,14 +53,16 @@ struct StreamBilling: RouteHandler {
             return refuse(FailureTable.unsupportedMediaType)
         }
         do throws(BillingFailure) {
-            let (options, selection, members) = try Self.parameters(of: request, directives, isChosen: isChosen)
+            let (options, selection, members) = try parameters(of: request, directives, isChosen: isChosen)
             let chosen = isChosen ? NDJSONInput(request.body) : nil
-            let export = try exportContacts(options, of: chosen, for: caller)
+            let export = try exportBilling(options, of: chosen, for: caller)
             return .stream(Self.head(mediaType, caller, requestID)) { [self] body in
                 metrics.began()
                 defer { metrics.ended() }
-                let lines = NDJSONLines(selection: selection, members: members, body: body, metrics: metrics)
-                let ending = await run(export, to: lines, for: caller, credential)
+                let lines = NDJSONLines(
+                    selection: selection, types: options.kinds.map(RecordType.init), members: members, body: body,
+                    metrics: metrics)
+                let ending = await run(export, to: lines, credential)
                 return await close(lines, ending, for: caller, requestID)
             }
         } catch {
@@ -65,14 +70,13 @@ struct StreamBilling: RouteHandler {
         }
     }
 
-    private static func parameters(
+    private func parameters(
         of request: HTTPRequest, _ directives: CacheDirectives, isChosen: Bool
-    ) throws(BillingFailure) -> (ExportContacts.Options, NDJSONLines.Selection, members: Set<String>?) {
+    ) throws(BillingFailure) -> (ExportBilling.Options, NDJSONLines.Selection, members: Set<String>?) {
         let query = try Query(
             request.query,
             allowed: isChosen
-                ? ["only", "max_age", "fields", "order"]
-                : ["after", "limit", "only", "max_age", "fields", "order", "sub_reseller_id"])
+                ? Self.parameterNames : Self.parameterNames.union(["after", "limit", "sub_reseller_id"]))
         var violations: [BillingFailure.Violation] = []
         func read<Value>(_ name: String, _ message: String, _ read: (String) -> Value?) -> Value? {
             guard let text = query[name] else { return nil }
@@ -84,14 +88,14 @@ struct StreamBilling: RouteHandler {
             guard text.utf8.allSatisfy(\.isASCIIDigit) else { return nil }
             return Int(text).flatMap { range.contains($0) ? $0 : nil }
         }
-        var options = ExportContacts.Options()
+        var options = ExportBilling.Options()
         options.directives = directives
         options.after = read("after", "Invalid field.") { AccountID($0) }
         options.limit = read("limit", "Must be a number from 1 to 10000000.") { number($0, 1...10_000_000) }
         options.maxAge = read("max_age", "Must be seconds, from 0 to 1000000000.") { text in
             number(text, 0...1_000_000_000).map { .seconds($0) }
         }
-        let order: ExportContacts.Order? = read("order", "Must be \"arrival\".") { $0 == "arrival" ? .arrival : nil }
+        let order: ExportBilling.Order? = read("order", "Must be \"arrival\".") { $0 == "arrival" ? .arrival : nil }
         options.order = order ?? .given
         if let reseller = read(
             "sub_reseller_id", "Must be 1 to 64 visible characters.",
@@ -107,6 +111,32 @@ struct StreamBilling: RouteHandler {
             let names = Set(text.split(separator: ",", omittingEmptySubsequences: false).map(String.init))
             return names.isSubset(of: ContactFieldNames.all) ? names : nil
         }
+        let types = read("include", Self.includeMessage) { RecordType.list($0) } ?? [.contact]
+        var period: InvoicePeriod?
+        if types.contains(.invoices) {
+            do throws(BillingFailure) {
+                period = try InvoicePeriod(
+                    from: query["from"], to: query["to"], today: CalendarDate(of: time.timestamp))
+            } catch {
+                guard case .invalid(let found) = error else { throw error }
+                violations += found
+            }
+        } else {
+            for name in ["from", "to"] where query[name] != nil {
+                violations.append(.init(field: name, message: "Needs \"invoices\" in \"include\"."))
+            }
+        }
+        if query["fields"] != nil, !types.contains(.contact) {
+            violations.append(.init(field: "fields", message: "Needs \"contact\" in \"include\"."))
+        }
+        options.kinds = types.compactMap { type in
+            switch type {
+            case .contact: .contact
+            case .plans: .plans
+            case .usage: .usage
+            case .invoices: period.map { .invoices($0) }
+            }
+        }
         if options.after != nil, options.order == .arrival {
             violations.append(
                 .init(
@@ -116,6 +146,13 @@ struct StreamBilling: RouteHandler {
         guard violations.isEmpty else { throw .invalid(violations) }
         return (options, selection ?? .all, members)
     }
+
+    private static let parameterNames: Set<String> = [
+        "include", "from", "to", "only", "max_age", "fields", "order",
+    ]
+
+    private static let includeMessage =
+        "Must be names with commas between them: \(RecordType.allCases.map(\.rawValue).joined(separator: ", "))."
 
     private static func head(_ mediaType: String, _ caller: Caller, _ requestID: RequestID) -> HTTPResponse {
         var head = HTTPResponse(status: 200)
@@ -143,7 +180,7 @@ struct StreamBilling: RouteHandler {
 
     /// Runs the export until it ends or its caller loses the right to it.
     private func run(
-        _ export: ExportContacts.Export, to lines: NDJSONLines, for caller: Caller, _ credential: CallerCredential
+        _ export: ExportBilling.Export, to lines: NDJSONLines, _ credential: CallerCredential
     ) async -> Ending {
         await withTaskGroup(of: Ending.self) { group in
             group.addTask {
@@ -154,7 +191,7 @@ struct StreamBilling: RouteHandler {
                 }
             }
             group.addTask { [callers] in
-                await callers.endOfExport(for: credential, begunAs: caller)
+                await callers.endOfExport(for: credential, begunAs: export.caller)
                 return .revoked
             }
             let first = await group.next() ?? .revoked
@@ -182,10 +219,7 @@ struct StreamBilling: RouteHandler {
             case .revoked: (.revoked, FailureTable.unknownToken)
             }
         metrics.count(outcome)
-        let written = lines.written
-        audit.export(
-            by: caller, requestID, outcome: outcome, code: problem?.code, contacts: written.contacts,
-            failures: written.failures)
+        audit.export(by: caller, requestID, outcome: outcome, code: problem?.code, lines: lines.written)
         guard let problem else { return .complete }
         // The error line and the reset show that the stream is incomplete.
         await lines.end(with: problem)

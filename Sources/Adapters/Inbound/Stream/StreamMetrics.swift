@@ -5,7 +5,7 @@ import NIOCore
 final class StreamMetrics: Sendable {
     /// Lines of one stream that have not been counted yet.
     struct Lines {
-        var contacts = 0
+        var records = RecordCounts()
         var failures = 0
         var heartbeats = 0
     }
@@ -13,7 +13,7 @@ final class StreamMetrics: Sendable {
     private let open: Meter
     private let paused: Meter
     private let pausedTime: FloatingPointCounter
-    private let contacts: Counter
+    private let records: [(type: RecordType, counter: Counter)]
     private let failures: Counter
     private let heartbeats: Counter
     private let endings: [AuditLog.Outcome: Counter]
@@ -22,7 +22,9 @@ final class StreamMetrics: Sendable {
         open = Meter(.streamsOpen, in: metrics)
         paused = Meter(.streamsPaused, in: metrics)
         pausedTime = FloatingPointCounter(.streamPausedTime, in: metrics)
-        contacts = Counter(.streamLines, [("type", "contact")], in: metrics)
+        records = RecordType.allCases.map { type in
+            (type, Counter(.streamLines, [("type", type.rawValue)], in: metrics))
+        }
         failures = Counter(.streamLines, [("type", "failure")], in: metrics)
         heartbeats = Counter(.streamLines, [("type", "heartbeat")], in: metrics)
         endings = Dictionary(
@@ -38,7 +40,7 @@ final class StreamMetrics: Sendable {
     func count(_ outcome: AuditLog.Outcome) { endings[outcome]?.increment() }
 
     func count(_ lines: Lines) {
-        if lines.contacts > 0 { contacts.increment(by: lines.contacts) }
+        for (type, counter) in records where lines.records[type] > 0 { counter.increment(by: lines.records[type]) }
         if lines.failures > 0 { failures.increment(by: lines.failures) }
         if lines.heartbeats > 0 { heartbeats.increment(by: lines.heartbeats) }
     }

@@ -25,7 +25,17 @@ struct ExportCommand: AsyncParsableCommand {
     @Option(help: "File to write to; - for standard output.")
     var output: String
 
-    @Option(help: "Format: ndjson (contact and failure lines, as in the stream) or csv.")
+    @Option(
+        help: "Data of each account, separated by commas: contact, plans, usage, invoices (default: contact).")
+    var include: String?
+
+    @Option(help: "With --include invoices: the first day, yyyy-mm-dd. Within the last three years.")
+    var from: String?
+
+    @Option(help: "With --include invoices: the last day, yyyy-mm-dd. At most a year after the first.")
+    var to: String?
+
+    @Option(help: "Format: ndjson (the lines of accounts, as in the stream) or csv, which has one kind of data.")
     var format: String = ExportFormat.ndjson.rawValue
 
     @Flag(help: "Compress the file with gzip.")
@@ -87,6 +97,7 @@ struct ExportCommand: AsyncParsableCommand {
             }
         }
         _ = try fieldNames()
+        _ = try invoicePeriod()
         if url != nil {
             if embeddedSandbox.given[Settings.embeddedSandbox.isUsed.key] != nil {
                 throw ValidationError("--url and --sandbox exclude each other")
@@ -106,12 +117,45 @@ struct ExportCommand: AsyncParsableCommand {
         guard let format = ExportFormat(rawValue: format) else {
             throw ValidationError("--format must be ndjson or csv")
         }
-        return ExportEncoding(format: format, isCompressed: compress, isForSpreadsheets: spreadsheet)
+        let types = try recordTypes()
+        guard format == .ndjson || types.count == 1 else {
+            throw ValidationError(
+                "--format csv has one kind of data in a file: name one in --include, or use --format ndjson")
+        }
+        return ExportEncoding(
+            format: format, types: types, isCompressed: compress, isForSpreadsheets: spreadsheet)
+    }
+
+    private func recordTypes() throws -> [RecordType] {
+        guard let include else { return [.contact] }
+        let names = include.split(separator: ",", omittingEmptySubsequences: false).map { Self.trimmed($0) }
+        guard let unknown = names.first(where: { RecordType(rawValue: $0) == nil }) else {
+            return RecordType.list(names.joined(separator: ",")) ?? []
+        }
+        throw ValidationError(
+            "--include: \"\(unknown.withoutControlCharacters)\" is not one of \(RecordType.allCases.map(\.rawValue).joined(separator: ", "))"
+        )
+    }
+
+    private func invoicePeriod() throws -> InvoicePeriod? {
+        guard try recordTypes().contains(.invoices) else {
+            guard from == nil, to == nil else { throw ValidationError("--from and --to require --include invoices") }
+            return nil
+        }
+        do throws(BillingFailure) {
+            return try InvoicePeriod(from: from, to: to, today: CalendarDate(of: SystemTime().timestamp))
+        } catch {
+            guard case .invalid(let violations) = error else { throw error }
+            throw ValidationError(violations.map { "--\($0.field): \($0.message)" }.joined(separator: " "))
+        }
     }
 
     /// Sorted, each once.
     private func fieldNames() throws -> [String]? {
         guard let fields else { return nil }
+        guard try recordTypes().contains(.contact) else {
+            throw ValidationError("--fields selects members of contacts, which --include does not name")
+        }
         let names = fields.split(separator: ",", omittingEmptySubsequences: false).map {
             Self.trimmed($0)
         }
@@ -143,7 +187,9 @@ struct ExportCommand: AsyncParsableCommand {
             if let accountsFrom { try await AccountListInput.read(accountsFrom) } else { nil }
         let job = ExportJob(
             output: output, resumes: resume, encoding: try encoding(),
-            request: ExportRun.Request(fields: try fieldNames(), maxAge: maxAge, accounts: accounts),
+            request: ExportRun.Request(
+                fields: try fieldNames(), maxAge: maxAge, accounts: accounts, types: try recordTypes(),
+                period: try invoicePeriod()),
             retryTime: .seconds(retrySeconds), sharesOwners: false,
             terminal: environment["TERM"])
         let code =
@@ -251,7 +297,8 @@ struct ExportCommand: AsyncParsableCommand {
         guard let name = Name("export") else { preconditionFailure("the name is not valid") }
         let token = CallerToken.make()
         let guest = Guest(
-            digest: SHA256Digest(of: token), caller: Caller(name: name, scopes: [.billingExport]))
+            digest: SHA256Digest(of: token),
+            caller: Caller(name: name, scopes: [.billingExport, .plansRead, .invoicesRead]))
         let application = try await Application(settings, guest: guest, logger: logger)
         let origin = Origin(scheme: .http, host: "127.0.0.1", port: application.address.port ?? 0)
         var configuration = HTTPClient.Configuration()

@@ -10,6 +10,9 @@ enum ExportFormat: String, CaseIterable, Sendable {
 /// The format of the file with its options.
 struct ExportEncoding: Sendable {
     var format: ExportFormat
+
+    /// The types of the records, in their order. CSV has one.
+    var types = [RecordType.contact]
     var isCompressed = false
 
     /// For CSV only: begins with a byte order mark, and escapes formulas.
@@ -30,8 +33,7 @@ struct ExportEncoding: Sendable {
         case .ndjson: ""
         case .csv:
             (isForSpreadsheets ? Self.byteOrderMark : "")
-                + (["account_id", "as_of"] + ContactFieldNames.inOrder + ["status", "code", "message"])
-                .joined(separator: ",") + "\r\n"
+                + table.columns.joined(separator: ",") + "\r\n"
         }
     }
 
@@ -46,7 +48,7 @@ struct ExportEncoding: Sendable {
             case .ndjson:
                 buffer.writeJSONText(record.text)
                 buffer.writeInteger(UInt8(ascii: "\n"))
-            case .csv: writeRow(record.object, to: &buffer)
+            case .csv: for row in table.rows(of: record.object) { writeRow(row, to: &buffer) }
             }
         }
         guard isCompressed else { return buffer }
@@ -74,15 +76,13 @@ struct ExportEncoding: Sendable {
 
     // MARK: CSV
 
+    private var table: ExportTable { ExportTable(type: types[0]) }
+
     /// RFC 4180.
-    private func writeRow(_ object: JSONObject, to buffer: inout ByteBuffer) {
-        let billing = object["billing"]?.object
-        let values =
-            [object["account_id"]?.text, object["as_of"]?.text] + ContactFieldNames.inOrder.map { billing?[$0]?.text }
-            + [object["status"]?.text, object["code"]?.text, object["message"]?.text]
+    private func writeRow(_ values: [String], to buffer: inout ByteBuffer) {
         for (index, value) in values.enumerated() {
             if index > 0 { buffer.writeInteger(UInt8(ascii: ",")) }
-            buffer.writeString(field(value ?? ""))
+            buffer.writeString(field(value))
         }
         buffer.writeStaticString("\r\n")
     }

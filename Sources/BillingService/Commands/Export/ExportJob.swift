@@ -22,9 +22,13 @@ struct ExportJob: Sendable {
 
     /// - Parameter service: Identifies the source.
     func identity(service: [String]) -> ExportIdentity {
-        let fields = request.fields.map { ["fields " + $0.joined(separator: " ")] } ?? []
+        var content = request.fields.map { ["fields " + $0.joined(separator: " ")] } ?? []
+        if request.types != [.contact] {
+            content.append("include " + request.types.map(\.rawValue).joined(separator: " "))
+        }
+        if let period = request.period { content.append("invoices from \(period.from) to \(period.to)") }
         return ExportIdentity(
-            accounts: request.accounts.map { $0.map(\.rawValue) }, options: encoding.names + fields, service: service)
+            accounts: request.accounts.map { $0.map(\.rawValue) }, options: encoding.names + content, service: service)
     }
 
     /// Opens and locks the file, before the first request to the service.
@@ -111,10 +115,11 @@ struct ExportJob: Sendable {
     }
 
     private func summarize(_ checkpoint: ExportCheckpoint, _ elapsed: Duration) {
-        var rows = [
-            ["accounts", "\(checkpoint.taken)"], ["contacts", "\(checkpoint.contacts)"],
-            ["failures", "\(checkpoint.failureCount)"],
-        ]
+        var rows = [["accounts", "\(checkpoint.taken)"]]
+        for type in request.types {
+            rows.append([ExportCheckpoint.name(of: type), "\(checkpoint.records[type] ?? 0)"])
+        }
+        rows.append(["failures", "\(checkpoint.failureCount)"])
         for (code, count) in checkpoint.failures.sorted(by: { $0.key < $1.key }) {
             rows.append(["  with code \(code)", "\(count)"])
         }

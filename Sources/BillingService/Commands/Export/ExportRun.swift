@@ -13,6 +13,12 @@ struct ExportRun {
 
         /// The selected accounts; nil for all.
         var accounts: [AccountID]?
+
+        /// The types of data of each account, in their order.
+        var types = [RecordType.contact]
+
+        /// The days whose invoices are exported.
+        var period: InvoicePeriod?
     }
 
     enum Problem: Error, CustomStringConvertible {
@@ -132,12 +138,17 @@ struct ExportRun {
             throw Problem.notTheService(
                 "\(http.origin.authority) responds with \(String(type).withoutControlCharacters), not with a stream")
         }
-        return try ExportPage(parsing: response.body, scope: response.fields.string(.accountScope))
+        return try ExportPage(
+            parsing: response.body, types: request.types, scope: response.fields.string(.accountScope))
     }
 
     private func call(after: String?, taken: Int) -> ClientRequest {
         var query: [(name: String, value: String)] = []
         if let fields = request.fields { query.append(("fields", fields.joined(separator: ","))) }
+        if request.types != [.contact] {
+            query.append(("include", request.types.map(\.rawValue).joined(separator: ",")))
+        }
+        if let period = request.period { query += [("from", "\(period.from)"), ("to", "\(period.to)")] }
         if let maxAge = request.maxAge { query.append(("max_age", "\(maxAge)")) }
         var body = ByteBuffer()
         if let accounts = request.accounts {

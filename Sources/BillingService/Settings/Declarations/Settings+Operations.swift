@@ -24,7 +24,8 @@ extension Settings {
     struct Streams: SettingGroup {
         static let title = "Streams"
 
-        let window = Setting("export.window", .integer(1...1000), default: 64, "Concurrent lookups of one stream.")
+        let window = Setting(
+            "export.window", .integer(1...1000), default: 64, "Concurrent lookups of one stream, of each kind of data.")
     }
 
     struct Log: SettingGroup {

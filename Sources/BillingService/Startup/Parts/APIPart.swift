@@ -21,12 +21,12 @@ struct APIPart: ApplicationPart {
         certificate: ServerCertificate?, tracer: ServiceTracer, health: Health, _ context: ApplicationContext
     ) async throws {
         let (listener, logger, metrics) = (settings.listener, context.logger, context.metrics)
-        var rules = ExportContacts.Rules()
+        var rules = ExportBilling.Rules()
         rules.windowMax = settings.exportWindow
         let defences = DefenceLog(logger: logger, metrics: metrics)
         let router = Router(
             readAccount: ReadAccount(cache: zoom.cache),
-            exportContacts: ExportContacts(
+            exportBilling: ExportBilling(
                 lists: zoom.lists, cache: zoom.cache, source: zoom.masters, time: context.time, rules: rules),
             callers: callers,
             audit: AuditLog(

@@ -3,35 +3,35 @@ import DomainFakes
 import Synchronization
 import Testing
 
-@Suite("Contact export", .timeLimit(.minutes(1)))
-struct ExportContactsTests {
+@Suite("Billing export", .timeLimit(.minutes(1)))
+struct ExportBillingTests {
     private static func ids(_ texts: String...) -> [AccountID] { texts.map { AccountID(literal: $0) } }
 
     private func export(
-        _ source: FakeSource, after: String? = nil, rules: ExportContacts.Rules = .init(),
+        _ source: FakeSource, after: String? = nil, rules: ExportBilling.Rules = .init(),
         clock: TestClock = TestClock(),
         for caller: Caller = .everything, to consumer: Collector = Collector()
     ) async throws -> [RecordedEvent] {
-        var options = ExportContacts.Options()
+        var options = ExportBilling.Options()
         options.after = after.map { AccountID(literal: $0) }
         return try await export(source, options, rules: rules, clock: clock, for: caller, to: consumer)
     }
 
     private func export(
-        _ source: FakeSource, _ options: ExportContacts.Options, of chosen: (any AccountFeed)? = nil,
-        rules: ExportContacts.Rules = .init(), clock: TestClock = TestClock(),
+        _ source: FakeSource, _ options: ExportBilling.Options, of chosen: (any AccountFeed)? = nil,
+        rules: ExportBilling.Rules = .init(), clock: TestClock = TestClock(),
         for caller: Caller = .everything, to consumer: Collector = Collector()
     ) async throws -> [RecordedEvent] {
-        let contacts = Self.contacts(source, clock, rules)
-        try await contacts(options, of: chosen, for: caller).run(to: consumer)
+        let exportBilling = Self.exportBilling(source, clock, rules)
+        try await exportBilling(options, of: chosen, for: caller).run(to: consumer)
         return consumer.events
     }
 
-    private static func contacts(
-        _ source: FakeSource, _ clock: TestClock, _ rules: ExportContacts.Rules = .init()
-    ) -> ExportContacts {
+    private static func exportBilling(
+        _ source: FakeSource, _ clock: TestClock, _ rules: ExportBilling.Rules = .init()
+    ) -> ExportBilling {
         let cache = BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeResponse($0) }
-        return ExportContacts(
+        return ExportBilling(
             lists: AccountListCache(directory: source, time: clock), cache: cache, source: source, time: clock,
             rules: rules
         )
@@ -43,7 +43,7 @@ struct ExportContactsTests {
         let events = try await export(source)
         #expect(events.accounts == Self.ids("a", "b", "c"))
         #expect(events.first == .begin(accounts: 3, after: nil))
-        #expect(events.last == .end(.init(contacts: 3, failures: 0)))
+        #expect(events.last == .end(.init(answers: 3, failures: 0)))
         #expect(source.calls.sorted() == Self.ids("a", "b", "c"))
     }
 
@@ -54,7 +54,7 @@ struct ExportContactsTests {
         let events = try await export(FakeSource(listed: Self.ids("d", "a", "b", "c")), after: after)
         #expect(events.accounts == Self.ids("c", "d"))
         #expect(events.first == .begin(accounts: 2, after: AccountID(literal: after)))
-        #expect(events.last == .end(.init(contacts: 2, failures: 0)))
+        #expect(events.last == .end(.init(answers: 2, failures: 0)))
     }
 
     @Test("An export for a caller with an allow-list sends only those accounts, without a listing")
@@ -96,7 +96,7 @@ struct ExportContactsTests {
         let events = try await export(source)
         #expect(events[1] == .failure(AccountID(literal: "a"), .selfPay))
         #expect(events[2] == .failure(AccountID(literal: "b"), .accountNotFound(AccountID(literal: "b"))))
-        #expect(events.last == .end(.init(contacts: 1, failures: 2)))
+        #expect(events.last == .end(.init(answers: 1, failures: 2)))
     }
 
     @Test("An export keeps the order when the first account is answered last")
@@ -112,7 +112,7 @@ struct ExportContactsTests {
 
     @Test("An export never has more lookups in flight than its window")
     func window() async throws {
-        var rules = ExportContacts.Rules()
+        var rules = ExportBilling.Rules()
         rules.windowMax = 5
         let source = FakeSource(listed: (0..<200).map { AccountID(literal: "a\($0)") }) {
             account, _ async throws(BillingFailure) in
@@ -125,7 +125,7 @@ struct ExportContactsTests {
 
     @Test("An export starts no lookups beyond its window while the consumer takes nothing")
     func backPressure() async throws {
-        var rules = ExportContacts.Rules()
+        var rules = ExportBilling.Rules()
         rules.windowMax = 4
         let source = FakeSource(listed: (0..<100).map { AccountID(literal: "a\($0)") })
         let consumer = Collector(holdsAt: 2)
@@ -151,7 +151,7 @@ struct ExportContactsTests {
         try await clock.sleepers(2)
         #expect(source.calls.count == 2)
         clock.advance(by: .milliseconds(1000))
-        #expect(try await running.joined.last == .end(.init(contacts: 1, failures: 0, elapsed: .milliseconds(1500))))
+        #expect(try await running.joined.last == .end(.init(answers: 1, failures: 0, elapsed: .milliseconds(1500))))
     }
 
     @Test(
@@ -159,7 +159,7 @@ struct ExportContactsTests {
         arguments: [BillingFailure.sourceFailed, .timedOut])
     func repeats(failure: BillingFailure) async throws {
         let clock = TestClock()
-        var rules = ExportContacts.Rules()
+        var rules = ExportBilling.Rules()
         rules.windowMax = 2
         let accounts = (0..<100).map { AccountID(literal: "\(1000 + $0)") }
         let source = FakeSource(listed: accounts) { account, attempt async throws(BillingFailure) in
@@ -176,7 +176,7 @@ struct ExportContactsTests {
         clock.advance(by: .milliseconds(400))
         let events = try await running.joined
         #expect(events.accounts == accounts)
-        #expect(events.last == .end(.init(contacts: 100, failures: 0, elapsed: .milliseconds(600))))
+        #expect(events.last == .end(.init(answers: 100, failures: 0, elapsed: .milliseconds(600))))
         #expect(source.calls.count == 102)
         #expect(source.purposes.count { $0.isRetry } == 2)
     }
@@ -195,7 +195,7 @@ struct ExportContactsTests {
     @Test("An export adds no accounts while the source accepts no requests, and fails none of them at once")
     func unavailable() async throws {
         let clock = TestClock()
-        var rules = ExportContacts.Rules()
+        var rules = ExportBilling.Rules()
         rules.windowMax = 3
         let isBack = Atomic<Bool>(false)
         let source = FakeSource(listed: (0..<50).map { AccountID(literal: "\(100 + $0)") }) {
@@ -208,13 +208,13 @@ struct ExportContactsTests {
         #expect(source.calls.count == 3)
         isBack.store(true, ordering: .relaxed)
         clock.advance(by: .seconds(60))
-        #expect(try await running.joined.last == .end(.init(contacts: 50, failures: 0, elapsed: .seconds(60))))
+        #expect(try await running.joined.last == .end(.init(answers: 50, failures: 0, elapsed: .seconds(60))))
     }
 
     @Test("An export buffers a limited number of answers while one account before them is retried")
     func boundedHeld() async throws {
         let clock = TestClock()
-        var rules = ExportContacts.Rules()
+        var rules = ExportBilling.Rules()
         rules.windowMax = 2
         rules.bufferedMax = 100
         let source = FakeSource(listed: (0..<500).map { AccountID(literal: "\(1000 + $0)") }) {
@@ -271,7 +271,7 @@ struct ExportContactsTests {
     @Test("An export gives up an account at its deadline and continues without it")
     func deadline() async throws {
         let clock = TestClock()
-        var rules = ExportContacts.Rules()
+        var rules = ExportBilling.Rules()
         rules.accountDeadline = .seconds(1)
         let source = FakeSource(listed: Self.ids("a", "b")) { account, _ async throws(BillingFailure) in
             if account.rawValue == "a" { throw .sourceUnavailable(retryAfter: .zero) }
@@ -284,7 +284,7 @@ struct ExportContactsTests {
         }
         let events = try await running.joined
         #expect(events[1] == .failure(AccountID(literal: "a"), .sourceUnavailable(retryAfter: .zero)))
-        #expect(events.last == .end(.init(contacts: 1, failures: 1, elapsed: .seconds(1))))
+        #expect(events.last == .end(.init(answers: 1, failures: 1, elapsed: .seconds(1))))
     }
 
     @Test("An export sends a heartbeat after ten seconds without an event, with the reason for the wait")
@@ -313,26 +313,26 @@ struct ExportContactsTests {
     @Test("An export with a limit sends that many accounts, and reports how many remain")
     func limited() async throws {
         let source = FakeSource(listed: Self.ids("d", "a", "b", "c"))
-        var options = ExportContacts.Options(after: AccountID(literal: "a"))
+        var options = ExportBilling.Options(after: AccountID(literal: "a"))
         options.limit = 2
         let events = try await export(source, options)
         #expect(events.first == .begin(accounts: 2, after: AccountID(literal: "a")))
         #expect(events.accounts == Self.ids("b", "c"))
-        #expect(events.last == .end(.init(contacts: 2, failures: 0, remaining: 1)))
+        #expect(events.last == .end(.init(answers: 2, failures: 0, remaining: 1)))
         options.limit = 3
-        #expect(try await export(source, options).last == .end(.init(contacts: 3, failures: 0)))
+        #expect(try await export(source, options).last == .end(.init(answers: 3, failures: 0)))
     }
 
     @Test("An unordered export sends accounts as their answers arrive, and a slow one delays no others")
     func arrival() async throws {
-        var rules = ExportContacts.Rules()
+        var rules = ExportBilling.Rules()
         rules.windowMax = 2
         let release = Signal()
         let source = FakeSource(listed: Self.ids("a", "b", "c", "d", "e")) { account, _ async throws(BillingFailure) in
             if account.rawValue == "a" { try await release.waitInSource() }
             return .contact(.sample(account))
         }
-        var options = ExportContacts.Options()
+        var options = ExportBilling.Options()
         options.order = .arrival
         let consumer = Collector()
         let running = Task { try await export(source, options, rules: rules, to: consumer) }
@@ -340,7 +340,7 @@ struct ExportContactsTests {
         release.fire()
         let events = try await running.joined
         #expect(events.accounts.last == AccountID(literal: "a") && Set(events.accounts).count == 5)
-        #expect(events.last == .end(.init(contacts: 5, failures: 0)))
+        #expect(events.last == .end(.init(answers: 5, failures: 0)))
     }
 
     /// Chosen accounts that arrive in portions, with some invalid lines.
@@ -388,7 +388,7 @@ struct ExportContactsTests {
         #expect(
             events == [
                 .begin(accounts: nil, after: nil), .contact(c), .malformed(2), .contact(a), .contact(c),
-                .end(.init(contacts: 3, failures: 1)),
+                .end(.init(answers: 3, failures: 1)),
             ])
         #expect(source.calls.count == 2)
     }
@@ -421,12 +421,12 @@ struct ExportContactsTests {
     func shared() async throws {
         let source = FakeSource(listed: (0..<500).map { AccountID(literal: "account-\($0)") })
         let clock = TestClock()
-        let contacts = Self.contacts(source, clock)
+        let exportBilling = Self.exportBilling(source, clock)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<10 {
                 group.addTask {
                     let consumer = Collector()
-                    try await contacts(.init(), for: .everything).run(to: consumer)
+                    try await exportBilling(.init(), for: .everything).run(to: consumer)
                     #expect(consumer.events.accounts.count == 500)
                 }
             }
@@ -441,11 +441,11 @@ struct ExportContactsTests {
     func anew() async throws {
         let source = FakeSource(listed: Self.ids("a", "b"))
         let clock = TestClock()
-        let contacts = Self.contacts(source, clock)
-        var options = ExportContacts.Options()
+        let exportBilling = Self.exportBilling(source, clock)
+        var options = ExportBilling.Options()
         for (maxAge, calls) in [(nil, 2), (nil, 2), (Duration.seconds(60), 2), (.zero, 4)] as [(Duration?, Int)] {
             options.maxAge = maxAge
-            try await contacts(options, for: .everything).run(to: Collector())
+            try await exportBilling(options, for: .everything).run(to: Collector())
             #expect(source.calls.count == calls)
             clock.advance(by: .seconds(1))
         }
@@ -483,92 +483,9 @@ struct ExportContactsTests {
     @Test("An export does not start for a caller without the scope")
     func scope() {
         let source = FakeSource(listed: Self.ids("a"))
-        let contacts = Self.contacts(source, TestClock())
+        let exportBilling = Self.exportBilling(source, TestClock())
         #expect(throws: BillingFailure.scopeMissing(.billingExport)) {
-            try contacts(.init(), for: .nothing)
+            try exportBilling(.init(), for: .nothing)
         }
-    }
-}
-
-/// An event in a form that can be compared.
-private enum RecordedEvent: Equatable, Sendable {
-    case begin(accounts: Int?, after: AccountID?)
-    case contact(AccountID)
-    case failure(AccountID, BillingFailure)
-    case malformed(Int)
-    case heartbeat(done: Int, accounts: Int?, waiting: ExportContacts.Wait)
-    case end(ExportContacts.Summary)
-
-    init(_ event: ExportContacts.Event) {
-        switch event {
-        case .begin(let accounts, let after, _): self = .begin(accounts: accounts, after: after)
-        case .contact(let account, let entry):
-            // The contact is that of the account.
-            #expect(entry.fake.contact == .sample(account))
-            self = .contact(account)
-        case .failure(let account, let failure): self = .failure(account, failure)
-        case .malformed(let line, _): self = .malformed(line)
-        case .heartbeat(let done, let accounts, let waiting):
-            self = .heartbeat(done: done, accounts: accounts, waiting: waiting)
-        case .end(let summary): self = .end(summary)
-        }
-    }
-}
-
-extension [RecordedEvent] {
-    /// The exported accounts, in order.
-    fileprivate var accounts: [AccountID] {
-        compactMap { event in
-            switch event {
-            case .contact(let account), .failure(let account, _): account
-            case .begin, .malformed, .heartbeat, .end: nil
-            }
-        }
-    }
-}
-
-/// Collects the events. A test can block it at one event, and wait for events.
-private final class Collector: ExportContacts.Consumer {
-    private let state = Mutex<[RecordedEvent]>([])
-    private let watchers = Mutex<[(@Sendable ([RecordedEvent]) -> Bool, Signal)]>([])
-    private let holdsAt: Int?
-    private let isAnnounced: @Sendable (RecordedEvent) -> Bool
-    private let holding = Signal()
-    private let releasing = Signal()
-    private let announcing = Signal()
-
-    init(holdsAt: Int? = nil, announcing: @escaping @Sendable (RecordedEvent) -> Bool = { _ in false }) {
-        self.holdsAt = holdsAt
-        isAnnounced = announcing
-    }
-
-    var events: [RecordedEvent] { state.withLock { $0 } }
-
-    func flush() async throws(BillingFailure) {}
-
-    func take(_ event: ExportContacts.Event) async throws(BillingFailure) {
-        let event = RecordedEvent(event)
-        let events = state.withLock { events in
-            events.append(event)
-            return events
-        }
-        for (condition, signal) in watchers.withLock({ $0 }) where condition(events) { signal.fire() }
-        if isAnnounced(event) { announcing.fire() }
-        if events.count == holdsAt {
-            holding.fire()
-            try await releasing.waitInSource()
-        }
-    }
-
-    func held() async throws { try await holding.wait() }
-    func release() { releasing.fire() }
-    func announced() async throws { try await announcing.wait() }
-
-    /// Returns when the events so far meet the condition.
-    func contains(_ condition: @escaping @Sendable ([RecordedEvent]) -> Bool) async throws {
-        let signal = Signal()
-        watchers.withLock { $0.append((condition, signal)) }
-        if condition(events) { signal.fire() }
-        try await signal.wait()
     }
 }

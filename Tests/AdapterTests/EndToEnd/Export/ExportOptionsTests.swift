@@ -25,6 +25,11 @@ struct ExportOptionsTests {
             ["--output", "x", "--fields", "email;city"], ["--output", "x", "--fields", "name"],
             ["--output", "x", "--max-age=-1"], ["--output", "x", "--max-age", "1000000001"],
             ["--output", "x", "--retry-seconds=-1"], ["--output", "x", "--format", "xml"],
+            ["--output", "x", "--include", ""], ["--output", "x", "--include", "contacts"],
+            ["--output", "x", "--include", "contact,plans", "--format", "csv"],
+            ["--output", "x", "--include", "plans", "--fields", "city"], ["--output", "x", "--include", "invoices"],
+            ["--output", "x", "--include", "invoices", "--from", "2020-01-01", "--to", "2020-02-01"],
+            ["--output", "x", "--include", "plans", "--from", "2026-01-01", "--to", "2026-02-01"],
             ["--output", "x", "--spreadsheet"], ["--output", "-", "--resume"],
             ["--output", "x", "--accounts-from", "-", "--token-file", "/dev/stdin"], ["--output", "x", "--sandbox"],
         ])

@@ -1,19 +1,23 @@
-/// Exports the billing contacts of all sub accounts of the caller's master account, or of the caller's allow-list, in
-/// ascending order of account id. Chosen accounts are exported in the order in which they were chosen.
+/// Exports the billing of all sub accounts of the caller's master account, or of the caller's allow-list, in ascending
+/// order of account id. Chosen accounts are exported in the order in which they were chosen. An account has one event for
+/// each requested kind of data, in the order of `ExportKind`.
 ///
-/// Because of the order, every line is a checkpoint: an interrupted export resumes after the last id received. A
-/// bounded window of lookups is in flight at a time. While the consumer is slow, no new lookups start (back-pressure).
-/// A lookup that fails temporarily is retried until its deadline, and the accounts behind it are looked up meanwhile
-/// (`BulkRetry`).
-package struct ExportContacts: Sendable {
+/// Because of the order, the last event of every account is a checkpoint: an interrupted export resumes after the last
+/// account of which all kinds were received. A bounded window of lookups is in flight at a time. While the consumer is
+/// slow, no new lookups start (back-pressure). A lookup that fails temporarily is retried until its deadline, and the
+/// accounts behind it are looked up meanwhile (`BulkRetry`).
+package struct ExportBilling: Sendable {
     package enum Order: Sendable, Equatable {
-        /// The order of the accounts.
+        /// The order of the accounts, and of the kinds of each.
         case given
         /// The order in which the answers arrive. Lines are no checkpoints then.
         case arrival
     }
 
     package struct Options: Sendable, Equatable {
+        /// At least one, each once, in the order of `ExportKind`.
+        package var kinds = [ExportKind.contact]
+
         /// Only accounts after this one.
         package var after: AccountID?
 
@@ -34,14 +38,18 @@ package struct ExportContacts: Sendable {
     }
 
     package struct Rules: Sendable, Equatable {
-        /// Lookups in flight at a time. Enough to hide the round-trip time to Zoom at its highest rate.
+        /// Lookups in flight at a time, of each kind. Enough to hide the round-trip time to Zoom at its highest rate.
         package var windowMax = 64
 
-        /// Accounts in the window, most of them with a buffered answer, while one before them is retried. At 60 lookups
-        /// a second they last for the deadline of an account. An answer is about 1 KiB.
+        /// Accounts in the window, most of them with buffered answers, while one before them is retried. At 60 lookups
+        /// a second they last for the deadline of a lookup. The answer with a contact is about 1 KiB.
         package var bufferedMax = 4096
 
-        /// How long one account is retried before the export reports its failure and continues. Longer if the rate
+        /// The size of the buffered answers above which only the oldest account is looked up. A list of invoices can have
+        /// megabytes.
+        package var bufferedBytesMax = 32 << 20
+
+        /// How long one lookup is retried before the export reports its failure and continues. Longer if the rate
         /// limit leaves fewer attempts than the source's failure rate requires (`BulkRetry`).
         package var accountDeadline = Duration.seconds(60)
 
@@ -56,11 +64,11 @@ package struct ExportContacts: Sendable {
         /// The account list is known. `accounts` is the number of accounts that follow; `nil` if unknown. `remaining` is
         /// the number of accounts beyond the limit.
         case begin(accounts: Int?, after: AccountID?, remaining: Int)
-        case contact(AccountID, CacheEntry)
-        case failure(AccountID, BillingFailure)
+        case answer(ExportKind, AccountID, CacheEntry)
+        case failure(ExportKind, AccountID, BillingFailure)
         /// A line of the chosen accounts is invalid.
         case malformed(line: Int, String)
-        /// No event for a while. `accounts` is `nil` while the accounts are being listed, and if their number is
+        /// No event for a while. `done` is the number of accounts whose events were all sent. `accounts` is `nil` while the accounts are being listed, and if their number is
         /// unknown.
         case heartbeat(done: Int, accounts: Int?, waiting: Wait)
         /// The last event, after those of all accounts.
@@ -77,15 +85,18 @@ package struct ExportContacts: Sendable {
     }
 
     package struct Summary: Sendable, Equatable {
-        package var contacts = 0
+        /// The number of `answer` events.
+        package var answers = 0
+
+        /// The number of `failure` and `malformed` events.
         package var failures = 0
 
         /// The number of accounts beyond the limit, which were not exported.
         package var remaining = 0
         package var elapsed = Duration.zero
 
-        package init(contacts: Int = 0, failures: Int = 0, remaining: Int = 0, elapsed: Duration = .zero) {
-            self.contacts = contacts
+        package init(answers: Int = 0, failures: Int = 0, remaining: Int = 0, elapsed: Duration = .zero) {
+            self.answers = answers
             self.failures = failures
             self.remaining = remaining
             self.elapsed = elapsed
@@ -127,23 +138,30 @@ package struct ExportContacts: Sendable {
     package func callAsFunction(
         _ options: Options, of chosen: (any AccountFeed)? = nil, for caller: Caller
     ) throws(BillingFailure) -> Export {
-        try caller.require(.billingExport)
-        return Export(contacts: self, options: options, chosen: chosen, caller: caller)
+        let scopes = [.billingExport] + options.kinds.compactMap(\.callerScope)
+        for scope in scopes { try caller.require(scope) }
+        return Export(
+            exportBilling: self, options: options, chosen: chosen,
+            caller: Caller(
+                name: caller.name, scopes: Set(scopes), master: caller.master, accounts: caller.accounts,
+                rate: caller.rate))
     }
 
     /// An export that the caller may run.
     package struct Export: Sendable {
-        fileprivate let contacts: ExportContacts
+        fileprivate let exportBilling: ExportBilling
         fileprivate let options: Options
         fileprivate let chosen: (any AccountFeed)?
-        fileprivate let caller: Caller
+
+        /// The caller with only the scopes that this export needs.
+        package let caller: Caller
 
         /// Runs the export. Only an export that returns without an error is complete.
         ///
         /// - Throws: `cancelled` when the task is cancelled or the consumer stops. Any failure that affects more than
         ///   one account, such as `credentialsRefused`.
         package func run(to consumer: some Consumer) async throws(BillingFailure) {
-            try await contacts.run(self, to: consumer)
+            try await exportBilling.run(self, to: consumer)
         }
     }
 
@@ -152,7 +170,7 @@ package struct ExportContacts: Sendable {
             // The children end at once when cancelled, so leaving the group does not wait for Zoom.
             defer { group.cancelAll() }
             do throws(BillingFailure) {
-                var running = Running(contacts: self, export: export)
+                var running = Running(exportBilling: self, export: export)
                 try await running.run(to: consumer, in: &group)
                 return .success(())
             } catch {
@@ -173,7 +191,7 @@ package struct ExportContacts: Sendable {
 
     /// An export in progress.
     private struct Running {
-        let contacts: ExportContacts
+        let exportBilling: ExportBilling
         let export: Export
         let start: Moment
         var window: ExportWindow
@@ -184,18 +202,22 @@ package struct ExportContacts: Sendable {
         var remaining = 0
         var lastEvent: Moment
 
-        init(contacts: ExportContacts, export: Export) {
-            self.contacts = contacts
+        init(exportBilling: ExportBilling, export: Export) {
+            self.exportBilling = exportBilling
             self.export = export
-            start = contacts.time.now
+            start = exportBilling.time.now
             lastEvent = start
+            let rules = exportBilling.rules
             window = ExportWindow(
-                attemptsMax: contacts.rules.windowMax, sizeMax: contacts.rules.bufferedMax,
-                deadline: contacts.rules.accountDeadline, isOrdered: export.options.order == .given)
+                kinds: export.options.kinds.count,
+                limits: .init(
+                    attemptsMax: rules.windowMax, accountsMax: rules.bufferedMax, bytesMax: rules.bufferedBytesMax),
+                deadline: rules.accountDeadline, isOrdered: export.options.order == .given)
         }
 
-        private var time: any TimeSource { contacts.time }
-        private var rules: Rules { contacts.rules }
+        private var time: any TimeSource { exportBilling.time }
+        private var rules: Rules { exportBilling.rules }
+        private var kinds: [ExportKind] { export.options.kinds }
 
         mutating func run(
             to consumer: some Consumer, in group: inout TaskGroup<Step>
@@ -203,14 +225,14 @@ package struct ExportContacts: Sendable {
             if let chosen = export.chosen {
                 try await begin(with: chosen, consumer)
             } else {
-                group.addTask { [contacts, export] in .listed(await contacts.accounts(for: export)) }
+                group.addTask { [exportBilling, export] in .listed(await exportBilling.accounts(for: export)) }
             }
             addHeartbeatTimer(to: &group)
             while true {
                 try await advance(consumer, &group)
                 if hasInputEnded, window.isEmpty {
                     let summary = Summary(
-                        contacts: window.contacts, failures: window.failures, remaining: remaining,
+                        answers: window.answers, failures: window.failures, remaining: remaining,
                         elapsed: time.now - start)
                     try await consumer.take(.end(summary))
                     return try await consumer.flush()
@@ -255,9 +277,11 @@ package struct ExportContacts: Sendable {
         private var waiting: Wait {
             guard feed != nil else { return .accountList }
             if window.isEmpty { return .input }
-            let isRateLimited =
-                window.waitingForPermit > 0
-                || contacts.source.hasQueuedRequests(for: .getBillingInformation, under: export.caller.master)
+            let isRateLimited = window.awaitedKinds.contains { kind in
+                window.isWaitingForPermit(kind)
+                    || exportBilling.source.hasQueuedRequests(
+                        for: kinds[kind].operation, under: export.caller.master)
+            }
             return isRateLimited ? .rateLimit : .lookup
         }
 
@@ -269,13 +293,13 @@ package struct ExportContacts: Sendable {
         }
 
         private func start(_ attempt: ExportWindow.Attempt, _ group: inout TaskGroup<Step>) {
-            group.addTask { [contacts, export, time] in
+            group.addTask { [exportBilling, export, time] in
                 let started = time.now
-                return .attempted(attempt, started: started, await contacts.lookUp(attempt, for: export))
+                return .attempted(attempt, started: started, await exportBilling.lookUp(attempt, for: export))
             }
         }
 
-        /// Starts the retries that are due, adds accounts while there is room, and sends the results that are ready. A
+        /// Starts the attempts that are due, adds accounts while there is room, and sends the results that are ready. A
         /// cache hit needs neither a request to the source nor a task.
         private mutating func advance(
             _ consumer: some Consumer, _ group: inout TaskGroup<Step>
@@ -283,16 +307,12 @@ package struct ExportContacts: Sendable {
             try await sendResults(consumer)
             var now = time.now
             var added = 0
-            while let attempt = window.beginRetry() { start(attempt, &group) }
+            while let attempt = window.beginAttempt() { start(attempt, &group) }
             while let feed, !hasInputEnded, !isWaitingForInput, window.hasRoom {
                 switch feed.next() {
                 case .account(let account):
-                    let position = window.add(.account(account))
-                    if let outcome = contacts.cached(account, for: export, at: now) {
-                        window.complete(position, with: outcome)
-                    } else {
-                        start(window.begin(position, account), &group)
-                    }
+                    add(account, at: now)
+                    while let attempt = window.beginAttempt() { start(attempt, &group) }
                 case .malformed(let line, let problem):
                     window.complete(window.add(.invalidLine(line, problem)), with: .failure(.invalid([])))
                 case .pending:
@@ -314,19 +334,30 @@ package struct ExportContacts: Sendable {
             }
         }
 
+        private mutating func add(_ account: AccountID, at now: Moment) {
+            for kind in kinds.indices {
+                let position = window.add(.record(account, kind: kind))
+                if let outcome = exportBilling.cached(kinds[kind].read(of: account), for: export, at: now) {
+                    window.complete(position, with: outcome)
+                } else {
+                    window.lookUp(position, kind: kind)
+                }
+            }
+        }
+
         private mutating func sendResults(_ consumer: some Consumer) async throws(BillingFailure) {
             var hasSent = false
             while let (item, outcome) = window.next() {
                 hasSent = true
                 switch (item, outcome) {
                 case (.invalidLine(let line, let problem), _): try await consumer.take(.malformed(line: line, problem))
-                case (.account(let account), .failure(let failure)):
-                    try await consumer.take(.failure(account, failure))
-                case (.account(let account), .success(let entry)):
+                case (.record(let account, let kind), .failure(let failure)):
+                    try await consumer.take(.failure(kinds[kind], account, failure))
+                case (.record(let account, let kind), .success(let entry)):
                     if let failure = entry.failure {
-                        try await consumer.take(.failure(account, failure))
+                        try await consumer.take(.failure(kinds[kind], account, failure))
                     } else {
-                        try await consumer.take(.contact(account, entry))
+                        try await consumer.take(.answer(kinds[kind], account, entry))
                     }
                 }
             }
@@ -352,16 +383,14 @@ package struct ExportContacts: Sendable {
         return directives
     }
 
-    /// The result of an account if it needs no request to the source.
-    private func cached(_ account: AccountID, for export: Export, at now: Moment) -> ExportWindow.Outcome? {
+    /// The result of a read if it needs no request to the source.
+    private func cached(_ read: AccountRead, for export: Export, at now: Moment) -> ExportWindow.Outcome? {
         do throws(BillingFailure) {
-            try export.caller.requireAccess(to: account)
+            try export.caller.requireAccess(to: read.account)
         } catch {
             return .failure(error)
         }
-        return cache.cached(
-            .billingInformation(of: account), under: export.caller.master, directives: directives(of: export), at: now
-        ).map {
+        return cache.cached(read, under: export.caller.master, directives: directives(of: export), at: now).map {
             .success($0)
         }
     }
@@ -370,9 +399,8 @@ package struct ExportContacts: Sendable {
         do throws(BillingFailure) {
             return .success(
                 try await cache.entry(
-                    for: .billingInformation(of: attempt.account), under: export.caller.master,
-                    for: .bulk(isRetry: attempt.isRetry),
-                    directives: directives(of: export)))
+                    for: export.options.kinds[attempt.kind].read(of: attempt.account), under: export.caller.master,
+                    for: .bulk(isRetry: attempt.isRetry), directives: directives(of: export)))
         } catch {
             return .failure(error)
         }

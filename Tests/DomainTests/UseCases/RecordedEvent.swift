@@ -1,0 +1,96 @@
+import Domain
+import DomainFakes
+import Synchronization
+import Testing
+
+/// An event in a form that can be compared.
+enum RecordedEvent: Equatable, Sendable {
+    case begin(accounts: Int?, after: AccountID?)
+    case answer(ExportKind, AccountID)
+    case failure(ExportKind, AccountID, BillingFailure)
+    case malformed(Int)
+    case heartbeat(done: Int, accounts: Int?, waiting: ExportBilling.Wait)
+    case end(ExportBilling.Summary)
+
+    init(_ event: ExportBilling.Event) {
+        switch event {
+        case .begin(let accounts, let after, _): self = .begin(accounts: accounts, after: after)
+        case .answer(let kind, let account, let entry):
+            // The answer is that of the account and the kind.
+            #expect(entry.fake.contact == (kind == .contact ? .sample(account) : nil))
+            self = .answer(kind, account)
+        case .failure(let kind, let account, let failure): self = .failure(kind, account, failure)
+        case .malformed(let line, _): self = .malformed(line)
+        case .heartbeat(let done, let accounts, let waiting):
+            self = .heartbeat(done: done, accounts: accounts, waiting: waiting)
+        case .end(let summary): self = .end(summary)
+        }
+    }
+}
+
+extension RecordedEvent {
+    static func contact(_ account: AccountID) -> RecordedEvent { .answer(.contact, account) }
+
+    /// A failure of the lookup of a contact.
+    static func failure(_ account: AccountID, _ failure: BillingFailure) -> RecordedEvent {
+        .failure(.contact, account, failure)
+    }
+}
+
+extension [RecordedEvent] {
+    /// The account of each answer and failure, in order.
+    var accounts: [AccountID] {
+        compactMap { event in
+            switch event {
+            case .answer(_, let account), .failure(_, let account, _): account
+            case .begin, .malformed, .heartbeat, .end: nil
+            }
+        }
+    }
+}
+
+/// Collects the events. A test can block it at one event, and wait for events.
+final class Collector: ExportBilling.Consumer {
+    private let state = Mutex<[RecordedEvent]>([])
+    private let watchers = Mutex<[(@Sendable ([RecordedEvent]) -> Bool, Signal)]>([])
+    private let holdsAt: Int?
+    private let isAnnounced: @Sendable (RecordedEvent) -> Bool
+    private let holding = Signal()
+    private let releasing = Signal()
+    private let announcing = Signal()
+
+    init(holdsAt: Int? = nil, announcing: @escaping @Sendable (RecordedEvent) -> Bool = { _ in false }) {
+        self.holdsAt = holdsAt
+        isAnnounced = announcing
+    }
+
+    var events: [RecordedEvent] { state.withLock { $0 } }
+
+    func flush() async throws(BillingFailure) {}
+
+    func take(_ event: ExportBilling.Event) async throws(BillingFailure) {
+        let event = RecordedEvent(event)
+        let events = state.withLock { events in
+            events.append(event)
+            return events
+        }
+        for (condition, signal) in watchers.withLock({ $0 }) where condition(events) { signal.fire() }
+        if isAnnounced(event) { announcing.fire() }
+        if events.count == holdsAt {
+            holding.fire()
+            try await releasing.waitInSource()
+        }
+    }
+
+    func held() async throws { try await holding.wait() }
+    func release() { releasing.fire() }
+    func announced() async throws { try await announcing.wait() }
+
+    /// Returns when the events so far meet the condition.
+    func contains(_ condition: @escaping @Sendable ([RecordedEvent]) -> Bool) async throws {
+        let signal = Signal()
+        watchers.withLock { $0.append((condition, signal)) }
+        if condition(events) { signal.fire() }
+        try await signal.wait()
+    }
+}
