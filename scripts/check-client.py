@@ -4,6 +4,7 @@
     scripts/check-client.py .build/debug/billing-service
 """
 import dataclasses
+import datetime
 import importlib
 import io
 import json
@@ -82,6 +83,10 @@ def calls(service, file):
         yield Call(operation, 404, {"account_id": "a=b+c"}, "Problem" if model else None)
     yield Call("streamBilling", check=lines(20))
     yield Call("streamBilling", arguments={"limit": 3, "max_age": 60, "fields": "country,zip"}, check=lines(3))
+    yield Call("streamBilling", arguments={"include": "contact,plans,usage"}, check=lines(20, kinds=3))
+    days = {"from_": datetime.date(datetime.date.today().year, 1, 1), "to": datetime.date.today()}
+    yield Call("streamBilling", arguments={"include": "invoices", **days}, check=lines(20))
+    yield Call("streamBilling", 400, {"include": "invoices"}, "Problem", {"code": 300})
     yield Call("streamBilling", 400, {"fields": "country,age"}, "Problem", {"code": 300})
     yield Call("headStreamBilling", arguments={"limit": 3})
     body = file(io.BytesIO(f'{{"account_id":"{service.account}"}}\n'.encode()))
@@ -93,7 +98,7 @@ def calls(service, file):
     yield Call("getMetrics", check=lambda body: require(b"\nbilling_cache_bytes " in body, "no metric"), is_probe=True)
 
 
-def lines(accounts):
+def lines(accounts, kinds=1):
     """A check of a stream: each line is read with the class of its type."""
     def check(body):
         models = importlib.import_module("billing_client.models")
@@ -101,7 +106,7 @@ def lines(accounts):
             getattr(models, f"{line['type'].title()}Line").from_dict(line)
             for line in map(json.loads, body.decode().splitlines())]
         require(read[0].type_ == "begin" and read[-1].type_ == "end", "not from begin to end")
-        require(read[-1].contacts + read[-1].failures == accounts == len(read) - 2, f"not {accounts} accounts")
+        require(len(read) - 2 == accounts * kinds, f"not {accounts} accounts")
     return check
 
 

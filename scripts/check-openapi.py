@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import ctypes
 import dataclasses
+import datetime
 import json
 import pathlib
 import signal
@@ -50,6 +51,7 @@ class Service(programs.Service):
         callers = f"{self.folder.name}/callers.json"
         reads = "billing:read,billing:export,invoices:read,plans:read"
         self.scopeless = programs.add_caller(binary, callers, "scopeless", "--scopes", "billing:write")
+        self.exporter = programs.add_caller(binary, callers, "exporter", "--scopes", "billing:export")
         self.limited = programs.add_caller(binary, callers, "limited", "--scopes", reads, "--accounts", "one,two")
         self.spent = programs.add_caller(binary, callers, "spent", "--scopes", reads, "--rate", "1,0/s")
         super().__init__(
@@ -212,6 +214,15 @@ class Streams:
         types, ids = self.read(body)
         require(types[0] == "begin" and types[-1] == "end" and types[-2] == "failure", "not from begin to end")
         require(ids == self.ids[2::-1] and '"line":4' in body, "not what was chosen")
+
+    def kinds(self, *names):
+        """A check that each account has a line of each kind, in order."""
+        def check(body):
+            lines = [json.loads(line) for line in body.split("\n")[1:-2]]
+            read = [(line["account_id"], line.get("kind", line["type"])) for line in lines]
+            ids = self.ids[:len(read) // len(names)]
+            require(ids and read == [(account, name) for account in ids for name in names], f"not {names}")
+        return check
 
     def none(self, body):
         require(self.read(body) == (["begin", "end"], []), "an account that was not chosen")
@@ -379,8 +390,19 @@ def cases_of_stream(service, streams):
     yield Case(STREAM, "GET", f"{STREAM}?limit=3&fields=country,zip", 200, None, {}, streams.limit)
     yield Case(STREAM, "GET", f"{STREAM}?order=arrival&max_age=0", 200, None, {}, streams.arrival)
     yield Case(STREAM, "GET", STREAM, 200, None, {"token": service.limited}, streams.limited)
+    kinds = ("contact", "plans", "usage")
+    yield Case(STREAM, "GET", f"{STREAM}?include={','.join(kinds)}", 200, None, {}, streams.kinds(*kinds))
+    today = datetime.date.today()
+    days = f"from={today - datetime.timedelta(days=200)}&to={today}"
+    invoices = streams.kinds("invoices")
+    yield Case(STREAM, "GET", f"{STREAM}?include=invoices&{days}&limit=20", 200, None, {}, invoices)
+    for query in ("include=plans", "include=usage", f"include=invoices&{days}"):
+        yield Case(STREAM, "GET", f"{STREAM}?{query}", 403, 4711, {"token": service.exporter})
     yield Case(STREAM, "HEAD", STREAM, 200)
-    for query in ("after=no%20id", "only=lines", "before=x", "fields=", f"order=arrival&after={after}"):
+    for query in (
+            "include=", "include=contact,", "include=invoices", f"include=plans&{days}", "include=plans&fields=zip",
+            f"include=invoices&{days}&include=plans",
+            "after=no%20id", "only=lines", "before=x", "fields=", f"order=arrival&after={after}"):
         yield Case(STREAM, "GET", f"{STREAM}?{query}", 400, 300)
     yield Case(STREAM, "GET", STREAM, 400, 300, {"token": "", "field": "authorization: Bearer a b"})
     yield Case(STREAM, "HEAD", f"{STREAM}?before=x", 400, 300)

@@ -38,23 +38,29 @@ package enum RecordType: String, Sendable, CaseIterable {
     }
 }
 
-/// A number for each type.
+/// A number for each type. It needs no memory of its own, since it changes with each line of a stream.
 struct RecordCounts: Sendable, Equatable {
-    private var counts: [Int] = Array(repeating: 0, count: RecordType.allCases.count)
-
-    var total: Int { counts.reduce(0, +) }
+    private var contacts = 0
+    private var plans = 0
+    private var usage = 0
+    private var invoices = 0
 
     subscript(_ type: RecordType) -> Int {
-        get { counts[Self.index(of: type)] }
-        set { counts[Self.index(of: type)] = newValue }
-    }
-
-    private static func index(of type: RecordType) -> Int {
-        switch type {
-        case .contact: 0
-        case .plans: 1
-        case .usage: 2
-        case .invoices: 3
+        get {
+            switch type {
+            case .contact: contacts
+            case .plans: plans
+            case .usage: usage
+            case .invoices: invoices
+            }
+        }
+        set {
+            switch type {
+            case .contact: contacts = newValue
+            case .plans: plans = newValue
+            case .usage: usage = newValue
+            case .invoices: invoices = newValue
+            }
         }
     }
 }
