@@ -8,9 +8,9 @@ package struct Caller: Sendable, Equatable {
         case billingWrite = "billing:write"
         /// Stream the billing of many accounts. Plans and invoices also need their scopes.
         case billingExport = "billing:export"
-        /// No operation requires this scope yet.
+        /// Read the invoices of accounts.
         case invoicesRead = "invoices:read"
-        /// No operation requires this scope yet.
+        /// Read the plans of accounts, and how much of them is used.
         case plansRead = "plans:read"
         /// No operation requires this scope yet.
         case plansWrite = "plans:write"
