@@ -156,10 +156,10 @@ struct ExportKindsTests {
     }
 
     /// The rows of a CSV file, and what Python's reader makes of them.
-    private static func rows(_ csv: String, _ script: String) async -> TestProcess.Outcome {
+    private static func rows(_ csv: String, _ script: String, _ argument: String = "") async -> TestProcess.Outcome {
         await TestProcess.run(
             "python3",
-            ["-c", "import csv, json, sys\nrows = list(csv.DictReader(sys.stdin, strict=True))\n" + script],
+            ["-c", "import csv, json, sys\nrows = list(csv.DictReader(sys.stdin, strict=True))\n" + script, argument],
             input: csv)
     }
 
@@ -181,13 +181,15 @@ struct ExportKindsTests {
                 accounts = []
                 for row in rows:
                     if row["account_id"] not in accounts: accounts.append(row["account_id"])
-                    assert bool(row["plan"]) != bool(row["code"]), row
+                    assert bool(row["as_of"]) != bool(row["code"]) and (row["as_of"] or not row["plan"]), row
                     assert not row["other"] or json.loads(row["other"]), row
                 print(" ".join(accounts))
                 base = [row for row in rows if row["plan"] == "plan_base"]
                 assert base and all(row["type"] and row["hosts"].isdigit() for row in base)
                 assert any("." in row["plan"] for row in rows), "no nested plan"
-                """)
+                kind = sys.argv[1]
+                assert kind == "usage" or any(row["as_of"] and not row["plan"] for row in rows), "no free account"
+                """, kind)
             #expect(check.output == ids.joined(separator: " ") + "\n", "\(check.errors)")
         }
     }
