@@ -94,6 +94,17 @@ class Contract:
             for method in METHODS for response in item.get(method, {}).get("responses", {}).values()}
         return [name for name in self.document["components"]["responses"] if name not in used]
 
+    def parameters(self):
+        """The parameters of all operations, such as `path.accountId`."""
+        found = set()
+        for item in self.document["paths"].values():
+            for holder in (item, *(item.get(method, {}) for method in METHODS)):
+                for described in holder.get("parameters", []):
+                    is_named = "$ref" in described
+                    parameter = self.follow(described["$ref"].removeprefix("#"))[0] if is_named else described
+                    found.add(f"{parameter['in']}.{parameter['name']}")
+        return found
+
     def problems(self):
         """The names of the problem types in the table of the description."""
         return re.findall(r"^\| \d+ +\| \d+ +\| `([a-z-]+)`", self.document["info"]["description"], re.MULTILINE)

@@ -6,6 +6,7 @@
 The requests are the same in each run. A response must not have a status, media type, header field or body that the
 document does not describe. A valid request must not be answered 400, and an invalid one must not succeed.
 """
+import datetime
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ import contract
 import programs
 
 HOOKS = pathlib.Path(__file__).resolve().parent / "fuzz_hooks.py"
+INVOICES = "/v2/accounts/{accountId}/billing/invoices"
 EXAMPLES = 50
 # Warnings are failures: an operation without known ids would be tested with unknown ones only.
 SETTINGS = f"""
@@ -31,12 +33,20 @@ auth.openapi.caller.bearer = "${{TOKEN}}"
 """
 
 
-def settings(ids):
-    """The settings of schemathesis. Half of the requests have path parameters of `ids`, which exist."""
+def settings(service):
+    """The settings of schemathesis. Most valid requests have parameters for which Zoom has data."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    first = today - datetime.timedelta(days=300)
+    known = {"path.accountId": [service.account], "query.from": [str(first)], "query.to": [str(today)]}
+    document = contract.Contract()
+    if INVOICES in document.document["paths"]:
+        url = INVOICES.replace("{accountId}", service.account)
+        known["path.invoiceId"] = [each["id"] for each in service.get(f"{url}?from={first}&to={today}")["invoices"]]
     text = SETTINGS
-    for name, values in ids.items():
-        text += f"dictionaries.{name}.values = {json.dumps(values)}\n"
-        text += f'parameters."path.{name}" = {{ dictionary = "{name}", probability = 0.5 }}\n'
+    for parameter in document.parameters() & set(known):
+        name = parameter.partition(".")[2]
+        text += f"dictionaries.{name}.values = {json.dumps(known[parameter])}\n"
+        text += f'parameters."{parameter}" = {{ dictionary = "{name}", probability = 0.8 }}\n'
     return text
 
 
@@ -44,7 +54,7 @@ def main(binary):
     service = programs.Service("--sandbox-accounts", "20", "--log-level", "error", binary=binary)
     with programs.stopped_at_end(service), tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder, "schemathesis.toml")
-        file.write_text(settings({"accountId": [service.account]}), encoding="utf-8")
+        file.write_text(settings(service), encoding="utf-8")
         command = [
             sys.executable, "-m", "schemathesis.cli", "--config-file", file, "run", contract.DOCUMENT, "--no-color"]
         environment = {

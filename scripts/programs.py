@@ -1,5 +1,6 @@
 """Start billing-service and other programs, and read where they listen."""
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RELEASE_BINARY = ROOT / ".build/release/billing-service"
@@ -103,6 +105,12 @@ class Service(Program):
     @property
     def account_url(self):
         return f"{self.base}/v2/accounts/{self.account}/billing"
+
+    def get(self, target):
+        """The JSON of a response."""
+        request = urllib.request.Request(self.base + target, headers={"authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=START_SECONDS) as response:
+            return json.load(response)
 
     @property
     def stream_url(self):
