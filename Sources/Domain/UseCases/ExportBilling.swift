@@ -193,6 +193,7 @@ package struct ExportBilling: Sendable {
     private struct Running {
         let exportBilling: ExportBilling
         let export: Export
+        let kinds: [ExportKind]
         let start: Moment
         var window: ExportWindow
         var random = SystemRandomNumberGenerator()
@@ -205,6 +206,7 @@ package struct ExportBilling: Sendable {
         init(exportBilling: ExportBilling, export: Export) {
             self.exportBilling = exportBilling
             self.export = export
+            kinds = export.options.kinds
             start = exportBilling.time.now
             lastEvent = start
             let rules = exportBilling.rules
@@ -217,7 +219,6 @@ package struct ExportBilling: Sendable {
 
         private var time: any TimeSource { exportBilling.time }
         private var rules: Rules { exportBilling.rules }
-        private var kinds: [ExportKind] { export.options.kinds }
 
         mutating func run(
             to consumer: some Consumer, in group: inout TaskGroup<Step>
@@ -311,7 +312,7 @@ package struct ExportBilling: Sendable {
             while let feed, !hasInputEnded, !isWaitingForInput, window.hasRoom {
                 switch feed.next() {
                 case .account(let account):
-                    add(account, at: now)
+                    guard add(account, at: now) else { break }
                     while let attempt = window.beginAttempt() { start(attempt, &group) }
                 case .malformed(let line, let problem):
                     window.complete(window.add(.invalidLine(line, problem)), with: .failure(.invalid([])))
@@ -334,15 +335,21 @@ package struct ExportBilling: Sendable {
             }
         }
 
-        private mutating func add(_ account: AccountID, at now: Moment) {
+        /// Adds an account with all kinds.
+        ///
+        /// - Returns: Whether it takes a request to the source.
+        private mutating func add(_ account: AccountID, at now: Moment) -> Bool {
+            var needsLookup = false
             for kind in kinds.indices {
                 let position = window.add(.record(account, kind: kind))
                 if let outcome = exportBilling.cached(kinds[kind].read(of: account), for: export, at: now) {
                     window.complete(position, with: outcome)
                 } else {
                     window.lookUp(position, kind: kind)
+                    needsLookup = true
                 }
             }
+            return needsLookup
         }
 
         private mutating func sendResults(_ consumer: some Consumer) async throws(BillingFailure) {

@@ -42,6 +42,10 @@ package struct ExportWindow {
     private struct Slot {
         let item: Item
         var outcome: Outcome?
+
+        /// The size of the answer.
+        var bytes = 0
+
         /// Set when the first attempt has failed.
         var retry: BulkRetry?
     }
@@ -136,8 +140,11 @@ package struct ExportWindow {
 
     /// Whether another account or invalid line can be added, and a lookup of it could begin at once.
     package var hasRoom: Bool {
-        occupied + kinds <= sizeMax && bytes < limits.bytesMax
-            && lookups.contains { $0.inFlight < limits.attemptsMax && $0.queued.isEmpty }
+        guard occupied + kinds <= sizeMax, bytes < limits.bytesMax else { return false }
+        for kind in lookups.indices where lookups[kind].inFlight < limits.attemptsMax && lookups[kind].queued.isEmpty {
+            return true
+        }
+        return false
     }
 
     /// Adds an item. Requires `hasRoom` for the first item of each account and for an invalid line.
@@ -245,8 +252,10 @@ package struct ExportWindow {
 
     /// Records the result of an item.
     package mutating func complete(_ position: Int, with outcome: Outcome) {
-        bytes += Self.bytes(of: outcome)
+        let size = Self.bytes(of: outcome)
+        bytes += size
         slots[index(of: position)]?.outcome = outcome
+        slots[index(of: position)]?.bytes = size
         if !isOrdered { completed.append(position) }
     }
 
@@ -282,7 +291,7 @@ package struct ExportWindow {
         slots[index] = nil
         if isOrdered { first += 1 } else { free.append(index) }
         occupied -= 1
-        bytes -= Self.bytes(of: outcome)
+        bytes -= slot.bytes
         switch outcome {
         case .success(let entry) where entry.failure == nil: answers += 1
         case .success, .failure: failures += 1

@@ -27,6 +27,25 @@ struct ExportOfUnreliableSourceTests {
         #expect(result.bufferedMax <= 4096)
     }
 
+    @Test(
+        "An export of several kinds takes as long as the rate limit that is needed most, however many calls fail",
+        arguments: zip(
+            // Contacts and plans share a rate limit, and usage has another.
+            [[0, 0, 1], [0, 1], [0, 0, 1]], [0, 0, 0.3]))
+    func kinds(labels: [Int], share: Double) async throws {
+        var simulation = ExportSimulation(accounts: 2000, share: share)
+        simulation.kinds = labels
+        simulation.rates = [60, 40]
+        let result = try await simulation.run(try await Self.entry(), seed: 1)
+        #expect(result.failures == 0)
+        #expect(result.exported == (0..<2000).flatMap { account in labels.map { _ in account } })
+        let calls = [60.0, 40.0].enumerated().map { label, perSecond in
+            Double(labels.count { $0 == label } * 2000) / perSecond / (1 - share)
+        }
+        let ideal = try #require(calls.max())
+        #expect(result.elapsed <= .seconds(ideal / 0.95), "\(result.elapsed) instead of \(ideal) s")
+    }
+
     @Test("An export fails no account at a low rate, where the deadline leaves few attempts", arguments: seeds)
     func lowRate(seed: UInt64) async throws {
         let result = try await ExportSimulation(accounts: 500, perSecond: 2, share: 0.5).run(

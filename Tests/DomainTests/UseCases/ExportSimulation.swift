@@ -1,11 +1,11 @@
 import Domain
 import DomainFakes
 
-/// Simulates an export of many accounts through a rate limit, from a source that fails a share of its calls. Uses the
-/// real export window and rate budget: minutes in milliseconds.
+/// Simulates an export of many accounts through rate limits, from a source that fails a share of its calls. Uses the
+/// real export window and rate budgets: minutes in milliseconds.
 struct ExportSimulation {
     struct Result {
-        /// In the order of the export's events.
+        /// The account of each event, in their order.
         var exported: [Int] = []
         var failures = 0
         var attempts = 0
@@ -18,6 +18,12 @@ struct ExportSimulation {
 
     let accounts: Int
     var perSecond = 60
+
+    /// The rate limit of each kind of data, as an index of `rates`.
+    var kinds = [0]
+
+    /// The rate limits; `nil` for one of `perSecond`.
+    var rates: [Int]?
     var isOrdered = true
     /// The probability that a call fails.
     var share: Double
@@ -38,9 +44,10 @@ struct ExportSimulation {
         var random = SeededRandom(seed: seed)
         var result = Result()
         var window = ExportWindow(
+            kinds: kinds.count,
             limits: .init(attemptsMax: 64, accountsMax: 4096, bytesMax: 32 << 20), deadline: .seconds(60),
             isOrdered: isOrdered)
-        var budget = RateBudget(rules: .init(perSecond: perSecond))
+        var budgets = (rates ?? [perSecond]).map { RateBudget(rules: .init(perSecond: $0)) }
         let timestamp = Timestamp(secondsSinceEpoch: 1_769_860_800)
         let start = Moment(sinceOrigin: .zero)
         var now = start
@@ -58,7 +65,8 @@ struct ExportSimulation {
         }
         func begin(_ attempt: ExportWindow.Attempt) {
             ticket += 1
-            switch budget.enter(ticket, for: .bulk(isRetry: attempt.isRetry), queueTimeout: nil, at: now, timestamp) {
+            let purpose = Purpose.bulk(isRetry: attempt.isRetry)
+            switch budgets[kinds[attempt.kind]].enter(ticket, for: purpose, queueTimeout: nil, at: now, timestamp) {
             case .granted: send(attempt, started: now)
             case .queued: queued[ticket] = (attempt, now)
             case .refused: preconditionFailure("a bulk request has no queue timeout")
@@ -67,7 +75,7 @@ struct ExportSimulation {
 
         if let interactiveEvery { events.append((now + interactiveEvery, .interactive)) }
         var iterations = 0
-        while result.exported.count < accounts {
+        while result.exported.count < accounts * kinds.count {
             // Other tests run on the same threads.
             iterations += 1
             if iterations.isMultiple(of: 50) {
@@ -77,7 +85,9 @@ struct ExportSimulation {
             // The export's part.
             while let attempt = window.beginAttempt() { begin(attempt) }
             while added < accounts, window.hasRoom {
-                window.lookUp(window.add(.record(AccountID(literal: "\(added)"), kind: 0)), kind: 0)
+                for kind in kinds.indices {
+                    window.lookUp(window.add(.record(AccountID(literal: "\(added)"), kind: kind)), kind: kind)
+                }
                 while let attempt = window.beginAttempt() { begin(attempt) }
                 added += 1
             }
@@ -86,19 +96,25 @@ struct ExportSimulation {
                 if case .failure = outcome { result.failures += 1 }
                 result.elapsed = now - start
             }
-            result.bufferedMax = max(result.bufferedMax, added - result.exported.count)
+            result.bufferedMax = max(result.bufferedMax, added - result.exported.count / kinds.count)
             // The rate limiter's part.
             var wakes: Moment?
-            stepping: while true {
-                switch budget.step(at: now, timestamp) {
-                case .idle: break stepping
-                case .wait(let moment):
-                    wakes = moment
-                    break stepping
-                case .grant(let ticket):
-                    if let (attempt, started) = queued.removeValue(forKey: ticket) { send(attempt, started: started) }
-                    if let moment = interactiveSince.removeValue(forKey: ticket) { result.waits.append(now - moment) }
-                case .refuse: preconditionFailure("no request reaches its queue timeout")
+            for label in budgets.indices {
+                stepping: while true {
+                    switch budgets[label].step(at: now, timestamp) {
+                    case .idle: break stepping
+                    case .wait(let moment):
+                        wakes = min(wakes ?? moment, moment)
+                        break stepping
+                    case .grant(let ticket):
+                        if let (attempt, started) = queued.removeValue(forKey: ticket) {
+                            send(attempt, started: started)
+                        }
+                        if let moment = interactiveSince.removeValue(forKey: ticket) {
+                            result.waits.append(now - moment)
+                        }
+                    case .refuse: preconditionFailure("no request reaches its queue timeout")
+                    }
                 }
             }
             if let wakes { events.append((wakes, .budget)) }
@@ -110,7 +126,7 @@ struct ExportSimulation {
             case .budget: break
             case .interactive:
                 ticket += 1
-                switch budget.enter(ticket, for: .interactive, queueTimeout: .seconds(10), at: now, timestamp) {
+                switch budgets[0].enter(ticket, for: .interactive, queueTimeout: .seconds(10), at: now, timestamp) {
                 case .granted: result.waits.append(.zero)
                 case .queued: interactiveSince[ticket] = now
                 case .refused: result.waits.append(.seconds(10))
@@ -119,7 +135,7 @@ struct ExportSimulation {
                 events.append((now + pause, .interactive))
             case .due(let retry): window.backOffEnded(retry)
             case .answered(let attempt, let started, let sent):
-                budget.accepted(remaining: nil, sent: sent, at: now)
+                budgets[kinds[attempt.kind]].accepted(remaining: nil, sent: sent, at: now)
                 let fails =
                     failsUntil[number(attempt.account)].map { now - start < $0 }
                     ?? (Double.random(in: 0..<1, using: &random) < share)

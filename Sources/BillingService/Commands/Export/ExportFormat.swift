@@ -43,12 +43,16 @@ struct ExportEncoding: Sendable {
     func bytes(of records: [ExportPage.Record], isFirst: Bool) throws -> ByteBuffer {
         var buffer = ByteBuffer()
         if isFirst { buffer.writeString(head) }
+        let amountColumns = table.amountColumns
         for record in records {
             switch format {
             case .ndjson:
                 buffer.writeJSONText(record.text)
                 buffer.writeInteger(UInt8(ascii: "\n"))
-            case .csv: for row in table.rows(of: record.object) { writeRow(row, to: &buffer) }
+            case .csv:
+                for row in table.rows(of: record.object) {
+                    writeRow(row, amountColumns: amountColumns, to: &buffer)
+                }
             }
         }
         guard isCompressed else { return buffer }
@@ -79,12 +83,17 @@ struct ExportEncoding: Sendable {
     private var table: ExportTable { ExportTable(type: types[0]) }
 
     /// RFC 4180.
-    private func writeRow(_ values: [String], to buffer: inout ByteBuffer) {
+    private func writeRow(_ values: [String], amountColumns: [Int], to buffer: inout ByteBuffer) {
         for (index, value) in values.enumerated() {
             if index > 0 { buffer.writeInteger(UInt8(ascii: ",")) }
-            buffer.writeString(field(value))
+            // A negative amount is no formula.
+            buffer.writeString(amountColumns.contains(index) && Self.isNumber(value) ? value : field(value))
         }
         buffer.writeStaticString("\r\n")
+    }
+
+    private static func isNumber(_ text: String) -> Bool {
+        if case .number? = try? JSONValue(parsing: Array(text.utf8)) { true } else { false }
     }
 
     private func field(_ value: String) -> String {

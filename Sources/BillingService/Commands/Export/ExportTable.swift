@@ -34,6 +34,11 @@ struct ExportTable: Sendable {
         ("total_amount", "total_amount"), ("tax_amount", "tax_amount"), ("balance", "balance"),
     ]
 
+    /// The columns with amounts, which spreadsheets add up.
+    var amountColumns: [Int] {
+        columns.indices.filter { ["total_amount", "tax_amount", "balance"].contains(columns[$0]) }
+    }
+
     /// The rows of a record: one for a contact or a failure, otherwise one for each plan or invoice. An account that has none
     /// has one row without them.
     func rows(of record: JSONObject) -> [[String]] {

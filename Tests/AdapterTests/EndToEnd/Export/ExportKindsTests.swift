@@ -155,6 +155,29 @@ struct ExportKindsTests {
         }
     }
 
+    @Test(
+        "--spreadsheet leaves negative amounts of invoices as numbers, and escapes other values that begin with a sign")
+    func spreadsheet() async throws {
+        let invoices = #"{"currency":"-USD","invoices":[{"id":"-1","total_amount":-12.50,"balance":"=1+1"}]}"#
+        let line = #"{"type":"invoices","account_id":"a","as_of":"2030-01-31T12:00:00Z","invoices":\#(invoices)}"#
+        let end = #"{"type":"end","complete":true,"by_kind":{"invoices":{"records":1,"failures":0}}}"#
+        let streams = FakeStreams(ids: ["a"]) { _ in FakeStreams.stream([line, end]) }
+        let (from, to) = Self.period
+        try await withServer(streams) { server in
+            let outcome = await TestProcess.run(
+                Self.program,
+                [
+                    "export", "--url", "http://127.0.0.1:\(server.port)", "--output", "-", "--include", "invoices",
+                    "--from", from, "--to", to, "--format", "csv", "--spreadsheet",
+                ], environment: ["BILLING_TOKEN": "token"])
+            #expect(outcome.status == 0, "\(outcome)")
+            #expect(
+                outcome.output.contains(
+                    #""a","2030-01-31T12:00:00Z","'-USD","'-1","","","","","",-12.50,"","'=1+1","","","","",""#),
+                "\(outcome.output)")
+        }
+    }
+
     /// The rows of a CSV file, and what Python's reader makes of them.
     private static func rows(_ csv: String, _ script: String, _ argument: String = "") async -> TestProcess.Outcome {
         await TestProcess.run(
