@@ -98,7 +98,7 @@ enum FuzzConnection {
                 _ = await withCheckedContinuation { continuation in
                     let (handler, eventLoop) = bound.value
                     handler.send(
-                        ClientCall(
+                        WholeCall(
                             request, bodyBytesMax: 10_000, timeout: .seconds(10), eventLoop: eventLoop,
                             continuation: continuation))
                 }

@@ -72,7 +72,12 @@ struct Connector {
         let bytesMax = configuration.limits.connectionWriteBytesMax
         let context = NIOLoopBound((self, events), eventLoop: eventLoop)
         let isClear = origin.scheme == .http
-        return ClientBootstrap(group: eventLoop)
+        var bootstrap = ClientBootstrap(group: eventLoop)
+        if let bytes = configuration.receiveBufferBytes {
+            bootstrap = bootstrap.channelOption(.socketOption(.so_rcvbuf), value: SocketOptionValue(bytes))
+        }
+        return
+            bootstrap
             .resolver(FoundAddresses(addresses: addresses, eventLoop: eventLoop))
             .connectTimeout(configuration.connect)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)

@@ -38,6 +38,10 @@ package final class HTTPClient: Sendable {
         /// The HTTP version of clear-text connections, which have no ALPN.
         package var clearProtocol = ApplicationProtocol.http2
 
+        /// The size of a connection's receive buffer (SO_RCVBUF); `nil` for the system's default, which grows to megabytes.
+        /// All that it holds is read at once when the peer closes the connection, though a reader is behind.
+        package var receiveBufferBytes: Int?
+
         /// The maximum number of requests waiting for a connection.
         package var waitingMax = 1024
 
@@ -81,6 +85,37 @@ package final class HTTPClient: Sendable {
     package func exchange(
         _ request: ClientRequest, bodyBytesMax: Int, timeout: TimeAmount
     ) async throws(HTTPFailure) -> ClientResponse {
+        try await submit { eventLoop, continuation in
+            WholeCall(
+                request, bodyBytesMax: bodyBytesMax, timeout: timeout, eventLoop: eventLoop, continuation: continuation)
+        }
+    }
+
+    /// Sends `request` and waits for the head of the response, whose body is then read in pieces. An unprocessed request is
+    /// retried as by `exchange`. The connection is in use until the body ends.
+    ///
+    /// The body is not decompressed: the request should accept no content coding.
+    ///
+    /// - Parameters:
+    ///   - headTimeout: From now to the head of the response.
+    ///   - silenceMax: How long a reader of the body waits for the next bytes.
+    /// - Throws: as `exchange`.
+    package func stream(
+        _ request: ClientRequest, headTimeout: TimeAmount, silenceMax: TimeAmount
+    ) async throws(HTTPFailure) -> StreamedResponse {
+        try await submit { eventLoop, continuation in
+            StreamedCall(
+                request, headTimeout: headTimeout, silenceMax: silenceMax, eventLoop: eventLoop,
+                continuation: continuation)
+        }
+    }
+
+    private func submit<Answer: Sendable>(
+        _ makeCall:
+            @escaping @Sendable (
+                any EventLoop, CheckedContinuation<Result<Answer, HTTPFailure>, Never>
+            ) -> ClientCall
+    ) async throws(HTTPFailure) -> Answer {
         // Submission and cancellation may reach the loop in either order.
         let submission = NIOLoopBoundBox<Submission>.makeBoxSendingValue(.pending, eventLoop: eventLoop)
         let pool = pool
@@ -88,9 +123,7 @@ package final class HTTPClient: Sendable {
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 eventLoop.runInLoop {
-                    let call = ClientCall(
-                        request, bodyBytesMax: bodyBytesMax, timeout: timeout, eventLoop: eventLoop,
-                        continuation: continuation)
+                    let call = makeCall(eventLoop, continuation)
                     if case .cancelled = submission.value { return call.fail(.cancelled) }
                     submission.value = .submitted(call)
                     pool.value.submit(call)

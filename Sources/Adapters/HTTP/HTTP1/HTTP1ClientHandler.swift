@@ -15,6 +15,7 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
     private var context: ChannelHandlerContext?
     private var current: Current?
     private var isRetired = false
+    private var isReadHeld = false
     private var hasCloseNotify = false
     private var ageTimer: Scheduled<Void>?
     private var idleTimer: Scheduled<Void>?
@@ -47,6 +48,8 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        // One buffer for each read, so that little arrives after `StreamedCall.bufferBytesMax` is reached.
+        try? context.channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         ageTimer = eventLoop.scheduleTask(in: configuration.timeouts.connectionAgeWithJitter) { bound.value.drain() }
     }
@@ -70,6 +73,23 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
         context.close(promise: nil)
     }
 
+    func read(context: ChannelHandlerContext) {
+        if mayRead {
+            context.read()
+        } else {
+            isReadHeld = true
+        }
+    }
+
+    /// Reading pauses while the reader of a streamed response is behind.
+    private var mayRead: Bool { current?.call.unreadBytes ?? 0 < StreamedCall.bufferBytesMax }
+
+    private func releaseRead() {
+        guard isReadHeld, mayRead else { return }
+        isReadHeld = false
+        context?.read()
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         lastReceived = .now()
         guard var current else {
@@ -86,9 +106,12 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
                 !mayHaveBody || head.headers.contains(name: "content-length")
                 || head.headers.contains(name: "transfer-encoding")
             self.current = current
-            current.call.headReceived()
+            current.call.headReceived(Self.fields(of: head))
         case .body(let bytes):
-            if !current.call.received(bytes) { cancel(current.call, .tooLarge) }
+            switch current.call.received(bytes) {
+            case .taken, .buffered: break
+            case .excessive: cancel(current.call, .tooLarge)
+            }
         case .end:
             responseEnded(current)
         }
@@ -100,10 +123,11 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
         // If the body ends with the connection, only a TLS close_notify proves that it is complete.
         let isWhole = current.isFramed || hasCloseNotify
         if isWhole {
-            current.call.ended(fields: Self.fields(of: head))
+            current.call.ended()
         } else {
             current.call.failed(.malformed)
         }
+        releaseRead()
         guard head.isKeepAlive, isWhole, !isRetired else {
             retire()
             close()
@@ -145,7 +169,11 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
         }
         idleTimer?.cancel()
         current = Current(call: call)
-        call.began(firstByteWithin: configuration.firstByte) { [weak self] failure in self?.cancel(call, failure) }
+        call.began(
+            firstByteWithin: configuration.firstByte,
+            .init(
+                cancel: { [weak self] failure in self?.cancel(call, failure) },
+                bodyRead: { [weak self] _ in self?.releaseRead() }))
         context.write(wrapOutboundOut(.head(Self.head(of: call.request))), promise: nil)
         if call.request.body.readableBytes > 0 {
             context.write(wrapOutboundOut(.body(.byteBuffer(call.request.body))), promise: nil)

@@ -48,7 +48,11 @@ package final class HTTP2ClientHandler: HTTP2Handler, ClientConnection {
             return
         }
         add(exchange)
-        call.began(firstByteWithin: firstByte) { [weak self] failure in self?.fail(exchange, failure) }
+        call.began(
+            firstByteWithin: firstByte,
+            .init(
+                cancel: { [weak self] failure in self?.fail(exchange, failure) },
+                bodyRead: { [weak self] count in self?.bodyRead(count, on: exchange) }))
         setNeedsFlush()
         rearm(.now())
     }
@@ -87,30 +91,47 @@ package final class HTTP2ClientHandler: HTTP2Handler, ClientConnection {
                 return
             }
             exchange.fields = fields
-            exchange.call?.headReceived()
+            exchange.call?.headReceived(fields)
         }
         if endsStream { messageEnded(on: exchange) }
     }
 
     override func dataReceived(_ bytes: ByteBuffer, on exchange: Exchange) {
         let exchange = Self.client(exchange)
-        session?.consume(bytes.readableBytes, on: exchange)
-        if let call = exchange.call, !call.received(bytes) { fail(exchange, .tooLarge) }
+        switch exchange.call?.received(bytes) ?? .taken {
+        case .taken: session?.consume(bytes.readableBytes, on: exchange)
+        case .excessive:
+            session?.consume(bytes.readableBytes, on: exchange)
+            fail(exchange, .tooLarge)
+        // The window of the connection is credited at once: otherwise a few slow readers would stop all other responses.
+        case .buffered: session?.consumeOnConnection(bytes.readableBytes)
+        }
+    }
+
+    /// Credits buffered bytes that were read to the window of the stream.
+    private func bodyRead(_ count: Int, on exchange: ClientExchange) {
+        switch exchange.state {
+        case .queued, .sent:
+            session?.consumeOnStream(count, of: exchange)
+            setNeedsFlush()
+        case .abandoned, .closed: break
+        }
     }
 
     override func messageEnded(on exchange: Exchange) {
         let exchange = Self.client(exchange)
-        exchange.takeCall()?.ended(fields: exchange.fields ?? HeaderFields())
+        exchange.takeCall()?.ended()
     }
 
     /// Fails an exchange and resets its stream.
     private func fail(_ exchange: ClientExchange, _ failure: HTTPFailure) {
         if case .closed = exchange.state { return }
-        exchange.takeCall()?.failed(failure)
+        let call = exchange.takeCall()
+        call?.failed(failure)
         switch failure {
         // Above the rate of `Limits.cancels` the stream stays open and its response is discarded.
         case .cancelled, .timedOut:
-            guard cancels.take(at: .now()) else { return }
+            guard cancels.take(at: .now()) || call?.isStreamed == true else { return }
         case .notConnected, .connectionLost, .resetByPeer, .unprocessed, .tooLarge, .malformed: break
         }
         reset(exchange, .cancel)

@@ -265,6 +265,11 @@ final class Session {
         nghttp2_session_consume(raw, exchange.id, count)
     }
 
+    /// Credits bytes to the window of the stream only.
+    func consumeOnStream(_ count: Int, of exchange: Exchange) {
+        nghttp2_session_consume_stream(raw, exchange.id, count)
+    }
+
     /// Credits bytes to the window of the connection only.
     func consumeOnConnection(_ count: Int) {
         nghttp2_session_consume_connection(raw, count)

@@ -1,0 +1,129 @@
+import NIOCore
+
+/// A pending request: waits for the response, the deadline or cancellation. `WholeCall` collects the response,
+/// `StreamedCall` passes its body on in pieces.
+///
+/// Confined to the event loop of its client.
+package class ClientCall {
+    /// What a connection does with received body bytes.
+    enum Intake {
+        /// The call has taken the bytes. The connection credits them to the peer.
+        case taken
+        /// The bytes wait for a reader. The connection credits them when `SentRequest.bodyRead` reports that they were read.
+        case buffered
+        /// The body exceeds the size limit.
+        case excessive
+    }
+
+    /// A call's request on its connection.
+    struct SentRequest {
+        /// Cancels the request.
+        let cancel: (HTTPFailure) -> Void
+
+        /// Called when buffered body bytes were read.
+        let bodyRead: (Int) -> Void
+    }
+
+    final let request: ClientRequest
+    final let eventLoop: any EventLoop
+    private final var deadline: Scheduled<Void>?
+    private final var firstByteDeadline: Scheduled<Void>?
+    private final var attempts = 0
+
+    /// `nil` before the request is sent, and after the response has ended.
+    private final var sent: SentRequest?
+
+    /// How often an unprocessed request is sent in total.
+    private static let attemptsMax = 3
+
+    /// Removes the call from the queue of the connection pool; `nil` if it is not queued.
+    final var dequeue: ((ClientCall) -> Void)?
+
+    /// Sends the request again. Returns `false` if the pool is gone.
+    final var resubmit: ((ClientCall) -> Bool)?
+
+    /// - Parameter timeout: Until `release()` is called.
+    init(_ request: ClientRequest, timeout: TimeAmount, eventLoop: any EventLoop) {
+        self.request = request
+        self.eventLoop = eventLoop
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        deadline = eventLoop.scheduleTask(in: timeout) { bound.value.fail(.timedOut) }
+    }
+
+    // MARK: The response, for subclasses
+
+    /// Body bytes that wait for a reader.
+    var unreadBytes: Int { 0 }
+
+    /// Whether the response may be too long to be received and discarded after the call was cancelled.
+    var isStreamed: Bool { false }
+
+    /// Whether the request may be sent again if it was not processed.
+    var mayResend: Bool { preconditionFailure("overridden") }
+
+    /// Called when the head of the response was received. Overrides call `super`.
+    func headReceived(_ fields: HeaderFields) {
+        firstByteDeadline?.cancel()
+        firstByteDeadline = nil
+    }
+
+    /// Called when body bytes were received.
+    func received(_ bytes: ByteBuffer) -> Intake { preconditionFailure("overridden") }
+
+    /// Called at the end of the response. Overrides call `super`.
+    func ended() {
+        sent = nil
+        release()
+    }
+
+    /// Ends the call with a failure. Overrides call `super`.
+    func complete(_ failure: HTTPFailure) {
+        sent = nil
+        release()
+    }
+
+    /// Ends the time limit of the call, and its connection to the pool.
+    final func release() {
+        deadline?.cancel()
+        deadline = nil
+        firstByteDeadline?.cancel()
+        firstByteDeadline = nil
+        resubmit = nil
+        dequeue = nil
+    }
+
+    /// Reports to the connection that buffered body bytes were read.
+    final func bodyRead(_ count: Int) {
+        sent?.bodyRead(count)
+    }
+
+    // MARK: The request, for the pool and its connections
+
+    /// Records that the request was passed to a connection, which reports the outcome.
+    final func began(firstByteWithin firstByte: TimeAmount, _ sent: SentRequest) {
+        self.sent = sent
+        attempts += 1
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        firstByteDeadline = eventLoop.scheduleTask(in: firstByte) { bound.value.fail(.timedOut) }
+    }
+
+    /// Handles a failure reported by the connection. An unprocessed request is sent again.
+    final func failed(_ failure: HTTPFailure) {
+        sent = nil
+        firstByteDeadline?.cancel()
+        firstByteDeadline = nil
+        if failure == .unprocessed, mayResend, attempts < Self.attemptsMax, let resubmit, resubmit(self) { return }
+        complete(failure)
+    }
+
+    /// Cancels the request in the queue or on its connection, and ends the call with `failure`.
+    final func fail(_ failure: HTTPFailure) {
+        dequeue?(self)
+        dequeue = nil
+        if let sent {
+            self.sent = nil
+            sent.cancel(failure)
+        }
+        complete(failure)
+    }
+}
