@@ -313,8 +313,11 @@ struct ExportFile: Sendable {
         try syncFolder()
     }
 
-    /// Removes the partial file after a failure, if this process created it and has written nothing.
+    /// Removes the partial file after a failure, if this process created it and it has no checkpoint to resume from. May be
+    /// called on a copy from before the first page, and more than once.
     func discardIfEmpty() {
-        if isNew, checkpoint.bytes == 0 { unlink(SystemText.cString(of: partial)) }
+        var own = stat()
+        guard isNew, fstat(descriptor, &own) == 0, own.st_nlink > 0 else { return }
+        if own.st_size == 0 || Self.lstatus(Self.state(path)) == nil { unlink(SystemText.cString(of: partial)) }
     }
 }

@@ -108,6 +108,28 @@ struct ExportFileTests {
         }
     }
 
+    @Test("an export without a running service can be resumed after a signal")
+    func signal() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/billing.ndjson"
+            let arguments = ["export", "--sandbox", "--sandbox-accounts", "1000", "--output", path]
+            let process = TestProcess(TestProcess.billingService, arguments + ["--sandbox-latency", "200ms"])
+            try await process.errors(containing: " of 1000 accounts")
+            process.signal(SIGINT)
+            let interrupted = await process.outcome()
+            #expect(interrupted.status == 1, "\(interrupted)")
+            #expect(interrupted.errors.contains("continue it with --resume"), "\(interrupted)")
+            let left = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+            #expect(left == ["billing.ndjson.partial", "billing.ndjson.partial.state"])
+            let partial = try String(contentsOfFile: path + ".partial", encoding: .utf8)
+            let resumed = await TestProcess.run(TestProcess.billingService, arguments + ["--resume"])
+            // Some accounts of a sandbox are on self pay.
+            #expect(resumed.status == 3, "\(resumed)")
+            let whole = try String(contentsOfFile: path, encoding: .utf8)
+            #expect(whole.split(separator: "\n").count == 1000 && whole.hasPrefix(partial))
+        }
+    }
+
     @Test("a refused new export leaves an interrupted export resumable")
     func refusedBeforeTheFirstPage() async throws {
         try await withHeldService { held in
