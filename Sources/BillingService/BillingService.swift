@@ -9,20 +9,17 @@ struct BillingService: AsyncParsableCommand {
         abstract: "Serves the billing of Zoom sub accounts as JSON and NDJSON over HTTP/2 and HTTP/1.1.",
         version: BuildInfo.version,
         subcommands: [
-            ServeCommand.self, SandboxCommand.self, ExportCommand.self, CredentialsCommand.self, CallersCommand.self,
+            ServeCommand.self, SandboxCommand.self, ExportCommand.self, GetCommand.self, PlansCommand.self,
+            UsageCommand.self, InvoicesCommand.self, AccountsCommand.self, CredentialsCommand.self, CallersCommand.self,
             HealthCommand.self, SettingsCommand.self,
         ])
-
-    /// `EX_CONFIG` of sysexits.h.
-    private static let wrongConfiguration: Int32 = 78
-
-    /// `EX_TEMPFAIL` of sysexits.h.
-    private static let temporaryFailure: Int32 = 75
 
     static func main() async {
         Output.prepare()
         do {
-            var command = try parseAsRoot(Invocation.arguments)
+            let arguments = Invocation.arguments
+            try checkDashes(in: arguments)
+            var command = try parseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -34,6 +31,15 @@ struct BillingService: AsyncParsableCommand {
         }
     }
 
+    /// Refuses an id that begins with a dash unless it follows `--`: one that begins with `-h` would print the help.
+    private static func checkDashes(in arguments: [String]) throws {
+        let options = arguments.prefix { $0 != "--" }
+        guard let id = options.first(where: { $0.hasPrefix("-") && !$0.hasPrefix("--") && $0.utf8.count > 2 }) else {
+            return
+        }
+        throw ValidationError("\(TerminalText.escaped(id)) is no option. Put -- before an id that begins with a dash.")
+    }
+
     /// Reports the error that ended a command. Help and version are such errors too.
     ///
     /// - Returns: The exit code.
@@ -41,15 +47,24 @@ struct BillingService: AsyncParsableCommand {
         switch error {
         case let problem as ConfigurationProblem:
             for line in problem.lines { Output.writeError("billing-service: \(line)\n") }
-            return wrongConfiguration
+            return ExitStatus.wrongConfiguration.rawValue
         case let conflict as ExportFile.InUse:
             Output.writeError("billing-service: \(conflict)\n")
-            return temporaryFailure
+            return ExitStatus.tryAgainLater.rawValue
+        case let problem as ServiceProblem:
+            Output.writeError("billing-service: \(problem)\n")
+            return problem.status.rawValue
         case let problem as OutputProblem where problem.isReaderGone:
-            return OutputProblem.readerGoneStatus
-        case is OutputProblem, is CommandFailure, is FileProblem, is IOError:
+            return ExitStatus.readerGone.rawValue
+        case let failure as CommandFailure:
+            Output.writeError("billing-service: \(failure)\n")
+            return failure.status.rawValue
+        case is CancellationError:
+            Output.writeError("billing-service: interrupted\n")
+            return ExitStatus.failed.rawValue
+        case is OutputProblem, is FileProblem, is IOError:
             Output.writeError("billing-service: \(error)\n")
-            return 1
+            return ExitStatus.failed.rawValue
         case _: return status(reportingToUser: error)
         }
     }

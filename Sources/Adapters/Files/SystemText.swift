@@ -4,7 +4,7 @@
 /// characters is treated as invalid. So the conversion is lossless: `bytes(of:)` restores every byte. Python uses lone
 /// surrogates for the same purpose (PEP 383), which Swift strings cannot contain.
 package enum SystemText {
-    private static let escapes: ClosedRange<UInt32> = 0x10FF80...0x10FFFF
+    package static let escapes: ClosedRange<UInt32> = 0x10FF80...0x10FFFF
     private static let escapeBase: UInt32 = 0x10FF00
 
     package static func text(of bytes: [UInt8]) -> String {

@@ -2,7 +2,7 @@ import NIOCore
 
 extension JSONValue {
     /// The value as strict JSON, on one line.
-    var serialized: [UInt8] {
+    package var serialized: [UInt8] {
         var buffer = ByteBuffer()
         write(to: &buffer)
         return Array(buffer.readableBytesView)

@@ -11,3 +11,11 @@ extension AccountID: ExpressibleByArgument {
 }
 
 extension ZoomPlan: ExpressibleByArgument {}
+
+extension InvoiceID: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
+}
+
+extension CalendarDate: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
+}

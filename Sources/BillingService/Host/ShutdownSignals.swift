@@ -46,4 +46,29 @@ struct ShutdownSignals: Sendable {
             group.cancelAll()
         }
     }
+    /// Runs `body`, and cancels it at the first signal.
+    ///
+    /// - Throws: The error of `body`; `CommandFailure` if it was cancelled and returned nothing.
+    func cancelling<Result: Sendable>(
+        _ logger: Logger, _ body: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+        let (untilSignal, signal) = AsyncStream<Never>.makeStream()
+        return try await withThrowingTaskGroup(of: Result?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                await run(logger) { signal.finish() }
+                return nil
+            }
+            group.addTask {
+                for await _ in untilSignal {}
+                return nil
+            }
+            defer { group.cancelAll() }
+            while let ended = try await group.next() {
+                if let result = ended { return result }
+                group.cancelAll()
+            }
+            throw CommandFailure("interrupted")
+        }
+    }
 }

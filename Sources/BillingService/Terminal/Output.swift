@@ -1,6 +1,7 @@
 import Adapters
 import Logging
 import NIOCore
+import NIOPosix
 
 #if canImport(Glibc)
     import Glibc
@@ -63,6 +64,24 @@ enum Output {
     /// Writes bytes to standard output.
     static func write(_ bytes: ByteBuffer) throws(OutputProblem) {
         if let code = write(Array(bytes.readableBytesView)[...], to: STDOUT_FILENO) { throw OutputProblem(code: code) }
+    }
+
+    /// Writes a result to standard output, on a thread that may block: the reader may be slow.
+    ///
+    /// The text is written as UTF-8. Unlike `write(_:)`, this is for text that contains no file names.
+    static func writeResult(_ text: String) async throws {
+        try await writeResult(ByteBuffer(string: text))
+    }
+
+    /// Writes JSON and a line end, as `writeResult`.
+    static func writeJSON(_ json: ByteBuffer) async throws {
+        var line = json
+        line.writeStaticString("\n")
+        try await writeResult(line)
+    }
+
+    static func writeResult(_ bytes: ByteBuffer) async throws {
+        try await NIOThreadPool.singleton.runIfActive { try write(bytes) }
     }
 
     private static func write(_ bytes: ArraySlice<UInt8>, to descriptor: CInt) -> CInt? {

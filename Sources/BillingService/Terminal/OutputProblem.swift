@@ -11,7 +11,4 @@ struct OutputProblem: Error, CustomStringConvertible {
     var isReaderGone: Bool { code == EPIPE }
 
     var description: String { "standard output cannot be written: \(String(cString: strerror(code)))" }
-
-    /// The status that a shell reports for a program that SIGPIPE has ended: 128 + 13.
-    static let readerGoneStatus: Int32 = 141
 }

@@ -28,7 +28,7 @@ struct CallersAddCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("accounts-from"),
-        help: "File with an allow-list of sub accounts, one per line; - for standard input.")
+        help: "File with an allow-list of sub accounts, one per line; - for standard input.", completion: .file())
     var accountsFile: String?
 
     @Option(

@@ -50,16 +50,17 @@ struct ExportJob: Sendable {
         }
     }
 
-    /// - Returns: The exit code.
     func run(
-        into target: ExportTarget, from service: ZoomConfiguration.ServiceURL, token: String,
-        _ configuration: HTTPClient.Configuration, logger: Logger
-    ) async throws -> Int32 {
-        let http = HTTPClient(origin: service.origin, group: .singleton, configuration: configuration, logger: logger)
+        into target: ExportTarget, from endpoint: ServiceEndpoint, logger: Logger
+    ) async throws -> ExitStatus {
+        var configuration = endpoint.http
+        configuration.firstByte = .minutes(10)
+        let http = HTTPClient(
+            origin: endpoint.url.origin, group: .singleton, configuration: configuration, logger: logger)
         let run = ExportRun(
-            http: http, basePath: service.path, token: token, request: request, time: SystemTime(),
+            http: http, basePath: endpoint.url.path, token: endpoint.token, request: request, time: SystemTime(),
             retryTime: retryTime)
-        let result: Result<Int32, any Error>
+        let result: Result<ExitStatus, any Error>
         do {
             result = .success(try await fetch(run, into: target))
         } catch {
@@ -69,7 +70,7 @@ struct ExportJob: Sendable {
         return try result.get()
     }
 
-    private func fetch(_ run: ExportRun, into target: ExportTarget) async throws -> Int32 {
+    private func fetch(_ run: ExportRun, into target: ExportTarget) async throws -> ExitStatus {
         var (run, target) = (run, target)
         var progress = ExportProgress(done: target.checkpoint.taken, terminal: terminal)
         let start = ContinuousClock.now
@@ -100,7 +101,7 @@ struct ExportJob: Sendable {
         }
         progress.end()
         summarize(target.checkpoint, ContinuousClock.now - start)
-        return target.checkpoint.failures.isEmpty ? 0 : 3
+        return target.checkpoint.failures.isEmpty ? .done : .someAccountsFailed
     }
 
     private func reason(_ error: any Error) -> String {
@@ -123,7 +124,7 @@ struct ExportJob: Sendable {
         for (code, count) in checkpoint.failures.sorted(by: { $0.key < $1.key }) {
             rows.append(["  with code \(code)", "\(count)"])
         }
-        rows.append(["time", ExportProgress.duration(elapsed / .seconds(1))])
+        rows.append(["time", ProgressBar.duration(elapsed / .seconds(1))])
         let width = rows.map { $0[0].count }.max() ?? 0
         for row in rows {
             Output.writeError(row[0] + String(repeating: " ", count: width + 2 - row[0].count) + row[1] + "\n")

@@ -35,7 +35,7 @@ struct ExportRun {
             switch self {
             case .refused(let status, let message): "refused with status \(status): \(message)"
             case .notTheService(let reason): "\(reason): check --url"
-            case .unreachable(let failure): ExportRun.advice(on: failure)
+            case .unreachable(let failure): failure.withAdvice
             case .gaveUp(let reason): "gave up: \(reason)"
             }
         }
@@ -101,7 +101,7 @@ struct ExportRun {
                 case .cancelled: throw failure
                 case .notConnected(let failure):
                     guard failure.canPass else { throw Problem.unreachable(failure) }
-                    reason = Self.advice(on: failure)
+                    reason = failure.withAdvice
                 case .connectionLost, .resetByPeer, .unprocessed, .timedOut, .tooLarge, .malformed:
                     reason = "\(http.origin.authority): \(failure)"
                 }
@@ -121,11 +121,6 @@ struct ExportRun {
             try await time.sleep(until: time.now + pause)
             pause = min(pause * 2, .seconds(30))
         }
-    }
-
-    private static func advice(on failure: ConnectFailure) -> String {
-        let names = ConnectFailure.SettingNames(address: "--url", caFile: "zoom.ca-file", proxy: "HTTPS_PROXY")
-        return "\(failure): \(failure.remedy(names))"
     }
 
     private func fetch(after: String?, taken: Int) async throws -> ExportPage {

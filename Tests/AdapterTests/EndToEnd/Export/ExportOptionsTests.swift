@@ -421,33 +421,9 @@ struct ExportOptionsTests {
         }
         try await withServer(streams) { server in
             for (terminal, columns) in [("xterm", 60), ("xterm", 10), ("dumb", 60)] {
-                let script = """
-                    import fcntl, os, pty, struct, sys, termios
-                    pid, terminal = pty.fork()
-                    if pid == 0:
-                        os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
-                        os.environ["TERM"] = sys.argv[1]
-                        fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(sys.argv[2]), 0, 0))
-                        os.execv(sys.argv[3], sys.argv[3:])
-                    output = b""
-                    try:
-                        while True:
-                            part = os.read(terminal, 65536)
-                            if not part:
-                                break
-                            output += part
-                    except OSError:
-                        pass
-                    _, status = os.waitpid(pid, 0)
-                    sys.stdout.buffer.write(output)
-                    sys.exit(os.waitstatus_to_exitcode(status))
-                    """
-                let outcome = await TestProcess.run(
-                    "python3",
-                    [
-                        "-c", script, terminal, "\(columns)", Self.program, "export", "--url",
-                        "http://127.0.0.1:\(server.port)", "--output", "-",
-                    ], environment: ["BILLING_TOKEN": "token"])
+                let outcome = await TestTerminal.run(
+                    Self.program, ["export", "--url", "http://127.0.0.1:\(server.port)", "--output", "-"],
+                    columns: columns, terminal: terminal, redirection: .output, environment: ["BILLING_TOKEN": "token"])
                 #expect(outcome.status == 0, "\(outcome)")
                 #expect(outcome.output.contains("\u{1B}[K") == (terminal != "dumb"), "\(outcome.output)")
                 guard terminal != "dumb" else { continue }

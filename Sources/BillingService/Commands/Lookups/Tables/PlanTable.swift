@@ -1,0 +1,21 @@
+import Adapters
+
+/// The plans of an account, a row for each plan.
+struct PlanTable {
+    private var table: MemberTable
+
+    /// - Parameter members: The columns besides the name and the code of the plan.
+    init(_ plans: JSONObject, _ members: [MemberTable.Member]) {
+        table = MemberTable(
+            leading: [.init(title: "PLAN", content: .identifier)],
+            [.init(title: "TYPE", name: "type", content: .identifier)] + members)
+        for row in PlanRows(plans).rows {
+            table.add(row.members.map { (name: $0.name, text: $0.text) }, leading: [row.plan])
+        }
+    }
+
+    func text(columnsMax: Int?) -> String {
+        var table = table
+        return table.takeText(columnsMax: columnsMax)
+    }
+}

@@ -1,0 +1,156 @@
+import Adapters
+import ArgumentParser
+import Domain
+import Logging
+
+/// The flags that select where a command gets billing from: a running service, Zoom, or a sandbox.
+struct SourceFlags: ParsableArguments, GivenSettings {
+    @Option(help: "URL of a running service, such as https://billing.example.com, with its path prefix if it has one.")
+    var url: String?
+
+    @Option(help: "File with the token for the service; - for standard input.", completion: .file())
+    var tokenFile: String?
+
+    @Option(help: "Name of the master account to use, without --url. Required if the credentials file has several.")
+    var master: Name?
+
+    @OptionGroup var zoom: SettingFlags<Settings.Zoom>
+    @OptionGroup var credentials: SettingFlags<Settings.Credentials>
+    @OptionGroup var sharedFiles: SettingFlags<Settings.SharedFiles>
+    @OptionGroup var embeddedSandbox: SettingFlags<Settings.EmbeddedSandbox>
+    @OptionGroup var sandbox: SettingFlags<Settings.Sandbox>
+    @OptionGroup var commonFlags: CommonFlags
+
+    /// For the help of commands with these flags.
+    static let discussion = """
+        The source is a running service (--url), Zoom (with credentials.file), or a sandbox.
+
+        Pass the token for --url in BILLING_TOKEN or --token-file. It is not an argument, since all users of the machine \
+        can see those.
+        """
+
+    private static let standardInput = ["-", "/dev/stdin"]
+
+    var readsStandardInput: Bool { tokenFile.map(Self.standardInput.contains) ?? false }
+
+    /// Whether a path for `InputFile` is standard input.
+    static func isStandardInput(_ path: String) -> Bool { standardInput.contains(path) }
+
+    var given: [String: String] { givenSettings }
+
+    func validate() throws {
+        for (flag, text) in [("--url", url), ("--token-file", tokenFile)] where text?.isEmpty ?? false {
+            throw ValidationError("\(flag) is empty")
+        }
+        if url != nil {
+            if embeddedSandbox.given[Settings.embeddedSandbox.isUsed.key] != nil {
+                throw ValidationError("--url and --sandbox exclude each other")
+            }
+            if master != nil { throw ValidationError("--url and --master exclude each other") }
+            _ = try serviceURL()
+        } else if tokenFile != nil {
+            throw ValidationError("--token-file requires --url")
+        }
+    }
+
+    private func serviceURL() throws -> ZoomConfiguration.ServiceURL? {
+        guard let url else { return nil }
+        do throws(HTTPURL.Problem) {
+            return ZoomConfiguration.ServiceURL(try HTTPURL(parsing: url))
+        } catch {
+            throw ValidationError("--url: \(error)")
+        }
+    }
+
+    /// The service for a command that looks up billing; see `service(scopes:logLevel:)`.
+    func lookupService() async throws -> CalledService? {
+        // The command reports every failure itself.
+        try await service(scopes: Set(Caller.Scope.allCases), logLevel: .error)
+    }
+
+    /// Reads the settings and the token.
+    ///
+    /// - Parameters:
+    ///   - scopes: The permissions of the command, if the service runs in this process.
+    ///   - logLevel: The default of `log.level`.
+    /// - Returns: nil if the settings were printed.
+    /// - Throws: `ConfigurationProblem`, `CommandFailure`, `FileProblem`.
+    func service(scopes: Set<Caller.Scope>, logLevel: Logger.Level) async throws -> CalledService? {
+        let environment = Invocation.environment
+        guard let url = try serviceURL() else { return try await embeddedService(scopes, logLevel, environment) }
+        var reader = try await SettingsReader(
+            flags: given, environment: environment, file: commonFlags.configuration.file, groups: Settings.ofService)
+        let zoom = ZoomSettings(&reader, environment: environment)
+        let log = Self.log(&reader, level: logLevel)
+        let mayBeShared = reader.value(Settings.sharedFiles.areAllowed)
+        try reader.finish()
+        if commonFlags.printsConfiguration {
+            try Output.write(reader.description)
+            return nil
+        }
+        var http = HTTPClient.Configuration()
+        if url.origin.scheme == .https {
+            // The CA certificates and the proxy are the same as for Zoom.
+            http.tls = try zoom.tls()
+            if !Loopback.includes(url.origin.host) { http.proxies = zoom.http.proxies }
+        }
+        let token = try await CallerTokenInput.read(tokenFile, mayBeShared: mayBeShared, environment)
+        return CalledService(
+            place: .running(ServiceEndpoint(url: url, token: token, http: http)), sharesOwners: mayBeShared,
+            logger: Output.logger(log))
+    }
+
+    private func embeddedService(
+        _ scopes: Set<Caller.Scope>, _ logLevel: Logger.Level, _ environment: [String: String]
+    ) async throws -> CalledService? {
+        let fixed = [
+            Settings.http.host.key: "127.0.0.1", Settings.http.port.key: "0", Settings.ops.port.key: "0",
+            Settings.shutdown.delay.key: "0s", Settings.shutdown.grace.key: "0s",
+        ]
+        var reader = try await SettingsReader(
+            flags: fixed.merging(given) { first, _ in first }, environment: environment,
+            file: commonFlags.configuration.file, groups: Settings.ofService)
+        var settings = try ServeSettings(&reader, environment: environment)
+        // Only this process calls its service, so the settings for other callers do not apply.
+        settings.listener.tls = nil
+        settings.listener.configuration.proxyProtocolTrusted = []
+        settings.opsHost = "127.0.0.1"
+        settings.callers = nil
+        settings.refreshInterval = .zero
+        let log = Self.log(&reader, level: logLevel)
+        let mayBeShared = reader.value(Settings.sharedFiles.areAllowed)
+        if commonFlags.printsConfiguration {
+            try Output.write(reader.description)
+            return nil
+        }
+        guard let name = Name("command") else { preconditionFailure("the name is not valid") }
+        try checkMaster(in: settings.source)
+        return CalledService(
+            place: .embedded(settings, Caller(name: name, scopes: scopes, master: master)), sharesOwners: mayBeShared,
+            logger: Output.logger(log))
+    }
+
+    /// - Throws: `ConfigurationProblem` if --master selects none of the master accounts, or is missing.
+    private func checkMaster(in source: ServeSettings.ZoomSource) throws(ConfigurationProblem) {
+        guard case .real(let file) = source else { return }
+        let names = try ConfigurationProblem.naming(Settings.credentials.file) { () throws(FileProblem) in
+            try file.read().masters.map(\.name)
+        }
+        let list = names.map(\.rawValue).joined(separator: ", ")
+        if let master {
+            guard names.contains(master) else {
+                throw ConfigurationProblem(lines: ["--master: \(master) is not one of \(list)"])
+            }
+        } else if names.count > 1 {
+            throw ConfigurationProblem(lines: ["--master is required, one of \(list)"])
+        }
+    }
+
+    /// By default, logs in plain text: the log shares standard error with the messages of the command.
+    private static func log(_ reader: inout SettingsReader, level: Logger.Level) -> LogSettings {
+        var log = LogSettings(&reader)
+        if !reader.isGiven(Settings.log.level) { log.level = level }
+        if !reader.isGiven(Settings.log.format) { log.format = .text }
+        return log
+    }
+}
