@@ -15,6 +15,8 @@ package enum BillingFailure: Error, Sendable, Equatable {
     case rateLimited(retryAfter: Duration)
     /// The source's daily quota is spent, except for the part that is reserved for interactive requests.
     case dailyQuotaSpent(retryAfter: Duration)
+    /// The source's quota of this operation for one account is spent (`AccountQuota`).
+    case accountQuotaSpent(Operation, retryAfter: Duration)
     /// The source refused our credentials, or there are none.
     case credentialsRefused
     /// Our credentials lack a scope of the source. Any one of these would do.
@@ -90,7 +92,7 @@ extension BillingFailure {
         case .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound:
             Traits(reach: .account, isCacheable: true)
         case .invalid, .notCached: Traits(reach: .account)
-        case .sourceRejected, .answerTooLarge: Traits(reach: .account, allowsStaleAnswer: true)
+        case .sourceRejected, .answerTooLarge, .accountQuotaSpent: Traits(reach: .account, allowsStaleAnswer: true)
         case .rateLimited, .sourceFailed, .sourceUnavailable, .timedOut:
             Traits(reach: .moment, allowsStaleAnswer: true)
         case .dailyQuotaSpent: Traits(reach: .everything, allowsStaleAnswer: true)

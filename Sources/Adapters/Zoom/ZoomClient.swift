@@ -145,7 +145,8 @@ package final class ZoomClient: Sendable {
         case .permissionMissing:
             record(.healthy)
             logger.debug("a call needs a scope that Zoom's app lacks", metadata: ["reason": "\(failure.reason)"])
-        case .sourceUnavailable, .invalid, .scopeMissing, .rateLimited, .dailyQuotaSpent, .notCached,
+        case .sourceUnavailable, .invalid, .scopeMissing, .rateLimited, .dailyQuotaSpent, .accountQuotaSpent,
+            .notCached,
             .accountListUnusable, .cancelled:
             break
         }
@@ -161,7 +162,7 @@ extension BillingFailure {
         // The API's own rate limit is met in ordinary use; that of the token endpoint is not.
         case .rateLimited: if case .token = failure { true } else { false }
         case .invalid, .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound, .answerTooLarge, .scopeMissing,
-            .dailyQuotaSpent, .credentialsRefused, .permissionMissing, .notCached, .cancelled:
+            .dailyQuotaSpent, .accountQuotaSpent, .credentialsRefused, .permissionMissing, .notCached, .cancelled:
             false
         }
     }

@@ -115,7 +115,9 @@ struct ZoomMetrics: Sendable {
         switch failure {
         case .rateLimited: reason = "busy"
         case .dailyQuotaSpent: reason = "day-over"
-        case .api, .transport, .unreadable, .misaddressed, .token, .unavailable, .credentials, .scopesMissing: return
+        case .api, .transport, .unreadable, .misaddressed, .token, .quotaSpent, .unavailable, .credentials,
+            .scopesMissing:
+            return
         }
         refusals(under: label, reason).increment()
     }
@@ -128,7 +130,7 @@ extension ZoomFailure {
         case .transport(.timedOut): .timedOut
         case .transport, .unreadable, .misaddressed: .failed
         case .token, .rateLimited, .unavailable, .credentials, .scopesMissing: .notSent
-        case .dailyQuotaSpent: .rateLimited
+        case .dailyQuotaSpent, .quotaSpent: .rateLimited
         case .api where isSelfPay: .selfPay
         case .api(_, let code, let message, _) where Self.isUnknownAccount(code: code, message: message): .noAccount
         case .api where isTokenRefused: .refused

@@ -48,7 +48,7 @@ package final class BillingCache: Sendable {
         }
 
         var identity: Int { key.hash }
-        var bytes: Int { Self.overhead + entry.response.bytes + key.read.account.rawValue.utf8.count }
+        var bytes: Int { Self.overhead + entry.bytes + key.read.account.rawValue.utf8.count }
 
         /// The memory of a slot, its entry, and its places in the dictionary and a queue, measured with a million of
         /// them.
@@ -124,6 +124,7 @@ package final class BillingCache: Sendable {
     private let makeResponse: MakeResponse
     private let parts: [LockedPart]
     private let coalescer = RequestCoalescer<Key, Entry>()
+    private let periods = Mutex(InvoicePeriodIndex())
 
     /// The number of revalidations in flight, and the number of the last one.
     private let revalidations = Atomic<Int>(0)
@@ -159,7 +160,7 @@ package final class BillingCache: Sendable {
         let key = Key(read, master)
         let (found, revalidation) = lookUp(key, directives, now)
         if let revalidation { start(revalidation, key) }
-        guard case .cached(let entry) = found else { return nil }
+        guard case .cached(let entry) = found else { return narrowed(key, directives, now) }
         return entry
     }
 
@@ -176,6 +177,7 @@ package final class BillingCache: Sendable {
         switch found {
         case .cached(let entry): return entry
         case .absent(let entry):
+            if let narrowed = narrowed(key, directives, time.now) { return narrowed }
             staleEntry = entry
             // Counted here and not in the lookup: after a miss in `cached`, the caller calls this method.
             part(of: key).part.withLock { $0.counts.missed += 1 }
@@ -183,16 +185,19 @@ package final class BillingCache: Sendable {
         if directives.onlyIfCached { throw .notCached }
         do throws(BillingFailure) {
             // With no-cache, an answer requested earlier is too old. Nor can a request wait with another's queue
-            // timeout.
+            // timeout, unless the source would refuse a second call.
+            let isScarce = !Self.canRevalidate(read)
             let canJoin =
                 !directives.noCache
-                && (coalescer.purpose(of: key).map { RequestCoalescer<Key, Entry>.canShare($0, purpose) } ?? true)
+                && (isScarce
+                    || coalescer.purpose(of: key).map { RequestCoalescer<Key, Entry>.canShare($0, purpose) } ?? true)
             guard canJoin else { return try await fetch(key, for: purpose, stores: !directives.noStore).get() }
-            return try await coalescer.join(key, purpose) { [self] purpose in
+            return try await coalescer.join(key, purpose, isScarce: isScarce) { [self] purpose in
                 // A request that was in flight a moment ago may have been completed since the lookup.
                 if case .cached(let entry) = lookUp(key, directives, time.now, isRepeated: true).0 {
                     return .success(entry)
                 }
+                if let narrowed = narrowed(key, directives, time.now) { return .success(narrowed) }
                 return await fetch(key, for: purpose)
             }
         } catch {
@@ -289,6 +294,54 @@ package final class BillingCache: Sendable {
         return .success(store(outcome, key, generation, stores: stores))
     }
 
+    // MARK: Lists of invoices
+
+    /// The list of a period, taken from a cached list of a longer one that the directives permit. It has the age and the
+    /// lifetime of that list.
+    private func narrowed(_ key: Key, _ directives: CacheDirectives, _ now: Moment) -> Entry? {
+        guard case .period(let period)? = key.read.parameter, !directives.noCache else { return nil }
+        let generation = generation.load(ordering: .acquiring)
+        let account = InvoicePeriodIndex.Account(account: key.read.account, master: key.master)
+        for longer in periods.withLock({ $0.periods(around: period, of: account) }) {
+            let longerKey = Key(.invoices(of: key.read.account, in: longer), key.master)
+            let whole = part(of: longerKey).part.withLock { part -> Entry? in
+                guard let slot = part.slots[longerKey] else { return nil }
+                if slot.hits < 3 { slot.hits += 1 }
+                return slot.entry
+            }
+            guard let whole else {
+                periods.withLock { $0.remove(longer, of: account) }
+                continue
+            }
+            let age = whole.age(at: now)
+            switch Freshness(age: age, lifetime: whole.lifetime, rules: rules, directives: directives) {
+            case .fresh, .refreshAhead: break
+            case .stale where directives.maxStale != nil: break
+            case .stale, .staleIfError, .expired: continue
+            }
+            guard let list = whole.invoices?.narrowed(to: period, from: longer) else { continue }
+            let previous = part(of: key).part.withLock { $0.slots[key]?.entry.response }
+            let answer = ReceivedAnswer(
+                outcome: .success(.invoices(list)), asOf: whole.asOf, lifetime: whole.lifetime, previous: previous)
+            let entry = Entry(makeResponse(answer), answer, receivedAt: whole.receivedAt)
+            insert(entry, key, generation)
+            part(of: key).part.withLock { part in
+                if age < whole.lifetime { part.counts.fresh += 1 } else { part.counts.stale += 1 }
+            }
+            return entry
+        }
+        return nil
+    }
+
+    /// Adds the period of a list from the source to the index, or removes it.
+    private func index(_ key: Key, isCached: Bool) {
+        guard case .period(let period)? = key.read.parameter else { return }
+        let account = InvoicePeriodIndex.Account(account: key.read.account, master: key.master)
+        periods.withLock { periods in
+            if isCached { periods.add(period, of: account) } else { periods.remove(period, of: account) }
+        }
+    }
+
     // MARK: Storing
 
     private func store(
@@ -302,10 +355,19 @@ package final class BillingCache: Sendable {
         let answer = ReceivedAnswer(outcome: outcome, asOf: time.timestamp, lifetime: lifetime, previous: previous)
         let entry = Entry(makeResponse(answer), answer, receivedAt: time.now)
         guard stores, lifetime > .zero else { return entry }
-        let released = part(of: key).part.withLock { part -> [Entry] in
-            guard generation == self.generation.load(ordering: .acquiring) else { return [] }
+        if entry.invoices != nil { index(key, isCached: true) }
+        insert(entry, key, generation)
+        return entry
+    }
+
+    /// Adds an answer to the cache, unless all answers were removed since `generation`, or a newer one is there.
+    private func insert(_ entry: Entry, _ key: Key, _ generation: Int) {
+        let (released, evicted) = part(of: key).part.withLock { part -> ([Entry], [Key]) in
+            guard generation == self.generation.load(ordering: .acquiring) else { return ([], [key]) }
             var released: [Entry] = []
+            var evicted: [Key] = []
             if let slot = part.slots[key] {
+                guard slot.entry.receivedAt <= entry.receivedAt else { return ([], []) }
                 let bytes = slot.bytes
                 released.append(slot.entry)
                 slot.entry = entry
@@ -320,12 +382,13 @@ package final class BillingCache: Sendable {
                 part.slots[slot.key] = nil
                 part.counts.evicted += 1
                 released.append(slot.entry)
+                if slot.entry.invoices != nil { evicted.append(slot.key) }
             }
-            return released
+            return (released, evicted)
         }
+        for key in evicted { index(key, isCached: false) }
         // Freed without the lock.
         _ = consume released
-        return entry
     }
 
     /// Removes all answers. Those of requests in flight are not cached either.
@@ -340,6 +403,7 @@ package final class BillingCache: Sendable {
             // Freed without the lock.
             _ = consume released
         }
+        periods.withLock { $0 = InvoicePeriodIndex() }
     }
 
     /// Cancels the requests in flight and refuses new ones.

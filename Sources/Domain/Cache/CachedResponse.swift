@@ -30,19 +30,26 @@ package final class CacheEntry: Sendable {
     /// The cached failure, such as self pay or not found; `nil` for any other answer.
     package let failure: BillingFailure?
 
+    /// The list of the answer, from which lists of shorter periods derive; `nil` for any other answer.
+    let invoices: InvoiceList?
+
     let receivedAt: Moment
     let lifetime: Duration
+
+    /// The memory of the response and of `invoices`.
+    let bytes: Int
 
     init(_ response: any CachedResponse, _ answer: ReceivedAnswer, receivedAt: Moment) {
         self.response = response
         asOf = answer.asOf
         lifetime = answer.lifetime
         self.receivedAt = receivedAt
-        failure =
-            switch answer.outcome {
-            case .success: nil
-            case .failure(let failure): failure
-            }
+        switch answer.outcome {
+        case .success(.invoices(let list)): (failure, invoices) = (nil, list)
+        case .success(.contact), .success(.document): (failure, invoices) = (nil, nil)
+        case .failure(let failure): (self.failure, invoices) = (failure, nil)
+        }
+        bytes = response.bytes + (invoices?.bytes ?? 0)
     }
 
     /// Whether the answer is still fresh.

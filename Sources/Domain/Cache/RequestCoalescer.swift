@@ -12,7 +12,7 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
         var task: Task<Void, Never>?
         var waiters: [Int: CheckedContinuation<Outcome, Never>] = [:]
 
-        /// Background fetch: survives without waiters.
+        /// The call of a background fetch, or a scarce call.
         var survivesWithoutWaiters: Bool
     }
 
@@ -26,8 +26,12 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
 
     /// Waits for the request in flight for this key, or starts one.
     ///
+    /// - Parameter isScarce: The source permits few calls for the key. A call is then never cancelled: not to be started again
+    ///   at a higher priority, nor when its last waiter leaves.
     /// - Throws: The failure of `call`; `cancelled`.
-    func join(_ key: Key, _ purpose: Purpose, _ call: @escaping Call) async throws(BillingFailure) -> Value {
+    func join(
+        _ key: Key, _ purpose: Purpose, isScarce: Bool = false, _ call: @escaping Call
+    ) async throws(BillingFailure) -> Value {
         let waiter = state.withLock { state in
             state.lastID += 1
             return state.lastID
@@ -37,7 +41,7 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
                 let isCancelled = state.withLock { state in
                     // The cancellation handler may have run before this, when it found no waiter to resume.
                     if Task.isCancelled || state.isClosed { return true }
-                    enter(continuation, waiter, key, purpose, call, &state)
+                    enter(continuation, waiter, key, purpose, isScarce: isScarce, call, &state)
                     return false
                 }
                 if isCancelled { continuation.resume(returning: .failure(.cancelled)) }
@@ -57,12 +61,12 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
 
     private func enter(
         _ continuation: CheckedContinuation<Outcome, Never>, _ waiter: Int, _ key: Key, _ purpose: Purpose,
-        _ call: @escaping Call, _ state: inout State
+        isScarce: Bool, _ call: @escaping Call, _ state: inout State
     ) {
         if var request = state.inFlight[key] {
             request.waiters[waiter] = continuation
             // A request of higher priority has joined: start the call again at that priority.
-            if request.purpose.priority < purpose.priority {
+            if request.purpose.priority < purpose.priority, !isScarce {
                 request.task?.cancel()
                 request.purpose = purpose
                 start(&request, key, call, &state)
@@ -70,7 +74,7 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
             state.inFlight[key] = request
             return
         }
-        var request = InFlightRequest(id: 0, purpose: purpose, survivesWithoutWaiters: false)
+        var request = InFlightRequest(id: 0, purpose: purpose, survivesWithoutWaiters: isScarce)
         request.waiters[waiter] = continuation
         start(&request, key, call, &state)
         state.inFlight[key] = request

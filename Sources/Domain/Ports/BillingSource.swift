@@ -1,7 +1,7 @@
 /// The source of the billing of accounts.
 package protocol BillingSource: Sendable {
     /// - Parameter master: The master account of the sub account; `nil` for the only one.
-    /// - Throws: `selfPay`, `accountIsFree`, `accountNotFound`, `invoiceNotFound`, `rateLimited`, `dailyQuotaSpent`,
+    /// - Throws: `selfPay`, `accountIsFree`, `accountNotFound`, `invoiceNotFound`, `rateLimited`, `dailyQuotaSpent`, `accountQuotaSpent`,
     ///   `sourceUnavailable`, `permissionMissing`, `credentialsRefused` (also if the master account is unknown, or if there are
     ///   several to choose from), `sourceFailed`, `sourceRejected`, `answerTooLarge`, `timedOut`, `cancelled`.
     func answer(

@@ -65,7 +65,7 @@ package struct BulkRetry: Sendable, Equatable {
             guard now < deadline else { return .giveUp }
             return .pause(until: min(now + max(nextPause(), retryAfter), deadline))
         case .invalid, .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound, .answerTooLarge, .scopeMissing,
-            .dailyQuotaSpent, .credentialsRefused, .permissionMissing, .sourceRejected, .notCached,
+            .dailyQuotaSpent, .accountQuotaSpent, .credentialsRefused, .permissionMissing, .sourceRejected, .notCached,
             .accountListUnusable, .cancelled:
             return .giveUp
         }

@@ -38,6 +38,11 @@ enum FailureTable {
                 status: 429, code: 429, slug: "daily-rate-limit", title: "Too many requests",
                 message: "Zoom's daily rate limit leaves no room for this request today. Try again later.",
                 extraFields: [(.retryAfter, seconds(retryAfter))])
+        case .accountQuotaSpent(let operation, let retryAfter):
+            ProblemDetails(
+                status: 429, code: 429, slug: "account-rate-limit", title: "Too many requests",
+                message: message(for: operation.rules.quota),
+                extraFields: [(.retryAfter, seconds(retryAfter))])
         case .credentialsRefused: credentialsRefused
         case .permissionMissing(let scopes):
             ProblemDetails(
@@ -57,6 +62,19 @@ enum FailureTable {
                 message: message(for: problem))
         case .notCached: notCached
         case .cancelled: shuttingDown
+        }
+    }
+
+    private static func message(for quota: AccountQuota?) -> String {
+        guard let quota else { return "Zoom's limit of this operation for the account is reached. Try again later." }
+        let minutes = quota.interval.components.seconds / 60
+        return switch quota.intervalIsPer {
+        case .account:
+            "Zoom permits one such request in \(minutes) minutes and \(quota.perDay) a day for an account. "
+                + "Try again later."
+        case .invoice:
+            "Zoom permits one such request in \(minutes) minutes for an invoice and \(quota.perDay) a day for its account. "
+                + "Try again later."
         }
     }
 

@@ -28,12 +28,13 @@ package final class Router: RequestHandler {
         func routes(of operation: Operation) -> [RouteTable<any RouteHandler>.Route] {
             switch operation {
             case .getBillingInformation: [AccountReadHandler.getBillingInformation(reads)]
+            case .listBillingInvoices: [AccountReadHandler.listBillingInvoices(reads)]
             case .getInvoiceDetails: [AccountReadHandler.getInvoiceDetails(reads)]
             case .getPlanInformation: [AccountReadHandler.getPlanInformation(reads)]
             case .getPlanUsage: [AccountReadHandler.getPlanUsage(reads)]
             case .getSubAccountDetails: [AccountReadHandler.getSubAccountDetails(reads)]
             // No route yet. Callers receive the list of sub accounts as part of the stream.
-            case .listBillingInvoices, .downloadInvoiceFile, .listSubAccounts: []
+            case .downloadInvoiceFile, .listSubAccounts: []
             }
         }
         let stream = StreamBilling(

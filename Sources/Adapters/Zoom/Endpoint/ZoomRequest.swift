@@ -9,6 +9,9 @@ package struct ZoomRequest: Sendable {
     /// The account that the request is about; `nil` if it is about the master account as a whole.
     package let account: AccountID?
 
+    /// The invoice that the request is about; `nil` if it is about none.
+    package let invoice: InvoiceID?
+
     /// The path without the query, relative to the base path of the API.
     package let path: String
 
@@ -28,6 +31,7 @@ package struct ZoomRequest: Sendable {
     ) {
         self.endpoint = endpoint
         self.account = account
+        self.invoice = invoice
         self.body = body
         var path = endpoint.pathTemplate
         if let account { path = path.replacing("{accountId}", with: account.rawValue) }

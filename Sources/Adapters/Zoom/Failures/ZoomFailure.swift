@@ -16,6 +16,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     case rateLimited(wait: Duration)
     /// The daily quota is spent. The next day begins after `wait`.
     case dailyQuotaSpent(wait: Duration)
+    /// The quota of the operation for one account is spent. It permits the next request after `wait`.
+    case quotaSpent(wait: Duration)
     /// The circuit breaker is open: no request is sent for this time.
     case unavailable(wait: Duration)
     /// There are no usable credentials, or the token endpoint refuses them.
@@ -32,6 +34,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .scopesMissing(let scopes): .permissionMissing(anyOf: scopes)
         case .rateLimited(let wait): .rateLimited(retryAfter: wait)
         case .dailyQuotaSpent(let wait): .dailyQuotaSpent(retryAfter: wait)
+        case .quotaSpent(let wait): .accountQuotaSpent(request.endpoint.operation, retryAfter: wait)
         case .unavailable(let wait): .sourceUnavailable(retryAfter: wait)
         case .unreadable: .sourceFailed
         case .token(.api(429, _, _, _), let wait): .rateLimited(retryAfter: wait)
@@ -129,7 +132,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         switch self {
         case .api(_, 4711, _, _): true
         case .api(_, 4700, let message, _): message.lowercased().contains("does not contain scopes")
-        case .api, .transport, .unreadable, .misaddressed, .token, .rateLimited, .dailyQuotaSpent, .unavailable,
+        case .api, .transport, .unreadable, .misaddressed, .token, .rateLimited, .dailyQuotaSpent, .quotaSpent,
+            .unavailable,
             .credentials, .scopesMissing:
             false
         }
@@ -144,7 +148,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .api, .transport, .unreadable, .misaddressed:
             self == .transport(.cancelled) ? self : .token(self, wait: wait)
         case .token(let failure, _): .token(failure, wait: wait)
-        case .rateLimited, .dailyQuotaSpent, .unavailable, .credentials, .scopesMissing: self
+        case .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials, .scopesMissing: self
         }
     }
 
@@ -153,7 +157,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         switch self {
         case .api(_, _, _, let retryAfter): retryAfter
         case .token(_, let wait): wait
-        case .transport, .unreadable, .misaddressed, .rateLimited, .dailyQuotaSpent, .unavailable, .credentials,
+        case .transport, .unreadable, .misaddressed, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable,
+            .credentials,
             .scopesMissing:
             nil
         }
@@ -170,7 +175,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .transport(.connectionLost), .transport(.unprocessed): .connectionLost
         case .transport(.timedOut), .transport(.resetByPeer): .requestFailed
         case .transport(.cancelled), .transport(.tooLarge), .transport(.malformed), .unreadable: .nothing
-        case .token, .rateLimited, .dailyQuotaSpent, .unavailable, .credentials, .scopesMissing: .nothing
+        case .token, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials, .scopesMissing: .nothing
         }
     }
 
@@ -183,6 +188,18 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     /// Whether the request provably was not processed, so that it may be sent again whatever its method.
     var isUnprocessed: Bool {
         if case .transport(let failure) = self { failure.isUnprocessed } else { false }
+    }
+
+    /// Whether Zoom did not count the request against the quota of its operation and account: it was not processed, or Zoom
+    /// refused it before that, for its token or a rate limit.
+    var isUncounted: Bool {
+        switch self {
+        case .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .token, .credentials, .scopesMissing: true
+        case .api(429, _, _, _): true
+        case .api: isTokenRefused || isScopeMissing
+        case .transport: isUnprocessed
+        case .unreadable, .misaddressed: false
+        }
     }
 
     /// Whether the connection failed, so that another connection may help.
@@ -198,6 +215,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .token(let failure, _): "no access token: \(failure.reason)"
         case .rateLimited: "own rate limit"
         case .dailyQuotaSpent: "daily quota spent"
+        case .quotaSpent: "quota of the account spent"
         case .unavailable: "circuit breaker open"
         case .credentials(let fault): "credentials: \(fault.rawValue)"
         case .scopesMissing(let scopes): "none of the scopes \(scopes.joined(separator: ", "))"

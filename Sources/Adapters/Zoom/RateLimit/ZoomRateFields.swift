@@ -8,8 +8,9 @@ struct ZoomRateFields: Sendable, Equatable {
         case perSecond(retryAfter: Duration?)
         /// The daily limit of the label is reached.
         case perDay(retryAfter: Duration?)
-        /// A limit of this account or operation is reached. Other requests of the label are not affected.
-        case single(retryAfter: Duration)
+        /// A limit of this operation is reached, for its account or for its invoice only. Other requests of the label are not
+        /// affected.
+        case single(AccountQuota.Subject, retryAfter: Duration)
     }
 
     /// Why the request was refused; `nil` if no rate limit was reached.
@@ -22,12 +23,12 @@ struct ZoomRateFields: Sendable, Equatable {
     private static let category = FieldName("x-ratelimit-category")
     private static let remaining = FieldName("x-ratelimit-remaining")
 
-    /// The pause of an account or operation if Zoom states none. Such limits last for minutes, and a request that comes too
-    /// early costs only itself.
+    /// The pause of an account or operation without a documented quota, if Zoom states none. Such limits last for minutes,
+    /// and a request that comes too early costs only itself.
     private static let singleWait = Duration.seconds(10)
 
-    /// - Parameter label: The rate limit label of the operation.
-    init(_ response: ClientResponse, label: ZoomRateLabel, now: Timestamp) {
+    init(_ response: ClientResponse, to endpoint: ZoomEndpoint, now: Timestamp) {
+        let (label, quota) = (endpoint.rateLabel, endpoint.operation.rules.quota)
         let type = response.fields.string(Self.type)?.lowercased()
         let remaining = response.fields.string(Self.remaining).flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil }
         let category = response.fields.string(Self.category)?.lowercased()
@@ -40,15 +41,24 @@ struct ZoomRateFields: Sendable, Equatable {
         }
         let retryAfter = RetryAfter.duration(of: response, now: now)
         let text = Text(response)
+        func single() -> Refusal {
+            let wait = retryAfter ?? text.wait(from: now) ?? quota?.interval ?? Self.singleWait
+            let isOfInvoice = quota?.intervalIsPer == .invoice && !text.namesAccount && !text.isDaily
+            return .single(isOfInvoice ? .invoice : .account, retryAfter: wait)
+        }
         switch text.limit {
         case .labelSecond: refusal = .perSecond(retryAfter: retryAfter)
         case .labelDay: refusal = .perDay(retryAfter: retryAfter)
-        case .single: refusal = .single(retryAfter: retryAfter ?? text.wait(from: now) ?? Self.singleWait)
+        case .single: refusal = single()
         case nil:
             // Zoom has been seen to refuse one account with the fields of another label, or with requests remaining.
             let isDaily = type?.hasPrefix("daily") ?? text.isDaily
-            if !isOfLabel || (type == nil && remaining ?? 0 > 0) {
-                refusal = .single(retryAfter: retryAfter ?? text.wait(from: now) ?? Self.singleWait)
+            // For an operation with a quota, only a bare refusal is that of the label: a refusal per second has no
+            // Retry-After, and the daily one has its own text.
+            let isOfQuota =
+                quota != nil && (retryAfter != nil || isDaily || remaining ?? 0 > 0 || text.isTooManyRequests)
+            if isOfQuota || !isOfLabel || (type == nil && remaining ?? 0 > 0) {
+                refusal = single()
             } else {
                 refusal = isDaily ? .perDay(retryAfter: retryAfter) : .perSecond(retryAfter: retryAfter)
             }
@@ -83,6 +93,10 @@ struct ZoomRateFields: Sendable, Equatable {
         }
 
         var isDaily: Bool { message.contains("daily") }
+
+        var namesAccount: Bool { message.contains("this account") }
+
+        var isTooManyRequests: Bool { message.contains("too many requests") }
 
         /// Daily limits end at 00:00 UTC.
         func wait(from now: Timestamp) -> Duration? {

@@ -27,7 +27,7 @@ final class ZoomRetryLoop: Sendable {
     }
 
     func perform(_ request: ZoomRequest, for purpose: Purpose) async throws(ZoomFailure) -> ZoomAnswer {
-        let policy = ZoomRetryPolicy(for: request.endpoint.method)
+        let policy = ZoomRetryPolicy(for: request.endpoint)
         let isInteractive = purpose.priority == .interactive
         let began = time.now
         var schedule = RetrySchedule(deadline: began + retryTime(isInteractive: isInteractive))

@@ -1,14 +1,24 @@
+import Domain
+
 /// Says which failed requests are sent again.
 enum ZoomRetryPolicy: Sendable {
     /// A read changes nothing, so a second request does no harm.
     case read
 
+    /// A read of an operation with a quota for each account. It is sent again only if Zoom did not count the request: an
+    /// interactive call and a bulk call alike.
+    case readWithQuota
+
     /// A write must not happen twice. It is sent again only if nothing was sent, or if the answer says that Zoom refused to
     /// process the request.
     case write
 
-    init(for method: ZoomEndpoint.Method) {
-        self = method.isSafe ? .read : .write
+    init(for endpoint: ZoomEndpoint) {
+        if !endpoint.method.isSafe {
+            self = .write
+        } else {
+            self = endpoint.operation.rules.quota == nil ? .read : .readWithQuota
+        }
     }
 
     enum Decision: Sendable, Equatable {
@@ -21,7 +31,7 @@ enum ZoomRetryPolicy: Sendable {
     func reconnects(after failure: ZoomFailure) -> Bool {
         switch self {
         case .read: failure.isConnectionFault
-        case .write: failure.isUnprocessed
+        case .readWithQuota, .write: failure.isUnprocessed
         }
     }
 
@@ -30,7 +40,7 @@ enum ZoomRetryPolicy: Sendable {
     func resendsWithNewToken(after failure: ZoomFailure) -> Bool {
         guard failure.isTokenRefused, case .api(let status, _, _, _) = failure else { return false }
         return switch self {
-        case .read: true
+        case .read, .readWithQuota: true
         case .write: (400..<500).contains(status)
         }
     }
@@ -41,7 +51,7 @@ enum ZoomRetryPolicy: Sendable {
     func decision(after failure: ZoomFailure, retriesTimeouts: Bool) -> Decision {
         switch self {
         case .read: Self.decisionForRead(after: failure, retriesTimeouts: retriesTimeouts)
-        case .write: decisionForWrite(after: failure)
+        case .readWithQuota, .write: decisionIfUnprocessed(after: failure)
         }
     }
 
@@ -65,19 +75,23 @@ enum ZoomRetryPolicy: Sendable {
             case .retry: .retry(after: wait)
             case .fail: .fail
             }
-        case .api, .misaddressed, .rateLimited, .dailyQuotaSpent, .unavailable, .credentials, .scopesMissing: .fail
+        case .api, .misaddressed, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials,
+            .scopesMissing:
+            .fail
         }
     }
 
-    private func decisionForWrite(after failure: ZoomFailure) -> Decision {
+    /// A request that must not be counted or processed twice.
+    private func decisionIfUnprocessed(after failure: ZoomFailure) -> Decision {
         switch failure {
         case .api where resendsWithNewToken(after: failure): .retry(after: nil)
         // Too many requests (RFC 6585, 4).
         case .api(429, _, _, let retryAfter): .retry(after: retryAfter)
         case .transport where failure.isUnprocessed: .retry(after: nil)
-        // The request for a token failed, so the write was not sent. A second token does no harm.
+        // The request for a token failed, so nothing else was sent. A second token does no harm.
         case .token: Self.decisionForRead(after: failure, retriesTimeouts: false)
-        case .api, .transport, .unreadable, .misaddressed, .rateLimited, .dailyQuotaSpent, .unavailable, .credentials,
+        case .api, .transport, .unreadable, .misaddressed, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable,
+            .credentials,
             .scopesMissing:
             .fail
         }

@@ -20,18 +20,8 @@ final class ZoomTransport: Sendable {
 
     private struct State {
         var circuits = ZoomCircuits()
-        var pauses = KeyedPauses<PauseKey>()
-    }
-
-    /// Zoom limits single accounts and operations besides the rate of a label. `account` is `nil` if the request names none.
-    private struct PauseKey: Hashable, Sendable {
-        let operation: Operation
-        let account: AccountID?
-
-        init(_ request: ZoomRequest) {
-            operation = request.endpoint.operation
-            account = request.account
-        }
+        var pauses = KeyedPauses<AccountQuotas.Subject>()
+        var quotas = AccountQuotas()
     }
 
     /// The most new tokens that one request is sent again with. `TokenRefresh` limits how fast they are obtained.
@@ -68,11 +58,9 @@ final class ZoomTransport: Sendable {
         _ call: inout ZoomCircuits.Call
     ) async throws(ZoomFailure) -> ZoomAnswer {
         let endpoint = request.endpoint
-        let pause = state.withLock { $0.pauses.wait(for: PauseKey(request), at: time.now) }
-        if let pause {
-            metrics.countCall(endpoint.operation.title, .notSent)
-            throw .rateLimited(wait: pause)
-        }
+        let reservation = try reserve(request)
+        var isCounted = false
+        defer { if let reservation { end(reservation, isCounted: isCounted) } }
         var newTokens = 0
         while true {
             call.began = time.now
@@ -85,11 +73,13 @@ final class ZoomTransport: Sendable {
                 let permittedAt = try await acquirePermit(for: endpoint, purpose, queueDeadline)
                 let token = try await tokens.current().text
                 call.began = time.now
+                isCounted = true
                 do throws(ZoomFailure) {
                     let answer = try await exchange(request, token: token, permittedAt: permittedAt, for: purpose)
                     recordOutcome(nil, &call)
                     return answer
                 } catch {
+                    isCounted = !error.isUncounted
                     if error.isScopeMissing {
                         await tokens.refreshForMissingScope()
                         throw .scopesMissing(endpoint.scopes)
@@ -124,6 +114,41 @@ final class ZoomTransport: Sendable {
         }
         let queued = queueDeadline.map { purpose.waiting(atMost: max($0 - time.now, .zero)) } ?? purpose
         return try await limiters[endpoint.rateLabel]?.acquirePermit(for: queued)
+    }
+
+    // MARK: Quotas of accounts
+
+    /// Reserves a request of an operation with a quota, before it waits for a permit. A refusal costs no permit.
+    ///
+    /// - Returns: `nil` for an operation without a quota.
+    /// - Throws: `quotaSpent`; `rateLimited` if Zoom has refused the account or operation.
+    private func reserve(_ request: ZoomRequest) throws(ZoomFailure) -> AccountQuotas.Reservation? {
+        let (now, timestamp) = (time.now, time.timestamp)
+        let subject = request.quotaSubject
+        let (pause, decision) = state.withLock { state in
+            let pause = request.pausedSubjects.compactMap { state.pauses.wait(for: $0, at: now) }.max()
+            return (pause, pause == nil ? state.quotas.reserve(subject, at: now, timestamp) : nil)
+        }
+        let wait: Duration
+        switch (pause, decision) {
+        case (let pause?, _): wait = pause
+        case (nil, .refused(let time)?): wait = time
+        case (nil, .granted(let reservation)?): return reservation
+        case (nil, nil): return nil
+        }
+        metrics.countCall(request.endpoint.operation.title, .notSent)
+        throw request.endpoint.operation.rules.quota == nil ? .rateLimited(wait: wait) : .quotaSpent(wait: wait)
+    }
+
+    private func end(_ reservation: AccountQuotas.Reservation, isCounted: Bool) {
+        let (now, timestamp) = (time.now, time.timestamp)
+        state.withLock { state in
+            if isCounted {
+                state.quotas.sent(reservation, at: now, timestamp)
+            } else {
+                state.quotas.giveBack(reservation)
+            }
+        }
     }
 
     // MARK: One exchange
@@ -178,16 +203,18 @@ final class ZoomTransport: Sendable {
         _ response: ClientResponse, to request: ZoomRequest, permittedAt: Moment?
     ) throws(ZoomFailure) -> ZoomAnswer {
         let endpoint = request.endpoint
-        let rate = ZoomRateFields(response, label: endpoint.rateLabel, now: time.timestamp)
+        let rate = ZoomRateFields(response, to: endpoint, now: time.timestamp)
         if let permittedAt { limiters[endpoint.rateLabel]?.record(rate, permittedAt: permittedAt) }
         switch rate.refusal {
         case .perDay(let retryAfter)?:
             let now = time.timestamp
             let left = DailyQuota.end(of: now).secondsSinceEpoch - now.secondsSinceEpoch
             throw .dailyQuotaSpent(wait: retryAfter ?? .seconds(left))
-        case .single(let wait)?:
+        case .single(let limited, let wait)?:
             let now = time.now
-            state.withLock { $0.pauses.pause(PauseKey(request), until: now + wait, at: now) }
+            let subject = request.pausedSubject(limited)
+            state.withLock { $0.pauses.pause(subject, until: now + wait, at: now) }
+            guard endpoint.operation.rules.quota == nil else { throw .quotaSpent(wait: wait) }
             throw .api(status: 429, code: 429, message: "", retryAfter: wait)
         case .perSecond?, nil: break
         }
@@ -208,6 +235,23 @@ final class ZoomTransport: Sendable {
             logger.info("circuit breaker closed: Zoom answers again")
         }
     }
+}
+
+extension ZoomRequest {
+    fileprivate var quotaSubject: AccountQuotas.Subject {
+        AccountQuotas.Subject(endpoint.operation, account: account, invoice: invoice)
+    }
+
+    /// What Zoom limits besides the rate of a label: the operation for the account or, with an invoice, for the invoice.
+    fileprivate func pausedSubject(_ limited: AccountQuota.Subject) -> AccountQuotas.Subject {
+        switch limited {
+        case .account where account != nil || invoice == nil:
+            AccountQuotas.Subject(endpoint.operation, account: account)
+        case .account, .invoice: quotaSubject
+        }
+    }
+
+    fileprivate var pausedSubjects: Set<AccountQuotas.Subject> { [pausedSubject(.account), pausedSubject(.invoice)] }
 }
 
 extension TracedSpan {
