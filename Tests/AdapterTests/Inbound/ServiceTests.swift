@@ -62,6 +62,10 @@ struct ServiceTests {
                 failure: .dailyQuotaSpent(retryAfter: .milliseconds(1500)), status: 429, code: 429,
                 message: "Zoom's daily rate limit leaves no room for this request today. Try again later."),
             Case(
+                failure: .accountQuotaSpent(.listBillingInvoices, retryAfter: .milliseconds(1500)), status: 429,
+                code: 429,
+                message: "Zoom permits one such request in 5 minutes and 6 a day for an account. Try again later."),
+            Case(
                 failure: .sourceUnavailable(retryAfter: .milliseconds(1500)), status: 503, code: 503,
                 message: "Zoom failed repeatedly, so no request is sent to it for a while. Try again later."),
             Case(failure: .sourceFailed, status: 502, code: 502, message: "Zoom failed to answer this request."),

@@ -222,6 +222,7 @@ struct BillingCacheTests {
         "Cached billing: stale-if-error serves a stale answer after a temporary failure, and after no other",
         arguments: [
             (BillingFailure.sourceFailed, true), (.timedOut, true), (.rateLimited(retryAfter: .seconds(1)), true),
+            (.accountQuotaSpent(.listBillingInvoices, retryAfter: .seconds(1)), true),
             (.dailyQuotaSpent(retryAfter: .seconds(1)), true), (.sourceUnavailable(retryAfter: .seconds(1)), true),
             (.credentialsRefused, false), (.permissionMissing(anyOf: []), false), (.cancelled, false),
         ])

@@ -123,6 +123,7 @@ struct BulkRetryTests {
         arguments: [
             BillingFailure.sourceRejected, .selfPay, .accountNotFound(AccountID(literal: "a")), .credentialsRefused,
             .dailyQuotaSpent(retryAfter: .seconds(1)), .cancelled,
+            .accountQuotaSpent(.listBillingInvoices, retryAfter: .seconds(1)),
         ])
     func lasting(failure: BillingFailure) {
         #expect(Self.attempts(failure, share: 0.5).count == 1)
