@@ -27,11 +27,15 @@ import programs
 from contract import PROBLEM, require
 
 BILLING = "/v2/accounts/{accountId}/billing"
+INVOICES = "/v2/accounts/{accountId}/billing/invoices"
+INVOICE = f"{INVOICES}/{{invoiceId}}"
 STREAM = "/v2/billing/stream"
 REQUEST_ID = "check-openapi"
 UNKNOWN = "Zm9vYmFyZm9vYmFyZm9vYg"
 TIMEOUT = 300
 ACCOUNTS = 250
+TODAY = datetime.datetime.now(datetime.UTC).date()
+PERIOD = f"from={TODAY - datetime.timedelta(days=364)}&to={TODAY}"
 PTRACE_SEIZE, PTRACE_INTERRUPT = 0x4206, 0x4207
 HTML, JSONL = {"field": "accept: text/html"}, {"field": "accept: application/jsonl"}
 LARGE = {"field": f"x-large: {'x' * 17_000}"}
@@ -80,6 +84,11 @@ class Service(programs.Service):
         result = subprocess.run([*command, url], capture_output=True, timeout=TIMEOUT + 5, check=False)
         require(result.returncode == 0, result.stderr.decode().strip())
         return parsed(result.stdout)
+
+    def invoices(self, account):
+        """The status of a list of invoices, and their ids."""
+        status, _, body = self.request("GET", f"/v2/accounts/{account}/billing/invoices?{PERIOD}")
+        return status, [invoice["id"] for invoice in json.loads(body).get("invoices", [])]
 
     def zoom(self, method, path, body=None):
         """A request to the sandbox's own API."""
@@ -317,7 +326,7 @@ class Read:
     """An operation that reads something of one account from Zoom, through the cache."""
 
     place: str
-    # With the placeholder `{account}`.
+    # With the placeholder `{account}` and, for an invoice of it, `{invoice}`.
     target: str
     # The sandbox's name of the operation, for faults.
     operation: str
@@ -325,12 +334,15 @@ class Read:
 
 def reads():
     yield Read(BILLING, "/v2/accounts/{account}/billing", "billing")
+    yield Read(INVOICES, f"/v2/accounts/{{account}}/billing/invoices?{PERIOD}", "invoices")
+    yield Read(INVOICE, "/v2/accounts/{account}/billing/invoices/{invoice}", "invoice")
 
 
 def cases_of_read(read, service, streams):
     """The statuses that every read has, for GET and HEAD."""
     def target(account):
-        return read.target.replace("{account}", account)
+        ids = service.invoices(account)[1] if "{invoice}" in read.target else []
+        return read.target.replace("{account}", account).replace("{invoice}", (ids or ["unknown"])[0])
 
     found, unknown, malformed = target(service.paid), target(UNKNOWN), target("no%20id")
     for method in ("GET", "HEAD"):
@@ -351,7 +363,7 @@ def cases_of_read(read, service, streams):
                 (found, 504, 504, {"field": "cache-control: only-if-cached, no-cache"})):
             yield Case(read.place, method, url, status, code, options)
         # An account of its own, since Zoom permits few calls of some operations for each account.
-        unusable = {"fault": "wrong-types", "operation": read.operation}
+        unusable = {"fault": "truncation", "operation": read.operation}
         yield Case(
             read.place, method, target(streams.next_account()), 502, 502, {"field": "cache-control: no-cache"},
             fault=unusable)
@@ -380,6 +392,26 @@ def cases_of_billing(service):
     yield Case(BILLING, "GET", one, 503, 503, service="broken")
     yield Case(BILLING, "GET", one, 504, 504, service="impatient", fault={"fault": "stall"})
     yield EndingCase(BILLING, "GET", one, 503, 503, service="ending")
+
+
+def cases_of_invoices(service, streams):
+    one = f"/v2/accounts/{service.paid}/billing/invoices"
+    listed = f"{one}?{PERIOD}"
+    invoice = f"{one}/{service.invoices(service.paid)[1][0]}"
+    free = next(account for account in streams.ids if service.invoices(account)[0] == 400 and account != service.self_pay)
+    yield Case(INVOICES, "GET", one, 400, 300)
+    yield Case(INVOICES, "GET", f"{one}?from=2026-02-30&to=soon", 400, 300)
+    yield Case(INVOICES, "GET", f"/v2/accounts/{service.self_pay}/billing/invoices?{PERIOD}", 400, 2100)
+    yield Case(INVOICES, "GET", f"/v2/accounts/{free}/billing/invoices?{PERIOD}", 400, 200)
+    # A part of the period, and a parameter of another operation.
+    yield Case(INVOICES, "GET", f"{one}?from={TODAY}&to={TODAY}&page_size=30", 200, None, {
+        "field": "cache-control: only-if-cached"})
+    # Zoom was called for these a moment ago.
+    for place, url in ((INVOICES, listed), (INVOICE, invoice)):
+        yield Case(place, "GET", url, 429, 429, {"field": "cache-control: no-cache"})
+        yield Case(place, "GET", url, 429, 429, {"token": "wrong"}, service="guessed")
+    yield Case(INVOICE, "GET", f"{one}/unknown", 404, 404)
+    yield Case(INVOICE, "GET", f"{one}/a%20b", 400, 300)
 
 
 def cases_of_stream(service, streams):
@@ -484,6 +516,7 @@ def cases(service, streams):
     for read in reads():
         yield from cases_of_read(read, service, streams)
     yield from cases_of_billing(service)
+    yield from cases_of_invoices(service, streams)
     yield from cases_of_stream(service, streams)
     yield from cases_outside_operations(service, streams)
     yield from cases_of_operators()

@@ -10,6 +10,8 @@ import Testing
 struct LeastPrivilegeTests {
     enum Operation: String, CaseIterable {
         case getBilling = "GET /v2/accounts/{accountId}/billing"
+        case listInvoices = "GET /v2/accounts/{accountId}/billing/invoices"
+        case getInvoice = "GET /v2/accounts/{accountId}/billing/invoices/{invoiceId}"
         case streamBilling = "GET /v2/billing/stream"
         case streamChosenBilling = "POST /v2/billing/stream"
 
@@ -19,7 +21,16 @@ struct LeastPrivilegeTests {
         var scope: Caller.Scope {
             switch self {
             case .getBilling: .billingRead
+            case .listInvoices, .getInvoice: .invoicesRead
             case .streamBilling, .streamChosenBilling: .billingExport
+            }
+        }
+
+        /// Whether the operation is about one account.
+        var isOfAccount: Bool {
+            switch self {
+            case .getBilling, .listInvoices, .getInvoice: true
+            case .streamBilling, .streamChosenBilling: false
             }
         }
     }
@@ -81,17 +92,18 @@ struct LeastPrivilegeTests {
         "an operation refuses callers without permission and serves only the caller's accounts",
         arguments: Operation.allCases)
     func table(operation: Operation) async throws {
-        try await FiledService.with { service in
+        // Lists of invoices need the cache: Zoom permits one in five minutes for an account.
+        try await FiledService.with(cacheTTL: operation.scope == .invoicesRead ? "1h" : "0s") { service in
             let authorizations = try await Self.authorizations(service, operation)
             let account = service.main.accounts.id(of: 0)
-            let target = operation.path.replacing("{accountId}", with: account)
             // Selects two accounts of the master, the second allowed to `wrongAccount`, and one that does not exist.
             let body =
                 operation == .streamChosenBilling
                 ? [account, service.main.accounts.id(of: 1), "nobody"].map { "{\"account_id\":\"\($0)\"}\n" }.joined()
                 : nil
-            // The callers file is loaded when the last caller works.
             let right = try #require(authorizations[.authorized])
+            let target = try await Self.target(of: operation, account, service, right)
+            // The callers file is loaded when the last caller works.
             func send(_ authorization: String?) async throws -> ClientResponse {
                 try await service.send(target, authorization: authorization, method: operation.method, body: body)
             }
@@ -108,6 +120,41 @@ struct LeastPrivilegeTests {
         }
     }
 
+    /// The period of the last year.
+    private static var period: String {
+        let today = CalendarDate(of: SystemTime().timestamp)
+        return "from=\(today.adding(years: -1)?.description ?? "")&to=\(today)"
+    }
+
+    private static func target(
+        of operation: Operation, _ account: String, _ service: FiledService, _ authorization: String
+    ) async throws -> String {
+        let path = operation.path.replacing("{accountId}", with: account)
+        switch operation {
+        case .getBilling, .streamBilling, .streamChosenBilling: return path
+        case .listInvoices: return "\(path)?\(period)"
+        case .getInvoice:
+            return path.replacing("{invoiceId}", with: try await invoice(of: account, service, authorization))
+        }
+    }
+
+    /// An invoice of an account.
+    private static func invoice(
+        of account: String, _ service: FiledService, _ authorization: String
+    ) async throws -> String {
+        let target = "/v2/accounts/\(account)/billing/invoices?\(period)"
+        while true {
+            let response = try await service.send(target, authorization: authorization)
+            // The callers file may not be loaded yet.
+            if response.status == 401 {
+                try Task.checkCancellation()
+            } else {
+                let invoices = try #require(response.json?["invoices"]?.array, "\(response.status)")
+                return try #require(invoices.first?.object?["id"]?.string)
+            }
+        }
+    }
+
     private static func check(
         _ response: ClientResponse, _ operation: Operation, _ permission: Permission, _ service: FiledService
     ) throws {
@@ -117,7 +164,8 @@ struct LeastPrivilegeTests {
                 (.revoked, _):
                 (401, 124)
             case (.wrongScope, _): (403, 4711)
-            case (.wrongAccount, .getBilling), (.wrongMaster, .getBilling): (404, 2001)
+            case (.wrongAccount, let operation) where operation.isOfAccount: (404, 2001)
+            case (.wrongMaster, let operation) where operation.isOfAccount: (404, 2001)
             case (.wrongAccount, _), (.wrongMaster, _), (.authorized, _): (200, nil)
             }
         #expect(response.status == status, "\(operation) \(permission)")
@@ -129,6 +177,8 @@ struct LeastPrivilegeTests {
         let ids = lines.compactMap { $0["account_id"]?.string }
         switch (operation, permission) {
         case (.getBilling, _): #expect(lines.count == 1 && lines[0]["email"] != nil)
+        case (.listInvoices, _): #expect(lines.count == 1 && lines[0]["invoices"]?.array?.isEmpty == false)
+        case (.getInvoice, _): #expect(lines.count == 1 && lines[0]["invoice_items"]?.array?.isEmpty == false)
         // Only the caller's own accounts are streamed and counted.
         case (.streamBilling, .wrongAccount):
             #expect(ids == [service.main.accounts.id(of: 1)])
@@ -223,6 +273,37 @@ struct LeastPrivilegeTests {
             #expect(try await body(service.main.accounts.id(of: selfPay)) == unknown)
             #expect(try await body("me") == unknown)
             #expect(service.main.requestCounts == before)
+        }
+    }
+
+    @Test("invoices outside the allow-list get the response of an unknown account, without a call to Zoom")
+    func foreignInvoices() async throws {
+        try await FiledService.with(accounts: 50, cacheTTL: "1h") { service in
+            let own = service.main.accounts.id(of: 1)
+            let foreign = service.main.accounts.id(of: 0)
+            let all = "Bearer " + (try await service.token(of: "all", "--scopes", "invoices:read", "--master", "main"))
+            let token = try await service.token(
+                of: "job", "--scopes", "invoices:read", "--master", "main", "--accounts", own)
+            let ownInvoices = "/v2/accounts/\(own)/billing/invoices"
+            try await service.wait(for: 404, ownInvoices + "/unknown", token: token)
+            let invoice = try await Self.invoice(of: foreign, service, all)
+            let before = service.main.requestCounts
+            func body(_ target: String, _ id: String) async throws -> String {
+                let response = try await service.send(target, token: token)
+                #expect(response.status == 404, "\(target)")
+                return String(buffer: response.body).replacing(" \(id).", with: " ID.")
+            }
+            let unknown = try await body("/v2/accounts/nobody/billing/invoices?\(Self.period)", "nobody")
+            for id in [foreign, "nobody", "me"] {
+                let invoices = "/v2/accounts/\(id)/billing/invoices"
+                #expect(try await body("\(invoices)?\(Self.period)", id) == unknown)
+                #expect(try await body("\(invoices)/\(invoice)", id) == unknown)
+                #expect(try await body("\(invoices)/unknown", id) == unknown)
+            }
+            #expect(service.main.requestCounts == before)
+            // Under its own account, another's invoice is like one that does not exist.
+            let others = try await body("\(ownInvoices)/\(invoice)", invoice)
+            #expect(others == (try await body("\(ownInvoices)/unknown", "unknown")))
         }
     }
 }

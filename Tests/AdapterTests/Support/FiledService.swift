@@ -31,10 +31,11 @@ struct FiledService {
     /// - Parameters:
     ///   - apiPath: The path of `zoom.api-url`.
     ///   - oauthPath: The path of `zoom.oauth-url`.
+    ///   - cacheTTL: No caching by default, so that changes at Zoom are visible at once.
     ///   - prepare: Runs before the service starts, with the folder of the files.
     static func with(
         _ arguments: [String] = [], accounts: Int = 20, scopes: [String] = TestZoom.app.scopes,
-        apiPath: String = "/v2", oauthPath: String = "/oauth/token",
+        apiPath: String = "/v2", oauthPath: String = "/oauth/token", cacheTTL: String = "0s",
         prepare: (String) throws -> Void = { _ in },
         _ test: (FiledService) async throws -> Void
     ) async throws {
@@ -63,7 +64,8 @@ struct FiledService {
                         "--zoom-api-url", "http://127.0.0.1:\(first.port)\(apiPath)", "--zoom-oauth-url",
                         "http://127.0.0.1:\(first.port)\(oauthPath)",
                     ]
-                    try await run(addresses + arguments, folder: folder, zoom: first, zooms, test)
+                    try await run(
+                        addresses + ["--cache-ttl", cacheTTL] + arguments, folder: folder, zoom: first, zooms, test)
                 }
             }
         }
@@ -78,8 +80,6 @@ struct FiledService {
             [
                 "serve", "--http-port", "0", "--ops-port", "0", "--shutdown-delay", "0s", "--credentials-file",
                 folder + "/credentials.json", "--callers-file", folder + "/callers.json", "--zoom-plan", "business",
-                // No caching, so that changes at Zoom are visible at once.
-                "--cache-ttl", "0s",
             ] + arguments)
         let output = try await process.output(containing: "Operations on ")
         let bases = output.matches(of: /http:\/\/[0-9.]+:([0-9]+)/).map { (String($0.output.0), Int($0.output.1) ?? 0) }

@@ -65,7 +65,10 @@ extension Settings {
 
         let ttl = Setting(
             "cache.ttl", .duration(upTo: day), default: .seconds(300),
-            "How long a response from Zoom is fresh, shortened at random by up to 10 %. 0s turns the cache off.")
+            """
+            How long a response from Zoom is fresh, shortened at random by up to 10 %. 0s turns the cache off. Lists of \
+            invoices are fresh for at least 4h and invoices for at least 30m, since Zoom limits calls for each account.
+            """)
         let maxBytes = Setting(
             "cache.max-bytes", .size((1 << 20)...(1 << 40)),
             default: .computed("256MiB, or a quarter of the available memory if that is less"),
