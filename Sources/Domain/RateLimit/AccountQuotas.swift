@@ -52,7 +52,7 @@ package struct AccountQuotas: Sendable {
     }
 
     /// More entries of each kind than the rate of an operation with a quota fills: 40 requests a second in 30 minutes.
-    private static let entriesMax = 100_000
+    package static let entriesMax = 100_000
     private static let secondsADay: Int64 = 86_400
 
     private var intervals: [Subject: Interval] = [:]
@@ -61,7 +61,12 @@ package struct AccountQuotas: Sendable {
     /// The number of entries at which expired ones are removed next.
     private var sweepAt = 1024
 
-    package init() {}
+    /// The most entries of each kind; some 5 % more between two sweeps.
+    private let entriesMax: Int
+
+    package init(entriesMax: Int = AccountQuotas.entriesMax) {
+        self.entriesMax = entriesMax
+    }
 
     package var entries: Int { intervals.count + days.count }
 
@@ -126,7 +131,7 @@ package struct AccountQuotas: Sendable {
         intervals = intervals.filter { !$0.value.isExpired(at: now) }
         days = days.filter { $0.value.day >= today }
         // The source itself refuses a request whose entry was removed too early.
-        var surplus = max(intervals.count - Self.entriesMax, 0)
+        var surplus = max(intervals.count - entriesMax, 0)
         if surplus > 0 {
             intervals = intervals.filter { _, interval in
                 guard surplus > 0, case .ends = interval else { return true }
@@ -134,7 +139,7 @@ package struct AccountQuotas: Sendable {
                 return false
             }
         }
-        for key in Array(days.keys.prefix(max(days.count - Self.entriesMax, 0))) { days[key] = nil }
-        sweepAt = max(1024, min(entries * 2, 2 * Self.entriesMax + Self.entriesMax / 10))
+        for key in Array(days.keys.prefix(max(days.count - entriesMax, 0))) { days[key] = nil }
+        sweepAt = max(1024, min(entries * 2, 2 * entriesMax + entriesMax / 10))
     }
 }

@@ -62,7 +62,7 @@ struct InvoiceCacheTests {
 
     @Test("Cached invoices: a period inside a cached one is answered from it, with its age, time and lifetime")
     func inside() async throws {
-        let source = FakeSource(toRead: { read, _ in Self.list(Self.invoices, read) })
+        let source = FakeSource.answering { read, _ in Self.list(Self.invoices, read) }
         let cache = cache(source)
         let whole = try await get(cache, "2025-01-01", "2025-12-31")
         #expect(whole.listed.ids == ["i1", "i2", "i3"])
@@ -88,7 +88,7 @@ struct InvoiceCacheTests {
 
     @Test("Cached invoices: no list derives for another account, master account or a period that is not inside")
     func outside() async throws {
-        let source = FakeSource(toRead: { read, _ in Self.list(Self.invoices, read) })
+        let source = FakeSource.answering { read, _ in Self.list(Self.invoices, read) }
         let cache = cache(source)
         _ = try await get(cache, "2025-01-01", "2025-12-31")
         _ = try await get(cache, "2025-02-01", "2025-03-31", of: AccountID(literal: "b"))
@@ -103,7 +103,7 @@ struct InvoiceCacheTests {
         for (invoices, members) in [
             (Self.invoices + [("i4", nil)], ["currency"]), (Self.invoices, ["currency", "total"]),
         ] as [([(id: String, date: String?)], [String])] {
-            let source = FakeSource(toRead: { read, _ in Self.list(invoices, read, members: members) })
+            let source = FakeSource.answering { read, _ in Self.list(invoices, read, members: members) }
             let cache = cache(source)
             _ = try await get(cache, "2025-01-01", "2025-12-31")
             _ = try await get(cache, "2025-02-01", "2025-03-31")
@@ -113,10 +113,11 @@ struct InvoiceCacheTests {
 
     @Test("Cached invoices: no list derives from a failure, from a list that is too old, or for no-cache")
     func directives() async throws {
-        let source = FakeSource(toRead: { read, attempt async throws(BillingFailure) in
-            if attempt == 1 { throw .accountIsFree }
+        let failing = AccountRead.invoices(of: a, in: try Self.period("2025-01-01", "2025-12-31"))
+        let source = FakeSource.answering { read, _ async throws(BillingFailure) in
+            if read == failing { throw .accountIsFree }
             return Self.list(Self.invoices, read)
-        })
+        }
         let cache = cache(source)
         #expect(try await get(cache, "2025-01-01", "2025-12-31").entry.failure == .accountIsFree)
         #expect(try await get(cache, "2025-02-01", "2025-08-31").listed.ids == ["i2", "i3"])
@@ -138,7 +139,7 @@ struct InvoiceCacheTests {
 
     @Test("Cached invoices: a list with a quota lives for the even interval of its quota, and is not refreshed ahead")
     func lifetime() async throws {
-        let source = FakeSource(toRead: { read, _ in Self.list(Self.invoices, read) })
+        let source = FakeSource.answering { read, _ in Self.list(Self.invoices, read) }
         let cache = cache(source) { $0.ttl = .seconds(300) }
         let entry = try await get(cache, "2025-01-01", "2025-12-31").listed
         // Six a day.
@@ -165,7 +166,7 @@ struct InvoiceCacheTests {
     @Test("Cached invoices: the memory of a list is counted, and its period is forgotten when the list is evicted")
     func evicted() async throws {
         let many = (0..<1000).map { ("invoice-\($0)", "2025-01-15" as String?) }
-        let source = FakeSource(toRead: { read, _ in Self.list(many, read) })
+        let source = FakeSource.answering { read, _ in Self.list(many, read) }
         let cache = cache(source) { $0.bytesMax = 2_000_000 }
         _ = try await get(cache, "2025-01-01", "2025-12-31")
         #expect(cache.size.bytes > 100_000)
@@ -192,7 +193,7 @@ struct InvoiceCacheTests {
         var random = SeededRandom(seed: seed)
         // The invoices change while time passes.
         let state = Mutex<[(id: String, date: String?)]>([])
-        let source = FakeSource(toRead: { read, _ in Self.list(state.withLock { $0 }, read) })
+        let source = FakeSource.answering { read, _ in Self.list(state.withLock { $0 }, read) }
         let cache = cache(source)
         var history: [(moment: Moment, invoices: [(id: String, date: String?)])] = []
         func day() -> String {
@@ -223,10 +224,10 @@ struct InvoiceCacheTests {
     @Test("Cached invoices: a call survives its last waiter, and its answer is cached")
     func survives() async throws {
         let release = Signal()
-        let source = FakeSource(toRead: { read, _ async throws(BillingFailure) in
+        let source = FakeSource.answering { read, _ async throws(BillingFailure) in
             try await release.waitInSource()
             return Self.list(Self.invoices, read)
-        })
+        }
         let cache = cache(source)
         let waiter = Task { try await get(cache, "2025-01-01", "2025-12-31").listed.ids }
         while source.calls.isEmpty {
@@ -244,10 +245,10 @@ struct InvoiceCacheTests {
     @Test("Cached invoices: requests of any priority and queue timeout share one call, which is not started again")
     func shared() async throws {
         let release = Signal()
-        let source = FakeSource(toRead: { read, _ async throws(BillingFailure) in
+        let source = FakeSource.answering { read, _ async throws(BillingFailure) in
             try await release.waitInSource()
             return Self.list(Self.invoices, read)
-        })
+        }
         let cache = cache(source)
         let read = AccountRead.invoices(of: a, in: try Self.period("2025-01-01", "2025-12-31"))
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -58,7 +58,7 @@ struct AccountQuotasTests {
         #expect(send(&quotas, list(a), at: 1500).wait == .seconds(43_200 - 1500))
         #expect(send(&quotas, list(a), at: 43_199).wait == .seconds(1))
         #expect(send(&quotas, list(a), at: 43_200).reservation != nil)
-        // The interval goes on over midnight.
+        // Midnight does not end the interval.
         #expect(send(&quotas, list(a), at: 43_201).wait == .seconds(299))
     }
 
@@ -115,22 +115,25 @@ struct AccountQuotasTests {
 
     @Test("Quotas of accounts: expired entries are removed, and their number is limited")
     func bounded() {
-        var quotas = AccountQuotas()
-        // Half a million accounts in a day, then in an instant.
-        for number in 0..<500_000 {
-            let time = Int64(number) * 86_400 / 500_000
-            _ = send(&quotas, list(AccountID(literal: "account-\(number)")), at: time)
+        var quotas = AccountQuotas(entriesMax: 2000)
+        // Ten thousand accounts in a day, then in an instant.
+        for number in 0..<10_000 {
+            send(&quotas, list(AccountID(literal: "account-\(number)")), at: Int64(number) * 43_000 / 10_000)
+            #expect(quotas.entries <= 4201)
         }
-        #expect(quotas.entries < 230_000)
-        for number in 0..<250_000 {
-            _ = send(&quotas, list(AccountID(literal: "other-\(number)")), at: 86_400)
+        for number in 0..<10_000 {
+            send(&quotas, list(AccountID(literal: "other-\(number)")), at: 43_200)
+            #expect(quotas.entries <= 4201)
         }
-        #expect(quotas.entries < 230_000)
-        _ = send(&quotas, list(a), at: 10 * 86_400)
-        for number in 0..<230_000 {
-            _ = send(&quotas, list(AccountID(literal: "late-\(number)")), at: 10 * 86_400 + Int64(number))
-        }
-        #expect(send(&quotas, list(a), at: 10 * 86_400 + 230_000).reservation != nil)
+        // A request in flight is never forgotten.
+        let open = reserve(&quotas, list(a), at: 43_200)
+        #expect(open.reservation != nil)
+        for number in 0..<10_000 { send(&quotas, list(AccountID(literal: "late-\(number)")), at: 43_201) }
+        #expect(reserve(&quotas, list(a), at: 43_202).wait == .seconds(300))
+        // On the next day few are left.
+        for number in 0..<3000 { send(&quotas, list(AccountID(literal: "next-\(number)")), at: 129_600) }
+        #expect(quotas.entries < 4201)
+        #expect(AccountQuotas.entriesMax == 100_000)
     }
 
     /// A list of all requests that the source counted, from which it would decide.

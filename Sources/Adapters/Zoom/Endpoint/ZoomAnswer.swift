@@ -23,7 +23,10 @@ package struct ZoomAnswer: Sendable {
         body = response.body
         let code = json?["code"]?.integer
         let message = json?["message"]?.string ?? json?["error_message"]?.string
-        if let fault = ZoomAddressFault(response, object: json, code: code) { throw .misaddressed(fault) }
+        let namesInvoice = endpoint.pathTemplate.contains("{invoiceId}")
+        if let fault = ZoomAddressFault(response, object: json, code: code, namesInvoice: namesInvoice) {
+            throw .misaddressed(fault)
+        }
         let isSuccess = (200..<300).contains(response.status)
         let isError = code != nil && code != 0 && (message != nil || json?.members.count == 1)
         if !isSuccess || isError {

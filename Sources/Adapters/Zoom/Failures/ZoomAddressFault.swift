@@ -16,14 +16,15 @@ package enum ZoomAddressFault: Sendable, Equatable {
     /// - Parameters:
     ///   - object: The body, if it is a JSON object.
     ///   - code: Zoom's error code in the body.
-    init?(_ response: ClientResponse, object: JSONObject?, code: Int?) {
+    ///   - namesInvoice: The path names an invoice, which may be unknown. Zoom does not document the code of that error.
+    init?(_ response: ClientResponse, object: JSONObject?, code: Int?, namesInvoice: Bool = false) {
         switch response.status {
         case 300..<400:
             self = .redirect(status: response.status, to: response.fields.string(.location).flatMap(Self.origin))
         case _ where code == Self.unknownPathCode: self = .unknownPath(status: response.status)
         // Error codes about accounts begin at 1000 (Zoom: error codes).
         case 404, 405, 410:
-            if let code, code >= 1000 { return nil }
+            if let code, code >= 1000 || namesInvoice { return nil }
             self = .unknownPath(status: response.status)
         // Gateways in front of Zoom answer these statuses with pages.
         case 408, 429, 500...: return nil

@@ -92,8 +92,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
 
     /// Whether Zoom does not know what the path names, if that is not the account.
     var isUnknownResource: Bool {
-        guard case .api(404, let code, let message, _) = self else { return false }
-        return hasZoomErrorCode && !Self.isUnknownAccount(code: code, message: message)
+        guard case .api(404, let code?, let message, _) = self, code != 0 else { return false }
+        return !isTokenRefused && !Self.isUnknownAccount(code: code, message: message)
     }
 
     /// Whether Zoom refused the access token, so that a new one may help. The code decides, since the same refusal comes with
