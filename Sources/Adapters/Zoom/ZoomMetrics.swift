@@ -15,7 +15,8 @@ struct ZoomMetrics: Sendable {
         case failed
         case timedOut = "timed-out"
         case cancelled
-        /// Nothing was sent: there was no permit, token or scope, or the circuit breaker was open.
+        /// Nothing was sent: there was no permit, token or scope, the quota of the account was spent, or the circuit breaker was
+        /// open.
         case notSent = "not-sent"
     }
 
