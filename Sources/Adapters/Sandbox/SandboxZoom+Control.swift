@@ -11,8 +11,6 @@ extension SandboxZoom {
         let path = String(decoding: request.path.dropFirst("/sandbox/".utf8.count), as: UTF8.self)
         switch (String(decoding: request.method, as: UTF8.self), path) {
         case ("GET", "accounts"): return .now(accountsResponse)
-        case ("GET", let path) where path.hasPrefix(Self.files):
-            return file(String(path.dropFirst(Self.files.count)), request)
         case ("POST", "app"): return changing(request) { value throws(DocumentProblem) in try self.changeApp(value) }
         case ("GET", "counts"): return .now(countsResponse)
         case ("GET", "faults"): return .now(faultsResponse)
@@ -49,18 +47,6 @@ extension SandboxZoom {
                 return SandboxResponse.error(400, 300, error.description)
             }
         }
-    }
-
-    private static let files = "files/"
-
-    /// Responds with the file of an invoice without an access token, like a storage service to which a download redirects.
-    /// A request with an access token is refused, since the token must not reach another host.
-    private func file(_ id: String, _ request: HTTPRequest) -> Reply {
-        guard request.fields[.authorization] == nil else {
-            return .now(SandboxResponse.error(400, 400, "Only one authentication mechanism is allowed."))
-        }
-        guard let invoice = invoice(id) else { return .now(SandboxResponse.unknownInvoice(id)) }
-        return SandboxReply(file(of: invoice)).reply
     }
 
     /// The id of the first account of each kind.

@@ -92,8 +92,8 @@ package final class SandboxZoom: RequestHandler {
     // MARK: Requests
 
     package func reply(to request: HTTPRequest) -> Reply {
-        if let reply = controlReply(to: request) { return reply }
         guard let call = SandboxCall(request) else {
+            if let reply = controlReply(to: request) { return reply }
             return .now(SandboxResponse.error(404, 404, "There is no such operation in this sandbox."))
         }
         guard let (delay, fault) = faults.next(call.operation, ownerID(of: call)) else { return reply(to: call) }

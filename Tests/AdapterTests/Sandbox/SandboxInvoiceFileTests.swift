@@ -103,6 +103,9 @@ struct SandboxInvoiceFileTests {
             #expect(file.status == 200 && file.body.readableBytesView.starts(with: "%PDF-".utf8))
             #expect(try await caller.getFile(location).status == 400)
             #expect(try await caller.exchange("GET", "/sandbox/files/unknown").status == 404)
+            caller.sandbox.add(SandboxFault(.truncation, operation: .getStoredFile))
+            let half = try await caller.exchange("GET", location)
+            #expect(half.body.readableBytes == file.body.readableBytes / 2)
         }
     }
 

@@ -105,6 +105,19 @@ struct SandboxInvoiceTests {
         }
     }
 
+    @Test(
+        "a range of exactly one year is valid, and one day more is not",
+        arguments: [("2025-01-31", "2026-01-31", "2026-02-01"), ("2024-02-29", "2025-02-28", "2025-03-01")])
+    func year(from: String, to: String, after: String) async throws {
+        try await SandboxCaller.with { caller in
+            let path = caller.invoicesPath(caller.account(0))
+            let longest = try await caller.get("\(path)?from=\(from)&to=\(to)")
+            #expect(longest.status == 200)
+            let longer = try await caller.get("\(path)?from=\(from)&to=\(after)")
+            #expect(longer.status == 400)
+        }
+    }
+
     @Test("a range of exactly one year that starts exactly three years ago is valid")
     func longestRange() async throws {
         try await SandboxCaller.with { caller in

@@ -11,6 +11,7 @@ package enum SandboxOperation: String, Sendable, CaseIterable {
     case listInvoices = "invoices"
     case getInvoice = "invoice"
     case downloadInvoiceFile = "invoice-file"
+    case getStoredFile = "stored-file"
 
     /// Whether the regular response is a file instead of JSON.
     var respondsWithFile: Bool {
@@ -32,6 +33,7 @@ package enum SandboxOperation: String, Sendable, CaseIterable {
         case .listInvoices: .listInvoices
         case .getInvoice: .getInvoice
         case .downloadInvoiceFile: .downloadInvoiceFile
+        case .getStoredFile: .getStoredFile
         }
     }
 }
