@@ -84,8 +84,19 @@ def calls(service, file):
     yield Call("streamBilling", check=lines(20))
     yield Call("streamBilling", arguments={"limit": 3, "max_age": 60, "fields": "country,zip"}, check=lines(3))
     yield Call("streamBilling", arguments={"include": "contact,plans,usage"}, check=lines(20, kinds=3))
-    days = {"from_": datetime.date(datetime.date.today().year, 1, 1), "to": datetime.date.today()}
+    today = datetime.datetime.now(datetime.UTC).date()
+    days = {"from_": today - datetime.timedelta(days=300), "to": today}
     yield Call("streamBilling", arguments={"include": "invoices", **days}, check=lines(20))
+    listed = {"account_id": service.account, **days}
+    yield Call("listInvoices", 200, listed, "InvoiceList", {"currency": "USD"})
+    yield Call("listInvoices", 404, {**listed, "account_id": UNKNOWN}, "Problem", problem)
+    yield Call("headInvoices", 200, listed)
+    period = f"from={days['from_']}&to={today}"
+    invoice = service.get(f"/v2/accounts/{service.account}/billing/invoices?{period}")["invoices"][0]
+    one = {"account_id": service.account, "invoice_id": invoice["id"]}
+    yield Call("getInvoice", 200, one, "Invoice", {
+        name: invoice[name] for name in ("id", "invoice_number", "total_amount", "tax_amount", "balance", "status")})
+    yield Call("headInvoice", 200, one)
     yield Call("streamBilling", 400, {"include": "invoices"}, "Problem", {"code": 300})
     yield Call("streamBilling", 400, {"fields": "country,age"}, "Problem", {"code": 300})
     yield Call("headStreamBilling", arguments={"limit": 3})

@@ -21,11 +21,20 @@ FAILURES = (
     subprocess.SubprocessError)
 
 
+class UniqueKeys(yaml.SafeLoader):
+    """Refuses repeated keys, which other readers of YAML refuse as well."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value]
+        require(len(set(keys)) == len(keys), f"repeated keys: {keys}")
+        return super().construct_mapping(node, deep)
+
+
 class Contract:
     """The document. Places in it are named by JSON pointers."""
 
     def __init__(self, path=DOCUMENT):
-        self.document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        self.document = yaml.load(path.read_text(encoding="utf-8"), UniqueKeys)
         resource = referencing.Resource(self.document, referencing.jsonschema.DRAFT202012)
         self.registry = referencing.Registry().with_resource(BASE, resource)
 
