@@ -68,7 +68,8 @@ enum ZoomRetryPolicy: Sendable {
         case .api(500, _, _, _), .api(502, _, _, _), .api(504, _, _, _): .retry(after: nil)
         // A gateway may answer with a page for a while. An unknown path and a redirect stay.
         case .unreadable, .misaddressed(.page(200)): .retry(after: nil)
-        case .transport(.cancelled), .transport(.timedOut): .fail
+        // A second answer would be as large.
+        case .transport(.cancelled), .transport(.timedOut), .transport(.tooLarge): .fail
         case .transport: .retry(after: nil)
         case .token(let failure, let wait):
             switch decisionForRead(after: failure, retriesTimeouts: retriesTimeouts) {

@@ -8,6 +8,9 @@ enum ContentCoding {
     /// The maximum compression ratio. Zoom's responses compress less; a higher ratio indicates a decompression bomb.
     private static let ratioMax = 100
 
+    /// The ratio counts above this size only: long lists of similar entries may compress more.
+    private static let ratioAppliesAbove = 4 << 20
+
     /// - Throws: `tooLarge` if the decoded body exceeds `bytesMax`, checked while decoding; `malformed` for invalid data or
     ///   an unsupported coding.
     static func decoded(
@@ -16,7 +19,7 @@ enum ContentCoding {
         guard let coding, !coding.isEmpty, !coding.utf8.equalsIgnoringCase("identity") else { return body }
         guard coding.utf8.equalsIgnoringCase("gzip") else { throw .malformed }
         guard body.readableBytes > 0 else { return body }
-        let limit = min(bytesMax, body.readableBytes * ratioMax)
+        let limit = min(bytesMax, max(body.readableBytes * ratioMax, ratioAppliesAbove))
         do {
             return try inflate(body, limit: limit)
         } catch NIOHTTPDecompression.DecompressionError.limit {
