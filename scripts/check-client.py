@@ -81,6 +81,15 @@ def calls(service, file):
         yield Call(operation, 404, {"account_id": UNKNOWN}, "Problem" if model else None, problem if model else {})
         # The client percent-encodes this id.
         yield Call(operation, 404, {"account_id": "a=b+c"}, "Problem" if model else None)
+    for operation, model in (("getAccount", "SubAccountDetails"), ("getPlans", "Plans"), ("getPlanUsage", "Plans")):
+        paid = {"account_id": service.account}
+        yield Call(operation, 200, paid, model)
+        yield Call(operation, 304, {**paid, "if_none_match": "*"})
+        yield Call(operation, 404, {"account_id": UNKNOWN}, "Problem", problem)
+        yield Call(operation.replace("get", "head"), 200, paid)
+    yield Call("listAccounts", 200, {"page_size": 5}, "AccountPage", {"page_size": 5, "total_records": 20})
+    yield Call("listAccounts", 400, {"next_page_token": "none"}, "Problem", {"code": 300})
+    yield Call("headAccounts", 200)
     yield Call("streamBilling", check=lines(20))
     yield Call("streamBilling", arguments={"limit": 3, "max_age": 60, "fields": "country,zip"}, check=lines(3))
     yield Call("streamBilling", arguments={"include": "contact,plans,usage"}, check=lines(20, kinds=3))

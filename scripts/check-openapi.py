@@ -26,9 +26,13 @@ import openapi_spec_validator
 import programs
 from contract import PROBLEM, require
 
+ACCOUNTS_LIST = "/v2/accounts"
+ACCOUNT = "/v2/accounts/{accountId}"
 BILLING = "/v2/accounts/{accountId}/billing"
 INVOICES = "/v2/accounts/{accountId}/billing/invoices"
 INVOICE = f"{INVOICES}/{{invoiceId}}"
+PLANS = "/v2/accounts/{accountId}/plans"
+USAGE = "/v2/accounts/{accountId}/plans/usage"
 STREAM = "/v2/billing/stream"
 REQUEST_ID = "check-openapi"
 UNKNOWN = "Zm9vYmFyZm9vYmFyZm9vYg"
@@ -333,9 +337,12 @@ class Read:
 
 
 def reads():
+    yield Read(ACCOUNT, "/v2/accounts/{account}", "account")
     yield Read(BILLING, "/v2/accounts/{account}/billing", "billing")
     yield Read(INVOICES, f"/v2/accounts/{{account}}/billing/invoices?{PERIOD}", "invoices")
     yield Read(INVOICE, "/v2/accounts/{account}/billing/invoices/{invoice}", "invoice")
+    yield Read(PLANS, "/v2/accounts/{account}/plans", "plans")
+    yield Read(USAGE, "/v2/accounts/{account}/plans/usage", "plan-usage")
 
 
 def cases_of_read(read, service, streams):
@@ -368,6 +375,43 @@ def cases_of_read(read, service, streams):
             read.place, method, target(streams.next_account()), 502, 502, {"field": "cache-control: no-cache"},
             fault=unusable)
         yield Case(read.place, method, found, 503, 503, service="full")
+
+
+def cases_of_account_list(service):
+    url = ACCOUNTS_LIST
+    new = {"field": "cache-control: no-cache"}
+    for method in ("GET", "HEAD"):
+        for query, status, code, options in (
+                ("", 200, None, {}),
+                ("?page_size=2&next_page_token=", 200, None, new),
+                ("?page_size=301&page_number=2", 200, None, {}),
+                ("", 200, None, {"token": service.limited}),
+                ("", 304, None, {"field": "if-none-match: *"}),
+                ("?next_page_token=none", 400, 300, {}),
+                ("?page_size=0", 400, 300, {}),
+                ("", 401, 124, {"token": ""}),
+                ("", 403, 4711, {"token": service.scopeless}),
+                ("", 406, 406, HTML),
+                (f"?{'x' * 8000}", 414, 414, {}),
+                ("", 429, 429, {"token": service.spent}),
+                ("", 431, 431, LARGE),
+                ("", 504, 504, {"field": "cache-control: only-if-cached, no-cache"})):
+            yield Case(ACCOUNTS_LIST, method, url + query, status, code, options)
+        unusable = {"fault": "truncation", "operation": "accounts"}
+        yield Case(ACCOUNTS_LIST, method, url, 502, 502, new, fault=unusable)
+        yield Case(ACCOUNTS_LIST, method, url, 503, 503, service="full")
+
+
+def cases_of_plans(service):
+    for place, url in ((PLANS, f"/v2/accounts/{service.self_pay}/plans"),
+                       (USAGE, f"/v2/accounts/{service.self_pay}/plans/usage")):
+        yield Case(place, "GET", url, 400, 2100)
+    free = json.loads(service.zoom("GET", "accounts"))["free"]
+    yield Case(USAGE, "GET", f"/v2/accounts/{free}/plans/usage", 400, 200)
+    # Larger than the limit of an answer.
+    huge = {"fault": "huge", "operation": "plans"}
+    new = {"field": "cache-control: no-cache"}
+    yield Case(PLANS, "GET", f"/v2/accounts/{service.paid}/plans", 502, 502, new, fault=huge)
 
 
 def cases_of_billing(service):
@@ -516,8 +560,10 @@ def cases(service, streams):
     yield Case(STREAM, "HEAD", STREAM, 200, None, {"token": service.spent})
     for read in reads():
         yield from cases_of_read(read, service, streams)
+    yield from cases_of_account_list(service)
     yield from cases_of_billing(service)
     yield from cases_of_invoices(service, streams)
+    yield from cases_of_plans(service)
     yield from cases_of_stream(service, streams)
     yield from cases_outside_operations(service, streams)
     yield from cases_of_operators()

@@ -31,6 +31,12 @@ generation.max-examples = {EXAMPLES}
 generation.database = "none"
 auth.openapi.caller.bearer = "${{TOKEN}}"
 """
+# Most page tokens that are generated are refused: only one that the service has made is valid.
+LIST_SETTINGS = """
+[[operations]]
+include-name = "GET /v2/accounts"
+warnings = false
+"""
 
 
 def settings(service):
@@ -47,7 +53,7 @@ def settings(service):
         name = parameter.partition(".")[2]
         text += f"dictionaries.{name}.values = {json.dumps(known[parameter])}\n"
         text += f'parameters."{parameter}" = {{ dictionary = "{name}", probability = 0.8 }}\n'
-    return text
+    return text + LIST_SETTINGS
 
 
 def main(binary):

@@ -89,11 +89,11 @@ enum FuzzTarget: String, CaseIterable {
     private static let router: Router = {
         let source = FakeSource()
         let cache = BillingCache(source: source, time: TestClock(), rules: CacheRules(), parts: 1) { BillingAnswer($0) }
+        let lists = AccountListCache(directory: source, time: TestClock())
         return Router(
             readAccount: ReadAccount(cache: cache),
-            exportBilling: ExportBilling(
-                lists: AccountListCache(directory: source, time: TestClock()), cache: cache, source: source,
-                time: TestClock()),
+            listAccounts: ListAccounts(lists: lists, directory: source, time: TestClock()),
+            exportBilling: ExportBilling(lists: lists, cache: cache, source: source, time: TestClock()),
             callers: UnrestrictedCallers(), audit: AuditLog(logger: silent),
             accessLog: AccessLog(share: 1, logger: silent, metrics: .none),
             time: TestClock(), logger: silent)
@@ -119,8 +119,11 @@ enum FuzzTarget: String, CaseIterable {
                 let status = response.fields.string(.status) ?? ""
                 precondition(["400", "404", "406"].contains(status), "answered \(status)")
             case .eventually:
-                let account = request.path.dropFirst("/v2/accounts/".utf8.count).dropLast("/billing".utf8.count)
-                precondition(AccountID(account) != nil, "looks up an invalid account id")
+                // The segments after `/v2/accounts`; none for the list.
+                if let id = request.path.split(separator: UInt8(ascii: "/")).dropFirst(2).first {
+                    let account = PercentEncoding.decode(id).flatMap { AccountID($0) }
+                    precondition(account != nil, "looks up an invalid account id")
+                }
             case .stream, .abandoned: break
             }
             // The response of the source is not tested here.

@@ -40,10 +40,11 @@ enum RequestCost {
         let cache = BillingCache(source: source, time: clock, rules: CacheRules()) { BillingAnswer($0) }
         let metrics = MetricsRegistry()
         let logger = Logger(label: "cost") { _ in SwiftLogNoOpLogHandler() }
+        let lists = AccountListCache(directory: source, time: clock)
         let router = Router(
             readAccount: ReadAccount(cache: cache),
-            exportBilling: ExportBilling(
-                lists: AccountListCache(directory: source, time: clock), cache: cache, source: source, time: clock),
+            listAccounts: ListAccounts(lists: lists, directory: source, time: clock),
+            exportBilling: ExportBilling(lists: lists, cache: cache, source: source, time: clock),
             callers: Callers(registry: [SHA256Digest(of: token): .everything]), audit: AuditLog(logger: logger),
             accessLog: AccessLog(share: 0.001, logger: logger, metrics: metrics), time: clock,
             metrics: metrics, logger: logger)

@@ -124,7 +124,8 @@ package final class ZoomClient: Sendable {
 
     /// Translates a failure for the domain, and records it for operators: in the health, and in the log.
     private func translate(_ failure: ZoomFailure, _ request: ZoomRequest) -> BillingFailure {
-        let translated = failure.billingFailure(to: request)
+        let translated = failure.billingFailure(
+            to: request, answerBytesMax: configuration.answerBytesMax(of: request.endpoint))
         if translated.concernsOperators(failure), let problem = ZoomProblem(failure, configuration) {
             problemLog.report(problem)
             if failure.isAnswerByZoom { record(.healthy) } else { record(.failing(problem)) }

@@ -33,6 +33,11 @@ package struct ZoomConfiguration: Sendable {
     /// From sending a request to the end of its answer.
     package var timeout = TimeAmount.seconds(10)
 
+    /// The largest answer that is accepted, before and after decompression; `nil` for the limit of each operation.
+    package var answerBytesMax: Int?
+
+    func answerBytesMax(of endpoint: ZoomEndpoint) -> Int { answerBytesMax ?? endpoint.answerBytesMax }
+
     /// Connections to Zoom.
     package var http: HTTPClient.Configuration
 

@@ -38,18 +38,34 @@ package struct AccountList: Sendable, Equatable {
     }
 
     /// Allocates nothing: called for every request of a caller with an allow-list.
-    package func contains(_ account: AccountID) -> Bool {
-        let wanted = account.rawValue.utf8Span.span
+    package func contains(_ account: AccountID) -> Bool { index(of: account.rawValue.utf8Span.span) != nil }
+
+    /// The index of an id; `nil` if the list does not contain it.
+    func index(of account: AccountID) -> Int? { index(of: account.rawValue.utf8Span.span) }
+
+    /// The indices of the ids that `other` contains as well, ascending.
+    func indices(of other: AccountList) -> [UInt32] {
+        var indices: [UInt32] = []
+        indices.reserveCapacity(min(count, other.count))
+        for position in 0..<other.count {
+            if let index = index(of: other.text.span.extracting(other.range(position))) {
+                indices.append(UInt32(index))
+            }
+        }
+        return indices
+    }
+
+    private func index(of wanted: Span<UInt8>) -> Int? {
         var (low, high) = (0, count)
         while low < high {
             let middle = (low + high) / 2
             if isBefore(middle, wanted) { low = middle + 1 } else { high = middle }
         }
-        guard low < count else { return false }
+        guard low < count else { return nil }
         let place = range(low)
-        guard place.count == wanted.count else { return false }
-        for offset in 0..<wanted.count where text[place.lowerBound + offset] != wanted[offset] { return false }
-        return true
+        guard place.count == wanted.count else { return nil }
+        for offset in 0..<wanted.count where text[place.lowerBound + offset] != wanted[offset] { return nil }
+        return low
     }
 
     /// Whether the id at an index sorts before `other`.
@@ -87,8 +103,9 @@ package struct AccountList: Sendable, Equatable {
         /// The number of ids added, duplicates included.
         var count: Int { ends.count }
 
-        mutating func removeDuplicates() {
-            let list = list()
+        /// Keeps the entries with these indices, in this order.
+        mutating func keep(_ order: [UInt32]) {
+            let list = list(in: order)
             text = list.text
             ends = list.ends
         }
@@ -99,10 +116,10 @@ package struct AccountList: Sendable, Equatable {
             let index: UInt32
         }
 
-        func list() -> AccountList {
-            func range(_ index: UInt32) -> Range<Int> {
-                (index == 0 ? 0 : Int(ends[Int(index) - 1]))..<Int(ends[Int(index)])
-            }
+        func list() -> AccountList { list(in: order()) }
+
+        /// The indices of the distinct ids in ascending order of id. Of several entries with one id, the last one counts.
+        func order() -> [UInt32] {
             var keys = ends.indices.map { index in
                 var first: UInt128 = 0
                 let bytes = text[range(UInt32(index))]
@@ -117,19 +134,33 @@ package struct AccountList: Sendable, Equatable {
                 if left.first != right.first { return left.first < right.first }
                 return text[range(left.index)].lexicographicallyPrecedes(text[range(right.index)])
             }
+            var order: [UInt32] = []
+            order.reserveCapacity(keys.count)
+            for key in keys {
+                if let last = order.last, text[range(last)].elementsEqual(text[range(key.index)]) {
+                    order[order.count - 1] = max(last, key.index)
+                } else {
+                    order.append(key.index)
+                }
+            }
+            return order
+        }
+
+        /// - Parameter order: The result of `order()`.
+        func list(in order: [UInt32]) -> AccountList {
             var sorted: [UInt8] = []
             sorted.reserveCapacity(text.count)
             var sortedEnds: [UInt32] = []
-            sortedEnds.reserveCapacity(ends.count)
-            var last: Range<Int>?
-            for key in keys {
-                let place = range(key.index)
-                if let last, text[last].elementsEqual(text[place]) { continue }
-                last = place
-                sorted.append(contentsOf: text[place])
+            sortedEnds.reserveCapacity(order.count)
+            for index in order {
+                sorted.append(contentsOf: text[range(index)])
                 sortedEnds.append(UInt32(sorted.count))
             }
             return AccountList(text: sorted, ends: sortedEnds)
+        }
+
+        private func range(_ index: UInt32) -> Range<Int> {
+            (index == 0 ? 0 : Int(ends[Int(index) - 1]))..<Int(ends[Int(index)])
         }
     }
 }

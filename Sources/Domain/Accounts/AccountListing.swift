@@ -1,4 +1,5 @@
-/// Lists all accounts from a paged list whose pages are unordered and may change during the listing.
+/// Lists all accounts from a paged list whose pages are unordered and may change during the listing. Their records are
+/// listed as well while they fit a limit.
 ///
 /// An account on any page counts, and duplicates are removed. When accounts are added or removed, the pages shift. A
 /// pass over the pages may then miss an account that existed throughout. A pass is complete if every page reports the
@@ -7,11 +8,13 @@
 ///
 /// The listing fails on an endless list: a repeated page token, many pages without a new account, or more pages than
 /// the reported number of accounts can fill.
+///
+/// A listing of chosen accounts ignores all others, and is complete as soon as each chosen account was found.
 struct AccountListing: Sendable {
-    enum Step: Sendable, Equatable {
+    enum Step: Sendable {
         /// Fetch the page with this token; `nil` for the first page.
         case fetch(String?)
-        case complete(AccountList)
+        case complete(AccountList, AccountRecords?)
         case failed(BillingFailure.AccountListProblem)
     }
 
@@ -29,7 +32,16 @@ struct AccountListing: Sendable {
     private static let duplicatesMax = 65_536
 
     private let pagesMax: Int
+
+    /// The chosen accounts; `nil` for all accounts.
+    private let chosen: AllowList?
+
+    /// The indices in `chosen` of the accounts that were found.
+    private var foundChosen: Set<Int> = []
     private var found = AccountList.Builder()
+
+    /// The records of `found`; `nil` once they exceed their limit.
+    private var records: AccountRecords.Builder?
     private var pass = AccountList.Builder()
     private var pages = 0
     private var passes = 0
@@ -49,43 +61,68 @@ struct AccountListing: Sendable {
 
     private(set) var step = Step.fetch(nil)
 
-    /// - Parameter pagesMax: The maximum number of pages of a list.
-    init(pagesMax: Int) {
+    /// - Parameters:
+    ///   - pagesMax: The maximum number of pages of a list.
+    ///   - recordBytesMax: The limit for the records of all accounts. Beyond it the listing has no records.
+    ///   - chosen: Lists only these accounts; `nil` for all accounts.
+    init(pagesMax: Int, recordBytesMax: Int, chosen: AllowList? = nil) {
         self.pagesMax = pagesMax
+        self.chosen = chosen
+        records = recordBytesMax > 0 ? AccountRecords.Builder(bytesMax: recordBytesMax) : nil
     }
 
     mutating func add(_ page: SubAccountPage) {
         var hasNewAccount = false
+        var listed: [SourceDocument] = []
         for account in page.accounts {
-            found.add(account)
-            pass.add(account)
-            if known.insert(account.hashValue).inserted { hasNewAccount = true }
+            if known.insert(account.id.hashValue).inserted { hasNewAccount = true }
+            if let chosen {
+                guard let index = chosen.accounts.index(of: account.id) else { continue }
+                foundChosen.insert(index)
+            }
+            found.add(account.id)
+            pass.add(account.id)
+            if records != nil { listed.append(account.record) }
         }
-        if pass.count > 2 * known.count + Self.duplicatesMax {
-            pass.removeDuplicates()
-            found.removeDuplicates()
+        records?.add(page: listed)
+        if pass.count > 2 * known.count + Self.duplicatesMax || records?.isDueForCompaction ?? false {
+            pass.keep(pass.order())
+            keep(found.order())
         }
         totals.insert(page.total)
         largestPage = max(largestPage, page.accounts.count)
         pages += 1
         pagesWithoutNew = hasNewAccount ? 0 : pagesWithoutNew + 1
+        if let chosen, foundChosen.count == chosen.count {
+            complete(in: found.order())
+            return
+        }
         if let next = page.next {
             step = problem(of: next).map { .failed($0) } ?? .fetch(next)
             return
         }
         // A pass during which nothing changed is complete. Accounts that only earlier passes found may still exist, so
         // they are included.
-        let isFirst = passes == 0
-        let passList = pass.list()
-        let list = isFirst ? passList : found.list()
-        let isUnchanged = totals.count == 1 && totals.first == passList.count
+        let order = found.order()
+        let passCount = chosen != nil ? known.count : passes == 0 ? order.count : pass.order().count
+        let isUnchanged = totals.count == 1 && totals.first == passCount
         passes += 1
-        if isUnchanged || list.count == previousCount {
-            step = .complete(list)
+        if isUnchanged || order.count == previousCount {
+            complete(in: order)
         } else {
-            previousCount = list.count
+            previousCount = order.count
+            keep(order)
             startPass(or: .changing(attempts: passes))
         }
+    }
+
+    private mutating func keep(_ order: [UInt32]) {
+        found.keep(order)
+        if records?.compact(to: order) == false { records = nil }
+    }
+
+    private mutating func complete(in order: [UInt32]) {
+        step = .complete(found.list(in: order), records?.records(in: order))
     }
 
     /// Records that the source rejected a page token as expired. The accounts found so far count for the next pass.

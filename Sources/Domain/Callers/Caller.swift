@@ -2,7 +2,7 @@
 package struct Caller: Sendable, Equatable {
     /// A permission of a caller. The raw values are those of the callers file.
     package enum Scope: String, Sendable, CaseIterable {
-        /// Look up the billing of one account at a time.
+        /// Look up the billing and the details of one account at a time, and list the accounts.
         case billingRead = "billing:read"
         /// Change the billing contact of an account. No operation requires this scope yet.
         case billingWrite = "billing:write"

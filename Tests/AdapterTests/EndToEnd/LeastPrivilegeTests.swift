@@ -9,9 +9,13 @@ import Testing
 @Suite("Least privilege", .timeLimit(.minutes(10)))
 struct LeastPrivilegeTests {
     enum Operation: String, CaseIterable {
+        case listAccounts = "GET /v2/accounts"
+        case getAccount = "GET /v2/accounts/{accountId}"
         case getBilling = "GET /v2/accounts/{accountId}/billing"
         case listInvoices = "GET /v2/accounts/{accountId}/billing/invoices"
         case getInvoice = "GET /v2/accounts/{accountId}/billing/invoices/{invoiceId}"
+        case getPlans = "GET /v2/accounts/{accountId}/plans"
+        case getPlanUsage = "GET /v2/accounts/{accountId}/plans/usage"
         case streamBilling = "GET /v2/billing/stream"
         case streamChosenBilling = "POST /v2/billing/stream"
 
@@ -20,8 +24,9 @@ struct LeastPrivilegeTests {
 
         var scope: Caller.Scope {
             switch self {
-            case .getBilling: .billingRead
+            case .listAccounts, .getAccount, .getBilling: .billingRead
             case .listInvoices, .getInvoice: .invoicesRead
+            case .getPlans, .getPlanUsage: .plansRead
             case .streamBilling, .streamChosenBilling: .billingExport
             }
         }
@@ -29,8 +34,8 @@ struct LeastPrivilegeTests {
         /// Whether the operation is about one account.
         var isOfAccount: Bool {
             switch self {
-            case .getBilling, .listInvoices, .getInvoice: true
-            case .streamBilling, .streamChosenBilling: false
+            case .getAccount, .getBilling, .listInvoices, .getInvoice, .getPlans, .getPlanUsage: true
+            case .listAccounts, .streamBilling, .streamChosenBilling: false
             }
         }
     }
@@ -179,6 +184,16 @@ struct LeastPrivilegeTests {
         case (.getBilling, _): #expect(lines.count == 1 && lines[0]["email"] != nil)
         case (.listInvoices, _): #expect(lines.count == 1 && lines[0]["invoices"]?.array?.isEmpty == false)
         case (.getInvoice, _): #expect(lines.count == 1 && lines[0]["invoice_items"]?.array?.isEmpty == false)
+        case (.getAccount, _): #expect(lines.count == 1 && lines[0]["owner_email"] != nil)
+        case (.getPlans, _), (.getPlanUsage, _): #expect(lines.count == 1 && lines[0]["plan_base"] != nil)
+        // Only the caller's own accounts are listed and counted.
+        case (.listAccounts, _):
+            let listed = lines[0]["accounts"]?.array?.compactMap { $0.object?["id"]?.string } ?? []
+            let own =
+                permission == .wrongAccount
+                ? [service.main.accounts.id(of: 1)] : all(permission == .wrongMaster ? service.second : service.main)
+            #expect(lines.count == 1 && listed.sorted() == own)
+            #expect(lines[0]["total_records"]?.integer == own.count && lines[0]["next_page_token"] == .string(""))
         // Only the caller's own accounts are streamed and counted.
         case (.streamBilling, .wrongAccount):
             #expect(ids == [service.main.accounts.id(of: 1)])
@@ -258,20 +273,22 @@ struct LeastPrivilegeTests {
         try await FiledService.with(accounts: 50) { service in
             let own = service.main.accounts.id(of: 1)
             let token = try await service.token(
-                of: "job", "--scopes", "billing:read", "--master", "main", "--accounts", own)
+                of: "job", "--scopes", "billing:read,plans:read", "--master", "main", "--accounts", own)
             try await service.wait(for: 200, service.account(of: service.main, 1), token: token)
             let before = service.main.requestCounts
-            func body(_ id: String) async throws -> String {
-                let response = try await service.send("/v2/accounts/\(id)/billing", token: token)
-                #expect(response.status == 404)
-                return String(buffer: response.body).replacing(" \(id).", with: " ID.")
+            for suffix in ["", "/billing", "/plans", "/plans/usage"] {
+                func body(_ id: String) async throws -> String {
+                    let response = try await service.send("/v2/accounts/\(id)\(suffix)", token: token)
+                    #expect(response.status == 404)
+                    return String(buffer: response.body).replacing(" \(id).", with: " ID.")
+                }
+                let existing = try await body(service.main.accounts.id(of: 0))
+                let unknown = try await body("no-such-account")
+                let selfPay = try #require((0..<50).first(where: service.main.accounts.isSelfPay))
+                #expect(existing == unknown)
+                #expect(try await body(service.main.accounts.id(of: selfPay)) == unknown)
+                #expect(try await body("me") == unknown)
             }
-            let existing = try await body(service.main.accounts.id(of: 0))
-            let unknown = try await body("no-such-account")
-            let selfPay = try #require((0..<50).first(where: service.main.accounts.isSelfPay))
-            #expect(existing == unknown)
-            #expect(try await body(service.main.accounts.id(of: selfPay)) == unknown)
-            #expect(try await body("me") == unknown)
             #expect(service.main.requestCounts == before)
         }
     }

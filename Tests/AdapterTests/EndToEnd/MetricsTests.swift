@@ -71,6 +71,31 @@ struct MetricsTests {
         }
     }
 
+    @Test("every read has its route as a metric label and in the access log")
+    func routes() async throws {
+        try await RunningService.with(["--log-access-sample", "1"]) { service in
+            let account = String(service.accountPath.dropLast("/billing".count))
+            let targets = [
+                ("/v2/accounts?page_size=2", "/v2/accounts"), (account, "/v2/accounts/{accountId}"),
+                (account + "/plans", "/v2/accounts/{accountId}/plans"),
+                (account + "/plans/usage", "/v2/accounts/{accountId}/plans/usage"),
+            ]
+            for (target, _) in targets { _ = await service.curl(target) }
+            let text = await Self.scrape(service.ops)
+            for (_, route) in targets {
+                let series =
+                    "http_server_request_duration_seconds_count{http_request_method=\"GET\","
+                    + "http_route=\"\(route)\",http_response_status_code=\"200\""
+                #expect(Self.value(series, in: text) == 1, "\(route)")
+                _ = try await service.process.errors(containing: "\"route\":\"\(route)\"")
+            }
+            for title in ["List sub accounts", "Get sub account details", "Get plan information", "Get plan usage"] {
+                let series = "zoom_calls_total{master=\"sandbox\",operation=\"\(title)\",outcome=\"ok\"}"
+                #expect(Self.value(series, in: text) == 1, "\(title)")
+            }
+        }
+    }
+
     @Test("defences, paused streams and reloaded files are counted")
     func others() async throws {
         try await FiledService.with(["--http-timeouts-headers", "200ms"]) { service in

@@ -20,9 +20,9 @@ struct PreferTests {
         func hasQueuedRequests(for operation: Operation, under master: Name?) -> Bool { false }
 
         func page(
-            of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose
+            of master: Name?, _ request: SubAccountPageRequest, for purpose: Purpose
         ) async throws(BillingFailure) -> SubAccountPage {
-            SubAccountPage(accounts: [AccountID(literal: "a")], next: nil, total: nil)
+            SubAccountPage(ids: [AccountID(literal: "a")], next: nil, total: nil)
         }
     }
 

@@ -71,8 +71,8 @@ struct TestZoom {
     static func with(
         _ server: HTTPServer, _ masters: [ZoomMasters.Master], _ credentials: FakeCredentials,
         sharedTokens: (any SharedTokens)? = nil, waitMax: Duration = .seconds(10), retryTime: Duration = .zero,
-        interactiveTimeMax: Duration? = nil, timeout: TimeAmount = .seconds(30), time: any TimeSource = SystemTime(),
-        tracer: ServiceTracer = ServiceTracer(), logger: Logger = .silent,
+        interactiveTimeMax: Duration? = nil, timeout: TimeAmount = .seconds(30), answerBytesMax: Int? = nil,
+        time: any TimeSource = SystemTime(), tracer: ServiceTracer = ServiceTracer(), logger: Logger = .silent,
         _ test: (ZoomMasters) async throws -> Void
     ) async throws {
         var configuration = ZoomConfiguration(
@@ -82,6 +82,7 @@ struct TestZoom {
         configuration.retryTime = retryTime
         configuration.interactiveTimeMax = interactiveTimeMax
         configuration.timeout = timeout
+        configuration.answerBytesMax = answerBytesMax
         configuration.http.useLongTimeouts()
         let client = ZoomMasters(
             masters, configuration: configuration, credentials: credentials, sharedTokens: sharedTokens,
@@ -176,7 +177,7 @@ struct TestService {
     static func with(
         source: any BillingSource & SubAccountDirectory, over transport: Transport = .h2c,
         time: any TimeSource = SystemTime(), callers: FakeCallers? = nil, audit: Logger = .silent,
-        cacheRules: CacheRules = CacheRules(),
+        cacheRules: CacheRules = CacheRules(), listRules: AccountListCache.Rules = .init(),
         _ test: (TestService) async throws -> Void
     ) async throws {
         let callers =
@@ -185,10 +186,11 @@ struct TestService {
                 token: .everything, readerToken: Caller(name: Name(literal: "reader"), scopes: [.billingRead]),
             ])
         let cache = BillingCache(source: source, time: time, rules: cacheRules) { BillingAnswer($0) }
+        let lists = AccountListCache(directory: source, time: time, rules: listRules)
         let router = Router(
             readAccount: ReadAccount(cache: cache),
-            exportBilling: ExportBilling(
-                lists: AccountListCache(directory: source, time: time), cache: cache, source: source, time: time),
+            listAccounts: ListAccounts(lists: lists, directory: source, time: time),
+            exportBilling: ExportBilling(lists: lists, cache: cache, source: source, time: time),
             callers: callers, audit: AuditLog(logger: audit),
             accessLog: AccessLog(share: 1, logger: .silent, metrics: .none), time: time, logger: .silent)
         let server = try await HTTPServer(
@@ -200,6 +202,7 @@ struct TestService {
             await client.close()
         }
         await cache.close()
+        await lists.close()
     }
 
     func send(

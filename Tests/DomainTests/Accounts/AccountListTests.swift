@@ -50,15 +50,19 @@ struct AccountListingTests {
         }
 
         func page(
-            of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose
+            of master: Name?, _ request: SubAccountPageRequest, for purpose: Purpose
         ) async throws(BillingFailure) -> SubAccountPage {
             pages += 1
             changes(pages, &accounts)
             if expires.contains(pages) { throw .invalid([]) }
-            let start = token.flatMap { Int($0) } ?? 0
+            let start =
+                switch request.start {
+                case .token(let token): Int(token) ?? 0
+                case .number(let number): (number - 1) * 10
+                }
             let end = min(start + 10, accounts.count)
             return SubAccountPage(
-                accounts: start < end ? Array(accounts[start..<end]) : [], next: end < accounts.count ? "\(end)" : nil,
+                ids: start < end ? Array(accounts[start..<end]) : [], next: end < accounts.count ? "\(end)" : nil,
                 total: reportsTotal ? accounts.count : nil)
         }
     }
@@ -140,11 +144,11 @@ struct AccountListingTests {
         }
 
         func page(
-            of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose
+            of master: Name?, _ request: SubAccountPageRequest, for purpose: Purpose
         ) async throws(BillingFailure) -> SubAccountPage {
             pages += 1
             return SubAccountPage(
-                accounts: accounts(pages).map { AccountID(literal: $0) }, next: next(pages), total: total)
+                ids: accounts(pages).map { AccountID(literal: $0) }, next: next(pages), total: total)
         }
 
         /// The failure of a listing.
@@ -219,9 +223,9 @@ struct AccountListingTests {
         #expect(try await accounts(Directory(25, reportsTotal: false)).count == 25)
         struct WrongTotal: SubAccountDirectory {
             func page(
-                of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose
+                of master: Name?, _ request: SubAccountPageRequest, for purpose: Purpose
             ) async throws(BillingFailure) -> SubAccountPage {
-                SubAccountPage(accounts: [AccountID(literal: "a")], next: nil, total: 2)
+                SubAccountPage(ids: [AccountID(literal: "a")], next: nil, total: 2)
             }
         }
         let list = try await AccountListCache(directory: WrongTotal(), time: TestClock()).accounts(of: nil, .all)

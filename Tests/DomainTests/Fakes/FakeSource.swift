@@ -95,12 +95,12 @@ package final class FakeSource: BillingSource, SubAccountDirectory {
     package func setQueuedRequests(of operations: Set<Operation>) { queuedRequests.withLock { $0 = operations } }
 
     package func page(
-        of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose
+        of master: Name?, _ request: SubAccountPageRequest, for purpose: Purpose
     ) async throws(BillingFailure) -> SubAccountPage {
         state.withLock { $0.masters.append(master) }
         let failure = listingFailures.withLock { $0.isEmpty ? nil : $0.removeFirst() }
         if let failure { throw failure }
-        return SubAccountPage(accounts: listed, next: nil, total: Set(listed).count)
+        return SubAccountPage(ids: listed, next: nil, total: Set(listed).count)
     }
 }
 
@@ -108,6 +108,15 @@ extension BillingContact {
     /// A contact whose last name is the account id.
     package static func sample(_ account: AccountID) -> BillingContact {
         BillingContact(reading: { field in field == .lastName ? account.rawValue : "\(field)" })
+    }
+}
+
+extension SubAccountPage {
+    /// A page whose records contain only the id.
+    package init(ids: [AccountID], next: String?, total: Int?) {
+        self.init(
+            accounts: ids.map { SubAccount(id: $0, record: SourceDocument(text: Array(#"{"id":"\#($0)"}"#.utf8))) },
+            next: next, total: total)
     }
 }
 

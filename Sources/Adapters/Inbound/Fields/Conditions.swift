@@ -20,9 +20,12 @@ struct Conditions: Sendable {
 
     var isEmpty: Bool { ifNoneMatch == nil && ifModifiedSince == nil }
 
-    func isMet(by answer: BillingAnswer) -> Bool {
-        if let ifNoneMatch { return ifNoneMatch.contains { $0 == answer.etag || $0 == Self.any } }
-        return ifModifiedSince.map { answer.lastModified <= $0 } ?? false
+    func isMet(by answer: BillingAnswer) -> Bool { isMet(etag: answer.etag, lastModified: answer.lastModified) }
+
+    /// - Parameter lastModified: Seconds since 1970.
+    func isMet(etag: [UInt8], lastModified: Int64) -> Bool {
+        if let ifNoneMatch { return ifNoneMatch.contains { $0 == etag || $0 == Self.any } }
+        return ifModifiedSince.map { lastModified <= $0 } ?? false
     }
 
     private static let any = Array("*".utf8)

@@ -36,14 +36,19 @@ package final class BillingAnswer: CachedResponse {
     private static let overhead = 300
     private static let failureBytes = 1400
 
+    /// A strong entity tag of a body, with its quotes (RFC 9110, 8.8.3).
+    static func etag(of body: ByteBuffer) -> [UInt8] {
+        let digest = SHA256Digest(of: Array(body.readableBytesView)[...]).hexadecimal
+        return Array("\"\(digest.prefix(20))\"".utf8)
+    }
+
     package init(_ answer: ReceivedAnswer) {
         asOf = Array(answer.asOf.rfc3339.utf8)
         switch answer.outcome {
         case .success(let received):
             var body = ByteBuffer()
             body.write(received)
-            let digest = SHA256Digest(of: Array(body.readableBytesView)[...]).hexadecimal
-            etag = Array("\"\(digest.prefix(20))\"".utf8)
+            etag = Self.etag(of: body)
             let last = answer.previous as? BillingAnswer
             lastModified =
                 last.flatMap { [etag] in $0.etag == etag ? $0.lastModified : nil } ?? answer.asOf.secondsSinceEpoch

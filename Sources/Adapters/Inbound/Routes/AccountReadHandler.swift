@@ -66,9 +66,9 @@ struct AccountReadHandler: RouteHandler {
         }
     }
 
-    /// The fields that are the same for every account. The answer varies with `Authorization`, since accounts outside the
+    /// The fields that are the same for every read. The answer varies with `Authorization`, since accounts outside the
     /// caller's allow-list appear not found, and with `Accept`, since it may be 406.
-    private static let fields = HeaderFields([
+    static let fields = HeaderFields([
         (.status, "200"),
         (.contentType, "application/json"),
         (.contentTypeOptions, "nosniff"),
@@ -76,7 +76,7 @@ struct AccountReadHandler: RouteHandler {
         (.vary, "accept, authorization"),
     ])
 
-    private static let notModifiedFields = HeaderFields([
+    static let notModifiedFields = HeaderFields([
         (.status, "304"),
         (.contentTypeOptions, "nosniff"),
         (.vary, "accept, authorization"),

@@ -17,7 +17,7 @@ package final class Router: RequestHandler {
     ///   - answerTimeMax: `Timeouts.request` of the connections.
     ///   - tracer: Makes the spans of requests.
     package init(
-        readAccount: ReadAccount, exportBilling: ExportBilling,
+        readAccount: ReadAccount, listAccounts: ListAccounts, exportBilling: ExportBilling,
         callers: any CallerDirectory, audit: AuditLog, accessLog: AccessLog, trustedProxies: [AddressRange] = [],
         forwardedField: ForwardedField.Name = .xForwardedFor,
         guesses: Limits.Rate = Limits.Rate(burst: 50, perSecond: 1), defences: DefenceLog? = nil,
@@ -33,8 +33,9 @@ package final class Router: RequestHandler {
             case .getPlanInformation: [AccountReadHandler.getPlanInformation(reads)]
             case .getPlanUsage: [AccountReadHandler.getPlanUsage(reads)]
             case .getSubAccountDetails: [AccountReadHandler.getSubAccountDetails(reads)]
-            // No route yet. Callers receive the list of sub accounts as part of the stream.
-            case .downloadInvoiceFile, .listSubAccounts: []
+            case .listSubAccounts: [ListSubAccounts(listAccounts: listAccounts, time: time).route]
+            // No route yet.
+            case .downloadInvoiceFile: []
             }
         }
         let stream = StreamBilling(

@@ -97,12 +97,10 @@ struct StreamBilling: RouteHandler {
         }
         let order: ExportBilling.Order? = read("order", "Must be \"arrival\".") { $0 == "arrival" ? .arrival : nil }
         options.order = order ?? .given
-        if let reseller = read(
-            "sub_reseller_id", "Must be 1 to 64 visible characters.",
-            { text in (1...64).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } ? text : nil
-            }
-        ) {
-            options.filter = SubAccountFilter(reseller: reseller)
+        if let filter = read(
+            "sub_reseller_id", "Must be 1 to 64 visible characters.", { SubAccountFilter(resellerID: $0) })
+        {
+            options.filter = filter
         }
         let selection: NDJSONLines.Selection? = read("only", "Must be \"records\".") {
             $0 == "records" ? .records : nil

@@ -51,12 +51,15 @@ package struct ZoomEndpoint: Sendable {
 
     package let answerBody: AnswerBody
 
-    /// The largest answer that is accepted, before and after decompression.
+    /// The largest answer that is accepted, before and after decompression, unless `ZoomConfiguration.answerBytesMax`
+    /// overrides it.
     package let answerBytesMax: Int
 
     let readAnswer: ReadAnswer
     let interpret: Interpret
 
+    /// - Parameter answerBytesMax: The default suits answers with thousands of entries of some 200 bytes, such as plans and the
+    ///   items of invoices.
     package init(
         _ operation: Operation, _ method: Method, _ pathTemplate: String, rateLabel: ZoomRateLabel, scopes: [String],
         answerBody: AnswerBody, answerBytesMax: Int = 4 << 20, interpret: @escaping Interpret = { _, _ in nil },

@@ -27,8 +27,10 @@ package enum ZoomFailure: Error, Sendable, Equatable {
 
     /// The failure in the domain's terms.
     ///
-    /// - Parameter request: The request that failed.
-    func billingFailure(to request: ZoomRequest) -> BillingFailure {
+    /// - Parameters:
+    ///   - request: The request that failed.
+    ///   - answerBytesMax: The limit of its answer.
+    func billingFailure(to request: ZoomRequest, answerBytesMax: Int) -> BillingFailure {
         switch self {
         case .credentials: .credentialsRefused
         case .scopesMissing(let scopes): .permissionMissing(anyOf: scopes)
@@ -41,10 +43,10 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .token(.api(503, _, _, _?), let wait): .sourceUnavailable(retryAfter: wait)
         // A large answer of the token endpoint is no token.
         case .token(.transport(.tooLarge), _): .sourceFailed
-        case .token(let failure, _): failure.billingFailure(to: request)
+        case .token(let failure, _): failure.billingFailure(to: request, answerBytesMax: answerBytesMax)
         case .transport(.timedOut): .timedOut
         case .transport(.cancelled): .cancelled
-        case .transport(.tooLarge): .answerTooLarge(limit: request.endpoint.answerBytesMax)
+        case .transport(.tooLarge): .answerTooLarge(limit: answerBytesMax)
         case .transport: .sourceFailed
         case .api(_, let code, let message, _) where Self.isUnknownAccount(code: code, message: message):
             request.account.map { .accountNotFound($0) } ?? .sourceFailed

@@ -7,5 +7,6 @@ extension ZoomEndpoint {
         scopes: [
             "billing:master", "billing:read:plan_information:master", "billing:read:plan_information:admin",
         ],
-        answerBody: .object)
+        answerBody: .object,
+        interpret: { failure, _ in failure.isFreeAccount ? .accountIsFree : nil })
 }

@@ -8,5 +8,7 @@ extension ZoomEndpoint {
             "account:master", "account:write:admin", "account:read:sub_account:master",
             "account:read:sub_account:admin",
         ],
-        answerBody: .object)
+        answerBody: .object,
+        // The details take less than 2 KiB.
+        answerBytesMax: 256 * 1024)
 }

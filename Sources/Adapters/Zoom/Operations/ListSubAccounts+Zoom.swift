@@ -12,9 +12,9 @@ extension ZoomEndpoint {
 
 extension ZoomMasters {
     package func page(
-        of master: Name?, _ filter: SubAccountFilter, token: String?, for purpose: Purpose
+        of master: Name?, _ request: SubAccountPageRequest, for purpose: Purpose
     ) async throws(BillingFailure) -> SubAccountPage {
-        try await perform(.listSubAccounts(filter, token: token), under: master, for: purpose)
+        try await perform(.listSubAccounts(request), under: master, for: purpose)
     }
 }
 
@@ -22,17 +22,24 @@ extension ZoomCall<SubAccountPage> {
     /// The largest page size (Zoom: List sub accounts).
     private static var pageSizeMax: Int { 300 }
 
-    static func listSubAccounts(
-        _ filter: SubAccountFilter, token: String?, pageSize: Int = pageSizeMax
-    ) -> ZoomCall {
-        var query = [(name: "page_size", value: "\(pageSize)")]
-        if let reseller = filter.reseller { query.append(("sub_reseller_id", reseller)) }
-        if let token { query.append(("next_page_token", token)) }
+    static func listSubAccounts(_ request: SubAccountPageRequest) -> ZoomCall {
+        var query = [(name: "page_size", value: "\(request.size ?? pageSizeMax)")]
+        if let reseller = request.filter.reseller { query.append(("sub_reseller_id", reseller)) }
+        let isFirst: Bool
+        switch request.start {
+        case .token(let token):
+            query.append(("next_page_token", token))
+            isFirst = false
+        case .number(let number):
+            isFirst = number == 1
+            // Zoom is withdrawing this parameter, and its default is 1.
+            if !isFirst { query.append(("page_number", "\(number)")) }
+        }
         return ZoomCall(
             ZoomRequest(.listSubAccounts, query: query),
             interpret: { failure in
-                // Zoom answers so to an expired page token (Zoom: pagination). No other parameter can be wrong.
-                if case .api(_, 300, _, _) = failure, token != nil { .invalid([]) } else { nil }
+                // Zoom answers so to an expired page token (Zoom: Pagination). No other parameter can be wrong.
+                if case .api(_, 300, _, _) = failure, !isFirst { .invalid([]) } else { nil }
             },
             read: { answer, _ throws(ZoomFailure) in try SubAccountPage(zoom: try answer.object()) })
     }
@@ -43,11 +50,13 @@ extension SubAccountPage {
     ///   account would look complete.
     package init(zoom object: JSONObject) throws(ZoomFailure) {
         guard let entries = object["accounts"]?.array else { throw .unreadable }
-        var accounts: [AccountID] = []
+        var accounts: [SubAccount] = []
         accounts.reserveCapacity(entries.count)
         for entry in entries {
-            guard let text = entry.object?["id"]?.text, let id = AccountID(text) else { throw .unreadable }
-            accounts.append(id)
+            guard let account = entry.object, let text = account["id"]?.text, let id = AccountID(text) else {
+                throw .unreadable
+            }
+            accounts.append(SubAccount(id: id, record: account.document))
         }
         let token = object["next_page_token"]?.string
         self.init(

@@ -29,12 +29,13 @@ package struct ZoomAPICheck: Sendable {
     /// - Throws: A failure that shows that the server is not Zoom, that Zoom cannot be reached, or that it refuses the
     ///   token.
     package func run(token: Secret) async throws(ZoomFailure) {
-        let call = ZoomCall<SubAccountPage>.listSubAccounts(.all, token: nil, pageSize: 1)
+        let call = ZoomCall<SubAccountPage>.listSubAccounts(SubAccountPageRequest(.number(1), size: 1))
         let endpoint = call.request.endpoint
         let response: ClientResponse
         do throws(HTTPFailure) {
             response = try await http.exchange(
-                configuration.message(call.request, token: token), bodyBytesMax: endpoint.answerBytesMax,
+                configuration.message(call.request, token: token),
+                bodyBytesMax: configuration.answerBytesMax(of: endpoint),
                 timeout: configuration.timeout)
         } catch {
             throw .transport(error)

@@ -184,7 +184,8 @@ final class ZoomTransport: Sendable {
         do throws(HTTPFailure) {
             result = .success(
                 try await http.exchange(
-                    message, bodyBytesMax: endpoint.answerBytesMax, timeout: configuration.timeout))
+                    message, bodyBytesMax: configuration.answerBytesMax(of: endpoint),
+                    timeout: configuration.timeout))
         } catch {
             result = .failure(error)
         }

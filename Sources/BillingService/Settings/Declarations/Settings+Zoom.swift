@@ -57,6 +57,10 @@ extension Settings {
             "zoom.retry-time", .duration(upTo: .seconds(300)), default: .seconds(15),
             "How long a single lookup is retried after a temporary failure; limited like zoom.wait. At most one in ten calls is a retry."
         )
+        let answerMaxBytes = Setting(
+            "zoom.answer-max-bytes", .size((64 << 10)...(1 << 30)),
+            "Largest answer of Zoom's API, before and after decompression. Without it each operation has its own limit: 256KiB for billing information and account details, 10MiB for a page of accounts, 4MiB for the others."
+        )
     }
 
     /// What is cached, and how it is refreshed.
@@ -73,6 +77,11 @@ extension Settings {
             "cache.max-bytes", .size((1 << 20)...(1 << 40)),
             default: .computed("256MiB, or a quarter of the available memory if that is less"),
             "Memory for cached responses: at most half of the available memory.")
+        let accountRecordsMaxBytes = Setting(
+            "cache.account-records-max-bytes", .size(0...(2 << 30)),
+            default: .computed("64MiB, or a sixteenth of the available memory if that is less"),
+            "Memory for the accounts' entries in Zoom's list of sub accounts, some 300 bytes each; up to three times as much while the list is read. If they need more, only the ids are cached, and pages of the list come from Zoom."
+        )
         let staleWhileRevalidate = Setting(
             "cache.stale-while-revalidate", .duration(upTo: day), default: .seconds(60),
             "How long a stale response is served while it is revalidated (RFC 5861).")

@@ -23,6 +23,13 @@ enum CacheSettings {
         return rules
     }
 
+    static func accountLists(_ reader: inout SettingsReader, machine: Machine) -> AccountListCache.Rules {
+        var rules = AccountListCache.Rules()
+        let defaultBytes = min(64 << 20, machine.memoryBytes / 16)
+        rules.recordBytesMax = reader.value(Settings.cache.accountRecordsMaxBytes, default: defaultBytes)
+        return rules
+    }
+
     /// - Returns: The time between two refreshes of all accounts; zero if they are not refreshed in the background.
     static func refreshInterval(_ reader: inout SettingsReader, ttl: Duration) -> Duration {
         let interval = reader.value(Settings.cache.refreshInterval)

@@ -16,6 +16,7 @@ struct ServeSettings: Sendable {
     var source: ZoomSource
     var zoom: ZoomSettings
     var cache: CacheRules
+    var accountLists: AccountListCache.Rules
     var refreshInterval: Duration
     var exportWindow: Int
     var callers: CallersFile?
@@ -51,6 +52,7 @@ struct ServeSettings: Sendable {
         opsPort = reader.value(Settings.ops.port)
         zoom = ZoomSettings(&reader, environment: environment)
         cache = CacheSettings.rules(&reader, machine: machine)
+        accountLists = CacheSettings.accountLists(&reader, machine: machine)
         refreshInterval = CacheSettings.refreshInterval(&reader, ttl: cache.ttl)
         exportWindow = reader.value(Settings.streams.window)
         let files = FileSettings(&reader, environment: environment)

@@ -22,6 +22,9 @@ struct ZoomSettings: Sendable {
     var wait: Duration
     var retryTime: Duration
 
+    /// nil for the limit of each operation.
+    var answerBytesMax: Int?
+
     /// - Parameter environment: May contain `HTTPS_PROXY` and `NO_PROXY`, in upper or lower case.
     init(_ reader: inout SettingsReader, environment: [String: String]) {
         let settings = Settings.zoom
@@ -35,6 +38,7 @@ struct ZoomSettings: Sendable {
         timeout = reader.value(settings.timeout)
         wait = reader.value(settings.wait)
         retryTime = reader.value(settings.retryTime)
+        answerBytesMax = reader.optional(settings.answerMaxBytes)
         defaults = Defaults(
             api: ZoomConfiguration.ServiceURL(reader.value(settings.apiURL)),
             oauth: ZoomConfiguration.ServiceURL(reader.value(settings.oauthURL)), plan: reader.value(settings.plan),
@@ -62,6 +66,7 @@ struct ZoomSettings: Sendable {
         configuration.waitMax = wait
         configuration.retryTime = retryTime
         configuration.timeout = TimeAmount(timeout)
+        configuration.answerBytesMax = answerBytesMax
         configuration.http = http
         configuration.http.tls = try tls()
         return configuration

@@ -26,6 +26,7 @@ struct APIPart: ApplicationPart {
         let defences = DefenceLog(logger: logger, metrics: metrics)
         let router = Router(
             readAccount: ReadAccount(cache: zoom.cache),
+            listAccounts: ListAccounts(lists: zoom.lists, directory: zoom.masters, time: context.time),
             exportBilling: ExportBilling(
                 lists: zoom.lists, cache: zoom.cache, source: zoom.masters, time: context.time, rules: rules),
             callers: callers,

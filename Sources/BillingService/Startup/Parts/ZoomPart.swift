@@ -30,7 +30,7 @@ struct ZoomPart: ApplicationPart {
             source: OwnerRecordingSource(masters, owners: invoiceOwners), time: context.time, rules: settings.cache
         ) { BillingAnswer($0) }
         cacheBytesMax = settings.cache.bytesMax
-        lists = AccountListCache(directory: masters, time: context.time)
+        lists = AccountListCache(directory: masters, time: context.time, rules: settings.accountLists)
     }
 
     private static func warnOfShortenedTimes(_ settings: ServeSettings, _ logger: Logger) {
