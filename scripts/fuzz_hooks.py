@@ -17,6 +17,12 @@ def read_lines(_context, response):
     return text
 
 
+@schemathesis.deserializer("application/pdf")
+def read_file(_context, response):
+    """A file is compared with its schema as text, one character for each byte."""
+    return response.content.decode("latin-1")
+
+
 @schemathesis.serializer(*contract.LINES)
 def write_lines(_context, body):
     return {"data": body if isinstance(body, (bytes, str)) else json.dumps(body)}
