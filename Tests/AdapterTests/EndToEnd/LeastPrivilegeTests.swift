@@ -136,7 +136,8 @@ struct LeastPrivilegeTests {
     ) async throws -> String {
         let path = operation.path.replacing("{accountId}", with: account)
         switch operation {
-        case .getBilling, .streamBilling, .streamChosenBilling: return path
+        case .listAccounts, .getAccount, .getBilling, .getPlans, .getPlanUsage, .streamBilling, .streamChosenBilling:
+            return path
         case .listInvoices: return "\(path)?\(period)"
         case .getInvoice:
             return path.replacing("{invoiceId}", with: try await invoice(of: account, service, authorization))
