@@ -35,6 +35,8 @@ package enum BillingFailure: Error, Sendable, Equatable {
     case notCached
     /// The source's list of accounts cannot be read to its end.
     case accountListUnusable(AccountListProblem)
+    /// The source's file of an invoice cannot be passed on.
+    case invoiceFileUnusable(InvoiceFileProblem)
     /// The caller has gone, or the service is shutting down.
     case cancelled
 
@@ -50,6 +52,30 @@ package enum BillingFailure: Error, Sendable, Equatable {
         case changing(attempts: Int)
         /// The token of the next page was refused as expired in each of this many attempts to read the list.
         case expiringTokens(attempts: Int)
+    }
+
+    /// Why the file of an invoice cannot be passed on.
+    package enum InvoiceFileProblem: Sendable, Equatable {
+        /// It does not begin as a PDF file does.
+        case notPDF
+        /// It is compressed, though no compression was accepted.
+        case compressed
+        /// The address that the source names does not answer with a file.
+        case redirectFailed
+        /// The source names another address for the file, to which no request is sent.
+        case redirectRefused(RedirectProblem)
+    }
+
+    /// Why no request is sent to the address that the source names.
+    package enum RedirectProblem: Error, Sendable, Equatable {
+        /// It cannot be read, or contains a user name.
+        case malformed
+        /// It is not encrypted.
+        case notEncrypted
+        /// The configuration does not allow its host.
+        case forbiddenHost
+        /// The source was redirected before.
+        case repeated
     }
 
     /// A broken rule: the field, and what is wrong with it.
@@ -92,7 +118,8 @@ extension BillingFailure {
         case .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound:
             Traits(reach: .account, isCacheable: true)
         case .invalid, .notCached: Traits(reach: .account)
-        case .sourceRejected, .answerTooLarge, .accountQuotaSpent: Traits(reach: .account, allowsStaleAnswer: true)
+        case .sourceRejected, .answerTooLarge, .accountQuotaSpent, .invoiceFileUnusable:
+            Traits(reach: .account, allowsStaleAnswer: true)
         case .rateLimited, .sourceFailed, .sourceUnavailable, .timedOut:
             Traits(reach: .moment, allowsStaleAnswer: true)
         case .dailyQuotaSpent: Traits(reach: .everything, allowsStaleAnswer: true)

@@ -94,6 +94,7 @@ enum FuzzTarget: String, CaseIterable {
             readAccount: ReadAccount(cache: cache),
             listAccounts: ListAccounts(lists: lists, directory: source, time: TestClock()),
             exportBilling: ExportBilling(lists: lists, cache: cache, source: source, time: TestClock()),
+            openInvoiceFile: OpenInvoiceFile(source: FakeInvoiceFiles(), owners: InvoiceOwners()),
             callers: UnrestrictedCallers(), audit: AuditLog(logger: silent),
             accessLog: AccessLog(share: 1, logger: silent, metrics: .none),
             time: TestClock(), logger: silent)

@@ -45,6 +45,7 @@ enum RequestCost {
             readAccount: ReadAccount(cache: cache),
             listAccounts: ListAccounts(lists: lists, directory: source, time: clock),
             exportBilling: ExportBilling(lists: lists, cache: cache, source: source, time: clock),
+            openInvoiceFile: OpenInvoiceFile(source: FakeInvoiceFiles(), owners: InvoiceOwners()),
             callers: Callers(registry: [SHA256Digest(of: token): .everything]), audit: AuditLog(logger: logger),
             accessLog: AccessLog(share: 0.001, logger: logger, metrics: metrics), time: clock,
             metrics: metrics, logger: logger)

@@ -8,6 +8,7 @@ import Synchronization
 package final class ZoomClient: Sendable {
     private let configuration: ZoomConfiguration
     private let http: HTTPClient
+    private let files: ZoomFileClient
     private let tokens: AccessTokens
     private let tokenEndpoint: TokenEndpoint
     private let limiters: [ZoomRateLabel: RateLimiter]
@@ -30,6 +31,7 @@ package final class ZoomClient: Sendable {
         problemLog = ZoomProblemLog(time: time, logger: logger)
         http = HTTPClient(
             origin: configuration.api.origin, group: group, configuration: configuration.http, logger: logger)
+        files = ZoomFileClient(configuration: configuration, group: group, logger: logger)
         let tokenEndpoint = TokenEndpoint(configuration: configuration, group: group, time: time, logger: logger)
         self.tokenEndpoint = tokenEndpoint
         var limiters: [ZoomRateLabel: RateLimiter] = [:]
@@ -46,7 +48,7 @@ package final class ZoomClient: Sendable {
             try await tokenEndpoint.token(for: credentials, metrics, tracer)
         }
         transport = ZoomTransport(
-            configuration: configuration, http: http, tokens: tokens, limiters: limiters, time: time,
+            configuration: configuration, http: http, files: files, tokens: tokens, limiters: limiters, time: time,
             metrics: metrics, tracer: tracer, logger: logger)
         retryLoop = ZoomRetryLoop(transport: transport, configuration: configuration, time: time, logger: logger)
     }
@@ -56,6 +58,7 @@ package final class ZoomClient: Sendable {
         for limiter in limiters.values { limiter.close() }
         await tokens.close()
         await http.close()
+        await files.close()
         await tokenEndpoint.close()
     }
 
@@ -118,6 +121,20 @@ package final class ZoomClient: Sendable {
         }
     }
 
+    /// Opens the file of an invoice.
+    func file(of invoice: InvoiceID, for purpose: Purpose) async throws(BillingFailure) -> StreamedFile {
+        let request = ZoomRequest(.downloadInvoiceFile, invoice: invoice)
+        do throws(ZoomFailure) {
+            let file = try await retryLoop.open(request, for: purpose)
+            record(.healthy)
+            return file
+        } catch {
+            guard error.isUnknownResource else { throw translate(error, request) }
+            record(.healthy)
+            throw .invoiceNotFound(invoice)
+        }
+    }
+
     private func record(_ health: ZoomHealth) {
         lastHealth.withLock { $0 = health }
     }
@@ -126,7 +143,7 @@ package final class ZoomClient: Sendable {
     private func translate(_ failure: ZoomFailure, _ request: ZoomRequest) -> BillingFailure {
         let translated = failure.billingFailure(
             to: request, answerBytesMax: configuration.answerBytesMax(of: request.endpoint))
-        if translated.concernsOperators(failure), let problem = ZoomProblem(failure, configuration) {
+        if translated.concernsOperators(failure), let problem = ZoomProblem(failure, of: request, configuration) {
             problemLog.report(problem)
             if failure.isAnswerByZoom { record(.healthy) } else { record(.failing(problem)) }
         }
@@ -147,8 +164,7 @@ package final class ZoomClient: Sendable {
             record(.healthy)
             logger.debug("a call needs a scope that Zoom's app lacks", metadata: ["reason": "\(failure.reason)"])
         case .sourceUnavailable, .invalid, .scopeMissing, .rateLimited, .dailyQuotaSpent, .accountQuotaSpent,
-            .notCached,
-            .accountListUnusable, .cancelled:
+            .notCached, .accountListUnusable, .invoiceFileUnusable, .cancelled:
             break
         }
         return translated
@@ -159,7 +175,8 @@ extension BillingFailure {
     /// Whether the call failed because of Zoom or the network.
     fileprivate func concernsOperators(_ failure: ZoomFailure) -> Bool {
         switch self {
-        case .sourceFailed, .sourceRejected, .sourceUnavailable, .timedOut, .accountListUnusable: true
+        case .sourceFailed, .sourceRejected, .sourceUnavailable, .timedOut, .accountListUnusable, .invoiceFileUnusable:
+            true
         // The API's own rate limit is met in ordinary use; that of the token endpoint is not.
         case .rateLimited: if case .token = failure { true } else { false }
         case .invalid, .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound, .answerTooLarge, .scopeMissing,

@@ -14,8 +14,20 @@ package struct ZoomConfiguration: Sendable {
         }
     }
 
+    /// Where the files of invoices are.
+    package struct InvoiceFiles: Sendable, Equatable {
+        /// With `{invoiceId}` in its path; `nil` for the path of the operation in the API.
+        package var url: ServiceURL?
+
+        /// Where a redirect may lead to, besides the origin of `url`.
+        package var redirectHosts: [RedirectTarget.Host] = []
+
+        package init() {}
+    }
+
     package var api: ServiceURL
     package var oauth: ServiceURL
+    package var invoiceFiles = InvoiceFiles()
 
     /// Rate limits by label. A label without rules has no limit.
     package var rates: [ZoomRateLabel: RateBudget.Rules] = [:]
@@ -41,20 +53,35 @@ package struct ZoomConfiguration: Sendable {
     /// Connections to Zoom.
     package var http: HTTPClient.Configuration
 
+    /// The URL of a request, whose path includes the query.
+    func url(of request: ZoomRequest) -> ServiceURL {
+        guard let invoice = request.invoice, let url = invoiceFiles.url,
+            request.endpoint.operation == .downloadInvoiceFile
+        else { return ServiceURL(origin: api.origin, path: api.path + request.target) }
+        return ServiceURL(
+            origin: url.origin, path: url.path.replacing("{invoiceId}", with: invoice.rawValue))
+    }
+
     static let userAgent = "billing-service"
 
     /// The HTTP message of a request to Zoom's API.
     func message(_ request: ZoomRequest, token: Secret) -> ClientRequest {
+        let url = url(of: request)
         var message = ClientRequest(
-            method: request.endpoint.method.rawValue, scheme: api.origin.scheme.rawValue,
-            authority: api.origin.authority, target: api.path + request.target, body: request.body ?? ByteBuffer())
+            method: request.endpoint.method.rawValue, scheme: url.origin.scheme.rawValue,
+            authority: url.origin.authority, target: url.path, body: request.body ?? ByteBuffer())
         message.fields.append(.authorization, Array("Bearer ".utf8) + token.bytes)
         // Without this field Zoom has been seen to answer errors in XML.
         switch request.endpoint.answerBody {
         case .object, .none: message.fields.append(.accept, "application/json")
         case .bytes: message.fields.append(.accept, "application/json, */*;q=0.9")
+        case .file: message.fields.append(.accept, "application/pdf, application/json;q=0.9")
         }
-        message.fields.append(.acceptEncoding, "gzip")
+        switch request.endpoint.answerBody {
+        case .object, .none, .bytes: message.fields.append(.acceptEncoding, "gzip")
+        // A file is passed on as it is.
+        case .file: message.fields.append(.acceptEncoding, "identity")
+        }
         message.fields.append(.userAgent, Self.userAgent)
         if let body = request.body {
             message.fields.append(.contentType, "application/json")

@@ -7,7 +7,7 @@ import Synchronization
 
 /// Implements the domain's ports with Zoom: one client for each master account. Master accounts are added, removed and
 /// changed while the service runs.
-package final class ZoomMasters: BillingSource, SubAccountDirectory, Service {
+package final class ZoomMasters: BillingSource, InvoiceFileSource, SubAccountDirectory, Service {
     /// A master account, with the addresses and rate limits of its calls.
     package struct Master: Sendable, Equatable {
         package let name: Name
@@ -160,6 +160,13 @@ package final class ZoomMasters: BillingSource, SubAccountDirectory, Service {
         to read: AccountRead, under master: Name?, for purpose: Purpose
     ) async throws(BillingFailure) -> SourceAnswer {
         try await perform(ZoomCall(read), under: master, for: purpose)
+    }
+
+    package func file(
+        of invoice: InvoiceID, under master: Name?, for purpose: Purpose
+    ) async throws(BillingFailure) -> StreamedFile {
+        let lease = try lease(of: master)
+        return try await lease.client.file(of: invoice, for: purpose).retaining(lease)
     }
 
     package func hasQueuedRequests(for operation: Operation, under master: Name?) -> Bool {

@@ -116,7 +116,8 @@ struct ZoomMetrics: Sendable {
         switch failure {
         case .rateLimited: reason = "busy"
         case .dailyQuotaSpent: reason = "day-over"
-        case .api, .transport, .unreadable, .misaddressed, .token, .quotaSpent, .unavailable, .credentials,
+        case .api, .transport, .unreadable, .unusableFile, .misaddressed, .token, .quotaSpent, .unavailable,
+            .credentials,
             .scopesMissing:
             return
         }
@@ -129,7 +130,7 @@ extension ZoomFailure {
         switch self {
         case .transport(.cancelled): .cancelled
         case .transport(.timedOut): .timedOut
-        case .transport, .unreadable, .misaddressed: .failed
+        case .transport, .unreadable, .unusableFile, .misaddressed: .failed
         case .token, .rateLimited, .unavailable, .credentials, .scopesMissing: .notSent
         case .dailyQuotaSpent, .quotaSpent: .rateLimited
         case .api where isSelfPay: .selfPay

@@ -53,6 +53,23 @@ struct HTTPURL: Sendable, Equatable {
         path = String(rest[end...])
     }
 
+    /// A URL with a parameter in braces in its path, once.
+    ///
+    /// - Parameter template: The parameter, with its braces.
+    init(parsing text: String, template: String, example: String) throws(Problem) {
+        let parts = text.split(separator: template, omittingEmptySubsequences: false)
+        guard parts.count == 2 else {
+            throw Problem(text: text, reason: "is not a URL with \(template) in its path, such as \(example)")
+        }
+        let beginning = try HTTPURL(parsing: String(parts[0]), example: example)
+        // Checks the rest as well.
+        let whole = try HTTPURL(parsing: parts.joined(separator: "0"), example: example)
+        guard beginning.path.hasPrefix("/") else {
+            throw Problem(text: text, reason: "is not a URL with \(template) in its path, such as \(example)")
+        }
+        self.init(origin: whole.origin, path: beginning.path + template + parts[1])
+    }
+
     /// The host without the brackets of an IPv6 address, and the digits of the port; nil for anything else.
     private static func split(_ authority: Substring) -> (host: String, port: Substring)? {
         var host = authority

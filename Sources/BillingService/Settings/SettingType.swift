@@ -239,6 +239,40 @@ extension SettingType where Value == HTTPURL {
     }
 }
 
+extension SettingType where Value == HTTPURL {
+    /// The URL of an invoice, with `{invoiceId}` in its path.
+    static var invoiceURL: Self {
+        let example = "https://api.zoom.us/v2/billing/invoices/{invoiceId}/download"
+        return Self(
+            SettingFormat(valueName: "url", json: .text),
+            placeholder: HTTPURL(origin: Origin(scheme: .http, host: "", port: 0), path: ""), text: { $0.text }
+        ) { (text: String) throws(SettingTextProblem) in
+            do throws(HTTPURL.Problem) {
+                return try HTTPURL(parsing: text, template: "{invoiceId}", example: example)
+            } catch {
+                throw SettingTextProblem(reason: error.reason)
+            }
+        }
+    }
+}
+
+extension SettingType where Value == [RedirectTarget.Host] {
+    /// Hosts with or without a port, separated by commas: `files.zoom.us,127.0.0.1:8080`.
+    static var redirectHosts: Self {
+        Self(
+            SettingFormat(valueName: "hosts", json: .text), placeholder: [],
+            notation: "a list of hosts such as files.example.com,files.example.net:8443",
+            // Printed for the default only, which is empty.
+            text: { _ in "" }
+        ) { text in
+            let hosts = text.split(separator: ",", omittingEmptySubsequences: false).map {
+                RedirectTarget.Host(String($0.trimmingPrefix(" ")))
+            }
+            return hosts.contains(nil) ? nil : hosts.compactMap { $0 }
+        }
+    }
+}
+
 // MARK: Notations
 
 /// Numbers of bytes as users write them, with binary units (IEC 80000-13).

@@ -175,7 +175,9 @@ struct TestService {
     let client: HTTPClient
 
     static func with(
-        source: any BillingSource & SubAccountDirectory, over transport: Transport = .h2c,
+        source: any BillingSource & SubAccountDirectory,
+        files: any InvoiceFileSource<StreamedFile> = FakeInvoiceFiles(), owners: InvoiceOwners = InvoiceOwners(),
+        over transport: Transport = .h2c,
         time: any TimeSource = SystemTime(), callers: FakeCallers? = nil, audit: Logger = .silent,
         cacheRules: CacheRules = CacheRules(), listRules: AccountListCache.Rules = .init(),
         _ test: (TestService) async throws -> Void
@@ -191,6 +193,7 @@ struct TestService {
             readAccount: ReadAccount(cache: cache),
             listAccounts: ListAccounts(lists: lists, directory: source, time: time),
             exportBilling: ExportBilling(lists: lists, cache: cache, source: source, time: time),
+            openInvoiceFile: OpenInvoiceFile(source: files, owners: owners),
             callers: callers, audit: AuditLog(logger: audit),
             accessLog: AccessLog(share: 1, logger: .silent, metrics: .none), time: time, logger: .silent)
         let server = try await HTTPServer(

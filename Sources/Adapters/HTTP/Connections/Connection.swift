@@ -115,22 +115,42 @@ extension Connection {
         case .stream(let head, _) where exchange.isHead:
             respond(head, on: exchange)
         case .stream(let head, let writeBody):
-            exchange.isStreamed = true
             guard beginWork(on: exchange, handler) else { return }
-            beginStream(head, on: exchange)
+            begin(head, on: exchange)
             exchange.task = Task.immediate(executorPreference: executor) {
                 let ending = await writeBody(BodyWriter(bound))
-                bound.eventLoop.runInLoop {
-                    bound.value.endWork()
-                    switch ending {
-                    case .complete: bound.value.endBody(.complete)
-                    case .broken:
-                        let wait = bound.value.connection?.limits.brokenBodyDelay ?? .zero
-                        bound.eventLoop.scheduleTask(in: wait) { bound.value.endBody(.broken) }
+                bound.eventLoop.runInLoop { bound.value.endWork(ending) }
+            }
+        case .eventuallyStreamed where !carriesStreams(to: exchange):
+            refuse(.upgradeRequired, exchange, handler)
+        case .eventuallyStreamed(let makeReply):
+            exchange.bodyBytesMax = limits.bodyBytesMax
+            guard request.contentLength <= limits.bodyBytesMax else {
+                refuseBody(of: exchange, handler)
+                return
+            }
+            guard beginWork(on: exchange, handler) else { return }
+            exchange.task = Task.immediate(executorPreference: executor) {
+                switch await makeReply() {
+                case .whole(let response):
+                    bound.eventLoop.runInLoop {
+                        bound.value.endWork()
+                        bound.value.connection?.respond(response, on: bound.value)
                     }
+                case .stream(let head, let writeBody):
+                    bound.eventLoop.runInLoop { bound.value.connection?.begin(head, on: bound.value) }
+                    let ending = await writeBody(BodyWriter(bound))
+                    bound.eventLoop.runInLoop { bound.value.endWork(ending) }
                 }
             }
         }
+    }
+
+    /// Sends the head of a streamed response, unless the request was answered meanwhile.
+    private func begin(_ head: HTTPResponse, on exchange: ServerExchange) {
+        guard !exchange.hasResponded else { return }
+        exchange.isStreamed = true
+        beginStream(head, on: exchange)
     }
 
     func refuse(_ refusal: Refusal, _ exchange: ServerExchange, _ handler: any RequestHandler) {

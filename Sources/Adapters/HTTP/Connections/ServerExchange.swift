@@ -91,6 +91,18 @@ final class ServerExchange: Exchange {
         work.ended()
     }
 
+    /// Records that the task of a streamed response has ended.
+    func endWork(_ ending: StreamEnding) {
+        endWork()
+        switch ending {
+        case .complete: endBody(.complete)
+        case .broken:
+            guard let connection else { return }
+            let bound = NIOLoopBound(self, eventLoop: connection.executor.eventLoop)
+            bound.eventLoop.scheduleTask(in: connection.limits.brokenBodyDelay) { bound.value.endBody(.broken) }
+        }
+    }
+
     /// Ends the outbound body.
     func endBody(_ ending: OutboundBody.Ending) {
         outbound.end(ending)

@@ -197,6 +197,18 @@ package struct HeaderFields: Sendable, Equatable {
         return list
     }
 
+    /// The fields with these names whose values are visible ASCII and blanks, and not too long.
+    package func only(_ names: [FieldName], valueBytesMax: Int) -> HeaderFields {
+        var fields = HeaderFields()
+        forEach { other, value in
+            guard let name = names.first(where: { other.elementsEqual($0.utf8) }), value.count <= valueBytesMax,
+                value.allSatisfy({ $0.isASCIIVisible || $0 == UInt8(ascii: " ") })
+            else { return }
+            fields.append(name, value)
+        }
+        return fields
+    }
+
     /// Whether every list member of the fields with this name equals `member`, ignoring case.
     func list(_ name: FieldName, hasOnly member: StaticString) -> Bool {
         var hasOnlyMember = true

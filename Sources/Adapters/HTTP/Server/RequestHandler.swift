@@ -72,8 +72,19 @@ package enum Reply: Sendable {
     /// A response head, and a body that is streamed asynchronously. Cancelled when the stream closes.
     case stream(HTTPResponse, @Sendable (BodyWriter) async -> StreamEnding)
 
+    /// As `eventually`, but the body of the response may be streamed.
+    case eventuallyStreamed(@Sendable () async -> EventualReply)
+
     /// No response, to simulate a failing server. Runs like `eventually`.
     case abandoned(@Sendable () async -> Abandonment)
+}
+
+/// A reply that was computed.
+package enum EventualReply: Sendable {
+    case whole(HTTPResponse)
+
+    /// As `Reply.stream`.
+    case stream(HTTPResponse, @Sendable (BodyWriter) async -> StreamEnding)
 }
 
 /// The end of a request without a response.

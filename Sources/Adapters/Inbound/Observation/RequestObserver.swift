@@ -58,6 +58,23 @@ struct RequestObserver: Sendable {
                     return (response, response.status, response.body.readableBytes)
                 }
             }
+        case .eventuallyStreamed(let make):
+            let work = Work(self, observation, request)
+            return .eventuallyStreamed {
+                switch await work.inContext(make) {
+                case .whole(let response):
+                    work.end(after: response.status, bytes: response.body.readableBytes)
+                    return .whole(response)
+                case .stream(let head, let write):
+                    let status = head.status
+                    return .stream(head) { body in
+                        await work.run {
+                            let ending = await write(body)
+                            return (ending, status, body.sentBytes)
+                        }
+                    }
+                }
+            }
         case .stream(let head, let write):
             let work = Work(self, observation, request)
             let status = head.status
@@ -135,18 +152,25 @@ struct RequestObserver: Sendable {
         func run<Answer: Sendable>(
             _ make: @Sendable () async -> (Answer, status: Int, bytes: Int)
         ) async -> Answer {
-            let (answer, status, bytes) = await UpstreamCalls.$current.withValue(calls) {
+            let (answer, status, bytes) = await inContext(make)
+            end(after: status, bytes: bytes)
+            return answer
+        }
+
+        /// Runs a part of the work.
+        func inContext<Answer: Sendable>(_ make: @Sendable () async -> Answer) async -> Answer {
+            await UpstreamCalls.$current.withValue(calls) {
                 guard let context else { return await make() }
                 return await InstrumentationContext.withValue(context) { await make() }
             }
-            if Task.isCancelled {
-                // The connection answered 504 after `answerTimeMax`, or the client went away.
-                let isLate = NIODeadline.now() - observation.began >= observer.answerTimeMax
-                end(status: isLate ? Refusal.answerTimedOut.status : RequestObserver.goneStatus, bytes: bytes)
-            } else {
-                end(status: status, bytes: bytes)
-            }
-            return answer
+        }
+
+        /// - Parameter status: The status of the answer that was made. A cancelled request was not answered with it.
+        func end(after status: Int, bytes: Int) {
+            guard Task.isCancelled else { return end(status: status, bytes: bytes) }
+            // The connection answered 504 after `answerTimeMax`, or the client went away.
+            let isLate = NIODeadline.now() - observation.began >= observer.answerTimeMax
+            end(status: isLate ? Refusal.answerTimedOut.status : RequestObserver.goneStatus, bytes: bytes)
         }
 
         func end(status: Int, bytes: Int) {

@@ -60,6 +60,10 @@ enum FailureTable {
             ProblemDetails(
                 status: 502, code: 502, slug: "zoom-account-list", title: "Zoom's account list is unusable",
                 message: message(for: problem))
+        case .invoiceFileUnusable(let problem):
+            ProblemDetails(
+                status: 502, code: 502, slug: slug(of: problem), title: "Zoom's invoice file is unusable",
+                message: message(for: problem))
         case .notCached: notCached
         case .cancelled: shuttingDown
         }
@@ -94,6 +98,25 @@ enum FailureTable {
         }
     }
 
+    private static func slug(of problem: BillingFailure.InvoiceFileProblem) -> String {
+        switch problem {
+        case .notPDF, .compressed: "zoom-invoice-file"
+        case .redirectRefused, .redirectFailed: "zoom-invoice-redirect"
+        }
+    }
+
+    private static func message(for problem: BillingFailure.InvoiceFileProblem) -> String {
+        switch problem {
+        case .notPDF: "Zoom answered with a file that is not a PDF."
+        case .compressed: "Zoom answered with a compressed file, which was not accepted."
+        case .redirectFailed: "Zoom redirects to an address that does not answer with the file."
+        case .redirectRefused(.malformed): "Zoom redirects to an address that cannot be read."
+        case .redirectRefused(.notEncrypted): "Zoom redirects to an address that is not encrypted."
+        case .redirectRefused(.forbiddenHost): "Zoom redirects to a host that the configuration does not allow."
+        case .redirectRefused(.repeated): "Zoom redirects more than once."
+        }
+    }
+
     static func invalid(
         _ violations: [BillingFailure.Violation], extraFields: [(FieldName, String)] = []
     ) -> ProblemDetails {
@@ -102,6 +125,7 @@ enum FailureTable {
             violations: violations, extraFields: extraFields)
     }
 
+    static let invalidInvoiceID = invalid([.init(field: "invoiceId", message: "Invalid field.")])
     static let invalidAccountID = invalid([.init(field: "accountId", message: "Invalid field.")])
 
     private static let selfPay = ProblemDetails(

@@ -10,6 +10,7 @@ package final class Router: RequestHandler {
     private let observer: RequestObserver
 
     /// - Parameters:
+    ///   - openInvoiceFile: Opens the files of invoices.
     ///   - callers: Finds callers by their credentials.
     ///   - audit: Gets a line for each export.
     ///   - trustedProxies: Proxies whose `forwardedField` names the client.
@@ -18,7 +19,8 @@ package final class Router: RequestHandler {
     ///   - tracer: Makes the spans of requests.
     package init(
         readAccount: ReadAccount, listAccounts: ListAccounts, exportBilling: ExportBilling,
-        callers: any CallerDirectory, audit: AuditLog, accessLog: AccessLog, trustedProxies: [AddressRange] = [],
+        openInvoiceFile: OpenInvoiceFile<StreamedFile>, callers: any CallerDirectory, audit: AuditLog,
+        accessLog: AccessLog, trustedProxies: [AddressRange] = [],
         forwardedField: ForwardedField.Name = .xForwardedFor,
         guesses: Limits.Rate = Limits.Rate(burst: 50, perSecond: 1), defences: DefenceLog? = nil,
         answerTimeMax: TimeAmount = Timeouts().request, time: any TimeSource, metrics: any MetricsFactory = .none,
@@ -34,8 +36,10 @@ package final class Router: RequestHandler {
             case .getPlanUsage: [AccountReadHandler.getPlanUsage(reads)]
             case .getSubAccountDetails: [AccountReadHandler.getSubAccountDetails(reads)]
             case .listSubAccounts: [ListSubAccounts(listAccounts: listAccounts, time: time).route]
-            // No route yet.
-            case .downloadInvoiceFile: []
+            case .downloadInvoiceFile:
+                InvoiceFileHandler(
+                    openInvoiceFile, bytesSent: Counter(.invoiceFileBytes, in: metrics), logger: logger
+                ).routes
             }
         }
         let stream = StreamBilling(

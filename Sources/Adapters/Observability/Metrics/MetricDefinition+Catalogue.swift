@@ -93,6 +93,9 @@ extension MetricDefinition {
     package static let streamPausedTime = MetricDefinition(
         "billing_stream_paused_seconds_total", .counter, "Total time that streams were paused by back-pressure.")
 
+    package static let invoiceFileBytes = MetricDefinition(
+        "billing_invoice_file_bytes_total", .counter, "Number of bytes of invoice files sent to callers.")
+
     // MARK: Service
 
     package static let reloads = MetricDefinition(
@@ -149,7 +152,8 @@ extension MetricDefinition {
         serverDefences, clientRequestDuration, zoomCalls, zoomBudgetLimit, zoomBudgetSent, zoomBudgetRefused,
         zoomBudgetWaiting, zoomBudgetWait, zoomBudgetDayLimit, zoomBudgetDayUsed, zoomTokenAge, zoomTokenLeft,
         zoomTokenRenewals, zoomCircuitOpen, cacheLookups, cacheEntries, cacheBytes, cacheBytesMax, cacheEvictions,
-        cacheRenewals, streamsOpen, streamsEnded, streamLines, streamsPaused, streamPausedTime, reloads, checkStatus,
+        cacheRenewals, streamsOpen, streamsEnded, streamLines, streamsPaused, streamPausedTime, invoiceFileBytes,
+        reloads, checkStatus,
         certificateExpiry, refreshAccounts, refreshDone, refreshFailures, refreshRounds, logLines, logLinesDropped,
         accessLinesLeftOut,
         spansExported, spansDropped, buildInfo, processCPU, processResidentMemory, processVirtualMemory,

@@ -37,7 +37,7 @@ package struct ZoomAnswer: Sendable {
         switch endpoint.answerBody {
         case .object: _ = try object()
         case .bytes: if body.readableBytes == 0 { throw .unreadable }
-        case .none: break
+        case .file, .none: break
         }
     }
 

@@ -26,6 +26,8 @@ package struct ZoomEndpoint: Sendable {
         case object
         /// Bytes of any media type. An empty body is unreadable.
         case bytes
+        /// A file that begins with these bytes, which is passed on in pieces. Other answers are read whole, as errors.
+        case file(beginning: String)
         /// Nothing that is read: 201, 204 or an empty 200.
         case none
     }
@@ -52,7 +54,7 @@ package struct ZoomEndpoint: Sendable {
     package let answerBody: AnswerBody
 
     /// The largest answer that is accepted, before and after decompression, unless `ZoomConfiguration.answerBytesMax`
-    /// overrides it.
+    /// overrides it. A file that is passed on in pieces has no limit.
     package let answerBytesMax: Int
 
     let readAnswer: ReadAnswer

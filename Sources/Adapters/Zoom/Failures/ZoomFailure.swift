@@ -1,4 +1,4 @@
-import Domain
+package import Domain
 
 /// Every way in which a call to Zoom can fail. `billingFailure` translates it for the domain.
 package enum ZoomFailure: Error, Sendable, Equatable {
@@ -8,6 +8,10 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     case transport(HTTPFailure)
     /// The answer does not have the form that the operation documents.
     case unreadable
+    /// The file of an invoice cannot be passed on.
+    ///
+    /// - Parameter location: Where Zoom redirects to: scheme, host and port, for logs; `nil` without a redirect.
+    case unusableFile(BillingFailure.InvoiceFileProblem, location: String?)
     /// The address is not that of Zoom's API or token endpoint.
     case misaddressed(ZoomAddressFault)
     /// There is no access token, since the token endpoint failed. The next request for a token is sent after `wait`.
@@ -39,6 +43,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .quotaSpent(let wait): .accountQuotaSpent(request.endpoint.operation, retryAfter: wait)
         case .unavailable(let wait): .sourceUnavailable(retryAfter: wait)
         case .unreadable: .sourceFailed
+        case .unusableFile(let problem, _): .invoiceFileUnusable(problem)
         case .token(.api(429, _, _, _), let wait): .rateLimited(retryAfter: wait)
         case .token(.api(503, _, _, _?), let wait): .sourceUnavailable(retryAfter: wait)
         // A large answer of the token endpoint is no token.
@@ -134,9 +139,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         switch self {
         case .api(_, 4711, _, _): true
         case .api(_, 4700, let message, _): message.lowercased().contains("does not contain scopes")
-        case .api, .transport, .unreadable, .misaddressed, .token, .rateLimited, .dailyQuotaSpent, .quotaSpent,
-            .unavailable,
-            .credentials, .scopesMissing:
+        case .api, .transport, .unreadable, .unusableFile, .misaddressed, .token, .rateLimited, .dailyQuotaSpent,
+            .quotaSpent, .unavailable, .credentials, .scopesMissing:
             false
         }
     }
@@ -150,7 +154,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .api, .transport, .unreadable, .misaddressed:
             self == .transport(.cancelled) ? self : .token(self, wait: wait)
         case .token(let failure, _): .token(failure, wait: wait)
-        case .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials, .scopesMissing: self
+        case .unusableFile, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials, .scopesMissing:
+            self
         }
     }
 
@@ -159,9 +164,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         switch self {
         case .api(_, _, _, let retryAfter): retryAfter
         case .token(_, let wait): wait
-        case .transport, .unreadable, .misaddressed, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable,
-            .credentials,
-            .scopesMissing:
+        case .transport, .unreadable, .unusableFile, .misaddressed, .rateLimited, .dailyQuotaSpent, .quotaSpent,
+            .unavailable, .credentials, .scopesMissing:
             nil
         }
     }
@@ -172,7 +176,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .api where hasZoomErrorCode: .answered
         case .api(503, _, _, let retryAfter?): .unavailable(for: retryAfter)
         case .api(let status, _, _, _): status >= 500 ? .requestFailed : .answered
-        case .misaddressed: .answered
+        case .misaddressed, .unusableFile: .answered
         case .transport(.notConnected(let failure)): failure.isOurs ? .nothing : .unreachable
         case .transport(.connectionLost), .transport(.unprocessed): .connectionLost
         case .transport(.timedOut), .transport(.resetByPeer): .requestFailed
@@ -213,6 +217,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .api(let status, let code, _, _): "status \(status), code \(code.map(String.init) ?? "none")"
         case .transport(let failure): "\(failure)"
         case .unreadable: "unreadable answer"
+        case .unusableFile(let problem, let location): Self.reason(problem, location)
         case .misaddressed(let fault): fault.reason
         case .token(let failure, _): "no access token: \(failure.reason)"
         case .rateLimited: "own rate limit"
@@ -221,6 +226,19 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .unavailable: "circuit breaker open"
         case .credentials(let fault): "credentials: \(fault.rawValue)"
         case .scopesMissing(let scopes): "none of the scopes \(scopes.joined(separator: ", "))"
+        }
+    }
+
+    private static func reason(_ problem: BillingFailure.InvoiceFileProblem, _ location: String?) -> String {
+        let target = location ?? "an address that cannot be read"
+        return switch problem {
+        case .notPDF: "answers with a file that is not a PDF"
+        case .compressed: "answers with a compressed file, which was not accepted"
+        case .redirectFailed: "redirects to \(target), which does not answer with a file"
+        case .redirectRefused(.malformed): "redirects to \(target)"
+        case .redirectRefused(.notEncrypted): "redirects to \(target), which is not encrypted"
+        case .redirectRefused(.forbiddenHost): "redirects to \(target), which is not an allowed host"
+        case .redirectRefused(.repeated): "redirects to \(target), which redirects again"
         }
     }
 }

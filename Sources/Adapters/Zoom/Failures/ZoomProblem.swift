@@ -24,6 +24,15 @@ package struct ZoomProblem: Sendable, Equatable {
                 example: "it must end in /v2, as https://api.zoom.us/v2")
         }
 
+        /// The files of invoices.
+        static func files(_ request: ZoomRequest, _ configuration: ZoomConfiguration) -> Service {
+            let url = configuration.url(of: request)
+            guard configuration.invoiceFiles.url != nil else { return .api(configuration) }
+            return Service(
+                endpoint: .init(origin: url.origin, path: configuration.invoiceFiles.url?.path ?? ""),
+                setting: "zoom.invoice-download-url", example: "it must have {invoiceId} in its path")
+        }
+
         static func oauth(_ configuration: ZoomConfiguration) -> Service {
             Service(
                 endpoint: configuration.oauth, setting: "zoom.oauth-url",
@@ -31,11 +40,14 @@ package struct ZoomProblem: Sendable, Equatable {
         }
     }
 
+    /// - Parameter request: The request that failed.
     /// - Returns: `nil` for a failure that has nothing to do with Zoom or the network, such as our own rate limit or a
     ///   cancelled call.
-    package init?(_ failure: ZoomFailure, _ configuration: ZoomConfiguration) {
+    package init?(_ failure: ZoomFailure, of request: ZoomRequest? = nil, _ configuration: ZoomConfiguration) {
         if case .token(let cause, _) = failure {
             self.init(cause, of: .oauth(configuration))
+        } else if let request, request.endpoint.operation == .downloadInvoiceFile {
+            self.init(failure, of: .files(request, configuration))
         } else {
             self.init(failure, of: .api(configuration))
         }
@@ -61,6 +73,18 @@ package struct ZoomProblem: Sendable, Equatable {
             self.init(
                 "\(address) \(fault.reason)",
                 "check \(service.setting) (\(service.example)), and whether a proxy or web filter answers in Zoom's place",
+                isLasting: true)
+        case .unusableFile(.redirectRefused, let location):
+            self.init(
+                "\(address) \(failure.reason)",
+                location == nil
+                    ? "check \(service.setting)"
+                    : "if invoice files are there, add the host to zoom.invoice-download-hosts",
+                isLasting: true)
+        case .unusableFile:
+            self.init(
+                "\(address) \(failure.reason)",
+                "download an invoice in Zoom's web portal, and check zoom.invoice-download-url",
                 isLasting: true)
         case .unreadable:
             self.init(

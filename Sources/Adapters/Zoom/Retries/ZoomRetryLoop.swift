@@ -27,6 +27,24 @@ final class ZoomRetryLoop: Sendable {
     }
 
     func perform(_ request: ZoomRequest, for purpose: Purpose) async throws(ZoomFailure) -> ZoomAnswer {
+        try await retry(request, for: purpose) { deadline, policy, call async throws(ZoomFailure) in
+            try await transport.send(request, for: purpose, queueDeadline: deadline, policy: policy, &call)
+        }
+    }
+
+    /// Opens a file. It is not retried after its first bytes were received.
+    func open(_ request: ZoomRequest, for purpose: Purpose) async throws(ZoomFailure) -> StreamedFile {
+        try await retry(request, for: purpose) { deadline, policy, call async throws(ZoomFailure) in
+            try await transport.open(request, for: purpose, queueDeadline: deadline, policy: policy, &call)
+        }
+    }
+
+    private func retry<Answer: Sendable>(
+        _ request: ZoomRequest, for purpose: Purpose,
+        _ send: (
+            _ queueDeadline: Moment?, ZoomRetryPolicy, inout ZoomCircuits.Call
+        ) async throws(ZoomFailure) -> Answer
+    ) async throws(ZoomFailure) -> Answer {
         let policy = ZoomRetryPolicy(for: request.endpoint)
         let isInteractive = purpose.priority == .interactive
         let began = time.now
@@ -39,8 +57,7 @@ final class ZoomRetryLoop: Sendable {
         if isInteractive { budget.withLock { $0.recordRequest() } }
         while true {
             do throws(ZoomFailure) {
-                return try await transport.send(
-                    request, for: purpose, queueDeadline: queueDeadline, policy: policy, &call)
+                return try await send(queueDeadline, policy, &call)
             } catch {
                 // If the circuit opens during a retry, report the failure before it.
                 if case .unavailable = error, let previous { throw previous }

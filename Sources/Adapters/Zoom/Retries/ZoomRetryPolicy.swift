@@ -76,7 +76,8 @@ enum ZoomRetryPolicy: Sendable {
             case .retry: .retry(after: wait)
             case .fail: .fail
             }
-        case .api, .misaddressed, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials,
+        // Zoom limits downloads to a few a day, so a file is not requested again.
+        case .api, .misaddressed, .unusableFile, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials,
             .scopesMissing:
             .fail
         }
@@ -91,9 +92,8 @@ enum ZoomRetryPolicy: Sendable {
         case .transport where failure.isUnprocessed: .retry(after: nil)
         // The request for a token failed, so nothing else was sent. A second token does no harm.
         case .token: Self.decisionForRead(after: failure, retriesTimeouts: false)
-        case .api, .transport, .unreadable, .misaddressed, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable,
-            .credentials,
-            .scopesMissing:
+        case .api, .transport, .unreadable, .unusableFile, .misaddressed, .rateLimited, .dailyQuotaSpent, .quotaSpent,
+            .unavailable, .credentials, .scopesMissing:
             .fail
         }
     }

@@ -50,7 +50,9 @@ package struct TokenEndpoint: Sendable {
             case .api(let status, _, _, _): record(.success(status), since: began, metrics)
             case .credentials: record(.success(400), since: began, metrics)
             case .unreadable: record(.success(200), since: began, metrics)
-            case .misaddressed, .token, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .scopesMissing: break
+            case .unusableFile, .misaddressed, .token, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable,
+                .scopesMissing:
+                break
             }
             let isRefused = if case .credentials = error { true } else { false }
             metrics.countCall(ZoomMetrics.tokenOperation, isRefused ? .refused : error.metricsOutcome)

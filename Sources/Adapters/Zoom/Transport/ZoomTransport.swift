@@ -10,6 +10,7 @@ import Tracing
 final class ZoomTransport: Sendable {
     private let configuration: ZoomConfiguration
     private let http: HTTPClient
+    private let files: ZoomFileClient
     private let tokens: AccessTokens
     private let limiters: [ZoomRateLabel: RateLimiter]
     private let time: any TimeSource
@@ -28,12 +29,13 @@ final class ZoomTransport: Sendable {
     private static let newTokensMax = 3
 
     init(
-        configuration: ZoomConfiguration, http: HTTPClient, tokens: AccessTokens,
+        configuration: ZoomConfiguration, http: HTTPClient, files: ZoomFileClient, tokens: AccessTokens,
         limiters: [ZoomRateLabel: RateLimiter], time: any TimeSource, metrics: ZoomMetrics, tracer: ServiceTracer,
         logger: Logger
     ) {
         self.configuration = configuration
         self.http = http
+        self.files = files
         self.tokens = tokens
         self.limiters = limiters
         self.time = time
@@ -57,6 +59,28 @@ final class ZoomTransport: Sendable {
         _ request: ZoomRequest, for purpose: Purpose, queueDeadline: Moment?, policy: ZoomRetryPolicy,
         _ call: inout ZoomCircuits.Call
     ) async throws(ZoomFailure) -> ZoomAnswer {
+        try await attempt(request, for: purpose, queueDeadline: queueDeadline, policy: policy, &call) {
+            token, permittedAt async throws(ZoomFailure) in
+            try await exchange(request, token: token, permittedAt: permittedAt, for: purpose)
+        }
+    }
+
+    /// Sends a request for a file as `send` does. Returns when the first bytes of the file were received.
+    func open(
+        _ request: ZoomRequest, for purpose: Purpose, queueDeadline: Moment?, policy: ZoomRetryPolicy,
+        _ call: inout ZoomCircuits.Call
+    ) async throws(ZoomFailure) -> StreamedFile {
+        try await attempt(request, for: purpose, queueDeadline: queueDeadline, policy: policy, &call) {
+            token, permittedAt async throws(ZoomFailure) in
+            try await openFile(request, token: token, permittedAt: permittedAt, for: purpose)
+        }
+    }
+
+    private func attempt<Answer: Sendable>(
+        _ request: ZoomRequest, for purpose: Purpose, queueDeadline: Moment?, policy: ZoomRetryPolicy,
+        _ call: inout ZoomCircuits.Call,
+        _ exchange: (_ token: Secret, _ permittedAt: Moment?) async throws(ZoomFailure) -> Answer
+    ) async throws(ZoomFailure) -> Answer {
         let endpoint = request.endpoint
         let reservation = try reserve(request)
         var isCounted = false
@@ -75,7 +99,7 @@ final class ZoomTransport: Sendable {
                 call.began = time.now
                 isCounted = true
                 do throws(ZoomFailure) {
-                    let answer = try await exchange(request, token: token, permittedAt: permittedAt, for: purpose)
+                    let answer = try await exchange(token, permittedAt)
                     recordOutcome(nil, &call)
                     return answer
                 } catch {
@@ -176,23 +200,36 @@ final class ZoomTransport: Sendable {
         to request: ZoomRequest, token: Secret, _ span: TracedSpan?
     ) async throws(ZoomFailure) -> ClientResponse {
         let endpoint = request.endpoint
+        let message = message(request, token: token, span)
+        return try await observe(endpoint, http.origin, span, status: \.status) { () async throws(HTTPFailure) in
+            try await http.exchange(
+                message, bodyBytesMax: configuration.answerBytesMax(of: endpoint), timeout: configuration.timeout)
+        }
+    }
+
+    private func message(_ request: ZoomRequest, token: Secret, _ span: TracedSpan?) -> ClientRequest {
         var message = configuration.message(request, token: token)
         let context: InstrumentationContext? = span?.context ?? .current
         if let trace = context?.trace { message.append(trace) }
+        return message
+    }
+
+    /// Records a request and its response in the metrics and the span.
+    private func observe<Response>(
+        _ endpoint: ZoomEndpoint, _ origin: Origin, _ span: TracedSpan?, status: (Response) -> Int,
+        _ send: () async throws(HTTPFailure) -> Response
+    ) async throws(ZoomFailure) -> Response {
         let began = NIODeadline.now()
-        let result: Result<ClientResponse, HTTPFailure>
+        let result: Result<Response, HTTPFailure>
         do throws(HTTPFailure) {
-            result = .success(
-                try await http.exchange(
-                    message, bodyBytesMax: configuration.answerBytesMax(of: endpoint),
-                    timeout: configuration.timeout))
+            result = .success(try await send())
         } catch {
             result = .failure(error)
         }
-        let status = result.map(\.status)
+        let status = result.map(status)
         metrics.recordExchange(
-            endpoint.method.rawValue, endpoint.pathTemplate, http.origin, status, duration: NIODeadline.now() - began)
-        span?.record(endpoint, http.origin, status)
+            endpoint.method.rawValue, endpoint.pathTemplate, origin, status, duration: NIODeadline.now() - began)
+        span?.record(endpoint, origin, status)
         do throws(HTTPFailure) {
             return try result.get()
         } catch {
@@ -200,12 +237,20 @@ final class ZoomTransport: Sendable {
         }
     }
 
+    private func recordRate(
+        _ response: ClientResponse, to request: ZoomRequest, permittedAt: Moment?
+    ) -> ZoomRateFields {
+        let label = request.endpoint.rateLabel
+        let rate = ZoomRateFields(response, to: request.endpoint, now: time.timestamp)
+        if let permittedAt { limiters[label]?.record(rate, permittedAt: permittedAt) }
+        return rate
+    }
+
     private func read(
         _ response: ClientResponse, to request: ZoomRequest, permittedAt: Moment?
     ) throws(ZoomFailure) -> ZoomAnswer {
         let endpoint = request.endpoint
-        let rate = ZoomRateFields(response, to: endpoint, now: time.timestamp)
-        if let permittedAt { limiters[endpoint.rateLabel]?.record(rate, permittedAt: permittedAt) }
+        let rate = recordRate(response, to: request, permittedAt: permittedAt)
         switch rate.refusal {
         case .perDay(let retryAfter)?:
             let now = time.timestamp
@@ -220,6 +265,120 @@ final class ZoomTransport: Sendable {
         case .perSecond?, nil: break
         }
         return try ZoomAnswer(response, to: endpoint, now: time.timestamp)
+    }
+
+    // MARK: Files
+
+    private func openFile(
+        _ request: ZoomRequest, token: Secret, permittedAt: Moment?, for purpose: Purpose
+    ) async throws(ZoomFailure) -> StreamedFile {
+        let operation = request.endpoint.operation.title
+        let span = purpose.priority == .interactive ? tracer.startSpan(operation, ofKind: .client) : nil
+        let observation = FileObservation(operation, span, metrics)
+        UpstreamCalls.current?.add()
+        do throws(ZoomFailure) {
+            let origin = configuration.url(of: request).origin
+            let message = message(request, token: token, span)
+            let response = try await response(to: message, of: request.endpoint, from: origin, span)
+            guard [301, 302, 303, 307, 308].contains(response.status) else {
+                return try await read(response, to: request, permittedAt: permittedAt, observation)
+            }
+            let head = ClientResponse(status: response.status, fields: response.fields, body: ByteBuffer())
+            _ = recordRate(head, to: request, permittedAt: permittedAt)
+            return try await redirected(response, from: origin, request.endpoint, observation)
+        } catch {
+            observation.ended(error.metricsOutcome)
+            throw error
+        }
+    }
+
+    private func response(
+        to message: ClientRequest, of endpoint: ZoomEndpoint, from origin: Origin, _ span: TracedSpan?
+    ) async throws(ZoomFailure) -> StreamedResponse {
+        try await observe(endpoint, origin, span, status: \.status) { () async throws(HTTPFailure) in
+            try await files.send(message, to: origin)
+        }
+    }
+
+    /// Reads the beginning of a file. Any other answer is an error, and is read whole.
+    private func read(
+        _ response: StreamedResponse, to request: ZoomRequest, permittedAt: Moment?, _ observation: FileObservation
+    ) async throws(ZoomFailure) -> StreamedFile {
+        let (file, beginning) = try await file(in: response, of: request.endpoint, observation)
+        if let file {
+            let head = ClientResponse(status: response.status, fields: response.fields, body: ByteBuffer())
+            _ = recordRate(head, to: request, permittedAt: permittedAt)
+            return file
+        }
+        let whole: ClientResponse
+        do throws(HTTPFailure) {
+            whole = try await response.collect(after: beginning, bytesMax: request.endpoint.answerBytesMax)
+        } catch {
+            throw error == .tooLarge ? .unusableFile(.notPDF, location: nil) : .transport(error)
+        }
+        do throws(ZoomFailure) {
+            _ = try read(whole, to: request, permittedAt: permittedAt)
+        } catch {
+            // With a successful status, Zoom's own errors are JSON. A page is no file, whoever sent it.
+            if case .misaddressed(.page(200)) = error { throw .unusableFile(.notPDF, location: nil) }
+            throw error
+        }
+        throw .unusableFile(.notPDF, location: nil)
+    }
+
+    /// Follows a redirect, without the access token.
+    private func redirected(
+        _ response: StreamedResponse, from base: Origin, _ endpoint: ZoomEndpoint, _ observation: FileObservation
+    ) async throws(ZoomFailure) -> StreamedFile {
+        let field = response.fields.string(.location) ?? ""
+        response.body.cancel()
+        let location = RedirectTarget.origin(of: field, from: base)
+        let target: RedirectTarget
+        do throws(BillingFailure.RedirectProblem) {
+            target = try RedirectTarget(field, from: base, allowed: configuration.invoiceFiles.redirectHosts)
+        } catch {
+            throw .unusableFile(.redirectRefused(error), location: location)
+        }
+        var message = ClientRequest(
+            method: endpoint.method.rawValue, scheme: target.origin.scheme.rawValue,
+            authority: target.origin.authority, target: target.target)
+        message.fields.append(.accept, "application/pdf")
+        message.fields.append(.acceptEncoding, "identity")
+        message.fields.append(.userAgent, ZoomConfiguration.userAgent)
+        let redirected = try await self.response(to: message, of: endpoint, from: target.origin, observation.span)
+        guard redirected.status == 200 else {
+            let isRedirect = (300..<400).contains(redirected.status)
+            throw .unusableFile(isRedirect ? .redirectRefused(.repeated) : .redirectFailed, location: location)
+        }
+        guard let file = try await file(in: redirected, of: endpoint, observation).file else {
+            throw .unusableFile(.notPDF, location: location)
+        }
+        return file
+    }
+
+    /// The file in a response, if it begins as the endpoint requires, and the bytes that were read.
+    private func file(
+        in response: StreamedResponse, of endpoint: ZoomEndpoint, _ observation: FileObservation
+    ) async throws(ZoomFailure) -> (file: StreamedFile?, beginning: ByteBuffer) {
+        guard response.status == 200, case .file(let expected) = endpoint.answerBody else { return (nil, ByteBuffer()) }
+        let coding = response.fields.string(.contentEncoding)?.lowercased() ?? ""
+        guard ["", "identity"].contains(coding) else { throw .unusableFile(.compressed, location: nil) }
+        var beginning = ByteBuffer()
+        do throws(HTTPFailure) {
+            while beginning.readableBytes < expected.utf8.count, let bytes = try await response.body.next() {
+                beginning.writeImmutableBuffer(bytes)
+            }
+        } catch {
+            throw .transport(error)
+        }
+        guard beginning.readableBytesView.starts(with: expected.utf8) else { return (nil, beginning) }
+        let opened = OpenedFile(response.body, beginning: beginning, observation)
+        let file = StreamedFile(
+            byteCount: response.fields.string(.contentLength).flatMap { Int($0) },
+            name: response.fields.string(.contentDisposition).flatMap { ContentDisposition.fileName(in: $0) },
+            digests: response.fields.only([.etag, .reprDigest, .contentDigest, .digest], valueBytesMax: 512)
+        ) { () async throws(HTTPFailure) in try await opened.next() }
+        return (file, beginning)
     }
 
     private func recordOutcome(_ failure: ZoomFailure?, _ call: inout ZoomCircuits.Call) {

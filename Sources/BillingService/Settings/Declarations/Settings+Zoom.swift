@@ -17,6 +17,15 @@ extension Settings {
         let oauthURL = Setting(
             "zoom.oauth-url", url, default: HTTPURL(host: "zoom.us", path: "/oauth/token"),
             "Zoom's token endpoint. The same rules apply.")
+        let invoiceDownloadURL = Setting(
+            "zoom.invoice-download-url", .invoiceURL,
+            default: .computed("zoom.api-url followed by /billing/invoices/{invoiceId}/download"),
+            "URL of the PDF file of an invoice, with {invoiceId} in its path. The access token is sent to it. The same rules apply."
+        )
+        let invoiceDownloadHosts = Setting(
+            "zoom.invoice-download-hosts", .redirectHosts, default: [],
+            "Hosts that Zoom may redirect a download to, besides the host of zoom.invoice-download-url: host or host:port, with commas between them. The access token is never sent to them."
+        )
         let plan = Setting(
             "zoom.plan", .choice("plan"), default: ZoomPlan.pro,
             "Plan of the master account, which sets Zoom's rate limits; business for all higher plans.")
@@ -35,7 +44,8 @@ extension Settings {
             "zoom.tls-timeout", upToFiveMinutes, default: .seconds(5), "Timeout of a TLS handshake with Zoom.")
         let firstByteTimeout = Setting(
             "zoom.first-byte-timeout", upToFiveMinutes, default: .seconds(10),
-            "Timeout from sending a request to the first byte of Zoom's response.")
+            "Timeout from sending a request to the first byte of Zoom's response, and between two pieces of an invoice file."
+        )
         let connectionAge = Setting(
             "zoom.connection-age", .duration(least...day), default: .seconds(600),
             "Maximum age of a connection to Zoom, varied at random by up to 10 %.")

@@ -14,6 +14,7 @@ struct ZoomSettings: Sendable {
     }
 
     var defaults: Defaults
+    var invoiceFiles = ZoomConfiguration.InvoiceFiles()
 
     /// Without the TLS configuration, which needs the CA certificates.
     var http: HTTPClient.Configuration
@@ -39,10 +40,17 @@ struct ZoomSettings: Sendable {
         wait = reader.value(settings.wait)
         retryTime = reader.value(settings.retryTime)
         answerBytesMax = reader.optional(settings.answerMaxBytes)
+        let api = reader.value(settings.apiURL)
         defaults = Defaults(
-            api: ZoomConfiguration.ServiceURL(reader.value(settings.apiURL)),
+            api: ZoomConfiguration.ServiceURL(api),
             oauth: ZoomConfiguration.ServiceURL(reader.value(settings.oauthURL)), plan: reader.value(settings.plan),
             rateShare: reader.value(settings.rateShare))
+        let invoices = reader.value(
+            settings.invoiceDownloadURL,
+            default: HTTPURL(origin: api.origin, path: defaults.api.path + "/billing/invoices/{invoiceId}/download"))
+        // A master account may have another host for the API, which the default follows.
+        if reader.isGiven(settings.invoiceDownloadURL) { invoiceFiles.url = ZoomConfiguration.ServiceURL(invoices) }
+        invoiceFiles.redirectHosts = reader.value(settings.invoiceDownloadHosts)
     }
 
     private static func http(_ reader: inout SettingsReader) -> HTTPClient.Configuration {
@@ -67,6 +75,7 @@ struct ZoomSettings: Sendable {
         configuration.retryTime = retryTime
         configuration.timeout = TimeAmount(timeout)
         configuration.answerBytesMax = answerBytesMax
+        configuration.invoiceFiles = invoiceFiles
         configuration.http = http
         configuration.http.tls = try tls()
         return configuration

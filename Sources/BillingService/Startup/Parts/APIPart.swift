@@ -29,6 +29,7 @@ struct APIPart: ApplicationPart {
             listAccounts: ListAccounts(lists: zoom.lists, directory: zoom.masters, time: context.time),
             exportBilling: ExportBilling(
                 lists: zoom.lists, cache: zoom.cache, source: zoom.masters, time: context.time, rules: rules),
+            openInvoiceFile: OpenInvoiceFile(source: zoom.masters, owners: zoom.invoiceOwners),
             callers: callers,
             audit: AuditLog(
                 logger: isAudited ? Output.auditLogger() : Logger(label: "none") { _ in SwiftLogNoOpLogHandler() }),

@@ -38,10 +38,15 @@ package struct StreamedResponse: Sendable {
 
     /// Reads the whole body, and decompresses it.
     ///
-    /// - Parameter bytesMax: The maximum size of the body, before and after decompression.
+    /// - Parameters:
+    ///   - beginning: The bytes that were read before.
+    ///   - bytesMax: The maximum size of the body, before and after decompression.
     /// - Throws: `tooLarge`, and the errors of `ResponseBody.next()`.
-    package func collect(bytesMax: Int) async throws(HTTPFailure) -> ClientResponse {
-        var whole = ByteBuffer()
+    package func collect(
+        after beginning: ByteBuffer = ByteBuffer(), bytesMax: Int
+    ) async throws(HTTPFailure) -> ClientResponse {
+        var whole = beginning
+        guard whole.readableBytes <= bytesMax else { throw .tooLarge }
         while let bytes = try await body.next() {
             guard whole.readableBytes + bytes.readableBytes <= bytesMax else { throw .tooLarge }
             whole.writeImmutableBuffer(bytes)
