@@ -5,28 +5,31 @@ import Testing
 
 @Suite("Back-pressure", .timeLimit(.minutes(10)))
 struct BackPressureTests {
-    /// A client that requests the stream and stops reading after the first contact. With the largest HTTP/2 window, or
-    /// over HTTP/1.1, only the socket buffer limits the service.
-    private static func stalledReader(_ service: RunningService, isHTTP2: Bool) -> TestProcess {
+    /// A client that requests a path and stops reading when a text has arrived. With the largest HTTP/2 window, or over
+    /// HTTP/1.1, only the socket buffer limits the service.
+    private static func stalledReader(
+        _ service: RunningService, isHTTP2: Bool, path: String = "/v2/billing/stream",
+        after text: String = "\"contact\""
+    ) -> TestProcess {
         let script = """
             import socket, struct, sys
-            port, token, version = int(sys.argv[1]), sys.argv[2].encode(), sys.argv[3]
+            port, (token, path, text) = int(sys.argv[1]), [each.encode() for each in sys.argv[3:]]
             s = socket.create_connection(("127.0.0.1", port))
             def literal(name, value):
                 return b"\\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
-            if version == "2":
+            if sys.argv[2] == "2":
                 fields = b"".join(literal(n, v) for n, v in [
                     (b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a"),
-                    (b":path", b"/v2/billing/stream"), (b"authorization", b"Bearer " + token)])
+                    (b":path", path), (b"authorization", b"Bearer " + token)])
                 s.sendall(b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n"
                     + b"\\0\\0\\6\\4\\0\\0\\0\\0\\0" + struct.pack(">HI", 4, 0x7fffffff)
                     + b"\\0\\0\\4\\x08\\0\\0\\0\\0\\0" + struct.pack(">I", 0x7fff0000)
                     + b"\\0\\0\\0\\4\\1\\0\\0\\0\\0"
                     + struct.pack(">I", len(fields))[1:] + b"\\1\\5\\0\\0\\0\\1" + fields)
             else:
-                s.sendall(b"GET /v2/billing/stream HTTP/1.1\\r\\nHost: a\\r\\nAuthorization: Bearer " + token + b"\\r\\n\\r\\n")
+                s.sendall(b"GET " + path + b" HTTP/1.1\\r\\nHost: a\\r\\nAuthorization: Bearer " + token + b"\\r\\n\\r\\n")
             seen = b""
-            while b'"contact"' not in seen:
+            while text not in seen:
                 bytes = s.recv(65536)
                 if not bytes: sys.exit("the service closed the connection")
                 seen += bytes
@@ -35,7 +38,8 @@ struct BackPressureTests {
             import select
             select.select([], [], [], 100)
             """
-        return TestProcess("python3", ["-c", script, "\(service.port)", service.token, isHTTP2 ? "2" : "1"])
+        return TestProcess(
+            "python3", ["-c", script, "\(service.port)", isHTTP2 ? "2" : "1", service.token, path, text])
     }
 
     @Test("a stalled reader uses bounded memory and does not slow other clients", arguments: [true, false])
@@ -55,6 +59,50 @@ struct BackPressureTests {
             #expect(during - before < 16_384, "\(before) KiB, then \(during) KiB")
             reader.signal(SIGKILL)
             _ = await reader.outcome()
+        }
+    }
+
+    @Test(
+        "a stalled reader of an invoice file of 200 MB costs less than 1 MiB, and does not slow another reader",
+        arguments: [true, false])
+    func stalledFile(isHTTP2: Bool) async throws {
+        let files = ScriptedHandler { _ in
+            .stream(.text("", contentType: "application/pdf")) { body in
+                let piece = ByteBuffer(string: "%PDF-1.4\n" + String(repeating: "x", count: 100_000 - 9))
+                for _ in 0..<2000 {
+                    guard (try? await body.write(piece)) != nil else { return .broken }
+                }
+                return .complete
+            }
+        }
+        try await withServer(files) { server in
+            let flags = [
+                "--zoom-invoice-download-url", "http://127.0.0.1:\(server.port)/{invoiceId}",
+                "--http-timeouts-settings-ack", "300s",
+            ]
+            try await RunningService.with(flags) { service in
+                let path = "/v2/billing/invoices/2c92a0/download"
+                func read() async -> TestProcess.Outcome {
+                    await TestProcess.run(
+                        "curl",
+                        [
+                            "--silent", "--show-error", "--fail", isHTTP2 ? "--http2-prior-knowledge" : "--http1.1",
+                            "-H", service.authorization, "-o", "/dev/null", "-w", "%{size_download}",
+                            service.base + path,
+                        ])
+                }
+                // Buffers of a whole download that the process keeps are not those of the stalled one.
+                for _ in 0..<2 { #expect(await read().output == "200000000") }
+                let before = try service.process.memory()
+                let reader = Self.stalledReader(service, isHTTP2: isHTTP2, path: path, after: "%PDF")
+                _ = try await reader.output(containing: "stalled")
+                #expect(await read().output == "200000000")
+                let during = try service.process.memory()
+                print("stalled invoice file, HTTP/\(isHTTP2 ? 2 : 1):", before, "KiB, then", during, "KiB")
+                #expect(during - before < 1024, "\(before) KiB, then \(during) KiB")
+                reader.signal(SIGKILL)
+                _ = await reader.outcome()
+            }
         }
     }
 

@@ -73,6 +73,7 @@ struct TestZoom {
         sharedTokens: (any SharedTokens)? = nil, waitMax: Duration = .seconds(10), retryTime: Duration = .zero,
         interactiveTimeMax: Duration? = nil, timeout: TimeAmount = .seconds(30), answerBytesMax: Int? = nil,
         time: any TimeSource = SystemTime(), tracer: ServiceTracer = ServiceTracer(), logger: Logger = .silent,
+        change: (inout ZoomConfiguration) -> Void = { _ in },
         _ test: (ZoomMasters) async throws -> Void
     ) async throws {
         var configuration = ZoomConfiguration(
@@ -84,6 +85,7 @@ struct TestZoom {
         configuration.timeout = timeout
         configuration.answerBytesMax = answerBytesMax
         configuration.http.useLongTimeouts()
+        change(&configuration)
         let client = ZoomMasters(
             masters, configuration: configuration, credentials: credentials, sharedTokens: sharedTokens,
             group: .singleton, time: time, tracer: tracer, logger: logger)

@@ -34,6 +34,10 @@ struct InvoiceFileHandler: RouteHandler {
         guard AcceptField(of: request).first(of: [Self.mediaType]) != nil else {
             return .now(FailureTable.notAcceptable.response(requestID))
         }
+        // Files are not cached, so none can be answered from the cache (RFC 9111, 5.2.1.7).
+        guard !CacheControlField.directives(of: request).onlyIfCached else {
+            return .now(FailureTable.problem(for: .notCached).response(requestID))
+        }
         do throws(BillingFailure) {
             try openFile.check(invoice, for: caller)
         } catch {

@@ -22,7 +22,7 @@ package enum ZoomAddressFault: Sendable, Equatable {
         case 300..<400:
             self = .redirect(status: response.status, to: response.fields.string(.location).flatMap(Self.origin))
         case _ where code == Self.unknownPathCode: self = .unknownPath(status: response.status)
-        // Error codes about accounts begin at 1000 (Zoom: error codes).
+        // Error codes about accounts begin at 1000 (Zoom: error codes). The code of an unknown invoice is not documented.
         case 404, 405, 410:
             if let code, code >= 1000 || namesInvoice { return nil }
             self = .unknownPath(status: response.status)

@@ -1,3 +1,5 @@
+import Domain
+
 /// A failed call to Zoom as operators read it: the reason and the remedy.
 package struct ZoomProblem: Sendable, Equatable {
     package let reason: String
@@ -74,7 +76,7 @@ package struct ZoomProblem: Sendable, Equatable {
                 "\(address) \(fault.reason)",
                 "check \(service.setting) (\(service.example)), and whether a proxy or web filter answers in Zoom's place",
                 isLasting: true)
-        case .unusableFile(.redirectRefused, let location):
+        case .unusableFile(.redirectRefused(_), let location):
             self.init(
                 "\(address) \(failure.reason)",
                 location == nil
