@@ -34,6 +34,7 @@ INVOICE = f"{INVOICES}/{{invoiceId}}"
 PLANS = "/v2/accounts/{accountId}/plans"
 USAGE = "/v2/accounts/{accountId}/plans/usage"
 STREAM = "/v2/billing/stream"
+FILES = ("/v2/billing/invoices/{invoiceId}/download", "/v2/api/download/billing/invoices/{invoiceId}")
 REQUEST_ID = "check-openapi"
 UNKNOWN = "Zm9vYmFyZm9vYmFyZm9vYg"
 TIMEOUT = 300
@@ -459,6 +460,41 @@ def cases_of_invoices(service, streams):
     yield Case(INVOICE, "GET", f"{one}/a%20b", 400, 300)
 
 
+def cases_of_files(service, streams):
+    """Both paths of invoice files. Every file is of an invoice of its own, since Zoom permits few downloads of one."""
+    for number, place in enumerate(FILES):
+        known = service.invoices(streams.next_account())[1]
+
+        def target(invoice, place=place):
+            return place.replace("{invoiceId}", invoice)
+
+        yield Case(place, "GET", target(known.pop()), 200)
+        yield Case(place, "HEAD", target(known[0]), 200)
+        yield Case(place, "GET", target(f"a%3Db%2b{number}"), 404, 404)
+        yield Case(place, "GET", target(f"2c92unknown{number}"), 404, 404)
+        yield Case(
+            place, "GET", target(known.pop()), 400, 2100,
+            fault={"fault": "status", "status": 400, "code": 2100, "operation": "invoice-file",
+                   "message": "This sub account is on self pay mode."})
+        yield Case(place, "GET", target(known.pop()), 502, 502, fault={"fault": "html", "operation": "invoice-file"})
+        yield Case(
+            place, "GET", target(known.pop()), 502, 502,
+            fault={"fault": "redirect", "status": 302, "operation": "invoice-file"})
+        yield Case(place, "GET", target("2c92a"), 503, 503, service="full")
+        for method in ("GET", "HEAD"):
+            for url, status, code, options in (
+                    (target("no%20id"), 400, 300, {}),
+                    (target("2c92a"), 401, 124, {"token": "wrong"}),
+                    (target("2c92a"), 403, 4711, {"token": service.scopeless}),
+                    (target(known[0]), 404, 404, {"token": service.limited}),
+                    (target(known[0]), 406, 406, HTML),
+                    (f"{target(known[0])}?{'x' * 8000}", 414, 414, {}),
+                    (target(known[0]), 429, 429, {"token": service.spent}),
+                    (target(known[0]), 431, 431, LARGE),
+                    (target(known[0]), 504, 504, {"field": "cache-control: only-if-cached"})):
+                yield Case(place, method, url, status, code, options)
+
+
 def cases_of_stream(service, streams):
     yield Case(STREAM, "GET", STREAM, 200, None, JSONL, streams.whole)
     yield Case(STREAM, "GET", f"{STREAM}?only=records", 200, None, {}, streams.records)
@@ -564,6 +600,7 @@ def cases(service, streams):
     yield from cases_of_billing(service)
     yield from cases_of_invoices(service, streams)
     yield from cases_of_plans(service)
+    yield from cases_of_files(service, streams)
     yield from cases_of_stream(service, streams)
     yield from cases_outside_operations(service, streams)
     yield from cases_of_operators()
