@@ -125,7 +125,7 @@ enum FuzzTarget: String, CaseIterable {
                     let account = PercentEncoding.decode(id).flatMap { AccountID($0) }
                     precondition(account != nil, "looks up an invalid account id")
                 }
-            case .stream, .abandoned: break
+            case .stream, .eventuallyStreamed, .abandoned: break
             }
             // The response of the source is not tested here.
             return .now(HTTPResponse(status: 200))
