@@ -77,7 +77,8 @@ enum ZoomRetryPolicy: Sendable {
             case .fail: .fail
             }
         // Zoom limits downloads to a few a day, so a file is not requested again.
-        case .api, .misaddressed, .unusableFile, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials,
+        case .api, .misaddressed, .unusableFile, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable,
+            .credentials,
             .scopesMissing:
             .fail
         }
