@@ -204,7 +204,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .api(429, _, _, _): true
         case .api: isTokenRefused || isScopeMissing
         case .transport: isUnprocessed
-        case .unreadable, .misaddressed: false
+        case .unreadable, .unusableFile, .misaddressed: false
         }
     }
 
