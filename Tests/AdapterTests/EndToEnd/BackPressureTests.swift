@@ -99,7 +99,6 @@ struct BackPressureTests {
                 _ = try await reader.output(containing: "stalled")
                 #expect(await read(3).output == "200000000")
                 let during = try service.process.memory()
-                print("stalled invoice file, HTTP/\(isHTTP2 ? 2 : 1):", before, "KiB, then", during, "KiB")
                 #expect(during - before < 1024, "\(before) KiB, then \(during) KiB")
                 reader.signal(SIGKILL)
                 _ = await reader.outcome()

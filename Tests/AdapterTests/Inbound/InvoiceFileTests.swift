@@ -235,7 +235,7 @@ struct InvoiceFileTests {
             (400, #"{"code":2100,"message":"This sub account is on self pay mode."}"#, 400, "self-pay"),
             (200, #"{"code":2100,"message":"This sub account is on self pay mode."}"#, 400, "self-pay"),
             (500, "", 502, "zoom-failed"), (403, #"{"code":200,"message":"No permission."}"#, 502, "zoom-credentials"),
-            (429, #"{"code":429,"message":"Too Many Requests"}"#, 429, "rate-limit"),
+            (429, #"{"code":429,"message":"Too Many Requests"}"#, 429, "account-rate-limit"),
         ])
     func errors(status: Int, body: String, expected: Int, type: String) async throws {
         let zoom = FileZoom { _, _ in .now(.text(body, status: status)) }

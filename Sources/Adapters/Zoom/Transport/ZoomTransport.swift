@@ -319,7 +319,7 @@ final class ZoomTransport: Sendable {
         do throws(ZoomFailure) {
             _ = try read(whole, to: request, permittedAt: permittedAt)
         } catch {
-            // With a successful status, Zoom's own errors are JSON. A page is no file, whoever sent it.
+            // With a successful status, Zoom's own errors are JSON. A page is not a file.
             if case .misaddressed(.page(200)) = error { throw .unusableFile(.notPDF, location: nil) }
             throw error
         }
