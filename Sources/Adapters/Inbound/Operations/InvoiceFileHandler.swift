@@ -28,7 +28,7 @@ struct InvoiceFileHandler: RouteHandler {
 
     func reply(to request: HTTPRequest, _ context: RouteContext, _ note: inout RequestNote) -> Reply {
         let (caller, requestID) = (context.caller, context.requestID)
-        guard let invoice = InvoiceID(context.parameters.value(0, in: request.path)) else {
+        guard let invoice = context.parameters.id(0, in: request.path, as: InvoiceID.init) else {
             return .now(FailureTable.invalidInvoiceID.response(requestID))
         }
         guard AcceptField(of: request).first(of: [Self.mediaType]) != nil else {
