@@ -476,7 +476,9 @@ def cases_of_files(service, streams):
             place, "GET", target(known.pop()), 400, 2100,
             fault={"fault": "status", "status": 400, "code": 2100, "operation": "invoice-file",
                    "message": "This sub account is on self pay mode."})
-        yield Case(place, "GET", target(known.pop()), 502, 502, fault={"fault": "html", "operation": "invoice-file"})
+        yield Case(
+            place, "GET", target(known.pop()), 502, 502,
+            fault={"fault": "html", "status": 200, "operation": "invoice-file"})
         yield Case(
             place, "GET", target(known.pop()), 502, 502,
             fault={"fault": "redirect", "status": 302, "operation": "invoice-file"})
