@@ -96,6 +96,18 @@ struct InvoicesTests {
         }
     }
 
+    @Test("Invoices: a period that only Zoom refuses is 400, and is not reported as a failure of Zoom")
+    func periodRefusedByZoom() async throws {
+        try await Self.with { service, sandbox in
+            let id = try await Self.account(service, sandbox)
+            let other = try #require((0..<50).map { sandbox.accounts.id(of: $0) }.first { $0 != id })
+            // Three years and a day ago: the service allows for other time zones.
+            let response = try await service.send(Self.list(other, "from=2023-01-30&to=2023-12-31"))
+            #expect(response.status == 400 && response.json?["code"]?.integer == 300)
+            #expect(response.json?["errors"]?.array?.first?.object?["field"]?.string == "from")
+        }
+    }
+
     @Test("Invoices: an account of any kind gets Zoom's documented answer")
     func kinds() async throws {
         try await Self.with(accounts: 200) { service, sandbox in

@@ -6,7 +6,12 @@ extension ZoomEndpoint {
         .listBillingInvoices, .get, "/accounts/{accountId}/billing/invoices", rateLabel: .heavy,
         scopes: ["billing:master", "billing:read:list_invoices:master", "billing:read:list_invoices:admin"],
         answerBody: .object,
-        interpret: { failure, _ in failure.isFreeAccount ? .accountIsFree : nil },
+        interpret: { failure, _ in
+            if failure.isFreeAccount { return .accountIsFree }
+            // Zoom may count three years or one year otherwise than `InvoicePeriod`. No other parameter can be wrong.
+            guard case .api(_, 300, _, _) = failure else { return nil }
+            return .invalid([.init(field: "from", message: "Zoom refuses this period.")])
+        },
         readAnswer: { answer, _ throws(ZoomFailure) in .invoices(try InvoiceList(zoom: try answer.object())) })
 }
 
