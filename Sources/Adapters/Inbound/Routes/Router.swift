@@ -37,7 +37,7 @@ package final class Router: RequestHandler {
             case .getSubAccountDetails: [AccountReadHandler.getSubAccountDetails(reads)]
             case .listSubAccounts: [ListSubAccounts(listAccounts: listAccounts, time: time).route]
             case .downloadInvoiceFile:
-                InvoiceFileHandler(
+                DownloadInvoiceFile(
                     openInvoiceFile, bytesSent: Counter(.invoiceFileBytes, in: metrics), logger: logger
                 ).routes
             }

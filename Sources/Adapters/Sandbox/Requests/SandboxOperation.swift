@@ -4,12 +4,12 @@
 package enum SandboxOperation: String, Sendable, CaseIterable {
     case requestAccessToken = "token"
     case listSubAccounts = "accounts"
-    case getSubAccount = "account"
+    case getSubAccountDetails = "account"
     case getBillingInformation = "billing"
     case getPlanInformation = "plans"
     case getPlanUsage = "plan-usage"
-    case listInvoices = "invoices"
-    case getInvoice = "invoice"
+    case listBillingInvoices = "invoices"
+    case getInvoiceDetails = "invoice"
     case downloadInvoiceFile = "invoice-file"
     case getStoredFile = "stored-file"
 
@@ -26,12 +26,12 @@ package enum SandboxOperation: String, Sendable, CaseIterable {
         switch self {
         case .requestAccessToken: .requestAccessToken
         case .listSubAccounts: .listSubAccounts
-        case .getSubAccount: .getSubAccount
+        case .getSubAccountDetails: .getSubAccountDetails
         case .getBillingInformation: .getBillingInformation
         case .getPlanInformation: .getPlanInformation
         case .getPlanUsage: .getPlanUsage
-        case .listInvoices: .listInvoices
-        case .getInvoice: .getInvoice
+        case .listBillingInvoices: .listBillingInvoices
+        case .getInvoiceDetails: .getInvoiceDetails
         case .downloadInvoiceFile: .downloadInvoiceFile
         case .getStoredFile: .getStoredFile
         }

@@ -5,7 +5,7 @@ import NIOCore
 
 /// The file of an invoice, passed on in pieces (Zoom: Download an invoice file). The reader's pace is Zoom's: a bounded number
 /// of bytes waits.
-struct InvoiceFileHandler: RouteHandler {
+struct DownloadInvoiceFile: RouteHandler {
     private let openFile: OpenInvoiceFile<StreamedFile>
     private let bytesSent: Counter
     private let logger: Logger

@@ -2,7 +2,7 @@ import NIOCore
 
 extension SandboxEndpoint {
     /// The invoices of an account with dates from `from` to `to` (Zoom: List billing invoices).
-    static let listInvoices = SandboxEndpoint(
+    static let listBillingInvoices = SandboxEndpoint(
         title: "List billing invoices", method: .get, paths: ["/v2/accounts/{accountId}/billing/invoices"],
         access: .accessToken(
             anyOf: ["billing:master", "billing:read:list_invoices:master", "billing:read:list_invoices:admin"],

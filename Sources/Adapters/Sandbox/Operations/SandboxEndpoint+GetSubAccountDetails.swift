@@ -2,7 +2,7 @@ import NIOCore
 
 extension SandboxEndpoint {
     /// The details of an account, with its billing mode as `pay_mode` (Zoom: Get sub account details).
-    static let getSubAccount = SandboxEndpoint(
+    static let getSubAccountDetails = SandboxEndpoint(
         title: "Get sub account details", method: .get, paths: ["/v2/accounts/{accountId}"],
         access: .accessToken(
             anyOf: ["account:master", "account:read:sub_account:master", "account:read:sub_account:admin"],

@@ -2,7 +2,7 @@ import NIOCore
 
 extension SandboxEndpoint {
     /// An invoice with its items (Zoom: Get invoice details).
-    static let getInvoice = SandboxEndpoint(
+    static let getInvoiceDetails = SandboxEndpoint(
         title: "Get invoice details", method: .get,
         paths: ["/v2/accounts/{accountId}/billing/invoices/{invoiceId}"],
         access: .accessToken(
