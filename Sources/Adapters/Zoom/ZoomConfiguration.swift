@@ -79,7 +79,7 @@ package struct ZoomConfiguration: Sendable {
         }
         switch request.endpoint.answerBody {
         case .object, .none, .bytes: message.fields.append(.acceptEncoding, "gzip")
-        // A file is passed on as it is.
+        // A file is forwarded to the caller without decoding.
         case .file: message.fields.append(.acceptEncoding, "identity")
         }
         message.fields.append(.userAgent, Self.userAgent)

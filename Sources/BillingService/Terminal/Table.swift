@@ -52,7 +52,7 @@ struct Table {
 
     /// The rows that were added since the last call, which are then removed.
     ///
-    /// - Parameter columnsMax: The width of the terminal; nil if nothing is to be truncated.
+    /// - Parameter columnsMax: The width of the terminal; nil disables truncation.
     mutating func takeText(columnsMax: Int?) -> String {
         for (index, _) in columns.enumerated() {
             widths[index] = rows.reduce(widths[index]) { max($0, DisplayWidth.columns(of: $1[index])) }

@@ -4,7 +4,7 @@ package protocol CachedResponse: AnyObject, Sendable {
     var bytes: Int { get }
 }
 
-/// An answer as it was received from the source. An adapter makes a cached response from it.
+/// A received answer of the source, with its time and lifetime. An adapter makes a cached response from it.
 package struct ReceivedAnswer: Sendable {
     /// The answer, or the failure to be cached.
     package let outcome: Result<SourceAnswer, BillingFailure>

@@ -68,8 +68,8 @@ package struct ExportBilling: Sendable {
         case failure(ExportKind, AccountID, BillingFailure)
         /// A line of the chosen accounts is invalid.
         case malformed(line: Int, String)
-        /// No event for a while. `done` is the number of accounts whose events were all sent. `accounts` is `nil` while the accounts are being listed, and if their number is
-        /// unknown.
+        /// No event for a while. `done` is the number of accounts whose events were all sent. `accounts` is `nil` while
+        /// the accounts are being listed, and if their number is unknown.
         case heartbeat(done: Int, accounts: Int?, waiting: Wait)
         /// The last event, after those of all accounts.
         case end(Summary)

@@ -198,7 +198,7 @@ package struct ExportWindow {
     private mutating func nextPosition(of kind: Int) -> Int? {
         if let position = lookups[kind].dueRetries.popFirst() { return position }
         guard let position = lookups[kind].queued.first else { return nil }
-        // The answers of the oldest account end the wait of those that are buffered.
+        // Above the limit, only the oldest account is looked up: its answers permit the buffered ones to be written.
         guard bytes < limits.bytesMax || !isOrdered || position < first + kinds else { return nil }
         return lookups[kind].queued.popFirst()
     }

@@ -61,7 +61,7 @@ package struct ListAccounts: Sendable {
         let page: SubAccountPageRequest
     }
 
-    /// Accounts of an allow-list that are found in the account list at once. For more, a task of its own finds them.
+    /// The largest allow-list that is searched for on the executor of the caller. A larger one is searched for in a new task.
     private static let immediateAccountsMax = 4096
 
     package init(lists: AccountListCache, directory: any SubAccountDirectory, time: any TimeSource) {
@@ -166,7 +166,7 @@ package struct ListAccounts: Sendable {
 
     private func page(_ request: Request, of list: List, for caller: Caller) async -> Page {
         if let allowed = caller.accounts, allowed.count > Self.immediateAccountsMax {
-            // A task of its own does not run on the executor of the caller, which must not be blocked.
+            // A new task does not inherit the executor of the caller, which must not be blocked.
             await Task { _ = list.snapshot.indices(of: allowed) }.value
         }
         return page(request, of: list, for: caller, at: time.now)

@@ -55,7 +55,7 @@ struct LookupFailureTests {
         #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome)")
     }
 
-    @Test("Retry-After that is a date is printed as it is")
+    @Test("a date in Retry-After is printed unchanged")
     func retryDate() async throws {
         let date = "Wed, 21 Oct 2026 07:28:00 GMT"
         let outcome = try await FakeBilling.run(

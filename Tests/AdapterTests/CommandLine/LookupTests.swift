@@ -132,7 +132,7 @@ struct LookupTests {
         #expect(fake.targets[1...] == [path + "from=2023-03-01&to=2024-02-29", path + "from=2020-01-05&to=2021-01-05"])
     }
 
-    @Test("ids are percent-encoded, and those that begin with a dash follow --")
+    @Test("ids are percent-encoded, and an id that begins with a dash is accepted after --")
     func ids() async throws {
         let fake = FakeBilling(["/one/v2/accounts/-a%2Bb%3D/billing/invoices/-h.": .json("{}")])
         try await withServer(fake) { server in

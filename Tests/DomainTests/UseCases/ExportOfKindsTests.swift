@@ -90,17 +90,22 @@ struct ExportOfKindsTests {
         #expect(source.reads.count == 6)
     }
 
+    /// A source that answers with the usage of plans only after a signal.
+    private static func source(listing count: Int, usageAfter release: Signal) -> FakeSource {
+        FakeSource.answering(listed: (0..<count).map { AccountID(literal: "\(100 + $0)") }) {
+            read, _ async throws(BillingFailure) in
+            if read.operation == .getPlanUsage { try await release.waitInSource() }
+            return Self.answer(to: read)
+        }
+    }
+
     @Test("An export looks up a fast kind ahead of a slow one, up to the limit of accounts in its window")
     func lookAhead() async throws {
         var rules = ExportBilling.Rules()
         rules.windowMax = 2
         rules.bufferedMax = 50
         let release = Signal()
-        let source = FakeSource.answering(listed: (0..<80).map { AccountID(literal: "\(100 + $0)") }) {
-            read, _ async throws(BillingFailure) in
-            if read.operation == .getPlanUsage { try await release.waitInSource() }
-            return Self.answer(to: read)
-        }
+        let source = Self.source(listing: 80, usageAfter: release)
         let running = Task { try await export(source, Self.options([.contact, .usage]), rules: rules) }
         // Contacts of all accounts in the window are looked up while two lookups of the usage are in flight.
         while source.reads.count < 52 {
@@ -138,11 +143,7 @@ struct ExportOfKindsTests {
         rules.windowMax = 1
         rules.bufferedBytesMax = 1000
         let release = Signal()
-        let source = FakeSource.answering(listed: (0..<50).map { AccountID(literal: "\(100 + $0)") }) {
-            read, _ async throws(BillingFailure) in
-            if read.operation == .getPlanUsage { try await release.waitInSource() }
-            return Self.answer(to: read)
-        }
+        let source = Self.source(listing: 50, usageAfter: release)
         let consumer = Collector(announcing: { if case .heartbeat = $0 { true } else { false } })
         let clock = TestClock()
         let running = Task {

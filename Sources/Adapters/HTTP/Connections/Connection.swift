@@ -88,12 +88,7 @@ extension Connection {
         switch reply {
         case .now: break
         case .eventually(let makeResponse):
-            exchange.bodyBytesMax = limits.bodyBytesMax
-            guard request.contentLength <= limits.bodyBytesMax else {
-                refuseBody(of: exchange, handler)
-                return
-            }
-            guard beginWork(on: exchange, handler) else { return }
+            guard limitBody(of: request, on: exchange, handler), beginWork(on: exchange, handler) else { return }
             exchange.task = Task.immediate(executorPreference: executor) {
                 let response = await makeResponse()
                 bound.eventLoop.runInLoop {
@@ -124,12 +119,7 @@ extension Connection {
         case .eventuallyStreamed where !carriesStreams(to: exchange):
             refuse(.upgradeRequired, exchange, handler)
         case .eventuallyStreamed(let makeReply):
-            exchange.bodyBytesMax = limits.bodyBytesMax
-            guard request.contentLength <= limits.bodyBytesMax else {
-                refuseBody(of: exchange, handler)
-                return
-            }
-            guard beginWork(on: exchange, handler) else { return }
+            guard limitBody(of: request, on: exchange, handler), beginWork(on: exchange, handler) else { return }
             exchange.task = Task.immediate(executorPreference: executor) {
                 switch await makeReply() {
                 case .whole(let response):
@@ -162,6 +152,18 @@ extension Connection {
         load.triggered(.bodyBytes, against: peer.address)
         exchange.task?.cancel()
         refuse(.excessiveBody, exchange, handler)
+    }
+
+    /// Limits the body of a request, and refuses the request if it announces a larger one.
+    private func limitBody(
+        of request: HTTPRequest, on exchange: ServerExchange, _ handler: any RequestHandler
+    ) -> Bool {
+        exchange.bodyBytesMax = limits.bodyBytesMax
+        guard request.contentLength <= limits.bodyBytesMax else {
+            refuseBody(of: exchange, handler)
+            return false
+        }
+        return true
     }
 
     /// Counts a task that is about to start, and refuses the request if the server is overloaded. The task has to call

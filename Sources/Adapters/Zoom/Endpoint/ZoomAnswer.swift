@@ -59,7 +59,7 @@ package struct ZoomAnswer: Sendable {
 }
 
 extension JSONObject {
-    /// The object on one line, with every member as it was written.
+    /// The object as JSON on one line. The values of its members keep their original text.
     var document: SourceDocument {
         var buffer = ByteBuffer()
         buffer.writeJSONObject { object in

@@ -5,7 +5,7 @@ import NIOCore
 struct ExportTable: Sendable {
     let type: RecordType
 
-    /// The columns between those that all types have.
+    /// The columns that only this type has. They follow the account and the time.
     private var ownColumns: [String] {
         switch type {
         case .contact: ContactFieldNames.inOrder

@@ -32,8 +32,8 @@ struct LookupFlags: ParsableArguments {
 
     /// Prints the answer to one request.
     ///
-    /// - Parameter text: Formats the answer for people. `columnsMax` is the width of the terminal; nil if nothing is to be
-    ///   truncated.
+    /// - Parameter text: Formats the answer for people. `columnsMax` is the width of the terminal; nil disables
+    ///   truncation.
     func printAnswer(
         to request: ServiceRequest,
         as text: @escaping @Sendable (_ answer: JSONObject, _ columnsMax: Int?) -> String

@@ -332,10 +332,9 @@ struct StreamedResponseTests {
 
     // MARK: Silence
 
-    @Test("a silent peer ends a body that is read", arguments: [Wire.http2Clear, .http1Clear])
-    func silence(wire: Wire) async throws {
-        let gone = Event<Void>()
-        let handler = ScriptedHandler { _ in
+    /// Sends the beginning of a body and nothing more, and reports when the exchange is cancelled.
+    private static func silentHandler(cancelled gone: Event<Void>) -> ScriptedHandler {
+        ScriptedHandler { _ in
             .stream(.text("")) { body in
                 try? await body.write(ByteBuffer(string: "hello"))
                 await untilCancelled()
@@ -343,6 +342,12 @@ struct StreamedResponseTests {
                 return .broken
             }
         }
+    }
+
+    @Test("a silent peer ends a body that is read", arguments: [Wire.http2Clear, .http1Clear])
+    func silence(wire: Wire) async throws {
+        let gone = Event<Void>()
+        let handler = Self.silentHandler(cancelled: gone)
         try await Self.withServer(wire, handler) { client in
             let response = try await Self.stream(client, silenceMax: .milliseconds(50))
             #expect(await Self.failure(response.body) == .timedOut)
@@ -384,14 +389,7 @@ struct StreamedResponseTests {
         Leaving.allCases)
     func leaves(wire: Wire, leaving: Leaving) async throws {
         let (began, gone) = (Event<Void>(), Event<Void>())
-        let handler = ScriptedHandler { _ in
-            .stream(.text("")) { body in
-                try? await body.write(ByteBuffer(string: "hello"))
-                await untilCancelled()
-                gone.fire()
-                return .broken
-            }
-        }
+        let handler = Self.silentHandler(cancelled: gone)
         try await Self.withServer(wire, handler) { client in
             let reader = Task { () -> HTTPFailure? in
                 let response = try await Self.stream(client)
