@@ -11,6 +11,13 @@ package enum Operation: UInt8, Sendable, CaseIterable {
     case getPlanUsage
     case listSubAccounts
     case getSubAccountDetails
+    case updateBillingInformation
+    case subscribePlans
+    case subscribeAdditionalPlan
+    case updateAdditionalPlan
+    case cancelAdditionalPlans
+    case updateBasePlan
+    case cancelBasePlan
 
     package var rules: OperationRules {
         switch self {
@@ -22,6 +29,13 @@ package enum Operation: UInt8, Sendable, CaseIterable {
         case .getPlanUsage: .getPlanUsage
         case .listSubAccounts: .listSubAccounts
         case .getSubAccountDetails: .getSubAccountDetails
+        case .updateBillingInformation: .updateBillingInformation
+        case .subscribePlans: .subscribePlans
+        case .subscribeAdditionalPlan: .subscribeAdditionalPlan
+        case .updateAdditionalPlan: .updateAdditionalPlan
+        case .cancelAdditionalPlans: .cancelAdditionalPlans
+        case .updateBasePlan: .updateBasePlan
+        case .cancelBasePlan: .cancelBasePlan
         }
     }
 
@@ -54,6 +68,9 @@ package struct OperationRules: Sendable, Equatable {
         self.effect = effect
         self.quota = quota
     }
+
+    /// The reads whose answers change when a plan is bought, changed or cancelled. A purchase is followed by an invoice.
+    static let readsOfPlans: [Operation] = [.getPlanInformation, .getPlanUsage, .listBillingInvoices]
 }
 
 /// A read of one account: an operation with its parameters. It identifies a cached answer.

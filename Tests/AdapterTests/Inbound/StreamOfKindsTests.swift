@@ -34,7 +34,9 @@ struct StreamOfKindsTests {
                 return .invoices(
                     InvoiceList(
                         members: [currency], invoices: [.init(id: nil, date: nil, document: invoice)]))
-            case .getInvoiceDetails, .downloadInvoiceFile, .listSubAccounts, .getSubAccountDetails:
+            case .getInvoiceDetails, .downloadInvoiceFile, .listSubAccounts, .getSubAccountDetails,
+                .updateBillingInformation, .subscribePlans, .subscribeAdditionalPlan, .updateAdditionalPlan,
+                .cancelAdditionalPlans, .updateBasePlan, .cancelBasePlan:
                 throw .sourceRejected
             }
         }

@@ -40,6 +40,9 @@ package final class Router: RequestHandler {
                 DownloadInvoiceFile(
                     openInvoiceFile, bytesSent: Counter(.invoiceFileBytes, in: metrics), logger: logger
                 ).routes
+            case .updateBillingInformation, .subscribePlans, .subscribeAdditionalPlan, .updateAdditionalPlan,
+                .cancelAdditionalPlans, .updateBasePlan, .cancelBasePlan:
+                []
             }
         }
         let stream = StreamBilling(

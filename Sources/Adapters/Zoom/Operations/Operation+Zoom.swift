@@ -12,6 +12,13 @@ extension Operation {
         case .getPlanUsage: .getPlanUsage
         case .listSubAccounts: .listSubAccounts
         case .getSubAccountDetails: .getSubAccountDetails
+        case .updateBillingInformation: .updateBillingInformation
+        case .subscribePlans: .subscribePlans
+        case .subscribeAdditionalPlan: .subscribeAdditionalPlan
+        case .updateAdditionalPlan: .updateAdditionalPlan
+        case .cancelAdditionalPlans: .cancelAdditionalPlans
+        case .updateBasePlan: .updateBasePlan
+        case .cancelBasePlan: .cancelBasePlan
         }
     }
 
