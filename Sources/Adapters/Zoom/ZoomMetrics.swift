@@ -97,6 +97,7 @@ struct ZoomMetrics: Sendable {
     func recordWait(_ label: ZoomRateLabel, _ priority: Purpose.Priority, _ duration: Duration) {
         let name: String =
             switch priority {
+            case .write: "write"
             case .interactive: "interactive"
             case .bulk: "bulk"
             case .background: "background"

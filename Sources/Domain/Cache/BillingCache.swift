@@ -33,6 +33,19 @@ package final class BillingCache: Sendable {
         }
     }
 
+    /// Identifies a request in flight. A read that begins after a change does not join one that began before it.
+    private struct InFlightKey: Hashable, Sendable {
+        let key: Key
+        let version: AccountChanges.Version
+    }
+
+    /// When a read began: its answer is not cached if answers were removed since.
+    private struct Version {
+        /// `generation` at that time.
+        let generation: Int
+        let changes: AccountChanges.Version
+    }
+
     /// The place of an answer in the cache. Guarded by the lock of its part.
     private final class Slot: EvictionMember {
         let key: Key
@@ -123,8 +136,13 @@ package final class BillingCache: Sendable {
     private let rules: CacheRules
     private let makeResponse: MakeResponse
     private let parts: [LockedPart]
-    private let coalescer = RequestCoalescer<Key, Entry>()
+    private let coalescer = RequestCoalescer<InFlightKey, Entry>()
     private let periods = Mutex(InvoicePeriodIndex())
+    private let changes = AccountChanges()
+
+    /// The master accounts of all answers so far. A change of an account concerns the answers under each of them: callers
+    /// name the only master account or leave it out.
+    private let masters = Mutex<Set<Name?>>([])
 
     /// The number of revalidations in flight, and the number of the last one.
     private let revalidations = Atomic<Int>(0)
@@ -184,15 +202,16 @@ package final class BillingCache: Sendable {
         }
         if directives.onlyIfCached { throw .notCached }
         do throws(BillingFailure) {
+            let inFlight = InFlightKey(key: key, version: changes.version(of: read.account))
             // With no-cache, an answer requested earlier is too old. Nor can a request wait with another's queue
             // timeout, unless the source would refuse a second call.
             let isScarce = !Self.canRevalidate(read)
             let canJoin =
                 !directives.noCache
                 && (isScarce
-                    || coalescer.purpose(of: key).map { RequestCoalescer<Key, Entry>.canShare($0, purpose) } ?? true)
+                    || coalescer.purpose(of: inFlight).map { Self.canShare($0, purpose) } ?? true)
             guard canJoin else { return try await fetch(key, for: purpose, stores: !directives.noStore).get() }
-            return try await coalescer.join(key, purpose, isScarce: isScarce) { [self] purpose in
+            return try await coalescer.join(inFlight, purpose, isScarce: isScarce) { [self] purpose in
                 // A request that was in flight a moment ago may have been completed since the lookup.
                 if case .cached(let entry) = lookUp(key, directives, time.now, isRepeated: true).0 {
                     return .success(entry)
@@ -246,6 +265,10 @@ package final class BillingCache: Sendable {
         }
     }
 
+    private static func canShare(_ inFlight: Purpose, _ purpose: Purpose) -> Bool {
+        RequestCoalescer<InFlightKey, Entry>.canShare(inFlight, purpose)
+    }
+
     /// The source permits few requests for an operation with a quota. None of them is made unless a caller waits for it.
     private static func canRevalidate(_ read: AccountRead) -> Bool { read.operation.rules.quota == nil }
 
@@ -270,7 +293,8 @@ package final class BillingCache: Sendable {
     /// Revalidates a cached answer at background priority.
     private func start(_ revalidation: Revalidation, _ key: Key) {
         let purpose = Purpose.background(queueTimeout: rules.revalidationQueueTimeout)
-        let isStarted = coalescer.startBackground(key, purpose) { [self] purpose in
+        let inFlight = InFlightKey(key: key, version: changes.version(of: key.read.account))
+        let isStarted = coalescer.startBackground(inFlight, purpose) { [self] purpose in
             let outcome = await fetch(key, for: purpose)
             // Cancelled: a request of higher priority has replaced it, or the cache is being closed.
             if case .failure(let failure) = outcome, failure != .cancelled { revalidation.failed(at: time.now) }
@@ -283,7 +307,7 @@ package final class BillingCache: Sendable {
     private func fetch(
         _ key: Key, for purpose: Purpose, stores: Bool = true
     ) async -> Result<Entry, BillingFailure> {
-        let generation = generation.load(ordering: .acquiring)
+        let version = version(of: key)
         let outcome: Result<SourceAnswer, BillingFailure>
         do throws(BillingFailure) {
             outcome = .success(try await source.answer(to: key.read, under: key.master, for: purpose))
@@ -291,7 +315,11 @@ package final class BillingCache: Sendable {
             guard error.traits.isCacheable else { return .failure(error) }
             outcome = .failure(error)
         }
-        return .success(store(outcome, key, generation, stores: stores))
+        return .success(store(outcome, key, version, stores: stores))
+    }
+
+    private func version(of key: Key) -> Version {
+        Version(generation: generation.load(ordering: .acquiring), changes: changes.version(of: key.read.account))
     }
 
     // MARK: Lists of invoices
@@ -300,7 +328,7 @@ package final class BillingCache: Sendable {
     /// lifetime of that list.
     private func narrowed(_ key: Key, _ directives: CacheDirectives, _ now: Moment) -> Entry? {
         guard case .period(let period)? = key.read.parameter, !directives.noCache else { return nil }
-        let generation = generation.load(ordering: .acquiring)
+        let version = version(of: key)
         let account = InvoicePeriodIndex.Account(account: key.read.account, master: key.master)
         for longer in periods.withLock({ $0.periods(around: period, of: account) }) {
             let longerKey = Key(.invoices(of: key.read.account, in: longer), key.master)
@@ -324,7 +352,7 @@ package final class BillingCache: Sendable {
             let answer = ReceivedAnswer(
                 outcome: .success(.invoices(list)), asOf: whole.asOf, lifetime: whole.lifetime, previous: previous)
             let entry = Entry(makeResponse(answer), answer, receivedAt: whole.receivedAt)
-            insert(entry, key, generation)
+            insert(entry, key, version)
             part(of: key).part.withLock { part in
                 if age < whole.lifetime { part.counts.fresh += 1 } else { part.counts.stale += 1 }
             }
@@ -333,19 +361,25 @@ package final class BillingCache: Sendable {
         return nil
     }
 
-    /// Adds the period of a list from the source to the index, or removes it.
-    private func index(_ key: Key, isCached: Bool) {
+    /// Records that an answer to a read of a period is cached, or no longer.
+    ///
+    /// - Parameter isWhole: The answer is a list from the source, from which lists of shorter periods derive.
+    private func index(_ key: Key, isCached: Bool, isWhole: Bool = false) {
         guard case .period(let period)? = key.read.parameter else { return }
         let account = InvoicePeriodIndex.Account(account: key.read.account, master: key.master)
         periods.withLock { periods in
-            if isCached { periods.add(period, of: account) } else { periods.remove(period, of: account) }
+            if isCached {
+                periods.add(period, of: account, isWhole: isWhole)
+            } else {
+                periods.remove(period, of: account)
+            }
         }
     }
 
     // MARK: Storing
 
     private func store(
-        _ outcome: Result<SourceAnswer, BillingFailure>, _ key: Key, _ generation: Int, stores: Bool
+        _ outcome: Result<SourceAnswer, BillingFailure>, _ key: Key, _ version: Version, stores: Bool
     ) -> Entry {
         var isFailure = false
         if case .failure = outcome { isFailure = true }
@@ -355,15 +389,20 @@ package final class BillingCache: Sendable {
         let answer = ReceivedAnswer(outcome: outcome, asOf: time.timestamp, lifetime: lifetime, previous: previous)
         let entry = Entry(makeResponse(answer), answer, receivedAt: time.now)
         guard stores, lifetime > .zero else { return entry }
-        if entry.invoices != nil { index(key, isCached: true) }
-        insert(entry, key, generation)
+        insert(entry, key, version, isWhole: entry.invoices != nil)
         return entry
     }
 
-    /// Adds an answer to the cache, unless all answers were removed since `generation`, or a newer one is there.
-    private func insert(_ entry: Entry, _ key: Key, _ generation: Int) {
+    /// Adds an answer to the cache, unless answers were removed since `version`, or a newer one is there.
+    private func insert(_ entry: Entry, _ key: Key, _ version: Version, isWhole: Bool = false) {
+        masters.withLock { masters in
+            if !masters.contains(key.master) { masters.insert(key.master) }
+        }
+        index(key, isCached: true, isWhole: isWhole)
         let (released, evicted) = part(of: key).part.withLock { part -> ([Entry], [Key]) in
-            guard generation == self.generation.load(ordering: .acquiring) else { return ([], [key]) }
+            guard version.generation == generation.load(ordering: .acquiring),
+                changes.permitsCaching(key.read.account, since: version.changes)
+            else { return ([], part.slots[key] == nil ? [key] : []) }
             var released: [Entry] = []
             var evicted: [Key] = []
             if let slot = part.slots[key] {
@@ -382,7 +421,7 @@ package final class BillingCache: Sendable {
                 part.slots[slot.key] = nil
                 part.counts.evicted += 1
                 released.append(slot.entry)
-                if slot.entry.invoices != nil { evicted.append(slot.key) }
+                if slot.key.read.parameter != nil { evicted.append(slot.key) }
             }
             return (released, evicted)
         }
@@ -404,6 +443,47 @@ package final class BillingCache: Sendable {
             _ = consume released
         }
         periods.withLock { $0 = InvoicePeriodIndex() }
+    }
+
+    // MARK: Changes
+
+    /// Call before a change of an account is sent. Until `changeEnded`, answers about the account are not cached, since it is
+    /// unknown whether they show the account before or after the change. Cached ones are removed now: otherwise a reader could
+    /// see the new state in an answer of the source, and then the old one in a cached answer. Answers of operations with a
+    /// quota stay until the end, since the source would refuse to repeat them so soon.
+    package func changeBegan(_ account: AccountID, invalidating operations: [Operation]) {
+        changes.began(account)
+        remove(operations.filter { $0.rules.quota == nil }, account)
+    }
+
+    /// Call when a change of an account has ended, whether it took effect or not. Removes the answers that it may have made
+    /// wrong.
+    package func changeEnded(_ account: AccountID, invalidating operations: [Operation]) {
+        changes.ended(account)
+        remove(operations, account)
+    }
+
+    private func remove(_ operations: [Operation], _ account: AccountID) {
+        for master in masters.withLock({ $0 }) {
+            for operation in operations { remove(operation, account, master) }
+        }
+    }
+
+    private func remove(_ operation: Operation, _ account: AccountID, _ master: Name?) {
+        var reads = [AccountRead(operation, account)]
+        if operation == .listBillingInvoices {
+            let cached = periods.withLock { $0.removeAll(of: .init(account: account, master: master)) }
+            reads = cached.map { .invoices(of: account, in: $0) }
+        }
+        for key in reads.map({ Key($0, master) }) {
+            let released = part(of: key).part.withLock { part -> Entry? in
+                guard let slot = part.slots.removeValue(forKey: key) else { return nil }
+                part.order.remove(slot)
+                return slot.entry
+            }
+            // Freed without the lock.
+            _ = consume released
+        }
     }
 
     /// Cancels the requests in flight and refuses new ones.

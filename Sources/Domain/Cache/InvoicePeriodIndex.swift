@@ -6,29 +6,47 @@ struct InvoicePeriodIndex {
     }
 
     /// The source permits six lists a day for an account, and each is cached for some hours.
-    static let periodsMax = 8
+    static let wholeMax = 8
 
-    private var periods: [Account: [InvoicePeriod]] = [:]
+    private struct Periods {
+        var all: Set<InvoicePeriod> = []
 
-    var count: Int { periods.count }
+        /// Periods whose lists come from the source, the one that was added last at the end.
+        var whole: [InvoicePeriod] = []
+    }
 
-    /// Adds a period. If the account has too many, the one that was added first is removed.
-    mutating func add(_ period: InvoicePeriod, of account: Account) {
-        var known = periods[account] ?? []
-        guard !known.contains(period) else { return }
-        if known.count == Self.periodsMax { known.removeFirst() }
-        known.append(period)
-        periods[account] = known
+    private var accounts: [Account: Periods] = [:]
+
+    var count: Int { accounts.count }
+
+    /// Adds a period.
+    ///
+    /// - Parameter isWhole: Its list comes from the source, and lists of shorter periods derive from it. If the account has too
+    ///   many such periods, none derive any longer from the one that was added first.
+    mutating func add(_ period: InvoicePeriod, of account: Account, isWhole: Bool) {
+        var known = accounts[account] ?? Periods()
+        known.all.insert(period)
+        if isWhole, !known.whole.contains(period) {
+            if known.whole.count == Self.wholeMax { known.whole.removeFirst() }
+            known.whole.append(period)
+        }
+        accounts[account] = known
     }
 
     mutating func remove(_ period: InvoicePeriod, of account: Account) {
-        guard var known = periods[account], let index = known.firstIndex(of: period) else { return }
-        known.remove(at: index)
-        periods[account] = known.isEmpty ? nil : known
+        guard var known = accounts[account] else { return }
+        known.all.remove(period)
+        known.whole.removeAll { $0 == period }
+        accounts[account] = known.all.isEmpty ? nil : known
     }
 
-    /// The longer periods that contain a period, last added first.
+    /// Removes all periods of an account, and returns them.
+    mutating func removeAll(of account: Account) -> Set<InvoicePeriod> {
+        accounts.removeValue(forKey: account)?.all ?? []
+    }
+
+    /// The longer periods that contain a period and whose lists come from the source, last added first.
     func periods(around period: InvoicePeriod, of account: Account) -> [InvoicePeriod] {
-        (periods[account] ?? []).reversed().filter { $0 != period && $0.contains(period) }
+        (accounts[account]?.whole ?? []).reversed().filter { $0 != period && $0.contains(period) }
     }
 }

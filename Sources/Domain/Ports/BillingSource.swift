@@ -22,6 +22,10 @@ package struct Purpose: Sendable, Equatable {
         case bulk
         /// A caller waits for the answer.
         case interactive
+        /// A caller waits for a change.
+        case write
+
+        package var isCallerWaiting: Bool { self >= .interactive }
     }
 
     package let priority: Priority
@@ -62,5 +66,9 @@ package struct Purpose: Sendable, Equatable {
 
     package static func interactive(for caller: Name?, queueTimeout: Duration? = nil) -> Purpose {
         Purpose(.interactive, caller: caller, queueTimeout: queueTimeout)
+    }
+
+    package static func write(for caller: Name?, queueTimeout: Duration) -> Purpose {
+        Purpose(.write, caller: caller, queueTimeout: queueTimeout)
     }
 }

@@ -5,7 +5,7 @@ package struct DailyQuota: Sendable, Equatable {
     /// `nil` for no limit.
     let limit: Int?
 
-    /// The part of the limit that is reserved for interactive requests.
+    /// The part of the limit that is reserved for requests for which a caller waits.
     private let reserve: Int
     private var day: Int64 = 0
     private var spent = 0
@@ -42,7 +42,7 @@ package struct DailyQuota: Sendable, Equatable {
             exhaustedUntil = nil
         }
         guard let limit else { return nil }
-        let usable = priority == .interactive ? limit : limit - reserve
+        let usable = priority.isCallerWaiting ? limit : limit - reserve
         guard spent >= usable else { return nil }
         return .seconds(Self.end(of: timestamp).secondsSinceEpoch - timestamp.secondsSinceEpoch)
     }

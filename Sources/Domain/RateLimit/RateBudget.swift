@@ -3,9 +3,9 @@
 ///
 /// - It grants at most the rate in any one second, and less while other clients use the rate too (`Pacer`,
 ///   `SlidingWindowEstimator`).
-/// - Interactive requests go before bulk, and callers share the permits fairly (`FairQueue`). A request is refused at
-///   once if its expected wait exceeds its queue timeout.
-/// - A part of the daily quota is reserved for interactive requests (`DailyQuota`).
+/// - Writes go before interactive requests, and those before bulk. Callers share the permits fairly (`FairQueue`). A request
+///   is refused at once if its expected wait exceeds its queue timeout.
+/// - A part of the daily quota is reserved for requests for which a caller waits (`DailyQuota`).
 package struct RateBudget: Sendable {
     package typealias Ticket = FairQueue.Ticket
 
@@ -19,13 +19,14 @@ package struct RateBudget: Sendable {
         /// The fraction of both limits that we may use, above 0 to 1.
         package var share: Double
 
-        /// The fraction of our daily quota that is reserved for interactive requests.
+        /// The fraction of our daily quota that is reserved for requests for which a caller waits.
         package var dayReserve = 0.1
 
-        /// While interactive requests wait, bulk gets one permit in this many.
+        /// While callers wait, bulk gets one permit in this many.
         package var bulkEvery = 20
 
-        /// The maximum number of queued interactive requests. With more, the wait would exceed every queue timeout.
+        /// The maximum number of queued requests for which a caller waits. With more, the wait would exceed every queue
+        /// timeout.
         package var waitersMax = 2000
 
         package init(perSecond: Int, perDay: Int? = nil, share: Double = 1) {
@@ -122,7 +123,7 @@ package struct RateBudget: Sendable {
         }
         if let queueTimeout {
             let wait = slot - now + .seconds(Double(queue.permitsBefore(purpose)) / rate)
-            let isFull = purpose.priority == .interactive && queue.interactiveCount >= rules.waitersMax
+            let isFull = purpose.priority.isCallerWaiting && queue.callerCount >= rules.waitersMax
             if wait > queueTimeout || isFull { return .refused(.busy(wait: wait)) }
         }
         waiters[ticket] = Waiter(priority: purpose.priority, deadline: queueTimeout.map { now + $0 })

@@ -21,7 +21,7 @@ struct FairQueueTests {
         queue.enter(7, for: .interactive(for: Self.b))
         queue.enter(8, for: .interactive(for: Self.c))
         #expect(Self.all(queue) == [1, 6, 8, 2, 7, 3, 4, 5])
-        #expect(queue.interactiveCount == 8)
+        #expect(queue.callerCount == 8)
     }
 
     @Test("A fair queue serves bulk after interactive requests, except for a small part of the permits")

@@ -72,7 +72,7 @@ final class RateLimiter: Sendable {
     ) -> Result<Moment, ZoomFailure>? {
         // The cancellation handler may have run before the waiter was stored.
         if Task.isCancelled || state.isClosed { return .failure(.transport(.cancelled)) }
-        let queueTimeout = purpose.queueTimeout ?? (purpose.priority == .interactive ? self.queueTimeout : nil)
+        let queueTimeout = purpose.queueTimeout ?? (purpose.priority.isCallerWaiting ? self.queueTimeout : nil)
         let now = time.now
         switch state.budget.enter(ticket, for: purpose, queueTimeout: queueTimeout, at: now, time.timestamp) {
         case .granted: return .success(now)

@@ -46,7 +46,7 @@ final class ZoomRetryLoop: Sendable {
         ) async throws(ZoomFailure) -> Answer
     ) async throws(ZoomFailure) -> Answer {
         let policy = ZoomRetryPolicy(for: request.endpoint)
-        let isInteractive = purpose.priority == .interactive
+        let isInteractive = purpose.priority.isCallerWaiting
         let began = time.now
         var schedule = RetrySchedule(deadline: began + retryTime(isInteractive: isInteractive))
         let queueDeadline = isInteractive ? began + queueTimeout(of: purpose) : nil

@@ -182,7 +182,7 @@ final class ZoomTransport: Sendable {
     ) async throws(ZoomFailure) -> ZoomAnswer {
         let operation = request.endpoint.operation.title
         // A bulk export of a million accounts would be a trace of a million spans.
-        let span = purpose.priority == .interactive ? tracer.startSpan(operation, ofKind: .client) : nil
+        let span = purpose.priority.isCallerWaiting ? tracer.startSpan(operation, ofKind: .client) : nil
         defer { span?.end() }
         UpstreamCalls.current?.add()
         do throws(ZoomFailure) {
@@ -273,7 +273,7 @@ final class ZoomTransport: Sendable {
         _ request: ZoomRequest, token: Secret, permittedAt: Moment?, for purpose: Purpose
     ) async throws(ZoomFailure) -> StreamedFile {
         let operation = request.endpoint.operation.title
-        let span = purpose.priority == .interactive ? tracer.startSpan(operation, ofKind: .client) : nil
+        let span = purpose.priority.isCallerWaiting ? tracer.startSpan(operation, ofKind: .client) : nil
         let observation = FileObservation(operation, span, metrics)
         UpstreamCalls.current?.add()
         do throws(ZoomFailure) {

@@ -103,6 +103,7 @@ package class ClientCall {
     final func began(firstByteWithin firstByte: TimeAmount, _ sent: SentRequest) {
         self.sent = sent
         attempts += 1
+        request.sendMark?.set()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         firstByteDeadline = eventLoop.scheduleTask(in: firstByte) { bound.value.fail(.timedOut) }
     }

@@ -1,9 +1,24 @@
 package import NIOCore
+import Synchronization
+
+/// Whether a request may have left: it was passed to a connection at least once.
+package final class SendMark: Sendable {
+    private let isSet = Atomic(false)
+
+    package init() {}
+
+    package var mayHaveLeft: Bool { isSet.load(ordering: .acquiring) }
+
+    func set() { isSet.store(true, ordering: .releasing) }
+}
 
 /// A client request. Its field section starts with the pseudo-header fields.
 package struct ClientRequest: Sendable {
     package var fields: HeaderFields
     package var body: ByteBuffer
+
+    /// Set when the request is passed to a connection.
+    package var sendMark: SendMark?
 
     package init(method: String, scheme: String, authority: String, target: String, body: ByteBuffer = ByteBuffer()) {
         fields = HeaderFields(reservingBytes: 512)
