@@ -37,6 +37,8 @@ package enum BillingFailure: Error, Sendable, Equatable {
     case accountListUnusable(AccountListProblem)
     /// The source's file of an invoice cannot be passed on.
     case invoiceFileUnusable(InvoiceFileProblem)
+    /// The store of idempotency keys cannot record a write, so the write was not sent.
+    case stateUnavailable
     /// The caller has gone, or the service is shutting down.
     case cancelled
 
@@ -118,6 +120,7 @@ extension BillingFailure {
         case .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound:
             Traits(reach: .account, isCacheable: true)
         case .invalid, .notCached: Traits(reach: .account)
+        case .stateUnavailable: Traits(reach: .moment)
         case .sourceRejected, .answerTooLarge, .accountQuotaSpent, .invoiceFileUnusable:
             Traits(reach: .account, allowsStaleAnswer: true)
         case .rateLimited, .sourceFailed, .sourceUnavailable, .timedOut:

@@ -164,7 +164,7 @@ package final class ZoomClient: Sendable {
             record(.healthy)
             logger.debug("a call needs a scope that Zoom's app lacks", metadata: ["reason": "\(failure.reason)"])
         case .sourceUnavailable, .invalid, .scopeMissing, .rateLimited, .dailyQuotaSpent, .accountQuotaSpent,
-            .notCached, .accountListUnusable, .invoiceFileUnusable, .cancelled:
+            .notCached, .accountListUnusable, .invoiceFileUnusable, .stateUnavailable, .cancelled:
             break
         }
         return translated
@@ -180,7 +180,8 @@ extension BillingFailure {
         // The API's own rate limit is met in ordinary use; that of the token endpoint is not.
         case .rateLimited: if case .token = failure { true } else { false }
         case .invalid, .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound, .answerTooLarge, .scopeMissing,
-            .dailyQuotaSpent, .accountQuotaSpent, .credentialsRefused, .permissionMissing, .notCached, .cancelled:
+            .dailyQuotaSpent, .accountQuotaSpent, .credentialsRefused, .permissionMissing, .notCached,
+            .stateUnavailable, .cancelled:
             false
         }
     }

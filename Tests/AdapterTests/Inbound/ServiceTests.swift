@@ -77,6 +77,9 @@ struct ServiceTests {
                 failure: .accountListUnusable(.tooManyPages(7, accounts: 30)), status: 502, code: 502,
                 message: "Zoom's list of accounts does not end: there are more than 7 pages for 30 accounts."),
             Case(failure: .timedOut, status: 504, code: 504, message: "Zoom did not answer in time."),
+            Case(
+                failure: .stateUnavailable, status: 503, code: 503,
+                message: "The service cannot record the change, so it was not sent. Try again later."),
         ])
     func failures(transport: Transport, row: Case) async throws {
         let source = Self.source { _, _ async throws(BillingFailure) in throw row.failure }
@@ -87,8 +90,12 @@ struct ServiceTests {
             let json = try #require(response.json)
             #expect(json["status"]?.integer == row.status && json["code"]?.integer == row.code)
             #expect(json["message"] == .string(row.message) && json["detail"] == .string(row.message))
-            let waits = row.status == 429 || row.status == 503
-            #expect(response.fields.string(.retryAfter) == (waits ? "2" : nil))
+            let retryAfter: String? =
+                switch row.status {
+                case 429, 503: row.failure == .stateUnavailable ? "1" : "2"
+                default: nil
+                }
+            #expect(response.fields.string(.retryAfter) == retryAfter)
         }
     }
 

@@ -65,6 +65,7 @@ enum FailureTable {
                 status: 502, code: 502, slug: slug(of: problem), title: "Zoom's invoice file is unusable",
                 message: message(for: problem))
         case .notCached: notCached
+        case .stateUnavailable: stateUnavailable
         case .cancelled: shuttingDown
         }
     }
@@ -146,6 +147,10 @@ enum FailureTable {
     private static let notCached = ProblemDetails(
         status: 504, code: 504, slug: "not-cached", title: "Not cached",
         message: "No cached answer is fresh enough, and the request forbids asking Zoom.")
+    private static let stateUnavailable = ProblemDetails(
+        status: 503, code: 503, slug: "state-unavailable", title: "Unavailable",
+        message: "The service cannot record the change, so it was not sent. Try again later.",
+        extraFields: [(.retryAfter, "1")])
     private static let shuttingDown = ProblemDetails(
         status: 503, code: 503, slug: "shutting-down", title: "Unavailable",
         message: "The service is shutting down. Try again.", extraFields: [(.retryAfter, "1")])
