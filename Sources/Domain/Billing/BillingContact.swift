@@ -15,6 +15,22 @@ package struct BillingContact: Sendable, Equatable {
 
         /// Zoom documents every field as present, except the apartment.
         package var isRequired: Bool { self != .apartment }
+
+        /// Zoom's name of the field.
+        package var name: String {
+            switch self {
+            case .address: "address"
+            case .apartment: "apt"
+            case .city: "city"
+            case .country: "country"
+            case .email: "email"
+            case .firstName: "first_name"
+            case .lastName: "last_name"
+            case .phoneNumber: "phone_number"
+            case .state: "state"
+            case .zip: "zip"
+            }
+        }
     }
 
     private let values: [String?]

@@ -22,8 +22,6 @@ extension ByteBuffer {
 
 /// The names of the ten fields in answers.
 package enum ContactFieldNames {
-    package static let inOrder = [
-        "address", "apt", "city", "country", "email", "first_name", "last_name", "phone_number", "state", "zip",
-    ]
+    package static let inOrder = BillingContact.Field.allCases.map(\.name)
     static let all = Set(inOrder)
 }

@@ -28,7 +28,7 @@ extension BillingContact {
     package init(zoom object: JSONObject) throws(ZoomFailure) {
         var texts: [String: String] = [:]
         var unread: [UnreadMember] = []
-        let names = Set(Field.allCases.map(\.zoomName))
+        let names = Set(Field.allCases.map(\.name))
         for member in object.members {
             if names.contains(member.name) {
                 texts[member.name] = member.value.text
@@ -39,23 +39,6 @@ extension BillingContact {
             }
         }
         guard object.members.contains(where: { names.contains($0.name) }) else { throw .unreadable }
-        self.init(reading: { texts[$0.zoomName] }, unread: unread)
-    }
-}
-
-extension BillingContact.Field {
-    fileprivate var zoomName: String {
-        switch self {
-        case .address: "address"
-        case .apartment: "apt"
-        case .city: "city"
-        case .country: "country"
-        case .email: "email"
-        case .firstName: "first_name"
-        case .lastName: "last_name"
-        case .phoneNumber: "phone_number"
-        case .state: "state"
-        case .zip: "zip"
-        }
+        self.init(reading: { texts[$0.name] }, unread: unread)
     }
 }
