@@ -39,6 +39,8 @@ package enum BillingFailure: Error, Sendable, Equatable {
     case invoiceFileUnusable(InvoiceFileProblem)
     /// The store of idempotency keys cannot record a write, so the write was not sent.
     case stateUnavailable
+    /// A change was not made, or its outcome is unknown.
+    case write(WriteProblem)
     /// The caller has gone, or the service is shutting down.
     case cancelled
 
@@ -120,6 +122,7 @@ extension BillingFailure {
         case .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound:
             Traits(reach: .account, isCacheable: true)
         case .invalid, .notCached: Traits(reach: .account)
+        case .write: Traits(reach: .account)
         case .stateUnavailable: Traits(reach: .moment)
         case .sourceRejected, .answerTooLarge, .accountQuotaSpent, .invoiceFileUnusable:
             Traits(reach: .account, allowsStaleAnswer: true)

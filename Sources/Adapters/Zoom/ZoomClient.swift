@@ -14,7 +14,8 @@ package final class ZoomClient: Sendable {
     private let limiters: [ZoomRateLabel: RateLimiter]
     private let transport: ZoomTransport
     private let retryLoop: ZoomRetryLoop
-    private let logger: Logger
+    let logger: Logger
+    private let knownKinds = Mutex<Set<String>>([])
     private let lastHealth = Mutex(ZoomHealth.unknown)
     private let problemLog: ZoomProblemLog
 
@@ -109,9 +110,7 @@ package final class ZoomClient: Sendable {
     /// - Throws: as the ports of the domain state.
     func perform<Answer>(_ call: ZoomCall<Answer>, for purpose: Purpose) async throws(BillingFailure) -> Answer {
         do throws(ZoomFailure) {
-            let answer = try await retryLoop.perform(call.request, for: purpose)
-            record(.healthy)
-            return try call.read(answer, logger)
+            return try call.read(try await perform(call.request, for: purpose), logger)
         } catch {
             if let failure = call.interpret(error) {
                 record(.healthy)
@@ -120,6 +119,25 @@ package final class ZoomClient: Sendable {
             throw translate(error, call.request)
         }
     }
+
+    /// Sends a request, and sends it again as its retry policy allows.
+    func perform(_ request: ZoomRequest, for purpose: Purpose) async throws(ZoomFailure) -> ZoomAnswer {
+        let answer = try await retryLoop.perform(request, for: purpose)
+        record(.healthy)
+        return answer
+    }
+
+    /// Checks whether a request would be sent now. Sends nothing.
+    func checkPermit(for request: ZoomRequest, _ purpose: Purpose) async throws(ZoomFailure) {
+        try await transport.checkPermit(for: request, purpose)
+    }
+
+    /// Whether a kind of plan is mentioned for the first time. Only some are remembered, since callers choose their names.
+    func isNewKind(_ kind: String) -> Bool {
+        knownKinds.withLock { kinds in kinds.count < Self.knownKindsMax && kinds.insert(kind).inserted }
+    }
+
+    private static let knownKindsMax = 100
 
     /// Opens the file of an invoice.
     func file(of invoice: InvoiceID, for purpose: Purpose) async throws(BillingFailure) -> StreamedFile {
@@ -140,7 +158,7 @@ package final class ZoomClient: Sendable {
     }
 
     /// Translates a failure for the domain, and records it for operators: in the health, and in the log.
-    private func translate(_ failure: ZoomFailure, _ request: ZoomRequest) -> BillingFailure {
+    func translate(_ failure: ZoomFailure, _ request: ZoomRequest) -> BillingFailure {
         let translated = failure.billingFailure(
             to: request, answerBytesMax: configuration.answerBytesMax(of: request.endpoint))
         if translated.concernsOperators(failure), let problem = ZoomProblem(failure, of: request, configuration) {
@@ -164,7 +182,7 @@ package final class ZoomClient: Sendable {
             record(.healthy)
             logger.debug("a call needs a scope that Zoom's app lacks", metadata: ["reason": "\(failure.reason)"])
         case .sourceUnavailable, .invalid, .scopeMissing, .rateLimited, .dailyQuotaSpent, .accountQuotaSpent,
-            .notCached, .accountListUnusable, .invoiceFileUnusable, .stateUnavailable, .cancelled:
+            .notCached, .accountListUnusable, .invoiceFileUnusable, .stateUnavailable, .write, .cancelled:
             break
         }
         return translated
@@ -181,7 +199,7 @@ extension BillingFailure {
         case .rateLimited: if case .token = failure { true } else { false }
         case .invalid, .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound, .answerTooLarge, .scopeMissing,
             .dailyQuotaSpent, .accountQuotaSpent, .credentialsRefused, .permissionMissing, .notCached,
-            .stateUnavailable, .cancelled:
+            .stateUnavailable, .write, .cancelled:
             false
         }
     }

@@ -7,7 +7,7 @@ import Synchronization
 
 /// Implements the domain's ports with Zoom: one client for each master account. Master accounts are added, removed and
 /// changed while the service runs.
-package final class ZoomMasters: BillingSource, InvoiceFileSource, SubAccountDirectory, Service {
+package final class ZoomMasters: BillingSource, AccountWriter, InvoiceFileSource, SubAccountDirectory, Service {
     /// A master account, with the addresses and rate limits of its calls.
     package struct Master: Sendable, Equatable {
         package let name: Name
@@ -160,6 +160,35 @@ package final class ZoomMasters: BillingSource, InvoiceFileSource, SubAccountDir
         to read: AccountRead, under master: Name?, for purpose: Purpose
     ) async throws(BillingFailure) -> SourceAnswer {
         try await perform(ZoomCall(read), under: master, for: purpose)
+    }
+
+    package func send(
+        _ write: AccountWrite, under master: Name?, for purpose: Purpose,
+        willSend: @escaping @Sendable () async throws(BillingFailure) -> Void
+    ) async -> WriteReport {
+        do throws(BillingFailure) {
+            let lease = try lease(of: master)
+            defer { withExtendedLifetime(lease) {} }
+            return await lease.client.send(write, for: purpose, willSend: willSend)
+        } catch {
+            return WriteReport(.notSent(error))
+        }
+    }
+
+    package func check(
+        _ write: AccountWrite, under master: Name?, for purpose: Purpose
+    ) async throws(BillingFailure) {
+        let lease = try lease(of: master)
+        defer { withExtendedLifetime(lease) {} }
+        try await lease.client.check(write, for: purpose)
+    }
+
+    package func plans(
+        of account: AccountID, under master: Name?, for purpose: Purpose
+    ) async throws(BillingFailure) -> AccountPlans {
+        let lease = try lease(of: master)
+        defer { withExtendedLifetime(lease) {} }
+        return try await lease.client.plans(of: account, for: purpose)
     }
 
     package func file(

@@ -119,7 +119,7 @@ struct ZoomMetrics: Sendable {
         case .dailyQuotaSpent: reason = "day-over"
         case .api, .transport, .unreadable, .unusableFile, .misaddressed, .token, .quotaSpent, .unavailable,
             .credentials,
-            .scopesMissing:
+            .scopesMissing, .stopped:
             return
         }
         refusals(under: label, reason).increment()
@@ -132,7 +132,7 @@ extension ZoomFailure {
         case .transport(.cancelled): .cancelled
         case .transport(.timedOut): .timedOut
         case .transport, .unreadable, .unusableFile, .misaddressed: .failed
-        case .token, .rateLimited, .unavailable, .credentials, .scopesMissing: .notSent
+        case .token, .rateLimited, .unavailable, .credentials, .scopesMissing, .stopped: .notSent
         case .dailyQuotaSpent, .quotaSpent: .rateLimited
         case .api where isSelfPay: .selfPay
         case .api(_, let code, let message, _) where Self.isUnknownAccount(code: code, message: message): .noAccount

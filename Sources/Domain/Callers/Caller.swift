@@ -4,7 +4,7 @@ package struct Caller: Sendable, Equatable {
     package enum Scope: String, Sendable, CaseIterable {
         /// Look up the billing and the details of one account at a time, and list the accounts.
         case billingRead = "billing:read"
-        /// Change the billing contact of an account. No operation requires this scope yet.
+        /// Change the billing contact of an account.
         case billingWrite = "billing:write"
         /// Stream the billing of many accounts. Plans and invoices also need their scopes.
         case billingExport = "billing:export"
@@ -12,8 +12,10 @@ package struct Caller: Sendable, Equatable {
         case invoicesRead = "invoices:read"
         /// Read the plans of accounts, and how much of them is used.
         case plansRead = "plans:read"
-        /// No operation requires this scope yet.
+        /// Buy, change and cancel plans of accounts.
         case plansWrite = "plans:write"
+        /// Dry runs of changes of plans, but not the changes themselves.
+        case plansDryRun = "plans:dry-run"
     }
 
     /// A token bucket: `burst` requests at once, refilled at `perSecond` requests per second.
@@ -51,6 +53,20 @@ package struct Caller: Sendable, Equatable {
     /// - Throws: `scopeMissing` if the caller does not have the scope.
     package func require(_ scope: Scope) throws(BillingFailure) {
         guard scopes.contains(scope) else { throw .scopeMissing(scope) }
+    }
+
+    /// - Throws: `scopeMissing` if the caller may not make a dry run of an operation.
+    package func requireDryRun(of operation: Operation) throws(BillingFailure) {
+        let scope = operation.rules.callerScope
+        if scope == .plansWrite, scopes.contains(.plansDryRun) { return }
+        try require(scope)
+    }
+
+    /// - Throws: `scopeMissing` if the caller may not change anything.
+    package func requireAnyWrite() throws(BillingFailure) {
+        guard scopes.contains(.plansWrite) || scopes.contains(.billingWrite) else {
+            throw .scopeMissing(.billingWrite)
+        }
     }
 
     /// Checks that the caller may look up an account. An account outside the allow-list appears not to exist, whether

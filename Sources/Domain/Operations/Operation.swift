@@ -48,8 +48,9 @@ package struct OperationRules: Sendable, Equatable {
     package enum Effect: Sendable, Equatable {
         /// Changes nothing: the call may be repeated, and its answer may be cached.
         case read
-        /// Changes an account: the call must not be sent twice. Cached answers of these operations are invalid afterwards.
-        case write(invalidates: [Operation])
+        /// Changes an account: the call must not be sent twice. Cached answers of the operations in `invalidates` are invalid
+        /// afterwards. The read `shownBy` shows whether the call took effect.
+        case write(shownBy: Operation, invalidates: [Operation])
     }
 
     package let title: String

@@ -66,9 +66,79 @@ enum FailureTable {
                 message: message(for: problem))
         case .notCached: notCached
         case .stateUnavailable: stateUnavailable
+        case .write(let problem): self.problem(for: problem)
         case .cancelled: shuttingDown
         }
     }
+
+    private static func problem(for problem: WriteProblem) -> ProblemDetails {
+        switch problem {
+        case .notPossible(let violations):
+            ProblemDetails(
+                status: 400, code: 2100, slug: "plan-rules", title: "Not possible now",
+                message: "The account's present state does not permit this change.", violations: violations)
+        case .refused(let refusal): Self.problem(for: refusal)
+        case .outcomeUnknown(let operation, let account):
+            ProblemDetails(
+                status: 504, code: 504, slug: "outcome-unknown", title: "Outcome unknown",
+                message: "The change may have reached Zoom, but no answer says whether it took effect. It is not sent again "
+                    + "with the same key. Read the account to find out, with Cache-Control: no-cache.",
+                extraMembers: [("outcome", "unknown"), ("look_at", readPath(showing: operation, account))])
+        case .keyMissing: keyMissing
+        case .keyReused: keyReused
+        case .keyInUse: keyInUse
+        case .keyNotFound: keyNotFound
+        case .accountBusy: accountBusy
+        case .preconditionFailed: preconditionFailed
+        case .preconditionMissing: preconditionMissing
+        }
+    }
+
+    private static func problem(for refusal: SourceRefusal) -> ProblemDetails {
+        switch refusal.kind {
+        case .selfPay: selfPay
+        case .accountNotFound, .notFound:
+            ProblemDetails(
+                status: 404, code: refusal.code,
+                slug: refusal.kind == .accountNotFound ? "account-not-found" : "zoom-not-found",
+                title: refusal.kind == .accountNotFound ? "Account not found" : "Not found", message: refusal.message)
+        case .refused:
+            ProblemDetails(
+                status: 400, code: refusal.code, slug: "zoom-refused", title: "Zoom refused the change",
+                message: refusal.message)
+        }
+    }
+
+    /// The path of the read that shows whether a change took effect.
+    static func readPath(showing operation: Operation, _ account: AccountID) -> String {
+        guard case .write(let shownBy, _) = operation.rules.effect else { return "" }
+        return "/v2/accounts/\(account)/" + (shownBy == .getBillingInformation ? "billing" : "plans")
+    }
+
+    private static let keyMissing = ProblemDetails(
+        status: 400, code: 300, slug: "idempotency-key-missing", title: "Idempotency key missing",
+        message: "A change needs the header field Idempotency-Key, so that it is made only once.",
+        violations: [.init(field: "idempotency-key", message: "Required.")])
+    private static let keyReused = ProblemDetails(
+        status: 422, code: 422, slug: "idempotency-key-reused", title: "Idempotency key reused",
+        message: "This Idempotency-Key belongs to another request. Use a new key for each change.")
+    private static let keyInUse = ProblemDetails(
+        status: 409, code: 409, slug: "idempotency-key-in-use", title: "Request in progress",
+        message: "The request with this Idempotency-Key is running. Try again later.",
+        extraFields: [(.retryAfter, "1")])
+    private static let keyNotFound = ProblemDetails(
+        status: 404, code: 404, slug: "idempotency-key-not-found", title: "Idempotency key not found",
+        message: "There is no request with this Idempotency-Key.")
+    private static let accountBusy = ProblemDetails(
+        status: 409, code: 409, slug: "account-busy", title: "Another change in progress",
+        message: "Another change of this account is running. This one was not sent. Try again later.",
+        extraFields: [(.retryAfter, "1")])
+    private static let preconditionFailed = ProblemDetails(
+        status: 412, code: 412, slug: "precondition-failed", title: "Precondition failed",
+        message: "The account has changed since it was read. Nothing was sent.")
+    private static let preconditionMissing = ProblemDetails(
+        status: 428, code: 428, slug: "precondition-required", title: "Precondition required",
+        message: "This change needs the header field If-Match with the ETag of the state that it changes.")
 
     private static func message(for quota: AccountQuota?) -> String {
         guard let quota else { return "Zoom's limit of this operation for the account is reached. Try again later." }

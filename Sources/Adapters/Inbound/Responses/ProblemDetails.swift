@@ -14,10 +14,11 @@ struct ProblemDetails: Error {
     /// - Parameters:
     ///   - slug: The last part of `type`, by which programs recognize the kind of problem.
     ///   - title: The kind of problem, for people. `message` describes this occurrence.
+    ///   - extraMembers: Members that other problems do not have (RFC 9457, 3.2).
     ///   - extraFields: Header fields that other problems do not have, such as `Allow`.
     init(
         status: Int, code: Int, slug: String, title: String, message: String,
-        violations: [BillingFailure.Violation] = [],
+        violations: [BillingFailure.Violation] = [], extraMembers: [(name: StaticString, value: String)] = [],
         extraFields: [(FieldName, String)] = []
     ) {
         self.status = status
@@ -31,6 +32,7 @@ struct ProblemDetails: Error {
             object.member("detail", message)
             object.member("code", code)
             object.member("message", message)
+            for member in extraMembers { object.member(member.name, member.value) }
             if !violations.isEmpty {
                 object.member("errors") { buffer in
                     buffer.writeJSONArray(violations) { buffer, violation in

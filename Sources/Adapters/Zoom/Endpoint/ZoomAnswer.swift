@@ -47,6 +47,9 @@ package struct ZoomAnswer: Sendable {
         return json
     }
 
+    /// The body as a document on one line; `nil` if it is no JSON object with members.
+    var optionalDocument: SourceDocument? { json.flatMap { $0.members.isEmpty ? nil : $0.document } }
+
     /// The body as a document on one line, with every member as Zoom wrote it.
     ///
     /// - Throws: `unreadable` if the body is no JSON object.

@@ -28,7 +28,7 @@ package struct ZoomEndpoint: Sendable {
         case bytes
         /// A file that begins with these bytes, which is passed on in pieces. Other answers are read whole, as errors.
         case file(beginning: String)
-        /// Nothing that is read: 201, 204 or an empty 200.
+        /// Nothing, or an object that need not be there: 201, 204 or an empty 200.
         case none
     }
 

@@ -20,6 +20,9 @@ package struct ZoomRequest: Sendable {
     /// JSON; `nil` for a request without a body.
     package let body: ByteBuffer?
 
+    /// `nil` for a read.
+    let sending: WriteSending?
+
     /// - Parameters:
     ///   - account: Fills in `{accountId}` of the path template. Ids need no percent-encoding in a path segment.
     ///   - invoice: Fills in `{invoiceId}`.
@@ -29,10 +32,23 @@ package struct ZoomRequest: Sendable {
         query: [(name: String, value: String)] = [],
         body: ByteBuffer? = nil
     ) {
+        self.init(endpoint, account: account, invoice: invoice, query: query, body: body, sending: nil)
+    }
+
+    /// A request that changes an account.
+    init(_ endpoint: ZoomEndpoint, account: AccountID, body: ByteBuffer, sending: WriteSending) {
+        self.init(endpoint, account: account, invoice: nil, query: [], body: body, sending: sending)
+    }
+
+    private init(
+        _ endpoint: ZoomEndpoint, account: AccountID?, invoice: InvoiceID?, query: [(name: String, value: String)],
+        body: ByteBuffer?, sending: WriteSending?
+    ) {
         self.endpoint = endpoint
         self.account = account
         self.invoice = invoice
         self.body = body
+        self.sending = sending
         var path = endpoint.pathTemplate
         if let account { path = path.replacing("{accountId}", with: account.rawValue) }
         if let invoice { path = path.replacing("{invoiceId}", with: invoice.rawValue) }

@@ -28,6 +28,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     case credentials(CredentialsFault)
     /// The access token has none of these scopes. Any one would do.
     case scopesMissing([String])
+    /// A write was stopped before it was sent.
+    case stopped(BillingFailure)
 
     /// The failure in the domain's terms.
     ///
@@ -38,6 +40,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         switch self {
         case .credentials: .credentialsRefused
         case .scopesMissing(let scopes): .permissionMissing(anyOf: scopes)
+        case .stopped(let failure): failure
         case .rateLimited(let wait): .rateLimited(retryAfter: wait)
         case .dailyQuotaSpent(let wait): .dailyQuotaSpent(retryAfter: wait)
         case .quotaSpent(let wait): .accountQuotaSpent(request.endpoint.operation, retryAfter: wait)
@@ -140,7 +143,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .api(_, 4711, _, _): true
         case .api(_, 4700, let message, _): message.lowercased().contains("does not contain scopes")
         case .api, .transport, .unreadable, .unusableFile, .misaddressed, .token, .rateLimited, .dailyQuotaSpent,
-            .quotaSpent, .unavailable, .credentials, .scopesMissing:
+            .quotaSpent, .unavailable, .credentials, .scopesMissing, .stopped:
             false
         }
     }
@@ -154,7 +157,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .api, .transport, .unreadable, .misaddressed:
             self == .transport(.cancelled) ? self : .token(self, wait: wait)
         case .token(let failure, _): .token(failure, wait: wait)
-        case .unusableFile, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials, .scopesMissing:
+        case .unusableFile, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials, .scopesMissing,
+            .stopped:
             self
         }
     }
@@ -165,7 +169,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .api(_, _, _, let retryAfter): retryAfter
         case .token(_, let wait): wait
         case .transport, .unreadable, .unusableFile, .misaddressed, .rateLimited, .dailyQuotaSpent, .quotaSpent,
-            .unavailable, .credentials, .scopesMissing:
+            .unavailable, .credentials, .scopesMissing, .stopped:
             nil
         }
     }
@@ -181,7 +185,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .transport(.connectionLost), .transport(.unprocessed): .connectionLost
         case .transport(.timedOut), .transport(.resetByPeer): .requestFailed
         case .transport(.cancelled), .transport(.tooLarge), .transport(.malformed), .unreadable: .nothing
-        case .token, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials, .scopesMissing: .nothing
+        case .token, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials, .scopesMissing, .stopped:
+            .nothing
         }
     }
 
@@ -200,7 +205,8 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     /// refused it before that, for its token or a rate limit.
     var isUncounted: Bool {
         switch self {
-        case .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .token, .credentials, .scopesMissing: true
+        case .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .token, .credentials, .scopesMissing, .stopped:
+            true
         case .api(429, _, _, _): true
         case .api: isTokenRefused || isScopeMissing
         case .transport: isUnprocessed
@@ -226,6 +232,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
         case .unavailable: "circuit breaker open"
         case .credentials(let fault): "credentials: \(fault.rawValue)"
         case .scopesMissing(let scopes): "none of the scopes \(scopes.joined(separator: ", "))"
+        case .stopped: "stopped before it was sent"
         }
     }
 

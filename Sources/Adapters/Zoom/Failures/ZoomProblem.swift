@@ -108,7 +108,8 @@ package struct ZoomProblem: Sendable, Equatable {
                 "\(address) answers with status \(status)\(code.map { ", code \($0)" } ?? "")",
                 status >= 500 ? incident : "look at the account in Zoom's web portal", isLasting: false)
         case .token(let cause, _): self.init(cause, of: service)
-        case .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials, .scopesMissing: return nil
+        case .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable, .credentials, .scopesMissing, .stopped:
+            return nil
         }
     }
 }

@@ -66,6 +66,17 @@ final class RateLimiter: Sendable {
         }
     }
 
+    /// Checks whether a request would get a permit within its queue timeout. Takes none.
+    ///
+    /// - Throws: `rateLimited`, `dailyQuotaSpent`.
+    func checkPermit(for purpose: Purpose) throws(ZoomFailure) {
+        // A copy, since an admission changes the state.
+        var budget = state.withLock { $0.budget }
+        let admission = budget.enter(
+            .max, for: purpose, queueTimeout: purpose.queueTimeout ?? queueTimeout, at: time.now, time.timestamp)
+        if case .refused(let refusal) = admission { throw ZoomFailure(refusal) }
+    }
+
     /// - Returns: The decision; `nil` if the request waits in the queue.
     private func enqueue(
         _ waiter: Waiter, _ ticket: RateBudget.Ticket, _ purpose: Purpose, _ state: inout State

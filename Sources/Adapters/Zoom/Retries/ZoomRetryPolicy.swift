@@ -79,7 +79,7 @@ enum ZoomRetryPolicy: Sendable {
         // Zoom limits downloads to a few a day, so a file is not requested again.
         case .api, .misaddressed, .unusableFile, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable,
             .credentials,
-            .scopesMissing:
+            .scopesMissing, .stopped:
             .fail
         }
     }
@@ -94,7 +94,7 @@ enum ZoomRetryPolicy: Sendable {
         // The request for a token failed, so nothing else was sent. A second token does no harm.
         case .token: Self.decisionForRead(after: failure, retriesTimeouts: false)
         case .api, .transport, .unreadable, .unusableFile, .misaddressed, .rateLimited, .dailyQuotaSpent, .quotaSpent,
-            .unavailable, .credentials, .scopesMissing:
+            .unavailable, .credentials, .scopesMissing, .stopped:
             .fail
         }
     }

@@ -51,7 +51,7 @@ package struct TokenEndpoint: Sendable {
             case .credentials: record(.success(400), since: began, metrics)
             case .unreadable: record(.success(200), since: began, metrics)
             case .unusableFile, .misaddressed, .token, .rateLimited, .dailyQuotaSpent, .quotaSpent, .unavailable,
-                .scopesMissing:
+                .scopesMissing, .stopped:
                 break
             }
             let isRefused = if case .credentials = error { true } else { false }

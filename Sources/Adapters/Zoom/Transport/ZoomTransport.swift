@@ -140,6 +140,21 @@ final class ZoomTransport: Sendable {
         return try await limiters[endpoint.rateLabel]?.acquirePermit(for: queued)
     }
 
+    /// Checks whether a request would be sent now: the token has a scope for it, the circuit breaker admits it, and the rate
+    /// limiter would give a permit within the queue timeout.
+    ///
+    /// - Throws: the failure with which the request would end.
+    func checkPermit(for request: ZoomRequest, _ purpose: Purpose) async throws(ZoomFailure) {
+        let endpoint = request.endpoint
+        let token = try await tokens.current()
+        guard token.scopes.map(endpoint.isPermitted(by:)) ?? true else { throw .scopesMissing(endpoint.scopes) }
+        // A copy, since an admission changes the state.
+        var circuits = state.withLock { $0.circuits }
+        let call = ZoomCircuits.Call(request.path, began: time.now, isRepeated: purpose.isRetry)
+        if case .refused(let wait) = circuits.enter(call, at: time.now) { throw .unavailable(wait: wait) }
+        try limiters[endpoint.rateLabel]?.checkPermit(for: purpose)
+    }
+
     // MARK: Quotas of accounts
 
     /// Reserves a request of an operation with a quota, before it waits for a permit. A refusal costs no permit.
@@ -200,11 +215,15 @@ final class ZoomTransport: Sendable {
         to request: ZoomRequest, token: Secret, _ span: TracedSpan?
     ) async throws(ZoomFailure) -> ClientResponse {
         let endpoint = request.endpoint
-        let message = message(request, token: token, span)
-        return try await observe(endpoint, http.origin, span, status: \.status) { () async throws(HTTPFailure) in
+        var message = message(request, token: token, span)
+        if let sending = request.sending { message = try await sending.prepare(message) }
+        let response = try await observe(endpoint, http.origin, span, status: \.status) {
+            [message] () async throws(HTTPFailure) in
             try await http.exchange(
                 message, bodyBytesMax: configuration.answerBytesMax(of: endpoint), timeout: configuration.timeout)
         }
+        request.sending?.record(response)
+        return response
     }
 
     private func message(_ request: ZoomRequest, token: Secret, _ span: TracedSpan?) -> ClientRequest {

@@ -1,5 +1,6 @@
 extension OperationRules {
     /// Changes an additional plan of one account (Zoom: Update an additional plan).
     static let updateAdditionalPlan = OperationRules(
-        "Update an additional plan", callerScope: .plansWrite, effect: .write(invalidates: readsOfPlans))
+        "Update an additional plan", callerScope: .plansWrite,
+        effect: .write(shownBy: .getPlanInformation, invalidates: readsOfPlans))
 }

@@ -1,5 +1,6 @@
 extension OperationRules {
     /// Changes the base plan of one account (Zoom: Update a base plan).
     static let updateBasePlan = OperationRules(
-        "Update a base plan", callerScope: .plansWrite, effect: .write(invalidates: readsOfPlans))
+        "Update a base plan", callerScope: .plansWrite,
+        effect: .write(shownBy: .getPlanInformation, invalidates: readsOfPlans))
 }
