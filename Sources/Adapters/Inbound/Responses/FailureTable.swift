@@ -81,8 +81,8 @@ enum FailureTable {
         case .outcomeUnknown(let operation, let account):
             ProblemDetails(
                 status: 504, code: 504, slug: "outcome-unknown", title: "Outcome unknown",
-                message: "The change may have reached Zoom, but no answer says whether it took effect. It is not sent again "
-                    + "with the same key. Read the account to find out, with Cache-Control: no-cache.",
+                message: "The change may have reached Zoom, but no answer says whether it took effect. It is not sent "
+                    + "again with the same key. Read the account to find out, with Cache-Control: no-cache.",
                 extraMembers: [("outcome", "unknown"), ("look_at", readPath(showing: operation, account))])
         case .keyMissing: keyMissing
         case .keyReused: keyReused
