@@ -49,6 +49,11 @@ package final class WriteAccount: Sendable {
 
         /// The change was made by an earlier request with the same key.
         package let isReplayed: Bool
+
+        package init(document: SourceDocument?, isReplayed: Bool) {
+            self.document = document
+            self.isReplayed = isReplayed
+        }
     }
 
     /// How a request ended, for its caller and for the audit log.

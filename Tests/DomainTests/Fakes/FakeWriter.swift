@@ -31,6 +31,9 @@ package final class FakeWriter: AccountWriter {
         self.answer = answer
     }
 
+    /// A writer that answers each change as the test says.
+    package static func answering(_ answer: @escaping Send) -> FakeWriter { FakeWriter(answer: answer) }
+
     /// The changes for which `willSend` succeeded.
     package var sent: [AccountWrite] { state.withLock { $0.sent } }
     package var purposes: [Purpose] { state.withLock { $0.purposes } }

@@ -90,7 +90,7 @@ struct WriteAccountTests {
     @Test("The same key and request again get the first answer, and nothing is sent")
     func replay() async throws {
         let document = SourceDocument(text: Array("{}".utf8))
-        let service = service(writer: FakeWriter { _, _ in WriteReport(.answered(.done(document))) })
+        let service = service(writer: FakeWriter.answering { _, _ in WriteReport(.answered(.done(document))) })
         await send(service, try contactChange(), key: key)
         let second = try await send(service, try contactChange(), key: key).get()
         #expect(second == WriteAccount.Answer(document: document, isReplayed: true))
@@ -101,7 +101,7 @@ struct WriteAccountTests {
     @Test("A refusal of the source is the answer of its key as well")
     func replayedRefusal() async throws {
         let refusal = SourceRefusal(kind: .refused, code: 2100, message: "Invalid plan type.")
-        let service = service(writer: FakeWriter { _, _ in WriteReport(.answered(.refused(refusal))) })
+        let service = service(writer: FakeWriter.answering { _, _ in WriteReport(.answered(.refused(refusal))) })
         for _ in 0..<2 {
             #expect(await send(service, try contactChange(), key: key) == .failure(.write(.refused(refusal))))
         }
@@ -129,7 +129,7 @@ struct WriteAccountTests {
     func running() async throws {
         let (arrived, mayAnswer) = (Signal(), Signal())
         let service = service(
-            writer: FakeWriter { _, attempt in
+            writer: FakeWriter.answering { _, attempt in
                 if attempt == 0 {
                     arrived.fire()
                     try? await mayAnswer.wait()
@@ -153,7 +153,7 @@ struct WriteAccountTests {
     func accountBusy() async throws {
         let (arrived, mayAnswer) = (Signal(), Signal())
         let service = service(
-            writer: FakeWriter { _, attempt in
+            writer: FakeWriter.answering { _, attempt in
                 if attempt == 0 {
                     arrived.fire()
                     try? await mayAnswer.wait()
@@ -180,7 +180,7 @@ struct WriteAccountTests {
             let current = city.value
             return .contact(BillingContact(reading: { $0 == .city ? current : "x" }))
         }
-        let service = service(writer: FakeWriter { _, _ in WriteReport(.unknown) }, source: source)
+        let service = service(writer: FakeWriter.answering { _, _ in WriteReport(.unknown) }, source: source)
         let unknown = BillingFailure.write(.outcomeUnknown(.updateBillingInformation, account))
         #expect(await send(service, try contactChange(), key: key) == .failure(unknown))
         #expect(await send(service, try contactChange(), key: key) == .failure(unknown))
@@ -195,7 +195,7 @@ struct WriteAccountTests {
     @Test("The caller's decision ends an unknown outcome: the removed key sends again")
     func removal() async throws {
         let service = service(
-            writer: FakeWriter { _, attempt in
+            writer: FakeWriter.answering { _, attempt in
                 attempt == 0 ? WriteReport(.unknown) : WriteReport(.answered(.done(nil)))
             })
         let key = try #require(key)
@@ -213,7 +213,7 @@ struct WriteAccountTests {
         arguments: [BillingFailure.timedOut, .rateLimited(retryAfter: .zero)])
     func notSent(failure: BillingFailure) async throws {
         let service = service(
-            writer: FakeWriter { _, attempt in
+            writer: FakeWriter.answering { _, attempt in
                 attempt == 0 ? WriteReport(.notSent(failure)) : WriteReport(.answered(.done(nil)))
             })
         #expect(await send(service, try contactChange(), key: key) == .failure(failure))
@@ -259,7 +259,7 @@ struct WriteAccountTests {
     func leftAfter() async throws {
         let (arrived, mayAnswer) = (Signal(), Signal())
         let service = service(
-            writer: FakeWriter { _, _ in
+            writer: FakeWriter.answering { _, _ in
                 arrived.fire()
                 // Fails if the change is cancelled with its caller.
                 guard (try? await mayAnswer.wait()) != nil else { return WriteReport(.unknown) }
@@ -279,7 +279,7 @@ struct WriteAccountTests {
     func close() async throws {
         let (arrived, mayAnswer) = (Signal(), Signal())
         let service = service(
-            writer: FakeWriter { _, _ in
+            writer: FakeWriter.answering { _, _ in
                 arrived.fire()
                 try? await mayAnswer.wait()
                 return WriteReport(.answered(.done(nil)))
