@@ -78,6 +78,7 @@ bench: setup-bench ## Measure CPU and memory beside nghttpd, nginx, Go and node;
 	Benchmarks/bulk.py --accounts 300000
 	Benchmarks/stalled-reader.py --accounts 300000 --seconds 10
 	Benchmarks/beside-stream.py
+	Benchmarks/changes.py
 	Benchmarks/attacks.py
 	Benchmarks/malloc.py
 
