@@ -33,6 +33,9 @@ package struct BillingContact: Sendable, Equatable {
         }
     }
 
+    /// Zoom's name of a newer member: how many employees the account has.
+    package static let employeeCountName = "employee_count"
+
     private let values: [String?]
 
     /// Required fields for which the source has no value. Each reads as an empty string.
@@ -41,10 +44,17 @@ package struct BillingContact: Sendable, Equatable {
     /// The members beside the ten fields.
     package let unread: [UnreadMember]
 
+    /// How many employees the account has, as one of Zoom's bands, such as `2-10`; `nil` if the source has none. It is among
+    /// the unread members, too.
+    package let employeeCount: String?
+
     /// Reads a contact of the source. Lenient: no value is refused or lost.
     ///
-    /// - Parameter value: Returns the text of a field; `nil` if the source has none.
-    package init(reading value: (Field) -> String?, unread: [UnreadMember] = []) {
+    /// - Parameters:
+    ///   - value: Returns the text of a field; `nil` if the source has none.
+    ///   - unread: The members beside the ten fields.
+    ///   - employeeCount: The text of the member `employee_count`; `nil` if the source has none.
+    package init(reading value: (Field) -> String?, unread: [UnreadMember] = [], employeeCount: String? = nil) {
         var values: [String?] = []
         var missing: Set<Field> = []
         values.reserveCapacity(Field.allCases.count)
@@ -56,6 +66,7 @@ package struct BillingContact: Sendable, Equatable {
         self.values = values
         self.missing = missing
         self.unread = unread
+        self.employeeCount = employeeCount
     }
 
     /// The text of a field; `nil` only for a missing apartment.

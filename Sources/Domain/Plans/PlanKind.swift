@@ -63,3 +63,67 @@ package enum PlanKind: Sendable, Hashable {
         }
     }
 }
+
+extension PlanKind.Known {
+    /// What a plan is to the account.
+    enum Role: Sendable {
+        /// The account has at most one. Without it there are no additional plans.
+        case base
+        case additional
+    }
+
+    var role: Role {
+        switch self {
+        case .base, .united, .bundle, .zoomOne, .zoomOnePremier, .zoomOneEducationPremier, .zoomOneEducationCampusPlus,
+            .zoomOneEducationStudent:
+            .base
+        case .zoomRooms, .roomConnector, .largeMeeting, .webinar, .zoomEvents, .recording, .audio, .phone,
+            .contactCenter,
+            .whiteboard, .whiteboardPlus, .revenueAccelerator, .translation, .workspaceReservation, .virtualAgent,
+            .virtualAgentVoice, .virtualAgentChat, .nodeBase, .phoneHybrid, .meetingsHybrid, .meetingConnectorHybrid,
+            .recordingConnectorHybrid, .cloudRecordingHybrid, .teamChatHybrid, .scheduler, .workforceManagement,
+            .visitorManagement, .partnerPremierSupport, .clipsPlus, .expertAssist, .videoManagement, .cloudRecording:
+            .additional
+        }
+    }
+
+    /// Whether the account has this plan instead of a base plan. Zoom neither changes nor cancels bundles by request.
+    var isBundle: Bool { self == .united || self == .bundle }
+
+    /// The form of the member in a subscription (Zoom: Subscribe plans).
+    enum Form: Sendable {
+        /// A plan.
+        case plan
+        /// A list of plans.
+        case plans
+        /// Either, since Zoom changed the form between releases or documents none.
+        case planOrPlans
+        /// A code only.
+        case code
+        case audio
+        case phone
+        case contactCenter
+        /// No subscription may contain it, for this reason.
+        case refused(String)
+    }
+
+    var form: Form {
+        switch self {
+        case .base, .united: .plan
+        case .bundle: .refused("Zoom does not accept bundles here.")
+        case .largeMeeting, .webinar, .zoomEvents, .zoomOne: .plans
+        case .recording: .code
+        case .audio: .audio
+        case .phone: .phone
+        case .contactCenter: .contactCenter
+        case .cloudRecording: .refused("Use plan_recording with the code of the plan.")
+        case .zoomRooms, .roomConnector, .zoomOnePremier, .zoomOneEducationPremier, .zoomOneEducationCampusPlus,
+            .zoomOneEducationStudent, .whiteboard, .whiteboardPlus, .revenueAccelerator, .translation,
+            .workspaceReservation, .virtualAgent, .virtualAgentVoice, .virtualAgentChat, .nodeBase, .phoneHybrid,
+            .meetingsHybrid, .meetingConnectorHybrid, .recordingConnectorHybrid, .cloudRecordingHybrid, .teamChatHybrid,
+            .scheduler, .workforceManagement, .visitorManagement, .partnerPremierSupport, .clipsPlus, .expertAssist,
+            .videoManagement:
+            .planOrPlans
+        }
+    }
+}

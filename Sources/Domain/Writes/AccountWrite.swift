@@ -6,18 +6,24 @@ package struct AccountWrite: Sendable, Equatable {
     /// What is sent: the caller's members in their order. Texts have no blanks at either end, and numbers are plain digits.
     package let body: InputValue
 
-    /// The plans that the body contains, for the audit log and the dry run.
-    package var plans: [PlanQuantity] { [] }
+    let change: Change
 
-    /// Zoom's names of the members that the body contains. The fields of a contact are listed one by one.
-    package var changedFields: [String] { [] }
+    /// What the body means.
+    enum Change: Sendable, Equatable {
+        case contact(ContactChange)
+        case subscription(Subscription)
+        case additionalPlans([PlanOrder])
+        case additionalPlan(PlanOrder)
+        case basePlan(PlanOrder)
+        case cancellation(of: PlanCode)
+        case baseCancellation
+    }
 
-    /// The members of the body that contain plans of kinds this service does not know. Their values are sent as they are.
-    package var unknownKinds: [String] { [] }
-
-    /// The read that shows the effect of the write.
-    package var shownBy: AccountRead {
-        operation == .updateBillingInformation ? .billingInformation(of: account) : .planInformation(of: account)
+    private init(_ operation: Operation, of account: AccountID, body: InputValue, _ change: Change) {
+        self.operation = operation
+        self.account = account
+        self.body = body
+        self.change = change
     }
 
     /// Checks a caller's request against the rules of its operation.
@@ -30,21 +36,97 @@ package struct AccountWrite: Sendable, Equatable {
     package static func make(
         _ operation: Operation, of account: AccountID, from input: InputValue, rules: WriteRules
     ) throws(BillingFailure) -> AccountWrite {
-        guard case .write = operation.rules.effect else { preconditionFailure("\(operation.title) is not a write") }
-        return AccountWrite(operation: operation, account: account, body: input)
+        var reader = InputReader(rules)
+        let (change, body) = read(operation, from: input, by: &reader)
+        guard let change, reader.violationCount == 0 else { throw .invalid(reader.violations) }
+        return AccountWrite(operation, of: account, body: body, change)
     }
 
-    /// The rules that the account's plans break, such as an additional plan without a base plan.
-    package func violations(given plans: AccountPlans) -> [BillingFailure.Violation] { [] }
+    /// - Returns: The canonical body, and what it means; `nil` only if a rule is broken.
+    private static func read(
+        _ operation: Operation, from input: InputValue, by reader: inout InputReader
+    ) -> (Change?, InputValue) {
+        switch operation {
+        case .updateBillingInformation:
+            let (change, body) = ContactChange.read(input, at: "", .part, by: &reader)
+            return (.contact(change), body)
+        case .subscribePlans:
+            let (subscription, body) = Subscription.read(input, by: &reader)
+            return (.subscription(subscription), body)
+        case .subscribeAdditionalPlan:
+            let (orders, body) = PlanOrder.readAdditional(input, by: &reader)
+            return (.additionalPlans(orders), body)
+        case .updateAdditionalPlan:
+            let (order, body) = PlanOrder.readUpdate(input, of: .additional, by: &reader)
+            return (order.map(Change.additionalPlan), body)
+        case .updateBasePlan:
+            let (order, body) = PlanOrder.readUpdate(input, of: .base, by: &reader)
+            return (order.map(Change.basePlan), body)
+        case .cancelAdditionalPlans:
+            let (cancellation, body) = PlanCancellation.read(input, of: .additional, by: &reader)
+            return (cancellation.code.map(Change.cancellation), body)
+        case .cancelBasePlan:
+            let (_, body) = PlanCancellation.read(input, of: .base, by: &reader)
+            return (.baseCancellation, body)
+        case .getBillingInformation, .listBillingInvoices, .getInvoiceDetails, .downloadInvoiceFile,
+            .getPlanInformation,
+            .getPlanUsage, .listSubAccounts, .getSubAccountDetails:
+            preconditionFailure("\(operation.title) is not a write")
+        }
+    }
+}
 
-    /// The rules that the account's contact breaks, such as a state of another country.
-    package func violations(given contact: BillingContact) -> [BillingFailure.Violation] { [] }
+// MARK: - Audit
 
-    /// Whether the state can only be the one after this write. `false` if the read cannot show it.
-    package func isShown(by state: AccountState) -> Bool { false }
+extension AccountWrite {
+    /// The read that shows the effect of the write.
+    package var shownBy: AccountRead {
+        switch change {
+        case .contact: .billingInformation(of: account)
+        case .subscription, .additionalPlans, .additionalPlan, .basePlan, .cancellation, .baseCancellation:
+            .planInformation(of: account)
+        }
+    }
 
-    /// The values that the write changes, compared with the state.
-    package func differences(from state: AccountState) -> [Difference] { [] }
+    /// The plans that the body contains, for the audit log and the dry run.
+    package var plans: [PlanQuantity] {
+        switch change {
+        case .contact, .baseCancellation: []
+        case .cancellation(let code): [PlanQuantity(code: code.text, hosts: nil)]
+        case .subscription, .additionalPlans, .additionalPlan, .basePlan:
+            orders.map { PlanQuantity(code: $0.code.text, hosts: $0.hosts) }
+        }
+    }
+
+    /// Zoom's names of the members that the body contains. The fields of a contact are listed one by one.
+    package var changedFields: [String] {
+        guard case .object(let members) = body else { return [] }
+        return members.flatMap { member in
+            guard member.name == Subscription.contactName, case .object(let fields) = member.value else {
+                return [member.name]
+            }
+            return fields.map { "\(member.name).\($0.name)" }
+        }
+    }
+
+    /// The members of the body that contain plans of kinds this service does not know. Their values are sent as they are.
+    package var unknownKinds: [String] {
+        var members: [String] = []
+        for order in orders {
+            guard case .other(let member) = order.kind, !members.contains(member) else { continue }
+            members.append(member)
+        }
+        return members
+    }
+
+    var orders: [PlanOrder] {
+        switch change {
+        case .contact, .cancellation, .baseCancellation: []
+        case .subscription(let subscription): subscription.orders
+        case .additionalPlans(let orders): orders
+        case .additionalPlan(let order), .basePlan(let order): [order]
+        }
+    }
 }
 
 /// The settings of the rules for writes.

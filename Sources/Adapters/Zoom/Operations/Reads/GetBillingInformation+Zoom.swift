@@ -39,6 +39,7 @@ extension BillingContact {
             }
         }
         guard object.members.contains(where: { names.contains($0.name) }) else { throw .unreadable }
-        self.init(reading: { texts[$0.name] }, unread: unread)
+        let employeeCount = object[Self.employeeCountName]?.text
+        self.init(reading: { texts[$0.name] }, unread: unread, employeeCount: employeeCount)
     }
 }
