@@ -1,4 +1,5 @@
 package import Domain
+import DomainFakes
 import Testing
 
 // Literals, so that tests show the bodies as they are sent.
@@ -29,7 +30,7 @@ extension InputValue {
 }
 
 /// The account of the tests.
-let account = AccountID("Qx7Zk2mPTfGh0aB1cD2eFg")!  // Safe: the text has the form of an id.
+let account = AccountID(literal: "Qx7Zk2mPTfGh0aB1cD2eFg")
 
 /// The rules that a body breaks; empty for a body without a broken rule.
 func violations(
