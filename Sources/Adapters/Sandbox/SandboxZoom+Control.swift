@@ -11,6 +11,8 @@ extension SandboxZoom {
         let path = String(decoding: request.path.dropFirst("/sandbox/".utf8.count), as: UTF8.self)
         switch (String(decoding: request.method, as: UTF8.self), path) {
         case ("GET", "accounts"): return .now(accountsResponse)
+        case ("POST", "account"):
+            return changing(request) { value throws(DocumentProblem) in try self.setMode(value) }
         case ("POST", "app"): return changing(request) { value throws(DocumentProblem) in try self.changeApp(value) }
         case ("GET", "counts"): return .now(countsResponse)
         case ("GET", "faults"): return .now(faultsResponse)
@@ -27,6 +29,10 @@ extension SandboxZoom {
             return changing(request) { value throws(DocumentProblem) in try self.setSecret(value) }
         case ("POST", "tokens/revoke"):
             revokeTokens()
+            return .now(HTTPResponse(status: 204))
+        case ("GET", "writes"): return writesReply(to: request)
+        case ("DELETE", "writes"):
+            clearWrites()
             return .now(HTTPResponse(status: 204))
         default: return .now(SandboxResponse.error(404, 404, "The sandbox has no such operation."))
         }
@@ -82,6 +88,48 @@ extension SandboxZoom {
             if let account { app.account = account }
         }
         guard isKnown else { throw object.problem("there is no such app") }
+    }
+
+    /// Puts an account into a mode.
+    private func setMode(_ value: JSONValue) throws(DocumentProblem) {
+        let object = try StrictObject(value, at: "the account", members: ["account_id", "mode"])
+        let id = try object.required("account_id", as: "a string") { $0.string }
+        let mode = try object.required(
+            "mode", as: "one of \(SandboxAccountMode.allCases.map(\.rawValue).joined(separator: ", "))"
+        ) { $0.string.flatMap(SandboxAccountMode.init) }
+        guard let number = accounts.number(of: id) else { throw object.problem("there is no such account") }
+        set(mode, of: number)
+    }
+
+    /// The number of writes that are read from the journal at once.
+    private static let writesInPiece = 256
+
+    /// The journal of writes as NDJSON; of one account if `account_id` is in the query.
+    private func writesReply(to request: HTTPRequest) -> Reply {
+        guard let query = SandboxCall.form(request.query ?? []), Set(query.keys).isSubset(of: ["account_id"]) else {
+            return .now(SandboxResponse.error(400, 300, "The query may have account_id once."))
+        }
+        let account = query["account_id"]
+        var head = HTTPResponse(status: 200)
+        head.fields.append(.contentType, "application/x-ndjson")
+        return .stream(head) { [journal] body in
+            var sequence = 0
+            var piece = ByteBuffer()
+            while true {
+                let writes = journal.writes(after: sequence, limit: Self.writesInPiece)
+                for write in writes where account == nil || write.account == account {
+                    piece.writeJSONObject { write.write(to: &$0) }
+                    piece.writeStaticString("\n")
+                    guard piece.readableBytes >= SandboxReply.pieceBytesMax else { continue }
+                    guard (try? await body.write(piece)) != nil else { return .broken }
+                    piece.clear()
+                }
+                guard let last = writes.last?.sequence else { break }
+                sequence = last
+            }
+            guard piece.readableBytes > 0 else { return .complete }
+            return (try? await body.write(piece)) == nil ? .broken : .complete
+        }
     }
 
     /// Like generating a new client secret in the Zoom Marketplace.

@@ -2,12 +2,14 @@ package import Domain
 import NIOCore
 import Synchronization
 
-/// A simulation of Zoom for tests and trials: the token endpoint and the reads of the Billing API.
+/// A simulation of Zoom for tests and trials: the token endpoint, and the reads and writes of the Billing API.
 ///
 /// It makes Zoom's checks in Zoom's order and uses Zoom's error texts. It can inject every known kind of failure.
 package final class SandboxZoom: RequestHandler {
     package let accounts: SandboxAccounts
     let invoices: SandboxInvoices
+    let records = SandboxRecords()
+    let journal = SandboxJournal()
     private let fileBytes: Int
     let clock: SandboxClock
     let faults: SandboxFaultInjector
@@ -105,25 +107,30 @@ package final class SandboxZoom: RequestHandler {
     func reply(to call: SandboxCall) -> Reply {
         switch call.operation.endpoint.behaviour {
         case .immediate, .file: immediateReply(to: call).reply
-        case .afterBody: .eventually { [self] in await response(to: call) }
+        case .afterBody, .write: .eventually { [self] in await response(to: call) }
         }
     }
 
     /// The regular response of an operation that does not respond with a file.
-    func response(to call: SandboxCall) async -> HTTPResponse {
-        guard let response = await regularReply(to: call).whole else {
+    func response(to call: SandboxCall, under fault: SandboxFault? = nil) async -> HTTPResponse {
+        guard let response = await regularReply(to: call, under: fault).whole else {
             preconditionFailure("\(call.operation) responds with a file")
         }
         return response
     }
 
     /// Reads the request body if the operation needs it, and makes the regular reply.
-    func regularReply(to call: SandboxCall) async -> SandboxReply {
+    ///
+    /// - Parameter fault: The fault under which the request is processed, for the journal of writes.
+    func regularReply(to call: SandboxCall, under fault: SandboxFault? = nil) async -> SandboxReply {
         switch call.operation.endpoint.behaviour {
         case .immediate, .file: return immediateReply(to: call)
         case .afterBody(let bytesMax, let respond):
             let body = try? await call.request.body.collect(bytesMax: bytesMax)
             return checked(call) { SandboxReply(respond(self, call, body)) }
+        case .write(let change):
+            let body = try? await call.request.body.collect(bytesMax: Self.writeBytesMax)
+            return SandboxReply(write(call, body, under: fault, change))
         }
     }
 
@@ -133,7 +140,7 @@ package final class SandboxZoom: RequestHandler {
             switch call.operation.endpoint.behaviour {
             case .immediate(let respond): SandboxReply(respond(self, call))
             case .file(let respond): respond(self, call)
-            case .afterBody: preconditionFailure("\(call.operation) reads the request body")
+            case .afterBody, .write: preconditionFailure("\(call.operation) reads the request body")
             }
         }
     }
@@ -145,7 +152,7 @@ package final class SandboxZoom: RequestHandler {
     // MARK: Access
 
     /// Makes the access checks of an operation, and calls `respond` if all pass.
-    private func checked(_ call: SandboxCall, _ respond: () -> SandboxReply) -> SandboxReply {
+    func checked(_ call: SandboxCall, _ respond: () -> SandboxReply) -> SandboxReply {
         let endpoint = call.operation.endpoint
         guard case .accessToken(let scopes, let label, let perAccount, let account) = endpoint.access else {
             count(call.operation)
@@ -211,9 +218,33 @@ package final class SandboxZoom: RequestHandler {
     /// The current day in UTC.
     var today: SandboxDate { SandboxDate(clock.timestamp) }
 
+    /// The plans of an account as its writes changed them.
+    func plans(of account: Int) -> SandboxPlans {
+        guard var plans = records[account]?.plans else {
+            return SandboxPlans(of: account, kind: accounts.kind(of: account), created: accounts.created(account))
+        }
+        plans.removeEnded(on: today)
+        return plans
+    }
+
+    func nextInvoiceDate(of account: Int) -> SandboxDate { invoices.nextDate(of: account, after: today) }
+
+    /// Whether an account has no plans.
+    func isFree(_ account: Int) -> Bool {
+        guard var plans = records[account]?.plans else { return accounts.isFree(account) }
+        plans.removeEnded(on: today)
+        return plans.isFree
+    }
+
+    /// The hosts of the base plan or the bundle of an account.
+    func seats(of account: Int) -> Int {
+        guard let plans = records[account]?.plans else { return SandboxPlanKind.hosts(of: account) }
+        return (plans.base ?? plans.bundle)?.hosts ?? 1
+    }
+
     /// `nil` if there is no such invoice.
     func invoice(_ id: String) -> SandboxInvoice? {
-        invoices.key(of: id).flatMap { invoices.invoice($0, today: today) }
+        invoices.key(of: id).flatMap { invoices.invoice($0, today: today, charges: records[$0.account]?.charges) }
     }
 
     func file(of invoice: SandboxInvoice) -> SandboxInvoiceFile {
@@ -223,10 +254,12 @@ package final class SandboxZoom: RequestHandler {
         return SandboxInvoiceFile(invoice, name: name, byteCount: fileBytes)
     }
 
+    /// The number of an account in a path; `nil` if there is none.
+    func number(of id: String) -> Int? { id == Self.ownAccount ? SandboxAccounts.master : accounts.number(of: id) }
+
     /// The response about an account in any billing mode.
     func response(for id: String, _ respond: (Int) -> HTTPResponse) -> HTTPResponse {
-        let number = id == Self.ownAccount ? SandboxAccounts.master : accounts.number(of: id)
-        guard let number else { return SandboxResponse.unknownAccount(id) }
+        guard let number = number(of: id) else { return SandboxResponse.unknownAccount(id) }
         return respond(number)
     }
 
@@ -240,7 +273,7 @@ package final class SandboxZoom: RequestHandler {
     /// The response about an account with a paid plan, for which the master account pays.
     func response(forPaid id: String, _ respond: (Int) -> HTTPResponse) -> HTTPResponse {
         response(forMasterPaid: id) { number in
-            guard accounts.isFree(number) else { return respond(number) }
+            guard isFree(number) else { return respond(number) }
             return SandboxResponse.onlyForPaidAccounts(
                 status: accounts.kind(of: number) == .freeWithSuccessStatus ? 200 : 400)
         }

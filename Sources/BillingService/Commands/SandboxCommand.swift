@@ -24,6 +24,13 @@ struct SandboxCommand: AsyncParsableCommand {
                                                          Get invoice details (Heavy)
               GET  /v2/billing/invoices/{invoiceId}/download
                                                          Download an invoice file (Heavy)
+              PATCH  /v2/accounts/{id}/billing              Update billing information (Heavy)
+              POST   /v2/accounts/{id}/plans                Subscribe plans (Heavy)
+              POST   /v2/accounts/{id}/plans/addons         Subscribe additional plan (Heavy)
+              PUT    /v2/accounts/{id}/plans/addons         Update an additional plan (Heavy)
+              PATCH  /v2/accounts/{id}/plans/addons/status  Cancel additional plans (Heavy)
+              PUT    /v2/accounts/{id}/plans/base           Update a base plan (Heavy)
+              PATCH  /v2/accounts/{id}/plans/base/status    Cancel a base plan (Heavy)
 
             --sandbox-credentials-file receives the app's account id, client id and secret. Of 100 sub accounts, one pays \
             for itself, two are free, and others have missing, null or unknown members or long amounts.
@@ -34,6 +41,9 @@ struct SandboxCommand: AsyncParsableCommand {
               GET    /sandbox/faults          list all faults, with the number of requests they affected
               DELETE /sandbox/faults          remove all faults
               GET    /sandbox/accounts        one account id of each kind of account
+              POST   /sandbox/account         {"account_id": "…", "mode": "vip"}: let writes of an account be refused
+              GET    /sandbox/writes          the writes that were received, and their effects
+              DELETE /sandbox/writes          clear this list
               POST   /sandbox/app             {"client_id": "…", "scopes": ["…"]}: change the scopes of later tokens
               POST   /sandbox/clock           {"advance_seconds": 3600}, or {"now": "2026-02-01T00:00:00Z"}
               POST   /sandbox/secret          {"client_id": "…", "client_secret": "…"}: change the app's secret

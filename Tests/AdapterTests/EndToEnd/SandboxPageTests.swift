@@ -48,7 +48,7 @@ struct SandboxPageTests {
         #expect(wrong.status == 78)
         let list = try #require(wrong.errors.firstMatch(of: /"fault" must be one of ([a-z0-9, -]+)/)).output.1
         let kinds = list.split(separator: ", ")
-        #expect(kinds.count == 24)
+        #expect(kinds.count == 31)
         for kind in kinds { #expect(text.contains("`\(kind)`"), "\(kind) is not on the page") }
     }
 }

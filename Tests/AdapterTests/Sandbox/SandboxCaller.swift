@@ -27,11 +27,12 @@ struct SandboxCaller {
     }
 
     func exchange(
-        _ method: String, _ target: String, authorization: String? = nil, body: String = ""
+        _ method: String, _ target: String, authorization: String? = nil, body: String = "", contentType: String? = nil
     ) async throws -> ClientResponse {
         var request = ClientRequest(
             method: method, scheme: "http", authority: "localhost", target: target, body: ByteBuffer(string: body))
         if let authorization { request.fields.append(.authorization, authorization) }
+        if let contentType { request.fields.append(.contentType, contentType) }
         return try await http.exchange(request, bodyBytesMax: 10_000_000, timeout: .minutes(5))
     }
 
@@ -63,6 +64,50 @@ struct SandboxCaller {
     /// A GET of a file with a valid token.
     func getFile(_ target: String) async throws -> ClientResponse {
         try await exchange("GET", target, authorization: authorization())
+    }
+
+    // MARK: Writes
+
+    /// Sends a write with a JSON body.
+    ///
+    /// - Parameters:
+    ///   - path: After the account id, such as `/plans/base`.
+    ///   - authorization: `nil` for a new token.
+    func write(
+        _ method: String, _ account: String, _ path: String, _ body: String, authorization: String? = nil
+    ) async throws -> ClientResponse {
+        let authorization = if let authorization { authorization } else { try await self.authorization() }
+        return try await exchange(
+            method, "/v2/accounts/\(account)\(path)", authorization: authorization, body: body,
+            contentType: "application/json")
+    }
+
+    func plans(_ account: String, _ path: String = "") async throws -> JSONObject {
+        try await get("/v2/accounts/\(account)/plans\(path)").json
+    }
+
+    func billing(_ account: String) async throws -> JSONObject {
+        try await get("/v2/accounts/\(account)/billing").json
+    }
+
+    /// The id of an account of a kind, as `GET /sandbox/accounts` names it.
+    func account(kind: String) async throws -> String {
+        try #require(try await send("GET", "/sandbox/accounts").json[kind]?.string)
+    }
+
+    func set(_ mode: SandboxAccountMode, of account: String) async throws {
+        let body = #"{"account_id":"\#(account)","mode":"\#(mode.rawValue)"}"#
+        let answer = try await exchange("POST", "/sandbox/account", body: body)
+        try #require(answer.status == 204)
+    }
+
+    /// The journal of writes, from `GET /sandbox/writes`.
+    func journal(_ query: String = "") async throws -> [JSONObject] {
+        let answer = try await exchange("GET", "/sandbox/writes\(query)")
+        try #require(answer.status == 200)
+        return try String(buffer: answer.body).split(separator: "\n").map { line in
+            try #require(try JSONValue(parsing: Array(line.utf8)).object)
+        }
     }
 
     // MARK: Accounts and invoices

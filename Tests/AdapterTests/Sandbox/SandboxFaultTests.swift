@@ -19,17 +19,18 @@ struct SandboxFaultTests {
     static let cases: [Case] = SandboxFault.Kind.allCases.map { kind in
         let outcome: BillingFailure? =
             switch kind {
-            case .latency, .slowDrip, .tokenRevoked, .badText: nil
+            case .latency, .slowDrip, .tokenRevoked, .badText, .emptyCreated: nil
             case .unavailableSeconds, .unavailableDate: .sourceUnavailable(retryAfter: .seconds(2))
             case .tooManyASecond, .tooManyBare: .rateLimited(retryAfter: .seconds(1))
             case .tooManyUntilSeconds, .tooManyUntilDate: .rateLimited(retryAfter: .seconds(2))
             case .tooManyADay: .dailyQuotaSpent(retryAfter: .seconds(2))
             case .tooManyForUser: .rateLimited(retryAfter: .seconds(43_200))
-            case .wrongTypes, .redirect: .sourceRejected
+            case .wrongTypes, .redirect, .refusedLate: .sourceRejected
             case .huge: .answerTooLarge(limit: 262_144)
-            case .status, .html, .empty, .truncation, .reset, .resetHalfway, .goAway, .close:
+            case .status, .html, .empty, .truncation, .reset, .resetHalfway, .goAway, .close, .statusAfterEffect,
+                .success200, .resetAfterEffect, .closeAfterEffect:
                 .sourceFailed
-            case .stall: .timedOut
+            case .stall, .noAnswerAfterEffect: .timedOut
             }
         return Case(fault: kind, outcome: outcome)
     }
@@ -45,7 +46,8 @@ struct SandboxFaultTests {
         try await withServer(sandbox) { server in
             try await TestZoom.with(
                 server, [.test(server)], FakeCredentials([.test()]),
-                timeout: fault.kind == .stall ? .milliseconds(200) : .seconds(30), time: clock
+                timeout: fault.kind == .stall || fault.kind == .noAnswerAfterEffect ? .milliseconds(200) : .seconds(30),
+                time: clock
             ) { client in
                 try await test(client, sandbox, AccountID(literal: sandbox.accounts.id(of: 0)))
             }

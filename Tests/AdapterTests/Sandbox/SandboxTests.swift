@@ -89,7 +89,12 @@ struct SandboxTests {
         arguments: [
             ("GET", "/v2/accounts", 401), ("GET", "/v2/accounts/a", 401), ("GET", "/v2/accounts/a/billing", 401),
             ("GET", "/v2/accounts/a/billing/invoices", 401), ("GET", "/v2/accounts/a/plans/usage", 401),
-            ("POST", "/oauth/token", 400), ("GET", "/oauth/token", 404), ("PATCH", "/v2/accounts/a/billing", 404),
+            ("POST", "/oauth/token", 400), ("GET", "/oauth/token", 404), ("PATCH", "/v2/accounts/a/billing", 401),
+            ("POST", "/v2/accounts/a/plans", 401),
+            ("POST", "/v2/accounts/a/plans/addons", 401), ("PUT", "/v2/accounts/a/plans/addons", 401),
+            ("PATCH", "/v2/accounts/a/plans/addons/status", 401), ("PUT", "/v2/accounts/a/plans/base", 401),
+            ("PATCH", "/v2/accounts/a/plans/base/status", 401), ("POST", "/v2/accounts/a/billing", 404),
+            ("DELETE", "/v2/accounts/a/plans/base", 404),
             ("DELETE", "/v2/accounts/a", 404), ("GET", "/v2/accounts/a/plans", 401), ("GET", "/v2/accountsa", 404),
             ("GET", "/v2/accounts/a/billing/invoices/i", 401), ("GET", "/v2/billing/invoices/i/download", 401),
             ("GET", "/v2/api/download/billing/invoices/i", 401), ("GET", "/v2/billing/invoices/i", 404),

@@ -49,6 +49,43 @@ package struct SandboxFault: Sendable, Equatable {
         case redirect
         /// The response with lone surrogates and invalid UTF-8 in strings and names.
         case badText = "bad-text"
+        /// An error with `status`, `code` and `message`, delayed by `delay_ms`. The request is not processed.
+        case refusedLate = "refused-late"
+        /// The request is processed. No response.
+        case noAnswerAfterEffect = "no-answer-after-effect"
+        /// The request is processed. RST_STREAM instead of the response; on HTTP/1.1 a closed connection.
+        case resetAfterEffect = "reset-after-effect"
+        /// The request is processed. A closed connection instead of the response.
+        case closeAfterEffect = "close-after-effect"
+        /// The request is processed. An error with `status`, `code` and `message` instead of the response.
+        case statusAfterEffect = "status-after-effect"
+        /// 200 without a body instead of a success.
+        case success200 = "success-200"
+        /// The response without its body if its status is 201.
+        case emptyCreated = "empty-created"
+
+        /// What happens to a write under a fault.
+        enum EffectOnWrites {
+            case applied
+            case appliedWithoutResponse
+            case prevented
+            case preventedWithoutResponse
+        }
+
+        /// Whether a write under this fault takes effect, and whether there is a response.
+        var effectOnWrites: EffectOnWrites {
+            switch self {
+            case .latency, .truncation, .resetHalfway, .slowDrip, .badText, .statusAfterEffect, .success200,
+                .emptyCreated:
+                .applied
+            case .noAnswerAfterEffect, .resetAfterEffect, .closeAfterEffect: .appliedWithoutResponse
+            case .tooManyASecond, .tooManyUntilSeconds, .tooManyUntilDate, .tooManyADay, .tooManyForUser, .tooManyBare,
+                .status, .html, .empty, .wrongTypes, .huge, .tokenRevoked, .unavailableSeconds, .unavailableDate,
+                .redirect, .refusedLate:
+                .prevented
+            case .reset, .goAway, .close, .stall: .preventedWithoutResponse
+            }
+        }
     }
 
     package var kind: Kind
@@ -84,7 +121,7 @@ package struct SandboxFault: Sendable, Equatable {
     package init(_ kind: Kind, operation: SandboxOperation? = nil) {
         self.kind = kind
         self.operation = operation
-        let statuses: [Kind: Int] = [.html: 502, .tokenRevoked: 401, .redirect: 302]
+        let statuses: [Kind: Int] = [.html: 502, .tokenRevoked: 401, .redirect: 302, .refusedLate: 400]
         status = statuses[kind] ?? 500
         delay = kind == .slowDrip ? .milliseconds(100) : .seconds(1)
     }

@@ -4,50 +4,55 @@ import NIOCore
 extension SandboxZoom {
     /// Applies a fault and a latency to a request.
     ///
-    /// The request is processed unless another response replaces the regular one. If the connection fails, Zoom has
-    /// processed the request too.
+    /// A read is processed unless another response replaces the regular one. `effectOnWrites` says which writes are.
     func inject(_ fault: SandboxFault?, after delay: Duration, into call: SandboxCall) -> Reply {
-        guard let fault else { return delayed(delay, call) }
+        guard let fault else { return delayed(delay, call, nil) }
         switch fault.kind {
-        case .latency: return delayed(delay, call)
+        case .latency: return delayed(delay, call, fault)
         case .badText:
             // A file has no texts.
-            if call.operation.respondsWithFile { return delayed(delay, call) }
+            if call.operation.respondsWithFile { return delayed(delay, call, fault) }
+            return .eventually { [self] in await delayedResponse(to: call, delay, under: fault).withBadText() }
+        case .statusAfterEffect, .success200, .emptyCreated:
+            // The regular response of a read is changed here, that of a write when it takes effect.
+            if call.operation.respondsWithFile { return delayed(delay, call, fault) }
             return .eventually { [self] in
-                await wait(delay)
-                return await response(to: call).withBadText()
+                let response = await delayedResponse(to: call, delay, under: fault)
+                return call.operation.isWrite
+                    ? response : fault.changing(response, isSuccess: (200..<300).contains(response.status))
             }
         case .tooManyASecond, .tooManyUntilSeconds, .tooManyUntilDate, .tooManyADay, .tooManyForUser, .tooManyBare,
             .status, .html, .empty, .wrongTypes, .tokenRevoked, .unavailableSeconds, .unavailableDate, .redirect:
             let response = SandboxResponse.replacement(for: fault, call, at: clock.timestamp)
-            guard delay > .zero else { return .now(response) }
-            return .eventually { [self] in
-                await wait(delay)
-                return response
-            }
+            guard delay > .zero || call.operation.isWrite else { return .now(response) }
+            return replaced(by: response, after: delay, call, fault)
+        case .refusedLate:
+            let response = SandboxResponse.replacement(for: fault, call, at: clock.timestamp)
+            return replaced(by: response, after: delay + fault.delay, call, fault)
         case .huge:
             return .stream(Self.head) { [self] body in
+                await recordPrevented(call, by: fault, status: Self.head.status)
                 await wait(delay)
                 let line = ByteBuffer(repeating: UInt8(ascii: " "), count: 64 * 1024)
                 for _ in 0..<160 where (try? await body.write(line)) == nil { return .broken }
                 return .complete
             }
-        case .reset: return abandoned(.reset, delay, call)
-        case .goAway: return abandoned(.goAway, delay, call)
-        case .close: return abandoned(.disconnect, delay, call)
-        case .stall: return abandoned(.disconnect, .seconds(3600), call)
+        case .reset, .resetAfterEffect: return abandoned(.reset, delay, call, fault)
+        case .goAway: return abandoned(.goAway, delay, call, fault)
+        case .close, .closeAfterEffect: return abandoned(.disconnect, delay, call, fault)
+        case .stall, .noAnswerAfterEffect: return abandoned(.disconnect, .seconds(3600), call, fault)
         case .truncation:
-            return pieces(of: call, after: delay, hasLength: false) { reply, body in
+            return pieces(of: call, after: delay, hasLength: false, fault) { reply, body in
                 _ = await reply.send(reply.byteCount / 2, to: body)
                 return .complete
             }
         case .resetHalfway:
-            return pieces(of: call, after: delay, hasLength: true) { reply, body in
+            return pieces(of: call, after: delay, hasLength: true, fault) { reply, body in
                 _ = await reply.send(reply.byteCount / 2, to: body)
                 return .broken
             }
         case .slowDrip:
-            return pieces(of: call, after: delay, hasLength: true) { [self] reply, body in
+            return pieces(of: call, after: delay, hasLength: true, fault) { [self] reply, body in
                 var offset = 0
                 while offset < reply.byteCount {
                     let piece = reply.piece(at: offset, bytesMax: fault.bytes)
@@ -71,9 +76,19 @@ extension SandboxZoom {
     ///
     /// - Parameter hasLength: Whether `Content-Length` states the length of a file.
     private func pieces(
-        of call: SandboxCall, after delay: Duration, hasLength: Bool,
+        of call: SandboxCall, after delay: Duration, hasLength: Bool, _ fault: SandboxFault,
         _ send: @escaping @Sendable (SandboxReply, BodyWriter) async -> StreamEnding
     ) -> Reply {
+        if call.operation.isWrite {
+            return .eventuallyStreamed { [self] in
+                let response = await delayedResponse(to: call, delay, under: fault)
+                // A response without a body has no pieces.
+                guard response.body.readableBytes > 0 else { return .whole(response) }
+                var head = HTTPResponse(status: response.status)
+                head.fields.append(.contentType, "application/json;charset=UTF-8")
+                return .stream(head) { body in await send(SandboxReply(response), body) }
+            }
+        }
         guard call.operation.respondsWithFile else {
             return .stream(Self.head) { [self] body in
                 await wait(delay)
@@ -88,13 +103,36 @@ extension SandboxZoom {
         }
     }
 
-    private func delayed(_ delay: Duration, _ call: SandboxCall) -> Reply {
+    /// The response of an operation that does not respond with a file.
+    ///
+    /// A write takes effect before the delay, so that it is independent of how long the client waits.
+    private func delayedResponse(
+        to call: SandboxCall, _ delay: Duration, under fault: SandboxFault?
+    ) async -> HTTPResponse {
+        guard call.operation.isWrite else {
+            await wait(delay)
+            return await response(to: call)
+        }
+        let response = await response(to: call, under: fault)
+        await wait(delay)
+        return response
+    }
+
+    /// Another response, without processing the request.
+    private func replaced(
+        by response: HTTPResponse, after delay: Duration, _ call: SandboxCall, _ fault: SandboxFault
+    ) -> Reply {
+        .eventually { [self] in
+            await recordPrevented(call, by: fault, status: response.status)
+            await wait(delay)
+            return response
+        }
+    }
+
+    private func delayed(_ delay: Duration, _ call: SandboxCall, _ fault: SandboxFault?) -> Reply {
         guard delay > .zero else { return reply(to: call) }
         guard call.operation.respondsWithFile else {
-            return .eventually { [self] in
-                await wait(delay)
-                return await response(to: call)
-            }
+            return .eventually { [self] in await delayedResponse(to: call, delay, under: fault) }
         }
         // The head of a file precedes the delay.
         let reply = immediateReply(to: call)
@@ -110,9 +148,16 @@ extension SandboxZoom {
         }
     }
 
-    private func abandoned(_ abandonment: Abandonment, _ delay: Duration, _ call: SandboxCall) -> Reply {
+    private func abandoned(
+        _ abandonment: Abandonment, _ delay: Duration, _ call: SandboxCall, _ fault: SandboxFault
+    ) -> Reply {
         .abandoned { [self] in
-            _ = await regularReply(to: call)
+            switch fault.kind.effectOnWrites {
+            case .preventedWithoutResponse where call.operation.isWrite:
+                await recordPrevented(call, by: fault, status: nil)
+            case .applied, .appliedWithoutResponse, .prevented, .preventedWithoutResponse:
+                _ = await regularReply(to: call, under: fault)
+            }
             await wait(delay)
             return abandonment
         }
@@ -186,7 +231,9 @@ extension SandboxResponse {
             var response = HTTPResponse(status: fault.status)
             response.fields.append(.location, location(fault.location, call))
             return response
-        case .status, .latency, .truncation, .huge, .reset, .resetHalfway, .goAway, .close, .stall, .slowDrip, .badText:
+        case .status, .refusedLate, .latency, .truncation, .huge, .reset, .resetHalfway, .goAway, .close, .stall,
+            .slowDrip, .badText, .noAnswerAfterEffect, .resetAfterEffect, .closeAfterEffect, .statusAfterEffect,
+            .success200, .emptyCreated:
             return error(fault.status, fault.code ?? fault.status, fault.message)
         }
     }
@@ -195,6 +242,23 @@ extension SandboxResponse {
     private static func location(_ template: String, _ call: SandboxCall) -> String {
         let parts = template.split(separator: "{invoiceId}", omittingEmptySubsequences: false)
         return parts.joined(separator: call.invoice)
+    }
+}
+
+extension SandboxFault {
+    /// The response that replaces the regular response after the request was processed.
+    func changing(_ response: HTTPResponse, isSuccess: Bool) -> HTTPResponse {
+        switch kind {
+        case .statusAfterEffect: SandboxResponse.error(status, code ?? status, message)
+        case .success200: isSuccess ? HTTPResponse(status: 200) : response
+        case .emptyCreated: isSuccess && response.status == 201 ? HTTPResponse(status: 201) : response
+        case .latency, .tooManyASecond, .tooManyUntilSeconds, .tooManyUntilDate, .tooManyADay, .tooManyForUser,
+            .tooManyBare, .status, .html, .empty, .truncation, .wrongTypes, .huge, .reset, .resetHalfway, .goAway,
+            .close,
+            .stall, .slowDrip, .tokenRevoked, .unavailableSeconds, .unavailableDate, .redirect, .badText, .refusedLate,
+            .noAnswerAfterEffect, .resetAfterEffect, .closeAfterEffect:
+            response
+        }
     }
 }
 

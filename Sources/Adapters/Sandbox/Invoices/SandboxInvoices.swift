@@ -1,12 +1,29 @@
-/// The monthly invoices of all accounts. Each is computed from its account and month, so that invoices need no memory.
+/// The invoices of all accounts. Each is computed from its account and month, so that invoices need no memory. Accounts with
+/// changed plans have charges, which determine their later invoices.
 ///
 /// An id has 32 hexadecimal digits: the prefix of Zuora's ids, the account and the month, mixed so that ids are not in order,
 /// and a checksum, so that an invented id is recognized as unknown.
 struct SandboxInvoices: Sendable {
-    /// An account and a month, counted from January 2000.
+    /// An account, and a month or a subscription.
     struct Key: Sendable, Equatable {
         let account: Int
+
+        /// Counted from January 2000; from `subscriptionBase`, the number of a subscription.
         let month: Int
+
+        private static let subscriptionBase = 1 << 19
+
+        /// The number of the subscription; `nil` for a monthly invoice.
+        var subscription: Int? { month < Self.subscriptionBase ? nil : month - Self.subscriptionBase }
+
+        init(account: Int, month: Int) {
+            self.account = account
+            self.month = month
+        }
+
+        init(account: Int, subscription: Int) {
+            self.init(account: account, month: Self.subscriptionBase + subscription)
+        }
     }
 
     private let accounts: SandboxAccounts
@@ -53,21 +70,44 @@ struct SandboxInvoices: Sendable {
 
     /// The invoices of an account with dates in a range, oldest first.
     ///
-    /// - Parameter today: Later invoices do not exist yet.
-    func list(of account: Int, from: SandboxDate, to: SandboxDate, today: SandboxDate) -> [SandboxInvoice] {
+    /// - Parameters:
+    ///   - today: Later invoices do not exist yet.
+    ///   - charges: `nil` if no write changed the plans of the account.
+    func list(
+        of account: Int, from: SandboxDate, to: SandboxDate, today: SandboxDate, charges: SandboxCharges?
+    ) -> [SandboxInvoice] {
         guard from <= to else { return [] }
-        return (Self.month(of: from)...Self.month(of: to)).compactMap { month in
-            let invoice = invoice(Key(account: account, month: month), today: today)
+        let keys = (Self.month(of: from)...Self.month(of: to)).map { Key(account: account, month: $0) }
+        let monthly = keys.compactMap { key in
+            let invoice = invoice(key, today: today, charges: charges)
             return invoice.flatMap { (from...to).contains($0.date) ? $0 : nil }
         }
+        guard let charges, !charges.subscriptions.isEmpty else { return monthly }
+        let subscribed = charges.subscriptions.indices.compactMap { index in
+            (from...to).contains(charges.subscriptions[index].date)
+                ? invoice(Key(account: account, subscription: index), today: today, charges: charges) : nil
+        }
+        return (monthly + subscribed).sorted { ($0.date, $0.number) < ($1.date, $1.number) }
     }
 
-    /// `nil` if the account has no invoice of this month yet, or has no invoices.
-    func invoice(_ key: Key, today: SandboxDate) -> SandboxInvoice? {
+    /// `nil` if the account has no invoice of this month or subscription yet, or has no invoices.
+    func invoice(_ key: Key, today: SandboxDate, charges: SandboxCharges?) -> SandboxInvoice? {
         let account = key.account
+        if let index = key.subscription {
+            guard let charges, index < charges.subscriptions.count else { return nil }
+            return invoice(key, index, charges.subscriptions[index], today: today)
+        }
         let date = date(of: key)
-        guard date <= today, date >= accounts.created(account), !accounts.isFree(account) else { return nil }
-        let items = items(of: key)
+        guard date <= today, date >= accounts.created(account) else { return nil }
+        let items: [SandboxInvoice.Item]
+        if let charges, date > charges.begin {
+            let end = self.date(of: Key(account: account, month: key.month + 1)).adding(days: -1)
+            items = self.items(charges.monthly(on: date), of: account, from: date, through: end)
+            guard !items.isEmpty else { return nil }
+        } else {
+            guard !accounts.isFree(account) else { return nil }
+            items = self.items(of: key)
+        }
         let total = items.reduce(SandboxAmount.zero) { $0 + $1.total }
         let dueDate = date.adding(days: 30)
         let (status, balance) = state(of: key, total: total, date: date, dueDate: dueDate, today: today)
@@ -78,6 +118,36 @@ struct SandboxInvoices: Sendable {
             account: account, date: date, dueDate: dueDate, currency: currency(of: account), status: status,
             items: items, total: total, tax: items.reduce(.zero) { $0 + $1.tax }, balance: balance,
             hasQuotedStatus: isLatest && accounts.kind(of: account) == .quotedStatus)
+    }
+
+    /// The invoice of a subscription.
+    private func invoice(
+        _ key: Key, _ index: Int, _ subscription: SandboxCharges.Subscription, today: SandboxDate
+    ) -> SandboxInvoice? {
+        let date = subscription.date
+        guard date <= today else { return nil }
+        let through = nextDate(of: key.account, after: date).adding(days: -1)
+        let items = items(subscription.charges, of: key.account, from: date, through: through)
+        let total = items.reduce(SandboxAmount.zero) { $0 + $1.total }
+        let dueDate = date.adding(days: 30)
+        return SandboxInvoice(
+            id: id(of: key),
+            number: "INV\(SandboxAccounts.padded(key.account, to: 8))S\(SandboxAccounts.padded(index, to: 4))",
+            account: key.account, date: date, dueDate: dueDate, currency: currency(of: key.account),
+            status: today < date.adding(days: 3) ? .draft : .posted, items: items, total: total,
+            tax: items.reduce(.zero) { $0 + $1.tax }, balance: today < dueDate ? total : .zero, hasQuotedStatus: false)
+    }
+
+    private func items(
+        _ charges: [SandboxCharges.Charge], of account: Int, from: SandboxDate, through: SandboxDate
+    ) -> [SandboxInvoice.Item] {
+        charges.map { charge in
+            let net = SandboxAmount(hundredths: charge.quantity * charge.price)
+            let tax = net.tax(atRate: taxRate(of: account))
+            return SandboxInvoice.Item(
+                charge: charge.name, type: .recurring, from: from, through: through, quantity: charge.quantity,
+                total: net + tax, tax: tax)
+        }
     }
 
     /// The date of the next invoice after a day.

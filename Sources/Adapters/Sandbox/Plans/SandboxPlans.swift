@@ -1,6 +1,4 @@
-import NIOCore
-
-/// The plans of an account, in Zoom's JSON.
+/// The plans of an account, with their members in Zoom's JSON.
 struct SandboxPlans: Sendable {
     /// How a plan is written: what was bought, or how much of it is used.
     enum View: Sendable {
@@ -8,207 +6,115 @@ struct SandboxPlans: Sendable {
         case usage
     }
 
-    let account: Int
-    let view: View
-    let kind: SandboxAccountKind?
-    let created: SandboxDate
-    let nextInvoice: SandboxDate
+    /// A member of the plans. Members are arrays, objects or strings depending on Zoom's release and the kind of plan.
+    struct Member: Sendable {
+        let name: String
+        var value: Value
+    }
 
-    private static let plansOfLarge = 3000
+    indirect enum Value: Sendable {
+        case plan(SandboxPlan)
+        case list([SandboxPlan])
+        /// An object with plans as members, such as `plan_phone`.
+        case group([Member])
+        /// A string with flat companions in the plan information, an object in the usage.
+        case recording(SandboxPlan)
+        /// JSON text that no write changes.
+        case text(String)
 
-    func write(to object: inout JSONMemberWriter) {
-        if kind == .large {
-            writeBase(to: &object)
-            object.member("plan_webinar") { buffer in
-                buffer.writeJSONArray(0..<Self.plansOfLarge) { buffer, index in
-                    buffer.writeJSONObject { write("webinar500_monthly", hosts: 1 + index % 20, to: &$0) }
-                }
+        var plans: [SandboxPlan] {
+            switch self {
+            case .plan(let plan), .recording(let plan): [plan]
+            case .list(let plans): plans
+            case .group(let members): members.flatMap(\.value.plans)
+            case .text: []
             }
+        }
+
+        /// The value with each plan changed or, for `nil`, removed. `nil` if no plan remains of those it had.
+        func mapping(_ change: (SandboxPlan) -> SandboxPlan?) -> Value? {
+            switch self {
+            case .plan(let plan): return change(plan).map(Value.plan)
+            case .recording(let plan): return change(plan).map(Value.recording)
+            case .list(let plans):
+                let changed = plans.compactMap(change)
+                return changed.isEmpty ? nil : .list(changed)
+            case .group(let members):
+                let changed = members.compactMap { member in
+                    member.value.mapping(change).map { Member(name: member.name, value: $0) }
+                }
+                return changed.isEmpty ? nil : .group(changed)
+            case .text: return self
+            }
+        }
+    }
+
+    static let base = "plan_base"
+    static let bundle = "plan_united"
+    static let phone = "plan_phone"
+
+    let account: Int
+    let kind: SandboxAccountKind?
+    var members: [Member]
+
+    var all: [SandboxPlan] { members.flatMap(\.value.plans) }
+
+    subscript(_ name: String) -> Value? {
+        members.first { $0.name == name }?.value
+    }
+
+    /// The base plan, also if it is cancelled; `nil` for a free account and for one with a bundle.
+    var base: SandboxPlan? { self[Self.base]?.plans.first }
+
+    var bundle: SandboxPlan? { self[Self.bundle]?.plans.first }
+
+    /// Whether there is neither a base plan nor a bundle.
+    var isFree: Bool { base == nil && bundle == nil }
+
+    /// The members besides the base plan and the bundle.
+    var additional: [Member] { members.filter { $0.name != Self.base && $0.name != Self.bundle } }
+
+    // MARK: Changes
+
+    /// Changes the plans of the named members, or of all. A plan for which `change` returns `nil` is removed.
+    mutating func change(in names: Set<String>? = nil, _ change: (SandboxPlan) -> SandboxPlan?) {
+        members = members.compactMap { member in
+            guard names?.contains(member.name) ?? true else { return member }
+            return member.value.mapping(change).map { Member(name: member.name, value: $0) }
+        }
+    }
+
+    /// Adds a member, or its plans to the member with that name. A new plan replaces an inactive one with its code.
+    mutating func add(_ member: Member) {
+        Self.add(member, to: &members)
+    }
+
+    private static func add(_ member: Member, to members: inout [Member]) {
+        guard let index = members.firstIndex(where: { $0.name == member.name }) else {
+            members.append(member)
             return
         }
-        switch SandboxPlanKind.of(account) {
-        case .base: writeBase(to: &object)
-        case .arrays:
-            writeBase(to: &object)
-            writeArray("plan_webinar", ["webinar500_monthly", "webinar1000"], to: &object)
-            writeArray("plan_large_meeting", ["large500_yearly"], to: &object)
-            writeArray("plan_zoom_events", ["zoomevents500_monthly"], to: &object)
-        case .rooms:
-            writeBase(to: &object)
-            writeObject("plan_zoom_rooms", "zroom_monthly", to: &object)
-            writeObject("plan_room_connector", "roomconnector_monthly", to: &object)
-            writeObject("plan_zwr", "zwr_yearly", to: &object)
-        case .roomArrays:
-            writeBase(to: &object)
-            writeArray("plan_zoom_rooms", ["zroom_monthly", "zroom_yearly"], to: &object)
-            writeArray("plan_room_connector", ["roomconnector_yearly"], to: &object)
-            writeArray("plan_zwr", ["zwr_yearly"], to: &object)
-        case .phone:
-            writeBase(to: &object)
-            object.member("plan_phone", write: writePhone)
-        case .contactCenter:
-            writeBase(to: &object)
-            object.member("plan_zcc", write: writeContactCenter)
-        case .recording:
-            writeBase(to: &object)
-            writeRecording(to: &object)
-            object.member("plan_audio", write: writeAudio)
-        case .unknown:
-            writeBase(to: &object)
-            object.member("plan_hologram_rooms") { buffer in
-                buffer.writeJSONObject { plan in
-                    write("zholo_quarterly", hosts: 2, to: &plan)
-                    plan.member("resolution", "8K")
-                    plan.member("unit_price") { $0.writeString("12345678901234567.89") }
-                }
-            }
-            object.member("plan_tiers") { $0.writeString(#"[["bronze",1],["silver",2.50]]"#) }
-            object.member("plan_note", "no plan")
-        case .bundle:
-            object.member("plan_united") { buffer in
-                buffer.writeJSONObject { plan in
-                    write("pro_zpp_monthly", hosts: SandboxPlanKind.hosts(of: account), to: &plan)
-                    if view == .usage { plan.member("name", "Zoom United Pro") }
-                }
-            }
-            writeObject("plan_whiteboard", "zwb_monthly", to: &object)
+        members[index].value = merged(members[index].value, member.value)
+    }
+
+    private static func merged(_ old: Value, _ new: Value) -> Value {
+        switch (old, new) {
+        case (.group(var members), .group(let added)):
+            for member in added { add(member, to: &members) }
+            return .group(members)
+        case (.list, .plan), (.list, .list), (.plan, .plan), (.plan, .list):
+            let codes = Set(new.plans.map(\.code))
+            let remaining = old.plans.filter { $0.isActive || !codes.contains($0.code) }
+            return remaining.isEmpty ? new : .list(remaining + new.plans)
+        case (.group, _), (.recording, _), (.text, _), (.list, _), (.plan, _):
+            return new
         }
     }
 
-    // MARK: Forms
-
-    private func writeBase(to object: inout JSONMemberWriter) {
-        let base = SandboxPlanKind.base(of: account)
-        object.member("plan_base") { buffer in
-            buffer.writeJSONObject { plan in
-                write(base.code, hosts: SandboxPlanKind.hosts(of: account), isBase: true, to: &plan)
-                guard kind == .additionalMembers else { return }
-                switch view {
-                case .information:
-                    plan.member("included_minutes", 2000)
-                    plan.member("overage_price") { $0.writeString("0.025") }
-                case .usage: plan.member("active_hosts", account % 10)
-                }
-            }
-        }
-    }
-
-    private func writeObject(_ name: StaticString, _ code: String, to object: inout JSONMemberWriter) {
-        object.member(name) { buffer in buffer.writeJSONObject { write(code, hosts: 3, isRoom: true, to: &$0) } }
-    }
-
-    private func writeArray(_ name: StaticString, _ codes: [String], to object: inout JSONMemberWriter) {
-        object.member(name) { buffer in
-            buffer.writeJSONArray(codes) { buffer, code in
-                buffer.writeJSONObject { write(code, hosts: 1 + account % 5, to: &$0) }
-            }
-        }
-    }
-
-    /// The spellings of a status in different releases of Zoom.
-    private static let statuses = ["active", "cancel", "cancelled", "expired", "Active"]
-
-    private var status: String { Self.statuses[account % Self.statuses.count] }
-
-    /// Writes the members of a plan.
-    ///
-    /// - Parameters:
-    ///   - isBase: Whether it is the base plan, which is active.
-    ///   - isRoom: Whether the usage has no `pending`.
-    private func write(
-        _ code: String, hosts: Int?, isBase: Bool = false, isRoom: Bool = false, to plan: inout JSONMemberWriter
-    ) {
-        plan.member("type", code)
-        if let hosts { plan.member("hosts", hosts) }
-        switch view {
-        case .information:
-            switch kind {
-            case .missingMembers: break
-            case .nullMembers:
-                plan.member("service_effective_date") { $0.writeString("null") }
-                plan.member("next_invoice_date") { $0.writeString("null") }
-                plan.member("status") { $0.writeString("null") }
-            case .additionalMembers, .free, .freeWithSuccessStatus, .selfPay, .quotedStatus, .large, .longAmounts,
-                .unsafeFileName, nil:
-                writeDates(to: &plan)
-                plan.member("status", isBase ? "active" : status)
-            }
-        case .usage:
-            // More than was bought for one account in ten.
-            if let hosts { plan.member("usage", account % 10 == 9 ? hosts + 2 : hosts * (account % 10) / 10) }
-            if !isRoom { plan.member("pending", account % 3) }
-        }
-    }
-
-    private func writeDates(to plan: inout JSONMemberWriter) {
-        plan.member("service_effective_date", text(created))
-        plan.member("next_invoice_date", text(nextInvoice))
-    }
-
-    /// The two forms of dates that Zoom's examples have.
-    private func text(_ date: SandboxDate) -> String {
-        account.isMultiple(of: 2) ? date.text : "\(date.text)T00:00:00Z"
-    }
-
-    // MARK: Plans of other shapes
-
-    private func writePhone(to buffer: inout ByteBuffer) {
-        buffer.writeJSONObject { phone in
-            phone.member("plan_base") { buffer in
-                buffer.writeJSONObject { plan in
-                    write("zp_payg", hosts: nil, to: &plan)
-                    plan.member("callout_countries", "US,CA")
-                }
-            }
-            writeArray("plan_calling", ["zobp_usca_monthly_unlimited", "zp_usca_monthly_metered"], to: &phone)
-            writeArray("plan_number", ["zp_number_monthly"], to: &phone)
-            if !account.isMultiple(of: 2) { writeArray("plan_calling_addons", ["zp_power_pack"], to: &phone) }
-        }
-    }
-
-    private func writeContactCenter(to buffer: inout ByteBuffer) {
-        buffer.writeJSONObject { center in
-            center.member("plan_package") { buffer in
-                buffer.writeJSONObject { plan in
-                    plan.member("type", "zcc_elite_monthly")
-                    plan.member("callout_countries", "US,DE")
-                }
-            }
-            writeArray("plan_usage", ["zcc_voice_monthly"], to: &center)
-            writeArray("plan_recording", ["zcc_recording_monthly"], to: &center)
-            writeArray("plan_phone_number", ["zcc_number_monthly"], to: &center)
-        }
-    }
-
-    private func writeRecording(to object: inout JSONMemberWriter) {
-        switch view {
-        case .information:
-            object.member("plan_recording", "cmr_monthly_commitment_40")
-            object.member("plan_recording_status", account.isMultiple(of: 2) ? "Active" : "Cancelled")
-            object.member("plan_recording_service_effective_date", text(created))
-            object.member("plan_recording_next_invoice_date", text(nextInvoice))
-        case .usage:
-            object.member("plan_recording") { buffer in
-                buffer.writeJSONObject { plan in
-                    plan.member("type", "cmr_monthly_commitment_40")
-                    plan.member("free_storage", "3 GB")
-                    plan.member("free_storage_usage", "3 GB")
-                    plan.member("plan_storage", "100 GB")
-                    plan.member("plan_storage_usage", "12.5 GB")
-                    plan.member("plan_storage_exceed", "0")
-                    plan.member("max_exceed_date", "")
-                }
-            }
-        }
-    }
-
-    private func writeAudio(to buffer: inout ByteBuffer) {
-        buffer.writeJSONObject { plan in
-            write("tollfree_monthly_commitment_100", hosts: nil, to: &plan)
-            plan.member("tollfree_countries", "US,DE")
-            plan.member("premium_countries", "")
-            plan.member("callout_countries", "US,CA,DE")
-            plan.member("ddi_numbers", 2)
-        }
+    /// Removes the plans whose term ended. Without a base plan or a bundle, no other plan remains.
+    mutating func removeEnded(on day: SandboxDate) {
+        guard all.contains(where: { !$0.isListed(on: day) }) else { return }
+        change { $0.isListed(on: day) ? $0 : nil }
+        if isFree { members = [] }
     }
 }

@@ -40,6 +40,9 @@ struct SandboxEndpoint: Sendable {
 
         /// Reads the request body first. The body is `nil` if it is incomplete or larger than `bytesMax`.
         case afterBody(bytesMax: Int, @Sendable (SandboxZoom, SandboxCall, ByteBuffer?) -> HTTPResponse)
+
+        /// Reads a JSON object, and changes the account in the path.
+        case write(SandboxChange)
     }
 
     /// Zoom's title of the operation, which its error messages contain.

@@ -12,12 +12,27 @@ package enum SandboxOperation: String, Sendable, CaseIterable {
     case getInvoiceDetails = "invoice"
     case downloadInvoiceFile = "invoice-file"
     case getStoredFile = "stored-file"
+    case updateBillingInformation = "update-billing"
+    case subscribePlans = "subscribe-plans"
+    case subscribeAdditionalPlan = "subscribe-addon"
+    case updateAdditionalPlan = "update-addon"
+    case cancelAdditionalPlans = "cancel-addon"
+    case updateBasePlan = "update-base"
+    case cancelBasePlan = "cancel-base"
 
     /// Whether the regular response is a file instead of JSON.
     var respondsWithFile: Bool {
         switch endpoint.behaviour {
         case .file: true
-        case .immediate, .afterBody: false
+        case .immediate, .afterBody, .write: false
+        }
+    }
+
+    /// Whether it changes an account.
+    var isWrite: Bool {
+        switch endpoint.behaviour {
+        case .write: true
+        case .immediate, .file, .afterBody: false
         }
     }
 
@@ -34,6 +49,13 @@ package enum SandboxOperation: String, Sendable, CaseIterable {
         case .getInvoiceDetails: .getInvoiceDetails
         case .downloadInvoiceFile: .downloadInvoiceFile
         case .getStoredFile: .getStoredFile
+        case .updateBillingInformation: .updateBillingInformation
+        case .subscribePlans: .subscribePlans
+        case .subscribeAdditionalPlan: .subscribeAdditionalPlan
+        case .updateAdditionalPlan: .updateAdditionalPlan
+        case .cancelAdditionalPlans: .cancelAdditionalPlans
+        case .updateBasePlan: .updateBasePlan
+        case .cancelBasePlan: .cancelBasePlan
         }
     }
 }

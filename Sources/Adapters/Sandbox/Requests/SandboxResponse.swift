@@ -30,14 +30,19 @@ enum SandboxResponse {
 
     /// An error about one parameter.
     static func invalid(_ field: String, _ message: String) -> HTTPResponse {
+        invalid([(field, message)])
+    }
+
+    /// An error about several parameters.
+    static func invalid(_ fields: [(name: String, message: String)]) -> HTTPResponse {
         json(status: 400) { object in
             object.member("code", 300)
             object.member("message", "Validation Failed.")
             object.member("errors") { buffer in
-                buffer.writeJSONArray([(field, message)]) { buffer, entry in
+                buffer.writeJSONArray(fields) { buffer, field in
                     buffer.writeJSONObject { error in
-                        error.member("field", entry.0)
-                        error.member("message", entry.1)
+                        error.member("field", field.name)
+                        error.member("message", field.message)
                     }
                 }
             }

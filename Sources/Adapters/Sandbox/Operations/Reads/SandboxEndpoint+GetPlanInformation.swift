@@ -8,17 +8,9 @@ extension SandboxEndpoint {
         behaviour: .immediate { sandbox, call in
             sandbox.response(forMasterPaid: call.account) { number in
                 SandboxResponse.json(status: 200) { object in
-                    guard !sandbox.accounts.isFree(number) else { return }
-                    sandbox.plans(of: number, .information).write(to: &object)
+                    sandbox.plans(of: number).write(
+                        .information, nextInvoice: sandbox.nextInvoiceDate(of: number), to: &object)
                 }
             }
         })
-}
-
-extension SandboxZoom {
-    func plans(of account: Int, _ view: SandboxPlans.View) -> SandboxPlans {
-        SandboxPlans(
-            account: account, view: view, kind: accounts.kind(of: account), created: accounts.created(account),
-            nextInvoice: invoices.nextDate(of: account, after: today))
-    }
 }

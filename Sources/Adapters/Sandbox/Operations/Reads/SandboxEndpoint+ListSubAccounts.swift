@@ -79,21 +79,22 @@ extension SandboxEndpoint {
             object.member("next_page_token", end < count ? request.nextToken(end, sandbox.pageTokens) : "")
             object.member("accounts") { buffer in
                 buffer.writeJSONArray(start..<end) { buffer, position in
-                    buffer.writeJSONObject { write(selection.number(at: position), accounts, to: &$0) }
+                    buffer.writeJSONObject { write(selection.number(at: position), sandbox, to: &$0) }
                 }
             }
         }
     }
 
-    private static func write(_ number: Int, _ accounts: SandboxAccounts, to object: inout JSONMemberWriter) {
+    private static func write(_ number: Int, _ sandbox: SandboxZoom, to object: inout JSONMemberWriter) {
+        let accounts = sandbox.accounts
         let kind = accounts.kind(of: number)
         object.member("id", accounts.id(of: number))
         object.member("account_name", "Example account \(number)")
         if kind != .missingMembers { object.member("account_number", String(100_000_000 + number)) }
         object.member("owner_email", "owner-\(number)@example.com")
-        let isFree = accounts.isFree(number)
+        let isFree = sandbox.isFree(number)
         object.member("account_type", isFree ? "Basic" : "Business")
-        object.member("seats", isFree ? 1 : SandboxPlanKind.hosts(of: number))
+        object.member("seats", isFree ? 1 : sandbox.seats(of: number))
         if kind == .nullMembers {
             object.member("subscription_start_time") { $0.writeString("null") }
             object.member("subscription_end_time") { $0.writeString("null") }

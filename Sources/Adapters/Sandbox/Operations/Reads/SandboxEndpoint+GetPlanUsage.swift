@@ -9,7 +9,10 @@ extension SandboxEndpoint {
             ], label: .heavy, account: .subAccountOrMe),
         behaviour: .immediate { sandbox, call in
             sandbox.response(forPaid: call.account) { number in
-                SandboxResponse.json(status: 200) { sandbox.plans(of: number, .usage).write(to: &$0) }
+                SandboxResponse.json(status: 200) { object in
+                    sandbox.plans(of: number).write(
+                        .usage, nextInvoice: sandbox.nextInvoiceDate(of: number), to: &object)
+                }
             }
         })
 }

@@ -14,7 +14,9 @@ extension SandboxEndpoint {
                     let range = try InvoiceRange(call.query, today: sandbox.today)
                     let invoices = sandbox.invoices
                     return list(
-                        invoices.list(of: number, from: range.from, to: range.to, today: sandbox.today),
+                        invoices.list(
+                            of: number, from: range.from, to: range.to, today: sandbox.today,
+                            charges: sandbox.records[number]?.charges),
                         currency: invoices.currency(of: number))
                 } catch {
                     return error.response

@@ -1,0 +1,134 @@
+import Domain
+import NIOCore
+
+/// How a write changes an account.
+struct SandboxChange: Sendable {
+    /// The message for an unknown account; `nil` for Zoom's usual one.
+    var unknownAccount: String?
+
+    /// Changes the account, and makes the response.
+    let apply: @Sendable (inout SandboxAccountDraft, SandboxWriteBody) throws(SandboxRefusal) -> HTTPResponse
+}
+
+extension SandboxZoom {
+    static let writeBytesMax = 1 << 20
+
+    /// The writes that the sandbox received, oldest first; only those about one account if `account` is not `nil`.
+    package func writes(of account: String? = nil) -> [SandboxWrite] {
+        journal.writes(after: 0, limit: .max).filter { account == nil || $0.account == account }
+    }
+
+    /// Removes all writes from the journal. The accounts stay changed.
+    package func clearWrites() {
+        journal.removeAll()
+    }
+
+    /// Puts an account into a mode.
+    package func set(_ mode: SandboxAccountMode, of account: Int) {
+        records.change(account) { $0.mode = mode }
+    }
+
+    // MARK: Processing
+
+    /// Makes the checks of a write, applies it, and records it in the journal.
+    ///
+    /// - Parameter body: `nil` if it is incomplete or too large.
+    func write(
+        _ call: SandboxCall, _ body: ByteBuffer?, under fault: SandboxFault?, _ change: SandboxChange
+    ) -> HTTPResponse {
+        var isRecorded = false
+        let reply = checked(call) {
+            isRecorded = true
+            return SandboxReply(apply(change, call, body, under: fault))
+        }
+        guard let response = reply.whole else { preconditionFailure("\(call.operation) responds with a file") }
+        if isRecorded { return response }
+        return record(call, body, .refused, response, under: fault)
+    }
+
+    private func apply(
+        _ change: SandboxChange, _ call: SandboxCall, _ body: ByteBuffer?, under fault: SandboxFault?
+    ) -> HTTPResponse {
+        guard let number = accounts.number(of: call.account) else {
+            let response =
+                change.unknownAccount.map { SandboxResponse.error(404, 2001, $0) }
+                ?? SandboxResponse.unknownAccount(call.account)
+            return record(call, body, .refused, response, under: fault)
+        }
+        let kind = accounts.kind(of: number)
+        // The journal is written before the next change of an account, so that its order is that of the effects.
+        return records.change(number) { stored in
+            do throws(SandboxRefusal) {
+                let members = try SandboxWriteBody(body, contentType: call.request.fields.string(.contentType))
+                var draft = draft(call.account, number, stored)
+                let response = try change.apply(&draft, members)
+                commit(draft, to: &stored)
+                return record(call, body, .applied, response, under: fault)
+            } catch {
+                return record(call, body, .refused, error.response(for: kind), under: fault)
+            }
+        }
+    }
+
+    private func draft(_ id: String, _ number: Int, _ stored: SandboxAccountRecord) -> SandboxAccountDraft {
+        let kind = accounts.kind(of: number)
+        let today = today
+        var plans = stored.plans ?? SandboxPlans(of: number, kind: kind, created: accounts.created(number))
+        plans.removeEnded(on: today)
+        return SandboxAccountDraft(
+            id: id, number: number, kind: kind, record: stored, plans: plans, contact: accounts.contact(of: number),
+            today: today, nextInvoice: invoices.nextDate(of: number, after: today))
+    }
+
+    private func commit(_ draft: SandboxAccountDraft, to stored: inout SandboxAccountRecord) {
+        stored.contact = draft.contact
+        guard draft.hasChangedPlans else { return }
+        stored.plans = draft.plans
+        var charges = stored.charges ?? SandboxCharges(begin: draft.today)
+        charges.set(draft.plans.charges, after: draft.today)
+        charges.subscribe(draft.subscribed, on: draft.today)
+        stored.charges = charges
+    }
+
+    // MARK: Journal
+
+    /// Records a write.
+    ///
+    /// - Parameter response: The response without the fault.
+    /// - Returns: The response under the fault.
+    private func record(
+        _ call: SandboxCall, _ body: ByteBuffer?, _ effect: SandboxWrite.Effect, _ response: HTTPResponse,
+        under fault: SandboxFault?
+    ) -> HTTPResponse {
+        let response = fault?.changing(response, isSuccess: effect == .applied) ?? response
+        let status: Int? =
+            switch fault?.kind.effectOnWrites {
+            case .appliedWithoutResponse, .preventedWithoutResponse: nil
+            case .applied, .prevented, nil: response.status
+            }
+        append(call, body, effect, status, fault)
+        return response
+    }
+
+    /// Reads the body of a write that a fault prevents, and records it. Does nothing for a read.
+    ///
+    /// - Parameter status: The status of the response; `nil` without a response.
+    func recordPrevented(_ call: SandboxCall, by fault: SandboxFault, status: Int?) async {
+        guard call.operation.isWrite else { return }
+        let body = try? await call.request.body.collect(bytesMax: Self.writeBytesMax)
+        let isError = status.map { $0 >= 400 } ?? false
+        append(call, body, isError ? .refused : .none, status, fault)
+    }
+
+    private func append(
+        _ call: SandboxCall, _ body: ByteBuffer?, _ effect: SandboxWrite.Effect, _ status: Int?, _ fault: SandboxFault?
+    ) {
+        let now = clock.timestamp
+        journal.append { sequence in
+            SandboxWrite(
+                sequence: sequence, operation: call.operation, account: call.account,
+                body: body.map { Array($0.readableBytesView) } ?? [], effect: effect, status: status,
+                fault: fault?.kind, requestID: call.request.fields.string(.requestID), time: now)
+        }
+    }
+}
