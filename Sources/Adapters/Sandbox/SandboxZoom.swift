@@ -82,6 +82,11 @@ package final class SandboxZoom: RequestHandler {
         apps.withLock { apps in apps.first { $0.clientID == clientID && $0.clientSecret == secret } }
     }
 
+    /// Ends all faults.
+    package func removeFaults() {
+        faults.removeAll()
+    }
+
     /// Adds a fault for later requests.
     package func add(_ fault: SandboxFault) {
         faults.add(fault)

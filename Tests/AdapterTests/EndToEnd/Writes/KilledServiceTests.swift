@@ -97,7 +97,7 @@ struct KilledServiceTests {
             }
             try await group.waitForAll()
         }
-        zoom.faults.removeAll()
+        zoom.removeFaults()
         let unknownAtFirst = answers.count(of: .unknown)
         // Every request again, with its key.
         for (number, change) in changes.enumerated() {
