@@ -9,7 +9,9 @@ final class AccountChanges: Sendable {
     struct Version: Sendable, Hashable {
         /// Changes that had begun or ended before.
         fileprivate let count: Int
-        fileprivate let isChanging: Bool
+
+        /// A change was in flight.
+        let isChanging: Bool
     }
 
     private struct Counter {

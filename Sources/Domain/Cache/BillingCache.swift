@@ -203,13 +203,14 @@ package final class BillingCache: Sendable {
         if directives.onlyIfCached { throw .notCached }
         do throws(BillingFailure) {
             let inFlight = InFlightKey(key: key, version: changes.version(of: read.account))
-            // With no-cache, an answer requested earlier is too old. Nor can a request wait with another's queue
-            // timeout, unless the source would refuse a second call.
+            // With no-cache, or while the account is being changed, an answer requested earlier is too old. Nor can a request
+            // wait with another's queue timeout. The source would refuse a second call for a scarce answer.
             let isScarce = !Self.canRevalidate(read)
             let canJoin =
                 !directives.noCache
                 && (isScarce
-                    || coalescer.purpose(of: inFlight).map { Self.canShare($0, purpose) } ?? true)
+                    || !inFlight.version.isChanging
+                        && coalescer.purpose(of: inFlight).map { Self.canShare($0, purpose) } ?? true)
             guard canJoin else { return try await fetch(key, for: purpose, stores: !directives.noStore).get() }
             return try await coalescer.join(inFlight, purpose, isScarce: isScarce) { [self] purpose in
                 // A request that was in flight a moment ago may have been completed since the lookup.

@@ -87,4 +87,54 @@ struct ChangedAnswersTests {
         #expect(cache.size.entries == 2)
         #expect(cache.cached(.invoices(of: account, in: day), under: nil, directives: .none, at: clock.now) == nil)
     }
+
+    /// An account at the source whose version grows, and the newest version that any reader has seen.
+    private final class Versions: Sendable {
+        let current = Atomic(0)
+        let seen = Atomic(0)
+
+        func see(_ version: Int) {
+            seen.max(version, ordering: .sequentiallyConsistent)
+        }
+    }
+
+    @Test("After any reader has seen a new state of an account, no reader sees an older one")
+    func monotonic() async throws {
+        let versions = Versions()
+        let source = FakeSource { _, _ async throws(BillingFailure) in
+            for _ in 0..<Int.random(in: 0...3) { await Task.yield() }
+            let version = versions.current.load(ordering: .sequentiallyConsistent)
+            for _ in 0..<Int.random(in: 0...3) { await Task.yield() }
+            return .contact(BillingContact(reading: { $0 == .city ? "\(version)" : "x" }))
+        }
+        let cache = cache(source)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { [account] in
+                for _ in 0..<500 {
+                    cache.changeBegan(account, invalidating: [.getBillingInformation])
+                    for _ in 0..<Int.random(in: 0...4) { await Task.yield() }
+                    versions.current.add(1, ordering: .sequentiallyConsistent)
+                    for _ in 0..<Int.random(in: 0...4) { await Task.yield() }
+                    cache.changeEnded(account, invalidating: [.getBillingInformation])
+                    for _ in 0..<Int.random(in: 0...8) { await Task.yield() }
+                }
+            }
+            for reader in 0..<4 {
+                group.addTask { [read, purpose] in
+                    var directives = CacheDirectives.none
+                    for _ in 0..<2000 {
+                        directives.noCache = reader == 0 && Bool.random()
+                        let seenBefore = versions.seen.load(ordering: .sequentiallyConsistent)
+                        let entry = try await cache.entry(for: read, under: nil, for: purpose, directives: directives)
+                        let version = try #require(entry.fake.contact?[.city].flatMap { Int($0) })
+                        #expect(version >= seenBefore)
+                        versions.see(version)
+                        if Bool.random() { await Task.yield() }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(versions.seen.load(ordering: .sequentiallyConsistent) > 0)
+    }
 }
