@@ -10,8 +10,9 @@ struct BillingService: AsyncParsableCommand {
         version: BuildInfo.version,
         subcommands: [
             ServeCommand.self, SandboxCommand.self, ExportCommand.self, GetCommand.self, PlansCommand.self,
-            UsageCommand.self, InvoicesCommand.self, AccountsCommand.self, CredentialsCommand.self, CallersCommand.self,
-            HealthCommand.self, SettingsCommand.self,
+            UsageCommand.self, InvoicesCommand.self, AccountsCommand.self, UpdateCommand.self, SubscribeCommand.self,
+            CancelCommand.self, KeysCommand.self, CredentialsCommand.self, CallersCommand.self, HealthCommand.self,
+            SettingsCommand.self,
         ])
 
     static func main() async {

@@ -7,6 +7,12 @@ import Adapters
 
 /// The arguments and environment variables of this process, in the form of `SystemText`: their bytes need not be UTF-8.
 enum Invocation {
+    /// The program as the user named it.
+    static var program: String {
+        guard CommandLine.argc > 0, let name = CommandLine.unsafeArgv[0] else { return "billing-service" }
+        return SystemText.text { name[$0] }
+    }
+
     /// The arguments without the name of the program.
     static var arguments: [String] {
         (1..<max(1, Int(CommandLine.argc))).compactMap { index in

@@ -4,6 +4,10 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
     case failed = 1
     /// `export` only.
     case someAccountsFailed = 3
+    /// `update`, `subscribe` and `cancel` only.
+    case outcomeUnknown = 4
+    /// `update`, `subscribe` and `cancel` only.
+    case declined = 5
     /// `EX_USAGE`
     case wrongUsage = 64
     /// `EX_DATAERR`
@@ -25,9 +29,11 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         case .done: "done"
         case .failed: "any other failure"
         case .someAccountsFailed: "complete, but some accounts failed"
+        case .outcomeUnknown: "the change may have taken effect, but no answer says so"
+        case .declined: "the question was not answered with yes, so nothing was sent"
         case .wrongUsage: "wrong usage"
-        case .refused: "refused by Zoom, such as for an account on self pay"
-        case .notFound: "no such account or invoice"
+        case .refused: "refused, such as for an account on self pay"
+        case .notFound: "no such account, invoice or idempotency key"
         case .tryAgainLater: "try again later"
         case .notAllowed: "not allowed"
         case .wrongConfiguration: "wrong configuration"
@@ -38,6 +44,12 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
     /// The statuses of the commands that look up billing.
     static let ofLookups: [ExitStatus] = [
         .done, .failed, .wrongUsage, .refused, .notFound, .tryAgainLater, .notAllowed, .wrongConfiguration,
+    ]
+
+    /// The statuses of the commands that change an account.
+    static let ofChanges: [ExitStatus] = [
+        .done, .failed, .outcomeUnknown, .declined, .wrongUsage, .refused, .notFound, .tryAgainLater, .notAllowed,
+        .wrongConfiguration,
     ]
 
     /// A sentence for the help of a command.

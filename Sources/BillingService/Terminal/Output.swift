@@ -50,9 +50,12 @@ enum Output {
         }
     }
 
-    /// Writes to standard error. Ignores a failure, since it cannot be reported elsewhere.
-    static func writeError(_ text: String) {
-        _ = write(text, to: STDERR_FILENO)
+    /// Writes to standard error. A failure cannot be reported elsewhere.
+    ///
+    /// - Returns: Whether the text was written.
+    @discardableResult
+    static func writeError(_ text: String) -> Bool {
+        write(text, to: STDERR_FILENO) == nil
     }
 
     /// - Returns: The `errno` if a write failed; otherwise nil.

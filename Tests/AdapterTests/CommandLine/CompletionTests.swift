@@ -28,7 +28,8 @@ struct CompletionTests {
                 (["in"], "invoices"), (["invoices", "down"], "download"), (["get", "--js"], "--json"),
                 (["invoices", "download", "--over"], "--overwrite"), (["export", "--format", "c"], "csv"),
                 (["accounts", "--token-file", "tok"], "token.txt"), (["usage", "--zoom-plan", "bus"], "business"),
-                (["invoices", "download", "--output", "tok"], "token.txt"),
+                (["invoices", "download", "--output", "tok"], "token.txt"), (["update", "bil"], "billing"),
+                (["update", "billing", "--from", "tok"], "token.txt"), (["keys", "rem"], "remove"),
             ] {
                 let line = (["billing-service"] + words).joined(separator: " ")
                 let outcome = await TestProcess.run(

@@ -84,7 +84,7 @@ struct ExportCommand: AsyncParsableCommand {
         }
         _ = try fieldNames()
         _ = try invoicePeriod()
-        if source.readsStandardInput, accountsFrom.map(SourceFlags.isStandardInput) ?? false {
+        if source.readsStandardInput, accountsFrom.map(ServiceFlags.isStandardInput) ?? false {
             throw ValidationError("standard input can be --accounts-from or --token-file, not both")
         }
     }

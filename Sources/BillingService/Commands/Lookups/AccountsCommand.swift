@@ -37,23 +37,24 @@ struct AccountsCommand: AsyncParsableCommand {
                 ObjectTable(answer.members).text(columnsMax: columnsMax)
             }
         }
-        try await flags.withClient { [limit, json = flags.json] client in
-            try await Self.list(from: client, limit: limit ?? .max, isJSON: json)
+        try await flags.withClient { [limit, json = flags.json, noCache = flags.noCache] client in
+            try await Self.list(from: client, limit: limit ?? .max, isJSON: json, isUncached: noCache)
         }
     }
 
     /// Zoom's maximum for `page_size`.
     private static let pageSizeMax = 300
 
-    private static func list(from client: ServiceClient, limit: Int, isJSON: Bool) async throws {
+    private static func list(
+        from client: ServiceClient, limit: Int, isJSON: Bool, isUncached: Bool
+    ) async throws {
         var table = table
         var tokens: Set<String> = []
         var pageToken: String?
         var left = limit
         repeat {
-            let page = try await client.object(
-                .accounts(pageSize: min(limit, pageSizeMax), pageToken: pageToken)
-            ).object
+            let request = ServiceRequest.accounts(pageSize: min(limit, pageSizeMax), pageToken: pageToken)
+            let page = try await client.object(isUncached ? request.uncached : request).object
             let accounts = (page["accounts"]?.array ?? []).prefix(left)
             left -= accounts.count
             if isJSON {

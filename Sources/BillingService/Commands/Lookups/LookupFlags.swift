@@ -12,6 +12,9 @@ struct LookupFlags: ParsableArguments {
     @Flag(help: "Print the JSON of the answer unchanged, for programs.")
     var json = false
 
+    @Flag(help: "Look at Zoom, not at the answers that the service has cached.")
+    var noCache = false
+
     @OptionGroup var timeout: TimeoutFlag
     @OptionGroup var source: SourceFlags
 
@@ -38,10 +41,10 @@ struct LookupFlags: ParsableArguments {
         to request: ServiceRequest,
         as text: @escaping @Sendable (_ answer: JSONObject, _ columnsMax: Int?) -> String
     ) async throws {
-        try await withClient { [json] client in
-            let answer = try await client.object(request)
+        try await withClient { [json, noCache] client in
+            let answer = try await client.object(noCache ? request.uncached : request)
             if json {
-                try await Output.writeJSON(answer.body)
+                try await Output.writeJSON(answer.response.body)
             } else {
                 try await Output.writeResult(
                     text(answer.object, DisplayWidth.columns(ofTerminal: STDOUT_FILENO)))

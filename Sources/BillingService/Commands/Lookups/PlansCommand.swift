@@ -13,14 +13,7 @@ struct PlansCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await flags.printAnswer(to: .plans(of: account)) { answer, columnsMax in
-            PlanTable(
-                answer,
-                [
-                    .init(title: "HOSTS", name: "hosts", content: .number), .init(title: "STATUS", name: "status"),
-                    .init(title: "EFFECTIVE", name: "service_effective_date", content: .identifier),
-                    .init(title: "NEXT-INVOICE", name: "next_invoice_date", content: .identifier),
-                ]
-            ).text(columnsMax: columnsMax)
+            PlanTable(plans: answer).text(columnsMax: columnsMax)
         }
     }
 }

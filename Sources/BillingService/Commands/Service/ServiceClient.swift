@@ -38,20 +38,44 @@ struct ServiceClient: Sendable {
         self.timeout = timeout
     }
 
-    /// - Returns: A JSON object, and its bytes as they arrived.
+    /// A JSON object, and the response that contains it.
+    struct Answer: Sendable {
+        let object: JSONObject
+        let response: ClientResponse
+    }
+
+    /// - Parameter listsViolations: Whether the problem has a line for each violation; see `ServiceProblem`.
     /// - Throws: `ServiceProblem`.
-    func object(_ request: ServiceRequest) async throws(ServiceProblem) -> (object: JSONObject, body: ByteBuffer) {
-        let call = call(request, accept: "application/json")
+    func object(_ request: ServiceRequest, listsViolations: Bool = false) async throws(ServiceProblem) -> Answer {
         let response: ClientResponse
         do throws(HTTPFailure) {
-            response = try await http.exchange(call, bodyBytesMax: Self.bodyBytesMax, timeout: TimeAmount(timeout))
+            response = try await exchange(request)
         } catch {
-            throw ServiceProblem(error, from: http.origin, timeout: timeout)
+            throw problem(error)
         }
-        guard response.status == 200 else { throw ServiceProblem(response) }
-        let value = try? JSONValue(parsing: Array(response.body.readableBytesView))
-        guard let object = value?.object else { throw ServiceProblem(unusableAnswerOf: http.origin, response.fields) }
-        return (object, response.body)
+        guard response.status == 200 else { throw ServiceProblem(response, listsViolations: listsViolations) }
+        guard let object = response.object else { throw unusable(response) }
+        return Answer(object: object, response: response)
+    }
+
+    /// - Parameter mark: Set when the request may have left this process.
+    /// - Returns: A response of any status.
+    func exchange(
+        _ request: ServiceRequest, mark: SendMark? = nil
+    ) async throws(HTTPFailure) -> ClientResponse {
+        var call = call(request, accept: "application/json")
+        call.sendMark = mark
+        return try await http.exchange(call, bodyBytesMax: Self.bodyBytesMax, timeout: TimeAmount(timeout))
+    }
+
+    /// The problem of an exchange that failed.
+    func problem(_ failure: HTTPFailure) -> ServiceProblem {
+        ServiceProblem(failure, from: http.origin, timeout: timeout)
+    }
+
+    /// The problem of a response that is none of the service's.
+    func unusable(_ response: ClientResponse) -> ServiceProblem {
+        ServiceProblem(unusableAnswerOf: http.origin, response.fields)
     }
 
     /// - Throws: `ServiceProblem`.
@@ -74,11 +98,20 @@ struct ServiceClient: Sendable {
     var endlessList: ServiceProblem { ServiceProblem(endlessListOf: http.origin) }
 
     private func call(_ request: ServiceRequest, accept: String) -> ClientRequest {
+        var body = ByteBuffer()
+        if let value = request.body { body.writeJSON(value) }
         var call = ClientRequest(
-            method: "GET", scheme: http.origin.scheme.rawValue, authority: http.origin.authority,
-            target: request.target(under: endpoint.url.path))
+            method: request.method.rawValue, scheme: http.origin.scheme.rawValue, authority: http.origin.authority,
+            target: request.target(under: endpoint.url.path), body: body)
         call.fields.append(.authorization, "Bearer \(endpoint.token)")
         call.fields.append(.accept, accept)
+        if request.body != nil { call.fields.append(.contentType, "application/json") }
+        for field in request.fields { call.fields.append(field.name, field.value) }
         return call
     }
+}
+
+extension ClientResponse {
+    /// The JSON object of the body; nil for any other body.
+    var object: JSONObject? { (try? JSONValue(parsing: Array(body.readableBytesView)))?.object }
 }

@@ -7,14 +7,20 @@ struct ServiceProblem: Error, CustomStringConvertible {
     let description: String
     let status: ExitStatus
 
+    /// Whether the service has no record of an idempotency key.
+    private(set) var isKeyNotFound = false
+
     private init(_ description: String, _ status: ExitStatus) {
         self.description = description
         self.status = status
     }
 
-    /// An answer with a status other than 200.
-    init(_ response: ClientResponse) {
-        let problem = (try? JSONValue(parsing: Array(response.body.readableBytesView)))?.object
+    /// An answer that reports a failure.
+    ///
+    /// - Parameter listsViolations: Whether each violation of a rule has a line of its own, with the field and the message.
+    ///   Otherwise all are sentences of one line.
+    init(_ response: ClientResponse, listsViolations: Bool = false) {
+        let problem = response.object
         let code = problem?["code"]?.integer
         let message = problem?["message"]?.string ?? problem?["detail"]?.string
         var notes = ["status \(response.status)"]
@@ -22,12 +28,21 @@ struct ServiceProblem: Error, CustomStringConvertible {
         if let id = response.fields.string(.requestID) { notes.append("request \(id)") }
         let isUnknownPath = response.status == 404 && Self.isUnknownPath(problem)
         let status = Self.exitStatus(response.status, code: code, isUnknownPath: isUnknownPath)
+        let violations = Self.violations(in: problem)
         var sentences = [Self.sentence(message ?? "The service gave no reason")]
-        sentences += Self.violations(in: problem)
+        if !listsViolations { sentences += violations.map { Self.sentence("\($0.field): \($0.message)") } }
         if let advice = Self.advice(on: response, isUnknownPath: isUnknownPath) { sentences.append(advice) }
-        self.init(
+        var text =
             "\(TerminalText.escaped(sentences.joined(separator: " "))) "
-                + "(\(TerminalText.escaped(notes.joined(separator: ", "))))", status)
+            + "(\(TerminalText.escaped(notes.joined(separator: ", "))))"
+        if listsViolations, !violations.isEmpty {
+            var table = Table(
+                [.init(title: "", content: .identifier), .init(title: "", content: .identifier)], hasTitles: false)
+            for violation in violations { table.add(["  " + violation.field, violation.message]) }
+            text += "\n" + table.text.dropLast()
+        }
+        self.init(text, status)
+        isKeyNotFound = problem?["type"]?.string == "urn:billing-service:problem:idempotency-key-not-found"
     }
 
     /// Whether a 404 is about the path. For an unknown account Zoom sends the code 2001, and the service names each problem by
@@ -43,16 +58,20 @@ struct ServiceProblem: Error, CustomStringConvertible {
         case 400: code == 300 ? .wrongUsage : code == nil ? .failed : .refused
         case 401, 403: .notAllowed
         case 404: isUnknownPath ? .failed : .notFound
-        case 429, 503, 504: .tryAgainLater
+        case 409, 429, 503, 504: .tryAgainLater
+        // The account has changed since it was read.
+        case 412: .refused
+        // The idempotency key belongs to another request; the request needs a precondition.
+        case 422, 428: .wrongUsage
         case _: .failed
         }
     }
 
-    private static func violations(in problem: JSONObject?) -> [String] {
+    private static func violations(in problem: JSONObject?) -> [(field: String, message: String)] {
         (problem?["errors"]?.array ?? []).compactMap { violation in
             guard let field = violation.object?["field"]?.string, let message = violation.object?["message"]?.string
             else { return nil }
-            return sentence("\(field): \(message)")
+            return (field, message)
         }
     }
 
@@ -61,7 +80,7 @@ struct ServiceProblem: Error, CustomStringConvertible {
         case 300..<400: "The address redirects: pass the new address as --url."
         case 401: "Check the token in \(CallerTokenInput.variable) or --token-file."
         case 404: isUnknownPath ? "Check the path in --url, and the version of the service." : nil
-        case 429, 503, 504: retryTime(of: response)
+        case 409, 429, 503, 504: retryTime(of: response)
         case _: nil
         }
     }

@@ -1,13 +1,29 @@
 import Adapters
 import Domain
 
-/// A read operation of the service, with its parameters.
+/// A request to the service.
 struct ServiceRequest: Sendable {
-    private let segments: [String]
-    private let query: [(name: String, value: String)]
+    enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case put = "PUT"
+        case patch = "PATCH"
+        case delete = "DELETE"
+    }
 
-    private init(_ segments: [String], query: [(name: String, value: String)] = []) {
+    let method: Method
+    private let segments: [String]
+    private var query: [(name: String, value: String)]
+
+    /// Fields beside those of every request.
+    private(set) var fields: [(name: FieldName, value: String)] = []
+
+    /// The JSON body; nil for none.
+    private(set) var body: InputValue?
+
+    private init(_ segments: [String], method: Method = .get, query: [(name: String, value: String)] = []) {
         self.segments = segments
+        self.method = method
         self.query = query
     }
 
@@ -46,6 +62,33 @@ struct ServiceRequest: Sendable {
 
     static func account(_ account: AccountID) -> ServiceRequest {
         ServiceRequest(["accounts", account.rawValue])
+    }
+
+    static func change(_ change: AccountChange) -> ServiceRequest {
+        var request = ServiceRequest(
+            ["accounts", change.account.rawValue] + change.kind.path, method: change.kind.method)
+        request.body = change.body
+        return request
+    }
+
+    static func key(_ key: IdempotencyKey, method: Method = .get) -> ServiceRequest {
+        ServiceRequest(["billing", "idempotency-keys", key.rawValue], method: method)
+    }
+
+    /// The change is checked, but not sent to Zoom.
+    var dryRun: ServiceRequest {
+        var request = self
+        request.query.append(("dry_run", "true"))
+        return request
+    }
+
+    /// A lookup that is not answered from the service's cache.
+    var uncached: ServiceRequest { with(.cacheControl, "no-cache") }
+
+    func with(_ name: FieldName, _ value: String) -> ServiceRequest {
+        var request = self
+        request.fields.append((name, value))
+        return request
     }
 
     /// The path and query.

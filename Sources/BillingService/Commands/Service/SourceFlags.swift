@@ -5,11 +5,7 @@ import Logging
 
 /// The flags that select where a command gets billing from: a running service, Zoom, or a sandbox.
 struct SourceFlags: ParsableArguments, GivenSettings {
-    @Option(help: "URL of a running service, such as https://billing.example.com, with its path prefix if it has one.")
-    var url: String?
-
-    @Option(help: "File with the token for the service; - for standard input.", completion: .file())
-    var tokenFile: String?
+    @OptionGroup var running: ServiceFlags
 
     @Option(help: "Name of the master account to use, without --url. Required if the credentials file has several.")
     var master: Name?
@@ -25,40 +21,21 @@ struct SourceFlags: ParsableArguments, GivenSettings {
     static let discussion = """
         The source is a running service (--url), Zoom (with credentials.file), or a sandbox.
 
-        Pass the token for --url in BILLING_TOKEN or --token-file. It is not an argument, since all users of the machine \
-        can see those.
+        \(ServiceFlags.discussion)
         """
 
-    private static let standardInput = ["-", "/dev/stdin"]
-
-    var readsStandardInput: Bool { tokenFile.map(Self.standardInput.contains) ?? false }
-
-    /// Whether a path for `InputFile` is standard input.
-    static func isStandardInput(_ path: String) -> Bool { standardInput.contains(path) }
+    var readsStandardInput: Bool { running.readsStandardInput }
 
     var given: [String: String] { givenSettings }
 
     func validate() throws {
-        for (flag, text) in [("--url", url), ("--token-file", tokenFile)] where text?.isEmpty ?? false {
-            throw ValidationError("\(flag) is empty")
-        }
-        if url != nil {
+        if running.url != nil {
             if embeddedSandbox.given[Settings.embeddedSandbox.isUsed.key] != nil {
                 throw ValidationError("--url and --sandbox exclude each other")
             }
             if master != nil { throw ValidationError("--url and --master exclude each other") }
-            _ = try serviceURL()
-        } else if tokenFile != nil {
+        } else if running.tokenFile != nil {
             throw ValidationError("--token-file requires --url")
-        }
-    }
-
-    private func serviceURL() throws -> ZoomConfiguration.ServiceURL? {
-        guard let url else { return nil }
-        do throws(HTTPURL.Problem) {
-            return ZoomConfiguration.ServiceURL(try HTTPURL(parsing: url))
-        } catch {
-            throw ValidationError("--url: \(error)")
         }
     }
 
@@ -76,28 +53,10 @@ struct SourceFlags: ParsableArguments, GivenSettings {
     /// - Returns: nil if the settings were printed.
     /// - Throws: `ConfigurationProblem`, `CommandFailure`, `FileProblem`.
     func service(scopes: Set<Caller.Scope>, logLevel: Logger.Level) async throws -> CalledService? {
-        let environment = Invocation.environment
-        guard let url = try serviceURL() else { return try await embeddedService(scopes, logLevel, environment) }
-        var reader = try await SettingsReader(
-            flags: given, environment: environment, file: commonFlags.configuration.file, groups: Settings.ofService)
-        let zoom = ZoomSettings(&reader, environment: environment)
-        let log = Self.log(&reader, level: logLevel)
-        let mayBeShared = reader.value(Settings.sharedFiles.areAllowed)
-        try reader.finish()
-        if commonFlags.printsConfiguration {
-            try Output.write(reader.description)
-            return nil
+        guard running.url == nil else {
+            return try await running.service(given: given, commonFlags, logLevel: logLevel)
         }
-        var http = HTTPClient.Configuration()
-        if url.origin.scheme == .https {
-            // The CA certificates and the proxy are the same as for Zoom.
-            http.tls = try zoom.tls()
-            if !Loopback.includes(url.origin.host) { http.proxies = zoom.http.proxies }
-        }
-        let token = try await CallerTokenInput.read(tokenFile, mayBeShared: mayBeShared, environment)
-        return CalledService(
-            place: .running(ServiceEndpoint(url: url, token: token, http: http)), sharesOwners: mayBeShared,
-            logger: Output.logger(log))
+        return try await embeddedService(scopes, logLevel, Invocation.environment)
     }
 
     private func embeddedService(
@@ -117,7 +76,7 @@ struct SourceFlags: ParsableArguments, GivenSettings {
         settings.opsHost = "127.0.0.1"
         settings.callers = nil
         settings.refreshInterval = .zero
-        let log = Self.log(&reader, level: logLevel)
+        let log = ServiceFlags.log(&reader, level: logLevel)
         let mayBeShared = reader.value(Settings.sharedFiles.areAllowed)
         if commonFlags.printsConfiguration {
             try Output.write(reader.description)
@@ -144,13 +103,5 @@ struct SourceFlags: ParsableArguments, GivenSettings {
         } else if names.count > 1 {
             throw ConfigurationProblem(lines: ["--master is required, one of \(list)"])
         }
-    }
-
-    /// By default, logs in plain text: the log shares standard error with the messages of the command.
-    private static func log(_ reader: inout SettingsReader, level: Logger.Level) -> LogSettings {
-        var log = LogSettings(&reader)
-        if !reader.isGiven(Settings.log.level) { log.level = level }
-        if !reader.isGiven(Settings.log.format) { log.format = .text }
-        return log
     }
 }

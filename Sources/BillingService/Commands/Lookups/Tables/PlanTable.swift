@@ -14,6 +14,17 @@ struct PlanTable {
         }
     }
 
+    /// The plans of *Get plan information*, or those that Zoom answers to a subscription.
+    init(plans: JSONObject) {
+        self.init(
+            plans,
+            [
+                .init(title: "HOSTS", name: "hosts", content: .number), .init(title: "STATUS", name: "status"),
+                .init(title: "EFFECTIVE", name: "service_effective_date", content: .identifier),
+                .init(title: "NEXT-INVOICE", name: "next_invoice_date", content: .identifier),
+            ])
+    }
+
     func text(columnsMax: Int?) -> String {
         var table = table
         return table.takeText(columnsMax: columnsMax)

@@ -1,0 +1,70 @@
+import Adapters
+
+/// What a response, or the failure of an exchange, says about a change.
+enum ChangeOutcome {
+    /// The change was made, by this request or by an earlier one with the same key.
+    case made(ClientResponse, isReplayed: Bool)
+
+    /// The change was not made. The text says whether anything was sent to Zoom, if that is known.
+    case notMade(ServiceProblem, note: String?)
+
+    /// The request may have reached the service or Zoom, and no answer says what became of it.
+    case unknown(reason: String)
+
+    /// The prefix of the types of the service's problems (RFC 9457).
+    private static let typePrefix = "urn:billing-service:problem:"
+    private static let nothingSent = "Nothing was sent to Zoom. The same idempotency key may be used again."
+
+    init(_ response: ClientResponse, to kind: AccountChange.Kind) {
+        if response.status == kind.statusOfSuccess {
+            self = .made(response, isReplayed: response.fields.string(.idempotentReplayed)?.lowercased() == "true")
+            return
+        }
+        let problem = ServiceProblem(response, listsViolations: true)
+        guard let type = response.object?["type"]?.string, type.hasPrefix(Self.typePrefix) else {
+            // Not from the service: a proxy answered. It may have passed the request on before.
+            self =
+                Self.isRefusalOfProxy(response.status) ? .notMade(problem, note: nil) : .unknown(reason: "\(problem)")
+            return
+        }
+        switch type.dropFirst(Self.typePrefix.count) {
+        case "idempotency-key-in-use":
+            self = .notMade(
+                problem, note: "An earlier request with this key is running. Repeat the command to get its answer.")
+        case "precondition-failed":
+            self = .notMade(problem, note: "Run the command without a key, and compare the values again.")
+        case "precondition-required": self = .notMade(problem, note: "Pass --if-match.")
+        case "account-busy": self = .notMade(problem, note: Self.nothingSent)
+        case let slug where response.status >= 500:
+            self =
+                Self.failuresBeforeSending.contains(String(slug))
+                ? .notMade(problem, note: Self.nothingSent) : .unknown(reason: "\(problem)")
+        case _: self = .notMade(problem, note: response.status == 429 ? Self.nothingSent : nil)
+        }
+    }
+
+    /// The types of problems with a status from 500 on with which the service sends nothing to Zoom. Not `timed-out`: the
+    /// change continues then.
+    private static let failuresBeforeSending: Set<String> = [
+        "not-cached", "overloaded", "shutting-down", "state-unavailable", "zoom-account-list", "zoom-answer-too-large",
+        "zoom-credentials", "zoom-failed", "zoom-permission", "zoom-timed-out", "zoom-unavailable",
+    ]
+
+    /// - Parameter mark: Of the request.
+    init(_ failure: HTTPFailure, _ mark: SendMark, _ problem: ServiceProblem) {
+        if failure.isUnprocessed || !mark.mayHaveLeft {
+            self = .notMade(problem, note: Self.nothingSent)
+        } else {
+            self = .unknown(reason: "\(problem)")
+        }
+    }
+
+    /// Whether the status means that a proxy did not pass the request on. Not 408, which a proxy can send afterwards.
+    private static func isRefusalOfProxy(_ status: Int) -> Bool {
+        300..<500 ~= status && status != 408
+    }
+}
+
+extension FieldName {
+    fileprivate static let idempotentReplayed = FieldName("idempotent-replayed")
+}
