@@ -102,7 +102,7 @@ clean: ## Remove everything that make has built or installed in this folder.
 	rm -rf .build $(VENV)
 
 setup:
-	@scripts/install-packages.sh ca-certificates libnghttp2-dev libssl-dev pkg-config zlib1g-dev
+	@scripts/install-packages.sh ca-certificates libnghttp2-dev libsqlite3-dev libssl-dev pkg-config zlib1g-dev
 
 setup-lint:
 	@scripts/install-packages.sh ca-certificates git python3-venv

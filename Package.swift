@@ -11,7 +11,7 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-// The targets depend on one another as docs/architecture.md describes: CHTTP2 <- Adapters,
+// The targets depend on one another as docs/architecture.md describes: CHTTP2, CSQLite <- Adapters,
 // Domain <- Adapters <- BillingService.
 let package = Package(
     name: "billing-service",
@@ -40,11 +40,13 @@ let package = Package(
             pkgConfig: "libnghttp2",
             providers: [.apt(["libnghttp2-dev", "libssl-dev"])]
         ),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Domain", swiftSettings: swiftSettings),
         .target(
             name: "Adapters",
             dependencies: [
                 "CHTTP2",
+                "CSQLite",
                 "Domain",
                 // Not imported here. NIO and ServiceLifecycle link these two; a package that no target uses cannot be
                 // pinned without a warning.
@@ -122,6 +124,16 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .executableTarget(
+            name: "KeyWriter",
+            dependencies: [
+                "Adapters",
+                "Domain",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/KeyWriter",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
             name: "Writer",
             dependencies: ["Adapters"],
             path: "Tests/Writer",
@@ -141,6 +153,7 @@ let package = Package(
                 "Domain",
                 "DomainFakes",
                 "Fuzz",
+                "KeyWriter",
                 "Writer",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Instrumentation", package: "swift-distributed-tracing"),

@@ -31,6 +31,8 @@ package struct SHA256Digest: Sendable, Hashable {
         withUnsafeBytes(of: words) { Hexadecimal.encode($0) }
     }
 
+    package var bytes: [UInt8] { withUnsafeBytes(of: words) { Array($0) } }
+
     /// The first 8 bytes as a big-endian number.
     var firstWord: UInt64 { UInt64(bigEndian: words[0]) }
 

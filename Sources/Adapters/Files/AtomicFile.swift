@@ -72,14 +72,13 @@ extension PrivateFile {
     }
 
     /// Polls, since `flock` has no timeout.
-    private static func lock(_ descriptor: CInt, of folder: String, waitMax: Duration) throws(FileProblem) {
+    static func lock(_ descriptor: CInt, of path: String, waitMax: Duration) throws(FileProblem) {
         let deadline = ContinuousClock.now + waitMax
         var microseconds: UInt32 = 500
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK || errno == EINTR else { throw FileProblem(path: folder, code: errno) }
+            guard errno == EWOULDBLOCK || errno == EINTR else { throw FileProblem(path: path, code: errno) }
             guard ContinuousClock.now < deadline else {
-                throw FileProblem(
-                    path: folder, reason: "another program has held the lock of this folder for \(waitMax)")
+                throw FileProblem(path: path, reason: "another program has held its lock for \(waitMax)")
             }
             usleep(microseconds)
             microseconds = min(microseconds * 2, 20_000)
@@ -114,7 +113,7 @@ extension PrivateFile {
     }
 
     /// The path with symbolic links resolved; the file itself need not exist.
-    private func followed() throws(FileProblem) -> String {
+    func followed() throws(FileProblem) -> String {
         if let whole = Self.realPath(path) { return whole }
         var status = stat()
         guard lstat(SystemText.cString(of: path), &status) != 0, path.utf8.last != UInt8(ascii: "/") else {

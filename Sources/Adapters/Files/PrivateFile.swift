@@ -79,7 +79,8 @@ package struct PrivateFile: Sendable, Hashable {
         return (bytes, status)
     }
 
-    private func check(_ status: stat) throws(FileProblem) {
+    /// Refuses anything but a regular file, and a file that other users can use.
+    func check(_ status: stat) throws(FileProblem) {
         guard status.st_mode & S_IFMT == S_IFREG else { throw problem("not a regular file") }
         guard !mayBeShared else { return }
         let mode = String(status.st_mode & 0o7777, radix: 8)

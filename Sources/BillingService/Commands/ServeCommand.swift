@@ -32,6 +32,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var trace: SettingFlags<Settings.Trace>
     @OptionGroup var credentials: SettingFlags<Settings.Credentials>
     @OptionGroup var callers: SettingFlags<Settings.Callers>
+    @OptionGroup var state: SettingFlags<Settings.State>
     @OptionGroup var sharedFiles: SettingFlags<Settings.SharedFiles>
     @OptionGroup var commonFlags: CommonFlags
 

@@ -7,6 +7,7 @@ enum Settings {
     static let shutdown = Shutdown()
     static let credentials = Credentials()
     static let callers = Callers()
+    static let state = State()
     static let sharedFiles = SharedFiles()
     static let zoom = Zoom()
     static let cache = Cache()
@@ -22,7 +23,7 @@ enum Settings {
     /// every command that knows a service.
     static let ofService: [any SettingGroup.Type] = [
         HTTP.self, Timeouts.self, Limits.self, Ops.self, Shutdown.self, Credentials.self, Callers.self,
-        SharedFiles.self,
+        State.self, SharedFiles.self,
         Zoom.self, Cache.self, Streams.self, Log.self, AccessLog.self, Trace.self, EmbeddedSandbox.self, Sandbox.self,
     ]
 

@@ -12,6 +12,7 @@ struct Application {
     private let signals: ShutdownSignals
 
     private let zoom: ZoomPart
+    private let state: StatePart
     private let operations: OperationsPart
 
     /// The address of the API listener.
@@ -47,7 +48,8 @@ struct Application {
         let tracing = try TracingPart(settings.trace, context)
         zoom = ZoomPart(settings, zoomConfiguration, source, tracer: tracing.tracer, context)
         let refresh = RefreshPart(settings, zoom, context)
-        let checked: [any ApplicationPart] = [zoom, callers, refresh, certificate]
+        state = try StatePart(settings, isOneShot: guest != nil, context)
+        let checked: [any ApplicationPart] = [zoom, callers, refresh, certificate, state]
         operations = try await OperationsPart(settings, checks: checked.flatMap(\.checks), context)
         let log = LogPart(settings.log, levelInFile: levelInFile, context)
         let server = try await APIPart(
@@ -55,7 +57,7 @@ struct Application {
             certificate: certificate.certificate, tracer: tracing.tracer, health: operations.health, context)
         // Stopped last to first: the API listener while Zoom can still be called, the client of Zoom before the sandbox,
         // and probes at the end.
-        parts = [operations, source, tracing, zoom, callers, refresh, log, certificate, server]
+        parts = [operations, source, tracing, zoom, callers, refresh, log, certificate, state, server]
         for part in parts { part.registerCollectors(in: context.metrics) }
         context.metrics.collectProcess()
         address = server.address
@@ -82,6 +84,7 @@ struct Application {
             tasks.addTask { [masters = zoom.masters] in await masters.obtainTokens() }
             try await serviceGroup.run()
             await zoom.close()
+            await state.close()
             tasks.cancelAll()
         }
         try await context.group.shutdownGracefully()

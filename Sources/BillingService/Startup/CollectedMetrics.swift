@@ -93,7 +93,7 @@ extension MetricsRegistry {
                 .buildInfo, 1,
                 [
                     ("version", BuildInfo.version), ("swift", BuildInfo.swift), ("nghttp2", BuildInfo.nghttp2),
-                    ("openssl", BuildInfo.openSSL),
+                    ("openssl", BuildInfo.openSSL), ("sqlite", BuildInfo.sqlite),
                 ])
             if let process = ProcessStatistics.now() { samples.add(process) }
         }

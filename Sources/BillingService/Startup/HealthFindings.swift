@@ -83,6 +83,15 @@ extension ServerCertificate {
     }
 }
 
+extension SQLiteIdempotencyStore {
+    var finding: Health.Finding {
+        guard let problem else { return .good }
+        return .degraded(
+            "the state file fails, so writes are refused: \(problem)",
+            remedy: "make room on its disk, or see docs/state.md; the next write tries again")
+    }
+}
+
 extension RefreshAccounts {
     var finding: Health.Finding {
         let progress = progress

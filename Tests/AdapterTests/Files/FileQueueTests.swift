@@ -55,7 +55,7 @@ struct FileQueueTests {
             let problem = #expect(throws: FileProblem.self) {
                 try file.update(lockWaitMax: .milliseconds(20)) { _ in Array("new".utf8) }
             }
-            #expect(problem?.reason.contains("another program has held the lock of this folder") == true)
+            #expect(problem?.reason.contains("another program has held its lock") == true)
             #expect(try file.read() == Array("old".utf8))
         }
     }

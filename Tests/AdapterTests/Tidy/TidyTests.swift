@@ -67,7 +67,7 @@ struct TidyTests {
 
     @Test("adapters do not use each other's types; only the composition connects them")
     func rooms() throws {
-        let rooms = ["Inbound", "Zoom", "Credentials", "Sandbox"]
+        let rooms = ["Inbound", "Zoom", "Credentials", "Sandbox", "State"]
         let sources = try Self.sources(under: "Sources/Adapters")
         for room in rooms {
             let declared = sources.filter { $0.room == room }.flatMap { source in
@@ -89,11 +89,11 @@ struct TidyTests {
 
     @Test("only the wrappers of C libraries use unsafe pointers")
     func unsafe() throws {
-        let wrappers = ["HTTP", "TLS", "Crypto", "Process", "Files"]
+        let wrappers = ["HTTP", "TLS", "Crypto", "Process", "Files", "State"]
         let others = try Self.sources(under: "Sources").filter { source in
             source.room.map { !wrappers.contains($0) } ?? true
         }
-        for word in ["withUnsafe", "Unsafe", "Unmanaged", "OpaquePointer", "CHTTP2"] {
+        for word in ["withUnsafe", "Unsafe", "Unmanaged", "OpaquePointer", "CHTTP2", "CSQLite"] {
             #expect(places(of: word, in: others).isEmpty, "use a wrapper, or a span")
         }
     }
@@ -159,15 +159,16 @@ struct TidyTests {
         "Adapters": ["BillingService"],
         "ArgumentParser": ["BillingService"],
         "CHTTP2": ["Crypto", "Files", "HTTP", "Process", "TLS"],
+        "CSQLite": ["State"],
         "Configuration": ["BillingService"],
         "CoreMetrics": ["Observability"],
         "Domain": [
-            "BillingService", "Credentials", "Crypto", "Inbound", "Observability", "Process", "Sandbox", "Zoom",
+            "BillingService", "Credentials", "Crypto", "Inbound", "Observability", "Process", "Sandbox", "State", "Zoom",
         ],
         "Foundation": [],
         "FoundationEssentials": ["Crypto", "HTTP", "Observability", "Process", "Sandbox", "Zoom"],
         "Instrumentation": ["Inbound", "Observability", "Zoom"],
-        "Metrics": ["BillingService", "Files", "HTTP", "Inbound", "Observability", "TLS", "Zoom"],
+        "Metrics": ["BillingService", "Files", "HTTP", "Inbound", "Observability", "State", "TLS", "Zoom"],
         "NIOCore": [
             "BillingService", "Credentials", "Files", "HTTP", "Inbound", "JSON", "Observability", "Process", "Sandbox",
             "TLS", "Zoom",
@@ -176,7 +177,7 @@ struct TidyTests {
         "NIOExtras": ["HTTP"],
         "NIOHTTP1": ["HTTP"],
         "NIOHTTPCompression": ["HTTP"],
-        "NIOPosix": ["BillingService", "Files", "HTTP", "Observability", "Process", "Zoom"],
+        "NIOPosix": ["BillingService", "Files", "HTTP", "Observability", "Process", "State", "Zoom"],
         "ServiceLifecycle": ["BillingService", "Files", "HTTP", "Inbound", "Observability", "Process", "TLS", "Zoom"],
         "Tracing": ["Inbound", "Observability", "Zoom"],
         "UnixSignals": ["BillingService"],

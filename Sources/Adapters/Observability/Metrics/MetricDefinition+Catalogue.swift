@@ -96,6 +96,16 @@ extension MetricDefinition {
     package static let invoiceFileBytes = MetricDefinition(
         "billing_invoice_file_bytes_total", .counter, "Number of bytes of invoice files sent to callers.")
 
+    // MARK: State
+
+    package static let stateOperations = MetricDefinition(
+        "billing_state_operations_total", .counter,
+        "Number of operations on the state file of idempotency keys, by operation and outcome; claim-lost: another "
+            + "process owns the key, so nothing was written.")
+    package static let stateOperationDuration = MetricDefinition(
+        "billing_state_operation_duration_seconds", .histogram(seconds),
+        "Duration of operations on the state file, with their wait for the disk, by operation.")
+
     // MARK: Service
 
     package static let reloads = MetricDefinition(
@@ -153,6 +163,7 @@ extension MetricDefinition {
         zoomBudgetWaiting, zoomBudgetWait, zoomBudgetDayLimit, zoomBudgetDayUsed, zoomTokenAge, zoomTokenLeft,
         zoomTokenRenewals, zoomCircuitOpen, cacheLookups, cacheEntries, cacheBytes, cacheBytesMax, cacheEvictions,
         cacheRenewals, streamsOpen, streamsEnded, streamLines, streamsPaused, streamPausedTime, invoiceFileBytes,
+        stateOperations, stateOperationDuration,
         reloads, checkStatus,
         certificateExpiry, refreshAccounts, refreshDone, refreshFailures, refreshRounds, logLines, logLinesDropped,
         accessLinesLeftOut,

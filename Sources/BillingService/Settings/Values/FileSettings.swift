@@ -1,12 +1,15 @@
 import Adapters
 
-/// The checked settings of the files with credentials, access tokens and callers.
+/// The checked settings of the files with credentials, access tokens, callers and idempotency keys.
 struct FileSettings: Sendable {
     var credentials: CredentialsFile?
     var callers: CallersFile?
 
     /// The file in which replicas share access tokens.
     var tokens: PrivateFile?
+
+    /// The file with the idempotency keys of writes.
+    var state: PrivateFile?
 
     /// The encryption keys of the credentials and the access tokens.
     var keys = SealingKeys.none
@@ -26,6 +29,7 @@ struct FileSettings: Sendable {
         keyFile = file(Settings.credentials.keyFile)
         callers = file(Settings.callers.file).map { CallersFile($0) }
         tokens = file(Settings.credentials.tokenFile)
+        state = file(Settings.state.file)
         keys = keyFile.map { SealingKeys.file($0) } ?? .none
         if let text = environment[Self.keyVariable], !text.isEmpty {
             if keyFile != nil {

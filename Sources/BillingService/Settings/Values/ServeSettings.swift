@@ -21,6 +21,10 @@ struct ServeSettings: Sendable {
     var exportWindow: Int
     var callers: CallersFile?
     var tokens: (file: PrivateFile, keys: SealingKeys)?
+
+    /// The file with the idempotency keys of writes; nil to have them in memory.
+    var stateFile: PrivateFile?
+    var idempotencyWindow: Duration
     var log: LogSettings
     var trace: TraceSettings
     var accessSample: Double
@@ -58,6 +62,8 @@ struct ServeSettings: Sendable {
         let files = FileSettings(&reader, environment: environment)
         callers = files.callers
         tokens = files.tokens.map { ($0, files.keys) }
+        stateFile = files.state
+        idempotencyWindow = reader.value(Settings.state.window)
         log = LogSettings(&reader)
         accessSample = reader.value(Settings.accessLog.sample)
         trace = TraceSettings(&reader)
