@@ -95,6 +95,9 @@ enum FuzzTarget: String, CaseIterable {
             listAccounts: ListAccounts(lists: lists, directory: source, time: TestClock()),
             exportBilling: ExportBilling(lists: lists, cache: cache, source: source, time: TestClock()),
             openInvoiceFile: OpenInvoiceFile(source: FakeInvoiceFiles(), owners: InvoiceOwners()),
+            writeAccount: WriteAccount(
+                writer: FakeWriter(), source: source, cache: cache, keys: FakeIdempotencyStore(),
+                rules: WriteAccount.Rules(), time: TestClock(), digest: { SHA256Digest(of: $0[...]).bytes }),
             callers: UnrestrictedCallers(), audit: AuditLog(logger: silent),
             accessLog: AccessLog(share: 1, logger: silent, metrics: .none),
             time: TestClock(), logger: silent)

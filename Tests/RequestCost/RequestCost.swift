@@ -46,6 +46,9 @@ enum RequestCost {
             listAccounts: ListAccounts(lists: lists, directory: source, time: clock),
             exportBilling: ExportBilling(lists: lists, cache: cache, source: source, time: clock),
             openInvoiceFile: OpenInvoiceFile(source: FakeInvoiceFiles(), owners: InvoiceOwners()),
+            writeAccount: WriteAccount(
+                writer: FakeWriter(), source: source, cache: cache, keys: FakeIdempotencyStore(),
+                rules: WriteAccount.Rules(), time: clock, digest: { SHA256Digest(of: $0[...]).bytes }),
             callers: Callers(registry: [SHA256Digest(of: token): .everything]), audit: AuditLog(logger: logger),
             accessLog: AccessLog(share: 0.001, logger: logger, metrics: metrics), time: clock,
             metrics: metrics, logger: logger)

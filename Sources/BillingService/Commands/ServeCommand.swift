@@ -26,6 +26,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var ops: SettingFlags<Settings.Ops>
     @OptionGroup var shutdown: SettingFlags<Settings.Shutdown>
     @OptionGroup var zoom: SettingFlags<Settings.Zoom>
+    @OptionGroup var writes: SettingFlags<Settings.Writes>
     @OptionGroup var cache: SettingFlags<Settings.Cache>
     @OptionGroup var streams: SettingFlags<Settings.Streams>
     @OptionGroup var accessLog: SettingFlags<Settings.AccessLog>

@@ -68,7 +68,7 @@ struct SettingDefinition: Sendable {
     var help: String {
         let notes = [
             format.allowed.map { "\(format.isChoice ? "values" : "range"): \($0)" },
-            format.json == .boolean ? nil : defaultText.map { "default: \($0)" },
+            format.isFlag ? nil : defaultText.map { "default: \($0)" },
         ].compactMap { $0 }
         return notes.isEmpty ? summary : "\(summary) (\(notes.joined(separator: "; ")))"
     }

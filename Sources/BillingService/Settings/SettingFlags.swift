@@ -14,7 +14,7 @@ struct SettingFlags<Group: SettingGroup>: ParsableArguments, GivenSettings, Cust
         let container = try decoder.container(keyedBy: FlagKey.self)
         for setting in Group.definitions {
             let key = FlagKey(stringValue: setting.flagName)
-            if setting.format.json == .boolean {
+            if setting.format.isFlag {
                 if try container.decode(Flag<Bool>.self, forKey: key).wrappedValue { given[setting.key] = "true" }
             } else {
                 given[setting.key] = try container.decode(Option<String?>.self, forKey: key).wrappedValue
@@ -24,7 +24,7 @@ struct SettingFlags<Group: SettingGroup>: ParsableArguments, GivenSettings, Cust
 
     var customMirror: Mirror {
         let children = Group.definitions.map { setting -> Mirror.Child in
-            let wrapper: Any = setting.format.json == .boolean ? Flag<Bool>(setting) as Any : Option<String?>(setting)
+            let wrapper: Any = setting.format.isFlag ? Flag<Bool>(setting) as Any : Option<String?>(setting)
             return (setting.flagName, wrapper)
         }
         return Mirror(self, children: children)

@@ -15,6 +15,9 @@ struct SettingFormat: Sendable {
     /// Whether `allowed` lists the values.
     var isChoice = false
 
+    /// Whether the flag has no value: it sets `true`.
+    var isFlag: Bool { valueName.isEmpty }
+
     /// Whether the value is a URL, which may contain a password or a token.
     var isURL: Bool { valueName == "url" }
 
@@ -152,11 +155,17 @@ extension SettingType where Value == Limits.Rate {
 // MARK: Texts
 
 extension SettingType where Value == Bool {
-    /// A flag without a value; `true` or `false` elsewhere.
-    static var flag: Self {
+    /// A flag without a value; `true` or `false` elsewhere. Its default is `false`.
+    static var flag: Self { boolean(SettingFormat(valueName: "", json: .boolean)) }
+
+    /// `true` or `false` everywhere, for settings whose default is `true`.
+    static var boolean: Self {
+        boolean(SettingFormat(valueName: "boolean", json: .boolean, allowed: "true, false", isChoice: true))
+    }
+
+    private static func boolean(_ format: SettingFormat) -> Self {
         Self(
-            SettingFormat(valueName: "", json: .boolean), placeholder: false,
-            notation: SettingJSONType.boolean.rawValue, text: { "\($0)" },
+            format, placeholder: false, notation: SettingJSONType.boolean.rawValue, text: { "\($0)" },
             parse: { text in
                 switch text.lowercased() {
                 case "true", "yes", "1": true

@@ -10,6 +10,7 @@ enum Settings {
     static let state = State()
     static let sharedFiles = SharedFiles()
     static let zoom = Zoom()
+    static let writes = Writes()
     static let cache = Cache()
     static let streams = Streams()
     static let log = Log()
@@ -23,8 +24,9 @@ enum Settings {
     /// every command that knows a service.
     static let ofService: [any SettingGroup.Type] = [
         HTTP.self, Timeouts.self, Limits.self, Ops.self, Shutdown.self, Credentials.self, Callers.self,
-        State.self, SharedFiles.self,
-        Zoom.self, Cache.self, Streams.self, Log.self, AccessLog.self, Trace.self, EmbeddedSandbox.self, Sandbox.self,
+        State.self, SharedFiles.self, Zoom.self, Writes.self, Cache.self, Streams.self, Log.self, AccessLog.self,
+        Trace.self,
+        EmbeddedSandbox.self, Sandbox.self,
     ]
 
     /// The groups of the `sandbox` command.

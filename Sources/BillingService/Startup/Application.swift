@@ -52,12 +52,13 @@ struct Application {
         let checked: [any ApplicationPart] = [zoom, callers, refresh, certificate, state]
         operations = try await OperationsPart(settings, checks: checked.flatMap(\.checks), context)
         let log = LogPart(settings.log, levelInFile: levelInFile, context)
+        let writes = WritesPart(settings, zoom, keys: state.store, context)
         let server = try await APIPart(
-            settings, zoom: zoom, callers: callers.directory, isAudited: guest == nil,
+            settings, zoom: zoom, writes: writes, callers: callers.directory, isAudited: guest == nil,
             certificate: certificate.certificate, tracer: tracing.tracer, health: operations.health, context)
-        // Stopped last to first: the API listener while Zoom can still be called, the client of Zoom before the sandbox,
-        // and probes at the end.
-        parts = [operations, source, tracing, zoom, callers, refresh, log, certificate, state, server]
+        // Stopped last to first: the API listener while Zoom can still be called, then the changes whose callers have gone,
+        // the client of Zoom before the sandbox, and probes at the end.
+        parts = [operations, source, tracing, zoom, callers, refresh, log, certificate, state, writes, server]
         for part in parts { part.registerCollectors(in: context.metrics) }
         context.metrics.collectProcess()
         address = server.address

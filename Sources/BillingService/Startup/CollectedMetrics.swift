@@ -42,6 +42,10 @@ extension MetricsRegistry {
         }
     }
 
+    func collect(from writeAccount: WriteAccount) {
+        collect { samples in samples.add(.writesRunning, writeAccount.runningCount) }
+    }
+
     func collect(from load: ServerLoad) {
         collect { samples in
             samples.add(.serverActiveRequests, load.requestsInFlight)

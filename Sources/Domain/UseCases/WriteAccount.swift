@@ -32,14 +32,18 @@ package final class WriteAccount: Sendable {
         /// `nil` for the longest time that the rules permit.
         package let queueTimeout: Duration?
 
+        /// When the caller began to wait, from which `Rules.sendTimeMax` is counted; `nil` for the start of the change.
+        package let arrivedAt: Moment?
+
         package init(
             _ write: AccountWrite, key: IdempotencyKey? = nil, precondition: Precondition? = nil,
-            queueTimeout: Duration? = nil
+            queueTimeout: Duration? = nil, arrivedAt: Moment? = nil
         ) {
             self.write = write
             self.key = key
             self.precondition = precondition
             self.queueTimeout = queueTimeout
+            self.arrivedAt = arrivedAt
         }
     }
 
@@ -120,17 +124,17 @@ package final class WriteAccount: Sendable {
     /// - Parameter completed: Called once, also if the caller goes away before the change ends.
     package func callAsFunction(
         _ request: Request, for caller: Caller, completed: @escaping @Sendable (Completion) -> Void
-    ) async -> Result<Answer, BillingFailure> {
+    ) async -> Completion {
         let gate = SendingGate()
         let task = running.start { [self] in
             let completion = await completion(of: request, caller, gate)
             completed(completion)
-            return completion.result
+            return completion
         }
         guard let task else {
             let completion = Completion(.failure(.cancelled))
             completed(completion)
-            return completion.result
+            return completion
         }
         return await withTaskCancellationHandler {
             await task.value
@@ -212,7 +216,7 @@ package final class WriteAccount: Sendable {
         }
         let change = CachedChange(write, cache)
         defer { change.end() }
-        let deadline = rules.sendTimeMax.map { began + $0 }
+        let deadline = rules.sendTimeMax.map { (request.arrivedAt ?? began) + $0 }
         return await writer.send(
             write, under: caller.master, for: .write(for: caller.name, queueTimeout: queueTimeout)
         ) { [time, keys] () async throws(BillingFailure) in

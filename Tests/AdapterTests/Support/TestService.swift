@@ -3,6 +3,7 @@ import Domain
 import DomainFakes
 import FoundationEssentials
 import Logging
+import Metrics
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -179,8 +180,12 @@ struct TestService {
     static func with(
         source: any BillingSource & SubAccountDirectory,
         files: any InvoiceFileSource<StreamedFile> = FakeInvoiceFiles(), owners: InvoiceOwners = InvoiceOwners(),
+        writer: any AccountWriter = FakeWriter(),
+        keys: any IdempotencyStore = MemoryIdempotencyStore(window: .seconds(86_400)),
+        writeRules: WriteAccount.Rules = WriteAccount.Rules(),
         over transport: Transport = .h2c,
         time: any TimeSource = SystemTime(), callers: FakeCallers? = nil, audit: Logger = .silent,
+        logger: Logger = .silent, metrics: any MetricsFactory = .none, timeouts: Timeouts = .longTimeouts,
         cacheRules: CacheRules = CacheRules(), listRules: AccountListCache.Rules = .init(),
         _ test: (TestService) async throws -> Void
     ) async throws {
@@ -191,21 +196,27 @@ struct TestService {
             ])
         let cache = BillingCache(source: source, time: time, rules: cacheRules) { BillingAnswer($0) }
         let lists = AccountListCache(directory: source, time: time, rules: listRules)
+        let writeAccount = WriteAccount(
+            writer: writer, source: source, cache: cache, keys: keys, rules: writeRules, time: time,
+            digest: { SHA256Digest(of: $0[...]).bytes })
         let router = Router(
             readAccount: ReadAccount(cache: cache),
             listAccounts: ListAccounts(lists: lists, directory: source, time: time),
             exportBilling: ExportBilling(lists: lists, cache: cache, source: source, time: time),
             openInvoiceFile: OpenInvoiceFile(source: files, owners: owners),
-            callers: callers, audit: AuditLog(logger: audit),
-            accessLog: AccessLog(share: 1, logger: .silent, metrics: .none), time: time, logger: .silent)
+            writeAccount: writeAccount, callers: callers, audit: AuditLog(logger: audit),
+            accessLog: AccessLog(share: 1, logger: logger, metrics: metrics), time: time, metrics: metrics,
+            logger: logger)
         let server = try await HTTPServer(
             host: "127.0.0.1", port: 0, group: .singleton, handler: router,
-            configuration: .test(grace: .seconds(10), tls: try await transport.certificate()), logger: .silent)
+            configuration: .test(timeouts: timeouts, grace: .seconds(10), tls: try await transport.certificate()),
+            logger: .silent)
         let client = try await transport.client(of: server)
         try await withServices([server]) {
             try await test(TestService(server: server, client: client))
             await client.close()
         }
+        await writeAccount.close()
         await cache.close()
         await lists.close()
     }

@@ -73,7 +73,7 @@ struct WriteAccountTests {
     ) async -> Result<WriteAccount.Answer, BillingFailure> {
         await service.write(
             WriteAccount.Request(write, key: key, precondition: precondition), for: caller
-        ) { service.completions.append($0) }
+        ) { service.completions.append($0) }.result
     }
 
     @Test("A change is recorded before it is sent, and its outcome before the caller has the answer")

@@ -1,7 +1,8 @@
 import Domain
 package import Logging
 
-/// Writes a line for each export: caller, master account, outcome and counts. It holds no personal data.
+/// Writes a line for each export (caller, master account, outcome and counts) and for each change of an account. It holds no
+/// personal data.
 package struct AuditLog: Sendable {
     /// How an export ended.
     enum Outcome: String, Sendable, CaseIterable {
@@ -22,7 +23,7 @@ package struct AuditLog: Sendable {
         var failures = 0
     }
 
-    private let logger: Logger
+    let logger: Logger
 
     /// - Parameter logger: Its label tells audit lines from others. Its level is ignored.
     package init(logger: Logger) {

@@ -292,6 +292,12 @@ enum FailureTable {
         status: 415, code: 415, slug: "unsupported-media-type", title: "Unsupported media type",
         message: "This path takes a body of application/x-ndjson.",
         extraFields: [(.accept, "application/x-ndjson, application/jsonl, application/json")])
+    static let bodyIsNotJSON = ProblemDetails(
+        status: 415, code: 415, slug: "unsupported-media-type", title: "Unsupported media type",
+        message: "This path takes a body of application/json.", extraFields: [(.accept, "application/json")])
+    static let invalidJSON = ProblemDetails(
+        status: 400, code: 300, slug: "invalid-json", title: "Invalid JSON",
+        message: "Request Body should be a valid JSON object.")
     static let notAcceptable = ProblemDetails(
         status: 406, code: 406, slug: "not-acceptable", title: "Not acceptable",
         message: "This path has none of the media types that the request accepts.")

@@ -7,7 +7,7 @@ struct RouteTable<Handler: Sendable>: Sendable {
         let template: StaticString
 
         /// HEAD has the handler of GET (RFC 9110, 9.3.2).
-        let handlers: [(method: RequestMethod, handler: Handler)]
+        fileprivate(set) var handlers: [(method: RequestMethod, handler: Handler)]
 
         init(_ template: StaticString, _ handlers: [(method: RequestMethod, handler: Handler)]) {
             self.template = template
@@ -57,10 +57,25 @@ struct RouteTable<Handler: Sendable>: Sendable {
     /// The templates, `none` first.
     var labels: [RouteLabel] { [.none] + entries.map(\.label) }
 
+    /// - Parameter routes: Several may have one template, with different methods.
     init(_ routes: [Route]) {
+        let routes = Self.merged(routes)
         let methods = Set(routes.flatMap { $0.handlers.map(\.method) })
         allow = Self.list(of: methods, separator: ", ", last: ", ")
         for route in routes { add(route) }
+    }
+
+    /// One route for each template, in the order of their first occurrence.
+    private static func merged(_ routes: [Route]) -> [Route] {
+        var merged: [Route] = []
+        for route in routes {
+            if let index = merged.firstIndex(where: { "\($0.template)" == "\(route.template)" }) {
+                merged[index].handlers += route.handlers
+            } else {
+                merged.append(route)
+            }
+        }
+        return merged
     }
 
     private mutating func add(_ route: Route) {
@@ -71,7 +86,10 @@ struct RouteTable<Handler: Sendable>: Sendable {
         precondition(nodes[node].entry == nil, "two routes have the template \(route.template)")
         nodes[node].entry = entries.count
         var handlers = [Handler?](repeating: nil, count: RequestMethod.allCases.count)
-        for (method, handler) in route.handlers { handlers[method.rawValue] = handler }
+        for (method, handler) in route.handlers {
+            precondition(handlers[method.rawValue] == nil, "\(method.name) \(route.template) has two handlers")
+            handlers[method.rawValue] = handler
+        }
         let methods = Set(route.handlers.map(\.method))
         entries.append(
             Entry(

@@ -11,22 +11,27 @@ package final class Router: RequestHandler {
 
     /// - Parameters:
     ///   - openInvoiceFile: Opens the files of invoices.
+    ///   - writeRules: The settings of the rules for changes.
     ///   - callers: Finds callers by their credentials.
-    ///   - audit: Gets a line for each export.
+    ///   - audit: Gets a line for each export and for each change of an account.
     ///   - trustedProxies: Proxies whose `forwardedField` names the client.
     ///   - guesses: Wrong tokens that an address may send.
     ///   - answerTimeMax: `Timeouts.request` of the connections.
     ///   - tracer: Makes the spans of requests.
     package init(
         readAccount: ReadAccount, listAccounts: ListAccounts, exportBilling: ExportBilling,
-        openInvoiceFile: OpenInvoiceFile<StreamedFile>, callers: any CallerDirectory, audit: AuditLog,
-        accessLog: AccessLog, trustedProxies: [AddressRange] = [],
+        openInvoiceFile: OpenInvoiceFile<StreamedFile>, writeAccount: WriteAccount,
+        writeRules: WriteRules = WriteRules(), callers: any CallerDirectory, audit: AuditLog, accessLog: AccessLog,
+        trustedProxies: [AddressRange] = [],
         forwardedField: ForwardedField.Name = .xForwardedFor,
         guesses: Limits.Rate = Limits.Rate(burst: 50, perSecond: 1), defences: DefenceLog? = nil,
         answerTimeMax: TimeAmount = Timeouts().request, time: any TimeSource, metrics: any MetricsFactory = .none,
         tracer: ServiceTracer = ServiceTracer(), logger: Logger
     ) {
         let reads = AccountReadHandler.Services(readAccount: readAccount, time: time, tracer: tracer)
+        let writes = AccountWriteHandler.Services(
+            writeAccount: writeAccount, rules: writeRules,
+            observer: WriteObserver(audit: audit, metrics: WriteMetrics(metrics: metrics), logger: logger), time: time)
         func routes(of operation: Operation) -> [RouteTable<any RouteHandler>.Route] {
             switch operation {
             case .getBillingInformation: [AccountReadHandler.getBillingInformation(reads)]
@@ -40,15 +45,20 @@ package final class Router: RequestHandler {
                 DownloadInvoiceFile(
                     openInvoiceFile, bytesSent: Counter(.invoiceFileBytes, in: metrics), logger: logger
                 ).routes
-            case .updateBillingInformation, .subscribePlans, .subscribeAdditionalPlan, .updateAdditionalPlan,
-                .cancelAdditionalPlans, .updateBasePlan, .cancelBasePlan:
-                []
+            case .updateBillingInformation: [AccountWriteHandler.updateBillingInformation(writes)]
+            case .subscribePlans: [AccountWriteHandler.subscribePlans(writes)]
+            case .subscribeAdditionalPlan: [AccountWriteHandler.subscribeAdditionalPlan(writes)]
+            case .updateAdditionalPlan: [AccountWriteHandler.updateAdditionalPlan(writes)]
+            case .cancelAdditionalPlans: [AccountWriteHandler.cancelAdditionalPlans(writes)]
+            case .updateBasePlan: [AccountWriteHandler.updateBasePlan(writes)]
+            case .cancelBasePlan: [AccountWriteHandler.cancelBasePlan(writes)]
             }
         }
         let stream = StreamBilling(
             exportBilling: exportBilling, callers: callers, audit: audit, metrics: StreamMetrics(metrics: metrics),
             time: time)
-        self.routes = RouteTable(Operation.allCases.flatMap(routes) + [stream.route])
+        let keys = IdempotencyKeys(writeAccount: writeAccount, audit: audit)
+        self.routes = RouteTable(Operation.allCases.flatMap(routes) + [stream.route, keys.route])
         let clientAddress = ClientAddress(trustedProxies: trustedProxies, field: forwardedField)
         admission = CallerAdmission(
             directory: callers, clientAddress: clientAddress,

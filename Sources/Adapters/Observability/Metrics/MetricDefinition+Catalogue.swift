@@ -93,6 +93,18 @@ extension MetricDefinition {
     package static let streamPausedTime = MetricDefinition(
         "billing_stream_paused_seconds_total", .counter, "Total time that streams were paused by back-pressure.")
 
+    // MARK: Changes
+
+    package static let writes = MetricDefinition(
+        "billing_writes_total", .counter, "Number of requests for a change of an account, by operation and outcome.")
+    package static let writesUnrecorded = MetricDefinition(
+        "billing_writes_unrecorded_total", .counter,
+        "Number of changes whose outcome the store of idempotency keys could not record at once.")
+    package static let writesRunning = MetricDefinition(
+        "billing_writes_running", .gauge, "Number of changes of accounts that run now.")
+
+    // MARK: Invoice files
+
     package static let invoiceFileBytes = MetricDefinition(
         "billing_invoice_file_bytes_total", .counter, "Number of bytes of invoice files sent to callers.")
 
@@ -162,8 +174,9 @@ extension MetricDefinition {
         serverDefences, clientRequestDuration, zoomCalls, zoomBudgetLimit, zoomBudgetSent, zoomBudgetRefused,
         zoomBudgetWaiting, zoomBudgetWait, zoomBudgetDayLimit, zoomBudgetDayUsed, zoomTokenAge, zoomTokenLeft,
         zoomTokenRenewals, zoomCircuitOpen, cacheLookups, cacheEntries, cacheBytes, cacheBytesMax, cacheEvictions,
-        cacheRenewals, streamsOpen, streamsEnded, streamLines, streamsPaused, streamPausedTime, invoiceFileBytes,
-        stateOperations, stateOperationDuration,
+        cacheRenewals, streamsOpen, streamsEnded, streamLines, streamsPaused, streamPausedTime, writes,
+        writesUnrecorded,
+        writesRunning, invoiceFileBytes, stateOperations, stateOperationDuration,
         reloads, checkStatus,
         certificateExpiry, refreshAccounts, refreshDone, refreshFailures, refreshRounds, logLines, logLinesDropped,
         accessLinesLeftOut,

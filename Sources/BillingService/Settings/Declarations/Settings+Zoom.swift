@@ -67,6 +67,10 @@ extension Settings {
             "zoom.retry-time", .duration(upTo: .seconds(300)), default: .seconds(15),
             "How long a single lookup is retried after a temporary failure; limited like zoom.wait. At most one in ten calls is a retry."
         )
+        let strictPlans = Setting(
+            "zoom.strict-plans", .boolean, default: true,
+            "Whether changes may contain only plan codes that this service knows. With false, unknown codes are passed on, and Zoom decides."
+        )
         let answerMaxBytes = Setting(
             "zoom.answer-max-bytes", .size((64 << 10)...(1 << 30)),
             "Largest answer of Zoom's API, before and after decompression. Without it each operation has its own limit: 256KiB for billing information and account details, 10MiB for a page of accounts, 4MiB for the others."

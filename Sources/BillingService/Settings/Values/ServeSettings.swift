@@ -17,6 +17,7 @@ struct ServeSettings: Sendable {
     var zoom: ZoomSettings
     var cache: CacheRules
     var accountLists: AccountListCache.Rules
+    var writes: WriteSettings
     var refreshInterval: Duration
     var exportWindow: Int
     var callers: CallersFile?
@@ -58,6 +59,9 @@ struct ServeSettings: Sendable {
         cache = CacheSettings.rules(&reader, machine: machine)
         accountLists = CacheSettings.accountLists(&reader, machine: machine)
         refreshInterval = CacheSettings.refreshInterval(&reader, ttl: cache.ttl)
+        writes = WriteSettings(
+            &reader, requestTimeout: .nanoseconds(listener.configuration.timeouts.request.nanoseconds),
+            zoomTimeout: zoom.timeout)
         exportWindow = reader.value(Settings.streams.window)
         let files = FileSettings(&reader, environment: environment)
         callers = files.callers

@@ -13,11 +13,11 @@ struct APIPart: ApplicationPart {
     var address: SocketAddress { server.address }
 
     /// - Parameters:
-    ///   - isAudited: Whether exports are written to the audit log. A one-shot export needs no audit.
+    ///   - isAudited: Whether exports and changes are written to the audit log. A one-shot command needs no audit.
     ///   - certificate: nil to serve in clear text.
     /// - Throws: `ConfigurationProblem` if the listener cannot be opened.
     init(
-        _ settings: ServeSettings, zoom: ZoomPart, callers: KnownCallers, isAudited: Bool,
+        _ settings: ServeSettings, zoom: ZoomPart, writes: WritesPart, callers: KnownCallers, isAudited: Bool,
         certificate: ServerCertificate?, tracer: ServiceTracer, health: Health, _ context: ApplicationContext
     ) async throws {
         let (listener, logger, metrics) = (settings.listener, context.logger, context.metrics)
@@ -30,7 +30,7 @@ struct APIPart: ApplicationPart {
             exportBilling: ExportBilling(
                 lists: zoom.lists, cache: zoom.cache, source: zoom.masters, time: context.time, rules: rules),
             openInvoiceFile: OpenInvoiceFile(source: zoom.masters, owners: zoom.invoiceOwners),
-            callers: callers,
+            writeAccount: writes.writeAccount, writeRules: writes.rules, callers: callers,
             audit: AuditLog(
                 logger: isAudited ? Output.auditLogger() : Logger(label: "none") { _ in SwiftLogNoOpLogHandler() }),
             accessLog: AccessLog(share: settings.accessSample, logger: logger, metrics: metrics),
