@@ -123,7 +123,7 @@ struct ServiceTests {
         Request(method: "POST", status: 405, code: 405),
         Request(method: "DELETE", target: "/v2/billing/stream", status: 405, code: 405),
         Request(method: "PUT", status: 405, code: 405),
-        Request(method: "PATCH", status: 405, code: 405),
+        Request(method: "PATCH", target: "/v2/accounts/a/plans", status: 405, code: 405),
         Request(method: "OPTIONS", status: 405, code: 405),
         Request(method: "BREW", status: 501, code: 501),
         Request(token: nil, status: 401, code: 124),
@@ -160,7 +160,7 @@ struct ServiceTests {
                 default: nil
                 }
             #expect(response.fields.string(.wwwAuthenticate) == challenge)
-            let allowed = request.target.hasPrefix("/v2/billing/stream") ? "GET, HEAD, POST" : "GET, HEAD"
+            let allowed = request.target == "/v2/accounts/a/billing" ? "GET, HEAD, PATCH" : "GET, HEAD, POST"
             #expect(response.fields.string(.allow) == (request.status == 405 ? allowed : nil))
         }
         #expect(source.calls.isEmpty)

@@ -219,7 +219,7 @@ struct TidyTests {
         "every file named in the docs exists",
         arguments: [
             "README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/accounts.md", "docs/architecture.md",
-            "docs/balancers.md", "docs/command-line.md", "docs/files.md",
+            "docs/balancers.md", "docs/changes.md", "docs/command-line.md", "docs/files.md",
             "docs/operations.md", "docs/runbook.md", "docs/sandbox.md", "docs/streaming.md", "docs/threat-model.md",
         ])
     func docs(path: String) throws {
