@@ -114,6 +114,7 @@ def calls(service, file):
         yield Call(
             f"downloadInvoiceFile{path}", 200, file_of, check=lambda body: require(body.startswith(b"%PDF"), "no PDF"))
         yield Call(f"headInvoiceFile{path}", 200, file_of)
+    yield from changes(service)
     yield Call("streamBilling", 400, {"include": "invoices"}, "Problem", {"code": 300})
     yield Call("streamBilling", 400, {"fields": "country,age"}, "Problem", {"code": 300})
     yield Call("headStreamBilling", arguments={"limit": 3})
@@ -124,6 +125,36 @@ def calls(service, file):
     yield Call("isReady", model="Health", attributes={"status": "ready"}, is_probe=True)
     yield Call("isReady", arguments={"verbose": ""}, model="Health", attributes={"status": "ready"}, is_probe=True)
     yield Call("getMetrics", check=lambda body: require(b"\nbilling_cache_bytes " in body, "no metric"), is_probe=True)
+
+
+def changes(service):
+    """Each change as a dry run or with a problem, one change that is made, and its key."""
+    models = importlib.import_module("billing_client.models")
+    account = {"account_id": service.account}
+    contact = {**account, "body": models.ContactChange(city="Oakland"), "idempotency_key": "client-1"}
+    yield Call("updateBilling", 200, {**contact, "dry_run": True}, "DryRun", {"operation": "Update billing information"})
+    for _ in range(2):
+        yield Call("updateBilling", 204, contact)
+    other = {**contact, "body": models.ContactChange(city="Berkeley")}
+    yield Call("updateBilling", 422, other, "Problem", {"code": 422})
+    yield Call("updateBilling", 412, {**other, "idempotency_key": "2", "if_match": '"other"'}, "Problem", {"code": 412})
+    yield Call("getIdempotencyKey", 200, {"key": "client-1"}, "Key", {"state": "finished"})
+    yield Call("headIdempotencyKey", 200, {"key": "client-1"})
+    yield Call("deleteIdempotencyKey", 204, {"key": "client-1"})
+    yield Call("deleteIdempotencyKey", 404, {"key": "client-1"}, "Problem", {"code": 404})
+    unknown = {"account_id": UNKNOWN, "idempotency_key": "client-2"}
+    problem = {"code": 2001}
+    update = models.PlanUpdate(type_="monthly", hosts=5)
+    yield Call("subscribePlans", 404, {**unknown, "body": models.Subscription.from_dict(
+        {"plan_base": {"type": "monthly", "hosts": 5}})}, "Problem", problem)
+    yield Call("subscribeAdditionalPlan", 404, {**unknown, "body": models.AdditionalPlan.from_dict(
+        {"type": "webinar500_monthly", "hosts": 2})}, "Problem", problem)
+    webinar = models.PlanUpdate(type_="webinar500_monthly", hosts=2)
+    yield Call("updateAdditionalPlan", 404, {**unknown, "body": webinar}, "Problem", problem)
+    yield Call("cancelAdditionalPlan", 404, {**unknown, "body": models.PlanCancellation(
+        type_="webinar500_monthly")}, "Problem", problem)
+    yield Call("updateBasePlan", 404, {**unknown, "body": update}, "Problem", problem)
+    yield Call("cancelBasePlan", 404, {**unknown, "body": models.BaseCancellation()}, "Problem", problem)
 
 
 def lines(accounts, kinds=1):

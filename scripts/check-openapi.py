@@ -33,6 +33,7 @@ INVOICES = "/v2/accounts/{accountId}/billing/invoices"
 INVOICE = f"{INVOICES}/{{invoiceId}}"
 PLANS = "/v2/accounts/{accountId}/plans"
 USAGE = "/v2/accounts/{accountId}/plans/usage"
+KEY = "/v2/billing/idempotency-keys/{key}"
 STREAM = "/v2/billing/stream"
 FILES = ("/v2/billing/invoices/{invoiceId}/download", "/v2/api/download/billing/invoices/{invoiceId}")
 REQUEST_ID = "check-openapi"
@@ -58,11 +59,11 @@ class Service(programs.Service):
         # Deleted with the service.
         self.folder = tempfile.TemporaryDirectory()
         callers = f"{self.folder.name}/callers.json"
-        reads = "billing:read,billing:export,invoices:read,plans:read"
-        self.scopeless = programs.add_caller(binary, callers, "scopeless", "--scopes", "billing:write")
+        rights = "billing:read,billing:write,billing:export,invoices:read,plans:read,plans:write"
+        self.scopeless = programs.add_caller(binary, callers, "scopeless", "--scopes", "plans:dry-run")
         self.exporter = programs.add_caller(binary, callers, "exporter", "--scopes", "billing:export")
-        self.limited = programs.add_caller(binary, callers, "limited", "--scopes", reads, "--accounts", "one,two")
-        self.spent = programs.add_caller(binary, callers, "spent", "--scopes", reads, "--rate", "1,0/s")
+        self.limited = programs.add_caller(binary, callers, "limited", "--scopes", rights, "--accounts", "one,two")
+        self.spent = programs.add_caller(binary, callers, "spent", "--scopes", rights, "--rate", "1,0/s")
         super().__init__(
             "--sandbox-accounts", str(ACCOUNTS), "--callers-file", callers, "--log-level", "error", *flags,
             binary=binary)
@@ -136,6 +137,8 @@ class Services:
                 "ending": ("--shutdown-grace", "0s"),
                 "impatient": ("--zoom-timeout", "200ms", "--zoom-retry-time", "0s"),
                 "broken": ("--zoom-retry-time", "0s"),
+                "waiting": ("--zoom-timeout", "2s", "--zoom-retry-time", "0s"),
+                "careful": ("--writes-require-if-match", "true"),
                 # A service for each refusal by Zoom, since it affects all later calls.
                 "refused": (), "limited": (), "limited for the day": (),
             }[name])
@@ -378,6 +381,152 @@ def cases_of_read(read, service, streams):
         yield Case(read.place, method, found, 503, 503, service="full")
 
 
+@dataclasses.dataclass
+class Change:
+    """An operation that changes an account."""
+
+    place: str
+    method: str
+    target: str
+    status: int
+    body: dict
+    # The sandbox's name of the read that precedes the change.
+    read: str
+    # Another valid body.
+    other: dict
+
+
+def changes(service):
+    """Each change with an account whose state permits it."""
+    contact = {
+        "first_name": "Billing", "last_name": "Contact", "phone_number": "+1 555 0100 200",
+        "email": "accounts@example.com", "address": "12 Example Street", "city": "Oakland", "country": "US",
+        "state": "CA", "zip": "94607"}
+
+    def account(id_, path=""):
+        return f"/v2/accounts/{id_}{path}"
+
+    def subscription(hosts):
+        return {"contact": contact, "plan_base": {"type": "monthly", "hosts": hosts}}
+
+    free = json.loads(service.zoom("GET", "accounts"))["free"]
+    paid, webinar = account(service.paid), "webinar500_monthly"
+    yield Change(BILLING, "PATCH", f"{paid}/billing", 204, {"city": "Oakland"}, "billing", {
+        "city": "Berkeley"})
+    yield Change(PLANS, "POST", account(free, "/plans"), 201, subscription(5), "plans", subscription(6))
+    addons, base = account(free, "/plans/addons"), account(free, "/plans/base")
+    # These follow each other: the plans that are bought are changed, and then cancelled.
+    yield Change(f"{PLANS}/addons", "POST", addons, 201, {"type": webinar, "hosts": 2}, "plans", {
+        "type": webinar, "hosts": 4})
+    yield Change(f"{PLANS}/addons", "PUT", addons, 204, {"type": webinar, "hosts": 3}, "plans", {
+        "type": webinar, "hosts": 4})
+    yield Change(f"{PLANS}/addons/status", "PATCH", f"{addons}/status", 204, {"action": "cancel", "type": webinar},
+                 "plans", {"type": webinar, "reason": 1})
+    yield Change(f"{PLANS}/base", "PUT", base, 204, {"type": "monthly", "hosts": 7}, "plans", {
+        "type": "monthly", "hosts": 8})
+    yield Change(f"{PLANS}/base/status", "PATCH", f"{base}/status", 204, {"action": "cancel"}, "plans", {
+        "reason": 1})
+
+
+class RunningCase(Case):
+    """A request while a change runs, which waits for a read of the account."""
+
+    # The change: arguments of `Service.request`, with method and target.
+    running: tuple = ()
+
+    def check(self, document, services):
+        service = services.named(self.service)
+        method, target, options = self.running or (self.method, self.target, self.options)
+        service.zoom("POST", "faults", self.fault)
+        try:
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                first = pool.submit(service.request, method, target, **options)
+                while b'"seen":0' in service.zoom("GET", "faults") and not first.done():
+                    time.sleep(0.01)
+                answer = service.request(self.method, self.target, **self.options)
+                first.result()
+        finally:
+            service.zoom("DELETE", "faults")
+        return self.check_answer(document, answer)
+
+
+def cases_of_changes(service):
+    json_body, number = "content-type: application/json", iter(range(1_000_000))
+
+    def fields(*others):
+        return [json_body, f"idempotency-key: \"check-{next(number)}\"", *others]
+
+    def options(change, *others, body=None, **more):
+        return {"field": fields(*others), "body": json.dumps(body or change.body), **more}
+
+    for change in changes(service):
+        def case(status, code, options, change=change, query="", target=None, **others):
+            return Case(change.place, change.method, (target or change.target) + query, status, code, options, **others)
+
+        unknown = change.target.replace(change.target.split("/")[3], UNKNOWN)
+        malformed = change.target.replace(change.target.split("/")[3], "no%20id")
+        yield case(200, None, options(change, "prefer: handling=strict"), query="?dry_run=true")
+        yield case(412, 412, options(change, 'if-match: "other"'))
+        stall = {"fault": "stall", "operation": change.read}
+        yield RunningCase(
+            change.place, change.method, change.target, 409, 409, options(change, "if-match: *"), fault=stall,
+            service="waiting")
+        unusable = {"fault": "truncation", "operation": change.read}
+        yield case(502, 502, options(change, "if-match: *"), fault=unusable)
+        yield case(504, 504, options(change, "if-match: *"), fault=stall, service="impatient")
+        made = options(change)
+        for _ in range(2):
+            yield case(change.status, None, made)
+        yield case(422, 422, {**made, "body": json.dumps(change.other)})
+        yield case(400, 300, {"field": json_body, "body": json.dumps(change.body)})
+        yield case(400, 300, options(change, "if-none-match: *"))
+        yield case(400, 300, options(change), target=malformed)
+        yield case(400, 300, {"field": fields("prefer: handling=strict"), "body": "[]"})
+        yield case(400, 300, options(change, body={"colour": "red"}))
+        yield case(400, 300, options(change, "authorization: Bearer", token=""))
+        yield case(401, 124, options(change, token="wrong"))
+        yield case(403, 4711, options(change, token=service.scopeless))
+        yield case(404, 2001, options(change, token=service.limited))
+        yield case(404, 2001, options(change), target=unknown)
+        yield case(406, 406, options(change, "accept: text/html"))
+        yield case(414, 414, options(change), query=f"?{'x' * 8000}")
+        yield case(415, 415, {"field": "content-type: text/plain", "body": json.dumps(change.body)})
+        yield case(429, 429, options(change, token=service.spent))
+        yield case(431, 431, options(change, LARGE["field"]))
+        yield case(503, 503, options(change), service="full")
+    billing = f"/v2/accounts/{service.paid}/billing"
+    body = {"field": fields(), "body": '{"city":"Oakland"}'}
+    unanswered = {"fault": "stall", "operation": "update-billing"}
+    yield Case(BILLING, "PATCH", billing, 504, 504, body, fault=unanswered, service="impatient")
+    yield Case(BILLING, "PATCH", billing, 428, 428, body, service="careful")
+    yield Case("BodyTooLarge", "PATCH", billing, 413, 413, {**body, "body": "x" * 70_000})
+
+
+def cases_of_keys(service):
+    json_body = "content-type: application/json"
+    used = {"field": [json_body, "idempotency-key: check-keys"], "body": '{"city":"Oakland"}'}
+    yield Case(BILLING, "PATCH", f"/v2/accounts/{service.paid}/billing", 204, None, used)
+    one, absent = (KEY.replace("{key}", key) for key in ("check-keys", "check-absent"))
+    for method in ("GET", "HEAD", "DELETE"):
+        for url, status, code, options in (
+                (one, 204 if method == "DELETE" else 200, None, {}),
+                (absent, 404, 404, {}),
+                (KEY.replace("{key}", "no%20key"), 400, 300, {}),
+                (f"{one}?x=1", 400, 300, {}),
+                (one, 401, 124, {"token": "wrong"}),
+                (one, 403, 4711, {"token": service.scopeless}),
+                (one, 406, 406, HTML),
+                (f"{one}?{'x' * 8000}", 414, 414, {}),
+                (one, 429, 429, {"token": service.spent}),
+                (one, 431, 431, LARGE)):
+            yield Case(KEY, method, url, status, code, options)
+        yield Case(KEY, method, one, 503, 503, service="full")
+    running = RunningCase(
+        KEY, "DELETE", one, 409, 409, fault={"fault": "stall", "operation": "billing"}, service="waiting")
+    running.running = ("PATCH", f"/v2/accounts/{service.paid}/billing", {**used, "field": [*used["field"], "if-match: *"]})
+    yield running
+
+
 def cases_of_account_list(service):
     url = ACCOUNTS_LIST
     new = {"field": "cache-control: no-cache"}
@@ -565,7 +714,7 @@ def repeated(name):
 
 def cases_outside_operations(service, streams):
     one = f"/v2/accounts/{service.paid}/billing"
-    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"):
+    for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE", "QUERY"):
         for version in ("--http2-prior-knowledge", "--http1.1"):
             yield Case("MethodNotAllowed", method, one, 405, 405, {"version": version})
     yield Case("StreamMethodNotAllowed", "PUT", STREAM, 405, 405)
@@ -603,6 +752,8 @@ def cases(service, streams):
     yield from cases_of_invoices(service, streams)
     yield from cases_of_plans(service)
     yield from cases_of_files(service, streams)
+    yield from cases_of_changes(service)
+    yield from cases_of_keys(service)
     yield from cases_of_stream(service, streams)
     yield from cases_outside_operations(service, streams)
     yield from cases_of_operators()

@@ -37,6 +37,12 @@ LIST_SETTINGS = """
 include-name = "GET /v2/accounts"
 warnings = false
 """
+# The only known key is soon removed.
+LIST_SETTINGS += "".join(f"""
+[[operations]]
+include-name = "{method} /v2/billing/idempotency-keys/{{key}}"
+warnings = false
+""" for method in ("GET", "HEAD", "DELETE"))
 
 
 def settings(service):
