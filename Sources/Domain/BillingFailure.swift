@@ -83,9 +83,14 @@ package enum BillingFailure: Error, Sendable, Equatable {
     }
 
     /// A broken rule: the field, and what is wrong with it.
-    package struct Violation: Sendable, Equatable {
+    package struct Violation: Sendable, Equatable, CustomStringConvertible {
         package let field: String
+
+        /// Can contain values of the caller, which can be personal data. For this caller only; never for a log.
         package let message: String
+
+        /// The field without the message, so that a failure in a log contains no values.
+        package var description: String { field }
 
         package init(field: String, message: String) {
             self.field = field

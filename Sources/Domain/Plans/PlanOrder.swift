@@ -57,7 +57,7 @@ struct PlanPlace: Sendable {
 
 /// Collects the plans of a request.
 struct PlanOrders: Sendable {
-    /// No account has more plans. The limit keeps audit lines short.
+    /// More plans in one request are refused, so that audit lines stay short.
     static let countMax = 100
 
     private(set) var orders: [PlanOrder] = []

@@ -160,7 +160,7 @@ struct PlanStateRules {
         }
         let rest = additional.count - named.count
         return rest == 0
-            ? named : named + [Violation(field: "", message: "\(rest) more plans must be cancelled first.")]
+            ? named : named + [Violation(field: field, message: "\(rest) more plans must be cancelled first.")]
     }
 }
 

@@ -193,7 +193,7 @@ struct PlanStateRulesTests {
     private func check(_ row: Row) throws {
         let write = try Self.write(row.operation, row.body)
         let violations = write.violations(given: AccountPlans(reading: row.plans))
-        #expect(violations.map(\.field) == row.fields, "\(violations)")
+        #expect(violations.map(\.field) == row.fields, "\(violations.map(\.message))")
         #expect(violations.allSatisfy { !$0.message.isEmpty })
     }
 

@@ -51,9 +51,9 @@ struct MutatedWriteTests {
             let unreadable = violations.first {
                 $0.message.isEmpty || $0.message.unicodeScalars.contains { $0.value < 32 }
             }
-            if let unreadable { return "\(unreadable)" }
+            if let unreadable { return unreadable.message }
             let long = violations.first { $0.message.utf8.count > 600 || $0.field.utf8.count > 600 }
-            return long.map { "a long violation: \($0)" }
+            return long.map { "a long violation: \($0.message)" }
         }
     }
 

@@ -10,6 +10,9 @@ struct InputReader {
     /// Further broken rules are only counted, so that a small request cannot cause a large answer.
     static let violationsMax = 100
 
+    /// The field of rules about the body as a whole.
+    private static let wholeBody = "body"
+
     private var listed: [Violation] = []
     private var unlisted = 0
 
@@ -19,7 +22,7 @@ struct InputReader {
 
     var violations: [Violation] {
         guard unlisted > 0 else { return listed }
-        return listed + [Violation(field: "", message: "\(unlisted) more rules are broken.")]
+        return listed + [Violation(field: Self.wholeBody, message: "\(unlisted) more rules are broken.")]
     }
 
     var violationCount: Int { listed.count + unlisted }
@@ -27,7 +30,7 @@ struct InputReader {
     /// Adds a broken rule.
     ///
     /// - Parameters:
-    ///   - field: The path of the field.
+    ///   - field: The path of the field; empty for the body as a whole.
     ///   - rule: A sentence.
     ///   - value: The value of the caller, which the message repeats.
     mutating func refuse(_ field: String, _ rule: String, given value: InputValue? = nil) {
@@ -36,7 +39,7 @@ struct InputReader {
             return
         }
         let given = value.map { " Given: \($0.excerpt)." } ?? ""
-        listed.append(Violation(field: field.excerpt, message: rule + given))
+        listed.append(Violation(field: field.isEmpty ? Self.wholeBody : field.excerpt, message: rule + given))
     }
 
     // MARK: Objects and lists

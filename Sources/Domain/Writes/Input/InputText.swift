@@ -55,7 +55,7 @@ extension String {
     /// The name in a list that this name is probably meant to be; `nil` if none is near.
     ///
     /// Case and underscores are ignored. One error is permitted in every four characters: a character too much, too few, wrong
-    /// or swapped with the next.
+    /// or swapped with the next. Otherwise it is the only name that begins with this one.
     func nearest(of names: [String]) -> String? {
         guard utf8.count <= Self.excerptLengthMax else { return nil }
         let own = Self.simplified(self)
@@ -67,7 +67,9 @@ extension String {
             }
             best = (name, errors)
         }
-        return best?.name
+        if let best { return best.name }
+        let longer = own.count < 3 ? [] : names.filter { Self.simplified($0).starts(with: own) }
+        return longer.count == 1 ? longer[0] : nil
     }
 
     private static func simplified(_ name: String) -> [UInt8] {
