@@ -20,6 +20,9 @@ package final class SandboxZoom: RequestHandler {
     private let handled = Mutex<[SandboxOperation: Int]>([:])
     private let rateLimited = Atomic(0)
 
+    /// The number of the last exchange, for its tracking id.
+    private let exchanges = Atomic(0)
+
     /// Numbers of requests since the start.
     package struct Counts: Sendable, Equatable {
         package var tokens = 0
@@ -175,7 +178,11 @@ package final class SandboxZoom: RequestHandler {
             count(call.operation)
             reply = respond()
         }
-        return reply.changing { SandboxResponse.appendRateFields(verdict, label, to: &$0) }
+        let exchange = exchanges.add(1, ordering: .relaxed).newValue
+        return reply.changing { response in
+            SandboxResponse.appendRateFields(verdict, label, to: &response)
+            response.fields.append(FieldName("x-zm-trackingid"), "v=2.0;clid=sandbox;rid=WEB_\(exchange)")
+        }
     }
 
     private func tooManyForAccount(

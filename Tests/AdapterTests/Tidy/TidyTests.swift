@@ -163,8 +163,8 @@ struct TidyTests {
         "Configuration": ["BillingService"],
         "CoreMetrics": ["Observability"],
         "Domain": [
-            "BillingService", "Credentials", "Crypto", "Inbound", "Observability", "Process", "Sandbox", "State",
-            "Zoom",
+            "BillingService", "Credentials", "Crypto", "Inbound", "JSON", "Observability", "Process", "Sandbox",
+            "State", "Zoom",
         ],
         "Foundation": [],
         "FoundationEssentials": ["Crypto", "HTTP", "Observability", "Process", "Sandbox", "Zoom"],

@@ -1,7 +1,7 @@
 import Domain
 import Synchronization
 
-/// The sending of one write: its caller is told before the request leaves, and it is known whether the request may have left.
+/// The sending of one write: it calls `willSend` before the request leaves, and records whether the request may have left.
 final class WriteSending: Sendable {
     private let willSend: @Sendable () async throws(BillingFailure) -> Void
     private let lastTrackingID = Mutex<String?>(nil)
@@ -19,7 +19,7 @@ final class WriteSending: Sendable {
     /// Zoom's identifier of the last exchange.
     var trackingID: String? { lastTrackingID.withLock { $0 } }
 
-    /// Tells the caller that the request is about to leave.
+    /// Calls `willSend`, and marks the message.
     ///
     /// - Throws: `stopped` if it must not leave.
     func prepare(_ message: ClientRequest) async throws(ZoomFailure) -> ClientRequest {

@@ -1,8 +1,8 @@
 import Domain
 
 extension ZoomFailure {
-    /// What a failed write became. The caution is one-sided: a write is unknown unless its answer, or the connection, proves
-    /// that Zoom did not process it.
+    /// The result of a failed write. It is unknown unless the answer or the connection proves that Zoom did not process the
+    /// write.
     ///
     /// - Parameter mayHaveLeft: The request was passed to a connection.
     func result(of request: ZoomRequest, mayHaveLeft: Bool, _ translated: BillingFailure) -> WriteReport.Result {

@@ -2,7 +2,7 @@ import Domain
 
 /// The texts with which Zoom refuses writes (Zoom: the pages of the operations). A text in braces stands for a value.
 ///
-/// Only these texts are passed on to callers: any other text may repeat what somebody else sent.
+/// Only these texts are passed on to callers. Any other text may contain data of another tenant.
 enum ZoomRefusalTexts {
     /// The documented form of Zoom's text with its values; `nil` for a text that is not documented.
     static func documented(_ text: String, for operation: Operation) -> String? {

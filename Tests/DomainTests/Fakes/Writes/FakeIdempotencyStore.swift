@@ -1,7 +1,7 @@
 package import Domain
 import Synchronization
 
-/// Idempotency keys in a dictionary. Its methods record their calls, and can be told to fail.
+/// Idempotency keys in a dictionary. It records the calls of its methods, and fails those that a test names.
 package final class FakeIdempotencyStore: IdempotencyStore {
     package enum Call: String, Sendable, CaseIterable {
         case claim
