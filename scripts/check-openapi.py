@@ -48,6 +48,7 @@ LARGE = {"field": f"x-large: {'x' * 17_000}"}
 # Problem types that no case shows, and why.
 NOT_SHOWN = {
     "zoom-permission": "the sandbox's app has all scopes; a test of the service with another app shows it",
+    "state-unavailable": "the disk of the state file must be full; a test of the service with a failing store shows it",
     "zoom-account-list": "the sandbox's list is always usable; a test of the service with another list shows it",
 }
 
@@ -494,8 +495,16 @@ def cases_of_changes(service):
         yield case(429, 429, options(change, token=service.spent))
         yield case(431, 431, options(change, LARGE["field"]))
         yield case(503, 503, options(change), service="full")
+        if change.place == PLANS:
+            # The account has a base plan now.
+            yield case(400, 2100, options(change))
     billing = f"/v2/accounts/{service.paid}/billing"
     body = {"field": fields(), "body": '{"city":"Oakland"}'}
+    busy = RunningCase(
+        BILLING, "PATCH", billing, 409, 409, {**body, "field": fields("prefer: wait=0")},
+        fault={"fault": "stall", "operation": "billing"}, service="waiting")
+    busy.running = ("PATCH", billing, {**body, "field": fields("if-match: *")})
+    yield busy
     unanswered = {"fault": "stall", "operation": "update-billing"}
     yield Case(BILLING, "PATCH", billing, 504, 504, body, fault=unanswered, service="impatient")
     yield Case(BILLING, "PATCH", billing, 428, 428, body, service="careful")

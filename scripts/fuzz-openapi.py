@@ -37,12 +37,14 @@ LIST_SETTINGS = """
 include-name = "GET /v2/accounts"
 warnings = false
 """
-# The only known key is soon removed.
+# No key is known, and few accounts have no plans yet.
 LIST_SETTINGS += "".join(f"""
 [[operations]]
-include-name = "{method} /v2/billing/idempotency-keys/{{key}}"
+include-name = "{operation}"
 warnings = false
-""" for method in ("GET", "HEAD", "DELETE"))
+""" for operation in (
+    "GET /v2/billing/idempotency-keys/{key}", "HEAD /v2/billing/idempotency-keys/{key}",
+    "DELETE /v2/billing/idempotency-keys/{key}", "POST /v2/accounts/{accountId}/plans"))
 
 
 def settings(service):
