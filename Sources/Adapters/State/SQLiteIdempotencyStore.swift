@@ -31,8 +31,8 @@ package final class SQLiteIdempotencyStore: IdempotencyStore {
             let unknown = try table.settleEndedOwners()
             if unknown > 0 {
                 logger.warning(
-                    "writes were being sent when their process ended: their outcome is unknown",
-                    metadata: ["writes": "\(unknown)", "file": "\(LogText.escaped(file.path))"])
+                    "changes were being sent when their process ended: their outcome is unknown",
+                    metadata: ["changes": "\(unknown)", "file": "\(LogText.escaped(file.path))"])
             }
             self.table = Mutex(table)
         } catch {
@@ -160,7 +160,7 @@ package final class SQLiteIdempotencyStore: IdempotencyStore {
         let metadata: Logger.Metadata = ["file": "\(LogText.escaped(path))"]
         if let problem {
             logger.error(
-                "the state file fails: writes are refused",
+                "the state file fails: changes are refused",
                 metadata: metadata.merging(["reason": "\(problem)"]) { $1 })
         } else {
             logger.notice("the state file works again", metadata: metadata)

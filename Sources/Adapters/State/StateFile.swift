@@ -155,8 +155,7 @@ struct StateFile {
         "it cannot be written: the service needs to write it, and to create files in its folder"
 
     private static func damaged(_ reason: String) -> String {
-        "it is damaged (\(reason)): restore a backup, or recover it with sqlite3; a new file would not know the keys of "
-            + "writes that were sent"
+        "it is damaged (\(reason)): restore a backup, or move it away; a new file does not know which changes were sent"
     }
 
     private static func reason(of failure: SQLiteFailure) -> String {

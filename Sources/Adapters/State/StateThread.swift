@@ -49,7 +49,8 @@ final class StateThread: Sendable {
     func runUnlessCancelled<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Ended<Value> {
         let id = nextID()
         return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            if Task.isCancelled { return .cancelled }
+            return await withCheckedContinuation { continuation in
                 let call = Call(
                     id: id, run: { continuation.resume(returning: .value(body())) },
                     cancel: { continuation.resume(returning: .cancelled) })

@@ -87,8 +87,8 @@ extension SQLiteIdempotencyStore {
     var finding: Health.Finding {
         guard let problem else { return .good }
         return .degraded(
-            "the state file fails, so writes are refused: \(problem)",
-            remedy: "make room on its disk, or see docs/state.md; the next write tries again")
+            "the state file fails, so changes are refused: \(problem)",
+            remedy: "make room on its disk, or see docs/state.md; the next change tries again")
     }
 }
 

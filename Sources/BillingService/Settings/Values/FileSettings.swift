@@ -8,7 +8,7 @@ struct FileSettings: Sendable {
     /// The file in which replicas share access tokens.
     var tokens: PrivateFile?
 
-    /// The file with the idempotency keys of writes.
+    /// The file with the idempotency keys of changes.
     var state: PrivateFile?
 
     /// The encryption keys of the credentials and the access tokens.

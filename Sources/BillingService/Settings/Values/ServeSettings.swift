@@ -23,7 +23,7 @@ struct ServeSettings: Sendable {
     var callers: CallersFile?
     var tokens: (file: PrivateFile, keys: SealingKeys)?
 
-    /// The file with the idempotency keys of writes; nil to have them in memory.
+    /// The file with the idempotency keys of changes; nil to have them in memory.
     var stateFile: PrivateFile?
     var idempotencyWindow: Duration
     var log: LogSettings

@@ -2,14 +2,14 @@ import Adapters
 import Domain
 import Logging
 
-/// The store of the idempotency keys of writes.
+/// The store of the idempotency keys of changes.
 struct StatePart: ApplicationPart {
     let store: any IdempotencyStore
 
     /// The same store if it is in a file.
     private let file: SQLiteIdempotencyStore?
 
-    /// - Parameter isOneShot: Whether the service ends with one command, so that no repeated write can follow a restart.
+    /// - Parameter isOneShot: Whether the service ends with one command, so that no repeated change can follow a restart.
     /// - Throws: `ConfigurationProblem` for a state file that cannot be used.
     init(_ settings: ServeSettings, isOneShot: Bool, _ context: ApplicationContext) throws(ConfigurationProblem) {
         guard let file = settings.stateFile else {
@@ -36,7 +36,7 @@ struct StatePart: ApplicationPart {
         logger.log(
             level: level,
             """
-            without \(Settings.state.file.key) the idempotency keys are in memory: a write that is repeated after a restart, \
+            without \(Settings.state.file.key) the idempotency keys are in memory: a change that is repeated after a restart, \
             or at another replica, is sent again
             """)
     }
