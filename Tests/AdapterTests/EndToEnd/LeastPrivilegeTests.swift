@@ -69,11 +69,13 @@ struct LeastPrivilegeTests {
     private static let scopes = Caller.Scope.allCases.map(\.rawValue)
 
     /// The Authorization field of each kind of caller.
-    private static func authorizations(
-        _ service: FiledService, _ operation: Operation
+    ///
+    /// - Parameter needed: Each of these scopes permits the operation.
+    static func authorizations(
+        _ service: FiledService, needed: Set<Caller.Scope>
     ) async throws -> [Permission: String] {
         let all = scopes.joined(separator: ",")
-        let others = scopes.filter { $0 != operation.scope.rawValue }.joined(separator: ",")
+        let others = scopes.filter { !needed.map(\.rawValue).contains($0) }.joined(separator: ",")
         let expired = CallerToken.make()
         let callers = CallersFile(PrivateFile(path: service.callersPath))
         try callers.update { document throws(FileProblem) in
@@ -111,7 +113,7 @@ struct LeastPrivilegeTests {
     func table(operation: Operation) async throws {
         // Lists of invoices need the cache: Zoom permits one in five minutes for an account.
         try await FiledService.with(cacheTTL: operation.scope == .invoicesRead ? "1h" : "0s") { service in
-            let authorizations = try await Self.authorizations(service, operation)
+            let authorizations = try await Self.authorizations(service, needed: [operation.scope])
             let account = service.main.accounts.id(of: 0)
             // Selects two accounts of the master, the second allowed to `wrongAccount`, and one that does not exist.
             let body =
@@ -286,7 +288,8 @@ struct LeastPrivilegeTests {
                 operations.insert("\(match.output.1.uppercased()) \(path)")
             }
         }
-        #expect(operations == Set(Operation.allCases.map(\.rawValue)))
+        let tested = Operation.allCases.map(\.rawValue) + ChangePermissionTests.operations.map(\.name)
+        #expect(operations == Set(tested))
     }
 
     @Test("an account outside the allow-list gets the same response as an unknown account, without a call to Zoom")

@@ -120,7 +120,8 @@ struct FiledService {
     }
 
     func send(
-        _ target: String, authorization: String?, method: String = "GET", body: String? = nil
+        _ target: String, authorization: String?, method: String = "GET", body: String? = nil,
+        _ fields: [(FieldName, String)] = []
     ) async throws -> ClientResponse {
         var request = ClientRequest(
             method: method, scheme: "http", authority: client.origin.authority, target: target,
@@ -128,6 +129,7 @@ struct FiledService {
         if let body { request.fields.append(.contentLength, body.utf8.count) }
         if let authorization { request.fields.append(.authorization, authorization) }
         request.fields.append(.requestID, "same")
+        for (name, value) in fields { request.fields.append(name, value) }
         return try await client.exchange(request, bodyBytesMax: 10_000_000, timeout: .minutes(5))
     }
 
