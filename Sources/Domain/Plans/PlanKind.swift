@@ -91,7 +91,7 @@ extension PlanKind.Known {
     var isBundle: Bool { self == .united || self == .bundle }
 
     /// The form of the member in a subscription (Zoom: Subscribe plans).
-    enum Form: Sendable {
+    package enum Form: Sendable {
         /// A plan.
         case plan
         /// A list of plans.
@@ -107,7 +107,7 @@ extension PlanKind.Known {
         case refused(String)
     }
 
-    var form: Form {
+    package var form: Form {
         switch self {
         case .base, .united: .plan
         case .bundle: .refused("Zoom does not accept bundles here.")

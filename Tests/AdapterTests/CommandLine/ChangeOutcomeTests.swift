@@ -6,7 +6,7 @@ import Testing
 struct ChangeOutcomeTests {
     private static let request = "PUT /v2/accounts/a/plans/base"
     private static let update = ["update", "base-plan", "a", "--type", "monthly", "--hosts", "3"]
-    private static let nothingSent = "Nothing was sent to Zoom. The same idempotency key may be used again."
+    private static let nothingSent = "This command sent nothing to Zoom. The same idempotency key may be used again."
     private static let dryRun = Reply.dryRun(
         "Update a base plan", body: #"{"type":"monthly","hosts":3}"#,
         changes: #"[{"field":"hosts","from":"2","to":"3"}]"#)
@@ -92,7 +92,8 @@ struct ChangeOutcomeTests {
         let fake = Self.service(answer)
         let outcome = try await fake.run(Self.update + ["--yes"])
         #expect(outcome.status == 4 && outcome.output.isEmpty, "\(outcome)")
-        #expect(outcome.errors.contains("billing-service: the outcome is unknown. "), "\(outcome)")
+        #expect(outcome.errors.contains("billing-service: the outcome is unknown: "), "\(outcome)")
+        #expect(!outcome.errors.contains("Try again"), "\(outcome)")
         let key = try #require(outcome.errors.firstMatch(of: /Idempotency-Key: (\S+)\n/)).output.1
         let program = TestProcess.billingService
         let url = try #require(outcome.errors.firstMatch(of: /http:[0-9.:\/]+/)).output
@@ -136,7 +137,7 @@ struct ChangeOutcomeTests {
             process.signal(signal)
             return await process.outcome()
         }
-        #expect(outcome.status == 4 && outcome.errors.contains("the outcome is unknown. interrupted"), "\(outcome)")
+        #expect(outcome.status == 4 && outcome.errors.contains("the outcome is unknown: interrupted"), "\(outcome)")
     }
 
     @Test("the commands of the advice can be pasted into a shell")
@@ -182,7 +183,7 @@ struct ChangeOutcomeTests {
         "a repeated command shows the record of its key, makes no dry run, and says that the answer is an earlier one")
     func replayed() async throws {
         let fake = Self.service(
-            .noContent([(FieldName("idempotent-replayed"), "true")]),
+            .noContent([(.idempotentReplayed, "true")]),
             record: .json(#"{"key":"k/1","state":"finished","account_id":"a"}"#))
         let outcome = try await fake.run(Self.update + ["--yes", "--idempotency-key", "k/1"])
         #expect(outcome.status == 0, "\(outcome)")
@@ -191,6 +192,15 @@ struct ChangeOutcomeTests {
         #expect(
             fake.received.map(\.request) == ["GET /v2/billing/idempotency-keys/k%2F1", Self.request])
         #expect(fake.sent.map(\.key) == ["k/1"])
+    }
+
+    @Test("the refusal of an earlier request with the key is reported, with advice to use a new key")
+    func replayedRefusal() async throws {
+        let fake = Self.service(
+            .problem(400, "zoom-refused", code: 2100, [(.idempotentReplayed, "true")]),
+            record: .json(#"{"key":"k/1","state":"finished"}"#))
+        let outcome = try await fake.run(Self.update + ["--yes", "--idempotency-key", "k/1"])
+        #expect(outcome.status == 65 && outcome.errors.contains("send it with a new key"), "\(outcome)")
     }
 
     @Test("a key without a record is checked and sent like a new one")

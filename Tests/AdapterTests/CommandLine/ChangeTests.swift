@@ -158,6 +158,8 @@ struct ChangeTests {
                 #"[{"field":"plan_base.status","from":"active","to":"cancelled"}]"#,
                 """
                 action            cancel
+                plan_base.type    monthly
+                plan_base.hosts   3
                 plan_base.status  active -> cancelled
 
                 Zoom refunds nothing. The plan ends with its paid term, and must be bought again to get it back.
@@ -188,6 +190,7 @@ struct ChangeTests {
         let answer = request.hasPrefix("POST") ? Reply.json(plans, status: 201) : .noContent()
         let fake = FakeChanges([
             request + "?dry_run=true": [.dryRun("Operation", body: body, changes: changes)], request: [answer],
+            "GET /v2/accounts/a/plans": [.json(plans)],
         ])
         let dryRun = try await fake.run(arguments + ["--dry-run"])
         #expect(dryRun.output == "Account    a\nOperation  Operation\n\n" + summary, "\(dryRun)")

@@ -38,8 +38,8 @@ final class FakeChanges: RequestHandler {
             log.withLock {
                 $0.append(
                     Received(
-                        request: name, key: request.fields.string(FieldName("idempotency-key")),
-                        ifMatch: request.fields.string(FieldName("if-match")), body: String(buffer: body)))
+                        request: name, key: request.fields.string(.idempotencyKey),
+                        ifMatch: request.fields.string(.ifMatch), body: String(buffer: body)))
             }
             switch next(name) {
             case .now(let response): return .whole(response)

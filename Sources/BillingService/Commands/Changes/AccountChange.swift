@@ -53,6 +53,14 @@ extension AccountChange.Kind {
         }
     }
 
+    /// Whether a plan ends.
+    var isCancellation: Bool {
+        switch self {
+        case .cancelBasePlan, .cancelAdditionalPlan: true
+        case .updateBilling, .updateBasePlan, .updateAdditionalPlan, .subscribePlans, .subscribeAdditionalPlan: false
+        }
+    }
+
     /// What the change costs; nil if it costs nothing.
     var costs: String? {
         switch self {

@@ -72,25 +72,26 @@ struct NamedPlanArgument: Sendable, ExpressibleByArgument {
         self.plan = plan
     }
 
-    /// The members of a subscription, in the order of the arguments. Zoom expects a list for some kinds, and only the code
-    /// for recordings.
+    /// The members of a subscription, in the order of the arguments.
     static func members(_ arguments: [NamedPlanArgument]) -> [(name: String, value: InputValue?)] {
         var names: [String] = []
         for argument in arguments where !names.contains(argument.member) { names.append(argument.member) }
         return names.map { name in
-            let plans = arguments.filter { $0.member == name }.map(\.plan)
-            if plans.count > 1 || isList(name) { return (name, .list(plans.map(\.value))) }
-            if case .known(.recording) = PlanKind(member: name), plans[0].hosts == nil {
-                return (name, .text(plans[0].type))
-            }
-            return (name, plans[0].value)
+            (name, value(of: arguments.filter { $0.member == name }.map(\.plan), PlanKind(member: name)))
         }
     }
 
-    private static func isList(_ member: String) -> Bool {
-        switch PlanKind(member: member) {
-        case .known(.largeMeeting), .known(.webinar), .known(.zoomEvents), .known(.zoomOne): true
-        case .known, .other: false
+    /// The plans of one kind, in the form that Zoom documents for it.
+    private static func value(of plans: [PlanArgument], _ kind: PlanKind) -> InputValue {
+        if plans.count == 1, case .known(let known) = kind {
+            switch known.form {
+            case .plans: break
+            case .code where plans[0].hosts == nil: return .text(plans[0].type)
+            case .plan, .planOrPlans, .code, .audio, .phone, .contactCenter, .refused: return plans[0].value
+            }
+        } else if plans.count == 1 {
+            return plans[0].value
         }
+        return .list(plans.map(\.value))
     }
 }

@@ -13,18 +13,21 @@ enum ChangeOutcome {
 
     /// The prefix of the types of the service's problems (RFC 9457).
     private static let typePrefix = "urn:billing-service:problem:"
-    private static let nothingSent = "Nothing was sent to Zoom. The same idempotency key may be used again."
+    private static let replayedRefusal =
+        "An earlier request with this key was refused. Correct the change, and send it with a new key."
+    private static let nothingSent = "This command sent nothing to Zoom. The same idempotency key may be used again."
 
     init(_ response: ClientResponse, to kind: AccountChange.Kind) {
+        let isReplayed = response.fields.string(.idempotentReplayed)?.lowercased() == "true"
         if response.status == kind.statusOfSuccess {
-            self = .made(response, isReplayed: response.fields.string(.idempotentReplayed)?.lowercased() == "true")
+            self = .made(response, isReplayed: isReplayed)
             return
         }
         let problem = ServiceProblem(response, listsViolations: true)
+        let unknown = ChangeOutcome.unknown(reason: ServiceProblem(response, advisesRetry: false).description)
         guard let type = response.object?["type"]?.string, type.hasPrefix(Self.typePrefix) else {
             // Not from the service: a proxy answered. It may have passed the request on before.
-            self =
-                Self.isRefusalOfProxy(response.status) ? .notMade(problem, note: nil) : .unknown(reason: "\(problem)")
+            self = Self.isRefusalOfProxy(response.status) ? .notMade(problem, note: nil) : unknown
             return
         }
         switch type.dropFirst(Self.typePrefix.count) {
@@ -38,8 +41,9 @@ enum ChangeOutcome {
         case let slug where response.status >= 500:
             self =
                 Self.failuresBeforeSending.contains(String(slug))
-                ? .notMade(problem, note: Self.nothingSent) : .unknown(reason: "\(problem)")
-        case _: self = .notMade(problem, note: response.status == 429 ? Self.nothingSent : nil)
+                ? .notMade(problem, note: Self.nothingSent) : unknown
+        case _ where response.status == 429: self = .notMade(problem, note: Self.nothingSent)
+        case _: self = .notMade(problem, note: isReplayed ? Self.replayedRefusal : nil)
         }
     }
 
@@ -63,8 +67,4 @@ enum ChangeOutcome {
     private static func isRefusalOfProxy(_ status: Int) -> Bool {
         300..<500 ~= status && status != 408
     }
-}
-
-extension FieldName {
-    fileprivate static let idempotentReplayed = FieldName("idempotent-replayed")
 }

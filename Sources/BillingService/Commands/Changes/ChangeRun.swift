@@ -82,16 +82,25 @@ struct ChangeRun: Sendable {
         let answer = try await client.object(request.dryRun, listsViolations: true)
         // Anything else is the answer of a service that does not know dry runs.
         guard answer.object["dry_run"] == .bool(true) else { throw client.unusable(answer.response) }
-        if options.isDryRun {
-            if options.printsJSON {
-                try await Output.writeJSON(answer.response.body)
-            } else {
-                try await Output.writeResult(summary(of: answer.object, on: STDOUT_FILENO))
-            }
+        if options.isDryRun, options.printsJSON {
+            try await Output.writeJSON(answer.response.body)
             return nil
         }
-        Output.writeError(summary(of: answer.object, on: STDERR_FILENO))
+        let summary = ChangeSummary(answer.object, of: change, given: await plans(client))
+        if options.isDryRun {
+            try await Output.writeResult(text(of: summary, on: STDOUT_FILENO))
+            return nil
+        }
+        Output.writeError(text(of: summary, on: STDERR_FILENO))
         return request
+    }
+
+    /// The plans of the account, of which the dry run of a cancellation names only the members.
+    ///
+    /// - Returns: nil for other changes, and if the caller cannot look up plans.
+    private func plans(_ client: ServiceClient) async -> JSONObject? {
+        guard change.kind.isCancellation else { return nil }
+        return try? await client.object(.plans(of: change.account)).object
     }
 
     /// - Returns: The ETag for `If-Match`; nil for none.
@@ -106,8 +115,8 @@ struct ChangeRun: Sendable {
         }
     }
 
-    private func summary(of dryRun: JSONObject, on descriptor: CInt) -> String {
-        ChangeSummary(dryRun, of: change).text(
+    private func text(of summary: ChangeSummary, on descriptor: CInt) -> String {
+        summary.text(
             columnsMax: DisplayWidth.columns(ofTerminal: descriptor),
             hasColors: TerminalColor.isSupported(by: descriptor, Invocation.environment))
     }
@@ -175,9 +184,4 @@ struct ChangeRun: Sendable {
             throw CommandFailure("the change was made, but \(error)")
         }
     }
-}
-
-extension FieldName {
-    fileprivate static let idempotencyKey = FieldName("idempotency-key", isNeverIndexed: true)
-    fileprivate static let ifMatch = FieldName("if-match")
 }

@@ -20,8 +20,10 @@ struct ChangeSummary {
     /// Shown for a value that is absent.
     private static let absent = "(none)"
 
-    /// - Parameter dryRun: The answer of the service.
-    init(_ dryRun: JSONObject, of change: AccountChange) {
+    /// - Parameters:
+    ///   - dryRun: The answer of the service.
+    ///   - plans: The plans of the account, for a cancellation.
+    init(_ dryRun: JSONObject, of change: AccountChange, given plans: JSONObject? = nil) {
         self.change = change
         operation = TerminalText.escaped(dryRun["operation"]?.string ?? "")
         let differences = (dryRun["changes"]?.array ?? []).compactMap(\.object)
@@ -35,9 +37,31 @@ struct ChangeSummary {
         let names = Set(rows.map(\.name))
         for difference in differences {
             guard let name = difference["field"]?.string, !names.contains(name) else { continue }
+            if let plans {
+                rows += Self.rows(of: plans, withStatus: name, code: dryRun["body"]?.object?["type"]?.string)
+            }
             rows.append(Self.row(name, "", difference, of: change.kind))
         }
         self.rows = rows
+    }
+
+    /// The code and the hosts of a plan that is cancelled.
+    ///
+    /// - Parameters:
+    ///   - field: The path of the plan's status, such as `plan_base.status`.
+    ///   - code: The code of the plan; nil for any.
+    private static func rows(of plans: JSONObject, withStatus field: String, code: String?) -> [Row] {
+        let suffix = ".status"
+        guard field.hasSuffix(suffix) else { return [] }
+        let path = String(field.dropLast(suffix.count))
+        let plan = PlanRows(plans).rows.first { row in
+            guard row.plan == path else { return false }
+            return code == nil || row.members.contains { $0.name == "type" && $0.text == code }
+        }
+        return ["type", "hosts"].compactMap { name in
+            guard let member = plan?.members.first(where: { $0.name == name }) else { return nil }
+            return Row(name: TerminalText.escaped("\(path).\(name)"), new: TerminalText.escaped(member.text))
+        }
     }
 
     private static func row(

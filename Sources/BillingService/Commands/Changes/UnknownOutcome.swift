@@ -15,8 +15,8 @@ struct UnknownOutcome {
 
     func text(reason: String) -> String {
         """
-        the outcome is unknown. \(reason)
-        The change may have taken effect, and nothing is sent again on its own.
+        the outcome is unknown: \(reason)
+        The change may have taken effect. This command does not send it again.
         To look at the account:
           \(ShellText.command(lookup))
         To get the outcome, repeat the command with the same key. The service sends the change only once:

@@ -17,9 +17,11 @@ struct ServiceProblem: Error, CustomStringConvertible {
 
     /// An answer that reports a failure.
     ///
-    /// - Parameter listsViolations: Whether each violation of a rule has a line of its own, with the field and the message.
-    ///   Otherwise all are sentences of one line.
-    init(_ response: ClientResponse, listsViolations: Bool = false) {
+    /// - Parameters:
+    ///   - listsViolations: Whether each violation of a rule has a line of its own, with the field and the message.
+    ///     Otherwise all are sentences of one line.
+    ///   - advisesRetry: Whether to say when the request may be sent again.
+    init(_ response: ClientResponse, listsViolations: Bool = false, advisesRetry: Bool = true) {
         let problem = response.object
         let code = problem?["code"]?.integer
         let message = problem?["message"]?.string ?? problem?["detail"]?.string
@@ -31,7 +33,9 @@ struct ServiceProblem: Error, CustomStringConvertible {
         let violations = Self.violations(in: problem)
         var sentences = [Self.sentence(message ?? "The service gave no reason")]
         if !listsViolations { sentences += violations.map { Self.sentence("\($0.field): \($0.message)") } }
-        if let advice = Self.advice(on: response, isUnknownPath: isUnknownPath) { sentences.append(advice) }
+        if let advice = Self.advice(on: response, isUnknownPath: isUnknownPath, advisesRetry: advisesRetry) {
+            sentences.append(advice)
+        }
         var text =
             "\(TerminalText.escaped(sentences.joined(separator: " "))) "
             + "(\(TerminalText.escaped(notes.joined(separator: ", "))))"
@@ -75,12 +79,14 @@ struct ServiceProblem: Error, CustomStringConvertible {
         }
     }
 
-    private static func advice(on response: ClientResponse, isUnknownPath: Bool) -> String? {
+    private static func advice(
+        on response: ClientResponse, isUnknownPath: Bool, advisesRetry: Bool
+    ) -> String? {
         switch response.status {
         case 300..<400: "The address redirects: pass the new address as --url."
         case 401: "Check the token in \(CallerTokenInput.variable) or --token-file."
         case 404: isUnknownPath ? "Check the path in --url, and the version of the service." : nil
-        case 409, 429, 503, 504: retryTime(of: response)
+        case 409, 429, 503, 504: advisesRetry ? retryTime(of: response) : nil
         case _: nil
         }
     }
