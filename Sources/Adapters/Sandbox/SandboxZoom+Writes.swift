@@ -25,7 +25,11 @@ extension SandboxZoom {
 
     /// Puts an account into a mode.
     package func set(_ mode: SandboxAccountMode, of account: Int) {
-        records.change(account) { $0.mode = mode }
+        records.change(account) { stored in
+            var record = stored ?? SandboxAccountRecord()
+            record.mode = mode
+            stored = record
+        }
     }
 
     // MARK: Processing
@@ -70,8 +74,9 @@ extension SandboxZoom {
         }
     }
 
-    private func draft(_ id: String, _ number: Int, _ stored: SandboxAccountRecord) -> SandboxAccountDraft {
+    private func draft(_ id: String, _ number: Int, _ stored: SandboxAccountRecord?) -> SandboxAccountDraft {
         let kind = accounts.kind(of: number)
+        let stored = stored ?? SandboxAccountRecord()
         let today = today
         var plans = stored.plans ?? SandboxPlans(of: number, kind: kind, created: accounts.created(number))
         plans.removeEnded(on: today)
@@ -80,14 +85,17 @@ extension SandboxZoom {
             today: today, nextInvoice: invoices.nextDate(of: number, after: today))
     }
 
-    private func commit(_ draft: SandboxAccountDraft, to stored: inout SandboxAccountRecord) {
-        stored.contact = draft.contact
-        guard draft.hasChangedPlans else { return }
-        stored.plans = draft.plans
-        var charges = stored.charges ?? SandboxCharges(begin: draft.today)
-        charges.set(draft.plans.charges, after: draft.today)
-        charges.subscribe(draft.subscribed, on: draft.today)
-        stored.charges = charges
+    private func commit(_ draft: SandboxAccountDraft, to stored: inout SandboxAccountRecord?) {
+        var record = stored ?? SandboxAccountRecord()
+        record.contact = draft.contact
+        if draft.hasChangedPlans {
+            record.plans = draft.plans
+            var charges = record.charges ?? SandboxCharges(begin: draft.today)
+            charges.set(draft.plans.charges, after: draft.today)
+            charges.subscribe(draft.subscribed, on: draft.today)
+            record.charges = charges
+        }
+        stored = record
     }
 
     // MARK: Journal

@@ -23,8 +23,8 @@ final class SandboxRecords: Sendable {
         records.withLock { $0[account] }
     }
 
-    /// Changes a record. Changes of the same sandbox happen one after the other.
-    func change<Result: Sendable>(_ account: Int, _ change: (inout SandboxAccountRecord) -> Result) -> Result {
-        records.withLock { change(&$0[account, default: SandboxAccountRecord()]) }
+    /// Changes a record, which is `nil` until the first change is stored. Changes happen one after the other.
+    func change<Result: Sendable>(_ account: Int, _ change: (inout SandboxAccountRecord?) -> Result) -> Result {
+        records.withLock { change(&$0[account]) }
     }
 }

@@ -160,4 +160,51 @@ struct SandboxWriteFaultTests {
             #expect(answer.status == 204 && answer.body.readableBytes == 0)
         }
     }
+
+    private func headers(_ caller: SandboxCaller, _ account: String) async throws -> FramePeer.Frame {
+        let authorization = try await caller.authorization()
+        return .headers(
+            1,
+            FramePeer.request(
+                "PATCH", "/v2/accounts/\(account)/billing", ("authorization", authorization),
+                ("content-type", "application/json")), endsStream: false)
+    }
+
+    @Test("a write whose body is incomplete takes no effect")
+    func incomplete() async throws {
+        try await SandboxCaller.with { caller in
+            let account = caller.account(0)
+            let headers = try await headers(caller, account)
+            try await FramePeer.connected(to: caller.server.port) { peer in
+                // The received part is a complete JSON object, but the stream does not end.
+                try await peer.send(headers, .data(1, Array(#"{"city":"Ghent"}"#.utf8)), .reset(1, 8))
+                // The connection's work is in order, so the write is processed after two round trips.
+                _ = try await peer.settle()
+                _ = try await peer.settle()
+                let writes = caller.sandbox.writes()
+                #expect(writes.map(\.effect) == [.refused] && writes.allSatisfy(\.body.isEmpty))
+                #expect(try await caller.billing(account)["city"] != .string("Ghent"))
+            }
+        }
+    }
+
+    @Test(
+        "a stream of HTTP/2 is reset before or after the write took effect, as the fault says",
+        arguments: [(SandboxFault.Kind.reset, SandboxWrite.Effect.none), (.resetAfterEffect, .applied)])
+    func resetOverHTTP2(kind: SandboxFault.Kind, effect: SandboxWrite.Effect) async throws {
+        var configuration = SandboxConfiguration(apps: [TestZoom.app], accounts: 200)
+        configuration.faults = [SandboxFault(kind, operation: .updateBillingInformation)]
+        try await SandboxCaller.with(configuration) { caller in
+            let account = caller.account(0)
+            let headers = try await headers(caller, account)
+            try await FramePeer.connected(to: caller.server.port) { peer in
+                try await peer.send(headers, .data(1, Array(#"{"city":"Ghent"}"#.utf8), endsStream: true))
+                // INTERNAL_ERROR (RFC 9113, 7).
+                #expect(try await peer.next(.reset).errorCode == 2)
+                #expect(caller.sandbox.writes().map(\.effect) == [effect])
+                let isApplied = try await caller.billing(account)["city"] == .string("Ghent")
+                #expect(isApplied == (effect == .applied))
+            }
+        }
+    }
 }
