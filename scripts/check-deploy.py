@@ -114,13 +114,13 @@ class Binary:
         help_text = run(self.path, *command, "--help")
         self.flags[command] = set(re.findall(r"^ {2}(?:-\w, )?(--[a-z-]+)", help_text, re.M))
         _, _, listed = help_text.partition("SUBCOMMANDS:\n")
-        for name in re.findall(r"^ {2}([a-z]+)", listed, re.M):
+        for name in re.findall(r"^ {2}([a-z][a-z-]*)", listed, re.M):
             self.learn((*command, name))
 
     def check(self, words):
         """Checks a command line without the program's name."""
         words = [word.partition("=")[0] for word in words]
-        names = tuple(itertools.takewhile(lambda word: re.fullmatch("[a-z]+", word), words))
+        names = tuple(itertools.takewhile(lambda word: re.fullmatch("[a-z][a-z-]*", word), words))
         command = next((names[:count] for count in range(len(names), 0, -1) if names[:count] in self.flags), None)
         require(command, f"there is no command {' '.join(names)}")
         unknown = {word for word in words if word.startswith("--")} - self.flags[command]

@@ -349,6 +349,13 @@ struct CredentialsCommandTests {
                         account:read:list_sub_accounts:master
                           Get sub account details: NOT PERMITTED, requires one of account:master, account:write:admin, \
                         account:read:sub_account:master, account:read:sub_account:admin
+                          Update billing information: permitted by billing:master
+                          Subscribe plans: permitted by billing:master
+                          Subscribe additional plan: permitted by billing:master
+                          Update an additional plan: permitted by billing:master
+                          Cancel additional plans: permitted by billing:master
+                          Update a base plan: permitted by billing:master
+                          Cancel a base plan: permitted by billing:master
                           add the missing scopes to the app in the Zoom App Marketplace and activate it again; Zoom may take \
                         until the next day
                           Zoom's API responds at http://127.0.0.1:\(server.port)/v2
