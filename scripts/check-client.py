@@ -132,7 +132,8 @@ def changes(service):
     models = importlib.import_module("billing_client.models")
     account = {"account_id": service.account}
     contact = {**account, "body": models.ContactChange(city="Oakland"), "idempotency_key": "client-1"}
-    yield Call("updateBilling", 200, {**contact, "dry_run": True}, "DryRun", {"operation": "Update billing information"})
+    yield Call(
+        "updateBilling", 200, {**contact, "dry_run": True}, "DryRun", {"operation": "Update billing information"})
     for _ in range(2):
         yield Call("updateBilling", 204, contact)
     other = {**contact, "body": models.ContactChange(city="Berkeley")}

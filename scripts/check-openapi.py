@@ -532,7 +532,8 @@ def cases_of_keys(service):
         yield Case(KEY, method, one, 503, 503, service="full")
     running = RunningCase(
         KEY, "DELETE", one, 409, 409, fault={"fault": "stall", "operation": "billing"}, service="waiting")
-    running.running = ("PATCH", f"/v2/accounts/{service.paid}/billing", {**used, "field": [*used["field"], "if-match: *"]})
+    fields = {**used, "field": [*used["field"], "if-match: *"]}
+    running.running = ("PATCH", f"/v2/accounts/{service.paid}/billing", fields)
     yield running
 
 

@@ -60,6 +60,17 @@ struct WriteAccountTests {
             write: write, writer: writer, keys: keys, source: source, cache: cache, completions: Completions())
     }
 
+    /// A writer whose first change waits until it may be answered.
+    private static func waitingWriter(_ arrived: Signal, _ mayAnswer: Signal) -> FakeWriter {
+        FakeWriter.answering { _, attempt in
+            if attempt == 0 {
+                arrived.fire()
+                try? await mayAnswer.wait()
+            }
+            return WriteReport(.answered(.done(nil)))
+        }
+    }
+
     private func contactChange(city: String = "Oakland") throws -> AccountWrite {
         try AccountWrite.make(
             .updateBillingInformation, of: account,
@@ -128,14 +139,7 @@ struct WriteAccountTests {
     @Test("While a change runs, a request with its key is refused, and another change of the account waits")
     func running() async throws {
         let (arrived, mayAnswer) = (Signal(), Signal())
-        let service = service(
-            writer: FakeWriter.answering { _, attempt in
-                if attempt == 0 {
-                    arrived.fire()
-                    try? await mayAnswer.wait()
-                }
-                return WriteReport(.answered(.done(nil)))
-            })
+        let service = service(writer: Self.waitingWriter(arrived, mayAnswer))
         let write = try contactChange()
         async let first = send(service, write, key: key)
         try await arrived.wait()
@@ -152,14 +156,7 @@ struct WriteAccountTests {
     @Test("A change that waits too long for another change of the account is not sent, and its key is free again")
     func accountBusy() async throws {
         let (arrived, mayAnswer) = (Signal(), Signal())
-        let service = service(
-            writer: FakeWriter.answering { _, attempt in
-                if attempt == 0 {
-                    arrived.fire()
-                    try? await mayAnswer.wait()
-                }
-                return WriteReport(.answered(.done(nil)))
-            })
+        let service = service(writer: Self.waitingWriter(arrived, mayAnswer))
         let write = try contactChange()
         async let first = send(service, write, key: key)
         try await arrived.wait()
