@@ -32,6 +32,18 @@ struct FairQueueTests {
         #expect(Self.all(queue) == [1, 2, 3, 101, 4, 5, 6, 102, 7, 8, 103])
     }
 
+    @Test("A fair queue serves changes before interactive requests, and callers with changes take turns")
+    func writes() {
+        var queue = FairQueue(bulkEvery: 20)
+        func write(_ caller: Name) -> Purpose { .write(for: caller, queueTimeout: .seconds(2)) }
+        for ticket in 1...2 { queue.enter(FairQueue.Ticket(ticket), for: .interactive(for: Self.a)) }
+        for ticket in 11...12 { queue.enter(FairQueue.Ticket(ticket), for: write(Self.a)) }
+        queue.enter(13, for: write(Self.b))
+        #expect(queue.permitsBefore(write(Self.c)) == 2 && queue.permitsBefore(.interactive(for: Self.c)) == 4)
+        queue.enter(101, for: .bulk)
+        #expect(Self.all(queue) == [11, 13, 12, 1, 2, 101])
+    }
+
     @Test("Background requests get a permit only when nothing else waits")
     func background() {
         var queue = FairQueue(bulkEvery: 4)
@@ -54,13 +66,18 @@ struct FairQueueTests {
             var left: Set<FairQueue.Ticket> = []
             for ticket in 1...FairQueue.Ticket.random(in: 1...30, using: &random) {
                 let caller = [Self.a, Self.b, Self.c].randomElement(using: &random) ?? Self.a
-                queue.enter(ticket, for: Bool.random(using: &random) ? .bulk : .interactive(for: caller))
+                let purposes = [
+                    Purpose.bulk, .interactive(for: caller), .write(for: caller, queueTimeout: .seconds(2)),
+                ]
+                queue.enter(ticket, for: purposes.randomElement(using: &random) ?? .bulk)
                 if Int.random(in: 0..<4, using: &random) == 0 {
                     queue.leave(ticket)
                     left.insert(ticket)
                 }
             }
-            let purpose = Purpose.interactive(for: Self.b)
+            let purpose =
+                Bool.random(using: &random)
+                ? Purpose.interactive(for: Self.b) : .write(for: Self.b, queueTimeout: .seconds(2))
             let permits = queue.permitsBefore(purpose)
             queue.enter(1000, for: purpose)
             let order = Self.all(queue)
