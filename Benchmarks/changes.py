@@ -57,7 +57,7 @@ def change_contact(client, account, number):
 
 def change_plan(client, account, number):
     return client.send(
-        "PUT", f"/v2/accounts/{account}/plans/base", {"type": "business_monthly", "hosts": 10 + number % 40},
+        "PUT", f"/v2/accounts/{account}/plans/base", {"type": "business_monthly", "hosts": 48 + number % 2},
         idempotency_key=f'"{uuid.uuid4()}"')
 
 
