@@ -5,6 +5,14 @@ final class AccountLocks: Sendable {
     private struct Waiter {
         let number: Int
         let continuation: CheckedContinuation<Result<Void, BillingFailure>, Never>
+
+        /// Ends the wait at its deadline.
+        let timeout: Task<Void, Never>
+
+        func end(_ result: Result<Void, BillingFailure>) {
+            timeout.cancel()
+            continuation.resume(returning: result)
+        }
     }
 
     private struct State {
@@ -24,32 +32,13 @@ final class AccountLocks: Sendable {
     ///
     /// - Throws: `accountBusy` at `deadline`; `cancelled`.
     func acquire(_ account: AccountID, until deadline: Moment) async throws(BillingFailure) {
-        let number = state.withLock { state -> Int? in
-            guard state.waiters[account] != nil else {
-                state.waiters[account] = []
-                return nil
-            }
+        let number = state.withLock { state in
             state.lastNumber += 1
             return state.lastNumber
         }
-        guard let number else { return }
-        let timeout = Task { [time] in
-            guard (try? await time.sleep(until: deadline)) != nil else { return }
-            end(number, account, .write(.accountBusy))
-        }
-        defer { timeout.cancel() }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let result = state.withLock { state -> Result<Void, BillingFailure>? in
-                    if Task.isCancelled { return .failure(.cancelled) }
-                    // The other change may have ended since.
-                    guard state.waiters[account] != nil else {
-                        state.waiters[account] = []
-                        return .success(())
-                    }
-                    state.waiters[account]?.append(Waiter(number: number, continuation: continuation))
-                    return nil
-                }
+                let result = state.withLock { enter(account, number, deadline, continuation, &$0) }
                 if let result { continuation.resume(returning: result) }
             }
         } onCancel: {
@@ -58,13 +47,33 @@ final class AccountLocks: Sendable {
         try result.get()
     }
 
+    /// - Returns: `nil` if the change waits.
+    private func enter(
+        _ account: AccountID, _ number: Int, _ deadline: Moment,
+        _ continuation: CheckedContinuation<Result<Void, BillingFailure>, Never>, _ state: inout State
+    ) -> Result<Void, BillingFailure>? {
+        // The cancellation handler may have run before this, when it found no waiter.
+        if Task.isCancelled { return .failure(.cancelled) }
+        guard state.waiters[account] != nil else {
+            state.waiters[account] = []
+            return .success(())
+        }
+        // Started with the lock, so that it finds the waiter however early the deadline is.
+        let timeout = Task { [time] in
+            guard (try? await time.sleep(until: deadline)) != nil else { return }
+            end(number, account, .write(.accountBusy))
+        }
+        state.waiters[account]?.append(Waiter(number: number, continuation: continuation, timeout: timeout))
+        return nil
+    }
+
     /// Ends the wait of a change that has not begun.
     private func end(_ number: Int, _ account: AccountID, _ failure: BillingFailure) {
         let waiter = state.withLock { state -> Waiter? in
             guard let index = state.waiters[account]?.firstIndex(where: { $0.number == number }) else { return nil }
             return state.waiters[account]?.remove(at: index)
         }
-        waiter?.continuation.resume(returning: .failure(failure))
+        waiter?.end(.failure(failure))
     }
 
     func release(_ account: AccountID) {
@@ -75,6 +84,6 @@ final class AccountLocks: Sendable {
             }
             return state.waiters[account]?.removeFirst()
         }
-        next?.continuation.resume(returning: .success(()))
+        next?.end(.success(()))
     }
 }

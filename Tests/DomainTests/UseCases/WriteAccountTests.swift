@@ -80,10 +80,10 @@ struct WriteAccountTests {
     @discardableResult
     private func send(
         _ service: Service, _ write: AccountWrite, key: IdempotencyKey?, caller: Caller = .everything,
-        precondition: WriteAccount.Request.Precondition? = nil
+        precondition: WriteAccount.Request.Precondition? = nil, queueTimeout: Duration? = nil
     ) async -> Result<WriteAccount.Answer, BillingFailure> {
         await service.write(
-            WriteAccount.Request(write, key: key, precondition: precondition), for: caller
+            WriteAccount.Request(write, key: key, precondition: precondition, queueTimeout: queueTimeout), for: caller
         ) { service.completions.append($0) }.result
     }
 
@@ -168,6 +168,22 @@ struct WriteAccountTests {
         mayAnswer.fire()
         _ = await first
         #expect(try await send(service, write, key: second).get().isReplayed == false)
+    }
+
+    @Test("A change that may not wait for another change of the account is refused, however early its deadline is")
+    func noWait() async throws {
+        let (arrived, mayAnswer) = (Signal(), Signal())
+        let service = service(writer: Self.waitingWriter(arrived, mayAnswer))
+        let write = try contactChange()
+        async let first = send(service, write, key: key)
+        try await arrived.wait()
+        for number in 0..<500 {
+            let other = IdempotencyKey("other-\(number)")
+            #expect(await send(service, write, key: other, queueTimeout: .zero) == .failure(.write(.accountBusy)))
+        }
+        mayAnswer.fire()
+        _ = await first
+        #expect(service.writer.sent.count == 1)
     }
 
     @Test("An unknown outcome stays unknown for its key until a read shows the change")
