@@ -221,8 +221,8 @@ package final class WriteAccount: Sendable {
             write, under: caller.master, for: .write(for: caller.name, queueTimeout: queueTimeout)
         ) { [time, keys] () async throws(BillingFailure) in
             if let deadline, time.now > deadline { throw .timedOut }
-            try gate.send()
-            if let claim { try await keys.willSend(claim) }
+            let isFirstAttempt = try gate.send()
+            if let claim, isFirstAttempt { try await keys.willSend(claim) }
             change.begin()
         }
     }

@@ -24,13 +24,17 @@ final class SendingGate: Sendable {
 
     /// The change is about to be sent.
     ///
+    /// - Returns: Whether this is the first attempt.
     /// - Throws: `cancelled` if the caller has gone.
-    func send() throws(BillingFailure) {
-        let maySend = state.withLock { state in
-            if case .waiting = state { state = .sending }
-            if case .sending = state { return true }
-            return false
+    func send() throws(BillingFailure) -> Bool {
+        let before = state.withLock { state in
+            defer { if case .waiting = state { state = .sending } }
+            return state
         }
-        guard maySend else { throw .cancelled }
+        switch before {
+        case .waiting: return true
+        case .sending: return false
+        case .abandoned: throw .cancelled
+        }
     }
 }

@@ -233,6 +233,13 @@ struct WriteAccountTests {
         #expect(try await send(service, try contactChange(), key: key).get().isReplayed == false)
     }
 
+    @Test("A change that is sent again, since its first attempt was not processed, is recorded as sending once")
+    func secondAttempt() async throws {
+        let service = service(writer: FakeWriter(attempts: 2))
+        #expect(try await send(service, try contactChange(), key: key).get().isReplayed == false)
+        #expect(service.keys.calls == [.claim, .willSend, .finish])
+    }
+
     @Test("A store that cannot record the sending keeps the change from being sent")
     func unrecorded() async throws {
         let service = service()

@@ -15,6 +15,7 @@ package final class FakeIdempotencyStore: IdempotencyStore {
 
     private struct State {
         var records: [CallerKey: KeyRecord] = [:]
+        var sending: Set<KeyClaim> = []
         var calls: [Call] = []
         var failing: Set<Call> = []
         var lastToken: Int64 = 0
@@ -52,7 +53,8 @@ package final class FakeIdempotencyStore: IdempotencyStore {
     }
 
     package func willSend(_ claim: KeyClaim) async throws(BillingFailure) {
-        try perform(.willSend) { _ in }
+        let isClaimed = try perform(.willSend) { $0.sending.insert(claim).inserted }
+        guard isClaimed else { throw .stateUnavailable }
     }
 
     package func finish(

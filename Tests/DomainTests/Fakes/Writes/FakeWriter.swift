@@ -15,19 +15,22 @@ package final class FakeWriter: AccountWriter {
     private let state = Mutex(State())
     private let readPlans: @Sendable () async throws(BillingFailure) -> AccountPlans
     private let checkResult: Result<Void, BillingFailure>
+    private let attempts: Int
     private let answer: Send
 
     /// - Parameters:
     ///   - plans: The plans of every account.
     ///   - check: The result of the check of a dry run.
+    ///   - attempts: How often each change is sent, as if the source had refused its first attempts unprocessed.
     ///   - answer: Called for each change after `willSend`, with its number from 0.
     package init(
         plans: @escaping @Sendable () async throws(BillingFailure) -> AccountPlans = { AccountPlans(reading: .null) },
-        check: Result<Void, BillingFailure> = .success(()),
+        check: Result<Void, BillingFailure> = .success(()), attempts: Int = 1,
         answer: @escaping Send = { _, _ in WriteReport(.answered(.done(nil)), trackingID: "trace-1") }
     ) {
         readPlans = plans
         checkResult = check
+        self.attempts = attempts
         self.answer = answer
     }
 
@@ -49,7 +52,7 @@ package final class FakeWriter: AccountWriter {
         willSend: @escaping @Sendable () async throws(BillingFailure) -> Void
     ) async -> WriteReport {
         do throws(BillingFailure) {
-            try await willSend()
+            for _ in 0..<attempts { try await willSend() }
         } catch {
             return WriteReport(.notSent(error))
         }
