@@ -136,7 +136,7 @@ struct StateFaultTests {
     }
 
     @Test(
-        "a real full disk, and a read-only one, refuse writes and lose nothing", .enabled(if: canMount, "cannot mount"))
+        "a real full disk, and a read-only one, refuse writes and lose nothing", .enabled("cannot mount", canMount))
     func mounted() async throws {
         try await withTemporaryFolder { folder in
             let script = """
@@ -168,13 +168,7 @@ struct StateFaultTests {
         }
     }
 
-    private static let canMount: Bool = {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/unshare")
-        process.arguments = ["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-        process.standardError = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return false }
-        process.waitUntilExit()
-        return process.terminationStatus == 0
-    }()
+    @Sendable private static func canMount() async -> Bool {
+        await TestProcess.run("unshare", ["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status == 0
+    }
 }
