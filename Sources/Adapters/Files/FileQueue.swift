@@ -1,4 +1,3 @@
-import DequeModule
 import NIOPosix
 import Synchronization
 
@@ -7,11 +6,6 @@ import Synchronization
 /// A call to a network file system can take minutes. It must block neither an event loop nor a thread of Swift's
 /// cooperative pool, which has one thread for each processor. A queue uses at most one thread.
 package final class FileQueue: Sendable {
-    private struct State {
-        var isRunning = false
-        var waiting: Deque<@Sendable () -> Void> = []
-    }
-
     /// Shared by all queues. Separate from NIO's pool, so that DNS lookups do not wait for files.
     private static let pool = {
         let pool = NIOThreadPool(numberOfThreads: 8)
@@ -22,7 +16,7 @@ package final class FileQueue: Sendable {
     /// Further calls are refused, since the file system does not respond.
     private static let waitingMax = 64
 
-    private let state = Mutex(State())
+    private let calls = SerialCalls(on: pool)
 
     package init() {}
 
@@ -43,30 +37,8 @@ package final class FileQueue: Sendable {
         defer { timing?.cancel() }
         return await withCheckedContinuation { continuation in
             first.wait(continuation)
-            if !enqueue({ first.finish(body()) }) { first.finish(nil) }
-        }
-    }
-
-    private func enqueue(_ body: @escaping @Sendable () -> Void) -> Bool {
-        let (isQueued, begins) = state.withLock { state in
-            guard state.waiting.count < Self.waitingMax else { return (false, false) }
-            state.waiting.append(body)
-            defer { state.isRunning = true }
-            return (true, !state.isRunning)
-        }
-        if begins { Self.pool.submit { _ in self.runAll() } }
-        return isQueued
-    }
-
-    private func runAll() {
-        while true {
-            let next = state.withLock { state in
-                let next = state.waiting.popFirst()
-                if next == nil { state.isRunning = false }
-                return next
-            }
-            guard let next else { return }
-            next()
+            let call = SerialCalls.Call(run: { first.finish(body()) })
+            if !calls.enqueue(call, id: calls.nextID(), waitingMax: Self.waitingMax) { first.finish(nil) }
         }
     }
 }
