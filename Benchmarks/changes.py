@@ -3,10 +3,10 @@
 
     Benchmarks/changes.py [--requests 200] [--rounds 3] [--binary .build/release/billing-service]
 
-In alternating rounds one client reads accounts past the cache, changes their contact, and changes their base plan. The
-table has the service's CPU time for a request, its ratio to that of a read, the median and the 99th percentile of the
-client's time, and the calls of fsync and fdatasync for a request. The sandbox runs in a process of its own. Needs the
-release build of billing-service, and strace for the last column.
+One client reads accounts past the cache, changes their contact, and changes their base plan, in alternating rounds.
+The table shows for each kind of request: CPU time of the service, its ratio to that of a read, median and 99th
+percentile of the response time, and the number of fsync and fdatasync calls. The sandbox is a separate process. Needs
+the release build of billing-service, and strace for the last column.
 """
 
 import argparse

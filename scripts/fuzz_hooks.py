@@ -50,7 +50,7 @@ def map_case(_context, case):
 
 @schemathesis.hook
 def before_call(_context, case, _kwargs):
-    """Give each valid change a key of its own, and no precondition: OpenAPI cannot say which keys and tags fit."""
+    """Send each valid change with a new key and no precondition. OpenAPI cannot express which values are valid."""
     if case.method not in CHANGES or case.path == STREAM or case.meta.generation.mode.is_negative:
         return
     headers = case.headers or {}

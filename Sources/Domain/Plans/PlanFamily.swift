@@ -87,7 +87,7 @@ package enum PlanFamily: Sendable, Hashable, CaseIterable {
         kinds.first { $0.role == .additional }
     }
 
-    /// The hosts that Zoom sells with a base plan; `nil` without a range of its own (Zoom: texts of 2018 to 2021).
+    /// The permitted number of hosts of a base plan; `nil` if Zoom documents none (Zoom: error texts of 2018 to 2021).
     var baseHosts: ClosedRange<Int>? {
         switch self {
         case .trial: 1...9999

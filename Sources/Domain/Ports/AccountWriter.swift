@@ -26,12 +26,12 @@ package protocol AccountWriter: Sendable {
     ) async throws(BillingFailure) -> AccountPlans
 }
 
-/// What became of a change that was to be sent.
+/// The result of sending a change.
 package struct WriteReport: Sendable, Equatable {
     package enum Result: Sendable, Equatable {
         /// The source answered: the change took effect, or it was refused.
         case answered(WriteOutcome)
-        /// The request may have reached the source, and no answer says what became of it.
+        /// The request may have reached the source, and no answer states its outcome.
         case unknown
         /// The source did not process the change, so it may be sent later.
         case notSent(BillingFailure)

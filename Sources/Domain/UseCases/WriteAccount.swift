@@ -231,20 +231,17 @@ package final class WriteAccount: Sendable {
     private func checkState(_ request: Request, _ caller: Caller) async throws(BillingFailure) {
         let write = request.write
         if let precondition = request.precondition { try await check(precondition, of: write, caller) }
-        switch write.shownBy.operation {
-        case .getPlanInformation:
-            let plans: AccountPlans
-            do throws(BillingFailure) {
-                plans = try await writer.plans(
-                    of: write.account, under: caller.master, for: .interactive(for: caller.name))
-            } catch .permissionMissing {
-                // The source knows the plans, and refuses a change that they do not permit.
-                return
-            }
-            let violations = write.violations(given: plans)
-            guard violations.isEmpty else { throw .write(.notPossible(violations)) }
-        default: break
+        guard write.shownBy.operation == .getPlanInformation else { return }
+        let plans: AccountPlans
+        do throws(BillingFailure) {
+            plans = try await writer.plans(
+                of: write.account, under: caller.master, for: .interactive(for: caller.name))
+        } catch .permissionMissing {
+            // The source knows the plans, and refuses a change that they do not permit.
+            return
         }
+        let violations = write.violations(given: plans)
+        guard violations.isEmpty else { throw .write(.notPossible(violations)) }
     }
 
     private func check(
@@ -258,7 +255,7 @@ package final class WriteAccount: Sendable {
         guard precondition(entry) else { throw .write(.preconditionFailed) }
     }
 
-    /// Records what became of a change.
+    /// Records the result of a change.
     private func end(_ report: WriteReport, _ request: Request, _ claim: KeyClaim?) async -> Completion {
         var isRecorded = true
         let result: Result<Answer, BillingFailure>

@@ -4,7 +4,7 @@ package enum WriteProblem: Sendable, Equatable {
     case notPossible([BillingFailure.Violation])
     /// The source refused the change.
     case refused(SourceRefusal)
-    /// The request may have reached the source, and no answer says what became of it. The read `shownBy` of the operation's
+    /// The request may have reached the source, and no answer states its outcome. The read `shownBy` of the operation's
     /// rules shows it.
     case outcomeUnknown(Operation, AccountID)
     /// The request needs an idempotency key.

@@ -99,7 +99,7 @@ struct AccountPlansTests {
         #expect(Self.read(value) == [])
     }
 
-    @Test("A kind is read from its member, and an unknown member is kept as it is")
+    @Test("The member name determines the kind of a plan, and an unknown member name is preserved")
     func kinds() {
         for kind in PlanKind.Known.allCases {
             #expect(PlanKind(member: kind.rawValue) == .known(kind))

@@ -98,7 +98,7 @@ struct PlanRulesTests {
         .init(.cancelBasePlan, ["action": "cancel", "reason": 1, "comment": ""]),
     ]
 
-    @Test("A body by Zoom's documentation is accepted, and sent as it is", arguments: documented)
+    @Test("A body as in Zoom's documentation is accepted, and sent unchanged", arguments: documented)
     func acceptsDocumented(row: Accepted) throws {
         let write = try AccountWrite.make(row.operation, of: account, from: row.body, rules: WriteRules())
         #expect(write.body == row.body)

@@ -97,11 +97,13 @@ enum FailureTable {
     private static func problem(for refusal: SourceRefusal) -> ProblemDetails {
         switch refusal.kind {
         case .selfPay: selfPay
-        case .accountNotFound, .notFound:
+        case .accountNotFound:
             ProblemDetails(
-                status: 404, code: refusal.code,
-                slug: refusal.kind == .accountNotFound ? "account-not-found" : "zoom-not-found",
-                title: refusal.kind == .accountNotFound ? "Account not found" : "Not found", message: refusal.message)
+                status: 404, code: refusal.code, slug: "account-not-found", title: "Account not found",
+                message: refusal.message)
+        case .notFound:
+            ProblemDetails(
+                status: 404, code: refusal.code, slug: "zoom-not-found", title: "Not found", message: refusal.message)
         case .refused:
             ProblemDetails(
                 status: 400, code: refusal.code, slug: "zoom-refused", title: "Zoom refused the change",

@@ -18,7 +18,7 @@ struct ServiceProblem: Error, CustomStringConvertible {
     /// An answer that reports a failure.
     ///
     /// - Parameters:
-    ///   - listsViolations: Whether each violation of a rule has a line of its own, with the field and the message.
+    ///   - listsViolations: Whether to print each violation on a separate line, with its field and message.
     ///     Otherwise all are sentences of one line.
     ///   - advisesRetry: Whether to say when the request may be sent again.
     init(_ response: ClientResponse, listsViolations: Bool = false, advisesRetry: Bool = true) {

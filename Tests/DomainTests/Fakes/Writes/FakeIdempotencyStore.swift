@@ -1,7 +1,7 @@
 package import Domain
 import Synchronization
 
-/// Idempotency keys in a dictionary. It records the calls of its methods, and fails those that a test names.
+/// A store of idempotency keys in memory. It records its calls. A test can make chosen calls fail.
 package final class FakeIdempotencyStore: IdempotencyStore {
     package enum Call: String, Sendable, CaseIterable {
         case claim

@@ -14,7 +14,7 @@ struct PlanTable {
         }
     }
 
-    /// The plans of *Get plan information*, or those that Zoom answers to a subscription.
+    /// The plans in the answer to *Get plan information* or *Subscribe plans*.
     init(plans: JSONObject) {
         self.init(
             plans,
