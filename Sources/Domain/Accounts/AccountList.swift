@@ -1,10 +1,10 @@
 /// Account ids in ascending order, without duplicates. Uses about 26 bytes per id, since lists of a million ids are
 /// cached.
 package struct AccountList: Sendable, Equatable {
-    private let text: [UInt8]
+    @usableFromInline let text: [UInt8]
 
     /// The end offset of each id in `text`.
-    private let ends: [UInt32]
+    @usableFromInline let ends: [UInt32]
 
     package var count: Int { ends.count }
 
@@ -23,18 +23,52 @@ package struct AccountList: Sendable, Equatable {
         AccountID(validated: text[range(index)])
     }
 
-    private func range(_ index: Int) -> Range<Int> {
+    @inlinable func range(_ index: Int) -> Range<Int> {
         (index == 0 ? 0 : Int(ends[index - 1]))..<Int(ends[index])
+    }
+
+    /// Whether the id at an index has these bytes. Allocates nothing.
+    @inlinable package func matches(_ index: Int, _ bytes: Span<UInt8>) -> Bool {
+        let place = range(index)
+        guard place.count == bytes.count else { return false }
+        let mine = text.span.extracting(place)
+        for offset in bytes.indices where mine[offset] != bytes[offset] { return false }
+        return true
+    }
+
+    /// The index of the first id that does not sort before `bytes`, whether or not the list contains `bytes`. Allocates
+    /// nothing. The time grows with the logarithm of the distance from `start`, so a pass over two sorted lists is fast.
+    ///
+    /// - Parameter start: All ids before this index sort before `bytes`.
+    @inlinable package func index(notBefore bytes: Span<UInt8>, from start: Int = 0) -> Int {
+        var (low, high, step) = (start, start, 1)
+        while high < ends.count, isBefore(high, bytes) {
+            low = high + 1
+            high += step
+            step *= 2
+        }
+        high = min(high, ends.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if isBefore(middle, bytes) { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// Whether the id at an index sorts before `other`.
+    @inlinable func isBefore(_ index: Int, _ other: Span<UInt8>) -> Bool {
+        let mine = text.span.extracting(range(index))
+        for offset in 0..<min(mine.count, other.count) where mine[offset] != other[offset] {
+            return mine[offset] < other[offset]
+        }
+        return mine.count < other.count
     }
 
     /// The index of the first id after `account`, whether or not the list contains `account`.
     package func index(after account: AccountID) -> Int {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if self[middle] <= account { low = middle + 1 } else { high = middle }
-        }
-        return low
+        let bytes = account.rawValue.utf8Span.span
+        let index = index(notBefore: bytes)
+        return index < count && matches(index, bytes) ? index + 1 : index
     }
 
     /// Allocates nothing: called for every request of a caller with an allow-list.
@@ -56,35 +90,17 @@ package struct AccountList: Sendable, Equatable {
     }
 
     private func index(of wanted: Span<UInt8>) -> Int? {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if isBefore(middle, wanted) { low = middle + 1 } else { high = middle }
-        }
-        guard low < count else { return nil }
-        let place = range(low)
-        guard place.count == wanted.count else { return nil }
-        for offset in 0..<wanted.count where text[place.lowerBound + offset] != wanted[offset] { return nil }
-        return low
-    }
-
-    /// Whether the id at an index sorts before `other`.
-    private func isBefore(_ index: Int, _ other: Span<UInt8>) -> Bool {
-        let place = range(index)
-        for offset in 0..<min(place.count, other.count) {
-            let (mine, others) = (text[place.lowerBound + offset], other[offset])
-            if mine != others { return mine < others }
-        }
-        return place.count < other.count
+        let index = index(notBefore: wanted)
+        return index < count && matches(index, wanted) ? index : nil
     }
 
     /// Whether this list contains every id of the other one. Makes one pass over both lists.
     package func isSuperset(of other: AccountList) -> Bool {
         var index = 0
         for wanted in 0..<other.count {
-            let id = other.text[other.range(wanted)]
-            while index < count, text[range(index)].lexicographicallyPrecedes(id) { index += 1 }
-            guard index < count, text[range(index)].elementsEqual(id) else { return false }
+            let id = other.text.span.extracting(other.range(wanted))
+            index = self.index(notBefore: id, from: index)
+            guard index < count, matches(index, id) else { return false }
             index += 1
         }
         return true

@@ -19,6 +19,14 @@ struct AccountListTests {
         #expect(found == Set(accounts).sorted())
         for account in accounts + [AccountID(literal: "0"), AccountID(literal: "zz")] {
             #expect(list.index(after: account) == found.count { $0 <= account })
+            let bytes = Array(account.rawValue.utf8)
+            let index = found.count { $0 < account }
+            for start in [0, index / 2, max(0, index - 1), index] {
+                #expect(list.index(notBefore: bytes.span, from: start) == index)
+            }
+            for other in [index - 1, index, index + 1] where found.indices.contains(other) {
+                #expect(list.matches(other, bytes.span) == (found[other] == account))
+            }
         }
     }
 
@@ -26,6 +34,7 @@ struct AccountListTests {
     func empty() {
         let list = AccountList([])
         #expect(list.count == 0 && list.index(after: AccountID(literal: "a")) == 0)
+        #expect(list.index(notBefore: [UInt8]("a".utf8).span) == 0)
     }
 }
 
