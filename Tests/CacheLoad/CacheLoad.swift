@@ -46,7 +46,7 @@ enum CacheLoad {
         rules.ttl = .seconds(86_400)
         let perEntry = try await entryBytes(rules)
         rules.bytesMax = perEntry * count * 21 / 20
-        let cache = BillingCache(source: Source(), time: SystemTime(), rules: rules) { BillingAnswer($0) }
+        let cache = BillingCache(source: Source(), time: SystemTime(), rules: rules, codec: AnswerLines())
         try await measure("fill", cache) { for number in 0..<count { try await look(cache, number) } }
         let (entries, bytes) = cache.size
         let body = 232
@@ -73,7 +73,7 @@ enum CacheLoad {
     }
 
     private static func entryBytes(_ rules: CacheRules) async throws -> Int {
-        let cache = BillingCache(source: Source(), time: SystemTime(), rules: rules, parts: 1) { BillingAnswer($0) }
+        let cache = BillingCache(source: Source(), time: SystemTime(), rules: rules, codec: AnswerLines())
         try await look(cache, 1)
         return cache.size.bytes
     }

@@ -88,7 +88,7 @@ enum FuzzTarget: String, CaseIterable {
 
     private static let router: Router = {
         let source = FakeSource()
-        let cache = BillingCache(source: source, time: TestClock(), rules: CacheRules(), parts: 1) { BillingAnswer($0) }
+        let cache = BillingCache(source: source, time: TestClock(), rules: CacheRules(), codec: AnswerLines())
         let lists = AccountListCache(directory: source, time: TestClock())
         return Router(
             readAccount: ReadAccount(cache: cache),

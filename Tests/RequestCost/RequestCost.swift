@@ -37,7 +37,7 @@ enum RequestCost {
 
         let source = FakeSource()
         let clock = TestClock()
-        let cache = BillingCache(source: source, time: clock, rules: CacheRules()) { BillingAnswer($0) }
+        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), codec: AnswerLines())
         let metrics = MetricsRegistry()
         let logger = Logger(label: "cost") { _ in SwiftLogNoOpLogHandler() }
         let lists = AccountListCache(directory: source, time: clock)

@@ -11,6 +11,8 @@ package struct SystemTime: TimeSource {
 
     package var timestamp: Timestamp { Timestamp(secondsSinceEpoch: Int64(Date.now.timeIntervalSince1970)) }
 
+    package var millisecondsSinceEpoch: Int64 { Int64(Date.now.timeIntervalSince1970 * 1000) }
+
     package func sleep(until moment: Moment) async throws(CancellationError) {
         do {
             try await Task.sleep(until: origin + moment.sinceOrigin, clock: .continuous)

@@ -2,28 +2,31 @@ import Synchronization
 
 /// Caches the source's answers to reads of accounts, and coalesces concurrent requests for one of them.
 ///
-/// `Freshness` decides how an answer is used, and `EvictionOrder` which one is evicted. The cache has several parts,
-/// each with a lock that is held for one dictionary lookup. So event loops rarely wait for one another.
+/// `Freshness` decides how an answer is used. `AnswerPages` stores the answers in order of account, for lookups and streams
+/// alike, and decides which ones are removed when memory is short. `PreparedAnswers` makes repeated lookups fast.
 package final class BillingCache: Sendable {
     package typealias Entry = CacheEntry
-
-    /// Makes the cached response from an answer of the source.
-    package typealias MakeResponse = @Sendable (ReceivedAnswer) -> any CachedResponse
 
     struct Key: Hashable, Sendable {
         let read: AccountRead
         let master: Name?
+        let accountHash: Int
         let hash: Int
 
         init(_ read: AccountRead, _ master: Name?) {
             self.read = read
             self.master = master
+            accountHash = read.account.hashValue
+            guard read.parameter != nil || master != nil else {
+                hash = accountHash &+ Int(read.operation.rawValue) << 8
+                return
+            }
             var hasher = Hasher()
-            hasher.combine(read.account)
+            hasher.combine(accountHash)
             if let parameter = read.parameter { hasher.combine(parameter) }
             if let master { hasher.combine(master) }
             // Not hashed, since dictionaries hash this once more.
-            hash = hasher.finalize() &+ Int(read.operation.rawValue)
+            hash = hasher.finalize() &+ Int(read.operation.rawValue) << 8
         }
 
         func hash(into hasher: inout Hasher) { hasher.combine(hash) }
@@ -46,77 +49,6 @@ package final class BillingCache: Sendable {
         let changes: AccountChanges.Version
     }
 
-    /// The place of an answer in the cache. Guarded by the lock of its part.
-    private final class Slot: EvictionMember {
-        let key: Key
-        var entry: Entry
-        var hits: UInt8 = 0
-        var queue = EvictionQueue.none
-
-        var revalidation = RevalidationState.none
-
-        init(_ key: Key, _ entry: Entry) {
-            self.key = key
-            self.entry = entry
-        }
-
-        var identity: Int { key.hash }
-        var bytes: Int { Self.overhead + entry.bytes + key.read.account.rawValue.utf8.count }
-
-        /// The memory of a slot, its entry, and its places in the dictionary and a queue, measured with a million of
-        /// them.
-        private static var overhead: Int { 480 }
-    }
-
-    private enum RevalidationState {
-        case none
-        /// The `Revalidation` with this number is in flight.
-        case running(Int)
-        /// The last one failed. None is started before then.
-        case paused(until: Moment)
-    }
-
-    /// The right to revalidate one cached answer in the background. It ends when the last reference is released: the
-    /// answer can be revalidated again, and another answer as well.
-    private final class Revalidation: Sendable {
-        let number: Int
-        private let key: Key
-        private let cache: BillingCache
-
-        init(_ key: Key, _ number: Int, _ cache: BillingCache) {
-            self.key = key
-            self.number = number
-            self.cache = cache
-        }
-
-        func failed(at now: Moment) {
-            set(.paused(until: now + cache.rules.refreshPause))
-        }
-
-        deinit {
-            set(.none)
-            cache.revalidations.subtract(1, ordering: .relaxed)
-        }
-
-        /// Does nothing if another revalidation has taken its place.
-        private func set(_ state: RevalidationState) {
-            cache.part(of: key).part.withLock { part in
-                guard let slot = part.slots[key], case .running(number) = slot.revalidation else { return }
-                slot.revalidation = state
-            }
-        }
-    }
-
-    private struct Part {
-        var slots: [Key: Slot] = [:]
-        var order = EvictionOrder<Slot>()
-        var counts = Counts()
-    }
-
-    private final class LockedPart: Sendable {
-        let part = Mutex(Part())
-    }
-
     /// How many lookups had each result.
     package struct Counts: Sendable, Equatable {
         package var fresh = 0
@@ -134,40 +66,29 @@ package final class BillingCache: Sendable {
     private let source: any BillingSource
     private let time: any TimeSource
     private let rules: CacheRules
-    private let makeResponse: MakeResponse
-    private let parts: [LockedPart]
+    private let codec: any AnswerCodec
+    private let pages: AnswerPages
+    private let prepared: PreparedAnswers
     private let coalescer = RequestCoalescer<InFlightKey, Entry>()
-    private let periods = Mutex(InvoicePeriodIndex())
+    private let revalidations: Revalidations
     private let changes = AccountChanges()
-
-    /// The master accounts of all answers so far. A change of an account concerns the answers under each of them: callers
-    /// name the only master account or leave it out.
-    private let masters = Mutex<Set<Name?>>([])
-
-    /// The number of revalidations in flight, and the number of the last one.
-    private let revalidations = Atomic<Int>(0)
-    private let lastRevalidation = Atomic<Int>(0)
 
     /// Incremented by `removeAll`. Answers to requests in flight at that time are not cached.
     private let generation = Atomic<Int>(0)
 
-    /// - Parameter parts: The number of parts, a power of two. Each has an equal share of the bytes, so a small cache
-    ///   needs few.
+    /// - Parameter pages: Where the answers are stored; `nil` for new pages with seven eighths of the memory of the cache.
     package init(
-        source: any BillingSource, time: any TimeSource, rules: CacheRules, parts: Int = 64,
-        makeResponse: @escaping MakeResponse
+        source: any BillingSource, time: any TimeSource, rules: CacheRules, codec: any AnswerCodec,
+        pages: AnswerPages? = nil
     ) {
-        precondition(parts > 0 && parts & (parts - 1) == 0, "the number of parts must be a power of two")
         self.source = source
         self.time = time
         self.rules = rules
-        self.makeResponse = makeResponse
-        self.parts = (0..<parts).map { _ in LockedPart() }
+        self.codec = codec
+        self.pages = pages ?? AnswerPages(rules: rules)
+        prepared = PreparedAnswers(bytesMax: rules.preparedBytesMax)
+        revalidations = Revalidations(max: rules.revalidationsMax, pause: rules.refreshPause)
     }
-
-    private func part(of key: Key) -> LockedPart { parts[key.hash & (parts.count - 1)] }
-
-    private var bytesMaxOfPart: Int { rules.bytesMax / parts.count }
 
     // MARK: Lookups
 
@@ -176,10 +97,20 @@ package final class BillingCache: Sendable {
         -> Entry?
     {
         let key = Key(read, master)
-        let (found, revalidation) = lookUp(key, directives, now)
-        if let revalidation { start(revalidation, key) }
-        guard case .cached(let entry) = found else { return narrowed(key, directives, now) }
+        guard case .cached(let entry) = lookUp(key, directives, now) else { return narrowed(key, directives, now) }
         return entry
+    }
+
+    /// Whether there is a cached answer that the directives permit. Does not count as a lookup.
+    package func isCached(_ read: AccountRead, under master: Name?, directives: CacheDirectives, at now: Moment) -> Bool
+    {
+        guard let (answer, _) = pages.answer(to: read, under: master, isUse: false) else { return false }
+        let age = max(now - answer.receivedAt, .zero)
+        switch Freshness(age: age, lifetime: answer.lifetime, rules: rules, directives: directives) {
+        case .fresh, .refreshAhead: return true
+        case .stale: return directives.maxStale != nil || Self.canRevalidate(read)
+        case .staleIfError, .expired: return false
+        }
     }
 
     /// The cached answer, or the source's.
@@ -189,16 +120,14 @@ package final class BillingCache: Sendable {
         for read: AccountRead, under master: Name?, for purpose: Purpose, directives: CacheDirectives
     ) async throws(BillingFailure) -> Entry {
         let key = Key(read, master)
-        let (found, revalidation) = lookUp(key, directives, time.now)
-        if let revalidation { start(revalidation, key) }
         let staleEntry: Entry?
-        switch found {
+        switch lookUp(key, directives, time.now) {
         case .cached(let entry): return entry
         case .absent(let entry):
             if let narrowed = narrowed(key, directives, time.now) { return narrowed }
             staleEntry = entry
             // Counted here and not in the lookup: after a miss in `cached`, the caller calls this method.
-            part(of: key).part.withLock { $0.counts.missed += 1 }
+            prepared.withPart(of: key.accountHash) { $0.counts.missed += 1 }
         }
         if directives.onlyIfCached { throw .notCached }
         do throws(BillingFailure) {
@@ -214,7 +143,7 @@ package final class BillingCache: Sendable {
             guard canJoin else { return try await fetch(key, for: purpose, stores: !directives.noStore).get() }
             return try await coalescer.join(inFlight, purpose, isScarce: isScarce) { [self] purpose in
                 // A request that was in flight a moment ago may have been completed since the lookup.
-                if case .cached(let entry) = lookUp(key, directives, time.now, isRepeated: true).0 {
+                if case .cached(let entry) = lookUp(key, directives, time.now, isRepeated: true) {
                     return .success(entry)
                 }
                 if let narrowed = narrowed(key, directives, time.now) { return .success(narrowed) }
@@ -222,7 +151,7 @@ package final class BillingCache: Sendable {
             }
         } catch {
             guard let staleEntry, error.traits.allowsStaleAnswer else { throw error }
-            part(of: key).part.withLock { $0.counts.staleIfError += 1 }
+            prepared.withPart(of: key.accountHash) { $0.counts.staleIfError += 1 }
             return staleEntry
         }
     }
@@ -233,36 +162,72 @@ package final class BillingCache: Sendable {
         case absent(Entry?)
     }
 
+    /// How an answer is used.
+    fileprivate enum Use {
+        case served(isStale: Bool, isRevalidated: Bool)
+        case servedOnError
+        case notServed
+    }
+
+    private func howToUse(
+        age: Duration, lifetime: Duration, _ read: AccountRead, _ directives: CacheDirectives, isInDemand: Bool
+    ) -> Use {
+        switch Freshness(age: max(age, .zero), lifetime: lifetime, rules: rules, directives: directives) {
+        case .fresh: .served(isStale: false, isRevalidated: false)
+        case .refreshAhead: .served(isStale: false, isRevalidated: isInDemand)
+        case .stale where directives.maxStale == nil && !Self.canRevalidate(read): .servedOnError
+        case .stale: .served(isStale: true, isRevalidated: true)
+        case .staleIfError: .servedOnError
+        case .expired: .notServed
+        }
+    }
+
     /// - Parameter isRepeated: Repeats a lookup that was counted a moment ago.
     private func lookUp(
         _ key: Key, _ directives: CacheDirectives, _ now: Moment, isRepeated: Bool = false
-    ) -> (Found, Revalidation?) {
-        part(of: key).part.withLock { part in
-            let counts = part.counts
-            defer { if isRepeated { part.counts = counts } }
-            guard let slot = part.slots[key] else {
-                return (.absent(nil), nil)
+    ) -> Found {
+        /// What the table of prepared answers has: the answer, or the version of its part.
+        enum Prepared {
+            case answer(Entry, Use, isMarkDue: Bool)
+            case none(version: Int)
+        }
+        let sweep = pages.sweeps
+        let found = prepared.withPart(of: key.accountHash) { part -> Prepared in
+            guard let index = part.index(holding: key), let place = part[index] else {
+                return .none(version: part.version)
             }
-            let entry = slot.entry
-            let wasInDemand = slot.hits > 0
-            if slot.hits < 3 { slot.hits += 1 }
-            switch Freshness(age: entry.age(at: now), lifetime: entry.lifetime, rules: rules, directives: directives) {
-            case .fresh:
-                part.counts.fresh += 1
-                return (.cached(entry), nil)
-            case .refreshAhead:
-                part.counts.fresh += 1
-                return (.cached(entry), wasInDemand && !isRepeated ? revalidation(of: slot, now) : nil)
-            case .stale where directives.maxStale == nil && !Self.canRevalidate(key.read):
-                return (.absent(entry), nil)
-            case .stale:
-                part.counts.stale += 1
-                return (.cached(entry), isRepeated ? nil : revalidation(of: slot, now))
-            case .staleIfError:
-                return (.absent(entry), nil)
-            case .expired:
-                return (.absent(nil), nil)
+            let use = howToUse(
+                age: now - place.entry.receivedAt, lifetime: place.entry.lifetime, key.read, directives,
+                isInDemand: place.isInDemand)
+            if !isRepeated { part.counts.count(use) }
+            if !place.isInDemand { part[index]?.isInDemand = true }
+            let isMarkDue = place.sweep != sweep
+            if isMarkDue { part[index]?.sweep = sweep }
+            return .answer(place.entry, use, isMarkDue: isMarkDue)
+        }
+        let (entry, use): (Entry, Use)
+        switch found {
+        case .answer(let answer, let itsUse, let isMarkDue):
+            if isMarkDue { _ = pages.answer(to: key.read, under: key.master, isUse: true) }
+            (entry, use) = (answer, itsUse)
+        case .none(let version):
+            guard let (answer, wasUsed) = pages.answer(to: key.read, under: key.master, isUse: true) else {
+                return .absent(nil)
             }
+            let itsUse = howToUse(
+                age: now - answer.receivedAt, lifetime: answer.lifetime, key.read, directives, isInDemand: wasUsed)
+            if case .notServed = itsUse { return .absent(nil) }
+            entry = Entry(codec.response(from: answer, to: key.read), answer)
+            use = itsUse
+            prepared.add(entry, key, isInDemand: true, sweep: sweep, version: version)
+            if !isRepeated { prepared.withPart(of: key.accountHash) { $0.counts.count(use) } }
+        }
+        switch use {
+        case .served(_, let isRevalidated):
+            if isRevalidated, !isRepeated { revalidate(key, now) }
+            return .cached(entry)
+        case .servedOnError: return .absent(entry)
+        case .notServed: return .absent(nil)
         }
     }
 
@@ -273,26 +238,9 @@ package final class BillingCache: Sendable {
     /// The source permits few requests for an operation with a quota. None of them is made unless a caller waits for it.
     private static func canRevalidate(_ read: AccountRead) -> Bool { read.operation.rules.quota == nil }
 
-    /// Nil while a revalidation is in flight, after a failed one, and at the maximum number of them.
-    private func revalidation(of slot: Slot, _ now: Moment) -> Revalidation? {
-        guard Self.canRevalidate(slot.key.read) else { return nil }
-        switch slot.revalidation {
-        case .none: break
-        case .running: return nil
-        case .paused(let end): guard now >= end else { return nil }
-        }
-        let inFlight = revalidations.add(1, ordering: .relaxed).newValue
-        guard inFlight <= rules.revalidationsMax else {
-            revalidations.subtract(1, ordering: .relaxed)
-            return nil
-        }
-        let number = lastRevalidation.add(1, ordering: .relaxed).newValue
-        slot.revalidation = .running(number)
-        return Revalidation(slot.key, number, self)
-    }
-
-    /// Revalidates a cached answer at background priority.
-    private func start(_ revalidation: Revalidation, _ key: Key) {
+    /// Revalidates a cached answer at background priority, unless there are too many revalidations.
+    private func revalidate(_ key: Key, _ now: Moment) {
+        guard Self.canRevalidate(key.read), let revalidation = revalidations.begin(key, at: now) else { return }
         let purpose = Purpose.background(queueTimeout: rules.revalidationQueueTimeout)
         let inFlight = InFlightKey(key: key, version: changes.version(of: key.read.account))
         let isStarted = coalescer.startBackground(inFlight, purpose) { [self] purpose in
@@ -301,8 +249,63 @@ package final class BillingCache: Sendable {
             if case .failure(let failure) = outcome, failure != .cancelled { revalidation.failed(at: time.now) }
             return outcome
         }
-        if isStarted { part(of: key).part.withLock { $0.counts.revalidations += 1 } }
+        if isStarted { prepared.withPart(of: key.accountHash) { $0.counts.revalidations += 1 } }
     }
+
+    // MARK: Streams
+
+    /// Cached answers of one kind for consecutive accounts of a list, from the first one on, as many as are on one page.
+    ///
+    /// - Parameters:
+    ///   - range: The accounts of the list, at least one.
+    ///   - directives: What the answers must satisfy. A stale one that is served is revalidated while there is room for it.
+    /// - Returns: `nil` if the first account has no such answer.
+    package func run(
+        of kind: ExportKind, under master: Name?, in list: AccountList, _ range: Range<Int>,
+        directives: CacheDirectives,
+        at now: Moment
+    ) -> AnswerRun? {
+        let first = list[range.lowerBound]
+        let read = kind.read(of: first)
+        guard let shelf = pages.shelf(PageShelf.ID(read, master)) else { return nil }
+        let key = PageKey(read)
+        guard let page = shelf.page(for: key) else { return nil }
+        let (start, isFound) = page.search(key)
+        guard isFound else { return nil }
+        let canRevalidate = Self.canRevalidate(read)
+        let ages = ServableAges(directives, rules, canRevalidate: canRevalidate, at: now)
+        var (end, failures, stale) = (start, 0, 0)
+        var canBegin = true
+        let (entries, text) = (page.entries, page.text)
+        while end < entries.count, range.lowerBound + end - start < range.upperBound {
+            let entry = entries[end]
+            guard entry.content != .removed else { break }
+            if end > start, !list.matches(range.lowerBound + end - start, text.span.extracting(page.keyRange(of: end)))
+            {
+                break
+            }
+            let use = ages.use(receivedAt: page.origin + Int64(entry.receivedAt), lifetime: Int64(entry.lifetime))
+            if use == .none { break }
+            if use == .stale {
+                stale += 1
+                if canRevalidate, canBegin {
+                    canBegin = revalidations.hasRoom
+                    let account = AccountID(validated: page.key(of: end))
+                    if canBegin { revalidate(Key(kind.read(of: account), master), now) }
+                }
+            }
+            if entry.content != .answer { failures += 1 }
+            end += 1
+        }
+        guard end > start else { return nil }
+        prepared.withPart(of: 0) { part in
+            part.counts.fresh += end - start - stale
+            part.counts.stale += stale
+        }
+        return AnswerRun(kind, page, start..<end, failureCount: failures)
+    }
+
+    // MARK: Fetching
 
     /// - Parameter stores: Whether the answer is cached.
     private func fetch(
@@ -310,13 +313,20 @@ package final class BillingCache: Sendable {
     ) async -> Result<Entry, BillingFailure> {
         let version = version(of: key)
         let outcome: Result<SourceAnswer, BillingFailure>
+        var content = StoredContent.answer
         do throws(BillingFailure) {
             outcome = .success(try await source.answer(to: key.read, under: key.master, for: purpose))
         } catch {
-            guard error.traits.isCacheable else { return .failure(error) }
-            outcome = .failure(error)
+            guard let failure = StoredContent(error) else { return .failure(error) }
+            (outcome, content) = (.failure(error), failure)
         }
-        return .success(store(outcome, key, version, stores: stores))
+        let lifetime = rules.lifetime(
+            ofFailure: content != .answer, quota: key.read.operation.rules.quota, chance: .random(in: 0...1))
+        let answer = ReceivedAnswer(
+            content: content, encoded: codec.encode(outcome, to: key.read, asOf: time.timestamp), lifetime: lifetime,
+            receivedAt: time.now)
+        return .success(
+            store(answer, key, version, stores: stores && lifetime > .zero, isLookup: purpose.priority == .interactive))
     }
 
     private func version(of key: Key) -> Version {
@@ -330,120 +340,76 @@ package final class BillingCache: Sendable {
     private func narrowed(_ key: Key, _ directives: CacheDirectives, _ now: Moment) -> Entry? {
         guard case .period(let period)? = key.read.parameter, !directives.noCache else { return nil }
         let version = version(of: key)
-        let account = InvoicePeriodIndex.Account(account: key.read.account, master: key.master)
-        for longer in periods.withLock({ $0.periods(around: period, of: account) }) {
-            let longerKey = Key(.invoices(of: key.read.account, in: longer), key.master)
-            let whole = part(of: longerKey).part.withLock { part -> Entry? in
-                guard let slot = part.slots[longerKey] else { return nil }
-                if slot.hits < 3 { slot.hits += 1 }
-                return slot.entry
-            }
-            guard let whole else {
-                periods.withLock { $0.remove(longer, of: account) }
-                continue
-            }
-            let age = whole.age(at: now)
+        for (longer, whole) in pages.lists(of: key.read.account, around: period, under: key.master)
+        where whole.failure == nil {
+            let age = max(now - whole.receivedAt, .zero)
             switch Freshness(age: age, lifetime: whole.lifetime, rules: rules, directives: directives) {
             case .fresh, .refreshAhead: break
             case .stale where directives.maxStale != nil: break
             case .stale, .staleIfError, .expired: continue
             }
-            guard let list = whole.invoices?.narrowed(to: period, from: longer) else { continue }
-            let previous = part(of: key).part.withLock { $0.slots[key]?.entry.response }
+            guard let (list, asOf) = codec.invoices(in: whole), let part = list.narrowed(to: period, from: longer)
+            else {
+                continue
+            }
             let answer = ReceivedAnswer(
-                outcome: .success(.invoices(list)), asOf: whole.asOf, lifetime: whole.lifetime, previous: previous)
-            let entry = Entry(makeResponse(answer), answer, receivedAt: whole.receivedAt)
-            insert(entry, key, version)
-            part(of: key).part.withLock { part in
+                content: .answer, encoded: codec.encode(.success(.invoices(part)), to: key.read, asOf: asOf),
+                lifetime: whole.lifetime, receivedAt: whole.receivedAt)
+            prepared.withPart(of: key.accountHash) { part in
                 if age < whole.lifetime { part.counts.fresh += 1 } else { part.counts.stale += 1 }
             }
-            return entry
+            return store(answer, key, version, stores: true, isLookup: true)
         }
         return nil
     }
 
-    /// Records that an answer to a read of a period is cached, or no longer.
-    ///
-    /// - Parameter isWhole: The answer is a list from the source, from which lists of shorter periods derive.
-    private func index(_ key: Key, isCached: Bool, isWhole: Bool = false) {
-        guard case .period(let period)? = key.read.parameter else { return }
-        let account = InvoicePeriodIndex.Account(account: key.read.account, master: key.master)
-        periods.withLock { periods in
-            if isCached {
-                periods.add(period, of: account, isWhole: isWhole)
-            } else {
-                periods.remove(period, of: account)
-            }
-        }
-    }
-
     // MARK: Storing
 
-    private func store(
-        _ outcome: Result<SourceAnswer, BillingFailure>, _ key: Key, _ version: Version, stores: Bool
-    ) -> Entry {
-        var isFailure = false
-        if case .failure = outcome { isFailure = true }
-        let lifetime = rules.lifetime(
-            ofFailure: isFailure, quota: key.read.operation.rules.quota, chance: .random(in: 0...1))
-        let previous = part(of: key).part.withLock { $0.slots[key]?.entry.response }
-        let answer = ReceivedAnswer(outcome: outcome, asOf: time.timestamp, lifetime: lifetime, previous: previous)
-        let entry = Entry(makeResponse(answer), answer, receivedAt: time.now)
-        guard stores, lifetime > .zero else { return entry }
-        insert(entry, key, version, isWhole: entry.invoices != nil)
-        return entry
+    /// An answer as the cache received it.
+    private struct ReceivedAnswer {
+        let content: StoredContent
+        let encoded: EncodedAnswer
+        let lifetime: Duration
+        let receivedAt: Moment
     }
 
     /// Adds an answer to the cache, unless answers were removed since `version`, or a newer one is there.
-    private func insert(_ entry: Entry, _ key: Key, _ version: Version, isWhole: Bool = false) {
-        masters.withLock { masters in
-            if !masters.contains(key.master) { masters.insert(key.master) }
-        }
-        index(key, isCached: true, isWhole: isWhole)
-        let (released, evicted) = part(of: key).part.withLock { part -> ([Entry], [Key]) in
-            guard version.generation == generation.load(ordering: .acquiring),
-                changes.permitsCaching(key.read.account, since: version.changes)
-            else { return ([], part.slots[key] == nil ? [key] : []) }
-            var released: [Entry] = []
-            var evicted: [Key] = []
-            if let slot = part.slots[key] {
-                guard slot.entry.receivedAt <= entry.receivedAt else { return ([], []) }
-                let bytes = slot.bytes
-                released.append(slot.entry)
-                slot.entry = entry
-                slot.revalidation = .none
-                part.order.resized(slot, from: bytes)
-            } else {
-                let slot = Slot(key, entry)
-                part.slots[key] = slot
-                part.order.add(slot)
+    ///
+    /// - Parameter isLookup: Whether a caller looks the answer up.
+    private func store(
+        _ received: ReceivedAnswer, _ key: Key, _ version: Version, stores: Bool, isLookup: Bool
+    ) -> Entry {
+        let answer = NewAnswer(
+            key: PageKey(key.read), content: received.content, encoded: received.encoded,
+            receivedAt: received.receivedAt.milliseconds, lifetime: Moment(sinceOrigin: received.lifetime).milliseconds)
+        let now = time.millisecondsSinceEpoch
+        let partVersion = prepared.withPart(of: key.accountHash) { $0.version }
+        var firstSeen: Int64?
+        if stores {
+            firstSeen = pages.put(answer, to: key.read, under: key.master, now: now) {
+                version.generation == generation.load(ordering: .acquiring)
+                    && changes.permitsCaching(key.read.account, since: version.changes)
             }
-            while part.order.bytes > bytesMaxOfPart, let slot = part.order.evict(bytesMax: bytesMaxOfPart) {
-                part.slots[slot.key] = nil
-                part.counts.evicted += 1
-                released.append(slot.entry)
-                if slot.key.read.parameter != nil { evicted.append(slot.key) }
-            }
-            return (released, evicted)
         }
-        for key in evicted { index(key, isCached: false) }
-        // Freed without the lock.
-        _ = consume released
+        let text = received.encoded.text
+        let stored = StoredAnswer(
+            text: text[...], body: text[received.encoded.body], tag: received.encoded.tag,
+            failure: received.content.failure(of: key.read),
+            firstSeen: firstSeen ?? pages.firstSeen(answer, to: key.read, under: key.master, now: now),
+            lifetime: received.lifetime, receivedAt: received.receivedAt)
+        let entry = Entry(codec.response(from: stored, to: key.read), stored)
+        if firstSeen != nil {
+            revalidations.received(key)
+            prepared.stored(entry, key, isLookup: isLookup, sweep: pages.sweeps, version: partVersion)
+        }
+        return entry
     }
 
     /// Removes all answers. Those of requests in flight are not cached either.
     package func removeAll() {
         generation.add(1, ordering: .acquiringAndReleasing)
-        for part in parts {
-            let released = part.part.withLock { part in
-                let released = part.slots.values.map(\.entry)
-                part = Part(counts: part.counts)
-                return released
-            }
-            // Freed without the lock.
-            _ = consume released
-        }
-        periods.withLock { $0 = InvoicePeriodIndex() }
+        pages.removeAll()
+        prepared.removeAll()
     }
 
     // MARK: Changes
@@ -465,26 +431,8 @@ package final class BillingCache: Sendable {
     }
 
     private func remove(_ operations: [Operation], _ account: AccountID) {
-        for master in masters.withLock({ $0 }) {
-            for operation in operations { remove(operation, account, master) }
-        }
-    }
-
-    private func remove(_ operation: Operation, _ account: AccountID, _ master: Name?) {
-        var reads = [AccountRead(operation, account)]
-        if operation == .listBillingInvoices {
-            let cached = periods.withLock { $0.removeAll(of: .init(account: account, master: master)) }
-            reads = cached.map { .invoices(of: account, in: $0) }
-        }
-        for key in reads.map({ Key($0, master) }) {
-            let released = part(of: key).part.withLock { part -> Entry? in
-                guard let slot = part.slots.removeValue(forKey: key) else { return nil }
-                part.order.remove(slot)
-                return slot.entry
-            }
-            // Freed without the lock.
-            _ = consume released
-        }
+        for operation in operations { pages.remove(operation, of: account) }
+        prepared.remove(operations, of: account)
     }
 
     /// Cancels the requests in flight and refuses new ones.
@@ -496,23 +444,19 @@ package final class BillingCache: Sendable {
     package var isFetching: Bool { !coalescer.isEmpty }
 
     package var counts: Counts {
-        parts.reduce(into: Counts()) { sum, part in
-            let counts = part.part.withLock { $0.counts }
-            sum.fresh += counts.fresh
-            sum.stale += counts.stale
-            sum.missed += counts.missed
-            sum.evicted += counts.evicted
-            sum.revalidations += counts.revalidations
-            sum.staleIfError += counts.staleIfError
-        }
+        var counts = prepared.counts
+        counts.evicted = pages.evicted
+        return counts
     }
 
     /// The number of cached answers and their size.
-    package var size: (entries: Int, bytes: Int) {
-        parts.reduce(into: (0, 0)) { sum, part in
-            let (entries, bytes) = part.part.withLock { ($0.order.count, $0.order.bytes) }
-            sum.0 += entries
-            sum.1 += bytes
-        }
+    package var size: (entries: Int, bytes: Int) { (pages.count, pages.bytes + prepared.bytes) }
+}
+
+extension BillingCache.Counts {
+    /// Counts a lookup that found an answer.
+    fileprivate mutating func count(_ use: BillingCache.Use) {
+        guard case .served(let isStale, _) = use else { return }
+        if isStale { stale += 1 } else { fresh += 1 }
     }
 }

@@ -33,6 +33,9 @@ package struct CacheRules: Sendable, Equatable {
 
     package init() {}
 
+    /// The part of `bytesMax` for answers with prepared responses.
+    var preparedBytesMax: Int { bytesMax / 8 }
+
     /// How long an answer is fresh, with jitter.
     ///
     /// - Parameters:

@@ -3,6 +3,9 @@ package protocol TimeSource: Sendable {
     var now: Moment { get }
     var timestamp: Timestamp { get }
 
+    /// The civil time in milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+    var millisecondsSinceEpoch: Int64 { get }
+
     /// Returns at `moment`, or at once if it has passed.
     ///
     /// - Throws: As soon as the task is cancelled.

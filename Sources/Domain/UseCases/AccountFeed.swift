@@ -8,8 +8,37 @@ package protocol AccountFeed: Sendable {
     /// Reads the next account without waiting.
     func next() -> AccountFeedItem
 
+    /// The next accounts, if they are a part of a list that is known; `nil` if `next` has to be called.
+    var upcoming: AccountListPart? { get }
+
+    /// Passes over the first accounts of `upcoming`.
+    func skip(_ count: Int)
+
     /// Waits until more input has arrived after `next` returned `pending`.
     func waitForMore() async
+}
+
+extension AccountFeed {
+    package var upcoming: AccountListPart? { nil }
+
+    package func skip(_ count: Int) {}
+}
+
+/// Consecutive accounts of a list.
+package struct AccountListPart: Sendable {
+    package let list: AccountList
+
+    /// The index of the first account.
+    package let start: Int
+
+    /// The index after the last account, above `start`.
+    package var end: Int
+
+    package init(list: AccountList, start: Int, end: Int) {
+        self.list = list
+        self.start = start
+        self.end = end
+    }
 }
 
 package enum AccountFeedItem: Sendable, Equatable {
@@ -49,6 +78,13 @@ final class AccountListFeed: AccountFeed {
         }
         return index < end ? .account(list[index]) : .end
     }
+
+    var upcoming: AccountListPart? {
+        let start = position.withLock { $0 }
+        return start < end ? AccountListPart(list: list, start: start, end: end) : nil
+    }
+
+    func skip(_ count: Int) { position.withLock { $0 += count } }
 
     func waitForMore() async {}
 }

@@ -65,6 +65,8 @@ package struct ExportBilling: Sendable {
         /// the number of accounts beyond the limit.
         case begin(accounts: Int?, after: AccountID?, remaining: Int)
         case answer(ExportKind, AccountID, CacheEntry)
+        /// Cached answers for consecutive accounts. Some may be failures.
+        case run(AnswerRun)
         case failure(ExportKind, AccountID, BillingFailure)
         /// A line of the chosen accounts is invalid.
         case malformed(line: Int, String)
@@ -85,10 +87,10 @@ package struct ExportBilling: Sendable {
     }
 
     package struct Summary: Sendable, Equatable {
-        /// The number of `answer` events.
+        /// The number of answers that are no failures.
         package var answers = 0
 
-        /// The number of `failure` and `malformed` events.
+        /// The number of failures and invalid lines.
         package var failures = 0
 
         /// The number of accounts beyond the limit, which were not exported.
@@ -310,57 +312,88 @@ package struct ExportBilling: Sendable {
             var added = 0
             while let attempt = window.beginAttempt() { start(attempt, &group) }
             while let feed, !hasInputEnded, !isWaitingForInput, window.hasRoom {
-                switch feed.next() {
-                case .account(let account):
-                    guard add(account, at: now) else { break }
+                if let part = feed.upcoming {
+                    try await add(part, of: feed, at: now, consumer)
                     while let attempt = window.beginAttempt() { start(attempt, &group) }
-                case .malformed(let line, let problem):
-                    window.complete(window.add(.invalidLine(line, problem)), with: .failure(.invalid([])))
-                case .pending:
-                    isWaitingForInput = true
-                    group.addTask {
-                        await feed.waitForMore()
-                        return .inputArrived
+                } else {
+                    switch feed.next() {
+                    case .account(let account):
+                        add(account, at: now)
+                        while let attempt = window.beginAttempt() { start(attempt, &group) }
+                    case .malformed(let line, let problem): _ = window.add(.invalidLine(line, problem))
+                    case .pending:
+                        isWaitingForInput = true
+                        group.addTask {
+                            await feed.waitForMore()
+                            return .inputArrived
+                        }
+                    case .end: hasInputEnded = true
+                    case .failed(let failure): throw failure
                     }
-                case .end: hasInputEnded = true
-                case .failed(let failure): throw failure
                 }
                 try await sendResults(consumer)
                 added += 1
                 // With many cache hits in a row, this loop runs for a long time.
-                if added.isMultiple(of: 256) {
+                if added.isMultiple(of: 64) {
                     if Task.isCancelled { throw .cancelled }
                     now = time.now
                 }
             }
         }
 
-        /// Adds an account with all kinds.
-        ///
-        /// - Returns: Whether it takes a request to the source.
-        private mutating func add(_ account: AccountID, at now: Moment) -> Bool {
-            var needsLookup = false
+        /// Adds the first accounts of a part of a list: as many as one page of the cache has answers for, or else one, which
+        /// is looked up. With several kinds, one account.
+        private mutating func add(
+            _ part: AccountListPart, of feed: any AccountFeed, at now: Moment, _ consumer: some Consumer
+        ) async throws(BillingFailure) {
+            var part = part
+            if kinds.count > 1 { part.end = part.start + 1 }
+            var count = 1
             for kind in kinds.indices {
-                let position = window.add(.record(account, kind: kind))
-                if let outcome = exportBilling.cached(kinds[kind].read(of: account), for: export, at: now) {
-                    window.complete(position, with: outcome)
+                guard let run = exportBilling.run(of: kinds[kind], in: part, for: export, at: now) else {
+                    window.lookUp(window.add(.record(part.list[part.start], kind: kind)), kind: kind)
+                    continue
+                }
+                count = run.count
+                if window.isEmpty || export.options.order == .arrival {
+                    window.pass(run)
+                    lastEvent = now
+                    try await consumer.take(.run(run))
                 } else {
-                    window.lookUp(position, kind: kind)
-                    needsLookup = true
+                    _ = window.add(.run(run))
                 }
             }
-            return needsLookup
+            feed.skip(count)
+        }
+
+        /// Adds an account with all kinds.
+        private mutating func add(_ account: AccountID, at now: Moment) {
+            for kind in kinds.indices {
+                do throws(BillingFailure) {
+                    try export.caller.requireAccess(to: account)
+                } catch {
+                    window.complete(window.add(.record(account, kind: kind)), with: .failure(error))
+                    continue
+                }
+                let part = AccountListPart(list: AccountList([account]), start: 0, end: 1)
+                if let run = exportBilling.run(of: kinds[kind], in: part, for: export, at: now) {
+                    _ = window.add(.run(run))
+                } else {
+                    window.lookUp(window.add(.record(account, kind: kind)), kind: kind)
+                }
+            }
         }
 
         private mutating func sendResults(_ consumer: some Consumer) async throws(BillingFailure) {
             var hasSent = false
-            while let (item, outcome) = window.next() {
+            while let ready = window.next() {
                 hasSent = true
-                switch (item, outcome) {
-                case (.invalidLine(let line, let problem), _): try await consumer.take(.malformed(line: line, problem))
-                case (.record(let account, let kind), .failure(let failure)):
+                switch ready {
+                case .invalidLine(let line, let problem): try await consumer.take(.malformed(line: line, problem))
+                case .run(let run): try await consumer.take(.run(run))
+                case .record(let account, let kind, .failure(let failure)):
                     try await consumer.take(.failure(kinds[kind], account, failure))
-                case (.record(let account, let kind), .success(let entry)):
+                case .record(let account, let kind, .success(let entry)):
                     if let failure = entry.failure {
                         try await consumer.take(.failure(kinds[kind], account, failure))
                     } else {
@@ -390,16 +423,14 @@ package struct ExportBilling: Sendable {
         return directives
     }
 
-    /// The result of a read if it needs no request to the source.
-    private func cached(_ read: AccountRead, for export: Export, at now: Moment) -> ExportWindow.Outcome? {
-        do throws(BillingFailure) {
-            try export.caller.requireAccess(to: read.account)
-        } catch {
-            return .failure(error)
-        }
-        return cache.cached(read, under: export.caller.master, directives: directives(of: export), at: now).map {
-            .success($0)
-        }
+    /// Cached answers for the first accounts of a part of a list.
+    private func run(
+        of kind: ExportKind, in part: AccountListPart, for export: Export, at now: Moment
+    ) -> AnswerRun? {
+        cache.run(
+            of: kind, under: export.caller.master, in: part.list, part.start..<part.end,
+            directives: directives(of: export),
+            at: now)
     }
 
     private func lookUp(_ attempt: ExportWindow.Attempt, for export: Export) async -> ExportWindow.Outcome {

@@ -11,6 +11,15 @@ package struct ExportWindow {
         /// The kind is an index, less than the number of kinds.
         case record(AccountID, kind: Int)
         case invalidLine(Int, String)
+        /// Cached answers of one kind for consecutive accounts. They need no lookup.
+        case run(AnswerRun)
+    }
+
+    /// An item with its result.
+    package enum Ready: Sendable {
+        case record(AccountID, kind: Int, Outcome)
+        case invalidLine(Int, String)
+        case run(AnswerRun)
     }
 
     package typealias Outcome = Result<CacheEntry, BillingFailure>
@@ -39,8 +48,11 @@ package struct ExportWindow {
         package let reason: Reason
     }
 
+    /// The place of an item in the window.
     private struct Slot {
         let item: Item
+
+        /// The result of a record.
         var outcome: Outcome?
 
         /// The size of the answer.
@@ -156,7 +168,22 @@ package struct ExportWindow {
         end += 1
         occupied += 1
         slots[index(of: position)] = Slot(item: item)
+        switch item {
+        case .record: break
+        case .invalidLine: if !isOrdered { completed.append(position) }
+        case .run(let run):
+            bytes += run.text.count
+            slots[index(of: position)]?.bytes = run.text.count
+            if !isOrdered { completed.append(position) }
+        }
         return position
+    }
+
+    /// Counts cached answers that are written at once, without a place in the window. Requires `isEmpty`, or an unordered
+    /// export.
+    package mutating func pass(_ run: AnswerRun) {
+        answers += run.count - run.failureCount
+        failures += run.failureCount
     }
 
     private func index(of position: Int) -> Int { isOrdered ? position % slots.count : position }
@@ -278,8 +305,8 @@ package struct ExportWindow {
 
     // MARK: Results
 
-    /// Removes and returns the next result to write; `nil` if it is not available yet.
-    package mutating func next() -> (item: Item, outcome: Outcome)? {
+    /// Removes and returns the next item to write; `nil` if its result is not available yet.
+    package mutating func next() -> Ready? {
         let index: Int
         if isOrdered {
             index = first % slots.count
@@ -287,16 +314,25 @@ package struct ExportWindow {
             guard let arrived = completed.popFirst() else { return nil }
             index = arrived
         }
-        guard let slot = slots[index], let outcome = slot.outcome else { return nil }
+        guard let slot = slots[index] else { return nil }
+        let ready: Ready
+        switch (slot.item, slot.outcome) {
+        case (.record, nil): return nil
+        case (.record(let account, let kind), let outcome?):
+            ready = .record(account, kind: kind, outcome)
+            if case .success(let entry) = outcome, entry.failure == nil { answers += 1 } else { failures += 1 }
+        case (.invalidLine(let line, let problem), _):
+            ready = .invalidLine(line, problem)
+            failures += 1
+            invalidLines += 1
+        case (.run(let run), _):
+            ready = .run(run)
+            pass(run)
+        }
         slots[index] = nil
         if isOrdered { first += 1 } else { free.append(index) }
         occupied -= 1
         bytes -= slot.bytes
-        switch outcome {
-        case .success(let entry) where entry.failure == nil: answers += 1
-        case .success, .failure: failures += 1
-        }
-        if case .invalidLine = slot.item { invalidLines += 1 }
-        return (slot.item, outcome)
+        return ready
     }
 }

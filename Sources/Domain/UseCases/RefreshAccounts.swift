@@ -87,8 +87,8 @@ package final class RefreshAccounts: Sendable {
             }
             while index < list.count, retries.count < Self.retriesMax, batch.count < Self.batchSize, fresh < 1000 {
                 let account = list[index]
-                if cache.cached(.billingInformation(of: account), under: master, directives: directives, at: now) == nil
-                {
+                let read = AccountRead.billingInformation(of: account)
+                if !cache.isCached(read, under: master, directives: directives, at: now) {
                     batch.append(Lookup(account: account, started: now, deadline: Self.accountDeadline))
                 } else {
                     fresh += 1

@@ -194,7 +194,7 @@ struct TestService {
             ?? FakeCallers([
                 token: .everything, readerToken: Caller(name: Name(literal: "reader"), scopes: [.billingRead]),
             ])
-        let cache = BillingCache(source: source, time: time, rules: cacheRules) { BillingAnswer($0) }
+        let cache = BillingCache(source: source, time: time, rules: cacheRules, codec: AnswerLines())
         let lists = AccountListCache(directory: source, time: time, rules: listRules)
         let writeAccount = WriteAccount(
             writer: writer, source: source, cache: cache, keys: keys, rules: writeRules, time: time,

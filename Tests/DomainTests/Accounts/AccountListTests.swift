@@ -214,7 +214,7 @@ struct AccountListingTests {
         let directory = EndlessDirectory(accounts: { _ in ["a"] }, next: { "\($0 % 2)" })
         let clock = TestClock()
         let source = FakeSource()
-        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeResponse($0) }
+        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), codec: FakeCodec())
         let exportBilling = ExportBilling(
             lists: AccountListCache(directory: directory, time: clock), cache: cache, source: source, time: clock)
         struct IgnoringConsumer: ExportBilling.Consumer {

@@ -17,7 +17,7 @@ struct BillingCacheTests {
         rules.staleWhileRevalidate = .seconds(10)
         rules.staleIfError = .seconds(1000)
         change(&rules)
-        return Cache(source: source, time: clock, rules: rules, parts: 1) { FakeResponse($0) }
+        return Cache(source: source, time: clock, rules: rules, codec: FakeCodec())
     }
 
     private func get(
@@ -168,7 +168,7 @@ struct BillingCacheTests {
         rules.jitter = 0
         rules.ttl = .seconds(100)
         rules.revalidationsMax = 3
-        let cache = Cache(source: source, time: clock, rules: rules, parts: 1) { FakeResponse($0) }
+        let cache = Cache(source: source, time: clock, rules: rules, codec: FakeCodec())
         let accounts = (0..<10).map { AccountID(literal: "\($0)") }
         for account in accounts {
             _ = try await cache.entry(for: .billingInformation(of: account), under: nil, for: .bulk, directives: .none)
@@ -207,7 +207,7 @@ struct BillingCacheTests {
         var rules = CacheRules()
         rules.jitter = 0
         rules.ttl = .seconds(100)
-        let cache = Cache(source: source, time: clock, rules: rules, parts: 1) { FakeResponse($0) }
+        let cache = Cache(source: source, time: clock, rules: rules, codec: FakeCodec())
         _ = try await get(cache)
         clock.advance(by: .seconds(105))
         _ = try await get(cache)
@@ -350,7 +350,7 @@ struct BillingCacheTests {
         }
         var rules = CacheRules()
         rules.jitter = 0
-        let cache = Cache(source: source, time: clock, rules: rules, parts: 1) { FakeResponse($0) }
+        let cache = Cache(source: source, time: clock, rules: rules, codec: FakeCodec())
         let job = Task { try await get(cache, for: .bulk) }
         while purposes.withLock({ $0.isEmpty }) {
             try Task.checkCancellation()
@@ -492,22 +492,23 @@ struct BillingCacheTests {
     @Test("Cached billing: the size is limited, and answers in demand survive an export of all accounts")
     func eviction() async throws {
         let source = FakeSource()
-        let cache = cache(source) { $0.bytesMax = 200 * 600 }
+        let bytesMax = 120_000
+        let cache = cache(source) { $0.bytesMax = bytesMax }
         let popular = (0..<50).map { AccountID(literal: "popular-\($0)") }
         func read(_ account: AccountID) async throws {
             _ = try await cache.entry(
                 for: .billingInformation(of: account), under: nil, for: .interactive, directives: .none)
         }
         for _ in 0..<3 { for account in popular { try await read(account) } }
-        for number in 0..<5000 {
+        for number in 0..<10_000 {
             try await read(AccountID(literal: "other-\(number)"))
-            #expect(cache.size.bytes <= 200 * 600)
-            if number.isMultiple(of: 20) { try await read(popular[number / 20 % 50]) }
+            #expect(cache.size.bytes <= bytesMax)
+            if number.isMultiple(of: 4) { try await read(popular[number / 4 % 50]) }
         }
         let before = source.calls.count
         for account in popular { try await read(account) }
         #expect(source.calls.count - before <= 2)
-        #expect(cache.size.entries > 150 && cache.counts.evicted > 4500)
+        #expect(cache.size.entries > 500 && cache.counts.evicted > 8000)
     }
 }
 

@@ -10,7 +10,7 @@ struct ChangedAnswersTests {
     private let purpose = Purpose.interactive(for: nil)
 
     private func cache(_ source: FakeSource) -> BillingCache {
-        BillingCache(source: source, time: clock, rules: CacheRules(), parts: 4) { FakeResponse($0) }
+        BillingCache(source: source, time: clock, rules: CacheRules(), codec: FakeCodec())
     }
 
     private var read: AccountRead { .billingInformation(of: account) }

@@ -9,21 +9,6 @@ struct InvoiceCacheTests {
     private let clock = TestClock()
     private static let today = CalendarDate(of: Timestamp(secondsSinceEpoch: 1_769_860_800))
 
-    /// A response that stores the invoices of a list.
-    private final class Listed: CachedResponse {
-        let ids: [String?]
-        let asOf: Timestamp
-        let lifetime: Duration
-        var bytes: Int { 100 }
-
-        init(_ answer: ReceivedAnswer) {
-            ids =
-                if case .success(.invoices(let list)) = answer.outcome { list.invoices.map(\.id?.rawValue) } else { [] }
-            asOf = answer.asOf
-            lifetime = answer.lifetime
-        }
-    }
-
     private static func period(_ from: String, _ to: String) throws(BillingFailure) -> InvoicePeriod {
         try InvoicePeriod(from: from, to: to, today: today)
     }
@@ -47,17 +32,17 @@ struct InvoiceCacheTests {
     private func cache(_ source: FakeSource, _ change: (inout CacheRules) -> Void = { _ in }) -> BillingCache {
         var rules = CacheRules()
         change(&rules)
-        return BillingCache(source: source, time: clock, rules: rules, parts: 4) { Listed($0) }
+        return BillingCache(source: source, time: clock, rules: rules, codec: FakeCodec())
     }
 
     private func get(
         _ cache: BillingCache, _ from: String, _ to: String, of account: AccountID? = nil, under master: Name? = nil,
         _ directives: CacheDirectives = .none
-    ) async throws -> (entry: CacheEntry, listed: Listed) {
+    ) async throws -> (entry: CacheEntry, listed: FakeResponse) {
         let entry = try await cache.entry(
             for: .invoices(of: account ?? a, in: Self.period(from, to)), under: master, for: .interactive,
             directives: directives)
-        return (entry, try #require(entry.response as? Listed))
+        return (entry, entry.fake)
     }
 
     @Test("Cached invoices: a period inside a cached one is answered from it, with its age, time and lifetime")
@@ -157,7 +142,7 @@ struct InvoiceCacheTests {
         #expect(try await get(longer, "2025-01-01", "2025-12-31").listed.lifetime == .seconds(20_000))
         let details = try await cache.entry(
             for: .invoice(try #require(InvoiceID("i1")), of: a), under: nil, for: .interactive, directives: .none)
-        #expect((details.response as? Listed)?.lifetime == .seconds(1800))
+        #expect((details.response as? FakeResponse)?.lifetime == .seconds(1800))
         let off = self.cache(source) { $0.ttl = .zero }
         _ = try await get(off, "2025-01-01", "2025-12-31")
         #expect(off.size.entries == 0)
@@ -258,7 +243,7 @@ struct InvoiceCacheTests {
             ] {
                 group.addTask {
                     let entry = try await cache.entry(for: read, under: nil, for: purpose, directives: .none)
-                    #expect((entry.response as? Listed)?.ids.count == 3)
+                    #expect(entry.fake.ids.count == 3)
                 }
                 while source.calls.isEmpty { await Task.yield() }
             }

@@ -14,6 +14,8 @@ package final class AutoAdvancingClock: TimeSource {
         Timestamp(secondsSinceEpoch: 1_769_860_800 + now.sinceOrigin.components.seconds)
     }
 
+    package var millisecondsSinceEpoch: Int64 { timestamp.secondsSinceEpoch * 1000 }
+
     package func sleep(until moment: Moment) async throws(CancellationError) {
         guard !Task.isCancelled else { throw CancellationError() }
         guard moment - now <= .seconds(300) else {

@@ -29,6 +29,11 @@ package final class TestClock: TimeSource {
         Timestamp(secondsSinceEpoch: start.secondsSinceEpoch + now.sinceOrigin.components.seconds)
     }
 
+    package var millisecondsSinceEpoch: Int64 {
+        let (seconds, attoseconds) = now.sinceOrigin.components
+        return (start.secondsSinceEpoch + seconds) * 1000 + attoseconds / 1_000_000_000_000_000
+    }
+
     package func sleep(until moment: Moment) async throws(CancellationError) {
         let id = state.withLock { state in
             state.lastID += 1

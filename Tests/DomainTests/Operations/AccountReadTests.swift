@@ -29,7 +29,7 @@ struct AccountReadTests {
     @Test("Reads as keys: each read has its own cached answer")
     func cached() async throws {
         let source = FakeSource()
-        let cache = BillingCache(source: source, time: TestClock(), rules: CacheRules(), parts: 1) { FakeResponse($0) }
+        let cache = BillingCache(source: source, time: TestClock(), rules: CacheRules(), codec: FakeCodec())
         let reads = try Self.reads()
         for _ in 0..<2 {
             for read in reads {

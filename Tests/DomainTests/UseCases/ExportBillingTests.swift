@@ -30,7 +30,7 @@ struct ExportBillingTests {
     private static func exportBilling(
         _ source: FakeSource, _ clock: TestClock, _ rules: ExportBilling.Rules = .init()
     ) -> ExportBilling {
-        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeResponse($0) }
+        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), codec: FakeCodec())
         return ExportBilling(
             lists: AccountListCache(directory: source, time: clock), cache: cache, source: source, time: clock,
             rules: rules

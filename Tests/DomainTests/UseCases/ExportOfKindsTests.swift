@@ -32,9 +32,7 @@ struct ExportOfKindsTests {
         clock: TestClock = TestClock(), for caller: Caller = .everything, bytes: Int = 100,
         to consumer: Collector = Collector()
     ) async throws -> [RecordedEvent] {
-        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) {
-            FakeResponse($0, bytes: bytes)
-        }
+        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), codec: FakeCodec(bytes: bytes))
         let exportBilling = ExportBilling(
             lists: AccountListCache(directory: source, time: clock), cache: cache, source: source, time: clock,
             rules: rules)
@@ -222,7 +220,7 @@ struct ExportOfKindsTests {
     func scopes() throws {
         let source = FakeSource()
         let clock = TestClock()
-        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeResponse($0) }
+        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), codec: FakeCodec())
         let exportBilling = ExportBilling(
             lists: AccountListCache(directory: source, time: clock), cache: cache, source: source, time: clock)
         let rows: [(ExportKind, Caller.Scope?)] = [

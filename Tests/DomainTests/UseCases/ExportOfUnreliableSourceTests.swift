@@ -7,9 +7,7 @@ struct ExportOfUnreliableSourceTests {
     private static let seeds: [UInt64] = [1]
 
     private static func entry() async throws -> CacheEntry {
-        let cache = BillingCache(source: FakeSource(), time: TestClock(), rules: CacheRules(), parts: 1) {
-            FakeResponse($0)
-        }
+        let cache = BillingCache(source: FakeSource(), time: TestClock(), rules: CacheRules(), codec: FakeCodec())
         return try await cache.entry(
             for: .billingInformation(of: AccountID(literal: "a")), under: nil, for: .bulk, directives: .none)
     }

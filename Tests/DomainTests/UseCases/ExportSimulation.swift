@@ -91,9 +91,11 @@ struct ExportSimulation {
                 while let attempt = window.beginAttempt() { begin(attempt) }
                 added += 1
             }
-            while let (item, outcome) = window.next() {
-                if case .record(let account, _) = item { result.exported.append(number(account)) }
-                if case .failure = outcome { result.failures += 1 }
+            while let ready = window.next() {
+                if case .record(let account, _, let outcome) = ready {
+                    result.exported.append(number(account))
+                    if case .failure = outcome { result.failures += 1 }
+                }
                 result.elapsed = now - start
             }
             result.bufferedMax = max(result.bufferedMax, added - result.exported.count / kinds.count)

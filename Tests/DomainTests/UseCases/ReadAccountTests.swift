@@ -8,14 +8,14 @@ struct ReadAccountTests {
 
     private func lookUp(_ source: FakeSource, clock: TestClock = TestClock()) -> ReadAccount {
         ReadAccount(
-            cache: BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeResponse($0) })
+            cache: BillingCache(source: source, time: clock, rules: CacheRules(), codec: FakeCodec()))
     }
 
     @Test("A read of an account returns the contact and the time of the source's answer")
     func found() async throws {
         let clock = TestClock(start: Timestamp(secondsSinceEpoch: 5))
         let entry = try await lookUp(FakeSource(), clock: clock)(.billingInformation(of: account), for: .everything)
-        #expect(entry.fake.contact == .sample(account) && entry.asOf == Timestamp(secondsSinceEpoch: 5))
+        #expect(entry.fake.contact == .sample(account) && entry.fake.asOf == Timestamp(secondsSinceEpoch: 5))
         #expect(entry.failure == nil)
     }
 

@@ -12,18 +12,26 @@ enum RecordedEvent: Equatable, Sendable {
     case heartbeat(done: Int, accounts: Int?, waiting: ExportBilling.Wait)
     case end(ExportBilling.Summary)
 
-    init(_ event: ExportBilling.Event) {
+    /// The event in this form: one for each answer.
+    static func events(of event: ExportBilling.Event) -> [RecordedEvent] {
         switch event {
-        case .begin(let accounts, let after, _): self = .begin(accounts: accounts, after: after)
+        case .begin(let accounts, let after, _): return [.begin(accounts: accounts, after: after)]
         case .answer(let kind, let account, let entry):
             // The answer is that of the account and the kind.
             #expect(entry.fake.contact == (kind == .contact ? .sample(account) : nil))
-            self = .answer(kind, account)
-        case .failure(let kind, let account, let failure): self = .failure(kind, account, failure)
-        case .malformed(let line, _): self = .malformed(line)
+            return [.answer(kind, account)]
+        case .run(let run):
+            return (0..<run.count).map { index in
+                let answer = run[index]
+                #expect(answer.text.starts(with: Array("answer to \(answer.account) ".utf8)))
+                return answer.failure.map { .failure(run.kind, answer.account, $0) }
+                    ?? .answer(run.kind, answer.account)
+            }
+        case .failure(let kind, let account, let failure): return [.failure(kind, account, failure)]
+        case .malformed(let line, _): return [.malformed(line)]
         case .heartbeat(let done, let accounts, let waiting):
-            self = .heartbeat(done: done, accounts: accounts, waiting: waiting)
-        case .end(let summary): self = .end(summary)
+            return [.heartbeat(done: done, accounts: accounts, waiting: waiting)]
+        case .end(let summary): return [.end(summary)]
         }
     }
 }
@@ -69,16 +77,17 @@ final class Collector: ExportBilling.Consumer {
     func flush() async throws(BillingFailure) {}
 
     func take(_ event: ExportBilling.Event) async throws(BillingFailure) {
-        let event = RecordedEvent(event)
-        let events = state.withLock { events in
-            events.append(event)
-            return events
-        }
-        for (condition, signal) in watchers.withLock({ $0 }) where condition(events) { signal.fire() }
-        if isAnnounced(event) { announcing.fire() }
-        if events.count == holdsAt {
-            holding.fire()
-            try await releasing.waitInSource()
+        for event in RecordedEvent.events(of: event) {
+            let events = state.withLock { events in
+                events.append(event)
+                return events
+            }
+            for (condition, signal) in watchers.withLock({ $0 }) where condition(events) { signal.fire() }
+            if isAnnounced(event) { announcing.fire() }
+            if events.count == holdsAt {
+                holding.fire()
+                try await releasing.waitInSource()
+            }
         }
     }
 

@@ -13,7 +13,7 @@ struct RefreshAccountsTests {
         var rules = CacheRules()
         rules.ttl = .seconds(2000)
         rules.jitter = 0
-        let cache = BillingCache(source: source, time: clock, rules: rules, parts: 1) { FakeResponse($0) }
+        let cache = BillingCache(source: source, time: clock, rules: rules, codec: FakeCodec())
         let refresh = RefreshAccounts(
             lists: AccountListCache(directory: source, time: clock), cache: cache, source: source, time: clock,
             interval: .seconds(1000))

@@ -46,7 +46,7 @@ struct WriteAccountTests {
         var rules = WriteAccount.Rules()
         change(&rules)
         let keys = FakeIdempotencyStore()
-        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), parts: 1) { FakeResponse($0) }
+        let cache = BillingCache(source: source, time: clock, rules: CacheRules(), codec: FakeCodec())
         let write = WriteAccount(
             writer: writer, source: source, cache: cache, keys: keys, rules: rules, time: clock
         ) { bytes in

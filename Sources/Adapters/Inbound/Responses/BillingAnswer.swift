@@ -1,4 +1,4 @@
-package import Domain
+import Domain
 import NIOCore
 
 extension CacheEntry {
@@ -11,9 +11,9 @@ extension CacheEntry {
     }
 }
 
-/// The encoded answer to a read of one account: the body, and the header fields that differ between answers. It is encoded
-/// once and served many times.
-package final class BillingAnswer: CachedResponse {
+/// The encoded answer to a read of one account: the body, and the header fields that differ between answers. It is made once
+/// and served many times.
+final class BillingAnswer: CachedResponse {
     enum Content: Sendable {
         case body(fields: HeaderFields, ByteBuffer)
         case failure(ProblemDetails)
@@ -30,7 +30,7 @@ package final class BillingAnswer: CachedResponse {
     /// When this content was first received, in seconds since 1970.
     let lastModified: Int64
 
-    package let bytes: Int
+    let bytes: Int
 
     /// The bytes of this object and the headers of its arrays and buffers.
     private static let overhead = 300
@@ -38,51 +38,34 @@ package final class BillingAnswer: CachedResponse {
 
     /// A strong entity tag of a body, with its quotes (RFC 9110, 8.8.3).
     static func etag(of body: ByteBuffer) -> [UInt8] {
-        let digest = SHA256Digest(of: Array(body.readableBytesView)[...]).hexadecimal
-        return Array("\"\(digest.prefix(20))\"".utf8)
+        etag(SHA256Digest(of: Array(body.readableBytesView)[...]).firstWord)
     }
 
-    package init(_ answer: ReceivedAnswer) {
-        asOf = Array(answer.asOf.rfc3339.utf8)
-        switch answer.outcome {
-        case .success(let received):
-            var body = ByteBuffer()
-            body.write(received)
-            etag = Self.etag(of: body)
-            let last = answer.previous as? BillingAnswer
-            lastModified =
-                last.flatMap { [etag] in $0.etag == etag ? $0.lastModified : nil } ?? answer.asOf.secondsSinceEpoch
-            var fields = HeaderFields(reservingBytes: 160)
-            fields.append(.cacheControl, "private, max-age=\(answer.lifetime.components.seconds)")
-            fields.append(.contentLength, body.readableBytes)
-            fields.append(.etag, etag)
-            fields.append(.lastModified, HTTPDate.text(secondsSinceEpoch: lastModified))
-            // A copy without the spare capacity that writing left.
-            let compact = ByteBufferAllocator().buffer(buffer: body)
-            bytes = Self.overhead + compact.capacity + fields.bytes
-            content = .body(fields: fields, compact)
-        case .failure(let failure):
+    private static func etag(_ tag: UInt64) -> [UInt8] {
+        var text = Array("\"0000000000000000\"".utf8)
+        let digits = Array("0123456789abcdef".utf8)
+        for place in 0..<16 { text[1 + place] = digits[Int(tag >> UInt64(60 - 4 * place) & 15)] }
+        return text
+    }
+
+    /// - Parameter asOf: When Zoom sent the answer (RFC 3339).
+    init(_ answer: StoredAnswer, asOf: [UInt8]) {
+        self.asOf = asOf
+        lastModified = answer.firstSeen / 1000
+        if let failure = answer.failure {
             etag = []
-            lastModified = answer.asOf.secondsSinceEpoch
             bytes = Self.failureBytes
             content = .failure(FailureTable.problem(for: failure))
+            return
         }
-    }
-}
-
-extension ByteBuffer {
-    /// Writes an answer of the source as Zoom's JSON object, on one line.
-    fileprivate mutating func write(_ answer: SourceAnswer) {
-        switch answer {
-        case .contact(let contact): writeContact(contact)
-        case .document(let document): writeBytes(document.text)
-        case .invoices(let list):
-            writeJSONObject { object in
-                for member in list.members { object.member(named: member.name, text: member.value) }
-                object.member("invoices") { buffer in
-                    buffer.writeJSONArray(list.invoices) { $0.writeBytes($1.document.text) }
-                }
-            }
-        }
+        etag = Self.etag(answer.tag)
+        let body = ByteBuffer(bytes: answer.body)
+        var fields = HeaderFields(reservingBytes: 160)
+        fields.append(.cacheControl, "private, max-age=\(answer.lifetime.components.seconds)")
+        fields.append(.contentLength, body.readableBytes)
+        fields.append(.etag, etag)
+        fields.append(.lastModified, HTTPDate.text(secondsSinceEpoch: lastModified))
+        bytes = Self.overhead + body.capacity + fields.bytes
+        content = .body(fields: fields, body)
     }
 }

@@ -45,6 +45,9 @@ final class NDJSONLines: ExportBilling.Consumer {
     /// Lines are written in batches of this size, since a write costs more than encoding a line.
     private static let linesBytesMax = 16 * 1024
 
+    /// Stored lines of this size together are written without a copy.
+    private static let sliceBytesMin = 2048
+
     /// Events between two such checks, about 30 microseconds.
     private static let eventsPerCheck = 16
 
@@ -67,6 +70,7 @@ final class NDJSONLines: ExportBilling.Consumer {
     }
 
     func take(_ event: ExportBilling.Event) async throws(BillingFailure) {
+        if case .run(let run) = event { return try await take(run) }
         let (isFull, isCheckDue) = state.withLock { state in
             write(event, &state)
             state.eventsSinceCheck += 1
@@ -82,20 +86,69 @@ final class NDJSONLines: ExportBilling.Consumer {
         }
     }
 
+    /// Writes the lines of cached answers as they are stored, unless the request asks for a part of them.
+    private func take(_ run: AnswerRun) async throws(BillingFailure) {
+        let type = RecordType(run.kind)
+        let isRewritten = members != nil && type == .contact || run.failureCount > 0 && namesKind(of: type)
+        let isWrittenAlone = !isRewritten && run.text.count >= Self.sliceBytesMin
+        let isFull = state.withLock { state in
+            let answers = run.count - run.failureCount
+            state.records[type] += answers
+            state.uncounted.records[type] += answers
+            state.failedRecords[type] += run.failureCount
+            state.uncounted.failures += run.failureCount
+            for index in run.failures {
+                guard let failure = run[index].failure else { continue }
+                state.failures[FailureTable.problem(for: failure).code, default: 0] += 1
+            }
+            if isRewritten {
+                for index in 0..<run.count { rewrite(run[index], type, to: &state.lines) }
+            } else if !isWrittenAlone {
+                state.lines.writeBytes(run.text)
+            }
+            return state.lines.readableBytes >= Self.linesBytesMax
+        }
+        if isWrittenAlone {
+            try await flush()
+            try await write(ByteBuffer(bytes: run.text))
+        } else if isFull || !body.mayContinue() {
+            try await flush()
+        }
+    }
+
+    /// Whether a line of a failure names its kind, other than the stored one.
+    private func namesKind(of type: RecordType) -> Bool { type == .contact && !isContactAlone }
+
+    private func rewrite(_ answer: AnswerRun.Answer, _ type: RecordType, to lines: inout ByteBuffer) {
+        if let failure = answer.failure {
+            lines.writeFailureLine(FailureTable.problem(for: failure), isContactAlone ? nil : type, answer.account)
+        } else if let members, type == .contact {
+            lines.writeBytes(answer.text[..<answer.body.startIndex])
+            lines.writeObject(ByteBuffer(bytes: answer.body), only: members)
+            lines.writeBytes(answer.text[answer.body.endIndex...])
+        } else {
+            lines.writeBytes(answer.text)
+        }
+    }
+
     func flush() async throws(BillingFailure) {
         // Here and not below, where the time would count as waiting for the reader.
         if !body.mayContinue() { await body.waitForSlice() }
         // The task may have been cancelled while it waited.
         guard !Task.isCancelled else { throw .cancelled }
         let (lines, count) = state.withLock { state -> (ByteBuffer?, StreamMetrics.Lines) in
-            guard state.lines.readableBytes > 0 else { return (nil, StreamMetrics.Lines()) }
             defer { state.uncounted = StreamMetrics.Lines() }
+            guard state.lines.readableBytes > 0 else { return (nil, state.uncounted) }
             let lines = state.lines
             state.lines = ByteBufferAllocator().buffer(capacity: Self.linesBytesMax + 2048)
             return (lines, state.uncounted)
         }
-        guard let lines else { return }
         metrics.count(count)
+        guard let lines else { return }
+        try await write(lines)
+    }
+
+    private func write(_ lines: ByteBuffer) async throws(BillingFailure) {
         if body.writeIfReady(lines) { return }
         do throws(BodyWriter.Closed) {
             try await metrics.pause { () async throws(BodyWriter.Closed) in try await body.write(lines) }
@@ -132,14 +185,7 @@ final class NDJSONLines: ExportBilling.Consumer {
             state.failures[problem.code, default: 0] += 1
             state.failedRecords[type] += 1
             state.uncounted.failures += 1
-            Self.line("failure", to: &state.lines) { object in
-                if !isContactAlone { object.member("kind", type.rawValue) }
-                object.member("account_id", account.rawValue)
-                object.member("status", problem.status)
-                object.member("code", problem.code)
-                object.member("message", problem.message)
-                if !isContactAlone, let retryAfter = problem.retryAfter { object.member("retry_after", retryAfter) }
-            }
+            state.lines.writeFailureLine(problem, isContactAlone ? nil : type, account)
         case .malformed(let line, let problem):
             state.failures[300, default: 0] += 1
             state.uncounted.failures += 1
@@ -149,6 +195,7 @@ final class NDJSONLines: ExportBilling.Consumer {
                 object.member("code", 300)
                 object.member("message", problem)
             }
+        case .run: preconditionFailure("runs are written by a method of their own")
         case .begin, .heartbeat, .end:
             if selection == .all { writeFrame(event, &state) }
         }
@@ -226,7 +273,7 @@ final class NDJSONLines: ExportBilling.Consumer {
                 }
                 object.member("elapsed_ms", Int(summary.elapsed / .milliseconds(1)))
             }
-        case .answer, .failure, .malformed: break
+        case .answer, .run, .failure, .malformed: break
         }
     }
 
@@ -247,18 +294,6 @@ final class NDJSONLines: ExportBilling.Consumer {
             members(&object)
         }
         lines.writeInteger(UInt8(ascii: "\n"))
-    }
-}
-
-extension RecordType {
-    /// The beginning of a line, up to the account.
-    fileprivate var head: StaticString {
-        switch self {
-        case .contact: "{\"type\":\"contact\",\"account_id\":\""
-        case .plans: "{\"type\":\"plans\",\"account_id\":\""
-        case .usage: "{\"type\":\"usage\",\"account_id\":\""
-        case .invoices: "{\"type\":\"invoices\",\"account_id\":\""
-        }
     }
 }
 

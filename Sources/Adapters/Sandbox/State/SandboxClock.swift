@@ -22,6 +22,8 @@ final class SandboxClock: TimeSource {
         Timestamp(secondsSinceEpoch: base.timestamp.secondsSinceEpoch + offset.withLock { $0.seconds })
     }
 
+    var millisecondsSinceEpoch: Int64 { base.millisecondsSinceEpoch + offset.withLock { $0.seconds } * 1000 }
+
     func sleep(until moment: Moment) async throws(CancellationError) {
         try await base.sleep(until: moment - offset.withLock { $0.moments })
     }

@@ -27,8 +27,8 @@ struct ZoomPart: ApplicationPart {
             },
             group: context.group, time: context.time, metrics: context.metrics, tracer: tracer, logger: context.logger)
         cache = BillingCache(
-            source: OwnerRecordingSource(masters, owners: invoiceOwners), time: context.time, rules: settings.cache
-        ) { BillingAnswer($0) }
+            source: OwnerRecordingSource(masters, owners: invoiceOwners), time: context.time, rules: settings.cache,
+            codec: AnswerLines())
         cacheBytesMax = settings.cache.bytesMax
         lists = AccountListCache(directory: masters, time: context.time, rules: settings.accountLists)
     }

@@ -1,0 +1,177 @@
+import Synchronization
+
+/// Stores answers of the source in pages, within a limit of memory.
+///
+/// A sweep frees memory: it goes from page to page, removes the answers that were not looked up since its last visit, and
+/// clears the marks of the others. So the answers that apps look up stay, while an export stores millions of others. This is
+/// the policy CLOCK, with a page as the unit of work.
+package final class AnswerPages: Sendable {
+    private struct Hand {
+        /// The shelves that the sweep has yet to visit in this round. The last one is the current.
+        var shelves: [PageShelf] = []
+
+        /// The last key of the last page that the sweep has visited.
+        var last: PageKey?
+    }
+
+    private let bytesMax: Int
+    private let accounting: PageAccounting
+    private let shelves = Mutex<[PageShelf.ID: PageShelf]>([:])
+    private let hand = Mutex(Hand())
+    private let rounds = Atomic<Int>(0)
+    private let evictedAnswers = Atomic<Int>(0)
+
+    /// - Parameters:
+    ///   - bytesMax: The limit of memory.
+    ///   - firstNumber: The number of the first page, larger than that of every page of an earlier process.
+    ///   - recordsChanges: Whether pages are stored elsewhere, so that it has to be known which ones have changed.
+    package init(bytesMax: Int, firstNumber: Int64 = 0, recordsChanges: Bool = false) {
+        self.bytesMax = bytesMax
+        accounting = PageAccounting(firstNumber: firstNumber, recordsChanges: recordsChanges)
+    }
+
+    /// The pages of a cache with these rules.
+    package convenience init(rules: CacheRules, firstNumber: Int64 = 0, recordsChanges: Bool = false) {
+        self.init(
+            bytesMax: rules.bytesMax - PreparedAnswers(bytesMax: rules.preparedBytesMax).bytesMax,
+            firstNumber: firstNumber,
+            recordsChanges: recordsChanges)
+    }
+
+    package var bytes: Int { accounting.bytes }
+
+    /// The number of stored answers.
+    package var count: Int { accounting.answers }
+
+    /// The number of answers that a sweep has removed.
+    package var evicted: Int { evictedAnswers.load(ordering: .relaxed) }
+
+    /// The number of rounds that the sweep has begun. An answer that is used in each round is not removed.
+    var sweeps: Int { rounds.load(ordering: .relaxed) }
+
+    // MARK: Reading
+
+    func shelf(_ id: PageShelf.ID) -> PageShelf? { shelves.withLock { $0[id] } }
+
+    private func shelves(where isWanted: (PageShelf.ID) -> Bool) -> [PageShelf] {
+        shelves.withLock { $0.values.filter { isWanted($0.id) } }
+    }
+
+    /// The stored answer to a read.
+    ///
+    /// - Parameter isUse: Whether the answer is looked up by a caller, so that the next sweep keeps it.
+    /// - Returns: The answer, and whether it was used since the last sweep.
+    func answer(to read: AccountRead, under master: Name?, isUse: Bool) -> (answer: StoredAnswer, wasUsed: Bool)? {
+        let key = PageKey(read)
+        guard let page = shelf(PageShelf.ID(read, master))?.page(for: key) else { return nil }
+        let (index, isFound) = page.search(key)
+        guard isFound, let answer = page.answer(at: index, to: read) else { return nil }
+        return (answer, isUse ? page.use(index) : false)
+    }
+
+    /// The stored lists of invoices of an account for longer periods that contain `period`, newest first.
+    func lists(of account: AccountID, around period: InvoicePeriod, under master: Name?)
+        -> [(period: InvoicePeriod, answer: StoredAnswer)]
+    {
+        let longer = shelves { id in
+            id.operation == .listBillingInvoices && id.master == master && id.period != period
+                && id.period?.contains(period) == true
+        }
+        return longer.compactMap { shelf -> (InvoicePeriod, StoredAnswer)? in
+            guard let period = shelf.id.period,
+                let found = answer(to: .invoices(of: account, in: period), under: master, isUse: true)
+            else { return nil }
+            return (period, found.answer)
+        }.sorted { $0.1.receivedAt > $1.1.receivedAt }
+    }
+
+    // MARK: Writing
+
+    /// Stores an answer in place of an older one, unless that is not permitted.
+    ///
+    /// - Parameters:
+    ///   - now: The milliseconds since 1970.
+    ///   - isPermitted: Whether the answer may be stored. Called when no other task can change the stored answer.
+    /// - Returns: When the content was first received; `nil` if the answer was not stored.
+    func put(
+        _ answer: NewAnswer, to read: AccountRead, under master: Name?, now: Int64, isPermitted: () -> Bool
+    ) -> Int64? {
+        let id = PageShelf.ID(read, master)
+        while true {
+            let shelf = shelfForWriting(id)
+            switch shelf.put(answer, now: now, isPermitted: isPermitted) {
+            case .stored(let firstSeen):
+                sweepIfNeeded()
+                return firstSeen
+            case .refused: return nil
+            case .shelfRemoved: continue
+            }
+        }
+    }
+
+    private func shelfForWriting(_ id: PageShelf.ID) -> PageShelf {
+        shelves.withLock { shelves in
+            if let shelf = shelves[id] { return shelf }
+            let shelf = PageShelf(id, pages: accounting)
+            shelves[id] = shelf
+            return shelf
+        }
+    }
+
+    /// When the content of an answer was first received: `now` if it is new.
+    func firstSeen(_ answer: NewAnswer, to read: AccountRead, under master: Name?, now: Int64) -> Int64 {
+        shelf(PageShelf.ID(read, master))?.firstSeen(answer, now: now) ?? now
+    }
+
+    /// Removes the answers to an operation for an account, under every master account.
+    func remove(_ operation: Operation, of account: AccountID) {
+        let key = PageKey(Array(account.rawValue.utf8))
+        for shelf in shelves(where: { $0.operation == operation }) { shelf.remove(key) }
+    }
+
+    func removeAll() {
+        let all = shelves.withLock { shelves in
+            defer { shelves = [:] }
+            return shelves.values.map { $0 }
+        }
+        for shelf in all { _ = shelf.removeAll(onlyIfEmpty: false) }
+    }
+
+    /// Removes the answers that were received before a moment.
+    func removeAll(receivedBefore moment: Moment) {
+        for shelf in shelves(where: { _ in true }) {
+            _ = shelf.removeAll(receivedBefore: moment.milliseconds)
+            removeIfEmpty(shelf)
+        }
+    }
+
+    private func removeIfEmpty(_ shelf: PageShelf) {
+        shelves.withLock { shelves in
+            if shelves[shelf.id] === shelf, shelf.removeAll(onlyIfEmpty: true) { shelves[shelf.id] = nil }
+        }
+    }
+
+    // MARK: Sweeping
+
+    private func sweepIfNeeded() {
+        guard accounting.bytes > bytesMax else { return }
+        hand.withLock { hand in
+            while accounting.bytes > bytesMax {
+                guard let shelf = hand.shelves.last else {
+                    hand.shelves = shelves(where: { _ in true })
+                    rounds.add(1, ordering: .relaxed)
+                    if hand.shelves.isEmpty { return }
+                    continue
+                }
+                guard let (last, evicted) = shelf.sweep(after: hand.last) else {
+                    hand.shelves.removeLast()
+                    hand.last = nil
+                    removeIfEmpty(shelf)
+                    continue
+                }
+                hand.last = last
+                evictedAnswers.add(evicted, ordering: .relaxed)
+            }
+        }
+    }
+}

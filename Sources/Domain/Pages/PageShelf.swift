@@ -1,0 +1,339 @@
+import Synchronization
+
+/// The stored answers to one operation under one master account: pages in ascending order of key.
+///
+/// Readers hold the lock of the directory while they look for a page. Writers wait for one another, build the new pages
+/// without that lock, and hold it while they replace the old ones.
+final class PageShelf: Sendable {
+    /// What all answers of a shelf have in common.
+    struct ID: Sendable, Hashable {
+        let operation: Operation
+        let period: InvoicePeriod?
+        let master: Name?
+
+        init(_ read: AccountRead, _ master: Name?) {
+            operation = read.operation
+            period = if case .period(let period)? = read.parameter { period } else { nil }
+            self.master = master
+        }
+
+        init(operation: Operation, period: InvoicePeriod?, master: Name?) {
+            self.operation = operation
+            self.period = period
+            self.master = master
+        }
+    }
+
+    /// The pages and the prefixes of their first keys. A page has the keys from its first one up to the next page.
+    private struct Directory {
+        var prefixes: [UInt128] = []
+        var pages: [AnswerPage] = []
+
+        /// The index of the last page that starts at or before a key; 0 if all start after it.
+        func index(of key: PageKey) -> Int {
+            var (low, high) = (0, pages.count)
+            while low < high {
+                let middle = (low + high) / 2
+                let isAfter: Bool
+                if prefixes[middle] != key.prefix {
+                    isAfter = prefixes[middle] > key.prefix
+                } else {
+                    let page = pages[middle]
+                    isAfter = page.order(of: 0, to: key) == .after
+                }
+                if isAfter { high = middle } else { low = middle + 1 }
+            }
+            return max(low - 1, 0)
+        }
+
+        mutating func replace(_ range: Range<Int>, with new: [AnswerPage]) {
+            if range.count == 1, new.count == 1 {
+                prefixes[range.lowerBound] = new[0].firstPrefix
+                pages[range.lowerBound] = new[0]
+            } else {
+                prefixes.replaceSubrange(range, with: new.map(\.firstPrefix))
+                pages.replaceSubrange(range, with: new)
+            }
+        }
+    }
+
+    let id: ID
+    private let pages: PageAccounting
+    private let directory = Mutex(Directory())
+
+    /// Held by a writer. Whether the shelf was removed: nothing is added to it any more.
+    private let isRemoved = Mutex(false)
+
+    init(_ id: ID, pages: PageAccounting) {
+        self.id = id
+        self.pages = pages
+    }
+
+    // MARK: Reading
+
+    /// The page that has a key, if one has it.
+    func page(for key: PageKey) -> AnswerPage? {
+        directory.withLock { $0.pages.isEmpty ? nil : $0.pages[$0.index(of: key)] }
+    }
+
+    /// The page that has a key, or else the next one, and the first key after that page.
+    func page(from key: PageKey) -> AnswerPage? {
+        directory.withLock { directory in
+            guard !directory.pages.isEmpty else { return nil }
+            let index = directory.index(of: key)
+            let page = directory.pages[index]
+            guard page.order(of: page.count - 1, to: key) == .before else { return page }
+            return index + 1 < directory.pages.count ? directory.pages[index + 1] : nil
+        }
+    }
+
+    /// All pages at this moment, in order.
+    var allPages: [AnswerPage] { directory.withLock { $0.pages } }
+
+    // MARK: Writing
+
+    enum Put {
+        /// - Parameter firstSeen: When the content was first received.
+        case stored(firstSeen: Int64)
+        /// Not permitted, or there is a newer answer.
+        case refused
+        case shelfRemoved
+    }
+
+    /// Stores an answer in place of an older one.
+    ///
+    /// - Parameters:
+    ///   - now: The milliseconds since 1970.
+    ///   - isPermitted: Whether the answer may be stored. Called when no other writer can change the shelf.
+    func put(_ answer: NewAnswer, now: Int64, isPermitted: () -> Bool) -> Put {
+        isRemoved.withLock { isRemoved in
+            if isRemoved { return .shelfRemoved }
+            guard isPermitted() else { return .refused }
+            let (index, page) = directory.withLock { directory -> (Int, AnswerPage?) in
+                let index = directory.index(of: answer.key)
+                return (index, directory.pages.isEmpty ? nil : directory.pages[index])
+            }
+            guard let page else {
+                var builder = PageBuilder(entries: 1, bytes: answer.encoded.text.count)
+                builder.add(answer, firstSeen: now, isUsed: false)
+                replace(0..<0, [], with: builder.pages(number: pages.nextNumber(), nextNumber: pages.nextNumber))
+                return .stored(firstSeen: now)
+            }
+            let (place, isFound) = page.search(answer.key)
+            var firstSeen = now
+            if isFound {
+                let old = page.entries[place]
+                guard old.content == .removed || page.receivedAt(place) <= answer.receivedAt else { return .refused }
+                // The content of an answer that was removed is compared too: an unchanged tag means that it came back.
+                let isSame = old.tag == answer.encoded.tag && (old.content == answer.content || old.content == .removed)
+                if isSame { firstSeen = old.firstSeen }
+            } else if place == page.count, page.count >= AnswerPage.entriesMax {
+                // Answers often arrive in order: full pages stay full.
+                var builder = PageBuilder(entries: 1, bytes: answer.encoded.text.count)
+                builder.add(answer, firstSeen: now, isUsed: false)
+                let new = builder.pages(number: pages.nextNumber(), nextNumber: pages.nextNumber)
+                replace(index + 1..<index + 1, [], with: new)
+                return .stored(firstSeen: now)
+            }
+            let rest = place + (isFound ? 1 : 0)
+            var builder = PageBuilder(
+                entries: page.count + 1,
+                bytes: page.text.count + answer.encoded.text.count - (isFound ? page.range(of: place).count : 0))
+            builder.add(page, 0..<place)
+            builder.add(answer, firstSeen: firstSeen, isUsed: isFound && page.used >> place & 1 == 1)
+            builder.add(page, rest..<page.count)
+            replace(
+                index..<index + 1, [page], with: builder.pages(number: page.number, nextNumber: pages.nextNumber))
+            return .stored(firstSeen: firstSeen)
+        }
+    }
+
+    /// When the content of an answer was first received: `now` if it is new. Stores nothing.
+    func firstSeen(_ answer: NewAnswer, now: Int64) -> Int64 {
+        guard let page = page(for: answer.key) else { return now }
+        let (place, isFound) = page.search(answer.key)
+        guard isFound, page.entries[place].tag == answer.encoded.tag,
+            page.entries[place].content == answer.content || page.entries[place].content == .removed
+        else { return now }
+        return page.entries[place].firstSeen
+    }
+
+    /// Removes an answer. When its content was first seen stays known.
+    func remove(_ key: PageKey) {
+        isRemoved.withLock { _ in
+            let (index, page) = directory.withLock { directory -> (Int, AnswerPage?) in
+                let index = directory.index(of: key)
+                return (index, directory.pages.isEmpty ? nil : directory.pages[index])
+            }
+            guard let page else { return }
+            let (place, isFound) = page.search(key)
+            guard isFound, page.entries[place].content != .removed else { return }
+            var builder = PageBuilder(
+                entries: page.count, bytes: page.text.count - page.range(of: place).count + key.bytes.count)
+            builder.add(page, 0..<place)
+            builder.addRemoved(page, place)
+            builder.add(page, place + 1..<page.count)
+            replace(index..<index + 1, [page], with: builder.pages(number: page.number, nextNumber: pages.nextNumber))
+        }
+    }
+
+    /// Removes the unused answers of the first page after a key, and clears the marks of the others.
+    ///
+    /// - Parameter key: `nil` for the first page of the shelf.
+    /// - Returns: The last key of that page, and the number of answers removed; `nil` if there is no such page.
+    func sweep(after key: PageKey?) -> (last: PageKey, evicted: Int)? {
+        isRemoved.withLock { _ in
+            let found = directory.withLock { directory -> (Int, AnswerPage)? in
+                guard let key else { return directory.pages.first.map { (0, $0) } }
+                guard !directory.pages.isEmpty else { return nil }
+                var index = directory.index(of: key)
+                let first = directory.pages[index]
+                let order = first.order(of: 0, to: key)
+                if order != .after { index += 1 }
+                return index < directory.pages.count ? (index, directory.pages[index]) : nil
+            }
+            guard let (index, page) = found else { return nil }
+            let last = page.pageKey(of: page.count - 1)
+            return (
+                last,
+                keep(in: page, at: index) { page, used, entry in
+                    used >> entry & 1 == 1 && page.entries[entry].content != .removed
+                }
+            )
+        }
+    }
+
+    /// Removes the answers that were received before a moment, in milliseconds of `Moment`.
+    ///
+    /// - Returns: The number of answers removed.
+    func removeAll(receivedBefore moment: Int64) -> Int {
+        isRemoved.withLock { _ in
+            var removed = 0
+            for page in allPages where page.origin < moment {
+                guard let index = directory.withLock({ $0.pages.firstIndex { $0 === page } }) else { continue }
+                removed += keep(in: page, at: index) { page, _, entry in page.receivedAt(entry) >= moment }
+            }
+            return removed
+        }
+    }
+
+    /// Replaces a page by one with only some of its entries, or removes it.
+    ///
+    /// - Returns: The number of answers removed.
+    private func keep(
+        in page: AnswerPage, at index: Int, _ isKept: (AnswerPage, _ used: UInt128, Int) -> Bool
+    ) -> Int {
+        let used = page.used
+        page.clearMarks()
+        var ranges: [Range<Int>] = []
+        for entry in 0..<page.count where isKept(page, used, entry) {
+            if let last = ranges.last, last.upperBound == entry {
+                ranges[ranges.count - 1] = last.lowerBound..<entry + 1
+            } else {
+                ranges.append(entry..<entry + 1)
+            }
+        }
+        let count = ranges.reduce(0) { $0 + $1.count }
+        guard count < page.count else { return 0 }
+        var builder = PageBuilder(
+            entries: count,
+            bytes: ranges.reduce(0) { $0 + Int(page.entries[$1.upperBound - 1].end) - page.start(of: $1.lowerBound) })
+        for range in ranges { builder.add(page, range) }
+        let new = builder.page(number: page.number)
+        replace(index..<index + 1, [page], with: new.map { [$0] } ?? [])
+        return page.answerCount - (new?.answerCount ?? 0)
+    }
+
+    /// Removes all pages, and the shelf from use.
+    ///
+    /// - Parameter onlyIfEmpty: Does nothing if there is a page.
+    /// - Returns: Whether the shelf is removed.
+    func removeAll(onlyIfEmpty: Bool) -> Bool {
+        isRemoved.withLock { isRemoved in
+            let old = directory.withLock { $0.pages }
+            guard old.isEmpty || !onlyIfEmpty else { return false }
+            replace(0..<old.count, old, with: [])
+            isRemoved = true
+            return true
+        }
+    }
+
+    /// Adds a page that was stored elsewhere. Where there are answers already, the newer ones stay.
+    ///
+    /// - Parameter isPermitted: Whether an answer may be added, by its key and when it was received.
+    /// - Returns: Whether the shelf is in use.
+    func add(_ page: AnswerPage, isPermitted: (ArraySlice<UInt8>, Int64) -> Bool) -> Bool {
+        isRemoved.withLock { isRemoved in
+            if isRemoved { return false }
+            var builder = PageBuilder(entries: page.count, bytes: page.text.count)
+            for index in 0..<page.count where isPermitted(page.key(of: index), page.receivedAt(index)) {
+                builder.add(page, index..<index + 1)
+            }
+            guard let page = builder.page(number: page.number) else { return true }
+            let (first, last) = (page.pageKey(of: 0), page.pageKey(of: page.count - 1))
+            let pages = allPages
+            let index = directory.withLock { $0.index(of: first) }
+            // The pages that overlap with the new one.
+            var range = index..<index
+            for place in index..<pages.count {
+                let other = pages[place]
+                if other.order(of: other.count - 1, to: first) == .before {
+                    range = place + 1..<place + 1
+                } else if other.order(of: 0, to: last) == .after {
+                    break
+                } else {
+                    range = range.lowerBound..<place + 1
+                }
+            }
+            replace(range, Array(pages[range]), with: merged(page, Array(pages[range])), isStored: range.isEmpty)
+            return true
+        }
+    }
+
+    /// The entries of a page and of others, in order of key. Of two with the same key, the newer one.
+    private func merged(_ page: AnswerPage, _ others: [AnswerPage]) -> [AnswerPage] {
+        guard !others.isEmpty else { return [page] }
+        var result: [AnswerPage] = []
+        var next = 0
+        for (position, other) in others.enumerated() {
+            var builder = PageBuilder(entries: other.count + page.count, bytes: other.text.count + page.text.count)
+            for index in 0..<other.count {
+                let key = other.pageKey(of: index)
+                while next < page.count {
+                    let order = page.order(of: next, to: key)
+                    if order == .after { break }
+                    if order == .before {
+                        builder.add(page, next..<next + 1)
+                    } else if page.receivedAt(next) > other.receivedAt(index) {
+                        break
+                    }
+                    next += 1
+                }
+                if next < page.count,
+                    page.order(of: next, to: key) == .same
+                {
+                    builder.add(page, next..<next + 1)
+                    next += 1
+                } else {
+                    builder.add(other, index..<index + 1)
+                }
+            }
+            if position == others.count - 1 { builder.add(page, next..<page.count) }
+            result += builder.pages(number: other.number, nextNumber: pages.nextNumber)
+        }
+        return result
+    }
+
+    /// - Parameter isStored: The new pages are stored elsewhere as they are.
+    private func replace(
+        _ range: Range<Int>, _ old: [AnswerPage], with new: [AnswerPage], isStored: Bool = false
+    ) {
+        pages.replaced(old, with: new, on: id, isStored: isStored)
+        let released = directory.withLock { directory -> [AnswerPage] in
+            directory.replace(range, with: new)
+            return old
+        }
+        // Freed without the lock.
+        _ = consume released
+    }
+}

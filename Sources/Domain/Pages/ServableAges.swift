@@ -1,0 +1,57 @@
+/// The ages that a stored answer may have, by the directives of a request and the rules of the cache. The same as `Freshness`,
+/// but in whole milliseconds, and fast enough for each line of a stream.
+struct ServableAges {
+    enum Use {
+        case fresh
+        /// Served, and revalidated.
+        case stale
+        case none
+    }
+
+    private let now: Int64
+
+    /// The earliest moment at which the answer may have been received.
+    private let earliest: Int64
+
+    /// The time that must remain of the lifetime. Negative if the answer may be stale.
+    private let remaining: Int64
+
+    /// - Parameter canRevalidate: Whether stale answers may be revalidated in the background.
+    init(_ directives: CacheDirectives, _ rules: CacheRules, canRevalidate: Bool, at now: Moment) {
+        self.now = now.milliseconds
+        if directives.noCache {
+            earliest = .max
+        } else if let maxAge = directives.maxAge {
+            earliest = self.now - maxAge.wholeMilliseconds
+        } else {
+            earliest = .min
+        }
+        if let minFresh = directives.minFresh {
+            remaining = max(minFresh.wholeMilliseconds, 1)
+        } else if let maxStale = directives.maxStale {
+            remaining = -maxStale.wholeMilliseconds
+        } else if canRevalidate, rules.staleWhileRevalidate > .zero {
+            remaining = 1 - rules.staleWhileRevalidate.wholeMilliseconds
+        } else {
+            remaining = 1
+        }
+    }
+
+    /// - Parameters:
+    ///   - receivedAt: In milliseconds of `Moment`.
+    ///   - lifetime: In milliseconds.
+    func use(receivedAt: Int64, lifetime: Int64) -> Use {
+        guard receivedAt >= earliest else { return .none }
+        let age = max(now - receivedAt, 0)
+        guard age + remaining <= lifetime else { return .none }
+        return age < lifetime ? .fresh : .stale
+    }
+}
+
+extension Duration {
+    /// Rounded down, and limited to a range that can be added.
+    fileprivate var wholeMilliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return min(max(seconds, 0), 1 << 40) * 1000 + attoseconds / 1_000_000_000_000_000
+    }
+}
