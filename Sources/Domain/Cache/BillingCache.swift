@@ -108,7 +108,7 @@ package final class BillingCache: Sendable {
         let age = max(now - answer.receivedAt, .zero)
         switch Freshness(age: age, lifetime: answer.lifetime, rules: rules, directives: directives) {
         case .fresh, .refreshAhead: return true
-        case .stale: return directives.maxStale != nil || Self.canRevalidate(read)
+        case .stale: return directives.maxStale != nil || Self.canRevalidate(read.operation)
         case .staleIfError, .expired: return false
         }
     }
@@ -134,7 +134,7 @@ package final class BillingCache: Sendable {
             let inFlight = InFlightKey(key: key, version: changes.version(of: read.account))
             // With no-cache, or while the account is being changed, an answer requested earlier is too old. Nor can a request
             // wait with another's queue timeout. The source would refuse a second call for a scarce answer.
-            let isScarce = !Self.canRevalidate(read)
+            let isScarce = !Self.canRevalidate(read.operation)
             let canJoin =
                 !directives.noCache
                 && (isScarce
@@ -175,7 +175,7 @@ package final class BillingCache: Sendable {
         switch Freshness(age: max(age, .zero), lifetime: lifetime, rules: rules, directives: directives) {
         case .fresh: .served(isStale: false, isRevalidated: false)
         case .refreshAhead: .served(isStale: false, isRevalidated: isInDemand)
-        case .stale where directives.maxStale == nil && !Self.canRevalidate(read): .servedOnError
+        case .stale where directives.maxStale == nil && !Self.canRevalidate(read.operation): .servedOnError
         case .stale: .served(isStale: true, isRevalidated: true)
         case .staleIfError: .servedOnError
         case .expired: .notServed
@@ -236,11 +236,13 @@ package final class BillingCache: Sendable {
     }
 
     /// The source permits few requests for an operation with a quota. None of them is made unless a caller waits for it.
-    private static func canRevalidate(_ read: AccountRead) -> Bool { read.operation.rules.quota == nil }
+    private static func canRevalidate(_ operation: Operation) -> Bool { operation.rules.quota == nil }
 
     /// Revalidates a cached answer at background priority, unless there are too many revalidations.
     private func revalidate(_ key: Key, _ now: Moment) {
-        guard Self.canRevalidate(key.read), let revalidation = revalidations.begin(key, at: now) else { return }
+        guard Self.canRevalidate(key.read.operation), let revalidation = revalidations.begin(key, at: now) else {
+            return
+        }
         let purpose = Purpose.background(queueTimeout: rules.revalidationQueueTimeout)
         let inFlight = InFlightKey(key: key, version: changes.version(of: key.read.account))
         let isStarted = coalescer.startBackground(inFlight, purpose) { [self] purpose in
@@ -265,44 +267,19 @@ package final class BillingCache: Sendable {
         directives: CacheDirectives,
         at now: Moment
     ) -> AnswerRun? {
-        let first = list[range.lowerBound]
-        let read = kind.read(of: first)
-        guard let shelf = pages.shelf(PageShelf.ID(read, master)) else { return nil }
-        let key = PageKey(read)
-        guard let page = shelf.page(for: key) else { return nil }
-        let (start, isFound) = page.search(key)
-        guard isFound else { return nil }
-        let canRevalidate = Self.canRevalidate(read)
+        let canRevalidate = Self.canRevalidate(kind.operation)
         let ages = ServableAges(directives, rules, canRevalidate: canRevalidate, at: now)
-        var (end, failures, stale) = (start, 0, 0)
-        var canBegin = true
-        let (entries, text) = (page.entries, page.text)
-        while end < entries.count, range.lowerBound + end - start < range.upperBound {
-            let entry = entries[end]
-            guard entry.content != .removed else { break }
-            if end > start, !list.matches(range.lowerBound + end - start, text.span.extracting(page.keyRange(of: end)))
-            {
-                break
-            }
-            let use = ages.use(receivedAt: page.origin + Int64(entry.receivedAt), lifetime: Int64(entry.lifetime))
-            if use == .none { break }
-            if use == .stale {
-                stale += 1
-                if canRevalidate, canBegin {
-                    canBegin = revalidations.hasRoom
-                    let account = AccountID(validated: page.key(of: end))
-                    if canBegin { revalidate(Key(kind.read(of: account), master), now) }
-                }
-            }
-            if entry.content != .answer { failures += 1 }
-            end += 1
+        let found = pages.run(of: kind, under: master, in: list, range, ages) { account in
+            guard canRevalidate, revalidations.hasRoom else { return false }
+            revalidate(Key(kind.read(of: account), master), now)
+            return true
         }
-        guard end > start else { return nil }
+        guard let (run, stale) = found else { return nil }
         prepared.withPart(of: 0) { part in
-            part.counts.fresh += end - start - stale
+            part.counts.fresh += run.count - stale
             part.counts.stale += stale
         }
-        return AnswerRun(kind, page, start..<end, failureCount: failures)
+        return run
     }
 
     // MARK: Fetching
@@ -322,9 +299,8 @@ package final class BillingCache: Sendable {
         }
         let lifetime = rules.lifetime(
             ofFailure: content != .answer, quota: key.read.operation.rules.quota, chance: .random(in: 0...1))
-        let answer = ReceivedAnswer(
-            content: content, encoded: codec.encode(outcome, to: key.read, asOf: time.timestamp), lifetime: lifetime,
-            receivedAt: time.now)
+        let encoded = codec.encode(outcome, to: key.read, asOf: time.timestamp)
+        let answer = NewAnswer(encoded, content, receivedAt: time.now, lifetime: lifetime)
         return .success(
             store(answer, key, version, stores: stores && lifetime > .zero, isLookup: purpose.priority == .interactive))
     }
@@ -352,9 +328,8 @@ package final class BillingCache: Sendable {
             else {
                 continue
             }
-            let answer = ReceivedAnswer(
-                content: .answer, encoded: codec.encode(.success(.invoices(part)), to: key.read, asOf: asOf),
-                lifetime: whole.lifetime, receivedAt: whole.receivedAt)
+            let encoded = codec.encode(.success(.invoices(part)), to: key.read, asOf: asOf)
+            let answer = NewAnswer(encoded, .answer, receivedAt: whole.receivedAt, lifetime: whole.lifetime)
             prepared.withPart(of: key.accountHash) { part in
                 if age < whole.lifetime { part.counts.fresh += 1 } else { part.counts.stale += 1 }
             }
@@ -365,23 +340,12 @@ package final class BillingCache: Sendable {
 
     // MARK: Storing
 
-    /// An answer as the cache received it.
-    private struct ReceivedAnswer {
-        let content: StoredContent
-        let encoded: EncodedAnswer
-        let lifetime: Duration
-        let receivedAt: Moment
-    }
-
     /// Adds an answer to the cache, unless answers were removed since `version`, or a newer one is there.
     ///
     /// - Parameter isLookup: Whether a caller looks the answer up.
     private func store(
-        _ received: ReceivedAnswer, _ key: Key, _ version: Version, stores: Bool, isLookup: Bool
+        _ answer: NewAnswer, _ key: Key, _ version: Version, stores: Bool, isLookup: Bool
     ) -> Entry {
-        let answer = NewAnswer(
-            key: PageKey(key.read), content: received.content, encoded: received.encoded,
-            receivedAt: received.receivedAt.milliseconds, lifetime: Moment(sinceOrigin: received.lifetime).milliseconds)
         let now = time.millisecondsSinceEpoch
         let partVersion = prepared.withPart(of: key.accountHash) { $0.version }
         var firstSeen: Int64?
@@ -391,12 +355,12 @@ package final class BillingCache: Sendable {
                     && changes.permitsCaching(key.read.account, since: version.changes)
             }
         }
-        let text = received.encoded.text
+        let text = answer.encoded.text
         let stored = StoredAnswer(
-            text: text[...], body: text[received.encoded.body], tag: received.encoded.tag,
-            failure: received.content.failure(of: key.read),
+            text: text[...], body: text[answer.encoded.body], tag: answer.encoded.tag,
+            failure: answer.content.failure(of: key.read),
             firstSeen: firstSeen ?? pages.firstSeen(answer, to: key.read, under: key.master, now: now),
-            lifetime: received.lifetime, receivedAt: received.receivedAt)
+            lifetime: answer.lifetime, receivedAt: answer.receivedAt)
         let entry = Entry(codec.response(from: stored, to: key.read), stored)
         if firstSeen != nil {
             revalidations.received(key)

@@ -140,7 +140,7 @@ package final class AnswerPage: Sendable {
 }
 
 extension Moment {
-    /// Whole milliseconds since the origin.
+    /// Whole milliseconds since the origin; negative before it.
     var milliseconds: Int64 {
         let (seconds, attoseconds) = sinceOrigin.components
         return seconds * 1000 + attoseconds / 1_000_000_000_000_000

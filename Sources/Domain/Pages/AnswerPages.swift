@@ -61,12 +61,57 @@ package final class AnswerPages: Sendable {
     ///
     /// - Parameter isUse: Whether the answer is looked up by a caller, so that the next sweep keeps it.
     /// - Returns: The answer, and whether it was used since the last sweep.
-    func answer(to read: AccountRead, under master: Name?, isUse: Bool) -> (answer: StoredAnswer, wasUsed: Bool)? {
+    package func answer(to read: AccountRead, under master: Name?, isUse: Bool) -> (
+        answer: StoredAnswer, wasUsed: Bool
+    )? {
         let key = PageKey(read)
         guard let page = shelf(PageShelf.ID(read, master))?.page(for: key) else { return nil }
         let (index, isFound) = page.search(key)
         guard isFound, let answer = page.answer(at: index, to: read) else { return nil }
         return (answer, isUse ? page.use(index) : false)
+    }
+
+    /// Stored answers of one kind for consecutive accounts of a list, from the first one on, as many as are on one page.
+    ///
+    /// - Parameters:
+    ///   - range: The accounts of the list, at least one.
+    ///   - ages: Which answers may be served.
+    ///   - onStale: Called with the account of each answer that is stale; returns whether to call it again.
+    /// - Returns: The answers, and how many of them are stale; `nil` if the first account has no such answer.
+    package func run(
+        of kind: ExportKind, under master: Name?, in list: AccountList, _ range: Range<Int>, _ ages: ServableAges,
+        onStale: (AccountID) -> Bool = { _ in false }
+    ) -> (run: AnswerRun, stale: Int)? {
+        let read = kind.read(of: list[range.lowerBound])
+        let key = PageKey(read)
+        guard let page = shelf(PageShelf.ID(read, master))?.page(for: key) else { return nil }
+        let (start, isFound) = page.search(key)
+        guard isFound else { return nil }
+        var (end, failures, stale) = (start, 0, 0)
+        var isAsked = true
+        let (entries, text) = (page.entries, page.text)
+        // The account of the list that belongs to entry `end`.
+        var place = range.lowerBound
+        while end < entries.count, place < range.upperBound {
+            let entry = entries[end]
+            guard entry.content != .removed,
+                end == start || list.matches(place, text.span.extracting(page.keyRange(of: end)))
+            else { break }
+            switch ages.use(receivedAt: page.origin + Int64(entry.receivedAt), lifetime: Int64(entry.lifetime)) {
+            case .fresh: break
+            case .stale:
+                stale += 1
+                if isAsked { isAsked = onStale(list[place]) }
+            case .none:
+                place = range.upperBound
+                continue
+            }
+            if entry.content != .answer { failures += 1 }
+            end += 1
+            place += 1
+        }
+        guard end > start else { return nil }
+        return (AnswerRun(kind, page, start..<end, failureCount: failures), stale)
     }
 
     /// The stored lists of invoices of an account for longer periods that contain `period`, newest first.
@@ -93,13 +138,12 @@ package final class AnswerPages: Sendable {
     ///   - now: The milliseconds since 1970.
     ///   - isPermitted: Whether the answer may be stored. Called when no other task can change the stored answer.
     /// - Returns: When the content was first received; `nil` if the answer was not stored.
-    func put(
-        _ answer: NewAnswer, to read: AccountRead, under master: Name?, now: Int64, isPermitted: () -> Bool
+    package func put(
+        _ answer: NewAnswer, to read: AccountRead, under master: Name?, now: Int64, isPermitted: () -> Bool = { true }
     ) -> Int64? {
         let id = PageShelf.ID(read, master)
         while true {
-            let shelf = shelfForWriting(id)
-            switch shelf.put(answer, now: now, isPermitted: isPermitted) {
+            switch shelfForWriting(id).put(answer, at: PageKey(read), now: now, isPermitted: isPermitted) {
             case .stored(let firstSeen):
                 sweepIfNeeded()
                 return firstSeen
@@ -120,16 +164,16 @@ package final class AnswerPages: Sendable {
 
     /// When the content of an answer was first received: `now` if it is new.
     func firstSeen(_ answer: NewAnswer, to read: AccountRead, under master: Name?, now: Int64) -> Int64 {
-        shelf(PageShelf.ID(read, master))?.firstSeen(answer, now: now) ?? now
+        shelf(PageShelf.ID(read, master))?.firstSeen(answer, at: PageKey(read), now: now) ?? now
     }
 
     /// Removes the answers to an operation for an account, under every master account.
-    func remove(_ operation: Operation, of account: AccountID) {
+    package func remove(_ operation: Operation, of account: AccountID) {
         let key = PageKey(Array(account.rawValue.utf8))
         for shelf in shelves(where: { $0.operation == operation }) { shelf.remove(key) }
     }
 
-    func removeAll() {
+    package func removeAll() {
         let all = shelves.withLock { shelves in
             defer { shelves = [:] }
             return shelves.values.map { $0 }
@@ -138,7 +182,7 @@ package final class AnswerPages: Sendable {
     }
 
     /// Removes the answers that were received before a moment.
-    func removeAll(receivedBefore moment: Moment) {
+    package func removeAll(receivedBefore moment: Moment) {
         for shelf in shelves(where: { _ in true }) {
             _ = shelf.removeAll(receivedBefore: moment.milliseconds)
             removeIfEmpty(shelf)

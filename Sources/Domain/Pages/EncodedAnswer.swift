@@ -21,6 +21,28 @@ package struct EncodedAnswer: Sendable {
     }
 }
 
+/// An answer that is to be stored.
+package struct NewAnswer: Sendable {
+    let encoded: EncodedAnswer
+    let content: StoredContent
+    let receivedAt: Moment
+    let lifetime: Duration
+
+    /// - Parameter failure: The failure that is the answer.
+    /// - Returns: `nil` for a failure that is not cacheable.
+    package init?(_ encoded: EncodedAnswer, failure: BillingFailure? = nil, receivedAt: Moment, lifetime: Duration) {
+        guard let content = failure.map({ StoredContent($0) }) ?? .answer else { return nil }
+        self.init(encoded, content, receivedAt: receivedAt, lifetime: lifetime)
+    }
+
+    init(_ encoded: EncodedAnswer, _ content: StoredContent, receivedAt: Moment, lifetime: Duration) {
+        self.encoded = encoded
+        self.content = content
+        self.receivedAt = receivedAt
+        self.lifetime = lifetime
+    }
+}
+
 /// Encodes the answers that the cache stores, and makes the responses of single lookups from them.
 package protocol AnswerCodec: Sendable {
     func encode(_ outcome: Result<SourceAnswer, BillingFailure>, to read: AccountRead, asOf: Timestamp) -> EncodedAnswer

@@ -33,19 +33,20 @@ struct PageBuilder {
         }
     }
 
-    mutating func add(_ answer: NewAnswer, firstSeen: Int64, isUsed: Bool) {
+    mutating func add(_ answer: NewAnswer, _ key: PageKey, firstSeen: Int64, isUsed: Bool) {
         let encoded = answer.encoded
         text.append(contentsOf: encoded.text)
         items.append(
             Item(
                 entry: PageEntry(
                     tag: encoded.tag, end: UInt32(text.count), receivedAt: 0,
-                    lifetime: UInt32(clamping: answer.lifetime), firstSeenSeconds: UInt32(clamping: firstSeen / 1000),
+                    lifetime: UInt32(clamping: answer.lifetime.wholeMilliseconds),
+                    firstSeenSeconds: UInt32(clamping: firstSeen / 1000),
                     firstSeenMilliseconds: UInt16(firstSeen % 1000), bodyStart: UInt16(encoded.body.lowerBound),
-                    keyStart: UInt8(encoded.keyStart), keyCount: UInt8(answer.key.bytes.count),
+                    keyStart: UInt8(encoded.keyStart), keyCount: UInt8(key.bytes.count),
                     content: answer.content,
                     trailingCount: UInt8(encoded.text.count - encoded.body.upperBound)),
-                receivedAt: answer.receivedAt, isUsed: isUsed))
+                receivedAt: answer.receivedAt.milliseconds, isUsed: isUsed))
     }
 
     /// Adds an entry of a page without its answer.
@@ -97,17 +98,4 @@ struct PageBuilder {
             text: isWhole ? text : Array(text[start..<Int(items[range.upperBound - 1].entry.end)]), origin: origin,
             used: used)
     }
-}
-
-/// An answer that is to be stored.
-struct NewAnswer: Sendable {
-    let key: PageKey
-    let content: StoredContent
-    let encoded: EncodedAnswer
-
-    /// In milliseconds of `Moment`.
-    let receivedAt: Int64
-
-    /// In milliseconds.
-    let lifetime: Int64
 }

@@ -105,32 +105,34 @@ final class PageShelf: Sendable {
     /// - Parameters:
     ///   - now: The milliseconds since 1970.
     ///   - isPermitted: Whether the answer may be stored. Called when no other writer can change the shelf.
-    func put(_ answer: NewAnswer, now: Int64, isPermitted: () -> Bool) -> Put {
+    func put(_ answer: NewAnswer, at key: PageKey, now: Int64, isPermitted: () -> Bool) -> Put {
         isRemoved.withLock { isRemoved in
             if isRemoved { return .shelfRemoved }
             guard isPermitted() else { return .refused }
             let (index, page) = directory.withLock { directory -> (Int, AnswerPage?) in
-                let index = directory.index(of: answer.key)
+                let index = directory.index(of: key)
                 return (index, directory.pages.isEmpty ? nil : directory.pages[index])
             }
             guard let page else {
                 var builder = PageBuilder(entries: 1, bytes: answer.encoded.text.count)
-                builder.add(answer, firstSeen: now, isUsed: false)
+                builder.add(answer, key, firstSeen: now, isUsed: false)
                 replace(0..<0, [], with: builder.pages(number: pages.nextNumber(), nextNumber: pages.nextNumber))
                 return .stored(firstSeen: now)
             }
-            let (place, isFound) = page.search(answer.key)
+            let (place, isFound) = page.search(key)
             var firstSeen = now
             if isFound {
                 let old = page.entries[place]
-                guard old.content == .removed || page.receivedAt(place) <= answer.receivedAt else { return .refused }
+                guard old.content == .removed || page.receivedAt(place) <= answer.receivedAt.milliseconds else {
+                    return .refused
+                }
                 // The content of an answer that was removed is compared too: an unchanged tag means that it came back.
                 let isSame = old.tag == answer.encoded.tag && (old.content == answer.content || old.content == .removed)
                 if isSame { firstSeen = old.firstSeen }
             } else if place == page.count, page.count >= AnswerPage.entriesMax {
                 // Answers often arrive in order: full pages stay full.
                 var builder = PageBuilder(entries: 1, bytes: answer.encoded.text.count)
-                builder.add(answer, firstSeen: now, isUsed: false)
+                builder.add(answer, key, firstSeen: now, isUsed: false)
                 let new = builder.pages(number: pages.nextNumber(), nextNumber: pages.nextNumber)
                 replace(index + 1..<index + 1, [], with: new)
                 return .stored(firstSeen: now)
@@ -140,7 +142,7 @@ final class PageShelf: Sendable {
                 entries: page.count + 1,
                 bytes: page.text.count + answer.encoded.text.count - (isFound ? page.range(of: place).count : 0))
             builder.add(page, 0..<place)
-            builder.add(answer, firstSeen: firstSeen, isUsed: isFound && page.used >> place & 1 == 1)
+            builder.add(answer, key, firstSeen: firstSeen, isUsed: isFound && page.used >> place & 1 == 1)
             builder.add(page, rest..<page.count)
             replace(
                 index..<index + 1, [page], with: builder.pages(number: page.number, nextNumber: pages.nextNumber))
@@ -149,9 +151,9 @@ final class PageShelf: Sendable {
     }
 
     /// When the content of an answer was first received: `now` if it is new. Stores nothing.
-    func firstSeen(_ answer: NewAnswer, now: Int64) -> Int64 {
-        guard let page = page(for: answer.key) else { return now }
-        let (place, isFound) = page.search(answer.key)
+    func firstSeen(_ answer: NewAnswer, at key: PageKey, now: Int64) -> Int64 {
+        guard let page = page(for: key) else { return now }
+        let (place, isFound) = page.search(key)
         guard isFound, page.entries[place].tag == answer.encoded.tag,
             page.entries[place].content == answer.content || page.entries[place].content == .removed
         else { return now }

@@ -1,7 +1,7 @@
 /// The ages that a stored answer may have, by the directives of a request and the rules of the cache. The same as `Freshness`,
 /// but in whole milliseconds, and fast enough for each line of a stream.
-struct ServableAges {
-    enum Use {
+package struct ServableAges: Sendable {
+    package enum Use: Sendable {
         case fresh
         /// Served, and revalidated.
         case stale
@@ -17,7 +17,7 @@ struct ServableAges {
     private let remaining: Int64
 
     /// - Parameter canRevalidate: Whether stale answers may be revalidated in the background.
-    init(_ directives: CacheDirectives, _ rules: CacheRules, canRevalidate: Bool, at now: Moment) {
+    package init(_ directives: CacheDirectives, _ rules: CacheRules, canRevalidate: Bool, at now: Moment) {
         self.now = now.milliseconds
         if directives.noCache {
             earliest = .max
@@ -40,7 +40,7 @@ struct ServableAges {
     /// - Parameters:
     ///   - receivedAt: In milliseconds of `Moment`.
     ///   - lifetime: In milliseconds.
-    func use(receivedAt: Int64, lifetime: Int64) -> Use {
+    package func use(receivedAt: Int64, lifetime: Int64) -> Use {
         guard receivedAt >= earliest else { return .none }
         let age = max(now - receivedAt, 0)
         guard age + remaining <= lifetime else { return .none }
@@ -50,7 +50,7 @@ struct ServableAges {
 
 extension Duration {
     /// Rounded down, and limited to a range that can be added.
-    fileprivate var wholeMilliseconds: Int64 {
+    var wholeMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         return min(max(seconds, 0), 1 << 40) * 1000 + attoseconds / 1_000_000_000_000_000
     }
