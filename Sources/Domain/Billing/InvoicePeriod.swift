@@ -35,6 +35,15 @@ package struct InvoicePeriod: Sendable, Hashable {
         self.to = last
     }
 
+    /// A period that was checked before.
+    ///
+    /// - Returns: `nil` if `to` is before `from`.
+    package init?(from: CalendarDate, to: CalendarDate) {
+        guard from <= to else { return nil }
+        self.from = from
+        self.to = to
+    }
+
     package func contains(_ day: CalendarDate) -> Bool { from <= day && day <= to }
 
     package func contains(_ other: InvoicePeriod) -> Bool { from <= other.from && other.to <= to }

@@ -29,6 +29,9 @@ package final class AnswerPage: Sendable {
     private let usedLow: Atomic<UInt64>
     private let usedHigh: Atomic<UInt64>
 
+    /// Whether an answer was looked up since `takeUse`.
+    private let isUsed = Atomic(false)
+
     init(number: Int64, entries: [PageEntry], text: [UInt8], origin: Int64, used: UInt128 = 0) {
         precondition(!entries.isEmpty && entries.count <= Self.entriesMax, "a page has 1 to 128 entries")
         self.number = number
@@ -117,6 +120,7 @@ package final class AnswerPage: Sendable {
     /// - Returns: Whether it was marked before.
     @discardableResult
     func use(_ index: Int) -> Bool {
+        isUsed.store(true, ordering: .relaxed)
         let bit = UInt64(1) << UInt64(index & 63)
         let marks = index < 64 ? usedLow.load(ordering: .relaxed) : usedHigh.load(ordering: .relaxed)
         if marks & bit != 0 { return true }
@@ -131,6 +135,11 @@ package final class AnswerPage: Sendable {
     /// A bit for each entry that was used since the last sweep.
     var used: UInt128 {
         UInt128(usedHigh.load(ordering: .relaxed)) << 64 | UInt128(usedLow.load(ordering: .relaxed))
+    }
+
+    /// Whether an answer was looked up since the last call.
+    func takeUse() -> Bool {
+        isUsed.load(ordering: .relaxed) && isUsed.exchange(false, ordering: .relaxed)
     }
 
     func clearMarks() {

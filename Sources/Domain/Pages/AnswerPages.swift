@@ -195,6 +195,74 @@ package final class AnswerPages: Sendable {
         }
     }
 
+    // MARK: Storage outside of the process
+
+    /// What has to be stored outside of the process.
+    package struct Changes: Sendable {
+        package var changed: [PageImage]
+
+        /// The numbers of pages that no longer exist. Some may never have been stored.
+        package var removed: [Int64]
+
+        /// The number of changes that were left out.
+        package var remaining: Int
+    }
+
+    /// Takes changes: the pages then count as stored.
+    ///
+    /// - Parameters:
+    ///   - limit: The maximum number of changed and removed pages together.
+    ///   - clock: The civil time of moments.
+    package func takeChanges(limit: Int, _ clock: CivilClock) -> Changes {
+        let (taken, remaining) = accounting.takeChanges(limit: limit)
+        return Changes(
+            changed: taken.changed.values.map { PageImage($0.page, $0.shelf, clock) }, removed: Array(taken.removed),
+            remaining: remaining)
+    }
+
+    /// Counts changes as not stored: those of pages that changed, by their numbers, and of pages that were removed.
+    package func returnChanges(changed: [Int64], removed: [Int64]) {
+        let numbers = Set(changed)
+        for shelf in shelves(where: { _ in true }) {
+            let pages = shelf.allPages.filter { numbers.contains($0.number) }
+            if !pages.isEmpty { accounting.changed(pages, on: shelf.id) }
+        }
+        for number in removed { accounting.dropped(number) }
+    }
+
+    /// Counts all pages as changed.
+    package func changeAll() {
+        for shelf in shelves(where: { _ in true }) { accounting.changed(shelf.allPages, on: shelf.id) }
+    }
+
+    /// The numbers of the pages that were used since the last call.
+    package func takeUses() -> [Int64] {
+        // Prepared answers that are in use are marked again.
+        rounds.add(1, ordering: .relaxed)
+        return shelves(where: { _ in true }).flatMap { $0.allPages.filter { $0.takeUse() }.map(\.number) }
+    }
+
+    /// Whether there is room for stored pages.
+    package var hasRoom: Bool { accounting.bytes < bytesMax - bytesMax / 16 }
+
+    /// Adds a stored page. Where there are answers already, the newer ones stay.
+    ///
+    /// - Parameter isPermitted: Whether an answer may be added: its account, and when it was received in milliseconds since
+    ///   1970.
+    /// - Returns: Whether the image could be read.
+    package func restore(
+        _ image: PageImage, _ clock: CivilClock, isPermitted: (AccountID, Int64) -> Bool
+    ) -> Bool {
+        guard let page = image.page(clock) else { return false }
+        while true {
+            let isAdded = shelfForWriting(image.shelf).add(page) { key, receivedAt in
+                guard let account = AccountID(key.prefix { $0 != 0 }) else { return false }
+                return isPermitted(account, clock.civil(receivedAt))
+            }
+            if isAdded { return true }
+        }
+    }
+
     // MARK: Sweeping
 
     private func sweepIfNeeded() {

@@ -62,40 +62,44 @@ final class PageAccounting: Sendable {
 
     /// Records that a page that is stored elsewhere is not in use.
     func dropped(_ number: Int64) {
-        changes.withLock { _ = $0?.removed.insert(number) }
+        changes.withLock { changes in
+            if changes?.changed[number] == nil { changes?.removed.insert(number) }
+        }
     }
 
     /// Returns changes once, and forgets them.
     ///
-    /// - Parameter limit: The maximum number of changed pages.
-    func takeChanges(limit: Int) -> Changes {
+    /// - Parameter limit: The maximum number of changed and removed pages together.
+    /// - Returns: The changes, and the number of those that remain.
+    func takeChanges(limit: Int) -> (taken: Changes, remaining: Int) {
         changes.withLock { changes in
-            guard let all = changes else { return Changes() }
-            guard all.changed.count > limit else {
+            guard let all = changes else { return (Changes(), 0) }
+            let count = all.changed.count + all.removed.count
+            guard count > limit else {
                 changes = Changes()
-                return all
+                return (all, 0)
             }
-            // Pages are removed last: their answers may be in one of the changed pages.
             var taken = Changes()
             for (number, page) in all.changed.prefix(limit) {
                 taken.changed[number] = page
                 changes?.changed[number] = nil
             }
-            return taken
-        }
-    }
-
-    /// Records changes again that could not be stored, unless the pages have changed since.
-    func returnChanges(_ returned: Changes) {
-        changes.withLock { changes in
-            guard changes != nil else { return }
-            for (number, page) in returned.changed
-            where changes?.changed[number] == nil && changes?.removed.contains(number) == false {
-                changes?.changed[number] = page
+            // Pages are removed last: their answers may be in one of the changed pages.
+            for number in all.removed.prefix(limit - taken.changed.count) {
+                taken.removed.insert(number)
+                changes?.removed.remove(number)
             }
-            for number in returned.removed where changes?.changed[number] == nil { changes?.removed.insert(number) }
+            return (taken, count - limit)
         }
     }
 
-    var hasChanges: Bool { changes.withLock { $0.map { !$0.changed.isEmpty || !$0.removed.isEmpty } ?? false } }
+    /// Records pages as changed.
+    func changed(_ pages: [AnswerPage], on shelf: PageShelf.ID) {
+        changes.withLock { changes in
+            for page in pages
+            where changes?.removed.contains(page.number) == false && changes?.changed[page.number] == nil {
+                changes?.changed[page.number] = (shelf, page)
+            }
+        }
+    }
 }

@@ -262,16 +262,21 @@ final class PageShelf: Sendable {
 
     /// Adds a page that was stored elsewhere. Where there are answers already, the newer ones stay.
     ///
-    /// - Parameter isPermitted: Whether an answer may be added, by its key and when it was received.
+    /// - Parameter isPermitted: Whether an answer may be added, by its key and when it was received in milliseconds of
+    ///   `Moment`.
     /// - Returns: Whether the shelf is in use.
-    func add(_ page: AnswerPage, isPermitted: (ArraySlice<UInt8>, Int64) -> Bool) -> Bool {
+    func add(_ stored: AnswerPage, isPermitted: (ArraySlice<UInt8>, Int64) -> Bool) -> Bool {
         isRemoved.withLock { isRemoved in
             if isRemoved { return false }
-            var builder = PageBuilder(entries: page.count, bytes: page.text.count)
-            for index in 0..<page.count where isPermitted(page.key(of: index), page.receivedAt(index)) {
-                builder.add(page, index..<index + 1)
+            var builder = PageBuilder(entries: stored.count, bytes: stored.text.count)
+            for index in 0..<stored.count where isPermitted(stored.key(of: index), stored.receivedAt(index)) {
+                builder.add(stored, index..<index + 1)
             }
-            guard let page = builder.page(number: page.number) else { return true }
+            let isWhole = builder.count == stored.count
+            guard let page = isWhole ? stored : builder.page(number: stored.number) else {
+                self.pages.dropped(stored.number)
+                return true
+            }
             let (first, last) = (page.pageKey(of: 0), page.pageKey(of: page.count - 1))
             let pages = allPages
             let index = directory.withLock { $0.index(of: first) }
@@ -287,7 +292,10 @@ final class PageShelf: Sendable {
                     range = range.lowerBound..<place + 1
                 }
             }
-            replace(range, Array(pages[range]), with: merged(page, Array(pages[range])), isStored: range.isEmpty)
+            let old = Array(pages[range])
+            // The answers are on other pages now.
+            if !old.isEmpty { self.pages.dropped(page.number) }
+            replace(range, old, with: merged(page, old), isStored: old.isEmpty && isWhole)
             return true
         }
     }
