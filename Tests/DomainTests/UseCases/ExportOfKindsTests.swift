@@ -121,6 +121,7 @@ struct ExportOfKindsTests {
     func backPressure() async throws {
         var rules = ExportBilling.Rules()
         rules.windowMax = 4
+        rules.bufferedMax = 4
         let source = FakeSource.answering(listed: (0..<100).map { AccountID(literal: "a\($0)") }) {
             read, _ async throws(BillingFailure) in Self.answer(to: read)
         }
