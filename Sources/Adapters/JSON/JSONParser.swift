@@ -15,6 +15,9 @@ struct JSONParser {
     /// The number of repairs that lenient parsing made.
     private var repairs = 0
 
+    /// The number of bytes of whitespace between tokens so far.
+    private var whitespace = 0
+
     init(bytes: [UInt8], depthMax: Int, keepsText: Bool, isLenient: Bool = false) {
         self.bytes = bytes
         self.depthMax = depthMax
@@ -38,7 +41,9 @@ struct JSONParser {
     private var next: UInt8? { offset < bytes.count ? bytes[offset] : nil }
 
     private mutating func skipWhitespace() {
+        let start = offset
         while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { offset += 1 }
+        whitespace += offset - start
     }
 
     /// Consumes the next byte if it is `byte`.
@@ -136,16 +141,18 @@ struct JSONParser {
             guard take(UInt8(ascii: ":")) else { throw problem("a colon is expected") }
             skipWhitespace()
             let start = offset
-            let repairsBefore = repairs
+            let (repairsBefore, whitespaceBefore) = (repairs, whitespace)
             let value = try parseValue(depth: depth + 1)
             // A repaired value is serialized as strict JSON, since the receiver may parse strictly.
             let text: [UInt8] =
                 if !keepsText {
                     []
-                } else if repairs == repairsBefore {
+                } else if repairs > repairsBefore {
+                    value.serialized
+                } else if whitespace > whitespaceBefore {
                     Self.withoutWhitespace(bytes[start..<offset])
                 } else {
-                    value.serialized
+                    Array(bytes[start..<offset])
                 }
             members.append(.init(name: name, value: value, text: text))
             skipWhitespace()

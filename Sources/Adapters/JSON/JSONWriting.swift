@@ -79,10 +79,11 @@ extension ByteBuffer {
     /// Writes an object; `body` writes its members.
     package mutating func writeJSONObject(_ body: (inout JSONMemberWriter) -> Void) {
         writeInteger(UInt8(ascii: "{"))
-        var writer = JSONMemberWriter(buffer: self)
-        self = ByteBuffer()
+        // The buffer has one reference at any time, so that writing never copies what it contains.
+        var writer = JSONMemberWriter()
+        swap(&self, &writer.buffer)
         body(&writer)
-        self = writer.buffer
+        swap(&self, &writer.buffer)
         writeInteger(UInt8(ascii: "}"))
     }
 
@@ -103,12 +104,10 @@ extension ByteBuffer {
 
 /// Writes the members of one JSON object.
 package struct JSONMemberWriter {
-    fileprivate var buffer: ByteBuffer
+    fileprivate var buffer = ByteBuffer()
     private var isFirst = true
 
-    fileprivate init(buffer: ByteBuffer) {
-        self.buffer = buffer
-    }
+    fileprivate init() {}
 
     /// Writes a name that needs no escapes.
     private mutating func writeName(_ name: StaticString) {

@@ -6,7 +6,7 @@ package struct AccountID: Sendable, Hashable, Comparable, CustomStringConvertibl
 
     /// `nil` unless the text has the form of `OpaqueID`: 1 to `lengthMax` ASCII letters, digits and `- _ . = +`.
     package init?(_ text: ArraySlice<UInt8>) {
-        guard OpaqueID.isValid(text) else { return nil }
+        guard OpaqueID.isValid(text.span) else { return nil }
         rawValue = String(decoding: text, as: UTF8.self)
     }
 
@@ -17,7 +17,8 @@ package struct AccountID: Sendable, Hashable, Comparable, CustomStringConvertibl
 
     /// As `init(_:)` for bytes.
     package init?(_ text: String) {
-        self.init(Array(text.utf8)[...])
+        guard OpaqueID.isValid(text.utf8Span.span) else { return nil }
+        rawValue = text
     }
 
     /// Whether this is Zoom's alias for the master account of an access token, which is no sub account.

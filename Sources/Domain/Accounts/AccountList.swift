@@ -8,15 +8,18 @@ package struct AccountList: Sendable, Equatable {
 
     package var count: Int { ends.count }
 
-    private init(text: [UInt8], ends: [UInt32]) {
+    /// - Parameters:
+    ///   - text: The ids in ascending order, without duplicates.
+    ///   - ends: The end offset of each id in `text`.
+    init(text: [UInt8], ends: [UInt32]) {
         self.text = text
         self.ends = ends
     }
 
     package init(_ accounts: some Sequence<AccountID>) {
-        var builder = Builder()
-        for account in accounts { builder.add(account) }
-        self = builder.list()
+        var packed = PackedAccounts()
+        for account in accounts { packed.add(account) }
+        self = packed.list()
     }
 
     package subscript(_ index: Int) -> AccountID {
@@ -106,77 +109,18 @@ package struct AccountList: Sendable, Equatable {
         return true
     }
 
-    /// Collects ids in any order, duplicates included.
-    struct Builder: Sendable {
-        private var text: [UInt8] = []
-        private var ends: [UInt32] = []
-
-        mutating func add(_ account: AccountID) {
-            text.append(contentsOf: account.rawValue.utf8)
-            ends.append(UInt32(text.count))
+    /// The ids that the other list does not contain. Makes one pass over both lists.
+    func subtracting(_ other: AccountList) -> AccountList {
+        if self == other { return AccountList(text: [], ends: []) }
+        var difference = (text: [UInt8](), ends: [UInt32]())
+        var index = 0
+        for mine in 0..<count {
+            let id = text.span.extracting(range(mine))
+            index = other.index(notBefore: id, from: index)
+            if index < other.count, other.matches(index, id) { continue }
+            difference.text.append(contentsOf: text[range(mine)])
+            difference.ends.append(UInt32(difference.text.count))
         }
-
-        /// The number of ids added, duplicates included.
-        var count: Int { ends.count }
-
-        /// Keeps the entries with these indices, in this order.
-        mutating func keep(_ order: [UInt32]) {
-            let list = list(in: order)
-            text = list.text
-            ends = list.ends
-        }
-
-        /// The first 16 bytes of an id as a big-endian number, which sorts like the id.
-        private struct Key {
-            let first: UInt128
-            let index: UInt32
-        }
-
-        func list() -> AccountList { list(in: order()) }
-
-        /// The indices of the distinct ids in ascending order of id. Of several entries with one id, the last one counts.
-        func order() -> [UInt32] {
-            var keys = ends.indices.map { index in
-                var first: UInt128 = 0
-                let bytes = text[range(UInt32(index))]
-                for offset in 0..<16 {
-                    let byte = offset < bytes.count ? bytes[bytes.startIndex + offset] : 0
-                    first = first << 8 | UInt128(byte)
-                }
-                return Key(first: first, index: UInt32(index))
-            }
-            // Ids contain no zero byte, so the zero padding sorts a shorter id first.
-            keys.sort { left, right in
-                if left.first != right.first { return left.first < right.first }
-                return text[range(left.index)].lexicographicallyPrecedes(text[range(right.index)])
-            }
-            var order: [UInt32] = []
-            order.reserveCapacity(keys.count)
-            for key in keys {
-                if let last = order.last, text[range(last)].elementsEqual(text[range(key.index)]) {
-                    order[order.count - 1] = max(last, key.index)
-                } else {
-                    order.append(key.index)
-                }
-            }
-            return order
-        }
-
-        /// - Parameter order: The result of `order()`.
-        func list(in order: [UInt32]) -> AccountList {
-            var sorted: [UInt8] = []
-            sorted.reserveCapacity(text.count)
-            var sortedEnds: [UInt32] = []
-            sortedEnds.reserveCapacity(order.count)
-            for index in order {
-                sorted.append(contentsOf: text[range(index)])
-                sortedEnds.append(UInt32(sorted.count))
-            }
-            return AccountList(text: sorted, ends: sortedEnds)
-        }
-
-        private func range(_ index: UInt32) -> Range<Int> {
-            (index == 0 ? 0 : Int(ends[Int(index) - 1]))..<Int(ends[Int(index)])
-        }
+        return AccountList(text: difference.text, ends: difference.ends)
     }
 }

@@ -38,11 +38,25 @@ package final class AccountListCache: Sendable {
         }
     }
 
+    /// A listing under way.
+    private struct Running {
+        let listing: SharedListing
+        let task: Task<Void, Never>
+
+        /// The requests that wait for the list or read its accounts. When the last one leaves, the listing is cancelled.
+        var participants = 0
+
+        /// The listing continues after the last participant has left.
+        var survivesWithoutParticipants = false
+
+        /// False if the cached lists were removed after the listing had begun.
+        var isCacheable = true
+    }
+
     private struct State {
         var lists: [Key: AccountListSnapshot] = [:]
-
-        /// The number of calls of `removeAll`. A listing that was under way then is not cached.
-        var removals = 0
+        var running: [Key: Running] = [:]
+        var isClosed = false
     }
 
     /// Lists cached at a time, one for each master account and filter. The oldest is evicted first. The lists of chosen
@@ -58,7 +72,6 @@ package final class AccountListCache: Sendable {
     private let time: any TimeSource
     private let rules: Rules
     private let state = Mutex(State())
-    private let listings = RequestCoalescer<Key, AccountListSnapshot>()
 
     package init(directory: any SubAccountDirectory, time: any TimeSource, rules: Rules = Rules()) {
         self.directory = directory
@@ -73,13 +86,41 @@ package final class AccountListCache: Sendable {
     package func accounts(
         of master: Name?, _ filter: SubAccountFilter, maxAge: Duration? = nil
     ) async throws(BillingFailure) -> AccountList {
+        try await snapshot(of: master, filter, maxAge: maxAge).list
+    }
+
+    /// As `accounts`, with the time and the history of the list.
+    package func snapshot(
+        of master: Name?, _ filter: SubAccountFilter, maxAge: Duration?
+    ) async throws(BillingFailure) -> AccountListSnapshot {
         let key = Key(master: master, filter: filter, chosen: nil)
+        if let snapshot = cached(key, Self.directives(maxAge), at: time.now) { return snapshot }
+        return try await join(key)
+    }
+
+    /// The accounts of a master account, for a reader that needs no order: the cached list in ascending order, or the
+    /// accounts of the listing under way as they arrive. Does not wait.
+    ///
+    /// - Parameters:
+    ///   - limit: The maximum number of accounts; `nil` for all.
+    ///   - maxAge: As for `accounts`.
+    package func arrivingAccounts(
+        of master: Name?, _ filter: SubAccountFilter, limit: Int? = nil, maxAge: Duration? = nil
+    ) -> any AccountFeed {
+        let key = Key(master: master, filter: filter, chosen: nil)
+        if let snapshot = cached(key, Self.directives(maxAge), at: time.now) {
+            return AccountListFeed(snapshot.list, after: nil, limit: limit)
+        }
+        let listing = enter(key)
+        return ArrivingAccounts(listing, limit: limit) { [self] in leave(listing, key) }
+    }
+
+    private static func directives(_ maxAge: Duration?) -> CacheDirectives {
         var directives = CacheDirectives()
         directives.maxAge = maxAge
         // The age that the caller permits counts, even if the list is older than the rules permit.
         if maxAge != nil { directives.maxStale = maxAge }
-        if let snapshot = cached(key, directives, at: time.now) { return snapshot.list }
-        return try await listings.join(key, .bulk) { [self] _ in await list(key) }.list
+        return directives
     }
 
     /// The cached account list, if the directives permit it. Does not wait.
@@ -102,7 +143,7 @@ package final class AccountListCache: Sendable {
     ) async throws(BillingFailure) -> AccountListSnapshot {
         let key = Key(master: master, filter: filter, chosen: chosen)
         if let snapshot = cached(key, directives, at: time.now) { return snapshot }
-        return try await listings.join(key, .bulk, survivesWithoutWaiters: true) { [self] _ in await list(key) }
+        return try await join(key, survivesWithoutParticipants: true)
     }
 
     private func cached(_ key: Key, _ directives: CacheDirectives, at now: Moment) -> AccountListSnapshot? {
@@ -119,30 +160,106 @@ package final class AccountListCache: Sendable {
 
     package func removeAll() {
         let released = state.withLock { state in
-            defer { state = State(removals: state.removals + 1) }
+            defer { state.lists = [:] }
+            for key in state.running.keys { state.running[key]?.isCacheable = false }
             return state.lists
         }
         // Freed without the lock.
         _ = consume released
     }
 
+    /// Cancels the listings under way and refuses new ones.
     package func close() async {
-        await listings.close()
+        let running = state.withLock { state in
+            state.isClosed = true
+            defer { state.running = [:] }
+            return state.running.values
+        }
+        for listing in running {
+            listing.task.cancel()
+            listing.listing.end(with: .failure(.cancelled))
+        }
+        for listing in running { await listing.task.value }
     }
 
-    private func list(_ key: Key) async -> Result<AccountListSnapshot, BillingFailure> {
+    // MARK: Listings
+
+    private func join(
+        _ key: Key, survivesWithoutParticipants: Bool = false
+    ) async throws(BillingFailure) -> AccountListSnapshot {
+        let listing = enter(key, survivesWithoutParticipants: survivesWithoutParticipants)
+        defer { leave(listing, key) }
+        return try await listing.snapshot()
+    }
+
+    /// The listing under way, or a new one, with one participant more. The participant must leave.
+    private func enter(_ key: Key, survivesWithoutParticipants: Bool = false) -> SharedListing {
+        state.withLock { state in
+            guard !state.isClosed else {
+                let closed = SharedListing()
+                closed.end(with: .failure(.cancelled))
+                return closed
+            }
+            var running = state.running[key] ?? start(key)
+            running.participants += 1
+            if survivesWithoutParticipants { running.survivesWithoutParticipants = true }
+            state.running[key] = running
+            return running.listing
+        }
+    }
+
+    private func start(_ key: Key) -> Running {
+        let listing = SharedListing()
+        return Running(
+            listing: listing,
+            task: Task {
+                let result = await list(key, listing)
+                end(listing, key, with: result)
+            })
+    }
+
+    private func leave(_ listing: SharedListing, _ key: Key) {
+        let task = state.withLock { state -> Task<Void, Never>? in
+            // The listing may have ended, and another one may have begun.
+            guard var running = state.running[key], running.listing === listing else { return nil }
+            running.participants -= 1
+            let isCancelled = running.participants == 0 && !running.survivesWithoutParticipants
+            state.running[key] = isCancelled ? nil : running
+            return isCancelled ? running.task : nil
+        }
+        task?.cancel()
+    }
+
+    private func end(_ listing: SharedListing, _ key: Key, with result: Result<Listed, BillingFailure>) {
+        switch result {
+        case .success(let listed): listing.end(with: .success(store(listed, listing, key)))
+        case .failure(let failure):
+            state.withLock { state in
+                if state.running[key]?.listing === listing { state.running[key] = nil }
+            }
+            listing.end(with: .failure(failure))
+        }
+    }
+
+    /// A complete list.
+    private struct Listed {
+        let list: AccountList
+        let records: AccountRecords?
+        let began: Moment
+        let asOf: Timestamp
+        let took: Duration
+    }
+
+    private func list(_ key: Key, _ shared: SharedListing) async -> Result<Listed, BillingFailure> {
         let (began, asOf) = (time.now, time.timestamp)
-        let removals = state.withLock { $0.removals }
         var listing = AccountListing(
             pagesMax: rules.pagesMax, recordBytesMax: rules.recordBytesMax, chosen: key.chosen)
         let retryLoop = RetryLoop(time: time, deadline: rules.pageDeadline, failureRate: Self.assumedFailureRate)
         while true {
             switch listing.step {
             case .complete(let list, let records):
-                let snapshot = AccountListSnapshot(
-                    list: list, records: records, began: began, asOf: asOf, took: time.now - began)
-                store(snapshot, key, removals: removals)
-                return .success(snapshot)
+                return .success(
+                    Listed(list: list, records: records, began: began, asOf: asOf, took: time.now - began))
             case .failed(let problem): return .failure(.accountListUnusable(problem))
             case .fetch(let token):
                 let request = SubAccountPageRequest(token.map { .token($0) } ?? .number(1), filter: key.filter)
@@ -150,7 +267,7 @@ package final class AccountListCache: Sendable {
                     try await directory.page(of: key.master, request, for: .bulk(isRetry: isRetry))
                 }
                 switch page {
-                case .success(let page): listing.add(page)
+                case .success(let page): shared.add(listing.add(page))
                 case .failure(.invalid) where token != nil: listing.tokenExpired()
                 case .failure(let failure): return .failure(failure)
                 }
@@ -158,30 +275,55 @@ package final class AccountListCache: Sendable {
         }
     }
 
-    /// - Parameter removals: The number of calls of `removeAll` when the listing began.
-    private func store(_ snapshot: AccountListSnapshot, _ key: Key, removals: Int) {
-        let released = state.withLock { state -> [AccountListSnapshot] in
-            guard removals == state.removals else { return [] }
-            var released: [AccountListSnapshot] = []
-            if let old = state.lists.updateValue(snapshot, forKey: key) { released.append(old) }
-            let others = state.lists.filter { $0.key != key }.sorted { $0.value.began < $1.value.began }
-            let alike = others.filter { ($0.key.chosen == nil) == (key.chosen == nil) }
-            let excess = alike.count + 1 - (key.chosen == nil ? Self.listsMax : Self.chosenListsMax)
-            for (oldest, list) in alike.prefix(max(excess, 0)) {
-                state.lists[oldest] = nil
-                released.append(list)
+    /// Ends a listing, and caches its list as the current one unless the listing was cancelled or the lists were removed.
+    private func store(_ listed: Listed, _ listing: SharedListing, _ key: Key) -> AccountListSnapshot {
+        let previous = key.chosen == nil ? state.withLock { $0.lists[key] } : nil
+        // Takes too long for the lock.
+        let difference = previous.map { AccountListDifference(from: $0.list, to: listed.list) }
+        let (snapshot, released) = state.withLock { state -> (AccountListSnapshot, [AccountListSnapshot]) in
+            // Read with the lock, so that a reader that took the previous list did so before this moment.
+            var moment = time.millisecondsSinceEpoch
+            var history = AccountListHistory(since: moment)
+            if let previous, let difference, state.lists[key]?.currentSince == previous.currentSince {
+                // The clock may have been set back.
+                moment = max(moment, previous.currentSince)
+                history = previous.history
+                history.add(difference, at: moment)
+                moment = max(moment, history.completeSince)
             }
-            var bytes = state.lists.values.reduce(0) { $0 + ($1.records?.bytes ?? 0) }
-            for (oldest, list) in others where bytes > rules.recordBytesMax {
-                guard let records = state.lists[oldest]?.records else { continue }
-                bytes -= records.bytes
-                // A list of chosen accounts is used for its records only.
-                state.lists[oldest] = oldest.chosen == nil ? list.withoutRecords() : nil
-                released.append(list)
-            }
-            return released
+            let snapshot = AccountListSnapshot(
+                list: listed.list, records: listed.records, began: listed.began, asOf: listed.asOf, took: listed.took,
+                currentSince: moment, history: history)
+            guard let running = state.running[key], running.listing === listing else { return (snapshot, []) }
+            state.running[key] = nil
+            return (snapshot, running.isCacheable ? Self.store(snapshot, key, rules, &state) : [])
         }
         // Freed without the lock.
         _ = consume released
+        return snapshot
+    }
+
+    /// - Returns: The lists that are no longer cached.
+    private static func store(
+        _ snapshot: AccountListSnapshot, _ key: Key, _ rules: Rules, _ state: inout State
+    ) -> [AccountListSnapshot] {
+        var released: [AccountListSnapshot] = []
+        if let old = state.lists.updateValue(snapshot, forKey: key) { released.append(old) }
+        let others = state.lists.filter { $0.key != key }.sorted { $0.value.began < $1.value.began }
+        let alike = others.filter { ($0.key.chosen == nil) == (key.chosen == nil) }
+        let excess = alike.count + 1 - (key.chosen == nil ? listsMax : chosenListsMax)
+        for (oldest, list) in alike.prefix(max(excess, 0)) {
+            state.lists[oldest] = nil
+            released.append(list)
+        }
+        var bytes = state.lists.values.reduce(0) { $0 + ($1.records?.bytes ?? 0) }
+        for (oldest, list) in others where bytes > rules.recordBytesMax {
+            guard let records = state.lists[oldest]?.records else { continue }
+            bytes -= records.bytes
+            // A list of chosen accounts is used for its records only.
+            state.lists[oldest] = oldest.chosen == nil ? list.withoutRecords() : nil
+            released.append(list)
+        }
+        return released
     }
 }

@@ -14,21 +14,35 @@ package final class AccountListSnapshot: Sendable {
     /// How long the listing took.
     let took: Duration
 
+    /// When this list became the current one, in milliseconds since 1970-01-01T00:00:00Z.
+    package let currentSince: Int64
+
+    /// The changes up to this list. For a list of chosen accounts, there are none.
+    package let history: AccountListHistory
+
     /// Positions of accounts in `list` for the callers that asked last. They are the same for every page of a caller.
     private let positions = Mutex<[(allowed: AllowList, indices: [UInt32])]>([])
     private static let positionsMax = 64
 
-    init(list: AccountList, records: AccountRecords?, began: Moment, asOf: Timestamp, took: Duration) {
+    init(
+        list: AccountList, records: AccountRecords?, began: Moment, asOf: Timestamp, took: Duration,
+        currentSince: Int64,
+        history: AccountListHistory
+    ) {
         self.list = list
         self.records = records
         self.began = began
         self.asOf = asOf
         self.took = took
+        self.currentSince = currentSince
+        self.history = history
     }
 
     /// The same list without its records.
     func withoutRecords() -> AccountListSnapshot {
-        AccountListSnapshot(list: list, records: nil, began: began, asOf: asOf, took: took)
+        AccountListSnapshot(
+            list: list, records: nil, began: began, asOf: asOf, took: took, currentSince: currentSince, history: history
+        )
     }
 
     /// The time since the listing began.

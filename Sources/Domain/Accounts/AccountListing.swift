@@ -28,28 +28,32 @@ struct AccountListing: Sendable {
     private static let pagesWithoutNewMax = 20
     private static let passesMax = 5
 
-    /// Entries beyond twice the number of distinct accounts after which duplicates are removed, to bound the memory.
-    private static let duplicatesMax = 65_536
-
     private let pagesMax: Int
 
     /// The chosen accounts; `nil` for all accounts.
     private let chosen: AllowList?
 
-    /// The indices in `chosen` of the accounts that were found.
-    private var foundChosen: Set<Int> = []
-    private var found = AccountList.Builder()
+    /// The accounts of all passes, without those that were not chosen.
+    private var found = DistinctAccounts()
 
     /// The records of `found`; `nil` once they exceed their limit.
     private var records: AccountRecords.Builder?
-    private var pass = AccountList.Builder()
     private var pages = 0
     private var passes = 0
 
-    /// Hash values of the page tokens and accounts of this pass. Two of 10 million collide with a probability of 1 in
-    /// 300,000. A collision only counts a new account as known.
+    /// The last pass that had each account of `found`. The first pass is 0.
+    private var lastPasses: [UInt8] = []
+
+    /// The number of accounts of this pass.
+    private var countInPass = 0
+
+    /// With chosen accounts, hash values of all accounts of this pass, since `found` lacks most of them. Two of 10 million
+    /// collide with a probability of 1 in 300,000. A collision only counts a new account as known.
+    private var hashesInPass: Set<Int> = []
+
+    /// Hash values of the page tokens of this pass. A collision ends the listing as an endless one. With 33,334 tokens, its
+    /// probability is less than 1 in 10 billion.
     private var tokens: Set<Int> = []
-    private var known: Set<Int> = []
     private var pagesWithoutNew = 0
     private var largestPage = 0
 
@@ -71,58 +75,67 @@ struct AccountListing: Sendable {
         records = recordBytesMax > 0 ? AccountRecords.Builder(bytesMax: recordBytesMax) : nil
     }
 
-    mutating func add(_ page: SubAccountPage) {
-        var hasNewAccount = false
-        var listed: [SourceDocument] = []
+    /// - Returns: The accounts that no page before had.
+    mutating func add(_ page: SubAccountPage) -> PackedAccounts {
+        var new = PackedAccounts()
+        let countBefore = countInPass
+        var listed: [(index: Int, record: SourceDocument)] = []
         for account in page.accounts {
-            if known.insert(account.id.hashValue).inserted { hasNewAccount = true }
             if let chosen {
-                guard let index = chosen.accounts.index(of: account.id) else { continue }
-                foundChosen.insert(index)
+                if hashesInPass.insert(account.id.hashValue).inserted { countInPass += 1 }
+                guard chosen.contains(account.id) else { continue }
             }
-            found.add(account.id)
-            pass.add(account.id)
-            if records != nil { listed.append(account.record) }
+            let (index, isNew) = found.insert(account.id)
+            if isNew { new.add(account.id) }
+            if chosen == nil { countForPass(index) }
+            if records != nil { listed.append((index, account.record)) }
         }
-        records?.add(page: listed)
-        if pass.count > 2 * known.count + Self.duplicatesMax || records?.isDueForCompaction ?? false {
-            pass.keep(pass.order())
-            keep(found.order())
-        }
+        if records?.add(page: listed) == false { records = nil }
         totals.insert(page.total)
         largestPage = max(largestPage, page.accounts.count)
         pages += 1
-        pagesWithoutNew = hasNewAccount ? 0 : pagesWithoutNew + 1
-        if let chosen, foundChosen.count == chosen.count {
-            complete(in: found.order())
+        pagesWithoutNew = countInPass > countBefore ? 0 : pagesWithoutNew + 1
+        endPage(next: page.next)
+        return new
+    }
+
+    /// Records that this pass has an account of `found`.
+    private mutating func countForPass(_ index: Int) {
+        let pass = UInt8(passes)
+        if index == lastPasses.count {
+            lastPasses.append(pass)
+        } else if lastPasses[index] != pass {
+            lastPasses[index] = pass
+        } else {
             return
         }
-        if let next = page.next {
+        countInPass += 1
+    }
+
+    private mutating func endPage(next: String?) {
+        if let chosen, found.count == chosen.count {
+            complete()
+            return
+        }
+        if let next {
             step = problem(of: next).map { .failed($0) } ?? .fetch(next)
             return
         }
         // A pass during which nothing changed is complete. Accounts that only earlier passes found may still exist, so
         // they are included.
-        let order = found.order()
-        let passCount = chosen != nil ? known.count : passes == 0 ? order.count : pass.order().count
-        let isUnchanged = totals.count == 1 && totals.first == passCount
+        let isUnchanged = totals.count == 1 && totals.first == countInPass
         passes += 1
-        if isUnchanged || order.count == previousCount {
-            complete(in: order)
+        if isUnchanged || found.count == previousCount {
+            complete()
         } else {
-            previousCount = order.count
-            keep(order)
+            previousCount = found.count
             startPass(or: .changing(attempts: passes))
         }
     }
 
-    private mutating func keep(_ order: [UInt32]) {
-        found.keep(order)
-        if records?.compact(to: order) == false { records = nil }
-    }
-
-    private mutating func complete(in order: [UInt32]) {
-        step = .complete(found.list(in: order), records?.records(in: order))
+    private mutating func complete() {
+        let order = found.accounts.order()
+        step = .complete(found.accounts.list(in: order), records?.records(in: order))
     }
 
     /// Records that the source rejected a page token as expired. The accounts found so far count for the next pass.
@@ -135,9 +148,9 @@ struct AccountListing: Sendable {
         pages = 0
         totals = []
         tokens = []
-        known = []
+        countInPass = 0
+        hashesInPass = []
         pagesWithoutNew = 0
-        pass = AccountList.Builder()
         step = passes < Self.passesMax ? .fetch(nil) : .failed(problem)
     }
 

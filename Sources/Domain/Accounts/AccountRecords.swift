@@ -20,59 +20,73 @@ package struct AccountRecords: Sendable {
         SourceDocument(text: Array(text[(index == 0 ? 0 : Int(ends[index - 1]))..<Int(ends[index])]))
     }
 
-    /// Collects the records of a listing in any order, duplicates included, while their distinct ones fit a limit.
+    /// Collects the records of a listing, the latest one of each account, while they fit a limit.
     struct Builder: Sendable {
         private struct Place: Sendable {
             let page: UInt32
             let start: UInt32
             let end: UInt32
+
+            var count: Int { Int(end - start) }
         }
 
         private let bytesMax: Int
 
         /// The text of the records of each page of the listing.
         private var pages: [[UInt8]] = []
-        private var places: [Place] = []
-        private(set) var bytes = 0
 
-        /// - Parameter bytesMax: The limit for the records without duplicates, at most 2 GiB.
+        /// The latest record of each account, by its index.
+        private var places: [Place] = []
+
+        /// The size of the latest records.
+        private var bytes = 0
+
+        /// The size of the records that later ones have replaced.
+        private var replacedBytes = 0
+
+        /// - Parameter bytesMax: The limit for the records, at most 2 GiB.
         init(bytesMax: Int) {
             self.bytesMax = min(bytesMax, 1 << 31)
         }
 
-        /// Duplicates may double the size before they are removed, so that they are removed rarely.
-        var isDueForCompaction: Bool { bytes > 2 * bytesMax }
-
-        mutating func add(page records: [SourceDocument]) {
+        /// Adds the records of a page.
+        ///
+        /// - Parameter records: With the index of the account: that of an account with a record, or the next one.
+        /// - Returns: Whether the records fit the limit. Otherwise the builder is of no further use.
+        mutating func add(page records: [(index: Int, record: SourceDocument)]) -> Bool {
             var text: [UInt8] = []
-            text.reserveCapacity(records.reduce(0) { $0 + $1.text.count })
-            for record in records {
+            text.reserveCapacity(records.reduce(0) { $0 + $1.record.text.count })
+            for (index, record) in records {
                 let start = UInt32(text.count)
                 text += record.text
-                places.append(Place(page: UInt32(pages.count), start: start, end: UInt32(text.count)))
+                let place = Place(page: UInt32(pages.count), start: start, end: UInt32(text.count))
+                bytes += place.count
+                if index == places.count {
+                    places.append(place)
+                } else {
+                    bytes -= places[index].count
+                    replacedBytes += places[index].count
+                    places[index] = place
+                }
             }
-            bytes += text.count
             pages.append(text)
+            guard bytes <= bytesMax else { return false }
+            if replacedBytes > bytesMax { compact() }
+            return true
         }
 
-        /// Keeps the records with these indices, in this order.
-        ///
-        /// - Returns: Whether they fit the limit. Otherwise the builder is of no further use.
-        mutating func compact(to order: [UInt32]) -> Bool {
-            guard let records = records(in: order) else { return false }
+        /// Removes the records that later ones have replaced.
+        private mutating func compact() {
+            guard let records = records(in: places.indices.map { UInt32($0) }) else { return }
             places = records.ends.indices.map { index in
                 Place(page: 0, start: index == 0 ? 0 : records.ends[index - 1], end: records.ends[index])
             }
             pages = [records.text]
-            bytes = records.text.count
-            return true
+            replacedBytes = 0
         }
 
         /// The records with these indices, in this order; `nil` if they exceed the limit.
         func records(in order: [UInt32]) -> AccountRecords? {
-            let bytes = order.reduce(0) { sum, index in
-                sum + Int(places[Int(index)].end - places[Int(index)].start)
-            }
             guard bytes <= bytesMax else { return nil }
             var text: [UInt8] = []
             text.reserveCapacity(bytes)

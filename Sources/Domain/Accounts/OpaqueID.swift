@@ -5,9 +5,14 @@ enum OpaqueID {
 
     /// Whether the text has 1 to `lengthMax` characters, each an ASCII letter or digit or one of `- _ . = +`. Dots alone are
     /// refused, since they would change the meaning of a path.
-    static func isValid(_ text: ArraySlice<UInt8>) -> Bool {
-        guard (1...lengthMax).contains(text.count), text.allSatisfy(isAllowed) else { return false }
-        return !text.allSatisfy { $0 == UInt8(ascii: ".") }
+    static func isValid(_ text: Span<UInt8>) -> Bool {
+        guard (1...lengthMax).contains(text.count) else { return false }
+        var isDots = true
+        for offset in text.indices {
+            guard isAllowed(text[offset]) else { return false }
+            if text[offset] != UInt8(ascii: ".") { isDots = false }
+        }
+        return !isDots
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {

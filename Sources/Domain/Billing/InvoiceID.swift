@@ -4,7 +4,7 @@ package struct InvoiceID: Sendable, Hashable, CustomStringConvertible {
 
     /// `nil` unless the text has the form of an account id.
     package init?(_ text: ArraySlice<UInt8>) {
-        guard OpaqueID.isValid(text) else { return nil }
+        guard OpaqueID.isValid(text.span) else { return nil }
         rawValue = String(decoding: text, as: UTF8.self)
     }
 

@@ -29,11 +29,9 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
     /// - Parameters:
     ///   - isScarce: The source permits few calls for the key. A call is then never cancelled: not to be started again at a
     ///     higher priority, nor when its last waiter leaves.
-    ///   - survivesWithoutWaiters: The request continues after its last waiter has left.
     /// - Throws: The failure of `call`; `cancelled`.
     func join(
-        _ key: Key, _ purpose: Purpose, isScarce: Bool = false, survivesWithoutWaiters: Bool = false,
-        _ call: @escaping Call
+        _ key: Key, _ purpose: Purpose, isScarce: Bool = false, _ call: @escaping Call
     ) async throws(BillingFailure) -> Value {
         let waiter = state.withLock { state in
             state.lastID += 1
@@ -45,7 +43,6 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
                     // The cancellation handler may have run before this, when it found no waiter to resume.
                     if Task.isCancelled || state.isClosed { return true }
                     enter(continuation, waiter, key, purpose, isScarce: isScarce, call, &state)
-                    if survivesWithoutWaiters { state.inFlight[key]?.survivesWithoutWaiters = true }
                     return false
                 }
                 if isCancelled { continuation.resume(returning: .failure(.cancelled)) }

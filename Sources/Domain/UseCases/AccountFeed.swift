@@ -2,8 +2,14 @@ import Synchronization
 
 /// The accounts of an export, read one after another by a single reader.
 package protocol AccountFeed: Sendable {
-    /// The number of accounts, if known in advance.
+    /// The number of accounts, once it is known.
     var count: Int? { get }
+
+    /// The number of accounts beyond the limit of the export, if it is known. It is known at the end of the feed.
+    var remaining: Int { get }
+
+    /// The input that `waitForMore` waits for.
+    var awaited: ExportBilling.Wait { get }
 
     /// Reads the next account without waiting.
     func next() -> AccountFeedItem
@@ -19,6 +25,8 @@ package protocol AccountFeed: Sendable {
 }
 
 extension AccountFeed {
+    package var remaining: Int { 0 }
+    package var awaited: ExportBilling.Wait { .input }
     package var upcoming: AccountListPart? { nil }
 
     package func skip(_ count: Int) {}
@@ -57,7 +65,6 @@ final class AccountListFeed: AccountFeed {
     private let end: Int
     private let position: Mutex<Int>
 
-    /// The number of accounts of the list after the last one of this feed.
     let remaining: Int
 
     let count: Int?

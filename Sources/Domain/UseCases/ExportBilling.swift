@@ -61,8 +61,8 @@ package struct ExportBilling: Sendable {
 
     /// An event that the export sends to its consumer.
     package enum Event: Sendable {
-        /// The account list is known. `accounts` is the number of accounts that follow; `nil` if unknown. `remaining` is
-        /// the number of accounts beyond the limit.
+        /// The first event. `accounts` is the number of accounts that follow; `nil` if unknown. `remaining` is the number
+        /// of accounts beyond the limit, if it is known.
         case begin(accounts: Int?, after: AccountID?, remaining: Int)
         case answer(ExportKind, AccountID, CacheEntry)
         /// Cached answers for consecutive accounts. Some may be failures.
@@ -202,7 +202,6 @@ package struct ExportBilling: Sendable {
         var feed: (any AccountFeed)?
         var hasInputEnded = false
         var isWaitingForInput = false
-        var remaining = 0
         var lastEvent: Moment
 
         init(exportBilling: ExportBilling, export: Export) {
@@ -227,6 +226,8 @@ package struct ExportBilling: Sendable {
         ) async throws(BillingFailure) {
             if let chosen = export.chosen {
                 try await begin(with: chosen, consumer)
+            } else if export.options.order == .arrival {
+                try await begin(with: exportBilling.arrivingAccounts(for: export), consumer)
             } else {
                 group.addTask { [exportBilling, export] in .listed(await exportBilling.accounts(for: export)) }
             }
@@ -235,7 +236,7 @@ package struct ExportBilling: Sendable {
                 try await advance(consumer, &group)
                 if hasInputEnded, window.isEmpty {
                     let summary = Summary(
-                        answers: window.answers, failures: window.failures, remaining: remaining,
+                        answers: window.answers, failures: window.failures, remaining: feed?.remaining ?? 0,
                         elapsed: time.now - start)
                     try await consumer.take(.end(summary))
                     return try await consumer.flush()
@@ -247,7 +248,6 @@ package struct ExportBilling: Sendable {
                 case .listed(let result):
                     let feed = AccountListFeed(
                         try result.get(), after: export.options.after, limit: export.options.limit)
-                    remaining = feed.remaining
                     try await begin(with: feed, consumer)
                 case .attempted(let attempt, let started, let outcome):
                     let retry = try window.ended(attempt, startedAt: started, outcome, at: time.now, using: &random)
@@ -273,13 +273,14 @@ package struct ExportBilling: Sendable {
         private mutating func begin(with feed: any AccountFeed, _ consumer: some Consumer) async throws(BillingFailure)
         {
             self.feed = feed
-            try await consumer.take(.begin(accounts: feed.count, after: export.options.after, remaining: remaining))
+            try await consumer.take(
+                .begin(accounts: feed.count, after: export.options.after, remaining: feed.remaining))
             lastEvent = time.now
         }
 
         private var waiting: Wait {
-            guard feed != nil else { return .accountList }
-            if window.isEmpty { return .input }
+            guard let feed else { return .accountList }
+            if window.isEmpty { return feed.awaited }
             let isRateLimited = window.awaitedKinds.contains { kind in
                 window.isWaitingForPermit(kind)
                     || exportBilling.source.hasQueuedRequests(
@@ -408,13 +409,27 @@ package struct ExportBilling: Sendable {
     private func accounts(for export: Export) async -> Result<AccountList, BillingFailure> {
         // A caller with an allow-list needs no listing.
         if let allowed = export.caller.accounts { return .success(allowed.accounts) }
-        let maxAge = export.options.directives.noCache ? .zero : directives(of: export).maxAge
         do throws(BillingFailure) {
             return .success(
-                try await lists.accounts(of: export.caller.master, export.options.filter, maxAge: maxAge))
+                try await lists.accounts(
+                    of: export.caller.master, export.options.filter, maxAge: listAgeMax(of: export)))
         } catch {
             return .failure(error)
         }
+    }
+
+    private func arrivingAccounts(for export: Export) -> any AccountFeed {
+        let (caller, options) = (export.caller, export.options)
+        if let allowed = caller.accounts {
+            return AccountListFeed(allowed.accounts, after: options.after, limit: options.limit)
+        }
+        return lists.arrivingAccounts(
+            of: caller.master, options.filter, limit: options.limit, maxAge: listAgeMax(of: export))
+    }
+
+    /// The maximum age of the account list; `nil` for the default of the cache.
+    private func listAgeMax(of export: Export) -> Duration? {
+        export.options.directives.noCache ? .zero : directives(of: export).maxAge
     }
 
     private func directives(of export: Export) -> CacheDirectives {
