@@ -41,6 +41,8 @@ package enum BillingFailure: Error, Sendable, Equatable {
     case stateUnavailable
     /// A change was not made, or its outcome is unknown.
     case write(WriteProblem)
+    /// The changes before this moment are not all recorded, in milliseconds since 1970.
+    case changesUnknown(before: Int64)
     /// The caller has gone, or the service is shutting down.
     case cancelled
 
@@ -134,7 +136,7 @@ extension BillingFailure {
         case .rateLimited, .sourceFailed, .sourceUnavailable, .timedOut:
             Traits(reach: .moment, allowsStaleAnswer: true)
         case .dailyQuotaSpent: Traits(reach: .everything, allowsStaleAnswer: true)
-        case .scopeMissing, .credentialsRefused, .permissionMissing, .accountListUnusable, .cancelled:
+        case .scopeMissing, .changesUnknown, .credentialsRefused, .permissionMissing, .accountListUnusable, .cancelled:
             Traits(reach: .everything)
         }
     }

@@ -182,7 +182,8 @@ package final class ZoomClient: Sendable {
             record(.healthy)
             logger.debug("a call needs a scope that Zoom's app lacks", metadata: ["reason": "\(failure.reason)"])
         case .sourceUnavailable, .invalid, .scopeMissing, .rateLimited, .dailyQuotaSpent, .accountQuotaSpent,
-            .notCached, .accountListUnusable, .invoiceFileUnusable, .stateUnavailable, .write, .cancelled:
+            .notCached, .accountListUnusable, .invoiceFileUnusable, .stateUnavailable, .write, .changesUnknown,
+            .cancelled:
             break
         }
         return translated
@@ -199,7 +200,7 @@ extension BillingFailure {
         case .rateLimited: if case .token = failure { true } else { false }
         case .invalid, .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound, .answerTooLarge, .scopeMissing,
             .dailyQuotaSpent, .accountQuotaSpent, .credentialsRefused, .permissionMissing, .notCached,
-            .stateUnavailable, .write, .cancelled:
+            .stateUnavailable, .write, .changesUnknown, .cancelled:
             false
         }
     }

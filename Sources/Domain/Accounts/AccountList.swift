@@ -112,15 +112,30 @@ package struct AccountList: Sendable, Equatable {
     /// The ids that the other list does not contain. Makes one pass over both lists.
     func subtracting(_ other: AccountList) -> AccountList {
         if self == other { return AccountList(text: [], ends: []) }
-        var difference = (text: [UInt8](), ends: [UInt32]())
+        return selecting(isIn: false, other)
+    }
+
+    /// The ids that both lists contain. Makes one pass over both lists.
+    func intersection(_ other: AccountList) -> AccountList { selecting(isIn: true, other) }
+
+    private func selecting(isIn wanted: Bool, _ other: AccountList) -> AccountList {
+        var selected = (text: [UInt8](), ends: [UInt32]())
         var index = 0
         for mine in 0..<count {
             let id = text.span.extracting(range(mine))
             index = other.index(notBefore: id, from: index)
-            if index < other.count, other.matches(index, id) { continue }
-            difference.text.append(contentsOf: text[range(mine)])
-            difference.ends.append(UInt32(difference.text.count))
+            guard (index < other.count && other.matches(index, id)) == wanted else { continue }
+            selected.text.append(contentsOf: text[range(mine)])
+            selected.ends.append(UInt32(selected.text.count))
         }
-        return AccountList(text: difference.text, ends: difference.ends)
+        return AccountList(text: selected.text, ends: selected.ends)
+    }
+
+    /// The ids after `account`.
+    func suffix(after account: AccountID) -> AccountList {
+        let first = index(after: account)
+        guard first > 0 else { return self }
+        let start = range(first - 1).upperBound
+        return AccountList(text: Array(text[start...]), ends: ends[first...].map { $0 - UInt32(start) })
     }
 }

@@ -155,6 +155,14 @@ package final class AccountListCache: Sendable {
         return age <= lifetime + (directives.maxStale ?? .zero) ? snapshot : nil
     }
 
+    /// When the list of a master account changed first after a list of it was taken, in milliseconds since 1970; `nil` if it
+    /// has not.
+    func firstChange(after snapshot: AccountListSnapshot, _ master: Name?, _ filter: SubAccountFilter) -> Int64? {
+        let key = Key(master: master, filter: filter, chosen: nil)
+        guard let current = state.withLock({ $0.lists[key] }) else { return snapshot.currentSince }
+        return current.history.firstChange(after: snapshot.currentSince)
+    }
+
     /// How long a list is fresh.
     package func lifetime(of snapshot: AccountListSnapshot) -> Duration { max(rules.maxAge, snapshot.took * 10) }
 

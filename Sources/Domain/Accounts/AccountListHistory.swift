@@ -56,6 +56,14 @@ package struct AccountListHistory: Sendable {
         steps.removeFirst(dropped)
     }
 
+    /// The moment of the first change after a moment; `nil` if there is none.
+    ///
+    /// - Returns: `moment` itself if not all changes since then are recorded.
+    func firstChange(after moment: Int64) -> Int64? {
+        guard moment >= completeSince else { return moment }
+        return steps.first { $0.moment > moment }?.moment
+    }
+
     /// The difference between a list that was the current one at a moment and the current list: an account that vanished
     /// and came back counts as new, and one that came and vanished as gone.
     ///

@@ -261,26 +261,36 @@ package final class BillingCache: Sendable {
     /// - Parameters:
     ///   - range: The accounts of the list, at least one.
     ///   - directives: What the answers must satisfy. A stale one that is served is revalidated while there is room for it.
+    ///   - filter: Selects answers; `nil` for all.
     /// - Returns: `nil` if the first account has no such answer.
     package func run(
         of kind: ExportKind, under master: Name?, in list: AccountList, _ range: Range<Int>,
-        directives: CacheDirectives,
-        at now: Moment
-    ) -> AnswerRun? {
+        directives: CacheDirectives, filter: ChangeFilter? = nil, at now: Moment
+    ) -> AnswerPages.Found? {
         let canRevalidate = Self.canRevalidate(kind.operation)
         let ages = ServableAges(directives, rules, canRevalidate: canRevalidate, at: now)
-        let found = pages.run(of: kind, under: master, in: list, range, ages) { account in
+        let found = pages.run(of: kind, under: master, in: list, range, ages, filter: filter) { account in
             guard canRevalidate, revalidations.hasRoom else { return false }
             revalidate(Key(kind.read(of: account), master), now)
             return true
         }
-        guard let (run, stale) = found else { return nil }
+        guard let (answers, stale) = found else { return nil }
         prepared.withPart(of: 0) { part in
-            part.counts.fresh += run.count - stale
+            part.counts.fresh += answers.count - stale
             part.counts.stale += stale
         }
-        return run
+        return answers
     }
+
+    /// Begins to watch which accounts change. Call `end` afterwards.
+    func watch(_ operations: Set<Operation>, under master: Name?) -> ChangeWatch {
+        pages.watch(operations, under: master)
+    }
+
+    func end(_ watch: ChangeWatch) { pages.end(watch) }
+
+    /// When the content of a cached answer was first received, in milliseconds since 1970; `nil` if there is none.
+    func firstSeen(of read: AccountRead, under master: Name?) -> Int64? { pages.firstSeen(of: read, under: master) }
 
     // MARK: Fetching
 

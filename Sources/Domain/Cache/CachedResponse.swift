@@ -14,6 +14,9 @@ package final class CacheEntry: Sendable {
     /// The cached failure, such as self pay or not found; `nil` for any other answer.
     package let failure: BillingFailure?
 
+    /// When this content was first received, in milliseconds since 1970.
+    package let firstSeen: Int64
+
     let receivedAt: Moment
     let lifetime: Duration
 
@@ -23,6 +26,7 @@ package final class CacheEntry: Sendable {
     init(_ response: any CachedResponse, _ answer: StoredAnswer) {
         self.response = response
         failure = answer.failure
+        firstSeen = answer.firstSeen
         receivedAt = answer.receivedAt
         lifetime = answer.lifetime
     }

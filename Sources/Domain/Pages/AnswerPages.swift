@@ -20,6 +20,7 @@ package final class AnswerPages: Sendable {
     private let hand = Mutex(Hand())
     private let rounds = Atomic<Int>(0)
     private let evictedAnswers = Atomic<Int>(0)
+    private let watches = Mutex<[ObjectIdentifier: ChangeWatch]>([:])
 
     /// - Parameters:
     ///   - bytesMax: The limit of memory.
@@ -71,17 +72,33 @@ package final class AnswerPages: Sendable {
         return (answer, isUse ? page.use(index) : false)
     }
 
-    /// Stored answers of one kind for consecutive accounts of a list, from the first one on, as many as are on one page.
+    /// Stored answers of consecutive accounts.
+    package enum Found: Sendable {
+        case answers(AnswerRun)
+        /// This number of answers that the filter does not select.
+        case unchanged(Int)
+
+        package var count: Int {
+            switch self {
+            case .answers(let run): run.count
+            case .unchanged(let count): count
+            }
+        }
+    }
+
+    /// Stored answers of one kind for consecutive accounts of a list, from the first one on, as many as are on one page and
+    /// are all selected or all not selected.
     ///
     /// - Parameters:
     ///   - range: The accounts of the list, at least one.
     ///   - ages: Which answers may be served.
+    ///   - filter: Selects answers; `nil` for all.
     ///   - onStale: Called with the account of each answer that is stale; returns whether to call it again.
     /// - Returns: The answers, and how many of them are stale; `nil` if the first account has no such answer.
     package func run(
         of kind: ExportKind, under master: Name?, in list: AccountList, _ range: Range<Int>, _ ages: ServableAges,
-        onStale: (AccountID) -> Bool = { _ in false }
-    ) -> (run: AnswerRun, stale: Int)? {
+        filter: ChangeFilter? = nil, onStale: (AccountID) -> Bool = { _ in false }
+    ) -> (found: Found, stale: Int)? {
         let read = kind.read(of: list[range.lowerBound])
         let key = PageKey(read)
         guard let page = shelf(PageShelf.ID(read, master))?.page(for: key) else { return nil }
@@ -89,29 +106,36 @@ package final class AnswerPages: Sendable {
         guard isFound else { return nil }
         var (end, failures, stale) = (start, 0, 0)
         var isAsked = true
+        var isSelected = true
         let (entries, text) = (page.entries, page.text)
         // The account of the list that belongs to entry `end`.
         var place = range.lowerBound
-        while end < entries.count, place < range.upperBound {
+        scan: while end < entries.count, place < range.upperBound {
             let entry = entries[end]
             guard entry.content != .removed,
                 end == start || list.matches(place, text.span.extracting(page.keyRange(of: end)))
             else { break }
-            switch ages.use(receivedAt: page.origin + Int64(entry.receivedAt), lifetime: Int64(entry.lifetime)) {
+            let use = ages.use(receivedAt: page.origin + Int64(entry.receivedAt), lifetime: Int64(entry.lifetime))
+            if let filter, use != .none {
+                // Most accounts are unchanged, and few were added: the id is needed for few.
+                let isChanged =
+                    entry.firstSeen >= filter.since || filter.added.count > 0 && filter.added.contains(list[place])
+                if end == start { isSelected = isChanged } else if isChanged != isSelected { break }
+            }
+            switch use {
             case .fresh: break
             case .stale:
                 stale += 1
                 if isAsked { isAsked = onStale(list[place]) }
-            case .none:
-                place = range.upperBound
-                continue
+            case .none: break scan
             }
             if entry.content != .answer { failures += 1 }
             end += 1
             place += 1
         }
         guard end > start else { return nil }
-        return (AnswerRun(kind, page, start..<end, failureCount: failures), stale)
+        guard isSelected else { return (.unchanged(end - start), stale) }
+        return (.answers(AnswerRun(kind, page, start..<end, failureCount: failures)), stale)
     }
 
     /// The stored lists of invoices of an account for longer periods that contain `period`, newest first.
@@ -145,12 +169,37 @@ package final class AnswerPages: Sendable {
         while true {
             switch shelfForWriting(id).put(answer, at: PageKey(read), now: now, isPermitted: isPermitted) {
             case .stored(let firstSeen):
+                if firstSeen == now { notify(read, master, now) }
                 sweepIfNeeded()
                 return firstSeen
             case .refused: return nil
             case .shelfRemoved: continue
             }
         }
+    }
+
+    private func notify(_ read: AccountRead, _ master: Name?, _ moment: Int64) {
+        let watches = watches.withLock { $0.isEmpty ? [] : $0.values.filter { $0.master == master } }
+        for watch in watches { watch.changed(read.operation, of: read.account, at: moment) }
+    }
+
+    /// Begins to watch which accounts change. Call `end` afterwards.
+    func watch(_ operations: Set<Operation>, under master: Name?) -> ChangeWatch {
+        let watch = ChangeWatch(operations: operations, master: master)
+        watches.withLock { $0[ObjectIdentifier(watch)] = watch }
+        return watch
+    }
+
+    func end(_ watch: ChangeWatch) {
+        watches.withLock { $0[ObjectIdentifier(watch)] = nil }
+    }
+
+    /// When the content of a stored answer was first received, in milliseconds since 1970; `nil` if there is none.
+    func firstSeen(of read: AccountRead, under master: Name?) -> Int64? {
+        let key = PageKey(read)
+        guard let page = shelf(PageShelf.ID(read, master))?.page(for: key) else { return nil }
+        let (index, isFound) = page.search(key)
+        return isFound && page.entries[index].content != .removed ? page.entries[index].firstSeen : nil
     }
 
     private func shelfForWriting(_ id: PageShelf.ID) -> PageShelf {

@@ -51,7 +51,7 @@ enum StoredContent: UInt8, Sendable {
         case .invalid, .scopeMissing, .rateLimited, .dailyQuotaSpent, .accountQuotaSpent, .credentialsRefused,
             .permissionMissing, .sourceFailed, .sourceRejected, .answerTooLarge, .sourceUnavailable, .timedOut,
             .notCached,
-            .accountListUnusable, .invoiceFileUnusable, .stateUnavailable, .write, .cancelled:
+            .accountListUnusable, .invoiceFileUnusable, .stateUnavailable, .write, .changesUnknown, .cancelled:
             return nil
         }
     }

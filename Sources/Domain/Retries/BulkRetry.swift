@@ -66,7 +66,7 @@ package struct BulkRetry: Sendable, Equatable {
             return .pause(until: min(now + max(nextPause(), retryAfter), deadline))
         case .invalid, .selfPay, .accountNotFound, .accountIsFree, .invoiceNotFound, .answerTooLarge, .scopeMissing,
             .dailyQuotaSpent, .accountQuotaSpent, .credentialsRefused, .permissionMissing, .sourceRejected, .notCached,
-            .accountListUnusable, .invoiceFileUnusable, .stateUnavailable, .write, .cancelled:
+            .accountListUnusable, .invoiceFileUnusable, .stateUnavailable, .write, .changesUnknown, .cancelled:
             return .giveUp
         }
     }

@@ -32,6 +32,10 @@ package struct ExportBilling: Sendable {
         package var order = Order.given
         package var filter = SubAccountFilter.all
 
+        /// Only what has changed since this moment, in milliseconds since 1970. It is the `asOf` of an earlier export. Not with
+        /// chosen accounts or in the order of arrival.
+        package var changedSince: Int64?
+
         package init(after: AccountID? = nil) {
             self.after = after
         }
@@ -63,11 +67,16 @@ package struct ExportBilling: Sendable {
     package enum Event: Sendable {
         /// The first event. `accounts` is the number of accounts that follow; `nil` if unknown. `remaining` is the number
         /// of accounts beyond the limit, if it is known.
-        case begin(accounts: Int?, after: AccountID?, remaining: Int)
+        ///
+        /// A later export of the changes since `asOf`, in milliseconds since 1970, has everything that this export lacks. `nil`
+        /// if this export has not all accounts of the list.
+        case begin(accounts: Int?, after: AccountID?, remaining: Int, asOf: Int64?)
         case answer(ExportKind, AccountID, CacheEntry)
         /// Cached answers for consecutive accounts. Some may be failures.
         case run(AnswerRun)
         case failure(ExportKind, AccountID, BillingFailure)
+        /// The account has vanished from the list since `Options.changedSince`; and the time of the list.
+        case gone(AccountID, Timestamp)
         /// A line of the chosen accounts is invalid.
         case malformed(line: Int, String)
         /// No event for a while. `done` is the number of accounts whose events were all sent. `accounts` is `nil` while
@@ -95,6 +104,16 @@ package struct ExportBilling: Sendable {
 
         /// The number of accounts beyond the limit, which were not exported.
         package var remaining = 0
+
+        /// With `Options.changedSince`: the number of `gone` events.
+        package var gone = 0
+
+        /// With `Options.changedSince`: the number of answers that have not changed.
+        package var unchanged = 0
+
+        /// Everything that was received before this moment is in the export, in milliseconds since 1970. A later export of
+        /// the changes since then has the rest. `nil` if this export has not all accounts of the list.
+        package var asOf: Int64?
         package var elapsed = Duration.zero
 
         package init(answers: Int = 0, failures: Int = 0, remaining: Int = 0, elapsed: Duration = .zero) {
@@ -155,6 +174,20 @@ package struct ExportBilling: Sendable {
         fileprivate let options: Options
         fileprivate let chosen: (any AccountFeed)?
 
+        /// The accounts, if they are known already.
+        fileprivate var accounts: Accounts?
+
+        /// Whether `prepare` is necessary.
+        package var needsPreparation: Bool { options.changedSince != nil && accounts == nil }
+
+        /// Finds the accounts, which `run` does otherwise, and checks that all changes since `Options.changedSince` are
+        /// recorded.
+        ///
+        /// - Throws: `changesUnknown`; the errors of a listing.
+        package mutating func prepare() async throws(BillingFailure) {
+            accounts = try await exportBilling.accounts(for: self)
+        }
+
         /// The caller with only the scopes that this export needs.
         package let caller: Caller
 
@@ -167,12 +200,25 @@ package struct ExportBilling: Sendable {
         }
     }
 
+    /// The accounts of an export that are exported in the order of a list.
+    fileprivate struct Accounts: Sendable {
+        var list: AccountList
+
+        /// The accounts that have vanished since `Options.changedSince`, after `Options.after`.
+        var gone = AccountList([])
+        var filter: ChangeFilter?
+
+        /// The list of the master account; `nil` if it was not needed.
+        var snapshot: AccountListSnapshot?
+    }
+
     private func run(_ export: Export, to consumer: some Consumer) async throws(BillingFailure) {
         let result = await withTaskGroup(of: Step.self) { group -> Result<Void, BillingFailure> in
             // The children end at once when cancelled, so leaving the group does not wait for Zoom.
             defer { group.cancelAll() }
             do throws(BillingFailure) {
                 var running = Running(exportBilling: self, export: export)
+                defer { running.end() }
                 try await running.run(to: consumer, in: &group)
                 return .success(())
             } catch {
@@ -183,7 +229,7 @@ package struct ExportBilling: Sendable {
     }
 
     fileprivate enum Step: Sendable {
-        case listed(Result<AccountList, BillingFailure>)
+        case listed(Result<Accounts, BillingFailure>)
         case attempted(ExportWindow.Attempt, started: Moment, ExportWindow.Outcome)
         /// The back-off of a lookup has ended.
         case due(ExportWindow.Retry)
@@ -204,18 +250,39 @@ package struct ExportBilling: Sendable {
         var isWaitingForInput = false
         var lastEvent: Moment
 
+        /// When the export began, in milliseconds since 1970.
+        let began: Int64
+
+        /// Finds the changes that the export lacks, if it has all accounts of a list in order.
+        let watch: ChangeWatch?
+        var accounts: Accounts?
+
+        /// The index of the next account of `accounts.gone`.
+        var nextGone = 0
+        var goneCount = 0
+
         init(exportBilling: ExportBilling, export: Export) {
             self.exportBilling = exportBilling
             self.export = export
             kinds = export.options.kinds
             start = exportBilling.time.now
             lastEvent = start
+            began = exportBilling.time.millisecondsSinceEpoch
+            let options = export.options
+            let hasAllAccounts = export.chosen == nil && options.after == nil && options.limit == nil
+            watch =
+                hasAllAccounts && options.order == .given
+                ? exportBilling.cache.watch(Set(kinds.map(\.operation)), under: export.caller.master) : nil
             let rules = exportBilling.rules
             window = ExportWindow(
                 kinds: export.options.kinds.count,
                 limits: .init(
                     attemptsMax: rules.windowMax, accountsMax: rules.bufferedMax, bytesMax: rules.bufferedBytesMax),
                 deadline: rules.accountDeadline, isOrdered: export.options.order == .given)
+        }
+
+        func end() {
+            if let watch { exportBilling.cache.end(watch) }
         }
 
         private var time: any TimeSource { exportBilling.time }
@@ -228,16 +295,27 @@ package struct ExportBilling: Sendable {
                 try await begin(with: chosen, consumer)
             } else if export.options.order == .arrival {
                 try await begin(with: exportBilling.arrivingAccounts(for: export), consumer)
+            } else if let accounts = export.accounts {
+                try await begin(with: accounts, consumer)
             } else {
-                group.addTask { [exportBilling, export] in .listed(await exportBilling.accounts(for: export)) }
+                group.addTask { [exportBilling, export] in
+                    do throws(BillingFailure) {
+                        return .listed(.success(try await exportBilling.accounts(for: export)))
+                    } catch {
+                        return .listed(.failure(error))
+                    }
+                }
             }
             addHeartbeatTimer(to: &group)
             while true {
                 try await advance(consumer, &group)
                 if hasInputEnded, window.isEmpty {
-                    let summary = Summary(
+                    var summary = Summary(
                         answers: window.answers, failures: window.failures, remaining: feed?.remaining ?? 0,
                         elapsed: time.now - start)
+                    summary.gone = goneCount
+                    summary.unchanged = window.unchanged
+                    summary.asOf = asOf
                     try await consumer.take(.end(summary))
                     return try await consumer.flush()
                 }
@@ -246,9 +324,7 @@ package struct ExportBilling: Sendable {
                 if Task.isCancelled { throw .cancelled }
                 switch step {
                 case .listed(let result):
-                    let feed = AccountListFeed(
-                        try result.get(), after: export.options.after, limit: export.options.limit)
-                    try await begin(with: feed, consumer)
+                    try await begin(with: try result.get(), consumer)
                 case .attempted(let attempt, let started, let outcome):
                     let retry = try window.ended(attempt, startedAt: started, outcome, at: time.now, using: &random)
                     if let retry {
@@ -270,12 +346,35 @@ package struct ExportBilling: Sendable {
             }
         }
 
+        private mutating func begin(with accounts: Accounts, _ consumer: some Consumer) async throws(BillingFailure) {
+            self.accounts = accounts
+            try await begin(
+                with: AccountListFeed(accounts.list, after: export.options.after, limit: export.options.limit), consumer
+            )
+        }
+
         private mutating func begin(with feed: any AccountFeed, _ consumer: some Consumer) async throws(BillingFailure)
         {
             self.feed = feed
             try await consumer.take(
-                .begin(accounts: feed.count, after: export.options.after, remaining: feed.remaining))
+                .begin(
+                    accounts: feed.count, after: export.options.after, remaining: feed.remaining,
+                    asOf: watch == nil ? nil : began))
             lastEvent = time.now
+        }
+
+        /// The moment up to which the export has everything.
+        private var asOf: Int64? {
+            guard let watch else { return nil }
+            let now = time.millisecondsSinceEpoch
+            var asOf = min(watch.firstMissed ?? now, now)
+            if let snapshot = accounts?.snapshot {
+                asOf = min(
+                    asOf,
+                    exportBilling.lists.firstChange(after: snapshot, export.caller.master, export.options.filter) ?? now
+                )
+            }
+            return asOf
         }
 
         private var waiting: Wait {
@@ -328,7 +427,10 @@ package struct ExportBilling: Sendable {
                             await feed.waitForMore()
                             return .inputArrived
                         }
-                    case .end: hasInputEnded = true
+                    case .end:
+                        // Those after the last account of a limited export belong to the next one.
+                        if feed.remaining == 0 { try await addGone(before: nil, consumer) }
+                        hasInputEnded = true
                     case .failed(let failure): throw failure
                     }
                 }
@@ -342,29 +444,44 @@ package struct ExportBilling: Sendable {
             }
         }
 
+        /// The most accounts whose answers are read from the cache at once. A page has no more.
+        private static let runMax = 128
+
         /// Adds the first accounts of a part of a list: as many as one page of the cache has answers for, or else one, which
         /// is looked up. With several kinds, one account.
         private mutating func add(
             _ part: AccountListPart, of feed: any AccountFeed, at now: Moment, _ consumer: some Consumer
         ) async throws(BillingFailure) {
+            let first = part.list[part.start]
+            try await addGone(before: first, consumer)
             var part = part
-            if kinds.count > 1 { part.end = part.start + 1 }
+            part.end = min(part.end, part.start + (kinds.count > 1 ? 1 : Self.runMax))
+            if let gone = gone(at: nextGone) { part.end = min(part.end, part.list.index(after: gone)) }
+            watch?.willRead(upTo: part.list[part.end - 1])
             var count = 1
             for kind in kinds.indices {
-                guard let run = exportBilling.run(of: kinds[kind], in: part, for: export, at: now) else {
-                    window.lookUp(window.add(.record(part.list[part.start], kind: kind)), kind: kind)
-                    continue
-                }
-                count = run.count
-                if window.isEmpty || export.options.order == .arrival {
-                    window.pass(run)
-                    lastEvent = now
-                    try await consumer.take(.run(run))
-                } else {
-                    _ = window.add(.run(run))
+                switch exportBilling.run(of: kinds[kind], in: part, for: export, accounts?.filter, at: now) {
+                case nil: lookUp(first, kind)
+                case .unchanged(let unchanged)?:
+                    count = unchanged
+                    window.passUnchanged(unchanged)
+                case .answers(let run)?:
+                    count = run.count
+                    if window.isEmpty || export.options.order == .arrival {
+                        window.pass(run)
+                        lastEvent = now
+                        try await consumer.take(.run(run))
+                    } else {
+                        _ = window.add(.run(run))
+                    }
                 }
             }
             feed.skip(count)
+        }
+
+        private mutating func lookUp(_ account: AccountID, _ kind: Int) {
+            watch?.lookupBegan(kinds[kind].operation, of: account)
+            window.lookUp(window.add(.record(account, kind: kind)), kind: kind)
         }
 
         /// Adds an account with all kinds.
@@ -377,10 +494,32 @@ package struct ExportBilling: Sendable {
                     continue
                 }
                 let part = AccountListPart(list: AccountList([account]), start: 0, end: 1)
-                if let run = exportBilling.run(of: kinds[kind], in: part, for: export, at: now) {
+                if case .answers(let run)? = exportBilling.run(of: kinds[kind], in: part, for: export, nil, at: now) {
                     _ = window.add(.run(run))
                 } else {
-                    window.lookUp(window.add(.record(account, kind: kind)), kind: kind)
+                    lookUp(account, kind)
+                }
+            }
+        }
+
+        private func gone(at index: Int) -> AccountID? {
+            guard let gone = accounts?.gone, index < gone.count else { return nil }
+            return gone[index]
+        }
+
+        /// Adds the accounts that have vanished, up to an account; `nil` for all.
+        private mutating func addGone(before account: AccountID?, _ consumer: some Consumer)
+            async throws(BillingFailure)
+        {
+            guard let time = accounts?.snapshot?.asOf else { return }
+            while let gone = gone(at: nextGone) {
+                if let account, account < gone { return }
+                nextGone += 1
+                goneCount += 1
+                if window.isEmpty {
+                    try await consumer.take(.gone(gone, time))
+                } else {
+                    _ = window.add(.gone(gone, time))
                 }
             }
         }
@@ -392,10 +531,15 @@ package struct ExportBilling: Sendable {
                 switch ready {
                 case .invalidLine(let line, let problem): try await consumer.take(.malformed(line: line, problem))
                 case .run(let run): try await consumer.take(.run(run))
+                case .gone(let account, let time): try await consumer.take(.gone(account, time))
                 case .record(let account, let kind, .failure(let failure)):
+                    lookupFailed(account, kind)
                     try await consumer.take(.failure(kinds[kind], account, failure))
                 case .record(let account, let kind, .success(let entry)):
-                    if let failure = entry.failure {
+                    watch?.lookupEnded(kinds[kind].operation, of: account, firstSeen: entry.firstSeen)
+                    if let filter = accounts?.filter, !filter.selects(account, firstSeen: entry.firstSeen) {
+                        window.markUnchanged(entry)
+                    } else if let failure = entry.failure {
                         try await consumer.take(.failure(kinds[kind], account, failure))
                     } else {
                         try await consumer.take(.answer(kinds[kind], account, entry))
@@ -404,18 +548,35 @@ package struct ExportBilling: Sendable {
             }
             if hasSent { lastEvent = time.now }
         }
+
+        /// The export has no content of the account. If an earlier one is known that the reader may lack, a later export has
+        /// to begin before it.
+        private func lookupFailed(_ account: AccountID, _ kind: Int) {
+            guard let watch else { return }
+            watch.lookupEnded(kinds[kind].operation, of: account, firstSeen: nil)
+            let known = exportBilling.cache.firstSeen(of: kinds[kind].read(of: account), under: export.caller.master)
+            if let known, known >= export.options.changedSince ?? .max { watch.missed(known) }
+        }
     }
 
-    private func accounts(for export: Export) async -> Result<AccountList, BillingFailure> {
-        // A caller with an allow-list needs no listing.
-        if let allowed = export.caller.accounts { return .success(allowed.accounts) }
-        do throws(BillingFailure) {
-            return .success(
-                try await lists.accounts(
-                    of: export.caller.master, export.options.filter, maxAge: listAgeMax(of: export)))
+    fileprivate func accounts(for export: Export) async throws(BillingFailure) -> Accounts {
+        let (caller, options) = (export.caller, export.options)
+        // A caller with an allow-list needs no listing, except to know which accounts have vanished.
+        if let allowed = caller.accounts, options.changedSince == nil { return Accounts(list: allowed.accounts) }
+        let snapshot = try await lists.snapshot(of: caller.master, options.filter, maxAge: listAgeMax(of: export))
+        var accounts = Accounts(list: snapshot.list, snapshot: snapshot)
+        if let allowed = caller.accounts { accounts.list = snapshot.list.intersection(allowed.accounts) }
+        guard let since = options.changedSince else { return accounts }
+        do throws(AccountListHistory.Incomplete) {
+            let difference = try snapshot.history.difference(since: since)
+            accounts.filter = ChangeFilter(since: since, added: difference.added)
+            accounts.gone = difference.removed
         } catch {
-            return .failure(error)
+            throw .changesUnknown(before: error.completeSince)
         }
+        if let allowed = caller.accounts { accounts.gone = accounts.gone.intersection(allowed.accounts) }
+        if let after = options.after { accounts.gone = accounts.gone.suffix(after: after) }
+        return accounts
     }
 
     private func arrivingAccounts(for export: Export) -> any AccountFeed {
@@ -440,12 +601,11 @@ package struct ExportBilling: Sendable {
 
     /// Cached answers for the first accounts of a part of a list.
     private func run(
-        of kind: ExportKind, in part: AccountListPart, for export: Export, at now: Moment
-    ) -> AnswerRun? {
+        of kind: ExportKind, in part: AccountListPart, for export: Export, _ filter: ChangeFilter?, at now: Moment
+    ) -> AnswerPages.Found? {
         cache.run(
             of: kind, under: export.caller.master, in: part.list, part.start..<part.end,
-            directives: directives(of: export),
-            at: now)
+            directives: directives(of: export), filter: filter, at: now)
     }
 
     private func lookUp(_ attempt: ExportWindow.Attempt, for export: Export) async -> ExportWindow.Outcome {

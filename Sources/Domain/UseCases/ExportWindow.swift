@@ -13,6 +13,8 @@ package struct ExportWindow {
         case invalidLine(Int, String)
         /// Cached answers of one kind for consecutive accounts. They need no lookup.
         case run(AnswerRun)
+        /// The account has vanished, by a list of this time.
+        case gone(AccountID, Timestamp)
     }
 
     /// An item with its result.
@@ -20,6 +22,7 @@ package struct ExportWindow {
         case record(AccountID, kind: Int, Outcome)
         case invalidLine(Int, String)
         case run(AnswerRun)
+        case gone(AccountID, Timestamp)
     }
 
     package typealias Outcome = Result<CacheEntry, BillingFailure>
@@ -124,6 +127,9 @@ package struct ExportWindow {
     package private(set) var answers = 0
     package private(set) var failures = 0
 
+    /// The number of answers that are not written, since they have not changed.
+    package private(set) var unchanged = 0
+
     /// The number of results of invalid lines, which are failures too.
     private var invalidLines = 0
 
@@ -145,7 +151,7 @@ package struct ExportWindow {
 
     /// The number of accounts and invalid lines whose results were all written. In an unordered export with several kinds,
     /// the results of other accounts count for their share.
-    var done: Int { (answers + failures - invalidLines) / kinds + invalidLines }
+    var done: Int { (answers + failures + unchanged - invalidLines) / kinds + invalidLines }
     package var isEmpty: Bool { occupied == 0 }
 
     // MARK: Adding items
@@ -170,7 +176,7 @@ package struct ExportWindow {
         slots[index(of: position)] = Slot(item: item)
         switch item {
         case .record: break
-        case .invalidLine: if !isOrdered { completed.append(position) }
+        case .invalidLine, .gone: if !isOrdered { completed.append(position) }
         case .run(let run):
             bytes += run.text.count
             slots[index(of: position)]?.bytes = run.text.count
@@ -305,6 +311,15 @@ package struct ExportWindow {
 
     // MARK: Results
 
+    /// Counts cached answers that are not written.
+    package mutating func passUnchanged(_ count: Int) { unchanged += count }
+
+    /// Counts an answer that `next` returned as one that is not written.
+    package mutating func markUnchanged(_ entry: CacheEntry) {
+        if entry.failure == nil { answers -= 1 } else { failures -= 1 }
+        unchanged += 1
+    }
+
     /// Removes and returns the next item to write; `nil` if its result is not available yet.
     package mutating func next() -> Ready? {
         let index: Int
@@ -325,6 +340,7 @@ package struct ExportWindow {
             ready = .invalidLine(line, problem)
             failures += 1
             invalidLines += 1
+        case (.gone(let account, let time), _): ready = .gone(account, time)
         case (.run(let run), _):
             ready = .run(run)
             pass(run)

@@ -8,6 +8,7 @@ enum RecordedEvent: Equatable, Sendable {
     case begin(accounts: Int?, after: AccountID?)
     case answer(ExportKind, AccountID)
     case failure(ExportKind, AccountID, BillingFailure)
+    case gone(AccountID)
     case malformed(Int)
     case heartbeat(done: Int, accounts: Int?, waiting: ExportBilling.Wait)
     case end(ExportBilling.Summary)
@@ -15,7 +16,7 @@ enum RecordedEvent: Equatable, Sendable {
     /// The event in this form: one for each answer.
     static func events(of event: ExportBilling.Event) -> [RecordedEvent] {
         switch event {
-        case .begin(let accounts, let after, _): return [.begin(accounts: accounts, after: after)]
+        case .begin(let accounts, let after, _, _): return [.begin(accounts: accounts, after: after)]
         case .answer(let kind, let account, let entry):
             // The answer is that of the account and the kind.
             #expect(entry.fake.contact == (kind == .contact ? .sample(account) : nil))
@@ -28,6 +29,7 @@ enum RecordedEvent: Equatable, Sendable {
                     ?? .answer(run.kind, answer.account)
             }
         case .failure(let kind, let account, let failure): return [.failure(kind, account, failure)]
+        case .gone(let account, _): return [.gone(account)]
         case .malformed(let line, _): return [.malformed(line)]
         case .heartbeat(let done, let accounts, let waiting):
             return [.heartbeat(done: done, accounts: accounts, waiting: waiting)]
@@ -51,7 +53,7 @@ extension [RecordedEvent] {
         compactMap { event in
             switch event {
             case .answer(_, let account), .failure(_, let account, _): account
-            case .begin, .malformed, .heartbeat, .end: nil
+            case .begin, .gone, .malformed, .heartbeat, .end: nil
             }
         }
     }

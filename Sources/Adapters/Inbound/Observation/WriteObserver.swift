@@ -48,7 +48,7 @@ extension AuditLog.WriteEnding {
             case .accountNotFound, .accountIsFree, .invoiceNotFound, .scopeMissing, .rateLimited, .dailyQuotaSpent,
                 .accountQuotaSpent, .credentialsRefused, .permissionMissing, .sourceFailed, .sourceRejected,
                 .answerTooLarge, .sourceUnavailable, .timedOut, .notCached, .accountListUnusable, .invoiceFileUnusable,
-                .stateUnavailable, .cancelled:
+                .stateUnavailable, .changesUnknown, .cancelled:
                 .notSent
             }
     }

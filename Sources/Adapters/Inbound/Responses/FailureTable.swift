@@ -67,6 +67,12 @@ enum FailureTable {
         case .notCached: notCached
         case .stateUnavailable: stateUnavailable
         case .write(let problem): self.problem(for: problem)
+        case .changesUnknown(let moment):
+            ProblemDetails(
+                status: 410, code: 410, slug: "changes-unknown", title: "Changes unknown",
+                message:
+                    "Changes are recorded since \(MillisecondTime(milliseconds: moment).rfc3339) only. Request the whole stream."
+            )
         case .cancelled: shuttingDown
         }
     }

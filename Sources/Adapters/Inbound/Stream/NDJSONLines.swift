@@ -17,6 +17,9 @@ final class NDJSONLines: ExportBilling.Consumer {
 
     /// The requested members of the contact; `nil` for all.
     private let members: Set<String>?
+
+    /// Whether the stream has only what has changed since a moment.
+    private let isOfChanges: Bool
     private let body: BodyWriter
     private let metrics: StreamMetrics
 
@@ -60,11 +63,13 @@ final class NDJSONLines: ExportBilling.Consumer {
     }
 
     init(
-        selection: Selection, types: [RecordType], members: Set<String>? = nil, body: BodyWriter, metrics: StreamMetrics
+        selection: Selection, types: [RecordType], members: Set<String>? = nil, isOfChanges: Bool = false,
+        body: BodyWriter, metrics: StreamMetrics
     ) {
         self.selection = selection
         self.types = types
         self.members = members
+        self.isOfChanges = isOfChanges
         self.body = body
         self.metrics = metrics
     }
@@ -186,6 +191,11 @@ final class NDJSONLines: ExportBilling.Consumer {
             state.failedRecords[type] += 1
             state.uncounted.failures += 1
             state.lines.writeFailureLine(problem, isContactAlone ? nil : type, account)
+        case .gone(let account, let asOf):
+            Self.line("gone", to: &state.lines) { object in
+                object.member("account_id", account.rawValue)
+                object.member("as_of", asOf.rfc3339)
+            }
         case .malformed(let line, let problem):
             state.failures[300, default: 0] += 1
             state.uncounted.failures += 1
@@ -230,10 +240,11 @@ final class NDJSONLines: ExportBilling.Consumer {
 
     private func writeFrame(_ event: ExportBilling.Event, _ state: inout State) {
         switch event {
-        case .begin(let accounts, let after, let remaining):
+        case .begin(let accounts, let after, let remaining, let asOf):
             Self.line("begin", to: &state.lines) { object in
                 object.member("accounts", accounts)
                 object.member("after", after?.rawValue)
+                if let asOf { object.member("as_of", MillisecondTime(milliseconds: asOf).rfc3339) }
                 if remaining > 0 { object.member("more", remaining) }
             }
         case .heartbeat(let done, let accounts, let wait):
@@ -271,9 +282,14 @@ final class NDJSONLines: ExportBilling.Consumer {
                         }
                     }
                 }
+                if isOfChanges {
+                    object.member("gone", summary.gone)
+                    object.member("unchanged", summary.unchanged)
+                }
                 object.member("elapsed_ms", Int(summary.elapsed / .milliseconds(1)))
+                if let asOf = summary.asOf { object.member("as_of", MillisecondTime(milliseconds: asOf).rfc3339) }
             }
-        case .answer, .run, .failure, .malformed: break
+        case .answer, .run, .failure, .gone, .malformed: break
         }
     }
 

@@ -56,14 +56,31 @@ struct StreamBilling: RouteHandler {
             let (options, selection, members) = try parameters(of: request, directives, isChosen: isChosen)
             let chosen = isChosen ? NDJSONInput(request.body) : nil
             let export = try exportBilling(options, of: chosen, for: caller)
-            return .stream(Self.head(mediaType, caller, requestID)) { [self] body in
+            let head = Self.head(mediaType, caller, requestID)
+            @Sendable func stream(_ export: ExportBilling.Export, _ body: BodyWriter) async -> StreamEnding {
                 metrics.began()
                 defer { metrics.ended() }
                 let lines = NDJSONLines(
-                    selection: selection, types: options.kinds.map(RecordType.init), members: members, body: body,
-                    metrics: metrics)
+                    selection: selection, types: options.kinds.map(RecordType.init), members: members,
+                    isOfChanges: options.changedSince != nil, body: body, metrics: metrics)
                 let ending = await run(export, to: lines, credential)
                 return await close(lines, ending, for: caller, requestID)
+            }
+            guard export.needsPreparation else {
+                return .stream(head) { await stream(export, $0) }
+            }
+            return .eventuallyStreamed { [self] in
+                var prepared = export
+                do throws(BillingFailure) {
+                    try await prepared.prepare()
+                } catch {
+                    let problem = FailureTable.problem(for: error)
+                    audit.export(by: caller, requestID, outcome: .refused, code: problem.code)
+                    metrics.count(.refused)
+                    return .whole(problem.response(requestID))
+                }
+                let export = prepared
+                return .stream(head) { await stream(export, $0) }
             }
         } catch {
             return refuse(FailureTable.problem(for: error))
@@ -76,7 +93,8 @@ struct StreamBilling: RouteHandler {
         let query = try Query(
             request.query,
             allowed: isChosen
-                ? Self.parameterNames : Self.parameterNames.union(["after", "limit", "sub_reseller_id"]))
+                ? Self.parameterNames
+                : Self.parameterNames.union(["after", "changed_since", "limit", "sub_reseller_id"]))
         var violations: [BillingFailure.Violation] = []
         func read<Value>(_ name: String, _ message: String, _ read: (String) -> Value?) -> Value? {
             guard let text = query[name] else { return nil }
@@ -140,6 +158,12 @@ struct StreamBilling: RouteHandler {
                 .init(
                     field: "after",
                     message: "Cannot be combined with \"order=arrival\", whose lines are no checkpoints."))
+        }
+        options.changedSince = read("changed_since", "Must be the \"as_of\" of a line \"begin\" or \"end\".") {
+            MillisecondTime(rfc3339: $0)?.milliseconds
+        }
+        if options.changedSince != nil, options.order == .arrival {
+            violations.append(.init(field: "changed_since", message: "Cannot be combined with \"order=arrival\"."))
         }
         guard violations.isEmpty else { throw .invalid(violations) }
         return (options, selection ?? .all, members)

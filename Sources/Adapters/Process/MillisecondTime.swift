@@ -1,0 +1,33 @@
+import Domain
+
+/// A civil time in milliseconds since 1970-01-01T00:00:00Z, as RFC 3339 text: `2026-01-31T12:00:00.250Z`.
+package struct MillisecondTime: Sendable, Equatable {
+    package let milliseconds: Int64
+
+    package init(milliseconds: Int64) {
+        self.milliseconds = milliseconds
+    }
+
+    /// Parses a time in UTC with up to three digits after the second. `nil` for every other form.
+    package init?(rfc3339 text: String) {
+        guard text.hasSuffix("Z") else { return nil }
+        let parts = text.dropLast().split(separator: ".", omittingEmptySubsequences: false)
+        guard let second = parts.first.flatMap({ Timestamp(rfc3339: "\($0)Z") }), parts.count <= 2 else { return nil }
+        var fraction: Int64 = 0
+        if parts.count == 2 {
+            guard (1...3).contains(parts[1].utf8.count), parts[1].utf8.allSatisfy({ (48...57).contains($0) }) else {
+                return nil
+            }
+            let digits = String(parts[1]) + String(repeating: "0", count: 3 - parts[1].utf8.count)
+            fraction = Int64(digits) ?? 0
+        }
+        milliseconds = second.secondsSinceEpoch * 1000 + fraction
+    }
+
+    package var rfc3339: String {
+        let (seconds, fraction) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+        let digits = String(fraction)
+        return Timestamp(secondsSinceEpoch: seconds).rfc3339.dropLast() + "."
+            + String(repeating: "0", count: 3 - digits.count) + digits + "Z"
+    }
+}
