@@ -33,7 +33,10 @@ enum RecordedEvent: Equatable, Sendable {
         case .malformed(let line, _): return [.malformed(line)]
         case .heartbeat(let done, let accounts, let waiting):
             return [.heartbeat(done: done, accounts: accounts, waiting: waiting)]
-        case .end(let summary): return [.end(summary)]
+        case .end(var summary):
+            // Most tests do not depend on the time.
+            summary.asOf = nil
+            return [.end(summary)]
         }
     }
 }
