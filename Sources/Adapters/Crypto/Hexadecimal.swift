@@ -1,5 +1,5 @@
 /// Hexadecimal encoding, two digits for each byte.
-enum Hexadecimal {
+package enum Hexadecimal {
     /// Encodes in lower case.
     static func encode(_ bytes: some Sequence<UInt8>) -> String {
         bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
@@ -19,7 +19,7 @@ enum Hexadecimal {
     }
 
     /// `nil` if it is not a digit.
-    static func value(of digit: UInt8) -> UInt8? {
+    package static func value(of digit: UInt8) -> UInt8? {
         switch digit {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10

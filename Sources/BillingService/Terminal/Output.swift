@@ -66,7 +66,7 @@ enum Output {
 
     /// Writes bytes to standard output.
     static func write(_ bytes: ByteBuffer) throws(OutputProblem) {
-        if let code = write(Array(bytes.readableBytesView)[...], to: STDOUT_FILENO) { throw OutputProblem(code: code) }
+        if let code = DescriptorOutput.write(bytes, to: STDOUT_FILENO) { throw OutputProblem(code: code) }
     }
 
     /// Writes a result to standard output, on a thread that may block: the reader may be slow.

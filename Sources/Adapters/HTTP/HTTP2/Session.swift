@@ -45,6 +45,13 @@ final class Session {
     private let section: FieldSectionBuffer
     private var exchangeInHead: Exchange?
 
+    /// The bytes that nghttp2 reads now, on a client. Set during `receive` only, while the pointer is valid.
+    private var input: (bytes: ByteBuffer, base: UnsafeRawPointer)?
+
+    /// The size from which body bytes are passed on without a copy. A smaller piece would keep the memory of a whole read in
+    /// use.
+    private static let sharedDataBytesMin = 4096
+
     /// The exchange of the DATA frame being sent, which nghttp2 reports next as sent, by stream id.
     private var exchangeInSend: Exchange?
 
@@ -140,7 +147,9 @@ final class Session {
     func receive(_ bytes: ByteBuffer) -> Received {
         queuedBefore = queuedFrames
         let result = bytes.withUnsafeReadableBytes { buffer in
-            nghttp2_session_mem_recv(raw, buffer.bindMemory(to: UInt8.self).baseAddress, buffer.count)
+            if role == .client { input = buffer.baseAddress.map { (bytes, $0) } }
+            defer { input = nil }
+            return nghttp2_session_mem_recv(raw, buffer.bindMemory(to: UInt8.self).baseAddress, buffer.count)
         }
         if result >= 0 {
             let verdict = budget?.taken(bytes: bytes.readableBytes, queuedFrames: queuedFrames)
@@ -397,9 +406,18 @@ final class Session {
             consumeOnConnection(data.count)
             return
         }
+        if let shared = sharedInput(data) { return handler.dataReceived(shared, on: exchange) }
         var bytes = ByteBufferAllocator().buffer(capacity: data.count)
         bytes.writeBytes(data)
         handler.dataReceived(bytes, on: exchange)
+    }
+
+    /// The same bytes as a slice of the input, if they are part of it and worth it.
+    private func sharedInput(_ data: UnsafeRawBufferPointer) -> ByteBuffer? {
+        guard data.count >= Self.sharedDataBytesMin, let input, let start = data.baseAddress, start >= input.base,
+            start + data.count <= input.base + input.bytes.readableBytes
+        else { return nil }
+        return input.bytes.getSlice(at: input.bytes.readerIndex + (start - input.base), length: data.count)
     }
 
     func frameReceived(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {

@@ -20,6 +20,9 @@ struct ExportJob: Sendable {
     /// The environment variable `TERM`.
     var terminal: String?
 
+    /// What the service may send ahead: more than arrives while a batch is written.
+    private static let windowBytes: Int32 = 1 << 20
+
     /// - Parameter service: Identifies the source.
     func identity(service: [String]) -> ExportIdentity {
         var content = request.fields.map { ["fields " + $0.joined(separator: " ")] } ?? []
@@ -55,6 +58,8 @@ struct ExportJob: Sendable {
     ) async throws -> ExitStatus {
         var configuration = endpoint.http
         configuration.firstByte = .minutes(10)
+        configuration.limits.streamWindowBytes = Self.windowBytes
+        configuration.limits.connectionWindowBytes = 2 * Self.windowBytes
         let http = HTTPClient(
             origin: endpoint.url.origin, group: .singleton, configuration: configuration, logger: logger)
         let run = ExportRun(
@@ -72,36 +77,29 @@ struct ExportJob: Sendable {
 
     private func fetch(_ run: ExportRun, into target: ExportTarget) async throws -> ExitStatus {
         var (run, target) = (run, target)
-        var progress = ExportProgress(done: target.checkpoint.taken, terminal: terminal)
+        var progress = ExportProgress(done: target.position.taken, terminal: terminal)
         let start = ContinuousClock.now
-        var total = request.accounts?.count
         do {
-            while true {
-                let checkpoint = target.checkpoint
-                let page = try await run.page(after: checkpoint.after, taken: checkpoint.taken) { [total] reason in
+            var behind = 0
+            var total = request.accounts?.count
+            repeat {
+                behind = try await run.page(into: &target, encoding) { position, known, reason in
+                    total = known ?? total
                     progress.report(
-                        done: checkpoint.taken, total: total, failures: checkpoint.failureCount, waiting: reason)
+                        done: position.taken, total: total, failures: position.failureCount, waiting: reason)
                 }
-                guard let page else { break }
-                if let begun = checkpoint.scope, let scope = page.scope, begun != scope {
-                    throw CommandFailure("it was begun with the token of another caller, or for another master account")
-                }
-                if !page.records.isEmpty { try await target.append(page, encoding) }
-                let done = target.checkpoint.taken
-                total = request.accounts?.count ?? done + page.behind
-                progress.report(done: done, total: total, failures: target.checkpoint.failureCount)
-                if request.accounts == nil, page.behind == 0 { break }
-            }
+            } while behind > 0
             try await target.finish(encoding)
         } catch {
             progress.end()
+            await target.commitAfterFailure()
             await target.discardIfEmpty()
             throw CommandFailure(
-                "incomplete after \(target.checkpoint.taken) accounts: \(reason(error))\(hint(target))")
+                "incomplete after \(target.position.taken) accounts: \(reason(error))\(hint(target))")
         }
         progress.end()
-        summarize(target.checkpoint, ContinuousClock.now - start)
-        return target.checkpoint.failures.isEmpty ? .done : .someAccountsFailed
+        summarize(target.position, ContinuousClock.now - start)
+        return target.position.failures.isEmpty ? .done : .someAccountsFailed
     }
 
     private func reason(_ error: any Error) -> String {
@@ -110,7 +108,7 @@ struct ExportJob: Sendable {
 
     private func hint(_ target: ExportTarget) -> String {
         switch target {
-        case .file(let file) where file.checkpoint.bytes > 0: "; continue it with --resume"
+        case .file(let file) where file.hasCheckpoint: "; continue it with --resume"
         case .file, .standardOutput: ""
         }
     }
@@ -129,59 +127,5 @@ struct ExportJob: Sendable {
         for row in rows {
             Output.writeError(row[0] + String(repeating: " ", count: width + 2 - row[0].count) + row[1] + "\n")
         }
-    }
-}
-
-/// The output of an export. Writes run on a thread that may block.
-enum ExportTarget: Sendable {
-    case file(ExportFile)
-    case standardOutput(ExportCheckpoint)
-
-    var checkpoint: ExportCheckpoint {
-        switch self {
-        case .file(let file): file.checkpoint
-        case .standardOutput(let checkpoint): checkpoint
-        }
-    }
-
-    mutating func append(_ page: ExportPage, _ encoding: ExportEncoding) async throws {
-        var next = checkpoint
-        let bytes = try encoding.bytes(of: page.records, isFirst: next.bytes == 0)
-        next.add(page, bytes: bytes.readableBytes)
-        try await write(bytes, next)
-    }
-
-    private mutating func write(_ bytes: ByteBuffer, _ next: ExportCheckpoint) async throws {
-        let target = self
-        self = try await NIOThreadPool.singleton.runIfActive {
-            switch target {
-            case .file(var file):
-                try file.append(bytes, next)
-                return .file(file)
-            case .standardOutput:
-                do throws(OutputProblem) {
-                    try Output.write(bytes)
-                } catch {
-                    throw CommandFailure("\(error)")
-                }
-                return .standardOutput(next)
-            }
-        }
-    }
-
-    mutating func finish(_ encoding: ExportEncoding) async throws {
-        if checkpoint.bytes == 0 {
-            let bytes = try encoding.bytes(of: [], isFirst: true)
-            var next = checkpoint
-            next.bytes = bytes.readableBytes
-            try await write(bytes, next)
-        }
-        guard case .file(let file) = self else { return }
-        try await NIOThreadPool.singleton.runIfActive { try file.finish() }
-    }
-
-    func discardIfEmpty() async {
-        guard case .file(let file) = self else { return }
-        try? await NIOThreadPool.singleton.runIfActive { file.discardIfEmpty() }
     }
 }

@@ -2,7 +2,7 @@ import Adapters
 import Domain
 import NIOCore
 
-/// Fetches a stream in pages. An incomplete page is discarded.
+/// Fetches a stream in pages, and appends their lines to a file as they arrive.
 struct ExportRun {
     struct Request: Sendable {
         /// Names of billing fields, sorted; nil for all.
@@ -55,11 +55,37 @@ struct ExportRun {
     /// The number of accounts in a page. Adapted so that a page takes a few seconds at any rate limit.
     private var size = 100
 
-    private static let sizes = 20...5000
-    private static let bytesMax = 64 << 20
+    /// A page of the largest size takes about a second from a warm service.
+    private static let sizes = 20...1_000_000
+
+    /// The most selected accounts in a page: their ids are the body of a request.
+    private static let chosenMax = 50_000
+
+    /// The size of a batch that is written to the file. Large writes cost less for each byte.
+    static let batchBytes = 512 << 10
+
+    /// About the size of one read.
+    static let readBytes = 128 << 10
+
+    /// How long lines wait for others to be written together. Slow streams have a line every few milliseconds.
+    private static let batchTime = Duration.milliseconds(100)
+
+    /// How often an export is made durable. A killed process repeats the work since then.
+    private static let checkpointInterval = Duration.seconds(2)
+
+    /// The size of an error response.
+    private static let errorBytesMax = 1 << 20
+
+    /// How long the stream may be silent. The service sends a line at least every ten seconds.
+    private static let silenceMax = TimeAmount.minutes(2)
 
     /// The number of consecutive protocol errors after which the server is not retried.
     private static let protocolErrorsMax = 3
+
+    private let start: Moment
+
+    /// When the last checkpoint was written; nil before the first page.
+    private var checkpointTime: Moment?
 
     init(
         http: HTTPClient, basePath: String, token: String, request: Request, time: any TimeSource, retryTime: Duration
@@ -69,33 +95,34 @@ struct ExportRun {
         self.token = token
         self.request = request
         self.time = time
+        start = time.now
         self.retryTime = retryTime
     }
 
-    /// Fetches the next page. Retries temporary failures.
+    /// Fetches the next page and appends it to `target`. Retries temporary failures: an attempt continues after the last
+    /// account that `target` has.
     ///
-    /// - Parameters:
-    ///   - after: The last account of the previous page.
-    ///   - taken: The number of selected accounts that were already fetched.
-    ///   - waiting: Called with the reason before each retry.
-    /// - Returns: nil after the last page.
-    /// - Throws: `Problem`; `HTTPFailure.cancelled`.
+    /// - Parameter report: Called after each batch with the number of accounts of the export, if it is known, and with the
+    ///   reason before each retry.
+    /// - Returns: The number of accounts after the page.
     mutating func page(
-        after: String?, taken: Int, waiting: (String) -> Void
-    ) async throws -> ExportPage? {
-        if let accounts = request.accounts, taken >= accounts.count { return nil }
-        let start = time.now
+        into target: inout ExportTarget, _ encoding: ExportEncoding,
+        report: (ExportCheckpoint, _ total: Int?, _ waiting: String?) -> Void
+    ) async throws -> Int {
+        if let accounts = request.accounts, target.position.taken >= accounts.count { return 0 }
+        var start = time.now
         var pause = Duration.milliseconds(500)
         var protocolErrors = 0
         while true {
             let reason: String
+            let began = time.now
+            let taken = target.position.taken
             do {
-                let began = time.now
-                let page = try await fetch(after: after, taken: taken)
+                let behind = try await read(into: &target, encoding, report)
                 let took = time.now - began
-                if took < .seconds(2) { size = min(size * 2, Self.sizes.upperBound) }
+                if took < .seconds(2) { size = min(size * 4, Self.sizes.upperBound) }
                 if took > .seconds(15) { size = max(size / 2, Self.sizes.lowerBound) }
-                return page
+                return behind
             } catch let failure as HTTPFailure {
                 switch failure {
                 case .cancelled: throw failure
@@ -110,31 +137,96 @@ struct ExportRun {
                     throw Problem.notTheService(
                         "\(http.origin.authority) does not respond like the service over HTTP/2 (\(failure))")
                 }
-            } catch ExportPage.Problem.incomplete {
+            } catch ExportLines.Problem.incomplete, ExportLines.Problem.inconsistent {
                 reason = "the stream was aborted"
-            } catch ExportPage.Problem.broken(let code, let message) {
+            } catch ExportLines.Problem.broken(let code, let message) {
                 reason = "\(message.withoutControlCharacters) (code \(code))"
             }
             size = max(size / 2, Self.sizes.lowerBound)
+            if target.position.taken > taken {
+                start = time.now
+                pause = .milliseconds(500)
+            }
             guard time.now + pause - start < retryTime else { throw Problem.gaveUp(reason) }
-            waiting(reason)
+            report(target.position, nil, reason)
             try await time.sleep(until: time.now + pause)
             pause = min(pause * 2, .seconds(30))
         }
     }
 
-    private func fetch(after: String?, taken: Int) async throws -> ExportPage {
-        let call = call(after: after, taken: taken)
-        // Ten minutes are enough for the smallest page at the lowest rate limit.
-        let response = try await http.exchange(call, bodyBytesMax: Self.bytesMax, timeout: .minutes(10))
-        guard response.status == 200 else { throw Self.problem(of: response) }
+    /// Makes one attempt.
+    private mutating func read(
+        into target: inout ExportTarget, _ encoding: ExportEncoding,
+        _ report: (ExportCheckpoint, _ total: Int?, _ waiting: String?) -> Void
+    ) async throws -> Int {
+        let begun = target.position
+        // Ten minutes are enough for the list of accounts at the lowest rate limit.
+        let response = try await http.stream(
+            call(after: begun.after, taken: begun.taken), headTimeout: .minutes(10), silenceMax: Self.silenceMax)
+        let scope = try await check(response, begun)
+        let order =
+            request.accounts.map { ExportLines.Order.chosen($0[begun.taken...]) }
+            ?? .ascending(after: Array((begun.after ?? "").utf8))
+        var lines = ExportLines(types: request.types, order: order)
+        var written = time.now
+        do {
+            while lines.problem == nil, let bytes = try await response.body.next() {
+                try lines.append(bytes)
+                guard lines.unreadBytes >= Self.batchBytes || time.now - written >= Self.batchTime else { continue }
+                try await append(lines.batch(), scope, to: &target, encoding)
+                written = time.now
+                let total = request.accounts?.count ?? lines.announced.map { begun.taken + $0 }
+                report(target.position, total, nil)
+            }
+        } catch let failure as HTTPFailure where failure != .cancelled {
+            // The lines that arrived before the failure are valid.
+            try await append(lines.batch(), scope, to: &target, encoding)
+            throw failure
+        }
+        try await append(lines.batch(isLast: true), scope, to: &target, encoding)
+        let behind: Int
+        do throws(ExportLines.Problem) {
+            behind = try lines.finish()
+        } catch {
+            if error == .inconsistent { try await target.revert(to: begun) }
+            throw error
+        }
+        let total = request.accounts?.count ?? target.position.taken + behind
+        report(target.position, total, nil)
+        if checkpointTime == nil { try await commit(&target) }
+        return total - target.position.taken
+    }
+
+    /// - Returns: The scope of the stream, if the service sends it.
+    private func check(_ response: StreamedResponse, _ begun: ExportCheckpoint) async throws -> String? {
+        guard response.status == 200 else {
+            throw Self.problem(of: try await response.collect(bytesMax: Self.errorBytesMax))
+        }
         let type = response.fields.string(.contentType)?.prefix { $0 != ";" } ?? "no content type"
         guard type == "application/x-ndjson" else {
             throw Problem.notTheService(
                 "\(http.origin.authority) responds with \(String(type).withoutControlCharacters), not with a stream")
         }
-        return try ExportPage(
-            parsing: response.body, types: request.types, scope: response.fields.string(.accountScope))
+        // The request accepts no content coding.
+        guard response.fields.string(.contentEncoding) ?? "identity" == "identity" else { throw HTTPFailure.malformed }
+        let scope = response.fields.string(.accountScope)
+        if let begun = begun.scope, let scope, begun != scope {
+            throw CommandFailure("it was begun with the token of another caller, or for another master account")
+        }
+        return scope
+    }
+
+    private mutating func append(
+        _ batch: ExportBatch, _ scope: String?, to target: inout ExportTarget, _ encoding: ExportEncoding
+    ) async throws {
+        guard batch.accounts > 0 else { return }
+        try await target.append(batch, scope: scope, encoding)
+        if time.now - (checkpointTime ?? start) >= Self.checkpointInterval { try await commit(&target) }
+    }
+
+    private mutating func commit(_ target: inout ExportTarget) async throws {
+        try await target.commit()
+        checkpointTime = time.now
     }
 
     private func call(after: String?, taken: Int) -> ClientRequest {
@@ -147,7 +239,7 @@ struct ExportRun {
         if let maxAge = request.maxAge { query.append(("max_age", "\(maxAge)")) }
         var body = ByteBuffer()
         if let accounts = request.accounts {
-            for account in accounts[taken..<min(taken + size, accounts.count)] {
+            for account in accounts[taken..<min(taken + min(size, Self.chosenMax), accounts.count)] {
                 body.writeString("{\"account_id\":\"\(account)\"}\n")
             }
         } else {
@@ -175,7 +267,7 @@ struct ExportRun {
         let object = (try? JSONValue(parsing: Array(response.body.readableBytesView)))?.object
         let message = object?["message"]?.string?.withoutControlCharacters
         if passingStatuses.contains(response.status) {
-            return ExportPage.Problem.broken(code: response.status, message: message ?? "no reason given")
+            return ExportLines.Problem.broken(code: response.status, message: message ?? "no reason given")
         }
         let advice =
             switch response.status {

@@ -37,23 +37,17 @@ struct ExportEncoding: Sendable {
         }
     }
 
-    /// The bytes of a page.
+    /// The bytes of a batch.
     ///
     /// - Parameter isFirst: Whether they are the first of the file.
-    func bytes(of records: [ExportPage.Record], isFirst: Bool) throws -> ByteBuffer {
+    /// - Throws: `ExportLines.Problem.incomplete` for a line that is not JSON.
+    func bytes(of batch: ExportBatch, isFirst: Bool) throws -> ByteBuffer {
         var buffer = ByteBuffer()
         if isFirst { buffer.writeString(head) }
-        let amountColumns = table.amountColumns
-        for record in records {
-            switch format {
-            case .ndjson:
-                buffer.writeJSONText(record.text)
-                buffer.writeInteger(UInt8(ascii: "\n"))
-            case .csv:
-                for row in table.rows(of: record.object) {
-                    writeRow(row, amountColumns: amountColumns, to: &buffer)
-                }
-            }
+        switch format {
+        case .ndjson where batch.hasOnlyPlainLines: buffer = batch.lines
+        case .ndjson: writeLines(of: batch, to: &buffer)
+        case .csv: try writeRows(of: batch, to: &buffer)
         }
         guard isCompressed else { return buffer }
         if buffer.readableBytes > 0 { return try GzipMember.compress(buffer) }
@@ -78,7 +72,34 @@ struct ExportEncoding: Sendable {
         return bytes.starts(with: Array(start.utf8.prefix(bytes.count))) && !bytes.isEmpty
     }
 
+    /// Writes lines with characters that other programs take for line ends, which are escaped in the file.
+    private func writeLines(of batch: ExportBatch, to buffer: inout ByteBuffer) {
+        for line in batch.lines.readableBytesView.split(separator: UInt8(ascii: "\n")) {
+            buffer.writeJSONText(line)
+            buffer.writeInteger(UInt8(ascii: "\n"))
+        }
+    }
+
     // MARK: CSV
+
+    private func writeRows(of batch: ExportBatch, to buffer: inout ByteBuffer) throws(ExportLines.Problem) {
+        let lines = batch.lines
+        // Rows are shorter than lines.
+        buffer.reserveCapacity(minimumWritableBytes: lines.readableBytes)
+        let plainRows =
+            types == [.contact] && batch.hasOnlyPlainLines ? ContactRow(isForSpreadsheets: isForSpreadsheets) : nil
+        let table = table
+        let amountColumns = table.amountColumns
+        var start = lines.readerIndex
+        while let end = lines.firstIndex(of: UInt8(ascii: "\n"), from: start) {
+            defer { start = end + 1 }
+            if plainRows?.write(start..<end, of: lines, to: &buffer) ?? false { continue }
+            guard let line = lines.getBytes(at: start, length: end - start),
+                let record = (try? JSONValue(parsing: line))?.object
+            else { throw .incomplete }
+            for row in table.rows(of: record) { writeRow(row, amountColumns: amountColumns, to: &buffer) }
+        }
+    }
 
     private var table: ExportTable { ExportTable(type: types[0]) }
 
@@ -96,20 +117,29 @@ struct ExportEncoding: Sendable {
         if case .number? = try? JSONValue(parsing: Array(text.utf8)) { true } else { false }
     }
 
-    private func field(_ value: String) -> String {
+    private func field(_ value: String) -> String { Self.field(value, isForSpreadsheets) }
+
+    /// The text of a value in a row.
+    static func field(_ value: String, _ isForSpreadsheets: Bool) -> String {
         // Readers in C, such as sqlite3, end a value at its first NUL; Python before 3.11 rejects the file.
         var text = value.utf8.contains(0) ? value.replacing("\0", with: "\u{FFFD}") : value
-        if isForSpreadsheets, let first = text.unicodeScalars.first, Self.formulaStarts.contains(first) {
-            text = "'" + text
-        }
+        if isForSpreadsheets, beginsFormula(text.utf8Span.span) { text = "'" + text }
         let needsQuotes =
             isForSpreadsheets
             || text.utf8.contains { [UInt8(ascii: ","), UInt8(ascii: "\""), 0x0A, 0x0D].contains($0) }
         return needsQuotes ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
     }
 
-    /// Characters that begin a formula in a spreadsheet, and their full-width forms (OWASP, "CSV Injection").
-    private static let formulaStarts: Set<Unicode.Scalar> = [
-        "=", "+", "-", "@", "\t", "\r", "\n", "\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}",
-    ]
+    /// Whether a text in UTF-8 begins with a character that begins a formula in a spreadsheet, or with its full-width form
+    /// (OWASP, "CSV Injection"): U+FF1D, U+FF0B, U+FF0D and U+FF20.
+    static func beginsFormula(_ text: Span<UInt8>) -> Bool {
+        guard !text.isEmpty else { return false }
+        switch text[0] {
+        case UInt8(ascii: "="), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "@"), 0x09, 0x0A, 0x0D: return true
+        case 0xEF:
+            guard text.count > 2, text[1] == 0xBC else { return false }
+            return [0x9D, 0x8B, 0x8D, 0xA0].contains(text[2])
+        case _: return false
+        }
+    }
 }

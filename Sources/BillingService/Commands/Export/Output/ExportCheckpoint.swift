@@ -5,13 +5,13 @@ import NIOCore
 struct ExportCheckpoint: Equatable, Sendable {
     let identity: ExportIdentity
 
-    /// Bytes of the partial file that contain complete pages.
+    /// Bytes of the partial file that contain complete accounts.
     var bytes = 0
 
-    /// The last account of these pages.
+    /// The last of these accounts.
     var after: String?
 
-    /// The number of accounts of these pages.
+    /// The number of these accounts.
     var taken = 0
 
     /// The number of lines of each type.
@@ -20,26 +20,27 @@ struct ExportCheckpoint: Equatable, Sendable {
     /// The number of failures by code.
     var failures: [String: Int] = [:]
 
-    /// The scope of the stream; see `ExportPage.scope`.
+    /// The scope of the stream: the response field `billing-account-scope`; nil if the service does not send it.
     var scope: String?
 
     init(identity: ExportIdentity) {
         self.identity = identity
     }
 
-    /// Adds a page after its lines were written.
-    mutating func add(_ page: ExportPage, bytes count: Int) {
-        bytes += count
-        taken += page.accounts
-        after = page.records.last?.account ?? after
-        scope = page.scope ?? scope
-        for record in page.records {
-            if record.isFailure {
-                failures["\(record.object["code"]?.integer ?? 0)", default: 0] += 1
-            } else if let type = record.type {
-                records[type, default: 0] += 1
-            }
-        }
+    /// The progress after a batch.
+    ///
+    /// - Parameters:
+    ///   - scope: The response field `billing-account-scope`; nil if the service does not send it.
+    ///   - bytes: The size of the batch in the file.
+    func adding(_ batch: ExportBatch, scope: String?, bytes: Int) -> ExportCheckpoint {
+        var next = self
+        next.bytes += bytes
+        next.taken += batch.accounts
+        next.after = batch.lastAccount ?? after
+        next.scope = scope ?? self.scope
+        next.records.merge(batch.records, uniquingKeysWith: +)
+        next.failures.merge(batch.failures, uniquingKeysWith: +)
+        return next
     }
 
     var failureCount: Int { failures.values.reduce(0, +) }

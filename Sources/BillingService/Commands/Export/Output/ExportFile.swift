@@ -38,7 +38,17 @@ struct ExportFile: Sendable {
     /// Whether this process has created the partial file.
     private let isNew: Bool
 
-    private(set) var checkpoint: ExportCheckpoint
+    /// The progress that survives the process.
+    private var checkpoint: ExportCheckpoint
+
+    /// The progress of all that was appended.
+    private(set) var position: ExportCheckpoint
+
+    /// Whether the partial file ends at `position`, where the next bytes are written.
+    private var isPositioned = false
+
+    /// Whether the export can be resumed.
+    var hasCheckpoint: Bool { checkpoint.bytes > 0 }
 
     private var partial: String { Self.partial(path) }
 
@@ -122,7 +132,9 @@ struct ExportFile: Sendable {
             throw error
         }
         isKept = true
-        return .ready(ExportFile(path: path, descriptor: descriptor, isNew: isNew, checkpoint: checkpoint))
+        return .ready(
+            ExportFile(
+                path: path, descriptor: descriptor, isNew: isNew, checkpoint: checkpoint, position: checkpoint))
     }
 
     /// The checkpoint to start from.
@@ -224,17 +236,40 @@ struct ExportFile: Sendable {
 
     // MARK: Writing
 
-    /// Appends bytes, then stores the checkpoint. If the process ends in between, resuming writes the bytes again.
+    /// Appends bytes, which are not durable before `commit()`.
+    ///
+    /// - Parameter next: The progress after these bytes.
     mutating func append(_ bytes: ByteBuffer, _ next: ExportCheckpoint) throws(FileProblem) {
-        // The first page replaces an earlier attempt, which could be resumed until now.
-        if checkpoint.bytes == 0 { unlink(SystemText.cString(of: Self.state(path))) }
-        guard ftruncate(descriptor, checkpoint.bytes) == 0, lseek(descriptor, checkpoint.bytes, SEEK_SET) >= 0 else {
-            throw FileProblem(path: partial, code: errno)
+        if !isPositioned {
+            // The first bytes replace an earlier attempt, which could be resumed until now.
+            if checkpoint.bytes == 0 { unlink(SystemText.cString(of: Self.state(path))) }
+            guard ftruncate(descriptor, position.bytes) == 0, lseek(descriptor, position.bytes, SEEK_SET) >= 0 else {
+                throw FileProblem(path: partial, code: errno)
+            }
+            isPositioned = true
         }
         try Self.write(bytes, to: descriptor, partial)
+        position = next
+    }
+
+    /// Makes the appended bytes durable, then stores the checkpoint. If the process ends in between, resuming writes the
+    /// bytes again.
+    mutating func commit() throws(FileProblem) {
+        guard position != checkpoint else { return }
         guard fsync(descriptor) == 0 else { throw FileProblem(path: partial, code: errno) }
-        try writeState(next)
-        checkpoint = next
+        try writeState(position)
+        checkpoint = position
+    }
+
+    /// Removes the bytes that were appended after `earlier`. The checkpoint comes first: it must not count bytes that are
+    /// removed.
+    mutating func revert(to earlier: ExportCheckpoint) throws(FileProblem) {
+        if checkpoint.bytes > earlier.bytes {
+            try writeState(earlier)
+            checkpoint = earlier
+        }
+        position = earlier
+        isPositioned = false
     }
 
     private func writeState(_ next: ExportCheckpoint) throws(FileProblem) {
@@ -260,14 +295,7 @@ struct ExportFile: Sendable {
     }
 
     private static func write(_ bytes: ByteBuffer, to descriptor: CInt, _ path: String) throws(FileProblem) {
-        var rest = Array(bytes.readableBytesView)[...]
-        while !rest.isEmpty {
-            let chunk = Array(rest.prefix(1 << 20))
-            let count = Glibc.write(descriptor, chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw FileProblem(path: path, code: errno) }
-            rest = rest.dropFirst(count)
-        }
+        if let code = DescriptorOutput.write(bytes, to: descriptor) { throw FileProblem(path: path, code: code) }
     }
 
     /// Synchronizes the directory, so that a rename is durable.
@@ -290,6 +318,12 @@ struct ExportFile: Sendable {
 
     /// Renames the complete file, unless a file with that name has appeared meanwhile.
     func finish() throws(FileProblem) {
+        // An earlier attempt may have written accounts after the checkpoint that have vanished since.
+        var status = stat()
+        guard fstat(descriptor, &status) == 0,
+            status.st_size == position.bytes
+                || (ftruncate(descriptor, position.bytes) == 0 && fsync(descriptor) == 0)
+        else { throw FileProblem(path: partial, code: errno) }
         var record = ByteBuffer()
         record.writeJSONObject { checkpoint.identity.write(to: &$0) }
         // Not all file systems support extended attributes. Without them, a later --resume cannot compare the options.
