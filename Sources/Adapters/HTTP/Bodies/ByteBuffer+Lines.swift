@@ -48,46 +48,54 @@ extension ByteBuffer {
         }
     }
 
-    /// Whether the readable bytes are lines that `writeJSONText` would not change: UTF-8, and except for line feeds no control
-    /// characters and no other line ends.
-    package var hasOnlyPlainLines: Bool {
-        guard hasNoLineEnds else { return false }
-        do throws(UTF8.ValidationError) {
-            _ = try UTF8Span(validating: readableBytesUInt8Span)
-            return true
-        } catch {
-            return false
-        }
-    }
-
-    /// Whether the readable bytes contain no control character but line feeds, and no line end outside ASCII: U+0085, U+2028
-    /// and U+2029.
-    private var hasNoLineEnds: Bool {
-        withUnsafeReadableBytes { bytes in
-            let count = bytes.count
+    /// Whether a line is UTF-8 and `writeJSONText` would not change it: it has no control characters and no other line ends.
+    ///
+    /// - Parameter line: A range of the readable bytes, without the line feed.
+    package func isPlainLine(_ line: Range<Int>) -> Bool {
+        precondition(
+            line.lowerBound >= readerIndex && line.upperBound <= writerIndex, "a range outside the readable bytes")
+        let kind = withUnsafeReadableBytes { bytes -> LineKind in
+            let (start, end) = (line.lowerBound - readerIndex, line.upperBound - readerIndex)
             // The loop reads two bytes ahead.
-            let whole = max(0, count - 2)
-            var start = 0
-            while start < whole {
-                let end = min(start + 4096, whole)
-                // Without branches, so that the compiler uses vector instructions.
-                var found: UInt8 = 0
-                for index in start..<end {
-                    found |= Self.lineEnd(bytes[index], bytes[index + 1], bytes[index + 2])
-                }
-                if found != 0 { return false }
-                start = end
+            let whole = max(start, min(end, bytes.count - 2))
+            // Without branches, so that the compiler uses vector instructions.
+            var found: UInt8 = 0
+            var all: UInt8 = 0
+            for index in start..<whole {
+                found |= Self.lineEnd(bytes[index], bytes[index + 1], bytes[index + 2])
+                all |= bytes[index]
             }
-            return (whole..<count).allSatisfy { index in
-                Self.lineEnd(bytes[index], index + 1 < count ? bytes[index + 1] : 0, 0) == 0
+            for index in whole..<end {
+                found |= Self.lineEnd(bytes[index], index + 1 < end ? bytes[index + 1] : 0, 0)
+                all |= bytes[index]
+            }
+            return found != 0 ? .other : all & 0x80 == 0 ? .ascii : .withoutLineEnds
+        }
+        switch kind {
+        case .ascii: return true
+        case .other: return false
+        case .withoutLineEnds:
+            do throws(UTF8.ValidationError) {
+                let bytes = readableBytesUInt8Span
+                _ = try UTF8Span(
+                    validating: bytes.extracting((line.lowerBound - readerIndex)..<(line.upperBound - readerIndex)))
+                return true
+            } catch {
+                return false
             }
         }
     }
 
-    /// 1 if `first` is a control character other than a line feed, or begins a line end outside ASCII; otherwise 0.
+    private enum LineKind {
+        case ascii
+        case withoutLineEnds
+        case other
+    }
+
+    /// 1 if `first` is a control character, or begins a line end outside ASCII: U+0085, U+2028 or U+2029. Otherwise 0.
     @inline(__always)
     private static func lineEnd(_ first: UInt8, _ second: UInt8, _ third: UInt8) -> UInt8 {
-        let isControl: UInt8 = (first < 0x20 ? 1 : 0) & (first != 0x0A ? 1 : 0) | (first == 0x7F ? 1 : 0)
+        let isControl: UInt8 = (first < 0x20 ? 1 : 0) | (first == 0x7F ? 1 : 0)
         let isNextLine: UInt8 = (first == 0xC2 ? 1 : 0) & (second == 0x85 ? 1 : 0)
         let isSeparator: UInt8 =
             (first == 0xE2 ? 1 : 0) & (second == 0x80 ? 1 : 0) & (third & 0xFE == 0xA8 ? 1 : 0)

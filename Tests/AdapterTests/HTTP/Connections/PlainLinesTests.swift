@@ -39,19 +39,22 @@ struct PlainLinesTests {
             }
             line.append(UInt8(ascii: "\""))
             let expected = Self.isUnchanged(line)
-            var buffer = ByteBuffer(bytes: [0x0D] + line + [0x0A])
-            buffer.moveReaderIndex(forwardBy: 1)
-            #expect(buffer.hasOnlyPlainLines == expected, "\(line)")
             plain += expected ? 1 : 0
+            // As part of other bytes, and at the end.
+            for rest: [UInt8] in [[], [0x0A], [0x0A, 0x85], [0x80, 0xA8], [0x85]] {
+                var buffer = ByteBuffer(bytes: [0x0D] + line + rest)
+                buffer.moveReaderIndex(forwardBy: 1)
+                #expect(buffer.isPlainLine(1..<1 + line.count) == expected, "\(line)")
+            }
         }
         #expect(plain > 5000)
-        #expect(ByteBuffer().hasOnlyPlainLines)
-        // Longer than a block of the search.
-        for place in [0, 4094, 4095, 4096, 4097, 9997, 9998, 9999] {
-            var bytes = [UInt8](repeating: UInt8(ascii: "a"), count: 10_000)
-            #expect(ByteBuffer(bytes: bytes).hasOnlyPlainLines)
+        #expect(ByteBuffer().isPlainLine(0..<0))
+        for place in [0, 15, 16, 31, 32, 97, 98, 99] {
+            var bytes = [UInt8](repeating: UInt8(ascii: "a"), count: 100)
+            #expect(ByteBuffer(bytes: bytes).isPlainLine(0..<100))
             bytes[place] = 0x07
-            #expect(!ByteBuffer(bytes: bytes).hasOnlyPlainLines)
+            #expect(!ByteBuffer(bytes: bytes).isPlainLine(0..<100))
+            #expect(ByteBuffer(bytes: bytes).isPlainLine(0..<place))
         }
     }
 

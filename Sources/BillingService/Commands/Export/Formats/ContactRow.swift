@@ -1,5 +1,4 @@
 import Adapters
-import NIOCore
 
 /// Makes the CSV row of a contact from its line, without parsing the line as JSON.
 ///
@@ -9,6 +8,10 @@ struct ContactRow {
     /// As in `ExportEncoding`.
     let isForSpreadsheets: Bool
 
+    private static let head = Array("{\"type\":\"contact\",\"account_id\":".utf8)
+    private static let time = Array(",\"as_of\":".utf8)
+    private static let object = Array(",\"billing\":{".utf8)
+
     /// The names of the ten fields as they are before their values.
     private static let names = ContactFieldNames.inOrder.map { Array("\"\($0)\":".utf8) }
     private static let columnsAfter = ["status", "code", "message"].count
@@ -17,159 +20,138 @@ struct ContactRow {
     ///
     /// - Parameter line: A line without its line feed, in UTF-8 and without control characters.
     /// - Returns: Whether the line has this form. Otherwise nothing is written.
-    func write(_ line: Range<Int>, of lines: ByteBuffer, to output: inout ByteBuffer) -> Bool {
-        let start = output.writerIndex
-        var reader = Reader(lines: lines, index: line.lowerBound, end: line.upperBound, self)
-        if reader.writeRow(to: &output) { return true }
-        output.moveWriterIndex(to: start)
+    func write(_ line: Span<UInt8>, to output: inout [UInt8]) -> Bool {
+        let start = output.count
+        var index = 0
+        if writeRow(line, &index, &output), index == line.count { return true }
+        output.removeLast(output.count - start)
         return false
     }
 
-    /// A position in the line that is read.
-    private struct Reader {
-        private let lines: ByteBuffer
-        private var index: Int
-        private let end: Int
-        private let isForSpreadsheets: Bool
+    // Each function reads from `index`, advances it, and returns false for another form.
 
-        init(lines: ByteBuffer, index: Int, end: Int, _ row: ContactRow) {
-            // The indices of the span are then those of the buffer.
-            self.lines = lines.slice()
-            self.index = index - lines.readerIndex
-            self.end = end - lines.readerIndex
-            isForSpreadsheets = row.isForSpreadsheets
-        }
+    private func writeRow(_ line: Span<UInt8>, _ index: inout Int, _ output: inout [UInt8]) -> Bool {
+        guard Self.take(Self.head, line, &index), writeText(line, &index, &output) else { return false }
+        output.append(UInt8(ascii: ","))
+        guard Self.take(Self.time, line, &index), writeText(line, &index, &output),
+            Self.take(Self.object, line, &index), writeMembers(line, &index, &output),
+            Self.take(UInt8(ascii: "}"), line, &index)
+        else { return false }
+        for _ in 0..<Self.columnsAfter { writeEmptyColumn(&output) }
+        output.append(0x0D)
+        output.append(0x0A)
+        return true
+    }
 
-        mutating func writeRow(to output: inout ByteBuffer) -> Bool {
-            guard take("{\"type\":\"contact\",\"account_id\":"), writeText(to: &output) else { return false }
-            output.writeInteger(UInt8(ascii: ","))
-            guard take(",\"as_of\":"), writeText(to: &output), take(",\"billing\":{"), writeMembers(to: &output),
-                take("}"), index == end
-            else { return false }
-            for _ in 0..<ContactRow.columnsAfter { writeEmptyColumn(to: &output) }
-            output.writeStaticString("\r\n")
-            return true
-        }
-
-        /// Reads the members and the end of the object.
-        private mutating func writeMembers(to output: inout ByteBuffer) -> Bool {
-            var column = 0
-            var isFirst = true
-            while !take("}") {
-                guard isFirst || take(",") else { return false }
-                isFirst = false
-                while !takeName(column) {
-                    writeEmptyColumn(to: &output)
-                    column += 1
-                    guard column < ContactRow.names.count else { return false }
-                }
-                column += 1
-                output.writeInteger(UInt8(ascii: ","))
-                guard writeText(to: &output) else { return false }
-                guard column < ContactRow.names.count else { return take("}") }
+    /// Reads the members and the end of the object.
+    private func writeMembers(_ line: Span<UInt8>, _ index: inout Int, _ output: inout [UInt8]) -> Bool {
+        var isFirst = true
+        for column in Self.names.indices {
+            let place = index
+            guard isFirst || Self.take(UInt8(ascii: ","), line, &index), Self.take(Self.names[column], line, &index)
+            else {
+                index = place
+                writeEmptyColumn(&output)
+                continue
             }
-            for _ in column..<ContactRow.names.count { writeEmptyColumn(to: &output) }
-            return true
+            isFirst = false
+            output.append(UInt8(ascii: ","))
+            guard writeText(line, &index, &output) else { return false }
         }
+        return Self.take(UInt8(ascii: "}"), line, &index)
+    }
 
-        /// Takes the name of that column.
-        private mutating func takeName(_ column: Int) -> Bool {
-            let name = ContactRow.names[column]
-            guard end - index > name.count else { return false }
-            let lines = lines
-            let bytes = lines.readableBytesUInt8Span
-            for place in name.indices where bytes[index + place] != name[place] { return false }
-            index += name.count
-            return true
+    private static func take(_ text: [UInt8], _ line: Span<UInt8>, _ index: inout Int) -> Bool {
+        guard line.count - index >= text.count else { return false }
+        for place in text.indices where line[index + place] != text[place] { return false }
+        index += text.count
+        return true
+    }
+
+    private static func take(_ byte: UInt8, _ line: Span<UInt8>, _ index: inout Int) -> Bool {
+        guard index < line.count, line[index] == byte else { return false }
+        index += 1
+        return true
+    }
+
+    private func writeEmptyColumn(_ output: inout [UInt8]) {
+        output.append(UInt8(ascii: ","))
+        if isForSpreadsheets {
+            output.append(UInt8(ascii: "\""))
+            output.append(UInt8(ascii: "\""))
         }
+    }
 
-        private mutating func take(_ text: StaticString) -> Bool {
-            guard end - index >= text.utf8CodeUnitCount, lines.begins(with: text, at: index) else { return false }
-            index += text.utf8CodeUnitCount
-            return true
+    /// Reads a JSON string and writes its value.
+    private func writeText(_ line: Span<UInt8>, _ index: inout Int, _ output: inout [UInt8]) -> Bool {
+        guard Self.take(UInt8(ascii: "\""), line, &index) else { return false }
+        var end = index
+        var hasComma = false
+        while end < line.count, line[end] != UInt8(ascii: "\""), line[end] != UInt8(ascii: "\\") {
+            if line[end] == UInt8(ascii: ",") { hasComma = true }
+            end += 1
         }
-
-        private func writeEmptyColumn(to output: inout ByteBuffer) {
-            if isForSpreadsheets { output.writeStaticString(",\"\"") } else { output.writeInteger(UInt8(ascii: ",")) }
+        guard end < line.count else { return false }
+        guard line[end] == UInt8(ascii: "\"") else { return writeEscapedText(line, &index, &output) }
+        let isQuoted = isForSpreadsheets || hasComma
+        if isQuoted { output.append(UInt8(ascii: "\"")) }
+        if isForSpreadsheets, ExportEncoding.beginsFormula(line.extracting(index..<end)) {
+            output.append(UInt8(ascii: "'"))
         }
+        for place in index..<end { output.append(line[place]) }
+        if isQuoted { output.append(UInt8(ascii: "\"")) }
+        index = end + 1
+        return true
+    }
 
-        /// Reads a JSON string and writes its value.
-        private mutating func writeText(to output: inout ByteBuffer) -> Bool {
-            guard take("\"") else { return false }
-            // A copy, since the span must not overlap with changes of the reader.
-            let lines = lines
-            let bytes = lines.readableBytesUInt8Span
-            let start = index
-            var index = start
-            var hasComma = false
-            while index < end, bytes[index] != UInt8(ascii: "\""), bytes[index] != UInt8(ascii: "\\") {
-                if bytes[index] == UInt8(ascii: ",") { hasComma = true }
+    /// Reads the rest of a JSON string with escapes and writes its value.
+    private func writeEscapedText(_ line: Span<UInt8>, _ index: inout Int, _ output: inout [UInt8]) -> Bool {
+        var value: [UInt8] = []
+        while index < line.count, line[index] != UInt8(ascii: "\"") {
+            if line[index] == UInt8(ascii: "\\") {
+                index += 1
+                guard let scalar = Self.takeEscape(line, &index), let units = UTF8.encode(scalar) else { return false }
+                value.append(contentsOf: units)
+            } else {
+                value.append(line[index])
                 index += 1
             }
-            guard index < end else { return false }
-            guard bytes[index] == UInt8(ascii: "\"") else { return writeEscapedText(to: &output) }
-            let text = bytes.extracting(start..<index)
-            self.index = index + 1
-            let isFormula = isForSpreadsheets && ExportEncoding.beginsFormula(text)
-            let isQuoted = isForSpreadsheets || hasComma
-            if isQuoted { output.writeInteger(UInt8(ascii: "\"")) }
-            if isFormula { output.writeInteger(UInt8(ascii: "'")) }
-            output.writeBytes(text.bytes)
-            if isQuoted { output.writeInteger(UInt8(ascii: "\"")) }
-            return true
         }
+        guard Self.take(UInt8(ascii: "\""), line, &index) else { return false }
+        output.append(contentsOf: ExportEncoding.field(String(decoding: value, as: UTF8.self), isForSpreadsheets).utf8)
+        return true
+    }
 
-        /// Reads the rest of a JSON string with escapes and writes its value.
-        private mutating func writeEscapedText(to output: inout ByteBuffer) -> Bool {
-            var value: [UInt8] = []
-            while let byte = next, byte != UInt8(ascii: "\"") {
-                if byte == UInt8(ascii: "\\") {
-                    guard let scalar = takeEscape(), let units = UTF8.encode(scalar) else { return false }
-                    value.append(contentsOf: units)
-                } else {
-                    value.append(byte)
-                    index += 1
-                }
-            }
-            guard take("\"") else { return false }
-            output.writeString(ExportEncoding.field(String(decoding: value, as: UTF8.self), isForSpreadsheets))
-            return true
-        }
-
-        private var next: UInt8? { index < end ? lines.readableBytesUInt8Span[index] : nil }
-
-        private mutating func takeEscape() -> Unicode.Scalar? {
-            index += 1
-            guard let escaped = next else { return nil }
-            index += 1
-            switch escaped {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(escaped)
-            case UInt8(ascii: "b"): return "\u{8}"
-            case UInt8(ascii: "f"): return "\u{c}"
-            case UInt8(ascii: "n"): return "\n"
-            case UInt8(ascii: "r"): return "\r"
-            case UInt8(ascii: "t"): return "\t"
-            case UInt8(ascii: "u"): return takeCodeUnits()
-            default: return nil
-            }
-        }
-
-        private mutating func takeCodeUnits() -> Unicode.Scalar? {
-            guard let unit = takeFourDigits() else { return nil }
+    /// Reads an escape without its backslash (RFC 8259, 7).
+    private static func takeEscape(_ line: Span<UInt8>, _ index: inout Int) -> Unicode.Scalar? {
+        guard index < line.count else { return nil }
+        let escaped = line[index]
+        index += 1
+        switch escaped {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(escaped)
+        case UInt8(ascii: "b"): return "\u{8}"
+        case UInt8(ascii: "f"): return "\u{c}"
+        case UInt8(ascii: "n"): return "\n"
+        case UInt8(ascii: "r"): return "\r"
+        case UInt8(ascii: "t"): return "\t"
+        case UInt8(ascii: "u"):
+            guard let unit = takeFourDigits(line, &index) else { return nil }
             if let scalar = Unicode.Scalar(unit) { return scalar }
-            guard UTF16.isLeadSurrogate(unit), take("\\u"), let trail = takeFourDigits(), UTF16.isTrailSurrogate(trail)
+            guard UTF16.isLeadSurrogate(unit), take([UInt8(ascii: "\\"), UInt8(ascii: "u")], line, &index),
+                let trail = takeFourDigits(line, &index), UTF16.isTrailSurrogate(trail)
             else { return nil }
             return UTF16.decode(UTF16.EncodedScalar([unit, trail]))
+        case _: return nil
         }
+    }
 
-        private mutating func takeFourDigits() -> UInt16? {
-            var unit: UInt16 = 0
-            for _ in 0..<4 {
-                guard let digit = next.flatMap(Hexadecimal.value) else { return nil }
-                unit = unit << 4 | UInt16(digit)
-                index += 1
-            }
-            return unit
+    private static func takeFourDigits(_ line: Span<UInt8>, _ index: inout Int) -> UInt16? {
+        var unit: UInt16 = 0
+        for _ in 0..<4 {
+            guard index < line.count, let digit = Hexadecimal.value(of: line[index]) else { return nil }
+            unit = unit << 4 | UInt16(digit)
+            index += 1
         }
+        return unit
     }
 }

@@ -83,22 +83,27 @@ struct ExportEncoding: Sendable {
     // MARK: CSV
 
     private func writeRows(of batch: ExportBatch, to buffer: inout ByteBuffer) throws(ExportLines.Problem) {
-        let lines = batch.lines
-        // Rows are shorter than lines.
-        buffer.reserveCapacity(minimumWritableBytes: lines.readableBytes)
-        let plainRows =
-            types == [.contact] && batch.hasOnlyPlainLines ? ContactRow(isForSpreadsheets: isForSpreadsheets) : nil
+        let lines = batch.lines.slice()
+        let bytes = lines.readableBytesUInt8Span
+        let isPlainContact = types == [.contact] && batch.hasOnlyPlainLines
+        let contactRow = ContactRow(isForSpreadsheets: isForSpreadsheets)
         let table = table
         let amountColumns = table.amountColumns
-        var start = lines.readerIndex
+        var rows: [UInt8] = []
+        // Rows are shorter than lines.
+        rows.reserveCapacity(lines.readableBytes)
+        var start = 0
         while let end = lines.firstIndex(of: UInt8(ascii: "\n"), from: start) {
             defer { start = end + 1 }
-            if plainRows?.write(start..<end, of: lines, to: &buffer) ?? false { continue }
+            if isPlainContact, contactRow.write(bytes.extracting(start..<end), to: &rows) { continue }
             guard let line = lines.getBytes(at: start, length: end - start),
                 let record = (try? JSONValue(parsing: line))?.object
             else { throw .incomplete }
-            for row in table.rows(of: record) { writeRow(row, amountColumns: amountColumns, to: &buffer) }
+            var parsed = ByteBuffer()
+            for row in table.rows(of: record) { writeRow(row, amountColumns: amountColumns, to: &parsed) }
+            rows.append(contentsOf: parsed.readableBytesView)
         }
+        buffer.writeBytes(rows)
     }
 
     private var table: ExportTable { ExportTable(type: types[0]) }

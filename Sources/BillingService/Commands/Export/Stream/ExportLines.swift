@@ -132,9 +132,11 @@ struct ExportLines {
             throw .incomplete
         }
         let type = types[reading.place]
-        if reading.hasOnlyPlainLines, let account = reading.lines.account(ofPlain: type, line) {
+        let isPlain = reading.lines.isPlainLine(line)
+        if isPlain, let account = reading.lines.account(ofPlain: type, line) {
             return try add(.range(account), failure: nil, &reading)
         }
+        if !isPlain { reading.hasOnlyPlainLines = false }
         try readJSON(line, &reading)
     }
 
@@ -209,7 +211,7 @@ struct ExportLines {
     /// The state of reading one batch.
     private struct Reading {
         let lines: ByteBuffer
-        let hasOnlyPlainLines: Bool
+        var hasOnlyPlainLines = true
 
         /// The start of the next line.
         var next: Int
@@ -235,7 +237,6 @@ struct ExportLines {
 
         init(_ lines: ByteBuffer) {
             self.lines = lines
-            hasOnlyPlainLines = lines.hasOnlyPlainLines
             next = lines.readerIndex
             done = next
             partStart = next
