@@ -38,10 +38,15 @@ extension AccountList {
 }
 
 extension AccountListHistory {
-    /// Appends the history in a form for storage: `completeSince` and the number of steps in 8 bytes each, and for each step
-    /// its moment in 8 bytes and its two lists.
+    /// Appends the history in a form for storage. All numbers have 8 bytes: `completeSince`; the number of gaps, and the
+    /// bounds of each; the number of steps, and for each one its moment and its two lists.
     package func append(packedTo bytes: inout [UInt8]) {
         Self.append(completeSince, to: &bytes)
+        Self.append(Int64(gaps.count), to: &bytes)
+        for gap in gaps {
+            Self.append(gap.lowerBound, to: &bytes)
+            Self.append(gap.upperBound, to: &bytes)
+        }
         Self.append(Int64(steps.count), to: &bytes)
         for step in steps {
             Self.append(step.moment, to: &bytes)
@@ -54,23 +59,33 @@ extension AccountListHistory {
     ///
     /// - Returns: `nil` unless the moments are in ascending order and the lists are valid.
     package init?(unpackingFrom bytes: inout ArraySlice<UInt8>) {
-        guard let completeSince = Self.number(from: &bytes), let count = Self.number(from: &bytes) else { return nil }
+        guard let completeSince = Self.number(from: &bytes), let gaps = Self.number(from: &bytes) else { return nil }
         self.init(since: completeSince)
+        for _ in 0..<max(gaps, 0) {
+            guard let first = Self.number(from: &bytes), let last = Self.number(from: &bytes),
+                Int64.min < first, first <= last, last < Int64.max
+            else { return nil }
+            addGap(from: first - 1, to: last)
+        }
+        guard let count = Self.number(from: &bytes) else { return nil }
         var last = completeSince
         for _ in 0..<max(count, 0) {
             guard let moment = Self.number(from: &bytes), (last..<Int64.max).contains(moment),
-                let added = AccountList(unpackingFrom: &bytes), let removed = AccountList(unpackingFrom: &bytes)
+                let added = AccountList(unpackingFrom: &bytes),
+                let removed = AccountList(unpackingFrom: &bytes)
             else { return nil }
             last = moment
             add(AccountListDifference(added: added, removed: removed), at: moment)
         }
     }
 
-    private static func append(_ number: Int64, to bytes: inout [UInt8]) {
-        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: number >> shift)) }
+    static func append(_ number: Int64, to bytes: inout [UInt8]) {
+        for shift in stride(from: 56, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: number >> shift))
+        }
     }
 
-    private static func number(from bytes: inout ArraySlice<UInt8>) -> Int64? {
+    static func number(from bytes: inout ArraySlice<UInt8>) -> Int64? {
         guard bytes.count >= 8 else { return nil }
         defer { bytes = bytes.dropFirst(8) }
         return bytes.prefix(8).reduce(0) { $0 << 8 | Int64($1) }

@@ -76,23 +76,18 @@ struct PackedAccounts: Sendable {
         return true
     }
 
-    /// A hash value of the id at an index, as `DistinctAccounts` uses it.
-    func hash(_ index: Int, seed: UInt64) -> UInt64 {
-        DistinctAccounts.hash(text.span.extracting(range(UInt32(index))), seed: seed)
-    }
-
     private func range(_ index: UInt32) -> Range<Int> {
         (index == 0 ? 0 : Int(ends[Int(index) - 1]))..<Int(ends[Int(index)])
     }
 }
 
-/// Distinct account ids in the order in which they were added. Uses about 40 bytes per id.
+/// Distinct account ids in the order in which they were added. Uses about 45 bytes per id.
 struct DistinctAccounts: Sendable {
     private(set) var accounts = PackedAccounts()
 
-    /// A hash table with linear probing: the index of an id plus 1, or 0 in a free slot. The number of slots is a power of 2,
-    /// and at most three quarters are used.
-    private var slots = [UInt32](repeating: 0, count: 64)
+    /// A hash table with linear probing. A slot has 32 bits of the hash value of an id, and the index of the id plus 1; a
+    /// free slot is 0. The number of slots is a power of 2, and at most three quarters are used.
+    private var slots = [UInt64](repeating: 0, count: 64)
     private let seed = UInt64.random(in: .min ... .max)
 
     var count: Int { accounts.count }
@@ -101,32 +96,37 @@ struct DistinctAccounts: Sendable {
     mutating func insert(_ account: AccountID) -> (index: Int, isNew: Bool) {
         if (count + 1) * 4 > slots.count * 3 { grow() }
         let bytes = account.rawValue.utf8Span.span
-        var slot = Int(truncatingIfNeeded: Self.hash(bytes, seed: seed)) & (slots.count - 1)
-        while slots[slot] != 0 {
-            let index = Int(slots[slot]) - 1
-            if accounts.matches(index, bytes) { return (index, false) }
-            slot = (slot + 1) & (slots.count - 1)
+        let hash = Self.hash(bytes, seed: seed)
+        var place = Int(hash) & (slots.count - 1)
+        while slots[place] != 0 {
+            // The ids are compared only if their hash values are equal: to read an id costs more than all else.
+            if slots[place] >> 32 == hash {
+                let index = Int(slots[place] & 0xFFFF_FFFF) - 1
+                if accounts.matches(index, bytes) { return (index, false) }
+            }
+            place = (place + 1) & (slots.count - 1)
         }
         accounts.add(account)
-        slots[slot] = UInt32(accounts.count)
+        slots[place] = hash << 32 | UInt64(accounts.count)
         return (accounts.count - 1, true)
     }
 
     private mutating func grow() {
         let mask = slots.count * 2 - 1
-        slots = [UInt32](repeating: 0, count: mask + 1)
-        for index in 0..<count {
-            var slot = Int(truncatingIfNeeded: accounts.hash(index, seed: seed)) & mask
-            while slots[slot] != 0 { slot = (slot + 1) & mask }
-            slots[slot] = UInt32(index + 1)
+        var larger = [UInt64](repeating: 0, count: mask + 1)
+        for slot in slots where slot != 0 {
+            var place = Int(slot >> 32) & mask
+            while larger[place] != 0 { place = (place + 1) & mask }
+            larger[place] = slot
         }
+        slots = larger
     }
 
-    /// FNV-1a with a seed, and the last step of MurmurHash3, since the table uses the low bits.
-    static func hash(_ bytes: Span<UInt8>, seed: UInt64) -> UInt64 {
+    /// 32 bits: FNV-1a with a seed, and the last step of MurmurHash3, since the table uses the low bits.
+    private static func hash(_ bytes: Span<UInt8>, seed: UInt64) -> UInt64 {
         var hash = seed ^ 0xCBF2_9CE4_8422_2325
         for offset in bytes.indices { hash = (hash ^ UInt64(bytes[offset])) &* 0x100_0000_01B3 }
         hash = (hash ^ hash >> 33) &* 0xFF51_AFD7_ED55_8CCD
-        return hash ^ hash >> 33
+        return hash >> 32
     }
 }
