@@ -71,8 +71,7 @@ extension AccountListHistory {
         var last = completeSince
         for _ in 0..<max(count, 0) {
             guard let moment = Self.number(from: &bytes), (last..<Int64.max).contains(moment),
-                let added = AccountList(unpackingFrom: &bytes),
-                let removed = AccountList(unpackingFrom: &bytes)
+                let added = AccountList(unpackingFrom: &bytes), let removed = AccountList(unpackingFrom: &bytes)
             else { return nil }
             last = moment
             add(AccountListDifference(added: added, removed: removed), at: moment)
@@ -80,9 +79,7 @@ extension AccountListHistory {
     }
 
     static func append(_ number: Int64, to bytes: inout [UInt8]) {
-        for shift in stride(from: 56, through: 0, by: -8) {
-            bytes.append(UInt8(truncatingIfNeeded: number >> shift))
-        }
+        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: number >> shift)) }
     }
 
     static func number(from bytes: inout ArraySlice<UInt8>) -> Int64? {

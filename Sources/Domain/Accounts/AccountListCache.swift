@@ -27,8 +27,6 @@ package final class AccountListCache: Sendable {
         /// The list contains only these accounts; `nil` for all accounts.
         let chosen: AllowList?
 
-        var isOfAllAccounts: Bool { chosen == nil && filter == .all }
-
         static func == (left: Key, right: Key) -> Bool {
             left.master == right.master && left.filter == right.filter && left.chosen === right.chosen
         }
@@ -59,9 +57,6 @@ package final class AccountListCache: Sendable {
         var lists: [Key: AccountListSnapshot] = [:]
         var running: [Key: Running] = [:]
         var isClosed = false
-
-        /// The master accounts whose list of all accounts has changed since it was last taken for storage.
-        var changed: Set<Name?> = []
     }
 
     /// Lists cached at a time, one for each master account and filter. The oldest is evicted first. The lists of chosen
@@ -174,7 +169,6 @@ package final class AccountListCache: Sendable {
     package func removeAll() {
         let released = state.withLock { state in
             defer { state.lists = [:] }
-            state.changed.formUnion(state.lists.keys.lazy.filter(\.isOfAllAccounts).map(\.master))
             for key in state.running.keys { state.running[key]?.isCacheable = false }
             return state.lists
         }
@@ -323,7 +317,6 @@ package final class AccountListCache: Sendable {
     ) -> [AccountListSnapshot] {
         var released: [AccountListSnapshot] = []
         if let old = state.lists.updateValue(snapshot, forKey: key) { released.append(old) }
-        if key.isOfAllAccounts { state.changed.insert(key.master) }
         let others = state.lists.filter { $0.key != key }.sorted { $0.value.began < $1.value.began }
         let alike = others.filter { ($0.key.chosen == nil) == (key.chosen == nil) }
         let excess = alike.count + 1 - (key.chosen == nil ? listsMax : chosenListsMax)
@@ -340,54 +333,5 @@ package final class AccountListCache: Sendable {
             released.append(list)
         }
         return released
-    }
-
-    // MARK: Storing
-
-    /// The lists of all accounts that have changed since the last call, and the present moment. A list that was removed is
-    /// `nil`.
-    func takeChanged() -> (now: Int64, lists: [(master: Name?, snapshot: AccountListSnapshot?)]) {
-        state.withLock { state in
-            defer { state.changed = [] }
-            let lists = state.changed.map { master in
-                (master, state.lists[Key(master: master, filter: .all, chosen: nil)])
-            }
-            // Read with the lock: no other list has become the current one until this moment.
-            return (time.millisecondsSinceEpoch, lists)
-        }
-    }
-
-    /// Counts the lists of these master accounts as changed again.
-    package func countAsChanged(_ masters: some Sequence<Name?>) {
-        state.withLock { $0.changed.formUnion(masters) }
-    }
-
-    /// Counts all lists as changed.
-    package func countAllAsChanged() {
-        state.withLock { state in
-            state.changed.formUnion(state.lists.keys.lazy.filter(\.isOfAllAccounts).map(\.master))
-        }
-    }
-
-    /// Caches a list that was stored.
-    ///
-    /// - Parameter taken: When the list was taken for storage, in milliseconds since 1970.
-    func restore(
-        _ list: AccountList, _ history: AccountListHistory, of master: Name?, asOf: Timestamp, took: Duration,
-        currentSince: Int64, taken: Int64
-    ) {
-        // A list from the future is one of a clock that was set back. Its age is unknown.
-        let age = Duration.seconds(time.timestamp.secondsSinceEpoch - asOf.secondsSinceEpoch)
-        guard age >= .zero else { return }
-        let key = Key(master: master, filter: .all, chosen: nil)
-        state.withLock { state in
-            guard state.lists[key] == nil, !state.isClosed else { return }
-            let now = time.millisecondsSinceEpoch
-            var history = history
-            history.addGap(from: taken, to: now - 1)
-            state.lists[key] = AccountListSnapshot(
-                list: list, records: nil, began: time.now - age, asOf: asOf, took: took,
-                currentSince: max(now, currentSince), history: history)
-        }
     }
 }
