@@ -29,7 +29,7 @@ package struct CacheRules: Sendable, Equatable {
     package var revalidationQueueTimeout = Duration.seconds(10)
 
     /// The maximum size of all cached answers together.
-    package var bytesMax = 256 << 20
+    package var bytesMax = 512 << 20
 
     package init() {}
 

@@ -89,7 +89,7 @@ extension Settings {
             """)
         let maxBytes = Setting(
             "cache.max-bytes", .size((1 << 20)...(1 << 40)),
-            default: .computed("256MiB, or a quarter of the available memory if that is less"),
+            default: .computed("512MiB, or a quarter of the available memory if that is less"),
             "Memory for cached responses: at most half of the available memory.")
         let accountRecordsMaxBytes = Setting(
             "cache.account-records-max-bytes", .size(0...(2 << 30)),
