@@ -38,15 +38,10 @@ extension AccountList {
 }
 
 extension AccountListHistory {
-    /// Appends the history in a form for storage. All numbers have 8 bytes: `completeSince`; the number of gaps, and the
-    /// bounds of each; the number of steps, and for each one its moment and its two lists.
+    /// Appends the history in a form for storage: `completeSince` and the number of steps in 8 bytes each, and for each step
+    /// its moment in 8 bytes and its two lists.
     package func append(packedTo bytes: inout [UInt8]) {
         Self.append(completeSince, to: &bytes)
-        Self.append(Int64(gaps.count), to: &bytes)
-        for gap in gaps {
-            Self.append(gap.lowerBound, to: &bytes)
-            Self.append(gap.upperBound, to: &bytes)
-        }
         Self.append(Int64(steps.count), to: &bytes)
         for step in steps {
             Self.append(step.moment, to: &bytes)
@@ -59,15 +54,8 @@ extension AccountListHistory {
     ///
     /// - Returns: `nil` unless the moments are in ascending order and the lists are valid.
     package init?(unpackingFrom bytes: inout ArraySlice<UInt8>) {
-        guard let completeSince = Self.number(from: &bytes), let gaps = Self.number(from: &bytes) else { return nil }
+        guard let completeSince = Self.number(from: &bytes), let count = Self.number(from: &bytes) else { return nil }
         self.init(since: completeSince)
-        for _ in 0..<max(gaps, 0) {
-            guard let first = Self.number(from: &bytes), let last = Self.number(from: &bytes),
-                Int64.min < first, first <= last, last < Int64.max
-            else { return nil }
-            addGap(from: first - 1, to: last)
-        }
-        guard let count = Self.number(from: &bytes) else { return nil }
         var last = completeSince
         for _ in 0..<max(count, 0) {
             guard let moment = Self.number(from: &bytes), (last..<Int64.max).contains(moment),

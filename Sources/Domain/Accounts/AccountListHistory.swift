@@ -22,11 +22,6 @@ package struct AccountListHistory: Sendable {
     /// All changes from this moment on are recorded.
     package private(set) var completeSince: Int64
 
-    /// Times during which lists may have been current that this history does not know, in ascending order. A list that was
-    /// the current one then cannot be compared with the current list.
-    private(set) var gaps: [ClosedRange<Int64>] = []
-    private static let gapsMax = 16
-
     /// Ascending by moment.
     private(set) var steps: [Step] = []
     private var count = 0
@@ -51,32 +46,13 @@ package struct AccountListHistory: Sendable {
             dropped += 1
         }
         guard dropped > 0 else { return }
-        let lastDropped = steps[dropped - 1].moment
-        steps.removeFirst(dropped)
-        completeSince = lastDropped + 1
+        completeSince = steps[dropped - 1].moment + 1
         // Steps of the same millisecond are recorded together or not at all.
-        removeSteps(before: completeSince)
-    }
-
-    private mutating func removeSteps(before moment: Int64) {
-        let removed = steps.prefix { $0.moment < moment }
-        count -= removed.reduce(0) { $0 + $1.difference.count }
-        steps.removeFirst(removed.count)
-        gaps.removeAll { $0.upperBound < moment }
-    }
-
-    /// Records that this history was stored and read back. Lists that became the current one after it was stored may be
-    /// unknown, if the program was killed.
-    ///
-    /// - Parameters:
-    ///   - stored: When the history was stored.
-    ///   - now: Now, when no list is in use.
-    package mutating func addGap(from stored: Int64, to now: Int64) {
-        guard stored < now else { return }
-        gaps.append(stored + 1...now)
-        guard gaps.count > Self.gapsMax else { return }
-        completeSince = max(completeSince, gaps.removeFirst().upperBound + 1)
-        removeSteps(before: completeSince)
+        while dropped < steps.count, steps[dropped].moment < completeSince {
+            count -= steps[dropped].difference.count
+            dropped += 1
+        }
+        steps.removeFirst(dropped)
     }
 
     /// The moment of the first change after a moment; `nil` if there is none.
@@ -96,9 +72,6 @@ package struct AccountListHistory: Sendable {
     /// - Throws: If changes since that moment are not recorded.
     package func difference(since moment: Int64) throws(Incomplete) -> AccountListDifference {
         guard moment >= completeSince else { throw Incomplete(completeSince: completeSince) }
-        if let gap = gaps.first(where: { $0.contains(moment) }) {
-            throw Incomplete(completeSince: gap.upperBound + 1)
-        }
         var seen = DistinctAccounts()
         var (added, removed) = (PackedAccounts(), PackedAccounts())
         // The last change of an account counts, and no step has it twice.

@@ -92,37 +92,6 @@ struct AccountListHistoryTests {
         #expect(try history.difference(since: 501).isEmpty)
     }
 
-    @Test("A history that was stored refuses the time from then to the restart, and knows the lists before and after")
-    func gap() throws {
-        var history = AccountListHistory(since: 100)
-        func removed(_ number: Int) -> AccountListDifference {
-            AccountListDifference(from: AccountList([Self.id(number)]), to: AccountList([]))
-        }
-        history.add(removed(1), at: 200)
-        history.addGap(from: 300, to: 400)
-        history.add(removed(2), at: 500)
-        #expect(try history.difference(since: 150).count == 2)
-        #expect(try history.difference(since: 300) == removed(2))
-        for moment in [Int64(301), 400] {
-            #expect(throws: AccountListHistory.Incomplete(completeSince: 401)) {
-                try history.difference(since: moment)
-            }
-        }
-        #expect(try history.difference(since: 401) == removed(2))
-        var bytes: [UInt8] = []
-        history.append(packedTo: &bytes)
-        var rest = bytes[...]
-        let read = try #require(AccountListHistory(unpackingFrom: &rest))
-        #expect(throws: AccountListHistory.Incomplete(completeSince: 401)) { try read.difference(since: 350) }
-        #expect(try read.difference(since: 150).count == 2)
-        // Many restarts: the oldest times are dropped with all changes up to them.
-        for restart in Int64(1)...16 { history.addGap(from: restart * 1000, to: restart * 1000 + 1) }
-        #expect(history.completeSince == 401)
-        history.addGap(from: 20_000, to: 20_001)
-        #expect(history.completeSince == 1002)
-        #expect(try history.difference(since: 1002).isEmpty)
-    }
-
     @Test("The list cache records the difference of each list to the one before it, and starts again after a removal")
     func cache() async throws {
         let clock = TestClock()
