@@ -13,8 +13,8 @@ FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer -Xswiftc -sanitize=fu
 	-Xswiftc -O -Xswiftc -assert-config -Xswiftc Debug -Xswiftc -DFUZZING
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-asan test-tsan lint format hooks outdated fuzz bench bench-budget bench-guards clean image \
-	test-image setup setup-bench setup-lint setup-test
+.PHONY: help run test test-asan test-tsan lint format hooks outdated fuzz bench bench-budget bench-bulk bench-guards \
+	clean image test-image setup setup-bench setup-lint setup-test
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,8 +74,7 @@ bench: setup-bench ## Measure CPU and memory beside nghttpd, nginx, Go and node;
 	Benchmarks/cpu-per-request.py
 	Benchmarks/cpu-per-request.py --tls
 	Benchmarks/idle-connections.py
-	Benchmarks/stream.py
-	Benchmarks/bulk.py --accounts 300000
+	Benchmarks/bulk-beside-files.py --accounts 300000 --only clear,tls
 	Benchmarks/stalled-reader.py --accounts 300000 --seconds 10
 	Benchmarks/beside-stream.py
 	Benchmarks/changes.py
@@ -86,6 +85,11 @@ bench-guards: setup-bench ## Check instructions, allocations and system calls of
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	swift build --configuration release --static-swift-stdlib --product RequestCost
 	Benchmarks/guards.py
+
+bench-bulk: setup-bench ## Measure streams of a million accounts beside nghttpd and nginx with a file of the same bytes: 10 minutes.
+	swift build --configuration release --static-swift-stdlib --product billing-service
+	swift build --configuration release --static-swift-stdlib --product CacheLoad
+	Benchmarks/bulk-beside-files.py --output .build/bench
 
 bench-budget: setup-test ## Measure the use of Zoom's rate limit, also when others use it or Zoom fails: 15 minutes.
 	swift build --configuration release --static-swift-stdlib --product billing-service

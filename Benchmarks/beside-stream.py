@@ -8,9 +8,8 @@ otherwise, or curl reads streams of cached accounts at 5 MB/s. The table has p50
 of the p99s, which should not exceed 1.5; and the throughput of one reader without a limit. Needs the release build of
 billing-service, h2load and curl.
 
-curl reads in bursts, and during a burst it keeps one core busy and the service another. On a machine with two cores
-h2load then waits up to 3 ms for a core, and would report that wait as the service's. So h2load runs at real-time
-priority and curl at idle priority where the system permits that. `--plain-priorities` measures without.
+h2load runs at real-time priority and curl at idle priority where the system permits that. `--plain-priorities`
+measures without.
 """
 
 import argparse
@@ -21,22 +20,7 @@ import sys
 import tempfile
 import time
 
-from measuring import RELEASE_BINARY, Service, make_certificate
-
-CONNECTIONS = 4
-REQUESTS_PER_SECOND = 300
-
-
-class Priorities:
-    """Prefixes of commands that give the clients their scheduling class."""
-
-    def __init__(self, plain):
-        permitted = not plain and subprocess.run(
-            ["chrt", "--fifo", "1", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
-        self.h2load = ["chrt", "--fifo", "1"] if permitted else []
-        self.curl = ["chrt", "--idle", "0"] if permitted else []
-        if not permitted:
-            print("h2load has no real-time priority: the figures contain its waits for a core\n")
+from measuring import RELEASE_BINARY, Priorities, Service, lookup_times, make_certificate, percentile
 
 
 class CachingService(Service):
@@ -61,32 +45,15 @@ class CachingService(Service):
             sys.exit(f"the stream was answered {output[0]}")
         return int(output[1]) / (time.monotonic() - began)
 
-    def times(self, seconds, priorities):
-        """Times of single lookups, in microseconds."""
-        with tempfile.TemporaryDirectory() as folder:
-            log = pathlib.Path(folder) / "times"
-            subprocess.run(
-                [*priorities.h2load, "h2load", f"--duration={seconds}", f"--clients={CONNECTIONS}",
-                 "--max-concurrent-streams=1", f"--rps={REQUESTS_PER_SECOND / CONNECTIONS}", f"--log-file={log}",
-                 *self.headers, self.account_url], capture_output=True, check=True)
-            rows = [line.split("\t") for line in log.read_text().splitlines()]
-        if any(row[1] != "200" for row in rows) or len(rows) < seconds * REQUESTS_PER_SECOND * 0.8:
-            sys.exit(f"{len(rows)} answers in {seconds} s, not all of them 200")
-        return [int(row[2]) for row in rows]
-
-
-def percentile(times, share):
-    return sorted(times)[int(len(times) * share)] / 1000
-
 
 def beside(service, options, command, chosen):
     """Times of lookups while the command reads. The command must not end before they do."""
     with open(chosen or "/dev/null") as body:
         reader = subprocess.Popen(
-            [*options.priorities.curl, *command], stdin=body, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            [*options.priorities.reader, *command], stdin=body, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         time.sleep(1)
-        times = service.times(options.seconds, options.priorities)
+        times = lookup_times(service, options.seconds, options.priorities)
         if reader.poll() is not None:
             sys.exit("the reader ended too early: use more --accounts, or a lower --rate")
     finally:
@@ -109,7 +76,7 @@ def measure(options, name, tls, readers, folder):
             command = service.curl("--limit-rate", options.rate, *flags["curl"], streams=flags.get("streams", 1))
             quiet, busy = [], []
             for _ in range(options.rounds):
-                quiet += service.times(options.seconds, options.priorities)
+                quiet += lookup_times(service, options.seconds, options.priorities)
                 busy += beside(service, options, command, chosen if flags.get("posts") else None)
             cells = " | ".join(
                 f"{percentile(times, 0.5):.2f} / {percentile(times, 0.99):.2f}" for times in (quiet, busy))

@@ -35,6 +35,10 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var context: ChannelHandlerContext?
     private var hasClosedOutput = false
 
+    /// Plain text written since the last full record, and the promise for it.
+    private var plainText = RecordPlainText()
+    private var plainTextPromise: EventLoopPromise<Void>?
+
     /// Compares received cipher text with its plain text, on a server.
     private var overhead: Overhead?
     private let cutOff: () -> Void
@@ -66,6 +70,8 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     package func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
+        plainTextPromise?.fail(ChannelError.ioOnClosedChannel)
+        plainTextPromise = nil
     }
 
     package func channelActive(context: ChannelHandlerContext) {
@@ -140,22 +146,55 @@ package final class TLSHandler: ChannelDuplexHandler {
         }
     }
 
+    /// Encrypts full records. The rest waits for more plain text or for `flush`.
     package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard phase == .open, !hasClosedOutput, session.write(unwrapOutboundIn(data)) else {
+        guard phase == .open, !hasClosedOutput else {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
+        plainTextPromise.setOrCascade(to: promise)
+        let isEncrypted = plainText.append(unwrapOutboundIn(data)) { plain in
+            guard session.write(plain) else { return false }
+            if session.isOutgoingFull, let bytes = session.takeOutgoing() {
+                context.write(wrapOutboundOut(bytes), promise: nil)
+            }
+            return true
+        }
+        if !isEncrypted { failPlainText() }
+    }
+
+    package func flush(context: ChannelHandlerContext) {
+        encryptPlainText(context)
+        context.flush()
+    }
+
+    /// Encrypts the plain text that waits, and writes all cipher text to the channel.
+    private func encryptPlainText(_ context: ChannelHandlerContext) {
+        guard phase == .open, !hasClosedOutput, plainText.finish({ session.write($0) }) else {
+            failPlainText()
+            return
+        }
+        let promise = plainTextPromise
+        plainTextPromise = nil
         if let bytes = session.takeOutgoing() {
             context.write(wrapOutboundOut(bytes), promise: promise)
-        } else {
-            promise?.succeed(())
+        } else if let promise {
+            // Succeeds after the writes before it.
+            context.write(wrapOutboundOut(ByteBuffer()), promise: promise)
         }
+    }
+
+    private func failPlainText() {
+        plainText = RecordPlainText()
+        plainTextPromise?.fail(ChannelError.ioOnClosedChannel)
+        plainTextPromise = nil
     }
 
     package func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         switch mode {
         case .output, .all:
             if !hasClosedOutput {
+                if phase == .open { encryptPlainText(context) }
                 hasClosedOutput = true
                 session.close()
                 flushOutgoing()

@@ -78,6 +78,15 @@ final class TLSSession {
         return outgoing
     }
 
+    /// Whether `outgoing` has no room for another full record.
+    var isOutgoingFull: Bool { outgoing.readableBytes > Self.outgoingBytesMax - Self.recordBytesMax }
+
+    /// The size of the buffers in which the cipher text of bulk data is collected.
+    private static let outgoingBytesMax = 65_536
+
+    /// A full record of `RecordPlainText` with its header and tag, which have less than 64 bytes in every cipher suite.
+    private static let recordBytesMax = RecordPlainText.recordBytesMax + 64
+
     func handshake() -> Handshake {
         ERR_clear_error()
         let status = SSL_do_handshake(raw)
@@ -144,7 +153,11 @@ final class TLSSession {
 
     /// Encrypts `plain`. Returns `false` if the session has failed.
     func write(_ plain: ByteBuffer) -> Bool {
-        plain.withUnsafeReadableBytes { bytes in
+        // Once, instead of growing step by step.
+        if plain.readableBytes == RecordPlainText.recordBytesMax, outgoing.readableBytes == 0 {
+            outgoing.reserveCapacity(Self.outgoingBytesMax)
+        }
+        return plain.withUnsafeReadableBytes { bytes in
             guard !bytes.isEmpty else { return true }
             var written = 0
             ERR_clear_error()

@@ -1,21 +1,21 @@
-import NIOCore
+package import NIOCore
 
 /// The state of a message body being sent: unsent bytes, and a producer that waits for the buffer to drain.
-struct OutboundBody {
+package struct OutboundBody {
     /// A waiting producer. A class, see `InboundBody.Waiter`.
-    final class Waiter {
+    package final class Waiter {
         private let continuation: CheckedContinuation<Bool, Never>
 
-        init(_ continuation: CheckedContinuation<Bool, Never>) {
+        package init(_ continuation: CheckedContinuation<Bool, Never>) {
             self.continuation = continuation
         }
 
-        func resume(returning isOpen: Bool) {
+        package func resume(returning isOpen: Bool) {
             continuation.resume(returning: isOpen)
         }
     }
 
-    enum Ending {
+    package enum Ending {
         /// The producer may append more bytes.
         case open
         /// The buffered bytes are the last.
@@ -27,13 +27,13 @@ struct OutboundBody {
     }
 
     /// The content of the next DATA frame.
-    enum Next: Equatable {
+    package enum Next: Equatable {
         case bytes(Int, isLast: Bool)
         case nothingYet
         case reset
     }
 
-    private var ready = ByteBuffer()
+    private var ready = ByteQueue()
     private var ending = Ending.open
     private var waiter: Waiter?
 
@@ -41,17 +41,15 @@ struct OutboundBody {
     private var isDeferred = false
 
     /// Bytes sent so far.
-    private(set) var sentBytes = 0
+    package private(set) var sentBytes = 0
 
-    var readyBytes: Int { ready.readableBytes }
+    package init() {}
 
-    mutating func append(_ bytes: ByteBuffer) {
+    package var readyBytes: Int { ready.count }
+
+    package mutating func append(_ bytes: ByteBuffer) {
         guard case .open = ending else { return }
-        if ready.readableBytes == 0 {
-            ready = bytes
-        } else {
-            ready.writeImmutableBuffer(bytes)
-        }
+        ready.append(bytes)
     }
 
     /// Sets a complete body. Returns `false` if it is empty.
@@ -62,23 +60,23 @@ struct OutboundBody {
         return true
     }
 
-    mutating func end(_ newEnding: Ending) {
+    package mutating func end(_ newEnding: Ending) {
         guard case .open = ending else { return }
         ending = newEnding
     }
 
     /// Appends the bytes and suspends their producer until `send` or `close` returns it.
-    mutating func suspend(_ producer: Waiter, with bytes: ByteBuffer) {
+    package mutating func suspend(_ producer: Waiter, with bytes: ByteBuffer) {
         precondition(waiter == nil, "a body has one producer")
         append(bytes)
         waiter = producer
     }
 
-    mutating func next(limit: Int) -> Next {
-        let count = min(limit, ready.readableBytes)
+    package mutating func next(limit: Int) -> Next {
+        let count = min(limit, ready.count)
         let isLast: Bool
         switch ending {
-        case .complete: isLast = count == ready.readableBytes
+        case .complete: isLast = count == ready.count
         case .open, .closed: isLast = false
         case .broken:
             if count == 0 { return .reset }
@@ -96,12 +94,17 @@ struct OutboundBody {
         isDeferred = true
     }
 
-    /// Moves `count` bytes into the frame being written. Returns the suspended producer once at most `lowWaterBytes` are
-    /// left; the caller resumes it with `true`.
-    mutating func send(_ count: Int, into output: inout ByteBuffer, lowWaterBytes: Int) -> Waiter? {
-        output.writeImmutableBuffer(ready.readSlice(length: count) ?? ByteBuffer())
+    /// Passes the next `count` bytes to `write`, in one or more buffers. Returns the suspended producer once at most
+    /// `lowWaterBytes` are left; the caller resumes it with `true`.
+    package mutating func send(_ count: Int, lowWaterBytes: Int, _ write: (ByteBuffer) -> Void) -> Waiter? {
+        var left = count
+        while left > 0, ready.count > 0 {
+            let bytes = ready.removeFirst(limit: left)
+            left -= bytes.readableBytes
+            write(bytes)
+        }
         sentBytes += count
-        guard ready.readableBytes <= lowWaterBytes else { return nil }
+        guard ready.count <= lowWaterBytes else { return nil }
         defer { waiter = nil }
         return waiter
     }
@@ -113,9 +116,9 @@ struct OutboundBody {
     }
 
     /// Records that the stream is closed. Returns the suspended producer, if any; the caller resumes it with `false`.
-    mutating func close() -> Waiter? {
+    package mutating func close() -> Waiter? {
         ending = .closed
-        ready = ByteBuffer()
+        ready.removeAll()
         defer { waiter = nil }
         return waiter
     }

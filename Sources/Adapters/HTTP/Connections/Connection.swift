@@ -193,9 +193,9 @@ extension Collection<UInt8> {
 }
 
 extension StreamScheduler {
-    /// Resumes a producer whose bytes were sent.
-    func resume(_ producer: OutboundBody.Waiter?) {
-        guard let producer else { return }
-        run { producer.resume(returning: true) }
+    /// Resumes a producer whose bytes were sent. Returns whether it runs in this time slice.
+    func resume(_ producer: OutboundBody.Waiter?) -> Bool {
+        guard let producer else { return false }
+        return run { producer.resume(returning: true) }
     }
 }

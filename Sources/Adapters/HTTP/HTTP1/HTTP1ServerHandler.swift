@@ -44,6 +44,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     private var isReadHeld = false
     private var isReading = false
     private var isFlushNeeded = false
+    private var isFlushScheduled = false
     private var isPumpEnqueued = false
 
     private enum Phase {
@@ -422,19 +423,19 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
             }
             switch exchange.outbound.next(limit: limits.streamWriteBytesMax) {
             case .bytes(let count, let isLast):
-                var bytes = ByteBuffer()
-                let producer = exchange.outbound.send(
-                    count, into: &bytes, lowWaterBytes: limits.streamWriteBytesMax / 2)
-                if count > 0 { write(.body(.byteBuffer(bytes))) }
+                // Each buffer is a chunk: the encoder writes its size before it and does not copy it.
+                let producer = exchange.outbound.send(count, lowWaterBytes: limits.streamWriteBytesMax / 2) { bytes in
+                    write(.body(.byteBuffer(bytes)))
+                }
                 scheduler.sent(bytes: count)
-                scheduler.resume(producer)
+                _ = scheduler.resume(producer)
                 guard isLast else { continue }
                 exchange.response = .ended(at: isReading ? readTime : .now())
                 write(.end(nil))
                 responseOver()
                 return
             case .nothingYet:
-                setNeedsFlush()
+                scheduleFlush()
                 return
             case .reset:
                 // Without the last chunk the peer knows that the body is incomplete (RFC 9112, 8).
@@ -473,6 +474,18 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     private func setNeedsFlush() {
         isFlushNeeded = true
         if !isReading { flushIfNeeded() }
+    }
+
+    /// Flushes after the loop's current task, so that what a producer writes in it is sent together.
+    private func scheduleFlush() {
+        isFlushNeeded = true
+        guard !isReading, !isFlushScheduled else { return }
+        isFlushScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.execute {
+            bound.value.isFlushScheduled = false
+            bound.value.flushIfNeeded()
+        }
     }
 
     private func flushIfNeeded() {

@@ -19,6 +19,7 @@ enum Callbacks {
         nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onStreamClose)
         nghttp2_session_callbacks_set_send_data_callback(callbacks, onSendData)
+        nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, onDataLength)
     }
 
     private static let onBeginFrame: nghttp2_on_begin_frame_callback = { _, head, userData in
@@ -61,6 +62,13 @@ enum Callbacks {
         guard let session = Session.from(userData) else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
         session.streamClosed(streamID, code: HTTP2ErrorCode(rawValue: code))
         return 0
+    }
+
+    /// Without this callback nghttp2 sends at most 16 KiB in a frame. It applies the flow-control windows afterwards.
+    private static let onDataLength: nghttp2_data_source_read_length_callback = {
+        _, _, streamID, _, _, peerMax, userData in
+        guard let session = Session.from(userData) else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+        return session.dataBytesMax(on: streamID, peerMax: peerMax)
     }
 
     /// The data provider of every outbound body: returns the size of the next DATA frame.

@@ -32,6 +32,12 @@ package class HTTP2Handler: ChannelDuplexHandler {
     private var discardedBytes = 0
     private var isReading = false
     private var isFlushScheduled = false
+
+    /// Whether output was written to the channel but not flushed.
+    private var isUnflushed = false
+
+    /// Whether the last drain resumed the producer of a body, which runs before a flush that is scheduled now.
+    private var isProducerResumed = false
     private var isReadHeld = false
 
     /// The start of the current or last read.
@@ -210,17 +216,27 @@ package class HTTP2Handler: ChannelDuplexHandler {
     // MARK: Sending
 
     /// Writes the session's output while the socket is writable.
+    ///
+    /// If a producer runs next, its bytes join this flush: the larger a write, the less a byte costs. The time slice and
+    /// the channel's high-water mark limit that.
     private func flush() {
         guard let context, let session, !state.isClosed else { return }
-        var hasWritten = false
         while context.channel.isWritable,
-            let bytes = session.drain(
-                bytesMax: limits.connectionWriteBytesMax / 4, allocator: context.channel.allocator)
+            session.drain(
+                bytesMax: limits.connectionWriteBytesMax / 4, allocator: context.channel.allocator,
+                { bytes in context.write(wrapOutboundOut(bytes), promise: nil) })
         {
-            context.write(wrapOutboundOut(bytes), promise: nil)
-            hasWritten = true
+            isUnflushed = true
         }
-        if hasWritten { context.flush() }
+        if isUnflushed {
+            if isProducerResumed, context.channel.isWritable, !isReading {
+                setNeedsFlush()
+            } else {
+                isUnflushed = false
+                context.flush()
+            }
+            isProducerResumed = false
+        }
         outputWritten()
         if session.isBreached {
             session.terminateForBreach()
@@ -228,6 +244,11 @@ package class HTTP2Handler: ChannelDuplexHandler {
         } else if session.isOver {
             closeAfterFlush()
         }
+    }
+
+    /// Called while the session is drained, when a producer of a body was resumed.
+    final func producerResumed() {
+        isProducerResumed = true
     }
 
     /// Schedules a flush: at the end of the current read, otherwise after the loop's current task, so that responses that
@@ -248,9 +269,11 @@ package class HTTP2Handler: ChannelDuplexHandler {
     final func closeAfterFlush() {
         guard let context, let session, state.sessionEnded() == .close else { return }
         sessionEnded()
-        let last = session.drain(bytesMax: limits.connectionWriteBytesMax / 4, allocator: context.channel.allocator)
+        _ = session.drain(bytesMax: limits.connectionWriteBytesMax / 4, allocator: context.channel.allocator) { bytes in
+            context.write(wrapOutboundOut(bytes), promise: nil)
+        }
         let bound = NIOLoopBound(context, eventLoop: eventLoop)
-        context.writeAndFlush(wrapOutboundOut(last ?? ByteBuffer())).whenComplete { _ in
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in
             bound.value.close(mode: .output, promise: nil)
         }
         drainTimer?.cancel()

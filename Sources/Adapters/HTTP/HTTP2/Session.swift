@@ -35,11 +35,18 @@ final class Session {
     private var dateField = DateField()
     private static let sectionFieldsMax = 128
 
+    /// The frame size that every peer accepts (RFC 9113, 4.2).
+    private static let defaultFrameBytesMax: UInt32 = 16_384
+
+    /// The size limit of DATA frames of streamed bodies. Larger ones would gain nothing, and delay the other streams of the
+    /// connection.
+    private static let frameBytesMax = 65_536
+
     /// Safe because the handler owns the session, and releases it before it is deallocated itself.
     private unowned(unsafe) let handler: HTTP2Handler
 
     /// The output of the current `drain` call.
-    private var output = ByteBuffer()
+    private var output = SessionOutput()
 
     /// The field section being received and its exchange. nghttp2 reports all fields of a section consecutively.
     private let section: FieldSectionBuffer
@@ -55,8 +62,8 @@ final class Session {
     /// The exchange of the DATA frame being sent, which nghttp2 reports next as sent, by stream id.
     private var exchangeInSend: Exchange?
 
-    /// The size of the last `drain` output, used as capacity for the next.
-    private var outputBytesExpected = 1024
+    /// The number of bytes that the last `drain` copied, used as capacity for the next.
+    private var copiedBytesExpected = 1024
 
     /// `nil` on a client.
     private var budget: PeerBudget?
@@ -166,22 +173,24 @@ final class Session {
         return .failed
     }
 
-    /// Serialises queued output, up to about `bytesMax`. `nil` if there is none.
-    func drain(bytesMax: Int, allocator: ByteBufferAllocator) -> ByteBuffer? {
-        guard nghttp2_session_want_write(raw) != 0 else { return nil }
-        output = allocator.buffer(capacity: outputBytesExpected)
+    /// Serialises queued output, up to about `bytesMax`, and passes it to `write`. Returns `false` if there is none.
+    func drain(bytesMax: Int, allocator: ByteBufferAllocator, _ write: (ByteBuffer) -> Void) -> Bool {
+        guard nghttp2_session_want_write(raw) != 0 else { return false }
+        output = SessionOutput(capacity: copiedBytesExpected, allocator: allocator)
         defer {
-            outputBytesExpected = max(1024, output.readableBytes)
-            output = ByteBuffer()
+            copiedBytesExpected = max(1024, output.copiedBytes)
+            output = SessionOutput()
         }
-        while output.readableBytes < bytesMax {
+        while output.count < bytesMax {
             var data: UnsafePointer<UInt8>?
             // The bytes belong to nghttp2 and are valid until its next call, so they are copied.
             let count = nghttp2_session_mem_send(raw, &data)
             guard count > 0 else { break }
-            output.writeBytes(UnsafeRawBufferPointer(start: data, count: count))
+            output.copy(UnsafeRawBufferPointer(start: data, count: count))
         }
-        return output.readableBytes > 0 ? output : nil
+        guard output.count > 0 else { return false }
+        output.forEach(write)
+        return true
     }
 
     /// Whether the session has nothing more to read or write, so that the connection may be closed.
@@ -524,13 +533,23 @@ final class Session {
         handler.mayContinue(exchange) ? exchange.outbound.next(limit: limit) : .nothingYet
     }
 
+    /// The size limit of the next DATA frame. Streamed bodies have frames as large as the peer permits
+    /// (SETTINGS_MAX_FRAME_SIZE), up to `frameBytesMax`.
+    func dataBytesMax(on streamID: Int32, peerMax: UInt32) -> Int {
+        guard peerMax > Self.defaultFrameBytesMax, exchange(on: streamID)?.isStreamed == true else {
+            return Int(Self.defaultFrameBytesMax)
+        }
+        return min(Int(peerMax), Self.frameBytesMax)
+    }
+
     func sendData(of exchange: Exchange, head: UnsafeRawBufferPointer, _ count: Int) {
         exchangeInSend = exchange
-        output.writeBytes(head)
-        let producer = exchange.outbound.send(
-            count, into: &output, lowWaterBytes: limits.streamWriteBytesMax / 2)
+        output.copy(head)
+        let producer = exchange.outbound.send(count, lowWaterBytes: limits.streamWriteBytesMax / 2) { bytes in
+            output.append(bytes)
+        }
         if exchange.isStreamed { handler.scheduler.sent(bytes: count) }
         // The resumed continuation runs later as its own job on the loop, so nghttp2 is not reentered.
-        handler.scheduler.resume(producer)
+        if handler.scheduler.resume(producer) { handler.producerResumed() }
     }
 }

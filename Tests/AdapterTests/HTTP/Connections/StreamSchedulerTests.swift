@@ -44,10 +44,10 @@ struct StreamSchedulerTests {
             }
         }
 
-        /// A client with flow-control windows of megabytes.
-        func client(of server: HTTPServer) async throws -> HTTPClient {
+        /// A client with flow-control windows of megabytes by default.
+        func client(of server: HTTPServer, windowBytes: Int32 = 16 << 20) async throws -> HTTPClient {
             var configuration = HTTPClient.Configuration.longTimeouts
-            configuration.limits.streamWindowBytes = 16 << 20
+            configuration.limits.streamWindowBytes = windowBytes
             configuration.limits.connectionWindowBytes = 64 << 20
             switch self {
             case .h2c: break
@@ -87,7 +87,7 @@ struct StreamSchedulerTests {
     }
 
     @Test(
-        "the event loop polls its sockets at least once per 64 KiB of stream output",
+        "the event loop polls its sockets at least once per time slice of stream output",
         arguments: Kind.allCases, [1, 4])
     func slices(transport: Kind, streams: Int) async throws {
         let pieces = 512 / streams
