@@ -97,13 +97,13 @@ struct StreamedBodyTests {
             raw, sizes, count = b"", [], 0
             def receive():
                 global raw
-                bytes = connection.recv(65536)
-                incoming.write(bytes) if bytes else incoming.write_eof()
-                raw += bytes
+                received = connection.recv(65536)
+                incoming.write(received) if received else incoming.write_eof()
+                raw += received
                 while len(raw) >= 5 and len(raw) >= 5 + (size := struct.unpack(">H", raw[3:5])[0]):
                     sizes.append(size)
                     raw = raw[5 + size:]
-                return bytes
+                return received
             while True:
                 try:
                     tls.do_handshake()
@@ -123,7 +123,7 @@ struct StreamedBodyTests {
             connection.sendall(outgoing.read())
             while count < 4000000 and receive():
                 try:
-                    while True: count += tls.read(65536).count(b"a")
+                    while plain := tls.read(65536): count += plain.count(b"a")
                 except ssl.SSLWantReadError:
                     pass
             print(count, len(sizes), sum(size > 16000 for size in sizes), sum(size < 100 for size in sizes))
