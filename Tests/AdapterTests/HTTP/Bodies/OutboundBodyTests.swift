@@ -5,8 +5,11 @@ import Testing
 
 @Suite("Outbound body")
 struct OutboundBodyTests {
-    private static func bytes(_ count: Int, _ random: inout SeededRandom) -> [UInt8] {
-        (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+    /// Random bytes, eight for each random number.
+    private static func bytes(_ count: Int, _ random: inout SeededRandom) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        for _ in 0..<(count + 7) / 8 { buffer.writeInteger(random.next()) }
+        return buffer.readSlice(length: count) ?? buffer
     }
 
     /// A size as pieces of bodies have it: lines, blocks of lines, or runs of a page.
@@ -19,14 +22,14 @@ struct OutboundBodyTests {
         }
     }
 
-    @Test("random appends and sends give the bytes of a plain array, in its order", arguments: 0..<200 as Range<UInt64>)
+    @Test("random appends and sends give the bytes of a plain array, in its order", arguments: 0..<60 as Range<UInt64>)
     func model(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         var body = OutboundBody()
         var expected: [UInt8] = []
         var sent = 0
         // Buffers share their storage with the cache, so that storage must never change.
-        let page = ByteBuffer(bytes: Self.bytes(70_000, &random))
+        let page = Self.bytes(70_000, &random)
         let pageBefore = Array(page.readableBytesView)
         for _ in 0..<200 {
             if Int.random(in: 0..<2, using: &random) == 0 {
@@ -36,7 +39,7 @@ struct OutboundBodyTests {
                 let piece =
                     isOfPage
                     ? page.getSlice(at: start, length: count) ?? ByteBuffer()
-                    : ByteBuffer(bytes: Self.bytes(count, &random))
+                    : Self.bytes(count, &random)
                 body.append(piece)
                 expected += Array(piece.readableBytesView)
             } else {
