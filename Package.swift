@@ -134,6 +134,16 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .executableTarget(
+            name: "AnswersWriter",
+            dependencies: [
+                "Adapters",
+                "Domain",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/AnswersWriter",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
             name: "Writer",
             dependencies: ["Adapters"],
             path: "Tests/Writer",
@@ -149,6 +159,7 @@ let package = Package(
             name: "AdapterTests",
             dependencies: [
                 "Adapters",
+                "AnswersWriter",
                 "BillingService",
                 "Domain",
                 "DomainFakes",

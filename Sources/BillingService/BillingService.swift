@@ -11,7 +11,8 @@ struct BillingService: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, SandboxCommand.self, ExportCommand.self, GetCommand.self, PlansCommand.self,
             UsageCommand.self, InvoicesCommand.self, AccountsCommand.self, UpdateCommand.self, SubscribeCommand.self,
-            CancelCommand.self, KeysCommand.self, CredentialsCommand.self, CallersCommand.self, HealthCommand.self,
+            CancelCommand.self, KeysCommand.self, StateCommand.self, CredentialsCommand.self, CallersCommand.self,
+            HealthCommand.self,
             SettingsCommand.self,
         ])
 
@@ -50,6 +51,9 @@ struct BillingService: AsyncParsableCommand {
             for line in problem.lines { Output.writeError("billing-service: \(line)\n") }
             return ExitStatus.wrongConfiguration.rawValue
         case let conflict as ExportFile.InUse:
+            Output.writeError("billing-service: \(conflict)\n")
+            return ExitStatus.tryAgainLater.rawValue
+        case let conflict as StateFiles.InUse:
             Output.writeError("billing-service: \(conflict)\n")
             return ExitStatus.tryAgainLater.rawValue
         case let problem as ServiceProblem:

@@ -5,7 +5,7 @@ package struct SHA256Digest: Sendable, Hashable {
     /// The 32 bytes. An inline array, since a digest is computed for each request and should not allocate.
     private var words = InlineArray<4, UInt64>(repeating: 0)
 
-    private static let count = 32
+    static let count = 32
 
     package init(of message: ArraySlice<UInt8>) {
         let result = withUnsafeMutableBytes(of: &words) { digest in

@@ -16,9 +16,16 @@ package final class FileQueue: Sendable {
     /// Further calls are refused, since the file system does not respond.
     private static let waitingMax = 64
 
-    private let calls = SerialCalls(on: pool)
+    private let calls: SerialCalls
 
-    package init() {}
+    package init() {
+        calls = SerialCalls(on: Self.pool)
+    }
+
+    /// - Parameter pool: A running pool.
+    init(on pool: NIOThreadPool) {
+        calls = SerialCalls(on: pool)
+    }
 
     /// Runs `body` after all earlier calls.
     ///

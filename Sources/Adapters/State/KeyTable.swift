@@ -23,6 +23,10 @@ final class KeyTable {
     /// How many expired rows a claim removes: more than the one that it adds, and too few to delay it.
     private static let expiredMax = 10
 
+    /// The longest time between the claim of a change and its effect: longer than its wait for a permit, its timeouts and
+    /// Zoom's processing together.
+    private static let effectSecondsMax = 600
+
     private let file: StateFile
     private let window: Duration
     private var unwritten: [Int64: UnwrittenChange] = [:]
@@ -184,6 +188,30 @@ final class KeyTable {
             }
             return (unknown, true)
         }
+    }
+
+    /// The accounts that were changed within the window, with the last time at which an answer may have shown the account
+    /// before the change, in milliseconds since 1970.
+    ///
+    /// A change whose outcome is unknown took effect within minutes of its claim, or never.
+    func lastChanges(at now: Timestamp) throws(StateFailure) -> [AccountID: Int64] {
+        let rows = try sql { () throws(SQLiteFailure) in
+            try file.connection.prepare(
+                """
+                SELECT account, max(coalesce(finished_at + 1, recorded_at + \(Self.effectSecondsMax)))
+                FROM idempotency_keys
+                WHERE state IN ('sending', 'unknown', 'done', 'refused') AND coalesce(finished_at, recorded_at) > ?
+                GROUP BY account
+                """
+            ).rows(.integer(now.secondsSinceEpoch - windowSeconds))
+        }
+        var changes: [AccountID: Int64] = [:]
+        for row in rows {
+            guard let account = row[0].text.flatMap({ AccountID($0) }) else { throw .unreadable(column: "account") }
+            guard let seconds = row[1].integer else { throw .unreadable(column: "finished_at") }
+            changes[account] = seconds * 1000
+        }
+        return changes
     }
 
     /// Tries once more to write what could not be written.
@@ -382,10 +410,4 @@ final class KeyTable {
             throw .sqlite(error)
         }
     }
-}
-
-extension SQLiteValue {
-    fileprivate var integer: Int64? { if case .integer(let value) = self { value } else { nil } }
-    fileprivate var text: String? { if case .text(let value) = self { value } else { nil } }
-    fileprivate var blob: [UInt8]? { if case .blob(let value) = self { value } else { nil } }
 }

@@ -56,6 +56,14 @@ package final class SQLiteIdempotencyStore: IdempotencyStore {
         }
     }
 
+    /// The accounts that were changed within the window, with the last time at which an answer may have shown the account
+    /// before the change, in milliseconds since 1970; nil if the file fails.
+    package func lastChanges(at now: Timestamp) async -> [AccountID: Int64]? {
+        try? await thread.run {
+            self.run { table throws(StateFailure) in try table.lastChanges(at: now) }
+        }.get()
+    }
+
     // MARK: IdempotencyStore
 
     package func claim(

@@ -83,7 +83,7 @@ struct StateFile {
         guard stat(SystemText.cString(of: path), &status) == 0 else {
             guard errno == ENOENT else { throw file.problem(code: errno) }
             if hasLog { throw file.problem("it is missing, but its write-ahead log \(log) is not: \(restoreBoth)") }
-            return try create(file, at: path)
+            return try file.createDatabase(at: path)
         }
         try file.check(status)
         // SQLite takes a file without a whole header for an empty one.
@@ -95,20 +95,6 @@ struct StateFile {
     }
 
     private static let restoreBoth = "restore both from a backup, or remove both if no key in them is needed"
-
-    private static func create(_ file: PrivateFile, at path: String) throws(FileProblem) {
-        // SQLite gives its other files the mode of this one.
-        let descriptor = Glibc.open(
-            SystemText.cString(of: path), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw file.problem(code: errno) }
-        close(descriptor)
-        let folder = SystemText.parent(ofPath: path)
-        let folderDescriptor = Glibc.open(SystemText.cString(of: folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard folderDescriptor >= 0 else { throw FileProblem(path: folder, code: errno) }
-        defer { close(folderDescriptor) }
-        // Some file systems cannot sync a folder and return EINVAL.
-        guard fsync(folderDescriptor) == 0 || errno == EINVAL else { throw FileProblem(path: folder, code: errno) }
-    }
 
     /// Checks the database, and creates its tables if it is empty.
     ///
@@ -167,12 +153,5 @@ struct StateFile {
         case .locked: "another program has held its lock for too long"
         case .failed: "cannot be opened: \(failure.reason)"
         }
-    }
-}
-
-extension SQLiteConnection {
-    /// The value of the first column of the first row.
-    fileprivate func value(_ sql: String) throws(SQLiteFailure) -> SQLiteValue {
-        try prepare(sql).rows().first?.first ?? .null
     }
 }

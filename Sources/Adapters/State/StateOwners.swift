@@ -47,6 +47,22 @@ final class StateOwners {
         return lock.l_type != F_UNLCK
     }
 
+    /// Whether any process uses the state file or stores answers. False if there is no file of owners.
+    static func areAny(path: String) -> Bool {
+        let descriptor = open(SystemText.cString(of: path), O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return areAny(descriptor)
+    }
+
+    /// - Parameter descriptor: A descriptor of the file of owners. Its own locks do not count.
+    static func areAny(_ descriptor: CInt) -> Bool {
+        // All bytes of the file, also those that it does not have.
+        var lock = AnswersLock.lock(bytes: 0)
+        guard fcntl(descriptor, shim_F_OFD_GETLK, &lock) == 0 else { return true }
+        return lock.l_type != F_UNLCK
+    }
+
     /// Runs `body` while no other process opens the state file. Blocks until then.
     func whileOpening<Value>(_ body: () throws(FileProblem) -> Value) throws(FileProblem) -> Value {
         try PrivateFile.lock(descriptor, of: path, waitMax: PrivateFile.lockWaitMax)

@@ -92,6 +92,15 @@ extension SQLiteIdempotencyStore {
     }
 }
 
+extension PageWriter {
+    var finding: Health.Finding {
+        guard let failure else { return .good }
+        return .degraded(
+            "cached answers are not stored, so they are lost at a restart: \(failure)",
+            remedy: "make room on the disk of the state file, or see docs/state.md; the service tries again by itself")
+    }
+}
+
 extension RefreshAccounts {
     var finding: Health.Finding {
         let progress = progress

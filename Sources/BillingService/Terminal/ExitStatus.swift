@@ -6,7 +6,7 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
     case someAccountsFailed = 3
     /// `update`, `subscribe` and `cancel` only.
     case outcomeUnknown = 4
-    /// `update`, `subscribe` and `cancel` only.
+    /// `update`, `subscribe`, `cancel` and `state remove` only.
     case declined = 5
     /// `EX_USAGE`
     case wrongUsage = 64
@@ -30,10 +30,10 @@ package enum ExitStatus: Int32, CaseIterable, Sendable {
         case .failed: "any other failure"
         case .someAccountsFailed: "complete, but some accounts failed"
         case .outcomeUnknown: "the change may have taken effect, but no answer says so"
-        case .declined: "the question was not answered with yes, so nothing was sent"
+        case .declined: "the question was not answered with yes, so nothing was done"
         case .wrongUsage: "wrong usage"
         case .refused: "refused, such as for an account on self pay"
-        case .notFound: "no such account, invoice or idempotency key"
+        case .notFound: "no such account, invoice, idempotency key or file"
         case .tryAgainLater: "try again later"
         case .notAllowed: "not allowed"
         case .wrongConfiguration: "wrong configuration"

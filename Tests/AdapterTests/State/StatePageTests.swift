@@ -11,7 +11,7 @@ struct StatePageTests {
         let page = try String(contentsOf: TestProcess.root.appending(path: "docs/state.md"), encoding: .utf8)
         let blocks = page.blocks("sh")
         let serve = try #require(blocks.first)
-        try #require(blocks.count == 3)
+        try #require(blocks.count == 5)
         #expect(serve.hasPrefix("billing-service serve --sandbox --state-file state.db"))
         try await withTemporaryFolder { folder in
             let path = folder + "/state.db"
@@ -19,7 +19,7 @@ struct StatePageTests {
                 try await StoreKind.withSQLite(path) { store in
                     try await store.finished(CallerKey("done"))
                     try await store.leftUnknown(CallerKey("unknown"))
-                    let looked = await TestProcess.run("sh", ["-ec", "cd \(folder)\n\(blocks[1])"])
+                    let looked = await TestProcess.run("sh", ["-ec", "cd \(folder)\n\(blocks[2])"])
                     #expect(
                         looked.output == """
                             done|1
@@ -30,7 +30,7 @@ struct StatePageTests {
                 }
                 let checks = await TestProcess.run("curl", ["--silent", service.ops + "/readyz?verbose"]).output
                 #expect(checks.contains(#""name":"state","status":"good""#), "\(checks)")
-                let backup = await TestProcess.run("sh", ["-ec", "cd \(folder)\n\(blocks[2])"])
+                let backup = await TestProcess.run("sh", ["-ec", "cd \(folder)\n\(blocks[4])"])
                 #expect(backup.output == "ok\n", "\(backup.errors)")
             }
             chmod(folder + "/backup.db", 0o600)

@@ -118,6 +118,26 @@ extension MetricDefinition {
         "billing_state_operation_duration_seconds", .histogram(seconds),
         "Duration of operations on the state file, with their wait for the disk, by operation.")
 
+    package static let stateAnswersStoring = MetricDefinition(
+        "billing_state_answers_storing", .gauge,
+        "1 while this process stores its cached answers in the answers file, 0 while it cannot, or another process does."
+    )
+    package static let stateAnswersPages = MetricDefinition(
+        "billing_state_answers_pages_total", .counter,
+        "Number of pages of cached answers that were written to the answers file, removed from it, or read from it at "
+            + "the start, by event; unreadable: removed because this version does not know their form.")
+    package static let stateAnswersWrites = MetricDefinition(
+        "billing_state_answers_writes_total", .counter,
+        "Number of attempts to write the changes of cached answers to the answers file, or to open it, by outcome.")
+    package static let stateAnswersUnwritten = MetricDefinition(
+        "billing_state_answers_unwritten_pages", .gauge,
+        "Number of changed pages that the last attempt to write the answers file left unwritten.")
+    package static let stateAnswersBytes = MetricDefinition(
+        "billing_state_answers_bytes", .gauge, "Size of the answers file and its write-ahead log.")
+    package static let stateAnswersSetAside = MetricDefinition(
+        "billing_state_answers_set_aside_total", .counter,
+        "Number of answers files that were set aside, because they could not be used, by reason.")
+
     // MARK: Service
 
     package static let reloads = MetricDefinition(
@@ -177,6 +197,8 @@ extension MetricDefinition {
         cacheRenewals, streamsOpen, streamsEnded, streamLines, streamsPaused, streamPausedTime, writes,
         writesUnrecorded,
         writesRunning, invoiceFileBytes, stateOperations, stateOperationDuration,
+        stateAnswersStoring, stateAnswersPages, stateAnswersWrites, stateAnswersUnwritten, stateAnswersBytes,
+        stateAnswersSetAside,
         reloads, checkStatus,
         certificateExpiry, refreshAccounts, refreshDone, refreshFailures, refreshRounds, logLines, logLinesDropped,
         accessLinesLeftOut,

@@ -6,16 +6,17 @@ final class SQLiteConnection {
     /// connection.
     private let handle: OpaquePointer
 
-    /// Opens an existing file for reading and writing. SQLite reads it only when the first statement needs it.
+    /// Opens an existing file. SQLite reads it only when the first statement needs it.
     ///
     /// - Parameters:
     ///   - path: In the form of `SystemText`. It begins with a slash, so that SQLite does not take it for a URI.
+    ///   - isReadOnly: Opens it for reading only.
     ///   - busyTimeout: How long a statement waits for the locks of other connections.
-    init(path: String, busyTimeout: Duration) throws(SQLiteFailure) {
+    init(path: String, isReadOnly: Bool = false, busyTimeout: Duration) throws(SQLiteFailure) {
         precondition(path.utf8.first == UInt8(ascii: "/"), "a relative path")
         var opened: OpaquePointer?
-        let code = sqlite3_open_v2(
-            SystemText.cString(of: path), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nil)
+        let mode = isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE
+        let code = sqlite3_open_v2(SystemText.cString(of: path), &opened, mode | SQLITE_OPEN_NOMUTEX, nil)
         guard let opened else { throw SQLiteFailure(code: SQLITE_NOMEM, message: "out of memory") }
         handle = opened
         guard code == SQLITE_OK else { throw failure() }
@@ -40,6 +41,11 @@ final class SQLiteConnection {
     /// Runs statements that have no parameters. Their results are discarded.
     func execute(_ sql: String) throws(SQLiteFailure) {
         guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw failure() }
+    }
+
+    /// The value of the first column of the first row.
+    func value(_ sql: String) throws(SQLiteFailure) -> SQLiteValue {
+        try prepare(sql).rows().first?.first ?? .null
     }
 
     /// Compiles a statement, which can be run repeatedly.

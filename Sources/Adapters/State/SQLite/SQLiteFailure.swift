@@ -48,5 +48,10 @@ struct SQLiteFailure: Error, Equatable, CustomStringConvertible {
         reason = "\(message) (SQLite error \(code)\(cause))"
     }
 
+    /// Whether SQLite refused the statement itself, or a value of it.
+    var isOfStatement: Bool {
+        [SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_RANGE].contains(code & 0xFF)
+    }
+
     var description: String { reason }
 }

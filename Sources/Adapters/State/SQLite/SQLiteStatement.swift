@@ -6,6 +6,10 @@ enum SQLiteValue: Equatable {
     case integer(Int64)
     case text(String)
     case blob([UInt8])
+
+    var integer: Int64? { if case .integer(let value) = self { value } else { nil } }
+    var text: String? { if case .text(let value) = self { value } else { nil } }
+    var blob: [UInt8]? { if case .blob(let value) = self { value } else { nil } }
 }
 
 /// A compiled statement. A run binds all parameters, and ends before it returns: no cursor stays open.

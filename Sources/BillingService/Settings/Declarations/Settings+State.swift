@@ -5,11 +5,20 @@ extension Settings {
 
         let file = Setting(
             "state.file", .path,
-            "SQLite file with the idempotency keys of changes, on a local disk; created if it is missing. Without it, the keys are in memory, and a change that is repeated after a restart is sent again."
+            "SQLite file with the idempotency keys of changes, on a local disk; created if it is missing. Beside it, a file with the ending -answers has the cached answers. Without it, both are in memory: a change that is repeated after a restart is sent again, and the cache is empty."
         )
         let window = Setting(
             "idempotency.window", .duration(.seconds(3600) ... .seconds(30 * 86_400)), default: .seconds(86_400),
             "How long an idempotency key and the outcome of its change are remembered, from the time when the outcome was known. A key whose outcome is unknown is remembered until it is known."
+        )
+        let writeInterval = Setting(
+            "state.write-interval", .duration(.milliseconds(100) ... .seconds(600)), default: .seconds(5),
+            "How long a change of a cached answer may wait until it is written. A process that is killed loses the answers of this time."
+        )
+        let retention = Setting(
+            "state.retention", .duration(.seconds(60) ... .seconds(365 * 86_400), orZero: true),
+            default: .seconds(30 * 86_400),
+            "How long a cached answer may be in the file. 0s stores no answers, and removes those that are stored."
         )
     }
 }

@@ -23,9 +23,13 @@ struct ServeSettings: Sendable {
     var callers: CallersFile?
     var tokens: (file: PrivateFile, keys: SealingKeys)?
 
-    /// The file with the idempotency keys of changes; nil to have them in memory.
+    /// The file with the idempotency keys of changes and, beside it, the cached answers; nil to have them in memory.
     var stateFile: PrivateFile?
     var idempotencyWindow: Duration
+    var answers: AnswersStore.Rules
+
+    /// The encryption keys of stored answers: those of the credentials.
+    var stateKeys: SealingKeys
     var log: LogSettings
     var trace: TraceSettings
     var accessSample: Double
@@ -67,7 +71,11 @@ struct ServeSettings: Sendable {
         callers = files.callers
         tokens = files.tokens.map { ($0, files.keys) }
         stateFile = files.state
+        stateKeys = files.keys
         idempotencyWindow = reader.value(Settings.state.window)
+        answers = AnswersStore.Rules()
+        answers.writeInterval = reader.value(Settings.state.writeInterval)
+        answers.retention = reader.value(Settings.state.retention)
         log = LogSettings(&reader)
         accessSample = reader.value(Settings.accessLog.sample)
         trace = TraceSettings(&reader)

@@ -1,0 +1,74 @@
+import Domain
+
+/// The progress of reading an answers file at the start.
+struct AnswersReading {
+    let rules: RestoreRules
+    let began: Moment
+
+    /// The pages that were not read yet, the most recently used first.
+    var numbers: ArraySlice<Int64> = []
+
+    /// The pages that are to be removed from the file: those of another form, and those for which memory has no room.
+    var unwanted: [Int64] = []
+
+    /// The first row that could not be read. The file is set aside when the others have been read.
+    private(set) var damage: AnswersFailure?
+
+    private(set) var restored = 0
+    private(set) var unreadable = 0
+
+    init(_ rules: RestoreRules, began: Moment) {
+        self.rules = rules
+        self.began = began
+    }
+
+    mutating func restoreDocuments(
+        from tables: AnswersTables, to documents: (any PersistentDocuments)?, _ sealing: RowSealing
+    ) throws(AnswersFailure) {
+        guard let documents else { return }
+        for name in try tables.documentNames() {
+            do throws(AnswersFailure) {
+                guard let document = try tables.document(name, sealing) else { continue }
+                let isRestored = rules.received.contains(document.asOf) && documents.restore(document)
+                if !isRestored { try tables.removeDocument(name) }
+            } catch {
+                try skip(error)
+            }
+        }
+    }
+
+    /// Restores the next pages.
+    mutating func restorePages(
+        _ count: Int, from tables: AnswersTables, to pages: any PersistentPages, _ sealing: RowSealing
+    ) throws(AnswersFailure) {
+        for _ in 0..<count {
+            guard let number = numbers.popFirst() else { return }
+            do throws(AnswersFailure) {
+                guard let page = try tables.page(number, sealing) else { continue }
+                switch pages.restore(page, rules: rules) {
+                case .taken: restored += 1
+                case .unreadable:
+                    unreadable += 1
+                    unwanted.append(number)
+                case .full:
+                    // The pages that were used longest ago.
+                    unwanted.append(number)
+                    unwanted += numbers
+                    numbers = []
+                }
+            } catch {
+                try skip(error)
+            }
+        }
+    }
+
+    /// Notes a row that could not be read, so that the others are read.
+    ///
+    /// - Throws: A failure of the whole file.
+    private mutating func skip(_ failure: AnswersFailure) throws(AnswersFailure) {
+        switch failure {
+        case .unusable: if damage == nil { damage = failure }
+        case .replaced, .sqlite, .problem: throw failure
+        }
+    }
+}
