@@ -63,6 +63,10 @@ final class ChangingPages: PersistentPages {
 
     func takeUses() -> [Int64: Int64] { [:] }
 
+    func beginRestoring() {}
+
+    func endRestoring() {}
+
     func restore(_ page: StoredPage, rules: RestoreRules) -> RestoredPage {
         let words = String(decoding: page.content, as: UTF8.self).split(separator: " ")
         guard let first = words.first, let change = Int64(first), words.allSatisfy({ $0 == first }) else {

@@ -46,9 +46,11 @@ struct Application {
         let callers = try CallersPart(
             settings, guest: guest ?? source.guest, masters: source.masters, context)
         let tracing = try TracingPart(settings.trace, context)
-        zoom = ZoomPart(settings, zoomConfiguration, source, tracer: tracing.tracer, context)
+        zoom = ZoomPart(
+            settings, storesAnswers: settings.stateFile != nil && guest == nil, zoomConfiguration, source,
+            tracer: tracing.tracer, context)
         let refresh = RefreshPart(settings, zoom, context)
-        state = try StatePart(settings, pages: nil, isOneShot: guest != nil, context)
+        state = try StatePart(settings, zoom, isOneShot: guest != nil, context)
         let checked: [any ApplicationPart] = [zoom, callers, refresh, certificate, state]
         operations = try await OperationsPart(settings, checks: checked.flatMap(\.checks), context)
         let log = LogPart(settings.log, levelInFile: levelInFile, context)

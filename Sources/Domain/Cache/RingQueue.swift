@@ -33,3 +33,5 @@ struct RingQueue<Element> {
         start = 0
     }
 }
+
+extension RingQueue: Sendable where Element: Sendable {}

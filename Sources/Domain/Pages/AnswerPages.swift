@@ -18,6 +18,9 @@ package final class AnswerPages: Sendable {
     private let accounting: PageAccounting
     private let shelves = Mutex<[PageShelf.ID: PageShelf]>([:])
     private let hand = Mutex(Hand())
+
+    /// The accounts whose answers were removed since pages are restored; `nil` if none are.
+    private let removedAccounts = Mutex<Set<AccountID>?>(nil)
     private let rounds = Atomic<Int>(0)
     private let evictedAnswers = Atomic<Int>(0)
     private let watches = Mutex<[ObjectIdentifier: ChangeWatch]>([:])
@@ -218,6 +221,8 @@ package final class AnswerPages: Sendable {
 
     /// Removes the answers to an operation for an account, under every master account.
     package func remove(_ operation: Operation, of account: AccountID) {
+        // First, since a page with an older answer may be restored meanwhile.
+        removedAccounts.withLock { _ = $0?.insert(account) }
         let key = PageKey(Array(account.rawValue.utf8))
         for shelf in shelves(where: { $0.operation == operation }) { shelf.remove(key) }
     }
@@ -294,6 +299,11 @@ package final class AnswerPages: Sendable {
     /// Whether there is room for stored pages.
     package var hasRoom: Bool { accounting.bytes < bytesMax - bytesMax / 16 }
 
+    /// From now on, answers of accounts that are removed are not restored.
+    package func beginRestoring() { removedAccounts.withLock { $0 = $0 ?? [] } }
+
+    package func endRestoring() { removedAccounts.withLock { $0 = nil } }
+
     /// Adds a stored page. Where there are answers already, the newer ones stay.
     ///
     /// - Parameter isPermitted: Whether an answer may be added: its account, and when it was received in milliseconds since
@@ -306,6 +316,7 @@ package final class AnswerPages: Sendable {
         while true {
             let isAdded = shelfForWriting(image.shelf).add(page) { key, receivedAt in
                 guard let account = AccountID(key.prefix { $0 != 0 }) else { return false }
+                guard removedAccounts.withLock({ $0?.contains(account) != true }) else { return false }
                 return isPermitted(account, clock.civil(receivedAt))
             }
             if isAdded { return true }

@@ -9,6 +9,33 @@ final class PageAccounting: Sendable {
 
         /// The numbers of pages that no longer exist.
         var removed: Set<Int64> = []
+
+        /// The numbers of changed pages, the earliest change first. Some may have been removed since.
+        private var order = RingQueue<Int64>()
+
+        mutating func change(_ page: AnswerPage, _ shelf: PageShelf.ID) {
+            removed.remove(page.number)
+            if changed.updateValue((shelf, page), forKey: page.number) == nil { order.append(page.number) }
+        }
+
+        mutating func remove(_ number: Int64) {
+            changed[number] = nil
+            removed.insert(number)
+        }
+
+        /// Removes and returns the earliest changes.
+        mutating func take(limit: Int) -> Changes {
+            var taken = Changes()
+            while taken.changed.count < limit, let number = order.popFirst() {
+                if let page = changed.removeValue(forKey: number) { taken.changed[number] = page }
+            }
+            // Pages are removed last: their answers may be in one of the changed pages.
+            for number in removed.prefix(limit - taken.changed.count) {
+                taken.removed.insert(number)
+                removed.remove(number)
+            }
+            return taken
+        }
     }
 
     private let bytesUsed = Atomic<Int>(0)
@@ -48,15 +75,8 @@ final class PageAccounting: Sendable {
         if answers != 0 { answersStored.add(answers, ordering: .relaxed) }
         guard !isStored else { return }
         changes.withLock { changes in
-            guard changes != nil else { return }
-            for page in old {
-                changes?.changed[page.number] = nil
-                changes?.removed.insert(page.number)
-            }
-            for page in new {
-                changes?.removed.remove(page.number)
-                changes?.changed[page.number] = (shelf, page)
-            }
+            for page in old where !new.contains(where: { $0.number == page.number }) { changes?.remove(page.number) }
+            for page in new { changes?.change(page, shelf) }
         }
     }
 
@@ -73,23 +93,8 @@ final class PageAccounting: Sendable {
     /// - Returns: The changes, and the number of those that remain.
     func takeChanges(limit: Int) -> (taken: Changes, remaining: Int) {
         changes.withLock { changes in
-            guard let all = changes else { return (Changes(), 0) }
-            let count = all.changed.count + all.removed.count
-            guard count > limit else {
-                changes = Changes()
-                return (all, 0)
-            }
-            var taken = Changes()
-            for (number, page) in all.changed.prefix(limit) {
-                taken.changed[number] = page
-                changes?.changed[number] = nil
-            }
-            // Pages are removed last: their answers may be in one of the changed pages.
-            for number in all.removed.prefix(limit - taken.changed.count) {
-                taken.removed.insert(number)
-                changes?.removed.remove(number)
-            }
-            return (taken, count - limit)
+            let taken = changes?.take(limit: limit) ?? Changes()
+            return (taken, changes.map { $0.changed.count + $0.removed.count } ?? 0)
         }
     }
 
@@ -98,7 +103,7 @@ final class PageAccounting: Sendable {
         changes.withLock { changes in
             for page in pages
             where changes?.removed.contains(page.number) == false && changes?.changed[page.number] == nil {
-                changes?.changed[page.number] = (shelf, page)
+                changes?.change(page, shelf)
             }
         }
     }

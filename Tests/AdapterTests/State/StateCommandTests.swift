@@ -18,7 +18,7 @@ struct StateCommandTests {
         }
         let run = StoreRun(path, keys: keys)
         run.settle()
-        let now = run.clock.milliseconds
+        let now = run.clock.millisecondsSinceEpoch
         for number in Int64(1)...50 {
             run.pages.put(
                 number,
@@ -86,7 +86,7 @@ struct StateCommandTests {
             let big = StoreRun(path)
             big.settle()
             for number in Int64(100)...200 {
-                big.pages.put(number, "a", at: big.clock.milliseconds, String(repeating: "x", count: 10_000))
+                big.pages.put(number, "a", at: big.clock.millisecondsSinceEpoch, String(repeating: "x", count: 10_000))
             }
             big.write()
             for number in Int64(100)...200 { big.pages.remove(number) }

@@ -15,7 +15,7 @@ struct StatePageTests {
         #expect(serve.hasPrefix("billing-service serve --sandbox --state-file state.db"))
         try await withTemporaryFolder { folder in
             let path = folder + "/state.db"
-            try await RunningService.with(["--state-file", path]) { service in
+            try await RunningService.with(["--state-file", path]) { service async throws in
                 try await StoreKind.withSQLite(path) { store in
                     try await store.finished(CallerKey("done"))
                     try await store.leftUnknown(CallerKey("unknown"))

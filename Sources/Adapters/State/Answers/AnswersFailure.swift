@@ -13,6 +13,8 @@ enum AnswersFailure: Error, Equatable, CustomStringConvertible {
     case unusable(Unusable, String)
     /// Another file, or none, is at the path of the opened file.
     case replaced
+    /// The answers are those of other master accounts, or of a sandbox.
+    case otherSource
     case sqlite(SQLiteFailure)
     case problem(FileProblem)
 
@@ -33,6 +35,7 @@ enum AnswersFailure: Error, Equatable, CustomStringConvertible {
         switch self {
         case .unusable(_, let reason): reason
         case .replaced: "the file was removed or replaced"
+        case .otherSource: "its answers are those of other master accounts"
         case .sqlite(let failure):
             switch failure.kind {
             case .full: "no space left"

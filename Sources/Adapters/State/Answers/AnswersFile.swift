@@ -43,6 +43,7 @@ final class AnswersFile {
             as_of INTEGER NOT NULL,
             content BLOB NOT NULL
         ) STRICT;
+        CREATE TABLE source (digest BLOB NOT NULL) STRICT;
         """
 
     private init(_ connection: SQLiteConnection, path: String, device: UInt, inode: UInt) {

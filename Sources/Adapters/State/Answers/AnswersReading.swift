@@ -68,7 +68,7 @@ struct AnswersReading {
     private mutating func skip(_ failure: AnswersFailure) throws(AnswersFailure) {
         switch failure {
         case .unusable: if damage == nil { damage = failure }
-        case .replaced, .sqlite, .problem: throw failure
+        case .replaced, .otherSource, .sqlite, .problem: throw failure
         }
     }
 }

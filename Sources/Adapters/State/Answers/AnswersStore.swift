@@ -60,6 +60,7 @@ package final class AnswersStore {
     private let keys: SealingKeys
     private let pages: any PersistentPages
     private let documents: (any PersistentDocuments)?
+    private let source: @Sendable () -> SHA256Digest
     private let rules: Rules
     private let time: any TimeSource
     private let metrics: AnswersMetrics
@@ -80,6 +81,10 @@ package final class AnswersStore {
 
     /// The id of the key that all rows are known to be encrypted with; nil before they were checked.
     private var sealedKeyID: String??
+
+    /// The source when the last interval ended, and that of the file.
+    private var seenSource: SHA256Digest?
+    private var storedSource: SHA256Digest?
     private var failures = 0
     private var problem: Problem?
 
@@ -91,15 +96,19 @@ package final class AnswersStore {
     /// - Parameters:
     ///   - file: The state file. The name of the answers file derives from it.
     ///   - documents: nil if there are none.
+    ///   - source: Identifies the master accounts, and where Zoom is. Answers of another source are not restored.
     package init(
         stateFile file: PrivateFile, keys: SealingKeys, pages: any PersistentPages,
-        documents: (any PersistentDocuments)? = nil, rules: Rules = Rules(), time: any TimeSource,
+        documents: (any PersistentDocuments)? = nil,
+        source: @escaping @Sendable () -> SHA256Digest = { SHA256Digest(of: "") }, rules: Rules = Rules(),
+        time: any TimeSource,
         metrics: any MetricsFactory = .none, logger: Logger
     ) {
         self.file = file
         self.keys = keys
         self.pages = pages
         self.documents = documents
+        self.source = source
         self.rules = rules
         self.time = time
         self.metrics = AnswersMetrics(metrics)
@@ -134,6 +143,7 @@ package final class AnswersStore {
                 }
                 let (tables, file) = try open()
                 phase = .opened(tables, file)
+                pages.beginRestoring()
                 return .restore
             case .opened: return .restore
             case .reading(let tables, let file, var reading):
@@ -164,8 +174,9 @@ package final class AnswersStore {
         guard let changedAt else { return .wait(until: time.now + rules.writeInterval) }
         do throws(AnswersFailure) {
             let sealing = try sealing()
-            let received = retentionLimit...(time.timestamp.secondsSinceEpoch + 1) * 1000
+            let received = retentionLimit...time.millisecondsSinceEpoch
             var reading = AnswersReading(RestoreRules(received: received, changedAt: changedAt), began: time.now)
+            try checkSource(tables)
             try reading.restoreDocuments(from: tables, to: documents, sealing)
             reading.numbers = try tables.pageNumbers()[...]
             phase = .reading(tables, file, reading)
@@ -174,6 +185,17 @@ package final class AnswersStore {
             failed(error)
             return .wait(until: nextWrite)
         }
+    }
+
+    private func checkSource(_ tables: AnswersTables) throws(AnswersFailure) {
+        let digest = source()
+        let stored = try tables.source()
+        if stored != digest.bytes {
+            // A new file has neither a source nor pages.
+            guard stored == nil, try tables.pageNumbers().isEmpty else { throw .otherSource }
+            try tables.write(source: digest.bytes)
+        }
+        (seenSource, storedSource) = (digest, digest)
     }
 
     /// Writes what has changed, and closes the file.
@@ -254,7 +276,7 @@ package final class AnswersStore {
 
     /// Answers that were received before this time are too old, in milliseconds since 1970.
     private var retentionLimit: Int64 {
-        (time.timestamp.secondsSinceEpoch - rules.retention.components.seconds) * 1000
+        time.millisecondsSinceEpoch - Int64(rules.retention / .milliseconds(1))
     }
 
     // MARK: Reading
@@ -271,6 +293,7 @@ package final class AnswersStore {
             reading.unwanted.removeLast(removed.count)
         }
         guard reading.unwanted.isEmpty else { return false }
+        pages.endRestoring()
         metrics.count(.restored, reading.restored)
         metrics.count(.unreadable, reading.unreadable)
         guard reading.restored > 0 else { return true }
@@ -287,12 +310,26 @@ package final class AnswersStore {
         let sealing = try sealing()
         if due == 0, time.now >= nextPurge { purge() }
         try writePages(to: tables, sealing)
-        if due == 0 { try writeRest(to: tables, file, sealing) }
+        if due == 0 {
+            try writeSource(to: tables)
+            try writeRest(to: tables, file, sealing)
+        }
         metrics.count(.done)
         metrics.setBytes(file.bytes)
         failures = 0
         report(nil)
         nextWrite = due > 0 ? time.now : time.now + rules.writeInterval
+    }
+
+    /// Records a new source one interval after it was seen. By then, the answers of the earlier one are removed from memory
+    /// and from the file.
+    private func writeSource(to tables: AnswersTables) throws(AnswersFailure) {
+        let digest = source()
+        if digest == seenSource, digest != storedSource {
+            try tables.write(source: digest.bytes)
+            storedSource = digest
+        }
+        seenSource = digest
     }
 
     private func writePages(to tables: AnswersTables, _ sealing: RowSealing) throws(AnswersFailure) {
@@ -397,6 +434,17 @@ package final class AnswersStore {
         case .replaced:
             phase = .closed
             beginAnew()
+        case .otherSource:
+            phase = .closed
+            logger.notice(
+                "the stored answers are those of other master accounts: they were removed",
+                metadata: ["file": "\(LogText.escaped(answersFile.path))"])
+            do throws(AnswersFailure) {
+                try removeAll()
+            } catch {
+                report(.failing(error.description))
+            }
+            beginAnew()
         case .sqlite, .problem: report(.failing(failure.description))
         }
         failures += 1
@@ -429,6 +477,7 @@ package final class AnswersStore {
 
     /// All pages in memory are to be written, since the next file is empty.
     private func beginAnew() {
+        pages.endRestoring()
         due = 0
         purgedBefore = nil
         pages.changeAll()

@@ -53,6 +53,11 @@ final class AnswersTables {
 
     // MARK: Reading
 
+    /// The digest of the source that gave the answers; nil if there is none yet.
+    func source() throws(AnswersFailure) -> [UInt8]? {
+        try rows("SELECT digest FROM source").first?[0].blob
+    }
+
     /// The numbers of all pages, the most recently used first.
     func pageNumbers() throws(AnswersFailure) -> [Int64] {
         try rows("SELECT number FROM pages ORDER BY used_at DESC, number").compactMap { $0[0].integer }
@@ -133,6 +138,13 @@ final class AnswersTables {
                 try upsertContent.rows(.integer(page.number), .blob(sealed))
             }
             for number in changes.removed { try remove(number) }
+        }
+    }
+
+    func write(source digest: [UInt8]) throws(AnswersFailure) {
+        try transaction { () throws(SQLiteFailure) in
+            try file.connection.execute("DELETE FROM source")
+            try file.connection.prepare("INSERT INTO source (digest) VALUES (?)").rows(.blob(digest))
         }
     }
 

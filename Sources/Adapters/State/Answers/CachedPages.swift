@@ -28,6 +28,10 @@ package struct CachedPages: PersistentPages {
         return Dictionary(uniqueKeysWithValues: pages.takeUses().map { ($0, now) })
     }
 
+    package func beginRestoring() { pages.beginRestoring() }
+
+    package func endRestoring() { pages.endRestoring() }
+
     package func restore(_ page: StoredPage, rules: RestoreRules) -> RestoredPage {
         guard pages.hasRoom else { return .full }
         guard let image = PageImage(page),

@@ -18,6 +18,12 @@ package protocol PersistentPages: Sendable {
     /// never written, or were removed.
     func takeUses() -> [Int64: Int64]
 
+    /// From now on, accounts that are changed are noted, so that `restore` does not add older answers for them.
+    func beginRestoring()
+
+    /// No page is restored any more.
+    func endRestoring()
+
     /// Adds the answers of a stored page that `rules` allow. Answers that are newer in memory stay.
     ///
     /// The page counts as unchanged if it is the same in memory as in the file. If its answers were added to other pages,

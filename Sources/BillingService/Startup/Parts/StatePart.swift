@@ -11,12 +11,10 @@ struct StatePart: ApplicationPart {
     private let file: SQLiteIdempotencyStore?
     private let pageWriter: PageWriter?
 
-    /// - Parameters:
-    ///   - pages: The cached answers; nil to store none.
-    ///   - isOneShot: Whether the service ends with one command, so that no repeated change can follow a restart.
+    /// - Parameter isOneShot: Whether the service ends with one command, so that no repeated change can follow a restart.
     /// - Throws: `ConfigurationProblem` for a state file that cannot be used.
     init(
-        _ settings: ServeSettings, pages: (any PersistentPages)?, isOneShot: Bool, _ context: ApplicationContext
+        _ settings: ServeSettings, _ zoom: ZoomPart, isOneShot: Bool, _ context: ApplicationContext
     ) throws(ConfigurationProblem) {
         guard let file = settings.stateFile else {
             (self.file, pageWriter) = (nil, nil)
@@ -30,16 +28,19 @@ struct StatePart: ApplicationPart {
         }
         self.file = opened
         store = opened
-        pageWriter = isOneShot ? nil : pages.map { Self.pageWriter(of: $0, in: file, opened, settings, context) }
+        pageWriter = isOneShot ? nil : Self.pageWriter(file, opened, settings, zoom, context)
     }
 
     private static func pageWriter(
-        of pages: any PersistentPages, in file: PrivateFile, _ keys: SQLiteIdempotencyStore,
-        _ settings: ServeSettings, _ context: ApplicationContext
+        _ file: PrivateFile, _ keys: SQLiteIdempotencyStore, _ settings: ServeSettings, _ zoom: ZoomPart,
+        _ context: ApplicationContext
     ) -> PageWriter {
         let answers = AnswersStore(
-            stateFile: file, keys: settings.stateKeys, pages: pages, rules: settings.answers, time: context.time,
-            metrics: context.metrics, logger: context.logger)
+            stateFile: file, keys: settings.stateKeys, pages: zoom.storedPages(context.time),
+            source: { [source = settings.source, accounts = zoom.accounts] in
+                SHA256Digest(of: source.identity(accounts))
+            },
+            rules: settings.answers, time: context.time, metrics: context.metrics, logger: context.logger)
         return PageWriter(answers, time: context.time) { [time = context.time] in
             await keys.lastChanges(at: time.timestamp)
         }
@@ -70,5 +71,18 @@ struct StatePart: ApplicationPart {
 
     func close() async {
         await file?.close()
+    }
+}
+
+extension ServeSettings.ZoomSource {
+    /// Whose answers are cached: a sandbox, or the master accounts and where their Zoom is.
+    fileprivate func identity(_ accounts: MasterAccounts) -> String {
+        switch self {
+        case .sandbox(let sandbox): "sandbox \(sandbox.seed) \(sandbox.accounts)"
+        case .real:
+            accounts.file.value.masters.map {
+                "\($0.name) \($0.accountID) \($0.api.origin.authority)\($0.api.path)\n"
+            }.sorted().joined()
+        }
     }
 }

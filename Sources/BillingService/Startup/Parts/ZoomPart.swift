@@ -10,10 +10,13 @@ struct ZoomPart: ApplicationPart {
     let cache: BillingCache
     let invoiceOwners = InvoiceOwners()
     let lists: AccountListCache
+    private let pages: AnswerPages
     private let cacheBytesMax: Int
 
+    /// - Parameter storesAnswers: Whether cached answers are stored outside of the process.
     init(
-        _ settings: ServeSettings, _ configuration: ZoomConfiguration, _ source: ZoomSourcePart, tracer: ServiceTracer,
+        _ settings: ServeSettings, storesAnswers: Bool, _ configuration: ZoomConfiguration, _ source: ZoomSourcePart,
+        tracer: ServiceTracer,
         _ context: ApplicationContext
     ) {
         var configuration = configuration
@@ -26,12 +29,18 @@ struct ZoomPart: ApplicationPart {
                 TokensFile($0.file, keys: $0.keys, time: context.time, logger: context.logger)
             },
             group: context.group, time: context.time, metrics: context.metrics, tracer: tracer, logger: context.logger)
+        // No two processes that store pages use the same numbers.
+        pages = AnswerPages(
+            rules: settings.cache, firstNumber: .random(in: 0..<1 << 62), recordsChanges: storesAnswers)
         cache = BillingCache(
             source: OwnerRecordingSource(masters, owners: invoiceOwners), time: context.time, rules: settings.cache,
-            codec: AnswerLines())
+            codec: AnswerLines(), pages: pages)
         cacheBytesMax = settings.cache.bytesMax
         lists = AccountListCache(directory: masters, time: context.time, rules: settings.accountLists)
     }
+
+    /// The cached answers, as they are stored.
+    func storedPages(_ time: any TimeSource) -> CachedPages { CachedPages(pages, time: time) }
 
     private static func warnOfShortenedTimes(_ settings: ServeSettings, _ logger: Logger) {
         let max = settings.interactiveTimeMax

@@ -13,7 +13,7 @@ struct AnswersFaultTests {
         run.settle()
         for number in 1...pages {
             let value = String(repeating: "\(number) ", count: 500)
-            run.pages.put(number, "a\(number)", at: run.clock.milliseconds, value, usedAt: number)
+            run.pages.put(number, "a\(number)", at: run.clock.millisecondsSinceEpoch, value, usedAt: number)
         }
         run.close()
         return run.pages.pages
@@ -27,7 +27,7 @@ struct AnswersFaultTests {
         #expect(log.lines.count { $0.contains("set aside") && $0.contains("kind=\(kind)") } == 1, "\(log.lines)")
         #expect(restored.contains(run.pages.pages.count), "\(run.pages.pages.count)")
         #expect(run.store.failure == nil)
-        run.pages.put(1000, "new", at: run.clock.milliseconds, "new")
+        run.pages.put(1000, "new", at: run.clock.millisecondsSinceEpoch, "new")
         run.close()
         let next = StoreRun(path)
         next.settle()
@@ -125,7 +125,7 @@ struct AnswersFaultTests {
                 for number in Int64(1)...20 {
                     let value = String(repeating: "\(number).\(round) ", count: 700)
                     written.insert(value)
-                    run.pages.put(number, "a\(number)", at: run.clock.milliseconds, value, usedAt: number)
+                    run.pages.put(number, "a\(number)", at: run.clock.millisecondsSinceEpoch, value, usedAt: number)
                 }
                 run.write()
             }
@@ -159,7 +159,7 @@ struct AnswersFaultTests {
                         comment)
                 }
                 if !isSetAside, restarted.pages.pages.count < 20 { incomplete += 1 }
-                restarted.pages.put(1000, "new", at: restarted.clock.milliseconds, "new")
+                restarted.pages.put(1000, "new", at: restarted.clock.millisecondsSinceEpoch, "new")
                 restarted.write()
                 restarted.write()
                 restarted.close()
@@ -184,10 +184,12 @@ struct AnswersFaultTests {
             let path = folder + "/state.db"
             let run = StoreRun(path)
             run.settle()
-            for number in Int64(1)...40 { run.pages.put(number, "a\(number)", at: run.clock.milliseconds, "value") }
+            for number in Int64(1)...40 {
+                run.pages.put(number, "a\(number)", at: run.clock.millisecondsSinceEpoch, "value")
+            }
             run.write()
             try FileManager.default.removeItem(atPath: path + "-answers")
-            run.pages.put(41, "new", at: run.clock.milliseconds, "value")
+            run.pages.put(41, "new", at: run.clock.millisecondsSinceEpoch, "value")
             run.write()
             run.write()
             #expect(await AnswersStoreTests.query(path, "SELECT count(*) FROM pages") == "41")
@@ -220,14 +222,14 @@ struct AnswersFaultTests {
                 let log = LoggedLines()
                 let run = StoreRun(path, logger: log.logger)
                 run.settle()
-                run.pages.put(1, "a", at: run.clock.milliseconds, "value")
+                run.pages.put(1, "a", at: run.clock.millisecondsSinceEpoch, "value")
                 run.write()
                 // Simulates a full disk: no file can grow.
                 signal(SIGXFSZ, SIG_IGN)
                 var limit = rlimit(rlim_cur: 100, rlim_max: rlim_t.max)
                 try #require(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
                 for number in Int64(1)...100 {
-                    run.pages.put(number, "a\(number)", at: run.clock.milliseconds, "new")
+                    run.pages.put(number, "a\(number)", at: run.clock.millisecondsSinceEpoch, "new")
                     run.settle(after: .seconds(60))
                 }
                 #expect(run.store.failure == "no space left")
@@ -253,7 +255,7 @@ struct AnswersFaultTests {
             let path = folder + "/state.db"
             let run = StoreRun(path)
             run.settle()
-            run.pages.put(1, "a", at: run.clock.milliseconds, "value")
+            run.pages.put(1, "a", at: run.clock.millisecondsSinceEpoch, "value")
             let other = TestProcess(
                 "sqlite3", [path + "-answers", "BEGIN IMMEDIATE", ".system echo locked; exec sleep 1000"])
             _ = try await other.output(containing: "locked")

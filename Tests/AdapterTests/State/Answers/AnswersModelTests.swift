@@ -29,7 +29,7 @@ struct AnswersModelTests {
                         (
                             "a\(number).\(index)",
                             FakePages.Answer(
-                                time: clock.milliseconds,
+                                time: clock.millisecondsSinceEpoch,
                                 value: String(repeating: "\(round)", count: Int.random(in: 1...3000, using: &random)))
                         )
                     }

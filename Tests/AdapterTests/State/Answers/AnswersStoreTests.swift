@@ -24,7 +24,7 @@ struct AnswersStoreTests {
         try await withTemporaryFolder { folder async throws in
             let path = folder + "/state.db"
             let first = StoreRun(path)
-            let now = first.clock.milliseconds
+            let now = first.clock.millisecondsSinceEpoch
             first.settle()
             for number in Int64(1)...100 {
                 first.pages.put(number, "account-\(number)", at: now - number, "value \(number)", usedAt: number)
@@ -56,7 +56,7 @@ struct AnswersStoreTests {
         try await withTemporaryFolder { folder async throws in
             let run = StoreRun(folder + "/state.db")
             run.settle()
-            run.pages.put(1, "a", at: run.clock.milliseconds, "value")
+            run.pages.put(1, "a", at: run.clock.millisecondsSinceEpoch, "value")
             run.write()
             let files = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
             #expect(
@@ -79,8 +79,8 @@ struct AnswersStoreTests {
             run.settle()
             // The interval has not passed.
             for value in 0..<100 {
-                run.pages.put(1, "a", at: run.clock.milliseconds, "\(value)")
-                run.pages.put(2, "b", at: run.clock.milliseconds, "\(value)")
+                run.pages.put(1, "a", at: run.clock.millisecondsSinceEpoch, "\(value)")
+                run.pages.put(2, "b", at: run.clock.millisecondsSinceEpoch, "\(value)")
                 run.settle(after: .milliseconds(10))
             }
             #expect(run.pages.taken.isEmpty)
@@ -97,7 +97,9 @@ struct AnswersStoreTests {
             let path = folder + "/state.db"
             let run = StoreRun(path)
             run.settle()
-            for number in Int64(1)...1000 { run.pages.put(number, "a\(number)", at: run.clock.milliseconds, "value") }
+            for number in Int64(1)...1000 {
+                run.pages.put(number, "a\(number)", at: run.clock.millisecondsSinceEpoch, "value")
+            }
             run.write()
             #expect(await Self.query(path, "SELECT count(*) FROM pages JOIN contents USING (number)") == "1000")
             for number in Int64(1)...1000 { run.pages.remove(number) }
@@ -114,7 +116,7 @@ struct AnswersStoreTests {
             let first = StoreRun(path)
             first.settle()
             for number in Int64(1)...100 {
-                first.pages.put(number, "a\(number)", at: first.clock.milliseconds, "value", usedAt: number)
+                first.pages.put(number, "a\(number)", at: first.clock.millisecondsSinceEpoch, "value", usedAt: number)
             }
             first.close()
             let second = StoreRun(path, FakePages(pagesMax: 30))
@@ -130,7 +132,7 @@ struct AnswersStoreTests {
         try await withTemporaryFolder { folder async throws in
             let path = folder + "/state.db"
             let first = StoreRun(path)
-            let now = first.clock.milliseconds
+            let now = first.clock.millisecondsSinceEpoch
             first.settle()
             first.pages.put(
                 1,
@@ -165,7 +167,7 @@ struct AnswersStoreTests {
             let path = folder + "/state.db"
             let first = StoreRun(path)
             first.settle()
-            first.pages.put(1, "a", at: first.clock.milliseconds, "value")
+            first.pages.put(1, "a", at: first.clock.millisecondsSinceEpoch, "value")
             first.close()
             let second = StoreRun(path)
             second.changedAt = nil
@@ -185,10 +187,10 @@ struct AnswersStoreTests {
             let path = folder + "/state.db"
             let first = StoreRun(path)
             first.settle()
-            first.pages.put(1, "a", at: first.clock.milliseconds, "value")
+            first.pages.put(1, "a", at: first.clock.millisecondsSinceEpoch, "value")
             // Two words in the account make a line of another form.
-            first.pages.put(2, "not a", at: first.clock.milliseconds, "value")
-            first.pages.put(StoredDocument(name: "empty", content: [], asOf: first.clock.milliseconds))
+            first.pages.put(2, "not a", at: first.clock.millisecondsSinceEpoch, "value")
+            first.pages.put(StoredDocument(name: "empty", content: [], asOf: first.clock.millisecondsSinceEpoch))
             first.close()
             let second = StoreRun(path)
             second.settle()
@@ -205,7 +207,7 @@ struct AnswersStoreTests {
         try await withTemporaryFolder { folder async throws in
             let path = folder + "/state.db"
             let first = StoreRun(path)
-            let now = first.clock.milliseconds
+            let now = first.clock.millisecondsSinceEpoch
             first.settle()
             for number in Int64(1)...100 { first.pages.put(number, "a\(number)", at: now - 1000, "old") }
             first.close()
@@ -231,7 +233,7 @@ struct AnswersStoreTests {
             let path = folder + "/state.db"
             var run = StoreRun(path)
             run.settle()
-            let now = run.clock.milliseconds
+            let now = run.clock.millisecondsSinceEpoch
             func contains(_ text: String) throws -> Bool {
                 try FileManager.default.contentsOfDirectory(atPath: folder).contains { file in
                     try Data(contentsOf: URL(filePath: folder + "/" + file)).range(of: Data(text.utf8)) != nil
@@ -268,12 +270,12 @@ struct AnswersStoreTests {
             let path = folder + "/state.db"
             let first = StoreRun(path)
             first.settle()
-            first.pages.put(1, "a", at: first.clock.milliseconds, "value")
+            first.pages.put(1, "a", at: first.clock.millisecondsSinceEpoch, "value")
             first.close()
             try write("set aside", to: path + "-answers.set-aside-20260101T000000Z")
             let second = StoreRun(path, retention: .zero)
             second.settle()
-            second.pages.put(2, "a", at: first.clock.milliseconds, "value")
+            second.pages.put(2, "a", at: first.clock.millisecondsSinceEpoch, "value")
             second.write()
             second.close()
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["state.db-owners"])
@@ -287,9 +289,10 @@ struct AnswersStoreTests {
             let key = SealingKey.random()
             let first = StoreRun(path, keys: .given(key))
             first.settle()
-            first.pages.put(1, "a", at: first.clock.milliseconds, "secret-value")
+            first.pages.put(1, "a", at: first.clock.millisecondsSinceEpoch, "secret-value")
             first.pages.put(
-                StoredDocument(name: "accounts", content: Array("secret-id".utf8), asOf: first.clock.milliseconds))
+                StoredDocument(
+                    name: "accounts", content: Array("secret-id".utf8), asOf: first.clock.millisecondsSinceEpoch))
             first.write()
             for file in ["state.db-answers", "state.db-answers-wal"] {
                 let data = try Data(contentsOf: URL(filePath: folder + "/" + file))
@@ -325,7 +328,7 @@ struct AnswersStoreTests {
             let keyFile = PrivateFile(path: folder + "/keys")
             let first = StoreRun(path)
             first.settle()
-            let now = first.clock.milliseconds
+            let now = first.clock.millisecondsSinceEpoch
             for number in Int64(1)...600 { first.pages.put(number, "a\(number)", at: now, "secret") }
             first.pages.put(StoredDocument(name: "accounts", content: [1], asOf: now))
             first.close()
@@ -352,23 +355,46 @@ struct AnswersStoreTests {
         }
     }
 
+    @Test("answers of other master accounts are removed, and not restored")
+    func otherSource() async throws {
+        try await withTemporaryFolder { folder async throws in
+            let path = folder + "/state.db"
+            let first = StoreRun(path, source: "one")
+            first.settle()
+            first.pages.put(1, "a", at: first.clock.millisecondsSinceEpoch, "value")
+            first.pages.put(StoredDocument(name: "accounts", content: [1], asOf: first.clock.millisecondsSinceEpoch))
+            first.close()
+            let log = LoggedLines()
+            let second = StoreRun(path, source: "two", logger: log.logger)
+            second.settle()
+            #expect(second.pages.pages.isEmpty && second.pages.documents.isEmpty)
+            #expect(log.lines.count { $0.contains("other master accounts") } == 1, "\(log.lines)")
+            second.pages.put(2, "b", at: second.clock.millisecondsSinceEpoch, "value")
+            second.close()
+            let third = StoreRun(path, source: "two")
+            third.settle()
+            #expect(third.pages.pages.keys.sorted() == [2])
+            third.close()
+        }
+    }
+
     @Test("of two processes with one state file, one stores its answers, and the other does when the first has ended")
     func shared() async throws {
         try await withTemporaryFolder { folder async throws in
             let path = folder + "/state.db"
             let first = StoreRun(path)
             first.settle()
-            first.pages.put(1, "a", at: first.clock.milliseconds, "first")
+            first.pages.put(1, "a", at: first.clock.millisecondsSinceEpoch, "first")
             first.write()
             let log = LoggedLines()
             let second = StoreRun(path, logger: log.logger)
             second.settle()
-            second.pages.put(2, "b", at: second.clock.milliseconds, "second")
+            second.pages.put(2, "b", at: second.clock.millisecondsSinceEpoch, "second")
             for _ in 0..<3 { second.write() }
             #expect(log.lines.count { $0.contains("another process stores its answers") } == 1, "\(log.lines)")
             #expect(second.pages.taken.isEmpty && second.pages.pages.keys.sorted() == [2])
             #expect(second.store.failure == nil)
-            first.pages.put(3, "c", at: first.clock.milliseconds, "first")
+            first.pages.put(3, "c", at: first.clock.millisecondsSinceEpoch, "first")
             first.close()
             second.write()
             #expect(second.pages.pages.keys.sorted() == [1, 2, 3])

@@ -116,6 +116,10 @@ final class FakePages: PersistentPages, PersistentDocuments {
         }
     }
 
+    func beginRestoring() {}
+
+    func endRestoring() {}
+
     func restore(_ page: StoredPage, rules: RestoreRules) -> RestoredPage {
         guard let answers = Self.answers(page.content) else { return .unreadable }
         return state.withLock { state in

@@ -155,6 +155,8 @@ private final class StoredContents: PersistentPages {
     func takeChanges(limit: Int) -> PageChanges { PageChanges(changed: [], removed: [], remaining: 0) }
     func returnChanges(_ changes: PageChanges) {}
     func takeUses() -> [Int64: Int64] { [:] }
+    func beginRestoring() {}
+    func endRestoring() {}
     func purge(receivedBefore time: Int64) {}
     func changeAll() {}
 }

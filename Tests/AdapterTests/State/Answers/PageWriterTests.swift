@@ -22,7 +22,7 @@ struct PageWriterTests {
     }
 
     private static func put(_ pages: FakePages, _ number: Int64) {
-        pages.put(number, "a\(number)", at: SystemTime().timestamp.secondsSinceEpoch * 1000, "value")
+        pages.put(number, "a\(number)", at: SystemTime().millisecondsSinceEpoch, "value")
     }
 
     @Test("changes are written behind the cache, and the last ones at the shutdown")

@@ -15,8 +15,7 @@ final class SetClock: TimeSource {
         Timestamp(secondsSinceEpoch: 1_800_000_000 + now.sinceOrigin.components.seconds)
     }
 
-    /// In milliseconds since 1970.
-    var milliseconds: Int64 { timestamp.secondsSinceEpoch * 1000 }
+    var millisecondsSinceEpoch: Int64 { 1_800_000_000_000 + Int64(now.sinceOrigin / .milliseconds(1)) }
 
     func advance(by duration: Duration) { elapsed.withLock { $0 += duration } }
 
@@ -33,7 +32,7 @@ final class StoreRun {
     /// - Parameter path: The state file.
     init(
         _ path: String, _ pages: FakePages = FakePages(), keys: SealingKeys = .none, clock: SetClock = SetClock(),
-        retention: Duration = .seconds(86_400), metrics: any MetricsFactory = .none,
+        retention: Duration = .seconds(86_400), source: String = "", metrics: any MetricsFactory = .none,
         logger: Logger = Logger(label: "none") { _ in SwiftLogNoOpLogHandler() }
     ) {
         self.pages = pages
@@ -41,7 +40,8 @@ final class StoreRun {
         var rules = AnswersStore.Rules()
         rules.retention = retention
         store = AnswersStore(
-            stateFile: PrivateFile(path: path), keys: keys, pages: pages, documents: pages, rules: rules, time: clock,
+            stateFile: PrivateFile(path: path), keys: keys, pages: pages, documents: pages,
+            source: { SHA256Digest(of: source) }, rules: rules, time: clock,
             metrics: metrics, logger: logger)
     }
 
