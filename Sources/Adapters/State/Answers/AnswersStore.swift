@@ -366,7 +366,11 @@ package final class AnswersStore {
             let changed = documents.takeChangedDocuments()
             for (index, document) in changed.enumerated() {
                 do throws(AnswersFailure) {
-                    try tables.write(document, sealing)
+                    if document.content.isEmpty {
+                        try tables.removeDocument(document.name)
+                    } else {
+                        try tables.write(document, sealing)
+                    }
                 } catch {
                     documents.returnDocuments(Array(changed[index...]))
                     throw error

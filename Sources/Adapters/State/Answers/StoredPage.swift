@@ -39,6 +39,7 @@ package struct StoredDocument: Sendable, Equatable {
     /// Identifies the document. Stored without encryption, so it has no personal data.
     package let name: String
 
+    /// Empty if the document no longer exists.
     package let content: [UInt8]
 
     /// When the content was received, in milliseconds since 1970.

@@ -1,4 +1,3 @@
-import Adapters
 import Foundation
 import Testing
 
@@ -19,13 +18,11 @@ struct KilledCacheTests {
     /// The answers of a whole stream: for each account its line without the time.
     private static func answers(_ service: RunningService) async throws -> [String: String] {
         let lines = await service.curl("/v2/billing/stream").lines
-        let end = try JSONValue(parsing: Array(#require(lines.last).utf8))
-        #expect(end["type"] == .string("end"), "\(lines.last ?? "")")
+        #expect(lines.last?.contains(#""type":"end""#) == true, "\(lines.last ?? "")")
         var answers: [String: String] = [:]
         for line in lines {
-            let object = try JSONValue(parsing: Array(line.utf8))
-            guard case .string(let account)? = object["account_id"] else { continue }
-            answers[account] = line.replacing(/"(as_of|first_seen)":"[^"]*",?/, with: "")
+            guard let account = line.firstMatch(of: /"account_id":"([^"]+)"/)?.output.1 else { continue }
+            answers[String(account)] = line.replacing(/"(as_of|first_seen)":"[^"]*",?/, with: "")
         }
         return answers
     }
@@ -33,10 +30,12 @@ struct KilledCacheTests {
     /// The number of calls to Zoom for billing information.
     private static func calls(_ service: RunningService) async -> Int {
         let metrics = await TestProcess.run("curl", ["--silent", service.ops + "/metrics"]).lines
-        return metrics.filter {
-            $0.hasPrefix("zoom_calls_total") && $0.contains(#"operation="Get billing information""#)
+        var calls = 0
+        for line in metrics
+        where line.hasPrefix("zoom_calls_total") && line.contains(#"operation="Get billing information""#) {
+            calls += line.split(separator: " ").last.flatMap { Int($0) } ?? 0
         }
-        .reduce(0) { $0 + (Double($1.split(separator: " ").last ?? "").map { Int($0) } ?? 0) }
+        return calls
     }
 
     @Test("a service that is killed while it fills always starts again, and every answer is one that Zoom gave")
@@ -49,7 +48,8 @@ struct KilledCacheTests {
         try await withTemporaryFolder { folder async throws in
             let state = folder + "/state.db"
             for kill in 0..<Self.killsMax {
-                try await RunningService.with(Self.arguments(state), expectedStatus: 128 + SIGKILL) { service async throws in
+                try await RunningService.with(Self.arguments(state), expectedStatus: 128 + SIGKILL) {
+                    service async throws in
                     let reader = service.reader()
                     // Some kills are at the start, others while the stream is read.
                     if !kill.isMultiple(of: 4) { _ = try await reader.output(containing: #""account_id""#) }
