@@ -190,6 +190,27 @@ package final class AccountListCache: Sendable {
         for listing in running { await listing.task.value }
     }
 
+    // MARK: Storage outside of the process
+
+    /// The current lists of all accounts, by master account.
+    package var storable: [(master: Name?, snapshot: AccountListSnapshot)] {
+        state.withLock { state in
+            state.lists.filter { $0.key.chosen == nil && $0.key.filter == .all }.map { ($0.key.master, $0.value) }
+        }
+    }
+
+    /// Caches a list that was stored.
+    ///
+    /// - Returns: Whether it is cached: false if there is a list already.
+    package func restore(_ snapshot: AccountListSnapshot, of master: Name?) -> Bool {
+        let key = Key(master: master, filter: .all, chosen: nil)
+        return state.withLock { state in
+            guard state.lists[key] == nil else { return false }
+            state.lists[key] = snapshot
+            return true
+        }
+    }
+
     // MARK: Listings
 
     private func join(

@@ -37,6 +37,7 @@ struct StatePart: ApplicationPart {
     ) -> PageWriter {
         let answers = AnswersStore(
             stateFile: file, keys: settings.stateKeys, pages: zoom.storedPages(context.time),
+            documents: CachedAccountLists(zoom.lists, time: context.time),
             source: { [source = settings.source, accounts = zoom.accounts] in
                 SHA256Digest(of: source.identity(accounts))
             },
