@@ -8,7 +8,7 @@ struct ArrivalOrderTests {
         arguments: ["--http2-prior-knowledge", "--http1.1"])
     func firstPage(version: String) async throws {
         try await withTemporaryFolder { folder in
-            // The second page is never sent. The service asks again after its time-out, and after the fault has ended.
+            // The second page is never sent. The service retries after its time-out, until the fault has ended.
             try write(#"{"faults":[{"fault":"stall","operation":"accounts","skip":1}]}"#, to: folder + "/faults.json")
             let flags = ["--sandbox-faults-file", folder + "/faults.json", "--zoom-timeout", "1s"]
             try await RunningService.with(flags) { service in

@@ -133,7 +133,7 @@ struct ArrivingAccountsTests {
         }
     }
 
-    @Test("With a limit, the feed gives so many accounts at once, and ends with the number of further accounts")
+    @Test("With a limit, the feed gives no more accounts, and ends with the number of further accounts")
     func limit() async throws {
         let accounts = Self.ids(25)
         for limit in [3, 10, 25, 30] {
