@@ -44,6 +44,7 @@ struct AnswersModelTests {
                 case 92..<94:
                     // The file is lost.
                     for suffix in ["", "-wal", "-shm"] { unlink(path + "-answers" + suffix) }
+                    run.write()
                 case 94..<96:
                     // All is old, except for what follows.
                     run.settle(after: .seconds(100_000))

@@ -243,12 +243,12 @@ struct AnswersStoreTests {
             for number in Int64(1)...50 { run.pages.put(number, "a\(number)", at: now, long) }
             // A page with an old and a newer answer.
             run.pages.put(
-                60, ["a": .init(time: now, value: long), "b": .init(time: now + 7_200_000, value: "new-secret")])
+                60, ["a": .init(time: now, value: long), "b": .init(time: now + 50_000_000, value: "new-secret")])
             run.pages.put(StoredDocument(name: "accounts", content: Array(long.utf8), asOf: now))
             run.write()
             #expect(try contains("old-secret"))
             // A page that was replaced: its old content is in the log.
-            run.pages.put(1, "a1", at: now + 7_200_000, "new-secret")
+            run.pages.put(1, "a1", at: now + 50_000_000, "new-secret")
             run.write()
             run.clock.advance(by: .seconds(86_400))
             if hasRestart {
