@@ -31,7 +31,7 @@ package final class CachedAccountLists: PersistentDocuments {
         }
         return changed.map { name, snapshot in
             StoredDocument(
-                name: name, content: snapshot.packed(at: time.millisecondsSinceEpoch),
+                name: name, content: snapshot.packed,
                 asOf: snapshot.asOf.secondsSinceEpoch * 1000)
         } + removed.map { StoredDocument(name: $0, content: [], asOf: 0) }
     }

@@ -2,12 +2,10 @@ extension AccountListSnapshot {
     private static let formatVersion: UInt8 = 1
 
     /// The list and its history in a form for storage, without the records.
-    ///
-    /// - Parameter now: In milliseconds since 1970-01-01T00:00:00Z.
-    package func packed(at now: Int64) -> [UInt8] {
+    package var packed: [UInt8] {
         var bytes = [Self.formatVersion]
         bytes.reserveCapacity(list.packedSize + 100)
-        for number in [asOf.secondsSinceEpoch, took.wholeMilliseconds, currentSince, now] {
+        for number in [asOf.secondsSinceEpoch, took.wholeMilliseconds, currentSince] {
             AccountListHistory.append(number, to: &bytes)
         }
         history.append(packedTo: &bytes)
@@ -15,7 +13,7 @@ extension AccountListSnapshot {
         return bytes
     }
 
-    /// Reads the form of `packed(at:)`.
+    /// Reads the form of `packed`.
     ///
     /// - Returns: `nil` for another form, and for a list from the future.
     package convenience init?(unpacking bytes: [UInt8], _ time: any TimeSource) {
@@ -23,13 +21,11 @@ extension AccountListSnapshot {
         var rest = bytes.dropFirst()
         guard let asOf = AccountListHistory.number(from: &rest), let took = AccountListHistory.number(from: &rest),
             let currentSince = AccountListHistory.number(from: &rest),
-            let stored = AccountListHistory.number(from: &rest),
-            var history = AccountListHistory(unpackingFrom: &rest), let list = AccountList(unpackingFrom: &rest),
+            let history = AccountListHistory(unpackingFrom: &rest), let list = AccountList(unpackingFrom: &rest),
             rest.isEmpty
         else { return nil }
         let age = time.timestamp.secondsSinceEpoch - asOf
         guard age >= 0, (0..<1 << 50).contains(took) else { return nil }
-        history.addGap(from: stored, to: time.millisecondsSinceEpoch)
         self.init(
             list: list, records: nil, began: time.now - .seconds(age),
             asOf: Timestamp(secondsSinceEpoch: asOf), took: .milliseconds(took), currentSince: currentSince,
