@@ -167,7 +167,7 @@ struct TidyTests {
             "State", "Zoom",
         ],
         "Foundation": [],
-        "FoundationEssentials": ["Crypto", "HTTP", "Observability", "Process", "Sandbox", "Zoom"],
+        "FoundationEssentials": ["Crypto", "HTTP", "Observability", "Process", "Sandbox", "State", "Zoom"],
         "Instrumentation": ["Inbound", "Observability", "Zoom"],
         "Metrics": ["BillingService", "Files", "HTTP", "Inbound", "Observability", "State", "TLS", "Zoom"],
         "NIOCore": [
@@ -179,7 +179,9 @@ struct TidyTests {
         "NIOHTTP1": ["HTTP"],
         "NIOHTTPCompression": ["HTTP"],
         "NIOPosix": ["BillingService", "Files", "HTTP", "Observability", "Process", "State", "Zoom"],
-        "ServiceLifecycle": ["BillingService", "Files", "HTTP", "Inbound", "Observability", "Process", "TLS", "Zoom"],
+        "ServiceLifecycle": [
+            "BillingService", "Files", "HTTP", "Inbound", "Observability", "Process", "State", "TLS", "Zoom",
+        ],
         "Tracing": ["Inbound", "Observability", "Zoom"],
         "UnixSignals": ["BillingService"],
     ]

@@ -308,6 +308,8 @@ package final class AnswersStore {
     /// Writes what has changed, up to a number of pages. If more is due, the next step follows at once.
     private func write(to tables: AnswersTables, _ file: AnswersFile) throws(AnswersFailure) {
         let sealing = try sealing()
+        // Also noticed if nothing has changed.
+        guard file.isInPlace else { throw .replaced }
         if due == 0, time.now >= nextPurge { purge() }
         try writePages(to: tables, sealing)
         if due == 0 {
@@ -403,7 +405,9 @@ package final class AnswersStore {
         pages.purge(receivedBefore: limit)
         purgedBefore = limit
         nextPurge = time.now + min(Self.purgeIntervalMax, rules.retention / 24)
-        SetAsideFiles(of: file.path).removeExcess(at: time.timestamp, retention: rules.retention)
+        if let path = try? answersFile.followed() {
+            SetAsideFiles(of: path).removeExcess(at: time.timestamp, retention: rules.retention)
+        }
     }
 
     /// Encrypts rows with the current key that were written with another one, or without a key, some at a time.
@@ -488,7 +492,8 @@ package final class AnswersStore {
         documents?.changeAllDocuments()
     }
 
-    /// Logs when the file begins to fail, fails in another way, or works again.
+    /// Logs when the file begins to fail or works again. A full disk makes different calls fail, so that another reason is no
+    /// news.
     private func report(_ problem: Problem?) {
         metrics.setStoring(problem == nil)
         guard problem != self.problem else { return }
@@ -496,6 +501,7 @@ package final class AnswersStore {
         self.problem = problem
         let metadata: Logger.Metadata = ["file": "\(LogText.escaped(answersFile.path))"]
         switch (problem, before) {
+        case (.failing?, .failing?): break
         case (.failing(let reason)?, _):
             logger.warning(
                 "the answers file fails: answers are not stored, and the service continues without it",
