@@ -289,7 +289,19 @@ package final class BillingCache: Sendable {
 
     func end(_ watch: ChangeWatch) { pages.end(watch) }
 
-    /// When the content of a cached answer was first received, in milliseconds since 1970; `nil` if there is none.
+    /// Every content that was first received before this moment, in milliseconds since 1970, can be read from the cache, and the
+    /// watches know of it.
+    var momentOfCompleteness: Int64 { pages.momentOfCompleteness(time) }
+
+    /// Lets the content of an answer count as first received now.
+    ///
+    /// - Returns: The moment, in milliseconds since 1970; `nil` if no content is known.
+    func countAsChanged(_ read: AccountRead, under master: Name?) -> Int64? {
+        pages.countAsChanged(read, under: master, time)
+    }
+
+    /// When the content of an answer was first received, in milliseconds since 1970, also if the answer was removed because of a
+    /// change; `nil` if none is known.
     func firstSeen(of read: AccountRead, under master: Name?) -> Int64? { pages.firstSeen(of: read, under: master) }
 
     // MARK: Fetching
@@ -356,11 +368,10 @@ package final class BillingCache: Sendable {
     private func store(
         _ answer: NewAnswer, _ key: Key, _ version: Version, stores: Bool, isLookup: Bool
     ) -> Entry {
-        let now = time.millisecondsSinceEpoch
         let partVersion = prepared.withPart(of: key.accountHash) { $0.version }
         var firstSeen: Int64?
         if stores {
-            firstSeen = pages.put(answer, to: key.read, under: key.master, now: now) {
+            firstSeen = pages.put(answer, to: key.read, under: key.master, time) {
                 version.generation == generation.load(ordering: .acquiring)
                     && changes.permitsCaching(key.read.account, since: version.changes)
             }
@@ -369,7 +380,8 @@ package final class BillingCache: Sendable {
         let stored = StoredAnswer(
             text: text[...], body: text[answer.encoded.body], tag: answer.encoded.tag,
             failure: answer.content.failure(of: key.read),
-            firstSeen: firstSeen ?? pages.firstSeen(answer, to: key.read, under: key.master, now: now),
+            firstSeen: firstSeen
+                ?? pages.firstSeen(answer, to: key.read, under: key.master, now: time.millisecondsSinceEpoch),
             lifetime: answer.lifetime, receivedAt: answer.receivedAt)
         let entry = Entry(codec.response(from: stored, to: key.read), stored)
         if firstSeen != nil {

@@ -24,6 +24,7 @@ package final class AnswerPages: Sendable {
     private let rounds = Atomic<Int>(0)
     private let evictedAnswers = Atomic<Int>(0)
     private let watches = Mutex<[ObjectIdentifier: ChangeWatch]>([:])
+    private let writes = WritesUnderWay()
 
     /// - Parameters:
     ///   - bytesMax: The limit of memory.
@@ -181,6 +182,28 @@ package final class AnswerPages: Sendable {
         }
     }
 
+    /// As the other `put`, at the present time.
+    package func put(
+        _ answer: NewAnswer, to read: AccountRead, under master: Name?, _ time: any TimeSource, isPermitted: () -> Bool
+    ) -> Int64? {
+        writes.write(time) { put(answer, to: read, under: master, now: $0, isPermitted: isPermitted) }
+    }
+
+    /// Every content that was first received before this moment can be read, and the watches know of it.
+    func momentOfCompleteness(_ time: any TimeSource) -> Int64 { writes.firstMoment(time) }
+
+    /// Lets the content of an answer, or of one that was removed because of a change, count as first received now.
+    ///
+    /// - Returns: The moment, in milliseconds since 1970; `nil` if no content is known.
+    func countAsChanged(_ read: AccountRead, under master: Name?, _ time: any TimeSource) -> Int64? {
+        guard let shelf = shelf(PageShelf.ID(read, master)) else { return nil }
+        return writes.write(time) { now in
+            guard shelf.setFirstSeen(now, at: PageKey(read)) else { return nil }
+            notify(read, master, now)
+            return now
+        }
+    }
+
     private func notify(_ read: AccountRead, _ master: Name?, _ moment: Int64) {
         let watches = watches.withLock { $0.isEmpty ? [] : $0.values.filter { $0.master == master } }
         for watch in watches { watch.changed(read.operation, of: read.account, at: moment) }
@@ -197,12 +220,13 @@ package final class AnswerPages: Sendable {
         watches.withLock { $0[ObjectIdentifier(watch)] = nil }
     }
 
-    /// When the content of a stored answer was first received, in milliseconds since 1970; `nil` if there is none.
+    /// When the content of an answer, or of one that was removed because of a change, was first received, in milliseconds since
+    /// 1970; `nil` if none is known.
     func firstSeen(of read: AccountRead, under master: Name?) -> Int64? {
         let key = PageKey(read)
         guard let page = shelf(PageShelf.ID(read, master))?.page(for: key) else { return nil }
         let (index, isFound) = page.search(key)
-        return isFound && page.entries[index].content != .removed ? page.entries[index].firstSeen : nil
+        return isFound ? page.entries[index].firstSeen : nil
     }
 
     private func shelfForWriting(_ id: PageShelf.ID) -> PageShelf {

@@ -23,7 +23,7 @@ package final class ChangeWatch: Sendable {
     private let operations: Set<Operation>
     private let state = Mutex(State())
 
-    init(operations: Set<Operation>, master: Name?) {
+    package init(operations: Set<Operation>, master: Name?) {
         self.operations = operations
         self.master = master
     }
@@ -55,7 +55,7 @@ package final class ChangeWatch: Sendable {
     }
 
     /// Records that the content of an account has changed, in milliseconds since 1970.
-    func changed(_ operation: Operation, of account: AccountID, at moment: Int64) {
+    package func changed(_ operation: Operation, of account: AccountID, at moment: Int64) {
         guard operations.contains(operation) else { return }
         state.withLock { state in
             guard let position = state.position, account <= position else { return }
@@ -70,6 +70,33 @@ package final class ChangeWatch: Sendable {
 
     /// When the first change occurred that is not in the stream, in milliseconds since 1970; `nil` if there was none.
     package var firstMissed: Int64? { state.withLock { $0.firstMissed } }
+}
+
+/// The writes under way. A write takes its moment before other tasks can see what it has written.
+final class WritesUnderWay: Sendable {
+    /// How many writes have each moment, in milliseconds since 1970.
+    private let counts = Mutex<[Int64: Int]>([:])
+
+    /// - Parameter write: Receives the moment.
+    func write<Result>(_ time: any TimeSource, _ write: (Int64) -> Result) -> Result {
+        let moment = counts.withLock { counts in
+            let moment = time.millisecondsSinceEpoch
+            counts[moment, default: 0] += 1
+            return moment
+        }
+        defer {
+            counts.withLock { counts in
+                counts[moment, default: 1] -= 1
+                if counts[moment] == 0 { counts[moment] = nil }
+            }
+        }
+        return write(moment)
+    }
+
+    /// All writes with an earlier moment have ended, and those to come have this moment or a later one.
+    func firstMoment(_ time: any TimeSource) -> Int64 {
+        counts.withLock { counts in counts.keys.reduce(time.millisecondsSinceEpoch, min) }
+    }
 }
 
 /// Selects the answers whose content has changed since a moment.

@@ -49,6 +49,11 @@ struct PageBuilder {
                 receivedAt: answer.receivedAt.milliseconds, isUsed: isUsed))
     }
 
+    mutating func setFirstSeen(_ moment: Int64, at index: Int) {
+        items[index].entry.firstSeenSeconds = UInt32(clamping: moment / 1000)
+        items[index].entry.firstSeenMilliseconds = UInt16(moment % 1000)
+    }
+
     /// Adds an entry of a page without its answer.
     mutating func addRemoved(_ page: AnswerPage, _ index: Int) {
         text.append(contentsOf: page.key(of: index))

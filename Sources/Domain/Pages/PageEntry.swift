@@ -27,6 +27,11 @@ struct PageEntry: Sendable {
     /// The bytes after the body.
     var trailingCount: UInt8
 
+    /// Whether the content of an answer is the one of this entry. Of a failure that was removed, nothing is known.
+    func isSame(as answer: NewAnswer) -> Bool {
+        tag == answer.encoded.tag && (content == answer.content || content == .removed && tag != 0)
+    }
+
     var firstSeen: Int64 { Int64(firstSeenSeconds) * 1000 + Int64(firstSeenMilliseconds) }
 }
 

@@ -127,8 +127,7 @@ final class PageShelf: Sendable {
                     return .refused
                 }
                 // The content of an answer that was removed is compared too: an unchanged tag means that it came back.
-                let isSame = old.tag == answer.encoded.tag && (old.content == answer.content || old.content == .removed)
-                if isSame { firstSeen = old.firstSeen }
+                if old.isSame(as: answer) { firstSeen = old.firstSeen }
             } else if place == page.count, page.count >= AnswerPage.entriesMax {
                 // Answers often arrive in order: full pages stay full.
                 var builder = PageBuilder(entries: 1, bytes: answer.encoded.text.count)
@@ -154,10 +153,28 @@ final class PageShelf: Sendable {
     func firstSeen(_ answer: NewAnswer, at key: PageKey, now: Int64) -> Int64 {
         guard let page = page(for: key) else { return now }
         let (place, isFound) = page.search(key)
-        guard isFound, page.entries[place].tag == answer.encoded.tag,
-            page.entries[place].content == answer.content || page.entries[place].content == .removed
-        else { return now }
+        guard isFound, page.entries[place].isSame(as: answer) else { return now }
         return page.entries[place].firstSeen
+    }
+
+    /// Sets when the content of an answer, or of one that was removed, was first received.
+    ///
+    /// - Returns: Whether there is such an answer.
+    func setFirstSeen(_ moment: Int64, at key: PageKey) -> Bool {
+        isRemoved.withLock { _ in
+            let (index, page) = directory.withLock { directory -> (Int, AnswerPage?) in
+                let index = directory.index(of: key)
+                return (index, directory.pages.isEmpty ? nil : directory.pages[index])
+            }
+            guard let page else { return false }
+            let (place, isFound) = page.search(key)
+            guard isFound else { return false }
+            var builder = PageBuilder(entries: page.count, bytes: page.text.count)
+            builder.add(page, 0..<page.count)
+            builder.setFirstSeen(moment, at: place)
+            replace(index..<index + 1, [page], with: builder.pages(number: page.number, nextNumber: pages.nextNumber))
+            return true
+        }
     }
 
     /// Removes an answer. When its content was first seen stays known.

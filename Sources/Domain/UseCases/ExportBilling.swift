@@ -68,8 +68,8 @@ package struct ExportBilling: Sendable {
         /// The first event. `accounts` is the number of accounts that follow; `nil` if unknown. `remaining` is the number
         /// of accounts beyond the limit, if it is known.
         ///
-        /// A later export of the changes since `asOf`, in milliseconds since 1970, has everything that this export lacks. `nil`
-        /// if this export has not all accounts of the list.
+        /// A later export of the changes since `asOf`, in milliseconds since 1970, has everything that this export lacks, and
+        /// those that continue it after its last account. `nil` if this export does not begin with the first account of the list.
         case begin(accounts: Int?, after: AccountID?, remaining: Int, asOf: Int64?)
         case answer(ExportKind, AccountID, CacheEntry)
         /// Cached answers for consecutive accounts. Some may be failures.
@@ -250,9 +250,6 @@ package struct ExportBilling: Sendable {
         var isWaitingForInput = false
         var lastEvent: Moment
 
-        /// When the export began, in milliseconds since 1970.
-        let began: Int64
-
         /// Finds the changes that the export lacks, if it has all accounts of a list in order.
         let watch: ChangeWatch?
         var accounts: Accounts?
@@ -267,7 +264,6 @@ package struct ExportBilling: Sendable {
             kinds = export.options.kinds
             start = exportBilling.time.now
             lastEvent = start
-            began = exportBilling.time.millisecondsSinceEpoch
             let options = export.options
             let hasAllAccounts = export.chosen == nil && options.after == nil && options.limit == nil
             watch =
@@ -315,7 +311,7 @@ package struct ExportBilling: Sendable {
                         elapsed: time.now - start)
                     summary.gone = goneCount
                     summary.unchanged = window.unchanged
-                    summary.asOf = asOf
+                    if watch != nil { summary.asOf = asOf }
                     try await consumer.take(.end(summary))
                     return try await consumer.flush()
                 }
@@ -356,18 +352,19 @@ package struct ExportBilling: Sendable {
         private mutating func begin(with feed: any AccountFeed, _ consumer: some Consumer) async throws(BillingFailure)
         {
             self.feed = feed
+            let options = export.options
+            let isFirstPart = export.chosen == nil && options.after == nil && options.order == .given
             try await consumer.take(
                 .begin(
-                    accounts: feed.count, after: export.options.after, remaining: feed.remaining,
-                    asOf: watch == nil ? nil : began))
+                    accounts: feed.count, after: options.after, remaining: feed.remaining,
+                    asOf: isFirstPart ? asOf : nil))
             lastEvent = time.now
         }
 
-        /// The moment up to which the export has everything.
-        private var asOf: Int64? {
-            guard let watch else { return nil }
-            let now = time.millisecondsSinceEpoch
-            var asOf = min(watch.firstMissed ?? now, now)
+        /// The moment up to which the export has everything of the accounts that it has read.
+        private var asOf: Int64 {
+            let now = exportBilling.cache.momentOfCompleteness
+            var asOf = min(watch?.firstMissed ?? now, now)
             if let snapshot = accounts?.snapshot {
                 asOf = min(
                     asOf,
@@ -536,7 +533,7 @@ package struct ExportBilling: Sendable {
                     lookupFailed(account, kind)
                     try await consumer.take(.failure(kinds[kind], account, failure))
                 case .record(let account, let kind, .success(let entry)):
-                    watch?.lookupEnded(kinds[kind].operation, of: account, firstSeen: entry.firstSeen)
+                    lookupEnded(account, kind, entry)
                     if let filter = accounts?.filter, !filter.selects(account, firstSeen: entry.firstSeen) {
                         window.markUnchanged(entry)
                     } else if let failure = entry.failure {
@@ -549,13 +546,23 @@ package struct ExportBilling: Sendable {
             if hasSent { lastEvent = time.now }
         }
 
-        /// The export has no content of the account. If an earlier one is known that the reader may lack, a later export has
-        /// to begin before it.
-        private func lookupFailed(_ account: AccountID, _ kind: Int) {
+        private func lookupEnded(_ account: AccountID, _ kind: Int, _ entry: CacheEntry) {
             guard let watch else { return }
-            watch.lookupEnded(kinds[kind].operation, of: account, firstSeen: nil)
+            watch.lookupEnded(kinds[kind].operation, of: account, firstSeen: entry.firstSeen)
+            // An answer that was not cached may be older than the cached one.
             let known = exportBilling.cache.firstSeen(of: kinds[kind].read(of: account), under: export.caller.master)
-            if let known, known >= export.options.changedSince ?? .max { watch.missed(known) }
+            if let known, known != entry.firstSeen { watch.missed(known) }
+        }
+
+        /// The export has no content of the account. The reader may never have had the content that is known, because an
+        /// earlier lookup has failed too. So that content counts as received now.
+        private func lookupFailed(_ account: AccountID, _ kind: Int) {
+            guard export.chosen == nil, export.options.order == .given else { return }
+            watch?.lookupEnded(kinds[kind].operation, of: account, firstSeen: nil)
+            let read = kinds[kind].read(of: account)
+            if let moment = exportBilling.cache.countAsChanged(read, under: export.caller.master) {
+                watch?.missed(moment)
+            }
         }
     }
 
