@@ -14,8 +14,11 @@ struct ExportCommand: AsyncParsableCommand {
 
             \(SourceFlags.discussion)
 
-            Exit codes: 0 complete, 1 incomplete, 3 complete but some accounts failed, 64 wrong usage, 75 another process \
-            is writing this export, 78 wrong configuration.
+            --changed-since exports only what has changed since an earlier export, which prints the moment. Accounts that \
+            have vanished have lines of the type gone.
+
+            Exit codes: 0 complete, 1 incomplete, 3 complete but some accounts failed, 64 wrong usage, 65 the service does \
+            not know all changes since the moment, 75 another process is writing this export, 78 wrong configuration.
             """)
 
     @Option(help: "File to write to; - for standard output.", completion: .file())
@@ -54,6 +57,12 @@ struct ExportCommand: AsyncParsableCommand {
         completion: .file())
     var accountsFrom: String?
 
+    @Option(
+        help:
+            "Export only what has changed since this moment, which an earlier export has printed. With --url and ndjson, for one kind of data."
+    )
+    var changedSince: String?
+
     @Option(help: "Billing fields to export, separated by commas.")
     var fields: String?
 
@@ -84,8 +93,28 @@ struct ExportCommand: AsyncParsableCommand {
         }
         _ = try fieldNames()
         _ = try invoicePeriod()
+        try validateChangedSince(encoding)
         if source.readsStandardInput, accountsFrom.map(ServiceFlags.isStandardInput) ?? false {
             throw ValidationError("standard input can be --accounts-from or --token-file, not both")
+        }
+    }
+
+    private func validateChangedSince(_ encoding: ExportEncoding) throws {
+        guard let changedSince else { return }
+        guard MillisecondTime(rfc3339: changedSince) != nil else {
+            throw ValidationError("--changed-since must be a time like 2026-01-31T12:00:00.250Z")
+        }
+        guard source.running.url != nil else {
+            throw ValidationError("--changed-since requires --url: only a running service knows earlier changes")
+        }
+        guard accountsFrom == nil else {
+            throw ValidationError("--changed-since and --accounts-from exclude each other")
+        }
+        guard encoding.format == .ndjson else {
+            throw ValidationError("--changed-since requires --format ndjson, which has lines of vanished accounts")
+        }
+        guard encoding.types.count == 1 else {
+            throw ValidationError("--changed-since has one kind of data in a file: name one in --include")
         }
     }
 
@@ -152,8 +181,9 @@ struct ExportCommand: AsyncParsableCommand {
             output: output, resumes: resume, encoding: try encoding(),
             request: ExportRun.Request(
                 fields: try fieldNames(), maxAge: maxAge, accounts: accounts, types: try recordTypes(),
-                period: try invoicePeriod()),
+                period: try invoicePeriod(), changedSince: changedSince),
             retryTime: .seconds(retrySeconds), sharesOwners: service.sharesOwners,
+            isOfRunningService: source.running.url != nil,
             terminal: Invocation.environment["TERM"])
         guard let target = try await job.open(job.identity(service: try service.identity())) else { return }
         let status: ExitStatus

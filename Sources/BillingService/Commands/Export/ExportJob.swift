@@ -17,6 +17,9 @@ struct ExportJob: Sendable {
     /// Whether files that belong to other users may be written.
     var sharesOwners: Bool
 
+    /// Whether the source is a service that runs when the export has ended.
+    var isOfRunningService: Bool
+
     /// The environment variable `TERM`.
     var terminal: String?
 
@@ -30,6 +33,7 @@ struct ExportJob: Sendable {
             content.append("include " + request.types.map(\.rawValue).joined(separator: " "))
         }
         if let period = request.period { content.append("invoices from \(period.from) to \(period.to)") }
+        if let changedSince = request.changedSince { content.append("changed since \(changedSince)") }
         return ExportIdentity(
             accounts: request.accounts.map { $0.map(\.rawValue) }, options: encoding.names + content, service: service)
     }
@@ -95,11 +99,16 @@ struct ExportJob: Sendable {
             await target.commitAfterFailure()
             await target.discardIfEmpty()
             throw CommandFailure(
-                "incomplete after \(target.position.taken) accounts: \(reason(error))\(hint(target))")
+                "incomplete after \(target.position.taken) accounts: \(reason(error))\(hint(target))",
+                status: Self.status(of: error))
         }
         progress.end()
         summarize(target.position, ContinuousClock.now - start)
         return target.position.failures.isEmpty ? .done : .someAccountsFailed
+    }
+
+    private static func status(of error: any Error) -> ExitStatus {
+        if case .changesUnknown? = error as? ExportRun.Problem { .refused } else { .failed }
     }
 
     private func reason(_ error: any Error) -> String {
@@ -118,6 +127,7 @@ struct ExportJob: Sendable {
         for type in request.types {
             rows.append([ExportCheckpoint.name(of: type), "\(checkpoint.records[type] ?? 0)"])
         }
+        if request.changedSince != nil { rows.append(["gone", "\(checkpoint.gone)"]) }
         rows.append(["failures", "\(checkpoint.failureCount)"])
         for (code, count) in checkpoint.failures.sorted(by: { $0.key < $1.key }) {
             rows.append(["  with code \(code)", "\(count)"])
@@ -126,6 +136,10 @@ struct ExportJob: Sendable {
         let width = rows.map { $0[0].count }.max() ?? 0
         for row in rows {
             Output.writeError(row[0] + String(repeating: " ", count: width + 2 - row[0].count) + row[1] + "\n")
+        }
+        // A service in this process ends with it, and does not know later changes.
+        if isOfRunningService, let moment = checkpoint.moment {
+            Output.writeError("For what changes from now on: --changed-since \(moment)\n")
         }
     }
 }

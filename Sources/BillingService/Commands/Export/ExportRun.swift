@@ -19,11 +19,16 @@ struct ExportRun {
 
         /// The days whose invoices are exported.
         var period: InvoicePeriod?
+
+        /// Only what has changed since this moment; nil for everything.
+        var changedSince: String?
     }
 
     enum Problem: Error, CustomStringConvertible {
         /// The service rejects the request, and a retry would fail as well.
         case refused(status: Int, message: String)
+        /// The service does not know all changes since the moment.
+        case changesUnknown(String)
         /// The server at the address is not this service.
         case notTheService(String)
         /// No connection is possible until a setting or certificate is changed.
@@ -34,6 +39,7 @@ struct ExportRun {
         var description: String {
             switch self {
             case .refused(let status, let message): "refused with status \(status): \(message)"
+            case .changesUnknown(let message): "\(message) Export without --changed-since"
             case .notTheService(let reason): "\(reason): check --url"
             case .unreachable(let failure): failure.withAdvice
             case .gaveUp(let reason): "gave up: \(reason)"
@@ -167,7 +173,7 @@ struct ExportRun {
         let order =
             request.accounts.map { ExportLines.Order.chosen($0[begun.taken...]) }
             ?? .ascending(after: Array((begun.after ?? "").utf8))
-        var lines = ExportLines(types: request.types, order: order)
+        var lines = ExportLines(types: request.types, order: order, isOfChanges: request.changedSince != nil)
         var written = time.now
         do {
             while lines.problem == nil, let bytes = try await response.body.next() {
@@ -219,7 +225,8 @@ struct ExportRun {
     private mutating func append(
         _ batch: ExportBatch, _ scope: String?, to target: inout ExportTarget, _ encoding: ExportEncoding
     ) async throws {
-        guard batch.accounts > 0 else { return }
+        let isMomentNew = batch.moment != nil && target.position.moment == nil
+        guard batch.accounts > 0 || batch.isLast && isMomentNew else { return }
         try await target.append(batch, scope: scope, encoding)
         if time.now - (checkpointTime ?? start) >= Self.checkpointInterval { try await commit(&target) }
     }
@@ -243,7 +250,12 @@ struct ExportRun {
                 body.writeString("{\"account_id\":\"\(account)\"}\n")
             }
         } else {
-            query.append(("limit", "\(size)"))
+            if let changedSince = request.changedSince {
+                // All in one stream: the last account of a part without changes would be unknown.
+                query.append(("changed_since", changedSince))
+            } else {
+                query.append(("limit", "\(size)"))
+            }
             if let after { query.append(("after", after)) }
         }
         let parameters = query.map { "\($0.name)=\(PercentEncoding.encode($0.value))" }
@@ -272,9 +284,11 @@ struct ExportRun {
         let advice =
             switch response.status {
             case 300..<400: "the address redirects: pass the new address as --url"
+            case 410: "The changes are not all known."
             case 404: "no stream at this address: check the path in --url"
             case _: "no reason given"
             }
+        if response.status == 410 { return Problem.changesUnknown(message ?? advice) }
         return Problem.refused(status: response.status, message: message ?? advice)
     }
 }

@@ -31,6 +31,10 @@ struct ExportOptionsTests {
             ["--output", "x", "--include", "invoices", "--from", "2020-01-01", "--to", "2020-02-01"],
             ["--output", "x", "--include", "plans", "--from", "2026-01-01", "--to", "2026-02-01"],
             ["--output", "x", "--spreadsheet"], ["--output", "-", "--resume"],
+            ["--output", "x", "--changed-since", "yesterday"],
+            ["--output", "x", "--changed-since", "2026-01-31T12:00:00Z", "--format", "csv"],
+            ["--output", "x", "--changed-since", "2026-01-31T12:00:00Z", "--include", "contact,plans"],
+            ["--output", "x", "--changed-since", "2026-01-31T12:00:00Z", "--accounts-from", "-"],
             ["--output", "x", "--accounts-from", "-", "--token-file", "/dev/stdin"], ["--output", "x", "--sandbox"],
         ])
     func usage(arguments: [String]) async throws {

@@ -20,6 +20,13 @@ struct ExportCheckpoint: Equatable, Sendable {
     /// The number of failures by code.
     var failures: [String: Int] = [:]
 
+    /// The number of accounts that have vanished, in an export of changes.
+    var gone = 0
+
+    /// The moment of the first stream: later changes are in an export of the changes since then. nil if the service does not
+    /// send it.
+    var moment: String?
+
     /// The scope of the stream: the response field `billing-account-scope`; nil if the service does not send it.
     var scope: String?
 
@@ -38,6 +45,8 @@ struct ExportCheckpoint: Equatable, Sendable {
         next.taken += batch.accounts
         next.after = batch.lastAccount ?? after
         next.scope = scope ?? self.scope
+        next.gone += batch.gone
+        next.moment = moment ?? batch.moment
         next.records.merge(batch.records, uniquingKeysWith: +)
         next.failures.merge(batch.failures, uniquingKeysWith: +)
         return next
@@ -69,6 +78,8 @@ extension ExportCheckpoint {
                 }
             }
             object.member("scope", scope)
+            if gone > 0 { object.member("gone", gone) }
+            if let moment { object.member("moment", moment) }
         }
         return buffer
     }
@@ -92,6 +103,8 @@ extension ExportCheckpoint {
         self.taken = taken
         after = object["after"]?.string
         scope = object["scope"]?.string
+        gone = object["gone"]?.integer ?? 0
+        moment = object["moment"]?.string
         for type in RecordType.allCases { records[type] = object[Self.name(of: type)]?.integer }
         for member in object["failures"]?.object?.members ?? [] { failures[member.name] = member.value.integer ?? 0 }
     }

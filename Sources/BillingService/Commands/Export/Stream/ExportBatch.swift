@@ -18,6 +18,15 @@ struct ExportBatch: Sendable {
     /// The number of lines with data, by type.
     var records: [RecordType: Int] = [:]
 
+    /// The number of accounts that have vanished.
+    var gone = 0
+
+    /// The moment of the `begin` line: later changes are in an export of the changes since then.
+    var moment: String?
+
+    /// Whether the stream has no more lines.
+    var isLast = false
+
     /// The number of failures, by code.
     var failures: [String: Int] = [:]
 }

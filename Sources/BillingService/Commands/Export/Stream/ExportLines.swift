@@ -35,6 +35,12 @@ struct ExportLines {
     private let types: [RecordType]
     private var order: Order
 
+    /// Whether the stream has only what has changed since a moment. Such a stream has one type.
+    private let isOfChanges: Bool
+
+    /// The moment of the `begin` line.
+    private var moment: String?
+
     /// Received bytes, from the first line of an account of which lines are missing.
     private var text = ByteBuffer()
 
@@ -54,8 +60,9 @@ struct ExportLines {
     private(set) var problem: Problem?
 
     /// - Parameter types: The requested types, in their order.
-    init(types: [RecordType], order: Order) {
+    init(types: [RecordType], order: Order, isOfChanges: Bool = false) {
         self.types = types
+        self.isOfChanges = isOfChanges
         self.order = order
     }
 
@@ -86,7 +93,12 @@ struct ExportLines {
         }
         guard problem == nil, let lineFeed = text.lastIndex(of: UInt8(ascii: "\n")),
             let lines = text.getSlice(at: text.readerIndex, length: lineFeed + 1 - text.readerIndex)
-        else { return ExportBatch() }
+        else {
+            var batch = ExportBatch()
+            batch.moment = moment
+            batch.isLast = isLast
+            return batch
+        }
         var reading = Reading(lines)
         while problem == nil, let end = lines.firstIndex(of: UInt8(ascii: "\n"), from: reading.next) {
             let line = reading.next..<end
@@ -100,7 +112,9 @@ struct ExportLines {
             if reading.place == 0, problem == nil { reading.done = reading.next }
         }
         keepRest(from: reading.done, of: lines)
-        return finish(reading)
+        var batch = finish(reading)
+        batch.isLast = isLast
+        return batch
     }
 
     /// Moves the rest into a buffer of its own: the batch shares the storage of this one.
@@ -113,6 +127,7 @@ struct ExportLines {
 
     private mutating func finish(_ reading: Reading) -> ExportBatch {
         var batch = reading.batch(types)
+        batch.moment = moment
         accounts += batch.accounts
         guard let last = reading.last else { return batch }
         let bytes = reading.bytes(of: last)
@@ -151,13 +166,19 @@ struct ExportLines {
             try add(RecordType(rawValue: kind), object["account_id"]?.string, failure: code, &reading)
         case let name? where RecordType(rawValue: name) != nil:
             try add(RecordType(rawValue: name), object["account_id"]?.string, failure: nil, &reading)
+        case "gone" where isOfChanges:
+            try add(types.first, object["account_id"]?.string, failure: nil, &reading)
+            reading.gone += 1
         case "begin":
-            announced = object["accounts"]?.integer.map { $0 + (object["more"]?.integer ?? 0) }
+            moment = object["as_of"]?.string
+            // Most accounts have no line in a stream of changes.
+            if !isOfChanges { announced = object["accounts"]?.integer.map { $0 + (object["more"]?.integer ?? 0) } }
             reading.omit(line)
         case "end":
             let more = object["more"]?.integer ?? 0
             let count = (accounts + reading.accounts) * types.count + reading.place
-            guard Self.count(in: object) == count else { throw .inconsistent }
+            let gone = object["gone"]?.integer ?? 0
+            guard Self.count(in: object).map({ $0 + gone }) == count else { throw .inconsistent }
             guard reading.place == 0, more == 0 || count > 0 else { throw .incomplete }
             behind = more
             reading.omit(line)
@@ -233,6 +254,9 @@ struct ExportLines {
         /// The last complete account.
         private(set) var last: ID?
         private(set) var accounts = 0
+
+        /// The number of these accounts that have vanished.
+        var gone = 0
         private var failures: [(place: Int, code: String)] = []
 
         init(_ lines: ByteBuffer) {
@@ -274,8 +298,9 @@ struct ExportLines {
             var batch = ExportBatch()
             batch.hasOnlyPlainLines = hasOnlyPlainLines
             batch.accounts = accounts
+            batch.gone = gone
             for (place, type) in types.enumerated() where accounts > 0 {
-                batch.records[type] = accounts - failures.count { $0.place == place }
+                batch.records[type] = accounts - gone - failures.count { $0.place == place }
             }
             for failure in failures { batch.failures[failure.code, default: 0] += 1 }
             let ranges = (parts + [partStart..<max(partStart, done)]).compactMap { part in
