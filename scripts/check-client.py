@@ -94,6 +94,8 @@ def calls(service, file):
     yield Call("streamBilling", check=lines(20))
     yield Call("streamBilling", arguments={"limit": 3, "max_age": 60, "fields": "country,zip"}, check=lines(3))
     yield Call("streamBilling", arguments={"include": "contact,plans,usage"}, check=lines(20, kinds=3))
+    early = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    yield Call("streamBilling", 410, {"changed_since": early}, "Problem", {"code": 410})
     today = datetime.datetime.now(datetime.UTC).date()
     days = {"from_": today - datetime.timedelta(days=300), "to": today}
     yield Call("streamBilling", arguments={"include": "invoices", **days}, check=lines(20))

@@ -197,6 +197,8 @@ class Streams:
     def __init__(self):
         self.ids = []
         self.unused = []
+        # When the last whole stream ended.
+        self.moment = ""
 
     def next_account(self):
         """An account that no other case uses, and for which the master account pays."""
@@ -211,10 +213,15 @@ class Streams:
         self.unused = [each for each, kind in zip(self.ids, types[1:-1], strict=True) if kind == "contact"][5:]
         require(types[0] == "begin" and types[-1] == "end", "not from begin to end")
         require(self.ids == sorted(set(self.ids)) and len(self.ids) == ACCOUNTS, "not every account once, in order")
+        self.moment = json.loads(body.split("\n")[-2])["as_of"]
 
     def records(self, body):
         types, ids = self.read(body)
         require(set(types) <= {"contact", "failure"} and ids == self.ids, "not the records of the whole stream")
+
+    def changes(self, body):
+        end = json.loads(body.split("\n")[-2])
+        require(end["unchanged"] + end["contacts"] + end["failures"] == ACCOUNTS, "not all accounts")
 
     def limited(self, body):
         types, ids = self.read(body)
@@ -659,6 +666,8 @@ def cases_of_files(service, streams):
 def cases_of_stream(service, streams):
     yield Case(STREAM, "GET", STREAM, 200, None, JSONL, streams.whole)
     yield Case(STREAM, "GET", f"{STREAM}?only=records", 200, None, {}, streams.records)
+    yield Case(STREAM, "GET", f"{STREAM}?changed_since={streams.moment}", 200, None, {}, streams.changes)
+    yield Case(STREAM, "GET", f"{STREAM}?changed_since=2020-01-01T00:00:00Z", 410, 410)
     after = "".join(streams.ids[100:101])
     yield Case(STREAM, "GET", f"{STREAM}?after={after}", 200, None, {}, streams.rest)
     yield Case(STREAM, "GET", f"{STREAM}?limit=3&fields=country,zip", 200, None, {}, streams.limit)
@@ -676,7 +685,8 @@ def cases_of_stream(service, streams):
     for query in (
             "include=", "include=contact,", "include=invoices", f"include=plans&{days}", "include=plans&fields=zip",
             f"include=invoices&{days}&include=plans",
-            "after=no%20id", "only=lines", "before=x", "fields=", f"order=arrival&after={after}"):
+            "after=no%20id", "only=lines", "before=x", "fields=", "changed_since=now",
+            f"order=arrival&changed_since={streams.moment}", f"order=arrival&after={after}"):
         yield Case(STREAM, "GET", f"{STREAM}?{query}", 400, 300)
     yield Case(STREAM, "GET", STREAM, 400, 300, {"token": "", "field": "authorization: Bearer a b"})
     yield Case(STREAM, "HEAD", f"{STREAM}?before=x", 400, 300)

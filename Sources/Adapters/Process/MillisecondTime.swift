@@ -8,17 +8,19 @@ package struct MillisecondTime: Sendable, Equatable {
         self.milliseconds = milliseconds
     }
 
-    /// Parses a time in UTC with up to three digits after the second. `nil` for every other form.
+    /// Parses a time in UTC with up to nine digits after the second; those after the third are ignored. `nil` for every other
+    /// form.
     package init?(rfc3339 text: String) {
-        guard text.hasSuffix("Z") else { return nil }
-        let parts = text.dropLast().split(separator: ".", omittingEmptySubsequences: false)
+        // Libraries that parse and write times prefer the second form.
+        guard let zone = ["Z", "+00:00"].first(where: { text.hasSuffix($0) }) else { return nil }
+        let parts = text.dropLast(zone.count).split(separator: ".", omittingEmptySubsequences: false)
         guard let second = parts.first.flatMap({ Timestamp(rfc3339: "\($0)Z") }), parts.count <= 2 else { return nil }
         var fraction: Int64 = 0
         if parts.count == 2 {
-            guard (1...3).contains(parts[1].utf8.count), parts[1].utf8.allSatisfy({ (48...57).contains($0) }) else {
+            guard (1...9).contains(parts[1].utf8.count), parts[1].utf8.allSatisfy({ (48...57).contains($0) }) else {
                 return nil
             }
-            let digits = String(parts[1]) + String(repeating: "0", count: 3 - parts[1].utf8.count)
+            let digits = (parts[1] + "00").prefix(3)
             fraction = Int64(digits) ?? 0
         }
         milliseconds = second.secondsSinceEpoch * 1000 + fraction

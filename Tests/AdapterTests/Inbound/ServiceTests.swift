@@ -261,7 +261,7 @@ struct ServiceTests {
             #expect(response.fields.string(.accelBuffering) == "no")
             let lines = String(buffer: response.body).split(separator: "\n").map(String.init)
             #expect(lines.count == 5)
-            #expect(lines[0] == #"{"type":"begin","accounts":3,"after":null}"#)
+            #expect(lines[0] == #"{"type":"begin","accounts":3,"after":null,"as_of":"2026-01-31T12:00:00.000Z"}"#)
             #expect(
                 lines[1] == #"{"type":"failure","account_id":"a","status":400,"code":2100,"message":"This sub account "#
                     + #"is on self pay mode."}"#)
@@ -272,7 +272,7 @@ struct ServiceTests {
                 lines[3].hasPrefix(#"{"type":"contact","account_id":"c","as_of":"2026-01-31T12:00:00Z","billing":{"#))
             #expect(
                 lines[4] == #"{"type":"end","complete":true,"contacts":1,"failures":2,"by_code":{"2001":1,"2100":1},"#
-                    + #""elapsed_ms":0}"#)
+                    + #""elapsed_ms":0,"as_of":"2026-01-31T12:00:00.000Z"}"#)
         }
     }
 
