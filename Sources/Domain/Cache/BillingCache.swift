@@ -386,7 +386,8 @@ package final class BillingCache: Sendable {
         let entry = Entry(codec.response(from: stored, to: key.read), stored)
         if firstSeen != nil {
             revalidations.received(key)
-            prepared.stored(entry, key, isLookup: isLookup, sweep: pages.sweeps, version: partVersion)
+            // The next lookup marks the answer as used.
+            prepared.stored(entry, key, isLookup: isLookup, sweep: pages.sweeps - 1, version: partVersion)
         }
         return entry
     }

@@ -8,6 +8,9 @@ package final class AnswerPage: Sendable {
     static let entriesMax = 128
     static let textBytesMax = 65_536
 
+    /// The longest time between the receipt of two answers of a page that an entry can tell, in milliseconds: 49 days.
+    static let agesMax = Int64(UInt32.max)
+
     /// Identifies the page among all pages of the service. The page that replaces this one may have the same number.
     package let number: Int64
 
@@ -16,7 +19,7 @@ package final class AnswerPage: Sendable {
     /// The lines of the answers. For an account whose answer was removed, only its key.
     let text: [UInt8]
 
-    /// When the oldest answer was received, in milliseconds of `Moment`.
+    /// When the oldest answer was received, or before that, in milliseconds of `Moment`.
     let origin: Int64
 
     /// The first key, and its prefix.

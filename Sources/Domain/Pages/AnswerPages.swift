@@ -12,6 +12,12 @@ package final class AnswerPages: Sendable {
 
         /// The last key of the last page that the sweep has visited.
         var last: PageKey?
+
+        /// The pages to visit until the next step.
+        var pagesLeft = 0
+
+        /// The pages of a step: an eighth of all pages at the beginning of the round.
+        var pagesPerStep = 1
     }
 
     private let bytesMax: Int
@@ -21,7 +27,7 @@ package final class AnswerPages: Sendable {
 
     /// The accounts whose answers were removed since pages are restored; `nil` if none are.
     private let removedAccounts = Mutex<Set<AccountID>?>(nil)
-    private let rounds = Atomic<Int>(0)
+    private let steps = Atomic<Int>(0)
     private let evictedAnswers = Atomic<Int>(0)
     private let watches = Mutex<[ObjectIdentifier: ChangeWatch]>([:])
     private let writes = WritesUnderWay()
@@ -51,12 +57,15 @@ package final class AnswerPages: Sendable {
     /// The number of answers that a sweep has removed.
     package var evicted: Int { evictedAnswers.load(ordering: .relaxed) }
 
-    /// The number of rounds that the sweep has begun. An answer that is used in each round is not removed.
-    var sweeps: Int { rounds.load(ordering: .relaxed) }
+    /// The number of steps that the sweep has made, eight for each round. An answer that is used after each step is not
+    /// removed.
+    package var sweeps: Int { steps.load(ordering: .relaxed) }
 
     // MARK: Reading
 
     func shelf(_ id: PageShelf.ID) -> PageShelf? { shelves.withLock { $0[id] } }
+
+    var allShelves: [PageShelf] { shelves(where: { _ in true }) }
 
     private func shelves(where isWanted: (PageShelf.ID) -> Bool) -> [PageShelf] {
         shelves.withLock { $0.values.filter { isWanted($0.id) } }
@@ -261,13 +270,14 @@ package final class AnswerPages: Sendable {
 
     /// Removes the answers that were received before a moment.
     package func removeAll(receivedBefore moment: Moment) {
-        for shelf in shelves(where: { _ in true }) {
+        for shelf in allShelves {
             _ = shelf.removeAll(receivedBefore: moment.milliseconds)
             removeIfEmpty(shelf)
         }
     }
 
     private func removeIfEmpty(_ shelf: PageShelf) {
+        guard shelf.isEmpty else { return }
         shelves.withLock { shelves in
             if shelves[shelf.id] === shelf, shelf.removeAll(onlyIfEmpty: true) { shelves[shelf.id] = nil }
         }
@@ -301,7 +311,7 @@ package final class AnswerPages: Sendable {
     /// Counts changes as not stored: those of pages that changed, by their numbers, and of pages that were removed.
     package func returnChanges(changed: [Int64], removed: [Int64]) {
         let numbers = Set(changed)
-        for shelf in shelves(where: { _ in true }) {
+        for shelf in allShelves {
             let pages = shelf.allPages.filter { numbers.contains($0.number) }
             if !pages.isEmpty { accounting.changed(pages, on: shelf.id) }
         }
@@ -310,14 +320,14 @@ package final class AnswerPages: Sendable {
 
     /// Counts all pages as changed.
     package func changeAll() {
-        for shelf in shelves(where: { _ in true }) { accounting.changed(shelf.allPages, on: shelf.id) }
+        for shelf in allShelves { accounting.changed(shelf.allPages, on: shelf.id) }
     }
 
     /// The numbers of the pages that were used since the last call.
     package func takeUses() -> [Int64] {
         // Prepared answers that are in use are marked again.
-        rounds.add(1, ordering: .relaxed)
-        return shelves(where: { _ in true }).flatMap { $0.allPages.filter { $0.takeUse() }.map(\.number) }
+        steps.add(1, ordering: .relaxed)
+        return allShelves.flatMap { $0.allPages.filter { $0.takeUse() }.map(\.number) }
     }
 
     /// Whether there is room for stored pages.
@@ -354,9 +364,12 @@ package final class AnswerPages: Sendable {
         hand.withLock { hand in
             while accounting.bytes > bytesMax {
                 guard let shelf = hand.shelves.last else {
-                    hand.shelves = shelves(where: { _ in true })
-                    rounds.add(1, ordering: .relaxed)
+                    // In the same order in each round, so that no page is visited twice in a row.
+                    hand.shelves = allShelves.sorted { ObjectIdentifier($0) < ObjectIdentifier($1) }
                     if hand.shelves.isEmpty { return }
+                    hand.pagesPerStep = max(hand.shelves.reduce(0) { $0 + $1.pageCount } / 8, 1)
+                    hand.pagesLeft = hand.pagesPerStep
+                    steps.add(1, ordering: .relaxed)
                     continue
                 }
                 guard let (last, evicted) = shelf.sweep(after: hand.last) else {
@@ -367,6 +380,11 @@ package final class AnswerPages: Sendable {
                 }
                 hand.last = last
                 evictedAnswers.add(evicted, ordering: .relaxed)
+                hand.pagesLeft -= 1
+                if hand.pagesLeft <= 0 {
+                    hand.pagesLeft = hand.pagesPerStep
+                    steps.add(1, ordering: .relaxed)
+                }
             }
         }
     }

@@ -35,6 +35,9 @@ package struct NewAnswer: Sendable {
         self.init(encoded, content, receivedAt: receivedAt, lifetime: lifetime)
     }
 
+    /// Identifies the content: the tag of the body, or a number for each failure.
+    var tag: UInt64 { content == .answer ? encoded.tag : UInt64(content.rawValue) }
+
     init(_ encoded: EncodedAnswer, _ content: StoredContent, receivedAt: Moment, lifetime: Duration) {
         self.encoded = encoded
         self.content = content
@@ -66,5 +69,5 @@ package struct StoredAnswer: Sendable {
     /// When this content was first received, in milliseconds since 1970.
     package let firstSeen: Int64
     package let lifetime: Duration
-    let receivedAt: Moment
+    package let receivedAt: Moment
 }

@@ -108,3 +108,81 @@ final class PageAccounting: Sendable {
         }
     }
 }
+
+/// What the pages contain, counted anew.
+package struct PageInspection: Sendable {
+    package fileprivate(set) var pages = 0
+    package fileprivate(set) var answers = 0
+
+    /// The size of the pages as `AnswerPages.bytes` counts it.
+    package fileprivate(set) var bytes = 0
+
+    /// Reserved memory of texts and entries that no answer uses.
+    package fileprivate(set) var unusedBytes = 0
+
+    /// What is wrong with the pages. Empty unless this program has a fault.
+    package fileprivate(set) var problems: [String] = []
+}
+
+extension AnswerPages {
+    /// Checks and counts all pages, for tests.
+    ///
+    /// - Precondition: No other task stores or removes answers meanwhile.
+    package func inspect() -> PageInspection {
+        var inspection = PageInspection()
+        var numbers: Set<Int64> = []
+        for shelf in allShelves {
+            if !shelf.isDirectoryConsistent { inspection.problems.append("a page and its prefix differ") }
+            var previous: PageKey?
+            for page in shelf.allPages {
+                if !numbers.insert(page.number).inserted { inspection.problems.append("two pages have one number") }
+                inspection.add(page, after: &previous)
+            }
+        }
+        if inspection.bytes != bytes { inspection.problems.append("\(inspection.bytes) B, counted as \(bytes) B") }
+        if inspection.answers != count {
+            inspection.problems.append("\(inspection.answers) answers, counted as \(count)")
+        }
+        return inspection
+    }
+}
+
+extension PageInspection {
+    /// - Parameter previous: The last key before the page; afterwards its last one.
+    fileprivate mutating func add(_ page: AnswerPage, after previous: inout PageKey?) {
+        pages += 1
+        bytes += page.bytes
+        unusedBytes += page.text.capacity - page.text.count
+        unusedBytes += (page.entries.capacity - page.entries.count) * MemoryLayout<PageEntry>.stride
+        if page.count > AnswerPage.entriesMax { problems.append("a page has \(page.count) entries") }
+        if page.text.count > AnswerPage.textBytesMax, page.count > 1 {
+            problems.append("a page has \(page.count) entries and \(page.text.count) B")
+        }
+        if Int(page.entries[page.count - 1].end) != page.text.count {
+            problems.append("a text does not end with its last entry")
+        }
+        var found = 0
+        for index in 0..<page.count {
+            let key = page.pageKey(of: index)
+            if let previous, KeyOrder.of(previous.bytes.span, key.bytes.span) != .before {
+                problems.append("keys are not in ascending order")
+            }
+            previous = key
+            if page.entries[index].content == .removed {
+                if page.range(of: index) != page.keyRange(of: index) {
+                    problems.append("a removed answer has more than its key")
+                }
+            } else {
+                found += 1
+            }
+            let range = page.range(of: index)
+            if !range.contains(page.keyRange(of: index)) || !range.contains(page.bodyRange(of: index)) {
+                problems.append("a key or body is not a part of its answer")
+            }
+        }
+        answers += found
+        if found != page.answerCount {
+            problems.append("a page counts \(page.answerCount) answers instead of \(found)")
+        }
+    }
+}

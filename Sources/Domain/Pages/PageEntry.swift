@@ -1,6 +1,6 @@
 /// Describes one answer of a page, in 32 bytes.
 struct PageEntry: Sendable {
-    /// Identifies the content, see `EncodedAnswer.tag`. Zero for a failure.
+    /// Identifies the content, see `NewAnswer.tag`.
     var tag: UInt64
 
     /// The end of the answer in the text of the page. It starts at the end of the previous one.
@@ -27,12 +27,13 @@ struct PageEntry: Sendable {
     /// The bytes after the body.
     var trailingCount: UInt8
 
-    /// Whether the content of an answer is the one of this entry. Of a failure that was removed, nothing is known.
-    func isSame(as answer: NewAnswer) -> Bool {
-        tag == answer.encoded.tag && (content == answer.content || content == .removed && tag != 0)
-    }
-
     var firstSeen: Int64 { Int64(firstSeenSeconds) * 1000 + Int64(firstSeenMilliseconds) }
+
+    /// Whether a new answer has the content of this one. If this one was removed, the same tag means that the content came
+    /// back.
+    func hasContent(of answer: NewAnswer) -> Bool {
+        tag == answer.tag && (content == answer.content || content == .removed)
+    }
 }
 
 /// What a page stores for an account.

@@ -39,6 +39,9 @@ package struct PageImage: Sendable {
     private static let headBytes = 3
     private static let entryBytes = 38
 
+    /// The times that an entry can have, until the year 2106, in milliseconds since 1970.
+    private static let times = 0..<Int64(UInt32.max) * 1000
+
     init(_ page: AnswerPage, _ shelf: PageShelf.ID, _ clock: CivilClock) {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Self.headBytes + page.count * Self.entryBytes + page.text.count)
@@ -94,10 +97,11 @@ package struct PageImage: Sendable {
         for index in 0..<count {
             let start = Self.headBytes + index * Self.entryBytes
             let firstSeen = Int64(bitPattern: number64(at: start + 16))
-            guard let content = StoredContent(rawValue: bytes[start + 36]), (0..<1 << 42).contains(firstSeen) else {
-                return nil
-            }
-            received.append(clock.moment(Int64(bitPattern: number64(at: start + 8))).milliseconds)
+            let receivedAt = Int64(bitPattern: number64(at: start + 8))
+            guard let content = StoredContent(rawValue: bytes[start + 36]), Self.times.contains(firstSeen),
+                Self.times.contains(receivedAt)
+            else { return nil }
+            received.append(clock.moment(receivedAt).milliseconds)
             let entry = PageEntry(
                 tag: number64(at: start), end: number32(at: start + 28), receivedAt: 0,
                 lifetime: number32(at: start + 24),

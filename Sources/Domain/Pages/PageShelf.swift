@@ -90,6 +90,14 @@ final class PageShelf: Sendable {
     /// All pages at this moment, in order.
     var allPages: [AnswerPage] { directory.withLock { $0.pages } }
 
+    var pageCount: Int { directory.withLock { $0.pages.count } }
+    var isEmpty: Bool { pageCount == 0 }
+
+    /// Whether the prefixes are those of the pages. False only if this program has a fault.
+    var isDirectoryConsistent: Bool {
+        directory.withLock { $0.prefixes == $0.pages.map(\.firstPrefix) }
+    }
+
     // MARK: Writing
 
     enum Put {
@@ -126,9 +134,11 @@ final class PageShelf: Sendable {
                 guard old.content == .removed || page.receivedAt(place) <= answer.receivedAt.milliseconds else {
                     return .refused
                 }
-                // The content of an answer that was removed is compared too: an unchanged tag means that it came back.
-                if old.isSame(as: answer) { firstSeen = old.firstSeen }
-            } else if place == page.count, page.count >= AnswerPage.entriesMax {
+                if old.hasContent(of: answer) { firstSeen = old.firstSeen }
+            } else if place == page.count,
+                page.count >= AnswerPage.entriesMax
+                    || page.text.count + answer.encoded.text.count > AnswerPage.textBytesMax
+            {
                 // Answers often arrive in order: full pages stay full.
                 var builder = PageBuilder(entries: 1, bytes: answer.encoded.text.count)
                 builder.add(answer, key, firstSeen: now, isUsed: false)
@@ -140,9 +150,11 @@ final class PageShelf: Sendable {
             var builder = PageBuilder(
                 entries: page.count + 1,
                 bytes: page.text.count + answer.encoded.text.count - (isFound ? page.range(of: place).count : 0))
-            builder.add(page, 0..<place)
+            // A page cannot tell the age of older answers.
+            let earliest = answer.receivedAt.milliseconds - AnswerPage.agesMax
+            builder.add(page, 0..<place, receivedFrom: earliest)
             builder.add(answer, key, firstSeen: firstSeen, isUsed: isFound && page.used >> place & 1 == 1)
-            builder.add(page, rest..<page.count)
+            builder.add(page, rest..<page.count, receivedFrom: earliest)
             replace(
                 index..<index + 1, [page], with: builder.pages(number: page.number, nextNumber: pages.nextNumber))
             return .stored(firstSeen: firstSeen)
@@ -153,7 +165,7 @@ final class PageShelf: Sendable {
     func firstSeen(_ answer: NewAnswer, at key: PageKey, now: Int64) -> Int64 {
         guard let page = page(for: key) else { return now }
         let (place, isFound) = page.search(key)
-        guard isFound, page.entries[place].isSame(as: answer) else { return now }
+        guard isFound, page.entries[place].hasContent(of: answer) else { return now }
         return page.entries[place].firstSeen
     }
 
@@ -201,24 +213,12 @@ final class PageShelf: Sendable {
     /// - Parameter key: `nil` for the first page of the shelf.
     /// - Returns: The last key of that page, and the number of answers removed; `nil` if there is no such page.
     func sweep(after key: PageKey?) -> (last: PageKey, evicted: Int)? {
-        isRemoved.withLock { _ in
-            let found = directory.withLock { directory -> (Int, AnswerPage)? in
-                guard let key else { return directory.pages.first.map { (0, $0) } }
-                guard !directory.pages.isEmpty else { return nil }
-                var index = directory.index(of: key)
-                let first = directory.pages[index]
-                let order = first.order(of: 0, to: key)
-                if order != .after { index += 1 }
-                return index < directory.pages.count ? (index, directory.pages[index]) : nil
+        withPage(after: key) { page, index in
+            let used = page.used
+            page.clearMarks()
+            return keep(in: page, at: index) { entry in
+                used >> entry & 1 == 1 && page.entries[entry].content != .removed
             }
-            guard let (index, page) = found else { return nil }
-            let last = page.pageKey(of: page.count - 1)
-            return (
-                last,
-                keep(in: page, at: index) { page, used, entry in
-                    used >> entry & 1 == 1 && page.entries[entry].content != .removed
-                }
-            )
         }
     }
 
@@ -226,26 +226,47 @@ final class PageShelf: Sendable {
     ///
     /// - Returns: The number of answers removed.
     func removeAll(receivedBefore moment: Int64) -> Int {
+        var removed = 0
+        var key: PageKey?
+        // Other writers can go ahead between two pages.
+        while let (last, count) = withPage(
+            after: key,
+            { page, index in
+                guard page.origin < moment else { return 0 }
+                return keep(in: page, at: index) { page.receivedAt($0) >= moment }
+            })
+        {
+            key = last
+            removed += count
+        }
+        return removed
+    }
+
+    /// Calls `body` with the first page after a key and its index, while no other writer can change the shelf.
+    ///
+    /// - Returns: The last key of that page, and the result; `nil` if there is no such page.
+    private func withPage<Result>(
+        after key: PageKey?, _ body: (AnswerPage, Int) -> Result
+    ) -> (PageKey, Result)? {
         isRemoved.withLock { _ in
-            var removed = 0
-            for page in allPages where page.origin < moment {
-                guard let index = directory.withLock({ $0.pages.firstIndex { $0 === page } }) else { continue }
-                removed += keep(in: page, at: index) { page, _, entry in page.receivedAt(entry) >= moment }
+            let found = directory.withLock { directory -> (AnswerPage, Int)? in
+                guard let key else { return directory.pages.first.map { ($0, 0) } }
+                guard !directory.pages.isEmpty else { return nil }
+                var index = directory.index(of: key)
+                if directory.pages[index].order(of: 0, to: key) != .after { index += 1 }
+                return index < directory.pages.count ? (directory.pages[index], index) : nil
             }
-            return removed
+            guard let (page, index) = found else { return nil }
+            return (page.pageKey(of: page.count - 1), body(page, index))
         }
     }
 
     /// Replaces a page by one with only some of its entries, or removes it.
     ///
     /// - Returns: The number of answers removed.
-    private func keep(
-        in page: AnswerPage, at index: Int, _ isKept: (AnswerPage, _ used: UInt128, Int) -> Bool
-    ) -> Int {
-        let used = page.used
-        page.clearMarks()
+    private func keep(in page: AnswerPage, at index: Int, _ isKept: (Int) -> Bool) -> Int {
         var ranges: [Range<Int>] = []
-        for entry in 0..<page.count where isKept(page, used, entry) {
+        for entry in 0..<page.count where isKept(entry) {
             if let last = ranges.last, last.upperBound == entry {
                 ranges[ranges.count - 1] = last.lowerBound..<entry + 1
             } else {
@@ -331,7 +352,9 @@ final class PageShelf: Sendable {
                     if order == .after { break }
                     if order == .before {
                         builder.add(page, next..<next + 1)
-                    } else if page.receivedAt(next) > other.receivedAt(index) {
+                    } else if page.receivedAt(next) > other.receivedAt(index)
+                        || page.receivedAt(next) == other.receivedAt(index) && page.entries[next].content == .removed
+                    {
                         break
                     }
                     next += 1
