@@ -1,4 +1,5 @@
 import Domain
+import DomainFakes
 import Testing
 
 @Suite("Freshness of cached answers")
@@ -43,5 +44,45 @@ struct FreshnessTests {
         rules.staleIfError = .seconds(1000)
         #expect(
             Freshness(age: .seconds(age), lifetime: .seconds(100), rules: rules, directives: directives) == freshness)
+    }
+
+    @Test("A stream uses a cached answer as a lookup does, whatever its age and the directives", arguments: [1, 2, 3])
+    func servableAges(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        // Small numbers, so that ages meet the limits exactly, and some large ones.
+        func duration() -> Duration {
+            .milliseconds(
+                [0, 1, 1, 10, 100_000][Int.random(in: 0..<5, using: &random)] * Int.random(in: 0...5, using: &random))
+        }
+        var uses = [0, 0, 0]
+        for _ in 0..<30_000 {
+            var rules = CacheRules()
+            rules.staleWhileRevalidate = duration()
+            rules.staleIfError = duration()
+            var directives = CacheDirectives()
+            directives.noCache = Int.random(in: 0..<10, using: &random) == 0
+            if Bool.random(using: &random) { directives.maxAge = duration() }
+            if Int.random(in: 0..<3, using: &random) == 0 { directives.minFresh = duration() }
+            if Int.random(in: 0..<3, using: &random) == 0 { directives.maxStale = duration() }
+            let canRevalidate = Bool.random(using: &random)
+            let now = Moment(sinceOrigin: .seconds(1000) + duration())
+            let ages = ServableAges(directives, rules, canRevalidate: canRevalidate, at: now)
+            let (age, lifetime) = (duration(), duration())
+            let expected: ServableAges.Use =
+                switch Freshness(age: age, lifetime: lifetime, rules: rules, directives: directives) {
+                case .fresh, .refreshAhead: .fresh
+                case .stale: directives.maxStale != nil || canRevalidate ? .stale : .none
+                case .staleIfError, .expired: .none
+                }
+            let used = ages.use(
+                receivedAt: Self.milliseconds((now - age).sinceOrigin), lifetime: Self.milliseconds(lifetime))
+            #expect(used == expected, "age \(age), lifetime \(lifetime), \(directives), \(rules), seed \(seed)")
+            uses[expected == .fresh ? 0 : expected == .stale ? 1 : 2] += 1
+        }
+        #expect(uses.allSatisfy { $0 > 1000 }, "\(uses)")
+    }
+
+    private static func milliseconds(_ duration: Duration) -> Int64 {
+        duration.components.seconds * 1000 + duration.components.attoseconds / 1_000_000_000_000_000
     }
 }
