@@ -70,6 +70,8 @@ bench: setup-bench ## Measure CPU and memory beside nghttpd, nginx, Go and node;
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	swift build --configuration release --static-swift-stdlib --product CacheLoad
 	.build/release/CacheLoad 1000000
+	.build/release/CacheLoad 1000000 random
+	.build/release/CacheLoad model 10000000 1
 	Benchmarks/cached.py --output .build/bench
 	Benchmarks/cpu-per-request.py
 	Benchmarks/cpu-per-request.py --tls

@@ -106,7 +106,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "CacheLoad",
-            dependencies: ["Adapters", "Domain"],
+            dependencies: ["Adapters", "Domain", "DomainFakes"],
             path: "Tests/CacheLoad",
             swiftSettings: swiftSettings
         ),
