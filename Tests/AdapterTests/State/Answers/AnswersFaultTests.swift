@@ -240,7 +240,7 @@ struct AnswersFaultTests {
                 #expect(run.store.failure == nil)
                 #expect(log.lines.count { $0.contains("the answers file works again") } == 1, "\(log.lines)")
                 run.close()
-                let next = StoreRun(path)
+                let next = StoreRun(path, clock: run.clock)
                 next.settle()
                 #expect(next.pages.pages == run.pages.pages)
                 #expect(next.pages.pages.count == 100)

@@ -50,7 +50,7 @@ struct KilledAnswersWriterTests {
                 if round.isMultiple(of: 3) {
                     _ = try await writer.output(containing: "restored ")
                 } else if round % 3 == 1 {
-                    _ = try await writer.output(containing: "stored ")
+                    _ = try await writer.output(containing: "\nstored ")
                 }
                 // A busy wait, since a sleep could take longer than the delay.
                 let delay = ContinuousClock.now + .microseconds(Int.random(in: 0..<60_000, using: &random))
@@ -93,12 +93,12 @@ struct KilledAnswersWriterTests {
         try await withTemporaryFolder { folder async throws in
             let path = folder + "/state.db"
             let first = TestProcess(TestProcess.product("AnswersWriter"), [path])
-            _ = try await first.output(containing: "stored ")
+            _ = try await first.output(containing: "\nstored ")
             let second = TestProcess(TestProcess.product("AnswersWriter"), [path])
             _ = try await second.errors(containing: "another process stores its answers")
             first.signal(SIGKILL)
             _ = await first.outcome()
-            _ = try await second.output(containing: "stored ")
+            _ = try await second.output(containing: "\nstored ")
             second.signal(SIGKILL)
             let outcome = await second.outcome()
             let restored = outcome.lines.first?.split(separator: " ").compactMap { Int64($0) } ?? []
