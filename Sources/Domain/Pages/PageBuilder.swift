@@ -66,8 +66,8 @@ struct PageBuilder {
     }
 
     mutating func setFirstSeen(_ moment: Int64, at index: Int) {
-        items[index].entry.firstSeenSeconds = UInt32(clamping: moment / 1000)
-        items[index].entry.firstSeenMilliseconds = UInt16(moment % 1000)
+        entries[index].firstSeenSeconds = UInt32(clamping: moment / 1000)
+        entries[index].firstSeenMilliseconds = UInt16(moment % 1000)
     }
 
     /// Adds an entry of a page without its answer.
