@@ -194,12 +194,7 @@ struct ChangeStreamTests {
             let reader = TableReader(table, interruptsAt: interruptsAt) {
                 if disturbed { await service.disturb() }
             }
-            do {
-                var export = try service.exportBilling(options, for: caller)
-                if export.needsPreparation { try await export.prepare() }
-                if disturbed { await service.disturb() }
-                try await export.run(to: reader)
-            } catch .cancelled {
+            if try await !run(options, service, for: caller, to: reader, disturbed: disturbed) {
                 let state = reader.state.withLock { $0 }
                 table = state.table
                 if firstBegin == nil {
@@ -215,6 +210,23 @@ struct ChangeStreamTests {
             #expect(end.gone == state.gone)
             #expect((end.asOf == nil) == (options.after != nil))
             return try #require(firstBegin ?? end.asOf)
+        }
+    }
+
+    /// - Returns: False if the reader has interrupted the stream.
+    private func run(
+        _ options: ExportBilling.Options, _ service: ChangingService, for caller: Caller, to reader: TableReader,
+        disturbed: Bool
+    ) async throws(BillingFailure) -> Bool {
+        do throws(BillingFailure) {
+            var export = try service.exportBilling(options, for: caller)
+            if export.needsPreparation { try await export.prepare() }
+            if disturbed { await service.disturb() }
+            try await export.run(to: reader)
+            return true
+        } catch {
+            guard error == .cancelled else { throw error }
+            return false
         }
     }
 
