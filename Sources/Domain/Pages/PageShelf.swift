@@ -71,20 +71,9 @@ final class PageShelf: Sendable {
 
     // MARK: Reading
 
-    /// The page that has a key, if one has it.
+    /// The page that has a key, if the shelf has the key; `nil` without pages.
     func page(for key: PageKey) -> AnswerPage? {
         directory.withLock { $0.pages.isEmpty ? nil : $0.pages[$0.index(of: key)] }
-    }
-
-    /// The page that has a key, or else the next one, and the first key after that page.
-    func page(from key: PageKey) -> AnswerPage? {
-        directory.withLock { directory in
-            guard !directory.pages.isEmpty else { return nil }
-            let index = directory.index(of: key)
-            let page = directory.pages[index]
-            guard page.order(of: page.count - 1, to: key) == .before else { return page }
-            return index + 1 < directory.pages.count ? directory.pages[index + 1] : nil
-        }
     }
 
     /// All pages at this moment, in order.

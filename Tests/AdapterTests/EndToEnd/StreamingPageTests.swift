@@ -36,7 +36,7 @@ struct StreamingPageTests {
                             + "FROM '\(folder)/billing.parquet'",
                     ])
                 #expect(parquet.output == "297,297,297,true\n", "\(parquet)")
-                let python = try #require(text.blocks("python").first)
+                let python = try #require(text.blocks("python").first { !$0.contains("sqlite3") })
                 let outcome = await TestProcess.run(
                     TestProcess.root.appending(path: ".venv/bin/python").path(percentEncoded: false), ["-c", python],
                     environment: environment)
