@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// A table that a reader maintains by streams of changes.
-private struct Table: Equatable {
+private struct Table {
     struct Row: Hashable {
         let kind: ExportKind
         let account: AccountID
@@ -15,8 +15,6 @@ private struct Table: Equatable {
     /// The last account of the stream, and the one before it, of which all kinds have arrived.
     var last: AccountID?
     var complete: AccountID?
-
-    static func == (left: Table, right: Table) -> Bool { left.rows == right.rows }
 
     mutating func add(_ account: AccountID) {
         #expect(last.map { $0 <= account } ?? true, "the lines are in ascending order")
@@ -170,7 +168,7 @@ private final class ChangingService: Sendable {
     }
 }
 
-@Suite("Streams of changes", .timeLimit(.minutes(1)))
+@Suite("Streams of changes", .timeLimit(.minutes(5)))
 struct ChangeStreamTests {
     private static let caller = Caller.everything
 
@@ -188,6 +186,7 @@ struct ChangeStreamTests {
         if disturbed, service.chance(0..<3) == 0 { options.maxAge = .seconds(service.chance(0..<60)) }
         var attempts = 0
         while true {
+            try Task.checkCancellation()
             (table.last, table.complete) = (options.after, options.after)
             attempts += 1
             let interruptsAt = attempts < 4 && service.chance(0..<2) == 0 ? service.chance(2..<30) : nil
@@ -238,7 +237,7 @@ struct ChangeStreamTests {
 
     @Test(
         "A table that streams of changes maintain equals a full export, whatever happens during the streams",
-        arguments: UInt64(1)...300)
+        arguments: UInt64(1)...200)
     func equalsFullExport(seed: UInt64) async throws {
         let kinds: [ExportKind] = seed.isMultiple(of: 3) ? [.contact, .plans] : [.contact]
         // With a small cache, answers are evicted.
@@ -262,19 +261,35 @@ struct ChangeStreamTests {
             service.accounts.fail(share: 0)
             await service.settle()
             let list = try await service.lists.accounts(of: nil, .all, maxAge: caller.accounts.map { _ in .zero })
-            since = try await read(service, since: since, kinds: kinds, for: caller, into: &table, disturbed: false)
-            await service.settle()
-            since = try await read(service, since: since, kinds: kinds, for: caller, into: &table, disturbed: false)
-            var (maintained, whole) = (table, try await full(service, kinds, for: caller))
-            if caller.accounts != nil {
-                // The whole stream of a caller with an allow-list does not depend on the list.
-                maintained.rows = maintained.rows.filter { list.contains($0.key.account) }
-                whole.rows = whole.rows.filter { list.contains($0.key.account) }
+            var differences: Set<String> = []
+            for _ in 0..<4 {
+                since = try await read(
+                    service, since: since, kinds: kinds, for: caller, into: &table, disturbed: false)
+                await service.settle()
+                let whole = try await full(service, kinds, for: caller)
+                differences = Self.differences(table, whole, in: caller.accounts.map { _ in list })
+                // The whole stream has newer contents if it looked up what has expired since. But a change that was left
+                // out once stays left out.
+                if differences.isEmpty { break }
             }
-            #expect(maintained == whole, "seed \(seed), round \(round)")
-            guard maintained == whole else { break }
+            #expect(differences.isEmpty, "round \(round)")
+            guard differences.isEmpty else { break }
         }
         await service.close()
+    }
+
+    /// The rows that only one of the tables has, as text.
+    ///
+    /// - Parameter list: Only rows of these accounts are compared; `nil` for all. The whole stream of a caller with an allow-list
+    ///   does not depend on the list.
+    private static func differences(_ one: Table, _ other: Table, in list: AccountList?) -> Set<String> {
+        let texts = [one, other].map { table in
+            Set(
+                table.rows.filter { list?.contains($0.key.account) ?? true }.map {
+                    "\($0.key.kind) \($0.key.account) \($0.value)"
+                })
+        }
+        return texts[0].symmetricDifference(texts[1])
     }
 
     @Test("Without changes, a stream of changes has no line of an account and no call")
@@ -332,7 +347,7 @@ struct ChangeStreamTests {
         service.accounts.fail(share: 0)
         service.time.advance(by: .milliseconds(10))
         _ = try await read(service, since: since, kinds: [.contact], for: Self.caller, into: &table, disturbed: false)
-        #expect(try await table == full(service, [.contact], for: Self.caller))
+        #expect(try await table.rows == full(service, [.contact], for: Self.caller).rows)
         #expect(!table.rows.isEmpty)
         await service.close()
     }

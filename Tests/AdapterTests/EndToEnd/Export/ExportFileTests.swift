@@ -114,8 +114,11 @@ struct ExportFileTests {
             let path = folder + "/billing.ndjson"
             let arguments = ["export", "--sandbox", "--sandbox-accounts", "1000", "--output", path]
             let process = TestProcess(TestProcess.billingService, arguments + ["--sandbox-latency", "200ms"])
-            // The first line is written before the first account.
-            try await process.errors(containing: " of 1000 accounts", times: 2)
+            let time = SystemTime()
+            // The first checkpoint.
+            while !FileManager.default.fileExists(atPath: path + ".partial.state") {
+                try await time.sleep(until: time.now + .milliseconds(20))
+            }
             process.signal(SIGINT)
             let interrupted = await process.outcome()
             #expect(interrupted.status == 1, "\(interrupted)")
