@@ -1,4 +1,5 @@
 import Adapters
+import Domain
 import Foundation
 import Synchronization
 import Testing
