@@ -667,7 +667,8 @@ def cases_of_stream(service, streams):
     yield Case(STREAM, "GET", STREAM, 200, None, JSONL, streams.whole)
     yield Case(STREAM, "GET", f"{STREAM}?only=records", 200, None, {}, streams.records)
     yield Case(STREAM, "GET", f"{STREAM}?changed_since={streams.moment}", 200, None, {}, streams.changes)
-    yield Case(STREAM, "GET", f"{STREAM}?changed_since=2020-01-01T00:00:00Z", 410, 410)
+    for method in ("GET", "HEAD"):
+        yield Case(STREAM, method, f"{STREAM}?changed_since=2020-01-01T00:00:00Z", 410, 410)
     after = "".join(streams.ids[100:101])
     yield Case(STREAM, "GET", f"{STREAM}?after={after}", 200, None, {}, streams.rest)
     yield Case(STREAM, "GET", f"{STREAM}?limit=3&fields=country,zip", 200, None, {}, streams.limit)

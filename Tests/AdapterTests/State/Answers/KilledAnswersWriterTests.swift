@@ -34,7 +34,7 @@ struct KilledAnswersWriterTests {
     }
 
     @Test(
-        "after kill -9 every page is whole, and no change is lost that was stored (100 times)",
+        "after kill -9 every page is whole, and no change is lost that was stored (50 times)",
         arguments: [false, true]
     )
     func killed(isSealed: Bool) async throws {
@@ -43,7 +43,7 @@ struct KilledAnswersWriterTests {
         var (stored, betweenWrites) = (0, 0)
         try await withTemporaryFolder { folder async throws in
             let path = folder + "/state.db"
-            for round in 0..<100 {
+            for round in 0..<50 {
                 let writer = TestProcess(
                     TestProcess.product("AnswersWriter"), [path] + (isSealed ? [key.hexadecimal] : []))
                 // Some instants are during the start.
@@ -85,7 +85,7 @@ struct KilledAnswersWriterTests {
             #expect(try AnswersStoreTests.setAside(folder).isEmpty)
         }
         #expect(stored > 20, "too few processes stored anything: \(stored)")
-        print("answers file: 100 kills, \(stored) after a write, \(betweenWrites) pages newer than the last report")
+        print("answers file: 50 kills, \(stored) after a write, \(betweenWrites) pages newer than the last report")
     }
 
     @Test("of two processes with one file one stores its answers, and when it is killed, the other restores them")
