@@ -193,16 +193,14 @@ package final class BillingCache: Sendable {
         }
         let sweep = pages.sweeps
         let found = prepared.withPart(of: key.accountHash) { part -> Prepared in
-            guard let index = part.index(holding: key), let place = part[index] else {
-                return .none(version: part.version)
-            }
+            guard let place = part.place(of: key) else { return .none(version: part.version) }
             let use = howToUse(
                 age: now - place.entry.receivedAt, lifetime: place.entry.lifetime, key.read, directives,
                 isInDemand: place.isInDemand)
             if !isRepeated { part.counts.count(use) }
-            if !place.isInDemand { part[index]?.isInDemand = true }
+            if !place.isInDemand { place.isInDemand = true }
             let isMarkDue = place.sweep != sweep
-            if isMarkDue { part[index]?.sweep = sweep }
+            if isMarkDue { place.sweep = sweep }
             return .answer(place.entry, use, isMarkDue: isMarkDue)
         }
         let (entry, use): (Entry, Use)

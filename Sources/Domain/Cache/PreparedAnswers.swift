@@ -5,7 +5,10 @@ import Synchronization
 /// It makes a lookup of an answer in demand as fast as a hash table, while the pages store the answers compactly. It has no
 /// answer that the pages do not have, except for a short time after a sweep.
 final class PreparedAnswers: Sendable {
-    struct Place {
+    /// A class, so that a lookup does not copy the key.
+    ///
+    /// Safe because its variables are only accessed while the part is locked, and a place is in one part.
+    final class Place: @unchecked Sendable {
         let key: BillingCache.Key
         let entry: CacheEntry
 
@@ -14,6 +17,13 @@ final class PreparedAnswers: Sendable {
 
         /// The round of the sweep in which the answer was last marked as used in its page.
         var sweep: Int
+
+        init(key: BillingCache.Key, entry: CacheEntry, isInDemand: Bool, sweep: Int) {
+            self.key = key
+            self.entry = entry
+            self.isInDemand = isInDemand
+            self.sweep = sweep
+        }
     }
 
     struct Part {
@@ -30,16 +40,9 @@ final class PreparedAnswers: Sendable {
         }
 
         /// The place of a key, if it is there.
-        func index(holding key: BillingCache.Key) -> Int? {
-            guard !places.isEmpty else { return nil }
-            let index = index(of: key)
-            guard let place = places[index], place.key == key else { return nil }
-            return index
-        }
-
-        subscript(_ index: Int) -> Place? {
-            get { places[index] }
-            _modify { yield &places[index] }
+        func place(of key: BillingCache.Key) -> Place? {
+            guard !places.isEmpty, let place = places[index(of: key)], place.key == key else { return nil }
+            return place
         }
 
         fileprivate mutating func set(_ index: Int, _ place: Place?) -> CacheEntry? {
@@ -113,7 +116,7 @@ final class PreparedAnswers: Sendable {
             part.version += 1
             guard !part.places.isEmpty else { return nil }
             let index = part.index(of: key)
-            let isThere = part.index(holding: key) != nil
+            let isThere = part.place(of: key) != nil
             guard isThere || isLookup else { return nil }
             if let place = part.places[index], isThere, place.entry.receivedAt > entry.receivedAt { return nil }
             guard isCurrent, entry.bytes <= Self.responseBytesMax else { return isThere ? part.set(index, nil) : nil }
@@ -142,10 +145,10 @@ final class PreparedAnswers: Sendable {
 
     func removeAll() {
         for part in parts {
-            let released = part.part.withLock { part -> [Place?] in
+            let released = part.part.withLock { part -> [CacheEntry] in
                 part.version += 1
-                let released = part.places
-                part.places = Array(repeating: nil, count: released.count)
+                let released = part.places.compactMap { $0?.entry }
+                part.places = Array(repeating: nil, count: part.places.count)
                 part.bytes = 0
                 return released
             }
