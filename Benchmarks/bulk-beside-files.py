@@ -281,7 +281,7 @@ def measure(options, table, name, tls, folder):
 
 
 def measure_cache(options):
-    """The longest pause of a reader of the cache, measured inside a process of its own."""
+    """Measure the longest pause of a cache reader, in a separate process."""
     print("\nThe cache alone, with another thread that reads it continuously (at most 5,000 us):\n", flush=True)
     subprocess.run([str(ROOT / ".build/release/CacheLoad"), str(options.accounts)], check=True)
 

@@ -9,7 +9,7 @@ package final class CachedAccountLists: PersistentDocuments {
     /// `currentSince` of each stored list, by the name of its document.
     private let stored = Mutex<[String: Int64]>([:])
 
-    /// For a list that is to be written again, or to be removed.
+    /// The value for a list that must be written again or removed.
     private static let unknown: Int64 = -1
 
     private static let prefix = "accounts/"

@@ -11,8 +11,7 @@ struct StateFile {
 
     /// Without symbolic links.
     let path: String
-    private let device: UInt
-    private let inode: UInt
+    private let identity: FileIdentity
 
     /// In the header of the file (SQLite: Database File Format, application id): "BSst".
     static let applicationID: Int64 = 0x4253_7374
@@ -52,15 +51,13 @@ struct StateFile {
         let owners = try StateOwners(path: path + "-owners")
         let opened = try owners.whileOpening { () throws(FileProblem) -> Result<StateFile, FileProblem> in
             try prepare(file, at: path)
-            var status = stat()
-            guard stat(SystemText.cString(of: path), &status) == 0 else { throw file.problem(code: errno) }
+            guard let identity = FileIdentity(at: path) else { throw file.problem(code: errno) }
             do throws(SQLiteFailure) {
                 let connection = try SQLiteConnection(path: path, busyTimeout: busyTimeout)
                 if let reason = try open(connection) { return .failure(file.problem(reason)) }
                 return .success(
                     StateFile(
-                        connection: connection, owners: owners, path: path, device: UInt(status.st_dev),
-                        inode: UInt(status.st_ino)))
+                        connection: connection, owners: owners, path: path, identity: identity))
             } catch {
                 return .failure(file.problem(reason(of: error)))
             }
@@ -69,11 +66,7 @@ struct StateFile {
     }
 
     /// Whether the path still leads to the opened file.
-    var isInPlace: Bool {
-        var status = stat()
-        return stat(SystemText.cString(of: path), &status) == 0 && UInt(status.st_dev) == device
-            && UInt(status.st_ino) == inode
-    }
+    var isInPlace: Bool { FileIdentity(at: path) == identity }
 
     /// Checks the file, or creates it.
     private static func prepare(_ file: PrivateFile, at path: String) throws(FileProblem) {

@@ -75,11 +75,9 @@ package final class AnswerPage: Sendable {
     func pageKey(of index: Int) -> PageKey { PageKey(Array(key(of: index))) }
 
     /// The order of the key at an index and another key.
-    func order(of index: Int, to key: PageKey) -> KeyOrder { order(of: index, to: key.bytes.span) }
-
-    private func order(of index: Int, to key: Span<UInt8>) -> KeyOrder {
+    func order(of index: Int, to key: PageKey) -> KeyOrder {
         let text = text
-        return KeyOrder.of(text.span.extracting(keyRange(of: index)), key)
+        return KeyOrder.of(text.span.extracting(keyRange(of: index)), key.bytes.span)
     }
 
     func receivedAt(_ index: Int) -> Int64 { origin + Int64(entries[index].receivedAt) }
@@ -91,9 +89,7 @@ package final class AnswerPage: Sendable {
     }
 
     /// The index of a key, or the index of the first entry after it.
-    func search(_ key: PageKey) -> (index: Int, isFound: Bool) { search(key.bytes.span) }
-
-    func search(_ key: Span<UInt8>) -> (index: Int, isFound: Bool) {
+    func search(_ key: PageKey) -> (index: Int, isFound: Bool) {
         var (low, high) = (0, count)
         while low < high {
             let middle = (low + high) / 2

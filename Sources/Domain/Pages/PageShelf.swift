@@ -46,6 +46,12 @@ final class PageShelf: Sendable {
             return max(low - 1, 0)
         }
 
+        /// The page that has a key, if one has it, and its index; `nil` without pages.
+        func place(of key: PageKey) -> (index: Int, page: AnswerPage?) {
+            let index = index(of: key)
+            return (index, pages.isEmpty ? nil : pages[index])
+        }
+
         mutating func replace(_ range: Range<Int>, with new: [AnswerPage]) {
             if range.count == 1, new.count == 1 {
                 prefixes[range.lowerBound] = new[0].firstPrefix
@@ -73,7 +79,7 @@ final class PageShelf: Sendable {
 
     /// The page that has a key, if the shelf has the key; `nil` without pages.
     func page(for key: PageKey) -> AnswerPage? {
-        directory.withLock { $0.pages.isEmpty ? nil : $0.pages[$0.index(of: key)] }
+        directory.withLock { $0.place(of: key).page }
     }
 
     /// All pages at this moment, in order.
@@ -106,10 +112,7 @@ final class PageShelf: Sendable {
         isRemoved.withLock { isRemoved in
             if isRemoved { return .shelfRemoved }
             guard isPermitted() else { return .refused }
-            let (index, page) = directory.withLock { directory -> (Int, AnswerPage?) in
-                let index = directory.index(of: key)
-                return (index, directory.pages.isEmpty ? nil : directory.pages[index])
-            }
+            let (index, page) = directory.withLock { $0.place(of: key) }
             guard let page else {
                 var builder = PageBuilder(entries: 1, bytes: answer.encoded.text.count)
                 builder.add(answer, key, firstSeen: now, isUsed: false)
@@ -163,10 +166,7 @@ final class PageShelf: Sendable {
     /// - Returns: Whether there is such an answer.
     func setFirstSeen(_ moment: Int64, at key: PageKey) -> Bool {
         isRemoved.withLock { _ in
-            let (index, page) = directory.withLock { directory -> (Int, AnswerPage?) in
-                let index = directory.index(of: key)
-                return (index, directory.pages.isEmpty ? nil : directory.pages[index])
-            }
+            let (index, page) = directory.withLock { $0.place(of: key) }
             guard let page else { return false }
             let (place, isFound) = page.search(key)
             guard isFound else { return false }
@@ -181,10 +181,7 @@ final class PageShelf: Sendable {
     /// Removes an answer. When its content was first seen stays known.
     func remove(_ key: PageKey) {
         isRemoved.withLock { _ in
-            let (index, page) = directory.withLock { directory -> (Int, AnswerPage?) in
-                let index = directory.index(of: key)
-                return (index, directory.pages.isEmpty ? nil : directory.pages[index])
-            }
+            let (index, page) = directory.withLock { $0.place(of: key) }
             guard let page else { return }
             let (place, isFound) = page.search(key)
             guard isFound, page.entries[place].content != .removed else { return }

@@ -9,7 +9,7 @@ enum AnswersFailure: Error, Equatable, CustomStringConvertible {
         case newer
     }
 
-    /// The file is to be set aside, and a new one begun.
+    /// The file cannot be used: set it aside and create a new one.
     case unusable(Unusable, String)
     /// Another file, or none, is at the path of the opened file.
     case replaced

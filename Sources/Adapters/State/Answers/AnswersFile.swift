@@ -10,8 +10,7 @@ final class AnswersFile {
 
     /// Without symbolic links.
     let path: String
-    private let device: UInt
-    private let inode: UInt
+    private let identity: FileIdentity
 
     /// In the header of the file (SQLite: Database File Format, application id): "BSan".
     static let applicationID: Int64 = 0x4253_616E
@@ -46,16 +45,15 @@ final class AnswersFile {
         CREATE TABLE source (digest BLOB NOT NULL) STRICT;
         """
 
-    private init(_ connection: SQLiteConnection, path: String, device: UInt, inode: UInt) {
+    private init(_ connection: SQLiteConnection, path: String, identity: FileIdentity) {
         self.connection = connection
         self.path = path
-        self.device = device
-        self.inode = inode
+        self.identity = identity
     }
 
     /// Opens the file, or creates it with mode 0600. Its folder must exist.
     ///
-    /// - Throws: `unusable` for a file that is to be set aside.
+    /// - Throws: `unusable` for a file that cannot be used.
     static func open(_ file: PrivateFile, busyTimeout: Duration) throws(AnswersFailure) -> AnswersFile {
         let path: String
         var status = stat()
@@ -78,17 +76,13 @@ final class AnswersFile {
             let connection = try SQLiteConnection(path: path, busyTimeout: busyTimeout)
             if let failure = try prepare(connection, path) { return .failure(failure) }
             return .success(
-                AnswersFile(connection, path: path, device: UInt(status.st_dev), inode: UInt(status.st_ino)))
+                AnswersFile(connection, path: path, identity: FileIdentity(status)))
         }
         return try opened.get()
     }
 
     /// Whether the path still leads to the opened file.
-    var isInPlace: Bool {
-        var status = stat()
-        return stat(SystemText.cString(of: path), &status) == 0 && UInt(status.st_dev) == device
-            && UInt(status.st_ino) == inode
-    }
+    var isInPlace: Bool { FileIdentity(at: path) == identity }
 
     /// The size of the database and its write-ahead log.
     var bytes: Int { Self.bytes(path) }

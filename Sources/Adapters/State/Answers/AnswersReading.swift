@@ -8,7 +8,7 @@ struct AnswersReading {
     /// The pages that were not read yet, the most recently used first.
     var numbers: ArraySlice<Int64> = []
 
-    /// The pages that are to be removed from the file: those of another form, and those for which memory has no room.
+    /// Pages to remove from the file: pages in an unknown format, and pages that do not fit in memory.
     var unwanted: [Int64] = []
 
     /// The first row that could not be read. The file is set aside when the others have been read.

@@ -281,7 +281,7 @@ package final class AnswersStore {
 
     // MARK: Reading
 
-    /// Called when all pages were read. Removes those that are not wanted, some at a time.
+    /// Called when all pages were read. Removes the unwanted pages from the file, a limited number in each call.
     ///
     /// - Returns: Whether all are removed.
     private func finish(_ reading: inout AnswersReading, _ tables: AnswersTables) throws(AnswersFailure) -> Bool {
@@ -483,7 +483,7 @@ package final class AnswersStore {
         beginAnew()
     }
 
-    /// All pages in memory are to be written, since the next file is empty.
+    /// Marks all pages in memory as changed, since the next file is empty.
     private func beginAnew() {
         pages.endRestoring()
         due = 0

@@ -3,7 +3,7 @@ import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// Runs an `AnswersStore` on a thread of its own until the service shuts down, and then lets it write the last changes.
+/// Runs an `AnswersStore` on its own thread. At shutdown the store writes the last changes.
 package final class PageWriter: Service {
     private let store: Mutex<AnswersStore>
     private let pool: NIOThreadPool

@@ -73,11 +73,11 @@ package struct PageChanges: Sendable, Equatable {
 
 /// What became of a stored page.
 package enum RestoredPage: Sendable, Equatable {
-    /// Its answers are in memory, except for those that the rules or newer answers excluded.
+    /// Its answers are in memory, unless the rules exclude them or memory has a newer answer.
     case taken
     /// The memory limit is reached, so no further page is restored.
     case full
-    /// The content has another form. The page is removed from the file.
+    /// The content has an unknown format. The page is removed from the file.
     case unreadable
 }
 

@@ -27,7 +27,7 @@ struct SetAsideFiles {
     ///
     /// - Returns: The new path.
     func add(at now: Timestamp) throws(FileProblem) -> String {
-        let name = path + Self.mark + now.rfc3339.replacing("-", with: "").replacing(":", with: "")
+        let name = name(at: now)
         var target = name
         var number = 1
         while access(SystemText.cString(of: target), F_OK) == 0 {
@@ -43,6 +43,10 @@ struct SetAsideFiles {
         return target
     }
 
+    private func name(at time: Timestamp) -> String {
+        path + Self.mark + time.rfc3339.replacing("-", with: "").replacing(":", with: "")
+    }
+
     /// The paths of the files, the newest first.
     var paths: [String] {
         let folder = SystemText.parent(ofPath: path)
@@ -53,14 +57,13 @@ struct SetAsideFiles {
         }.sorted(by: >).map { (folder == "/" ? "" : folder) + "/" + $0 }
     }
 
-    /// Removes all but the newest files, and those that were set aside long ago.
+    /// Removes the files that exceed `countMax` or `ageMax`, the oldest first.
     ///
     /// - Parameter retention: How long answers may be stored.
     func removeExcess(at now: Timestamp, retention: Duration) {
         let ageMax = min(Self.ageMax, retention)
         let earliest = Timestamp(secondsSinceEpoch: now.secondsSinceEpoch - ageMax.components.seconds)
-        let earliestName =
-            path + Self.mark + earliest.rfc3339.replacing("-", with: "").replacing(":", with: "")
+        let earliestName = name(at: earliest)
         for (index, path) in paths.enumerated() where index >= Self.countMax || path < earliestName { remove(path) }
     }
 

@@ -64,7 +64,7 @@ package struct StateFiles: Sendable {
         }
     }
 
-    /// Removes the stored answers, and those that were set aside.
+    /// Removes the answers file and the files that were set aside.
     ///
     /// - Parameter includesKeys: Also removes the idempotency keys.
     /// - Returns: The paths of the removed files.

@@ -23,8 +23,7 @@ package struct StateReport: Sendable {
         package var oldest: Int64?
         package var newest: Int64?
 
-        /// The keys that pages and documents are encrypted with, and how many each; the id is nil for those that are not
-        /// encrypted.
+        /// The number of pages and documents by encryption key. The id is `nil` for the ones without encryption.
         package var keyIDs: [(id: String?, count: Int)] = []
     }
 

@@ -5,7 +5,7 @@ import NIOPosix
 struct StateRemoveCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove",
-        abstract: "Remove the cached answers that are stored, and those that were set aside.",
+        abstract: "Remove the answers file and the files that were set aside.",
         discussion: """
             No service may use the files. The next start has an empty cache, and takes the answers from Zoom again.
 

@@ -253,9 +253,7 @@ struct AnswersFaultTests {
     func locked() async throws {
         try await withTemporaryFolder { folder async throws in
             let path = folder + "/state.db"
-            let run = StoreRun(path)
-            run.settle()
-            run.pages.put(1, "a", at: run.clock.millisecondsSinceEpoch, "value")
+            let run = StoreRun.withOneAnswer(path)
             let other = TestProcess(
                 "sqlite3", [path + "-answers", "BEGIN IMMEDIATE", ".system echo locked; exec sleep 1000"])
             _ = try await other.output(containing: "locked")

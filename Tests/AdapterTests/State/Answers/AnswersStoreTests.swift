@@ -165,9 +165,7 @@ struct AnswersStoreTests {
     func unknownChanges() async throws {
         try await withTemporaryFolder { folder async throws in
             let path = folder + "/state.db"
-            let first = StoreRun(path)
-            first.settle()
-            first.pages.put(1, "a", at: first.clock.millisecondsSinceEpoch, "value")
+            let first = StoreRun.withOneAnswer(path)
             first.close()
             let second = StoreRun(path)
             second.changedAt = nil
@@ -185,9 +183,7 @@ struct AnswersStoreTests {
     func unreadable() async throws {
         try await withTemporaryFolder { folder async throws in
             let path = folder + "/state.db"
-            let first = StoreRun(path)
-            first.settle()
-            first.pages.put(1, "a", at: first.clock.millisecondsSinceEpoch, "value")
+            let first = StoreRun.withOneAnswer(path)
             // Two words in the account make a line of another form.
             first.pages.put(2, "not a", at: first.clock.millisecondsSinceEpoch, "value")
             first.pages.put(StoredDocument(name: "empty", content: [], asOf: first.clock.millisecondsSinceEpoch))
@@ -268,9 +264,7 @@ struct AnswersStoreTests {
     func noRetention() async throws {
         try await withTemporaryFolder { folder async throws in
             let path = folder + "/state.db"
-            let first = StoreRun(path)
-            first.settle()
-            first.pages.put(1, "a", at: first.clock.millisecondsSinceEpoch, "value")
+            let first = StoreRun.withOneAnswer(path)
             first.close()
             try write("set aside", to: path + "-answers.set-aside-20260101T000000Z")
             let second = StoreRun(path, retention: .zero)

@@ -45,6 +45,14 @@ final class StoreRun {
             metrics: metrics, logger: logger)
     }
 
+    /// A store at rest whose memory has one answer that is not written yet.
+    static func withOneAnswer(_ path: String) -> StoreRun {
+        let run = StoreRun(path)
+        run.settle()
+        run.pages.put(1, "a", at: run.clock.millisecondsSinceEpoch, "value")
+        return run
+    }
+
     /// Makes steps until the next one is due later.
     func settle() {
         var next = store.step()
