@@ -19,6 +19,7 @@ import programs
 
 HOOKS = pathlib.Path(__file__).resolve().parent / "fuzz_hooks.py"
 INVOICES = "/v2/accounts/{accountId}/billing/invoices"
+STREAM = "/v2/billing/stream"
 EXAMPLES = 50
 # Some warnings are failures: an operation without known ids would be tested with unknown ones only.
 SETTINGS = f"""
@@ -48,7 +49,7 @@ warnings = false
 
 
 def settings(service):
-    """The settings of schemathesis. Most valid requests have parameters for which Zoom has data."""
+    """The settings of schemathesis. Most valid requests have parameters for which Zoom or the service has data."""
     today = datetime.datetime.now(datetime.UTC).date()
     first = today - datetime.timedelta(days=300)
     known = {"path.accountId": [service.account], "query.from": [str(first)], "query.to": [str(today)]}
@@ -56,6 +57,9 @@ def settings(service):
     if INVOICES in document.document["paths"]:
         url = INVOICES.replace("{accountId}", service.account)
         known["path.invoiceId"] = [each["id"] for each in service.get(f"{url}?from={first}&to={today}")["invoices"]]
+    if STREAM in document.document["paths"]:
+        end = json.loads(service.text(STREAM).splitlines()[-1])
+        known["query.changed_since"] = [end["as_of"]]
     text = SETTINGS
     for parameter in document.parameters() & set(known):
         name = parameter.partition(".")[2]

@@ -106,11 +106,15 @@ class Service(Program):
     def account_url(self):
         return f"{self.base}/v2/accounts/{self.account}/billing"
 
-    def get(self, target):
-        """The JSON of a response."""
+    def text(self, target):
+        """The body of a response."""
         request = urllib.request.Request(self.base + target, headers={"authorization": f"Bearer {self.token}"})
         with urllib.request.urlopen(request, timeout=START_SECONDS) as response:
-            return json.load(response)
+            return response.read().decode()
+
+    def get(self, target):
+        """The JSON of a response."""
+        return json.loads(self.text(target))
 
     @property
     def stream_url(self):
