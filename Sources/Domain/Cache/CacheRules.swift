@@ -17,7 +17,14 @@ package struct CacheRules: Sendable, Equatable {
     package var failureTTL = Duration.seconds(30)
 
     /// The fraction of its lifetime after which an answer in demand is revalidated ahead of time.
-    package var refreshAhead = 0.8
+    package var refreshAhead = 0.8 {
+        didSet { refreshAheadParts = Self.parts(refreshAhead) }
+    }
+
+    /// `refreshAhead` in 1024ths: each lookup multiplies a duration by it, which is slow with a floating point number.
+    private var refreshAheadParts = Self.parts(0.8)
+
+    private static func parts(_ fraction: Double) -> Int { Int((fraction * 1024).rounded()) }
 
     /// The time between a failed revalidation and the next one.
     package var refreshPause = Duration.seconds(5)
@@ -32,6 +39,12 @@ package struct CacheRules: Sendable, Equatable {
     package var bytesMax = 512 << 20
 
     package init() {}
+
+    /// Whether so much of the lifetime has passed that an answer in demand is revalidated.
+    func isRefreshDue(age: Duration, lifetime: Duration) -> Bool {
+        // Neither product overflows: a duration of 10,000 years has less than 100 bits.
+        age.attoseconds << 10 >= lifetime.attoseconds &* Int128(refreshAheadParts)
+    }
 
     /// The part of `bytesMax` for answers with prepared responses.
     var preparedBytesMax: Int { bytesMax / 8 }

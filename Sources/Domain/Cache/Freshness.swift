@@ -47,7 +47,7 @@ package enum Freshness: Sendable, Equatable {
         } else if let minFresh = directives.minFresh, age >= lifetime || age + minFresh > lifetime {
             self = .expired
         } else if age < lifetime {
-            self = age >= lifetime * rules.refreshAhead ? .refreshAhead : .fresh
+            self = rules.isRefreshDue(age: age, lifetime: lifetime) ? .refreshAhead : .fresh
         } else if let maxStale = directives.maxStale {
             self = age - lifetime <= maxStale ? .stale : .expired
         } else if age - lifetime < rules.staleWhileRevalidate {

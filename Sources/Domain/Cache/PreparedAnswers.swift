@@ -24,6 +24,11 @@ final class PreparedAnswers: Sendable {
             self.isInDemand = isInDemand
             self.sweep = sweep
         }
+
+        /// A method, so that neither key is copied.
+        func isOf(_ other: borrowing BillingCache.Key) -> Bool {
+            key.hash == other.hash && key.read == other.read && key.master == other.master
+        }
     }
 
     struct Part {
@@ -41,7 +46,7 @@ final class PreparedAnswers: Sendable {
 
         /// The place of a key, if it is there.
         func place(of key: BillingCache.Key) -> Place? {
-            guard !places.isEmpty, let place = places[index(of: key)], place.key == key else { return nil }
+            guard !places.isEmpty, let place = places[index(of: key)], place.isOf(key) else { return nil }
             return place
         }
 

@@ -30,6 +30,19 @@ struct AccountListTests {
         }
     }
 
+    @Test("An id matches only the same bytes, whatever its length and the place of a difference", arguments: 1...64)
+    func matches(length: Int) throws {
+        let id = [UInt8](repeating: UInt8(ascii: "a"), count: length)
+        let list = AccountList([try #require(AccountID(String(repeating: "a", count: length)))])
+        #expect(list.matches(0, id.span) == true)
+        for other in [id.dropLast(), id + id] { #expect(list.matches(0, other.span) == false, "length \(other.count)") }
+        for place in id.indices {
+            var other = id
+            other[place] = UInt8(ascii: "b")
+            #expect(list.matches(0, other.span) == false, "place \(place)")
+        }
+    }
+
     @Test("An account list may be empty")
     func empty() {
         let list = AccountList([])

@@ -75,7 +75,17 @@ package struct HeaderFields: Sendable, Equatable {
     }
 
     package mutating func append(_ name: FieldName, _ value: Int) {
-        append(name, String(value))
+        guard value >= 0 else { return append(name, String(value)) }
+        // As many digits as the largest number has. A string of them would cost ten times as much.
+        var digits = InlineArray<19, UInt8>(repeating: 0)
+        var start = digits.count
+        var rest = value
+        repeat {
+            start -= 1
+            digits[start] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        } while rest > 0
+        append(name, digits.span.extracting(start...))
     }
 
     package mutating func append(_ name: FieldName, _ value: some Collection<UInt8>) {

@@ -30,6 +30,17 @@ struct HeaderFieldsTests {
         }
     }
 
+    @Test(
+        "a number is written in decimal digits",
+        arguments: [
+            (0, "0"), (9, "9"), (10, "10"), (40_000_000, "40000000"), (.max, "9223372036854775807"), (-5, "-5"),
+        ])
+    func numbers(value: Int, text: String) {
+        var fields = HeaderFields()
+        fields.append(.age, value)
+        #expect(fields.string(.age) == text)
+    }
+
     @Test("appending to a copy does not change the prepared fields")
     func prepared() {
         let prepared = HeaderFields([(.status, "200")])
