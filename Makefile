@@ -88,11 +88,12 @@ bench-guards: setup-bench ## Check instructions, allocations and system calls of
 	swift build --configuration release --static-swift-stdlib --product RequestCost
 	Benchmarks/guards.py
 
-bench-bulk: setup-bench ## Measure streams of a million accounts beside nghttpd and nginx with a file of the same bytes, and exports: 15 minutes.
+bench-bulk: setup-bench ## Measure streams of a million accounts beside nghttpd and nginx with a file of the same bytes, exports and restarts: 20 minutes.
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	swift build --configuration release --static-swift-stdlib --product CacheLoad
 	Benchmarks/bulk-beside-files.py --output .build/bench
 	Benchmarks/export-speed.py
+	Benchmarks/restart.py
 
 bench-budget: setup-test ## Measure the use of Zoom's rate limit, also when others use it or Zoom fails: 15 minutes.
 	swift build --configuration release --static-swift-stdlib --product billing-service
