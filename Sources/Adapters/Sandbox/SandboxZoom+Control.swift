@@ -58,13 +58,14 @@ extension SandboxZoom {
     /// The id of the first account of each kind.
     private var accountsResponse: HTTPResponse {
         SandboxResponse.json(status: 200) { object in
-            for kind in SandboxAccountKind.allCases where kind.remainder < accounts.count {
-                object.member(named: kind.rawValue) { $0.writeJSONString(accounts.id(of: kind.remainder)) }
+            for kind in SandboxAccountKind.allCases {
+                let first = stride(from: kind.remainder, to: accounts.end, by: 100).first(where: accounts.contains)
+                if let first { object.member(named: kind.rawValue) { $0.writeJSONString(accounts.id(of: first)) } }
             }
-            for (number, kind) in SandboxPlanKind.allCases.enumerated() where number < accounts.count {
+            for (number, kind) in SandboxPlanKind.allCases.enumerated() {
                 // The first account of a kind of plan may be of another kind that writes its plans differently.
-                let regular = stride(from: number, to: accounts.count, by: SandboxPlanKind.allCases.count).first {
-                    accounts.kind(of: $0) == nil
+                let regular = stride(from: number, to: accounts.end, by: SandboxPlanKind.allCases.count).first {
+                    accounts.kind(of: $0) == nil && accounts.contains($0) && !accounts.isFree($0)
                 }
                 if let regular { object.member(named: kind.rawValue) { $0.writeJSONString(accounts.id(of: regular)) } }
             }

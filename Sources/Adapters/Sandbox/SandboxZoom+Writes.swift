@@ -34,23 +34,25 @@ extension SandboxZoom {
 
     // MARK: Processing
 
-    /// Makes the checks of a write, applies it, and records it in the journal.
+    /// Makes the access checks of a write, and applies it.
     ///
-    /// - Parameter body: `nil` if it is incomplete or too large.
+    /// - Parameters:
+    ///   - body: `nil` if it is incomplete or too large.
+    ///   - apply: Applies the write and records it in the journal.
     func write(
-        _ call: SandboxCall, _ body: ByteBuffer?, under fault: SandboxFault?, _ change: SandboxChange
+        _ call: SandboxCall, _ body: ByteBuffer?, under fault: SandboxFault?, _ apply: () -> HTTPResponse
     ) -> HTTPResponse {
         var isRecorded = false
         let reply = checked(call) {
             isRecorded = true
-            return SandboxReply(apply(change, call, body, under: fault))
+            return SandboxReply(apply())
         }
         guard let response = reply.whole else { preconditionFailure("\(call.operation) responds with a file") }
         if isRecorded { return response }
         return record(call, body, .refused, response, under: fault)
     }
 
-    private func apply(
+    func apply(
         _ change: SandboxChange, _ call: SandboxCall, _ body: ByteBuffer?, under fault: SandboxFault?
     ) -> HTTPResponse {
         guard let number = accounts.number(of: call.account) else {
@@ -71,6 +73,42 @@ extension SandboxZoom {
             } catch {
                 return record(call, body, .refused, error.response(for: kind), under: fault)
             }
+        }
+    }
+
+    func apply(
+        _ change: (SandboxZoom, SandboxCall, ByteBuffer?) throws(SandboxRefusal) -> HTTPResponse, _ call: SandboxCall,
+        _ body: ByteBuffer?, under fault: SandboxFault?
+    ) -> HTTPResponse {
+        do throws(SandboxRefusal) {
+            return record(call, body, .applied, try change(self, call, body), under: fault)
+        } catch {
+            return record(call, body, .refused, error.response(for: nil), under: fault)
+        }
+    }
+
+    /// Creates an account without plans.
+    ///
+    /// - Returns: Its number; `nil` if an account with this email exists.
+    func create(_ account: SandboxMembership.Created, isSelfPay: Bool, contact: [String: String]) -> Int? {
+        guard let number = accounts.create(account, isSelfPay: isSelfPay) else { return nil }
+        records.change(number) { stored in
+            stored = SandboxAccountRecord(
+                contact: contact,
+                plans: SandboxPlans(account: number, kind: accounts.kind(of: number), members: []))
+        }
+        return number
+    }
+
+    /// Removes an account without plans.
+    ///
+    /// - Returns: Whether it was removed: false if it has plans.
+    func disassociate(_ number: Int) -> Bool {
+        records.change(number) { stored in
+            guard draft(accounts.id(of: number), number, stored).plans.isFree else { return false }
+            accounts.remove(number)
+            stored = nil
+            return true
         }
     }
 

@@ -115,7 +115,7 @@ package final class SandboxZoom: RequestHandler {
     func reply(to call: SandboxCall) -> Reply {
         switch call.operation.endpoint.behaviour {
         case .immediate, .file: immediateReply(to: call).reply
-        case .afterBody, .write: .eventually { [self] in await response(to: call) }
+        case .afterBody, .write, .membership: .eventually { [self] in await response(to: call) }
         }
     }
 
@@ -138,7 +138,10 @@ package final class SandboxZoom: RequestHandler {
             return checked(call) { SandboxReply(respond(self, call, body)) }
         case .write(let change):
             let body = try? await call.request.body.collect(bytesMax: Self.writeBytesMax)
-            return SandboxReply(write(call, body, under: fault, change))
+            return SandboxReply(write(call, body, under: fault) { apply(change, call, body, under: fault) })
+        case .membership(let change):
+            let body = try? await call.request.body.collect(bytesMax: Self.writeBytesMax)
+            return SandboxReply(write(call, body, under: fault) { apply(change, call, body, under: fault) })
         }
     }
 
@@ -148,7 +151,7 @@ package final class SandboxZoom: RequestHandler {
             switch call.operation.endpoint.behaviour {
             case .immediate(let respond): SandboxReply(respond(self, call))
             case .file(let respond): respond(self, call)
-            case .afterBody, .write: preconditionFailure("\(call.operation) reads the request body")
+            case .afterBody, .write, .membership: preconditionFailure("\(call.operation) reads the request body")
             }
         }
     }

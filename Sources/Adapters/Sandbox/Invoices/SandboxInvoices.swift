@@ -53,7 +53,9 @@ struct SandboxInvoices: Sendable {
         else { return nil }
         let content = SandboxAccounts.unmix(mixed) ^ seed
         let account = content >> Self.monthBits
-        guard account < accounts.count || account == SandboxAccounts.master else { return nil }
+        guard account <= SandboxAccounts.master,
+            account == SandboxAccounts.master || accounts.contains(Int(account))
+        else { return nil }
         return Key(account: Int(account), month: Int(content & (1 << Self.monthBits - 1)))
     }
 

@@ -43,6 +43,9 @@ struct SandboxEndpoint: Sendable {
 
         /// Reads a JSON object, and changes the account in the path.
         case write(SandboxChange)
+
+        /// Changes which accounts exist. The body is `nil` if it is incomplete or too large.
+        case membership(@Sendable (SandboxZoom, SandboxCall, ByteBuffer?) throws(SandboxRefusal) -> HTTPResponse)
     }
 
     /// Zoom's title of the operation, which its error messages contain.

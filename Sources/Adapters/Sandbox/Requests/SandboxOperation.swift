@@ -19,19 +19,21 @@ package enum SandboxOperation: String, Sendable, CaseIterable {
     case cancelAdditionalPlans = "cancel-addon"
     case updateBasePlan = "update-base"
     case cancelBasePlan = "cancel-base"
+    case createSubAccount = "create-account"
+    case disassociateSubAccount = "disassociate-account"
 
     /// Whether the regular response is a file instead of JSON.
     var respondsWithFile: Bool {
         switch endpoint.behaviour {
         case .file: true
-        case .immediate, .afterBody, .write: false
+        case .immediate, .afterBody, .write, .membership: false
         }
     }
 
-    /// Whether it changes an account.
+    /// Whether it changes an account, or which accounts exist.
     var isWrite: Bool {
         switch endpoint.behaviour {
-        case .write: true
+        case .write, .membership: true
         case .immediate, .file, .afterBody: false
         }
     }
@@ -56,6 +58,8 @@ package enum SandboxOperation: String, Sendable, CaseIterable {
         case .cancelAdditionalPlans: .cancelAdditionalPlans
         case .updateBasePlan: .updateBasePlan
         case .cancelBasePlan: .cancelBasePlan
+        case .createSubAccount: .createSubAccount
+        case .disassociateSubAccount: .disassociateSubAccount
         }
     }
 }

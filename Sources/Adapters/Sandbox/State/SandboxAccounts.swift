@@ -1,17 +1,26 @@
 import FoundationEssentials
 
-/// The sub accounts of the sandbox. Each is computed from its number, so that a million accounts need no memory.
+/// The sub accounts of the sandbox. Each is computed from its number, so that a million accounts need no memory. Copies share
+/// the accounts that were created and disassociated.
 ///
 /// An id is 16 bytes in base64url, like Zoom's ids: the account's number, mixed so that the ids are not in order, and a
 /// checksum, so that an invented id is recognized as unknown.
 package struct SandboxAccounts: Sendable {
-    package let count: Int
     private let seed: UInt64
+    private let membership: SandboxMembership
 
     package init(count: Int, seed: UInt64) {
-        self.count = count
         self.seed = seed
+        membership = SandboxMembership(count: count)
     }
+
+    /// The number of accounts.
+    package var count: Int { membership.count }
+
+    /// All accounts have lower numbers.
+    var end: Int { membership.end }
+
+    func contains(_ number: Int) -> Bool { membership.contains(number) }
 
     /// The number of the master account, which is not one of the sub accounts. It is above the largest `count`, and it is
     /// an account of no kind.
@@ -23,8 +32,10 @@ package struct SandboxAccounts: Sendable {
 
     package func isSelfPay(_ number: Int) -> Bool { kind(of: number) == .selfPay }
 
+    /// Whether an account has no plans, unless a write changed them.
     func isFree(_ number: Int) -> Bool {
-        switch kind(of: number) {
+        guard membership.created(number) == nil else { return true }
+        return switch kind(of: number) {
         case .free, .freeWithSuccessStatus: true
         case .missingMembers, .nullMembers, .additionalMembers, .selfPay, .quotedStatus, .large, .longAmounts,
             .unsafeFileName, nil:
@@ -34,26 +45,72 @@ package struct SandboxAccounts: Sendable {
 
     /// The day on which the account was created, which precedes all of its invoices.
     func created(_ number: Int) -> SandboxDate {
-        SandboxDate(year: 2016 + number % 4, month: 2, day: 1)
+        membership.created(number)?.day ?? SandboxDate(year: 2016 + number % 4, month: 2, day: 1)
     }
 
-    /// Accounts at equal distances of their numbers.
+    func name(_ number: Int) -> String { membership.created(number)?.name ?? "Example account \(number)" }
+
+    func ownerEmail(_ number: Int) -> String { membership.created(number)?.ownerEmail ?? "owner-\(number)@example.com" }
+
+    func ownerID(_ number: Int) -> String { "owner-\(number)" }
+
+    // MARK: Created and disassociated accounts
+
+    /// Creates an account without plans. Its kind has no peculiarity other than self pay.
+    ///
+    /// - Returns: Its number; `nil` if an account with this email exists, or if all numbers are used.
+    func create(_ account: SandboxMembership.Created, isSelfPay: Bool) -> Int? {
+        guard !isOwnerEmail(account.ownerEmail) else { return nil }
+        return membership.add(account, limit: Self.master) { kind(of: $0) == (isSelfPay ? .selfPay : nil) }
+    }
+
+    /// Whether the email is that of an account from the start.
+    private func isOwnerEmail(_ email: String) -> Bool {
+        guard let number = email.wholeMatch(of: /owner-([0-9]{1,8})@example\.com/).flatMap({ Int($0.output.1) }) else {
+            return false
+        }
+        return contains(number) && ownerEmail(number) == email
+    }
+
+    func remove(_ number: Int) {
+        membership.remove(number)
+    }
+
+    // MARK: Lists
+
+    /// Accounts at equal distances of their numbers, some of which are missing.
     struct Selection {
-        let first: Int
-        let step: Int
+        fileprivate let first: Int
+        fileprivate let step: Int
+
+        /// The missing numbers, ascending.
+        fileprivate let missing: [Int]
         let count: Int
 
-        func number(at position: Int) -> Int { first + position * step }
+        func number(at position: Int) -> Int {
+            var place = position
+            for number in missing {
+                if number > first + place * step { break }
+                place += 1
+            }
+            return first + place * step
+        }
     }
 
     /// The accounts that a reseller sold; all for `nil`. The resellers `reseller-1` to `reseller-5` sold one account in ten
     /// each.
     func selection(reseller: String?) -> Selection {
-        guard let reseller else { return Selection(first: 0, step: 1, count: count) }
+        guard let reseller else { return selection(first: 0, step: 1) }
         guard let first = (1...5).first(where: { "reseller-\($0)" == reseller }) else {
-            return Selection(first: 0, step: 1, count: 0)
+            return Selection(first: 0, step: 1, missing: [], count: 0)
         }
-        return Selection(first: first, step: 10, count: (max(count - first, 0) + 9) / 10)
+        return selection(first: first, step: 10)
+    }
+
+    private func selection(first: Int, step: Int) -> Selection {
+        let (missing, end) = membership.missing(first: first, step: step)
+        return Selection(
+            first: first, step: step, missing: missing, count: (max(end - first, 0) + step - 1) / step - missing.count)
     }
 
     package func id(of number: Int) -> String {
@@ -77,7 +134,7 @@ package struct SandboxAccounts: Sendable {
         let mixed = word(data.prefix(8))
         guard word(data.suffix(8)) == checksum(of: mixed) else { return nil }
         let number = Self.unmix(mixed) ^ seed
-        return number < UInt64(count) ? Int(number) : nil
+        return number < UInt64(Self.master) && contains(Int(number)) ? Int(number) : nil
     }
 
     private func checksum(of mixed: UInt64) -> UInt64 {

@@ -17,8 +17,8 @@ extension SandboxEndpoint {
         let kind = accounts.kind(of: number)
         return SandboxResponse.json(status: 200) { object in
             object.member("id", id)
-            object.member("owner_id", "owner-\(number)")
-            object.member("owner_email", "owner-\(number)@example.com")
+            object.member("owner_id", accounts.ownerID(number))
+            object.member("owner_email", accounts.ownerEmail(number))
             object.member("created_at", "\(accounts.created(number).text)T09:00:00Z")
             object.member("vanity_url", "")
             if kind == .additionalMembers { object.member("data_center", "EU") }

@@ -89,9 +89,9 @@ extension SandboxEndpoint {
         let accounts = sandbox.accounts
         let kind = accounts.kind(of: number)
         object.member("id", accounts.id(of: number))
-        object.member("account_name", "Example account \(number)")
+        object.member("account_name", accounts.name(number))
         if kind != .missingMembers { object.member("account_number", String(100_000_000 + number)) }
-        object.member("owner_email", "owner-\(number)@example.com")
+        object.member("owner_email", accounts.ownerEmail(number))
         let isFree = sandbox.isFree(number)
         object.member("account_type", isFree ? "Basic" : "Business")
         object.member("seats", isFree ? 1 : sandbox.seats(of: number))
