@@ -42,15 +42,15 @@ package final class CachedAccountLists: PersistentDocuments {
         }
     }
 
-    package func restore(_ document: StoredDocument) -> Bool {
+    package func restore(_ document: StoredDocument, gaps: [ClosedRange<Int64>]?) -> Bool {
         guard document.name.hasPrefix(Self.prefix),
-            let snapshot = AccountListSnapshot(
-                unpacking: document.content, time)
+            let snapshot = AccountListSnapshot(unpacking: document.content, gaps: gaps, time)
         else { return false }
         let text = String(document.name.dropFirst(Self.prefix.count))
         guard text.isEmpty || Name(text) != nil else { return false }
         if lists.restore(snapshot, of: Name(text)) {
-            stored.withLock { $0[document.name] = snapshot.currentSince }
+            // Without the gaps, the stored history must not be used again.
+            stored.withLock { $0[document.name] = gaps == nil ? Self.unknown : snapshot.currentSince }
         }
         return true
     }

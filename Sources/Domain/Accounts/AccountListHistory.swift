@@ -24,6 +24,9 @@ package struct AccountListHistory: Sendable {
 
     /// Ascending by moment.
     private(set) var steps: [Step] = []
+
+    /// Moments that this history says nothing about: readers may have them from a process whose lists are lost.
+    private var gaps: [ClosedRange<Int64>] = []
     private var count = 0
     private let accountsMax: Int
 
@@ -31,6 +34,17 @@ package struct AccountListHistory: Sendable {
     package init(since moment: Int64, accountsMax: Int = Self.accountsMax) {
         completeSince = moment
         self.accountsMax = accountsMax
+    }
+
+    /// The history of a list that was stored, after a restart at `moment`.
+    ///
+    /// - Parameter gaps: When no process stored its lists. `nil` if the last lists of the last process are lost: a reader may
+    ///   have any of them, so that the differences to them are unknown.
+    package func restored(at moment: Int64, gaps: [ClosedRange<Int64>]?) -> AccountListHistory {
+        guard let gaps else { return AccountListHistory(since: max(moment, completeSince), accountsMax: accountsMax) }
+        var history = self
+        history.gaps = gaps
+        return history
     }
 
     /// Records a change of the list.
@@ -72,6 +86,7 @@ package struct AccountListHistory: Sendable {
     /// - Throws: If changes since that moment are not recorded.
     package func difference(since moment: Int64) throws(Incomplete) -> AccountListDifference {
         guard moment >= completeSince else { throw Incomplete(completeSince: completeSince) }
+        if let gap = gaps.last(where: { $0.contains(moment) }) { throw Incomplete(completeSince: gap.upperBound + 1) }
         var seen = DistinctAccounts()
         var (added, removed) = (PackedAccounts(), PackedAccounts())
         // The last change of an account counts, and no step has it twice.

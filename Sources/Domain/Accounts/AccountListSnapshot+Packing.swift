@@ -15,8 +15,9 @@ extension AccountListSnapshot {
 
     /// Reads the form of `packed`.
     ///
+    /// - Parameter gaps: As for `AccountListHistory.restored`.
     /// - Returns: `nil` for another form, and for a list from the future.
-    package convenience init?(unpacking bytes: [UInt8], _ time: any TimeSource) {
+    package convenience init?(unpacking bytes: [UInt8], gaps: [ClosedRange<Int64>]?, _ time: any TimeSource) {
         guard bytes.first == Self.formatVersion else { return nil }
         var rest = bytes.dropFirst()
         guard let asOf = AccountListHistory.number(from: &rest), let took = AccountListHistory.number(from: &rest),
@@ -26,9 +27,10 @@ extension AccountListSnapshot {
         else { return nil }
         let age = time.timestamp.secondsSinceEpoch - asOf
         guard age >= 0, (0..<1 << 50).contains(took) else { return nil }
+        let restored = history.restored(at: time.millisecondsSinceEpoch, gaps: gaps)
         self.init(
             list: list, records: nil, began: time.now - .seconds(age),
-            asOf: Timestamp(secondsSinceEpoch: asOf), took: .milliseconds(took), currentSince: currentSince,
-            history: history)
+            asOf: Timestamp(secondsSinceEpoch: asOf), took: .milliseconds(took),
+            currentSince: max(currentSince, restored.completeSince), history: restored)
     }
 }

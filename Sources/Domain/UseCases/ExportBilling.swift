@@ -574,6 +574,9 @@ package struct ExportBilling: Sendable {
         var accounts = Accounts(list: snapshot.list, snapshot: snapshot)
         if let allowed = caller.accounts { accounts.list = snapshot.list.intersection(allowed.accounts) }
         guard let since = options.changedSince else { return accounts }
+        // A moment of another clock, or from before the clock was set back.
+        let now = time.millisecondsSinceEpoch
+        guard since <= now else { throw .changesUnknown(before: now) }
         do throws(AccountListHistory.Incomplete) {
             let difference = try snapshot.history.difference(since: since)
             accounts.filter = ChangeFilter(since: since, added: difference.added)

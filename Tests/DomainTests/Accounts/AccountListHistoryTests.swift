@@ -92,6 +92,23 @@ struct AccountListHistoryTests {
         #expect(try history.difference(since: 501).isEmpty)
     }
 
+    @Test("A restored history refuses the moments of gaps, and without gaps all moments before the restart")
+    func restored() throws {
+        var history = AccountListHistory(since: 100)
+        history.add(AccountListDifference(from: AccountList([]), to: AccountList([Self.id(1)])), at: 200)
+        let complete = history.restored(at: 500, gaps: [301...350, 401...499])
+        for since: Int64 in [100, 200] { #expect(try complete.difference(since: since).count == 1) }
+        for since: Int64 in [201, 300, 351, 400, 500] { #expect(try complete.difference(since: since).isEmpty) }
+        for (since, next): (Int64, Int64) in [(99, 100), (301, 351), (350, 351), (401, 500), (499, 500)] {
+            #expect(throws: AccountListHistory.Incomplete(completeSince: next)) {
+                try complete.difference(since: since)
+            }
+        }
+        let lost = history.restored(at: 500, gaps: nil)
+        #expect(throws: AccountListHistory.Incomplete(completeSince: 500)) { try lost.difference(since: 499) }
+        #expect(try lost.difference(since: 500).isEmpty)
+    }
+
     @Test("The list cache records the difference of each list to the one before it, and starts again after a removal")
     func cache() async throws {
         let clock = TestClock()

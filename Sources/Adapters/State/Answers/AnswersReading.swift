@@ -22,14 +22,31 @@ struct AnswersReading {
         self.began = began
     }
 
+    /// Removes the note of a complete end, so that it is there only while no process uses the file.
+    ///
+    /// - Returns: When no process stored what it had; nil if the last process did not store all that it had.
+    mutating func takeGaps(from tables: AnswersTables, at now: Int64, _ sealing: RowSealing) throws(AnswersFailure)
+        -> StorageGaps?
+    {
+        var end: CompleteEnd?
+        do throws(AnswersFailure) {
+            end = try tables.document(CompleteEnd.name, sealing).flatMap(CompleteEnd.init)
+        } catch {
+            try skip(error)
+        }
+        try tables.removeDurably(CompleteEnd.name)
+        return end?.gaps(until: now)
+    }
+
     mutating func restoreDocuments(
-        from tables: AnswersTables, to documents: (any PersistentDocuments)?, _ sealing: RowSealing
+        from tables: AnswersTables, to documents: (any PersistentDocuments)?, gaps: StorageGaps?, _ sealing: RowSealing
     ) throws(AnswersFailure) {
         guard let documents else { return }
         for name in try tables.documentNames() {
             do throws(AnswersFailure) {
                 guard let document = try tables.document(name, sealing) else { continue }
-                let isRestored = rules.received.contains(document.asOf) && documents.restore(document)
+                let isRestored =
+                    rules.received.contains(document.asOf) && documents.restore(document, gaps: gaps?.ranges)
                 if !isRestored { try tables.removeDocument(name) }
             } catch {
                 try skip(error)

@@ -88,6 +88,9 @@ package final class AnswersStore {
     private var failures = 0
     private var problem: Problem?
 
+    /// When no process stored what it had.
+    private var gaps = StorageGaps()
+
     /// Uses are written less often than pages: they only order the next restore.
     private static let usesInterval = Duration.seconds(60)
     private static let purgeIntervalMax = Duration.seconds(3600)
@@ -177,7 +180,9 @@ package final class AnswersStore {
             let received = retentionLimit...time.millisecondsSinceEpoch
             var reading = AnswersReading(RestoreRules(received: received, changedAt: changedAt), began: time.now)
             try checkSource(tables)
-            try reading.restoreDocuments(from: tables, to: documents, sealing)
+            let gaps = try reading.takeGaps(from: tables, at: time.millisecondsSinceEpoch, sealing)
+            if let gaps { self.gaps = gaps }
+            try reading.restoreDocuments(from: tables, to: documents, gaps: gaps, sealing)
             reading.numbers = try tables.pageNumbers()[...]
             phase = .reading(tables, file, reading)
             return .wait(until: time.now)
@@ -223,7 +228,10 @@ package final class AnswersStore {
         repeat { try write(to: tables, file) } while due > 0 && time.now < deadline
         if time.now < deadline { try write(to: tables, file) }
         while due > 0, time.now < deadline { try write(to: tables, file) }
-        if due > 0 {
+        if due == 0 {
+            let end = CompleteEnd(at: time.millisecondsSinceEpoch, gaps: gaps)
+            try tables.write(end.document, try sealing())
+        } else {
             logger.warning(
                 "some answers were not stored before the end: they are looked up again after the start",
                 metadata: ["pages": "\(due)", "file": "\(LogText.escaped(file.path))"])

@@ -159,6 +159,13 @@ final class AnswersTables {
         try deleteContent.rows(.integer(number))
     }
 
+    /// Removes a document, and waits for the disk, so that a loss of power does not bring it back.
+    func removeDurably(_ name: String) throws(AnswersFailure) {
+        try AnswersFile.sql { () throws(SQLiteFailure) in try file.connection.execute("PRAGMA synchronous = FULL") }
+        try removeDocument(name)
+        try AnswersFile.sql { () throws(SQLiteFailure) in try file.connection.execute("PRAGMA synchronous = NORMAL") }
+    }
+
     /// - Parameter uses: When pages were used, in seconds since 1970. Pages that are not in the file are ignored.
     func markUsed(_ uses: [Int64: Int64]) throws(AnswersFailure) {
         try transaction { () throws(SQLiteFailure) in

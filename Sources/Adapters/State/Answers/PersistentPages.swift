@@ -47,8 +47,10 @@ package protocol PersistentDocuments: Sendable {
     /// Counts documents as changed again, because they could not be written.
     func returnDocuments(_ documents: [StoredDocument])
 
+    /// - Parameter gaps: When no process stored what it had, in milliseconds since 1970. `nil` if the last process did not
+    ///   store all that it had.
     /// - Returns: Whether the document could be read. Otherwise it is removed from the file.
-    func restore(_ document: StoredDocument) -> Bool
+    func restore(_ document: StoredDocument, gaps: [ClosedRange<Int64>]?) -> Bool
 
     /// Counts all documents as changed, because a new file was begun.
     func changeAllDocuments()

@@ -75,10 +75,11 @@ extension StateReport.Answers {
             pages =
                 try connection.prepare("SELECT count(*), sum(answers), min(oldest), max(newest) FROM pages").rows()
                 .first ?? []
-            documents = try connection.value("SELECT count(*) FROM documents").integer ?? 0
+            let cached = "documents WHERE name <> '\(CompleteEnd.name)'"
+            documents = try connection.value("SELECT count(*) FROM \(cached)").integer ?? 0
             keyIDs = try connection.prepare(
                 """
-                SELECT key_id, count(*) FROM (SELECT key_id FROM pages UNION ALL SELECT key_id FROM documents)
+                SELECT key_id, count(*) FROM (SELECT key_id FROM pages UNION ALL SELECT key_id FROM \(cached))
                 GROUP BY key_id ORDER BY key_id
                 """
             ).rows().map { ($0[0].text, Int($0[1].integer ?? 0)) }

@@ -51,6 +51,62 @@ struct AnswersStoreTests {
         }
     }
 
+    /// `nil` in `gaps` means that older documents may be in the file than those that readers had.
+    @Test("a restart knows when no process stored what it had, and whether the last one stored all that it had")
+    func gaps() async throws {
+        try await withTemporaryFolder { folder async throws in
+            let path = folder + "/state.db"
+            let clock = SetClock()
+            let begin = clock.millisecondsSinceEpoch
+            var run: StoreRun? = StoreRun(path, clock: clock)
+            func restart(closing: Bool = true) {
+                if closing { run?.close() }
+                run = nil
+                clock.advance(by: .seconds(10))
+                run = StoreRun(path, clock: clock)
+                run?.settle()
+                clock.advance(by: .seconds(10))
+            }
+            run?.settle()
+            run?.pages.put(StoredDocument(name: "accounts", content: [0, 1, 2], asOf: begin))
+            clock.advance(by: .seconds(10))
+            restart()
+            let first = begin + 10_001...begin + 19_999
+            #expect(run?.pages.gaps == .some([first]))
+            restart()
+            #expect(run?.pages.gaps == .some([first, begin + 30_001...begin + 39_999]))
+            // A process that is killed before it has opened the file changes nothing.
+            run = StoreRun(path, clock: clock)
+            run = nil
+            // One that is killed later may have had other documents.
+            restart(closing: false)
+            #expect(run?.pages.gaps == .some(nil))
+            restart()
+            #expect(run?.pages.gaps == .some([begin + 70_001...begin + 79_999]))
+        }
+    }
+
+    @Test("a process that could not store its last changes leaves no note that it stored all")
+    func incompleteEnd() async throws {
+        try await withTemporaryFolder { folder async throws in
+            let path = folder + "/state.db"
+            let first = StoreRun(path)
+            first.settle()
+            first.pages.put(StoredDocument(name: "accounts", content: [0], asOf: first.clock.millisecondsSinceEpoch))
+            first.write()
+            for number in Int64(1)...1000 {
+                first.pages.put(number, "a", at: first.clock.millisecondsSinceEpoch, "value")
+            }
+            // The deadline has passed, so that only the first part is written.
+            first.store.close(deadline: first.clock.now)
+            let second = StoreRun(path, clock: first.clock)
+            second.settle()
+            #expect((1..<1000).contains(second.pages.pages.count))
+            #expect(second.pages.gaps == .some(nil))
+            second.close()
+        }
+    }
+
     @Test("the files are for their owner only, and the log is written back at the end")
     func permissions() async throws {
         try await withTemporaryFolder { folder async throws in

@@ -20,6 +20,9 @@ final class FakePages: PersistentPages, PersistentDocuments {
         var taken: [Int64] = []
         var restored: [Int64] = []
         var documents: [String: StoredDocument] = [:]
+
+        /// The gaps with which the last document was restored; `nil` if none was.
+        var gaps: [ClosedRange<Int64>]??
         var changedDocuments: Set<String> = []
 
         mutating func changed(_ number: Int64) {
@@ -41,6 +44,7 @@ final class FakePages: PersistentPages, PersistentDocuments {
 
     var pages: [Int64: [String: Answer]] { state.withLock { $0.pages } }
     var documents: [String: StoredDocument] { state.withLock { $0.documents } }
+    var gaps: [ClosedRange<Int64>]?? { state.withLock { $0.gaps } }
 
     /// The numbers of the pages that were taken to be written, in this order.
     var taken: [Int64] { state.withLock { $0.taken } }
@@ -168,7 +172,8 @@ final class FakePages: PersistentPages, PersistentDocuments {
         state.withLock { $0.changedDocuments.formUnion(documents.map(\.name)) }
     }
 
-    func restore(_ document: StoredDocument) -> Bool {
+    func restore(_ document: StoredDocument, gaps: [ClosedRange<Int64>]?) -> Bool {
+        state.withLock { $0.gaps = .some(gaps) }
         guard !document.content.isEmpty else { return false }
         state.withLock { $0.documents[document.name] = document }
         return true

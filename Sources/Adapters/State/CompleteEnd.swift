@@ -1,0 +1,68 @@
+/// When no process stored what it had, in milliseconds since 1970. What readers know from these times is not in the file.
+struct StorageGaps: Equatable {
+    /// Ascending.
+    private(set) var ranges: [ClosedRange<Int64>] = []
+
+    private static let countMax = 1000
+
+    init() {}
+
+    /// Adds a later gap. Above the limit, the two oldest become one, with the time between them.
+    mutating func add(_ range: ClosedRange<Int64>) {
+        ranges.append(range)
+        guard ranges.count > Self.countMax else { return }
+        ranges.replaceSubrange(0...1, with: [ranges[0].lowerBound...ranges[1].upperBound])
+    }
+}
+
+/// The note that a process leaves in the file after it has stored all that it had. The next one removes it. Without it, older
+/// answers and lists may be in the file than those that readers had.
+struct CompleteEnd {
+    /// The name of its document.
+    static let name = "end"
+
+    /// In milliseconds since 1970.
+    private let time: Int64
+
+    /// The gaps before.
+    private let gaps: StorageGaps
+
+    init(at time: Int64, gaps: StorageGaps) {
+        self.time = time
+        self.gaps = gaps
+    }
+
+    /// The gaps of the process that begins now, with the time in which none ran.
+    func gaps(until now: Int64) -> StorageGaps {
+        var gaps = gaps
+        if now > time + 1 { gaps.add(time + 1...now - 1) }
+        return gaps
+    }
+
+    // MARK: Storage
+
+    /// The bounds of the gaps, in 8 bytes each, after the version of this form.
+    var document: StoredDocument {
+        var content: [UInt8] = [1]
+        for bound in gaps.ranges.flatMap({ [$0.lowerBound, $0.upperBound] }) {
+            for shift in stride(from: 56, through: 0, by: -8) {
+                content.append(UInt8(truncatingIfNeeded: bound >> shift))
+            }
+        }
+        return StoredDocument(name: Self.name, content: content, asOf: time)
+    }
+
+    /// `nil` for another form.
+    init?(_ document: StoredDocument) {
+        let bytes = document.content.dropFirst()
+        guard document.content.first == 1, bytes.count.isMultiple(of: 16) else { return nil }
+        var gaps = StorageGaps()
+        func bound(at index: Int) -> Int64 { bytes[index..<index + 8].reduce(0) { $0 << 8 | Int64($1) } }
+        for index in stride(from: bytes.startIndex, to: bytes.endIndex, by: 16) {
+            let (lower, upper) = (bound(at: index), bound(at: index + 8))
+            guard lower <= upper else { return nil }
+            gaps.add(lower...upper)
+        }
+        self.init(at: document.asOf, gaps: gaps)
+    }
+}
