@@ -130,6 +130,41 @@ struct StateCommandTests {
         }
     }
 
+    @Test("remove --keys refuses a file that is not a state file, and removes an empty or damaged one")
+    func removeForeign() async throws {
+        try await withTemporaryFolder { folder async throws in
+            let path = folder + "/state.db"
+            try write("notes of mine", to: path)
+            let text = await Self.run(["remove", "--yes", "--keys"], path)
+            #expect(text.status == 1 && text.errors.contains("it is not a file of this service"), "\(text.errors)")
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == "notes of mine")
+            _ = await TestProcess.run("sqlite3", [folder + "/other.db", "CREATE TABLE a (b)"])
+            let other = await Self.run(["remove", "--yes", "--keys"], folder + "/other.db")
+            #expect(other.status == 1 && other.errors.contains("nothing was removed"), "\(other.errors)")
+            try write("", to: path)
+            #expect(await Self.run(["remove", "--yes", "--keys"], path).status == 0)
+            try await Self.fill(path)
+            let file = try FileHandle(forUpdating: URL(filePath: path))
+            try file.seek(toOffset: 100)
+            try file.write(contentsOf: Data(repeating: 0xFF, count: 3000))
+            try file.close()
+            let damaged = await Self.run(["remove", "--yes", "--keys"], path)
+            #expect(damaged.status == 0, "\(damaged.errors)")
+            #expect(!FileManager.default.fileExists(atPath: path))
+        }
+    }
+
+    @Test(
+        "without a file, each command names the path and creates nothing", arguments: ["inspect", "compact", "remove"])
+    func missing(command: String) async throws {
+        try await withTemporaryFolder { folder async throws in
+            let path = folder + "/state.db"
+            let outcome = await Self.run([command] + (command == "remove" ? ["--yes"] : []), path)
+            #expect(outcome.status == 66 && outcome.errors.contains(path), "\(outcome.errors)")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+        }
+    }
+
     @Test("while a service uses the files, inspect says so, and nothing is compacted or removed")
     func inUse() async throws {
         try await withTemporaryFolder { folder async throws in

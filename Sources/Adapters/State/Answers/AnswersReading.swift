@@ -22,10 +22,8 @@ struct AnswersReading {
         self.began = began
     }
 
-    /// Removes the note of a complete end, so that it is there only while no process uses the file.
-    ///
     /// - Returns: When no process stored what it had; nil if the last process did not store all that it had.
-    mutating func takeGaps(from tables: AnswersTables, at now: Int64, _ sealing: RowSealing) throws(AnswersFailure)
+    mutating func gaps(from tables: AnswersTables, at now: Int64, _ sealing: RowSealing) throws(AnswersFailure)
         -> StorageGaps?
     {
         var end: CompleteEnd?
@@ -34,7 +32,6 @@ struct AnswersReading {
         } catch {
             try skip(error)
         }
-        try tables.removeDurably(CompleteEnd.name)
         return end?.gaps(until: now)
     }
 

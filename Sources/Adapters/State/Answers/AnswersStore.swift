@@ -91,6 +91,9 @@ package final class AnswersStore {
     /// When no process stored what it had.
     private var gaps = StorageGaps()
 
+    /// The note of a complete end may be in the file. It is removed before anything is written.
+    private var isEndToBeRemoved = false
+
     /// Uses are written less often than pages: they only order the next restore.
     private static let usesInterval = Duration.seconds(60)
     private static let purgeIntervalMax = Duration.seconds(3600)
@@ -151,7 +154,7 @@ package final class AnswersStore {
             case .opened: return .restore
             case .reading(let tables, let file, var reading):
                 // A file with a damaged row is not written: it is about to be set aside.
-                if reading.damage == nil, now >= nextWrite { try write(to: tables, file) }
+                if reading.damage == nil, now >= nextWrite { try writeWhileReading(to: tables, file) }
                 try reading.restorePages(rules.readPagesMax, from: tables, to: pages, try sealing())
                 let isDone = reading.numbers.isEmpty ? try finish(&reading, tables) : false
                 phase = isDone ? .writing(tables, file) : .reading(tables, file, reading)
@@ -180,8 +183,11 @@ package final class AnswersStore {
             let received = retentionLimit...time.millisecondsSinceEpoch
             var reading = AnswersReading(RestoreRules(received: received, changedAt: changedAt), began: time.now)
             try checkSource(tables)
-            let gaps = try reading.takeGaps(from: tables, at: time.millisecondsSinceEpoch, sealing)
+            let gaps = try reading.gaps(from: tables, at: time.millisecondsSinceEpoch, sealing)
             if let gaps { self.gaps = gaps }
+            isEndToBeRemoved = true
+            // Stored answers are restored even if the disk is full.
+            try? removeEnd(tables)
             try reading.restoreDocuments(from: tables, to: documents, gaps: gaps, sealing)
             reading.numbers = try tables.pageNumbers()[...]
             phase = .reading(tables, file, reading)
@@ -236,6 +242,12 @@ package final class AnswersStore {
                 "some answers were not stored before the end: they are looked up again after the start",
                 metadata: ["pages": "\(due)", "file": "\(LogText.escaped(file.path))"])
         }
+    }
+
+    private func removeEnd(_ tables: AnswersTables) throws(AnswersFailure) {
+        guard isEndToBeRemoved else { return }
+        try tables.removeDurably(CompleteEnd.name)
+        isEndToBeRemoved = false
     }
 
     // MARK: Opening
@@ -318,6 +330,7 @@ package final class AnswersStore {
         let sealing = try sealing()
         // Also noticed if nothing has changed.
         guard file.isInPlace else { throw .replaced }
+        try removeEnd(tables)
         if due == 0, time.now >= nextPurge { purge() }
         try writePages(to: tables, sealing)
         if due == 0 {
@@ -329,6 +342,18 @@ package final class AnswersStore {
         failures = 0
         report(nil)
         nextWrite = due > 0 ? time.now : time.now + rules.writeInterval
+    }
+
+    /// Writes what has changed. A full disk does not prevent the restore of the other pages.
+    private func writeWhileReading(to tables: AnswersTables, _ file: AnswersFile) throws(AnswersFailure) {
+        do throws(AnswersFailure) {
+            try write(to: tables, file)
+        } catch {
+            switch error {
+            case .sqlite, .problem: failed(error)
+            case .unusable, .replaced, .otherSource: throw error
+            }
+        }
     }
 
     /// Records a new source one interval after it was seen. By then, the answers of the earlier one are removed from memory

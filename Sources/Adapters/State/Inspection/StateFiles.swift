@@ -40,14 +40,25 @@ package struct StateFiles: Sendable {
             isInUse: StateOwners.areAny(path: keys + "-owners"))
     }
 
+    /// The path of the state file.
+    package var path: String { file.path }
+
+    /// Whether there is a state file, an answers file, or one that was set aside.
+    private func areAny() throws(FileProblem) -> Bool {
+        let (keys, answers) = try paths()
+        return [keys, answers].contains { access(SystemText.cString(of: $0), F_OK) == 0 }
+            || !SetAsideFiles(of: answers).paths.isEmpty
+    }
+
     // MARK: Changing
 
     /// Rewrites both databases without free pages.
     ///
-    /// - Returns: Their sizes before and after.
+    /// - Returns: Their sizes before and after. Empty if there are none.
     /// - Throws: `InUse`, `FileProblem`.
     package func compact() throws -> [(path: String, before: Int, after: Int)] {
-        try whileUnused { keys, answers in
+        guard try areAny() else { return [] }
+        return try whileUnused { keys, answers in
             try [keys, answers].compactMap { path in
                 let before = AnswersFile.bytes(path)
                 guard before > 0 else { return nil }
@@ -68,11 +79,17 @@ package struct StateFiles: Sendable {
     ///
     /// - Parameter includesKeys: Also removes the idempotency keys.
     /// - Returns: The paths of the removed files.
-    /// - Throws: `InUse`, `FileProblem`.
+    /// - Throws: `InUse`, `FileProblem`. A state file that is not one of this service is a problem, and nothing is removed.
     package func remove(includesKeys: Bool) throws -> [String] {
-        try whileUnused { keys, answers in
+        guard try areAny() else { return [] }
+        return try whileUnused { keys, answers in
             var databases = [answers] + SetAsideFiles(of: answers).paths
-            if includesKeys { databases.append(keys) }
+            if includesKeys {
+                guard !isForeign(keys) else {
+                    throw FileProblem(path: keys, reason: "it is not a file of this service; nothing was removed")
+                }
+                databases.append(keys)
+            }
             var removed: [String] = []
             for path in databases {
                 for path in [path] + AnswersFile.otherFiles.map({ path + $0 }) {
@@ -84,6 +101,20 @@ package struct StateFiles: Sendable {
                 }
             }
             return removed
+        }
+    }
+
+    /// Whether a file is not a state file. An empty or damaged one may be.
+    private func isForeign(_ path: String) -> Bool {
+        guard access(SystemText.cString(of: path), F_OK) == 0 else { return false }
+        do throws(SQLiteFailure) {
+            let connection = try SQLiteConnection(path: path, isReadOnly: true, busyTimeout: Self.busyTimeout)
+            guard try connection.value("PRAGMA application_id") != .integer(StateFile.applicationID) else {
+                return false
+            }
+            return try connection.value("SELECT count(*) FROM sqlite_schema") != .integer(0)
+        } catch {
+            return error.kind == .foreign
         }
     }
 

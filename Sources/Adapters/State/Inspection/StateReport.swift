@@ -116,7 +116,9 @@ extension StateReport.File {
             version = try connection.value("PRAGMA user_version").integer.map(Int.init)
             try read(connection)
         } catch {
-            problem = error.reason
+            problem =
+                error.kind == .readOnly
+                ? "SQLite has to create files beside it to read it, and the folder cannot be written" : error.reason
         }
     }
 }

@@ -18,7 +18,7 @@ struct StateCompactCommand: AsyncParsableCommand {
     func run() async throws {
         let files = try await fileFlags.files()
         let compacted = try await NIOThreadPool.singleton.runIfActive { try files.compact() }
-        guard !compacted.isEmpty else { throw CommandFailure("there is no state file", status: .notFound) }
+        guard !compacted.isEmpty else { throw CommandFailure("\(files.path): no such file", status: .notFound) }
         try Output.confirm(
             compacted.map { "compacted \($0.path) from \($0.before) to \($0.after) bytes" }.joined(separator: "\n"))
     }

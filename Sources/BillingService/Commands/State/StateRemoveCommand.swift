@@ -37,7 +37,9 @@ struct StateRemoveCommand: AsyncParsableCommand {
             guard await Question.ask(question) else { throw CommandFailure("nothing was removed", status: .declined) }
         }
         let removed = try await NIOThreadPool.singleton.runIfActive { [keys] in try files.remove(includesKeys: keys) }
-        guard !removed.isEmpty else { throw CommandFailure("there is no file to remove", status: .notFound) }
+        guard !removed.isEmpty else {
+            throw CommandFailure("\(files.path): no cached answers are stored", status: .notFound)
+        }
         try Output.confirm(removed.map { "removed \($0)" }.joined(separator: "\n"))
     }
 }

@@ -249,6 +249,35 @@ struct AnswersFaultTests {
         }
     }
 
+    @Test(
+        "on a disk that is full at the start, stored answers are restored, and the note of a complete end is removed later"
+    )
+    func fullAtStart() async throws {
+        await #expect(processExitsWith: .success) {
+            try await withTemporaryFolder { folder async throws in
+                let path = folder + "/state.db"
+                let notes = "SELECT count(*) FROM documents WHERE name = 'end'"
+                Self.fill(path)
+                #expect(await AnswersStoreTests.query(path, notes) == "1")
+                let run = StoreRun(path)
+                // Opens the file.
+                try #require(run.store.step() == .restore)
+                signal(SIGXFSZ, SIG_IGN)
+                var limit = rlimit(rlim_cur: 100, rlim_max: rlim_t.max)
+                try #require(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+                run.settle()
+                #expect(run.pages.pages.count == 40)
+                run.settle(after: .seconds(60))
+                limit.rlim_cur = rlim_t.max
+                try #require(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+                #expect(await AnswersStoreTests.query(path, notes) == "1")
+                run.settle(after: .seconds(60))
+                #expect(await AnswersStoreTests.query(path, notes) == "0")
+                run.close()
+            }
+        }
+    }
+
     @Test("another program that holds the lock of the file delays writes, and nothing else")
     func locked() async throws {
         try await withTemporaryFolder { folder async throws in
