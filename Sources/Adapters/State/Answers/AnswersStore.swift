@@ -236,7 +236,8 @@ package final class AnswersStore {
         while due > 0, time.now < deadline { try write(to: tables, file) }
         if due == 0 {
             let end = CompleteEnd(at: time.millisecondsSinceEpoch, gaps: gaps)
-            try tables.write(end.document, try sealing())
+            // A failure costs the note only: everything else is stored.
+            try? tables.write(end.document, try sealing())
         } else {
             logger.warning(
                 "some answers were not stored before the end: they are looked up again after the start",
