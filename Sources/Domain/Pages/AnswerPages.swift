@@ -287,7 +287,7 @@ package final class AnswerPages: Sendable {
 
     /// What has to be stored outside of the process.
     package struct Changes: Sendable {
-        package var changed: [PageImage]
+        package var changed: [ChangedPage]
 
         /// The numbers of pages that no longer exist. Some may never have been stored.
         package var removed: [Int64]
@@ -304,7 +304,7 @@ package final class AnswerPages: Sendable {
     package func takeChanges(limit: Int, _ clock: CivilClock) -> Changes {
         let (taken, remaining) = accounting.takeChanges(limit: limit)
         return Changes(
-            changed: taken.changed.values.map { PageImage($0.page, $0.shelf, clock) }, removed: Array(taken.removed),
+            changed: taken.changed.values.map { ChangedPage($0.page, $0.shelf, clock) }, removed: Array(taken.removed),
             remaining: remaining)
     }
 

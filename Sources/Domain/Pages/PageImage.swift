@@ -15,6 +15,25 @@ package struct CivilClock: Sendable {
     package func moment(_ civil: Int64) -> Moment { Moment(milliseconds: civil - offset) }
 }
 
+/// A page that has changed, to be stored outside of the process.
+package struct ChangedPage: Sendable {
+    package let image: PageImage
+    package let answerCount: Int
+
+    /// When the oldest and the newest entry were received, in milliseconds since 1970.
+    package let received: ClosedRange<Int64>
+
+    init(_ page: AnswerPage, _ shelf: PageShelf.ID, _ clock: CivilClock) {
+        image = PageImage(page, shelf, clock)
+        answerCount = page.answerCount
+        let times = page.entries.reduce((oldest: UInt32.max, newest: UInt32.min)) { times, entry in
+            (min(times.oldest, entry.receivedAt), max(times.newest, entry.receivedAt))
+        }
+        let origin = clock.civil(page.origin)
+        received = origin + Int64(times.oldest)...origin + Int64(times.newest)
+    }
+}
+
 /// A page as bytes, to be stored outside of the process. Its times are civil times.
 package struct PageImage: Sendable {
     package let number: Int64
@@ -42,7 +61,7 @@ package struct PageImage: Sendable {
     /// The times that an entry can have, until the year 2106, in milliseconds since 1970.
     private static let times = 0..<Int64(UInt32.max) * 1000
 
-    init(_ page: AnswerPage, _ shelf: PageShelf.ID, _ clock: CivilClock) {
+    fileprivate init(_ page: AnswerPage, _ shelf: PageShelf.ID, _ clock: CivilClock) {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Self.headBytes + page.count * Self.entryBytes + page.text.count)
         bytes.append(Self.version)
@@ -60,21 +79,6 @@ package struct PageImage: Sendable {
         bytes += page.text
         self.init(
             number: page.number, operation: shelf.operation, period: shelf.period, master: shelf.master, bytes: bytes)
-    }
-
-    /// The number of answers, and when the oldest and the newest entry were received in milliseconds since 1970; `nil` if the
-    /// image has another form.
-    package var summary: (answers: Int, oldest: Int64, newest: Int64)? {
-        guard let count = entryCount else { return nil }
-        var (answers, oldest, newest) = (0, Int64.max, Int64.min)
-        for index in 0..<count {
-            let start = Self.headBytes + index * Self.entryBytes
-            let received = Int64(bitPattern: number64(at: start + 8))
-            oldest = min(oldest, received)
-            newest = max(newest, received)
-            if bytes[start + 36] != StoredContent.removed.rawValue { answers += 1 }
-        }
-        return (answers, oldest, newest)
     }
 
     private var entryCount: Int? {

@@ -14,8 +14,9 @@ package struct CachedPages: PersistentPages {
 
     package func takeChanges(limit: Int) -> PageChanges {
         let changes = pages.takeChanges(limit: limit, CivilClock(time))
+        let now = seconds
         return PageChanges(
-            changed: changes.changed.map { StoredPage($0, usedAt: seconds) }, removed: changes.removed,
+            changed: changes.changed.map { StoredPage($0, usedAt: now) }, removed: changes.removed,
             remaining: changes.remaining)
     }
 
@@ -48,13 +49,13 @@ package struct CachedPages: PersistentPages {
 }
 
 extension StoredPage {
-    fileprivate init(_ image: PageImage, usedAt: Int64) {
+    fileprivate init(_ page: ChangedPage, usedAt: Int64) {
+        let image = page.image
         let period = image.period.map { "\($0.from)/\($0.to)" } ?? "/"
-        let summary = image.summary ?? (0, 0, 0)
         self.init(
             number: image.number, shelf: "\(image.operation.storedName)/\(period)/\(image.master?.rawValue ?? "")",
-            content: image.bytes, answerCount: summary.answers, oldest: summary.oldest, newest: summary.newest,
-            usedAt: usedAt)
+            content: image.bytes, answerCount: page.answerCount, oldest: page.received.lowerBound,
+            newest: page.received.upperBound, usedAt: usedAt)
     }
 }
 

@@ -383,14 +383,14 @@ package struct PagesModel {
     private mutating func store() throws {
         let changes = pages.takeChanges(limit: Int.random(in: 1...20, using: &random), CivilClock(clock))
         if chance(5) {
-            pages.returnChanges(changed: changes.changed.map(\.number), removed: changes.removed)
+            pages.returnChanges(changed: changes.changed.map(\.image.number), removed: changes.removed)
         } else {
             apply(changes)
         }
     }
 
     private mutating func apply(_ changes: AnswerPages.Changes) {
-        for image in changes.changed { images[image.number] = image }
+        for page in changes.changed { images[page.image.number] = page.image }
         for number in changes.removed { images[number] = nil }
     }
 
@@ -424,7 +424,7 @@ package struct PagesModel {
         // Where restored pages overlapped, the copy has other pages than the images.
         var numbers = Set(images.keys)
         let changes = copy.takeChanges(limit: .max, CivilClock(clock))
-        for image in changes.changed { numbers.insert(image.number) }
+        for page in changes.changed { numbers.insert(page.image.number) }
         for number in changes.removed { numbers.remove(number) }
         if numbers.count != inspection.pages {
             throw fail("\(numbers.count) images of \(inspection.pages) restored pages")
