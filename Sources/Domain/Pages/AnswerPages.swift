@@ -182,7 +182,7 @@ package final class AnswerPages: Sendable {
         while true {
             switch shelfForWriting(id).put(answer, at: PageKey(read), now: now, isPermitted: isPermitted) {
             case .stored(let firstSeen):
-                if firstSeen == now { notify(read, master, now) }
+                if firstSeen >= now { notify(read, master, firstSeen) }
                 sweepIfNeeded()
                 return firstSeen
             case .refused: return nil
@@ -207,9 +207,9 @@ package final class AnswerPages: Sendable {
     func countAsChanged(_ read: AccountRead, under master: Name?, _ time: any TimeSource) -> Int64? {
         guard let shelf = shelf(PageShelf.ID(read, master)) else { return nil }
         return writes.write(time) { now in
-            guard shelf.setFirstSeen(now, at: PageKey(read)) else { return nil }
-            notify(read, master, now)
-            return now
+            guard let firstSeen = shelf.setFirstSeen(now, at: PageKey(read)) else { return nil }
+            notify(read, master, firstSeen)
+            return firstSeen
         }
     }
 

@@ -126,7 +126,8 @@ final class PageShelf: Sendable {
                 guard old.content == .removed || page.receivedAt(place) <= answer.receivedAt.milliseconds else {
                     return .refused
                 }
-                if old.hasContent(of: answer) { firstSeen = old.firstSeen }
+                // The moments of two contents differ, even if both were received in one millisecond.
+                firstSeen = old.hasContent(of: answer) ? old.firstSeen : max(now, old.firstSeen + 1)
             } else if place == page.count,
                 page.count >= AnswerPage.entriesMax
                     || page.text.count + answer.encoded.text.count > AnswerPage.textBytesMax
@@ -153,28 +154,31 @@ final class PageShelf: Sendable {
         }
     }
 
-    /// When the content of an answer was first received: `now` if it is new. Stores nothing.
+    /// When the content of an answer was first received: `now` or a later moment if it is new. Stores nothing.
     func firstSeen(_ answer: NewAnswer, at key: PageKey, now: Int64) -> Int64 {
         guard let page = page(for: key) else { return now }
         let (place, isFound) = page.search(key)
-        guard isFound, page.entries[place].hasContent(of: answer) else { return now }
-        return page.entries[place].firstSeen
+        guard isFound else { return now }
+        let known = page.entries[place]
+        return known.hasContent(of: answer) ? known.firstSeen : max(now, known.firstSeen + 1)
     }
 
-    /// Sets when the content of an answer, or of one that was removed, was first received.
+    /// Lets the content of an answer, or of one that was removed, count as first received at a moment, or when it was first
+    /// received if that was later.
     ///
-    /// - Returns: Whether there is such an answer.
-    func setFirstSeen(_ moment: Int64, at key: PageKey) -> Bool {
+    /// - Returns: When it was first received now; `nil` if there is no such answer.
+    func setFirstSeen(_ moment: Int64, at key: PageKey) -> Int64? {
         isRemoved.withLock { _ in
             let (index, page) = directory.withLock { $0.place(of: key) }
-            guard let page else { return false }
+            guard let page else { return nil }
             let (place, isFound) = page.search(key)
-            guard isFound else { return false }
+            guard isFound else { return nil }
+            let moment = max(moment, page.entries[place].firstSeen)
             var builder = PageBuilder(entries: page.count, bytes: page.text.count)
             builder.add(page, 0..<page.count)
             builder.setFirstSeen(moment, at: place)
             replace(index..<index + 1, [page], with: builder.pages(number: page.number, nextNumber: pages.nextNumber))
-            return true
+            return moment
         }
     }
 

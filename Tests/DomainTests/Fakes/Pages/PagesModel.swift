@@ -166,7 +166,7 @@ package struct PagesModel {
         }
         guard let firstSeen else { throw fail("a newer answer was refused") }
         let isSame = old.map { $0.hasContent(of: answer) } ?? false
-        if isSame, let old { answer.firstSeen = old.firstSeen }
+        if let old { answer.firstSeen = isSame ? old.firstSeen : max(time, old.firstSeen + 1) }
         if firstSeen != answer.firstSeen {
             // A sweep may have removed the entry of an answer that was removed before.
             guard settings.bytesMax != nil, old?.isStored == false, firstSeen == time else {
