@@ -547,11 +547,19 @@ package struct ExportBilling: Sendable {
         }
 
         private func lookupEnded(_ account: AccountID, _ kind: Int, _ entry: CacheEntry) {
-            guard let watch else { return }
-            watch.lookupEnded(kinds[kind].operation, of: account, firstSeen: entry.firstSeen)
-            // An answer that was not cached may be older than the cached one.
-            let known = exportBilling.cache.firstSeen(of: kinds[kind].read(of: account), under: export.caller.master)
-            if let known, known != entry.firstSeen { watch.missed(known) }
+            guard export.chosen == nil, export.options.order == .given else { return }
+            watch?.lookupEnded(kinds[kind].operation, of: account, firstSeen: entry.firstSeen)
+            let read = kinds[kind].read(of: account)
+            let known = exportBilling.cache.firstSeen(of: read, under: export.caller.master)
+            // An answer that was not cached. When the known content is received again, the reader has another one. So it
+            // counts as received now: the moment of the `begin` event was earlier.
+            if let known, known != entry.firstSeen { countAsChanged(read) }
+        }
+
+        private func countAsChanged(_ read: AccountRead) {
+            if let moment = exportBilling.cache.countAsChanged(read, under: export.caller.master) {
+                watch?.missed(moment)
+            }
         }
 
         /// The export has no content of the account. The reader may never have had the content that is known, because an
@@ -559,10 +567,7 @@ package struct ExportBilling: Sendable {
         private func lookupFailed(_ account: AccountID, _ kind: Int) {
             guard export.chosen == nil, export.options.order == .given else { return }
             watch?.lookupEnded(kinds[kind].operation, of: account, firstSeen: nil)
-            let read = kinds[kind].read(of: account)
-            if let moment = exportBilling.cache.countAsChanged(read, under: export.caller.master) {
-                watch?.missed(moment)
-            }
+            countAsChanged(kinds[kind].read(of: account))
         }
     }
 
