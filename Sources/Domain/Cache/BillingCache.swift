@@ -246,7 +246,9 @@ package final class BillingCache: Sendable {
         let isStarted = coalescer.startBackground(inFlight, purpose) { [self] purpose in
             let outcome = await fetch(key, for: purpose)
             // Cancelled: a request of higher priority has replaced it, or the cache is being closed.
-            if case .failure(let failure) = outcome, failure != .cancelled { revalidation.failed(at: time.now) }
+            if case .failure(let failure) = outcome, failure != .cancelled {
+                revalidation.failed(failure, at: time.now)
+            }
             return outcome
         }
         if isStarted { prepared.withPart(of: key.accountHash) { $0.counts.revalidations += 1 } }
@@ -268,7 +270,7 @@ package final class BillingCache: Sendable {
         let canRevalidate = Self.canRevalidate(kind.operation)
         let ages = ServableAges(directives, rules, canRevalidate: canRevalidate, at: now)
         let found = pages.run(of: kind, under: master, in: list, range, ages, filter: filter) { account in
-            guard canRevalidate, revalidations.hasRoom else { return false }
+            guard canRevalidate, revalidations.hasRoom(at: now) else { return false }
             revalidate(Key(kind.read(of: account), master), now)
             return true
         }

@@ -1,7 +1,8 @@
 import Synchronization
 
 /// Limits the revalidations of stale answers in the background: one at a time for each answer, a maximum number together, and a
-/// pause after one that failed.
+/// pause after one that failed. The pause is for all answers if the source sends no requests, so that a stream of stale answers
+/// does not begin a revalidation for each.
 final class Revalidations: Sendable {
     private enum State {
         /// The `Revalidation` with this number is in flight.
@@ -14,6 +15,13 @@ final class Revalidations: Sendable {
         var states: [BillingCache.Key: State] = [:]
         var running = 0
         var lastNumber = 0
+
+        /// None is started before then; `nil` if there was no pause yet.
+        var pausedUntil: Moment?
+
+        func hasRoom(_ max: Int, at now: Moment) -> Bool {
+            running < max && pausedUntil.map { now >= $0 } ?? true
+        }
     }
 
     /// The right to revalidate one answer. It ends when the last reference is released: the answer can be revalidated again,
@@ -29,7 +37,15 @@ final class Revalidations: Sendable {
             self.owner = owner
         }
 
-        func failed(at now: Moment) { owner.set(.paused(until: now + owner.pause), self) }
+        func failed(_ failure: BillingFailure, at now: Moment) {
+            let end = now + owner.pause
+            owner.set(.paused(until: end), self)
+            switch (failure, failure.traits.reach) {
+            // The source has received a request, or the failure is about this account.
+            case (.sourceFailed, _), (.timedOut, _), (_, .account): break
+            case (_, .moment), (_, .everything): owner.pauseAll(until: end)
+            }
+        }
 
         deinit { owner.ended(key, number) }
     }
@@ -55,7 +71,7 @@ final class Revalidations: Sendable {
             case .running: return nil
             case .paused(let end): guard now >= end else { return nil }
             }
-            guard states.running < max else { return nil }
+            guard states.hasRoom(max, at: now) else { return nil }
             states.running += 1
             states.lastNumber += 1
             states.states[key] = .running(states.lastNumber)
@@ -64,7 +80,9 @@ final class Revalidations: Sendable {
     }
 
     /// Whether there is room for another revalidation.
-    var hasRoom: Bool { states.withLock { $0.running < max } }
+    func hasRoom(at now: Moment) -> Bool { states.withLock { $0.hasRoom(max, at: now) } }
+
+    private func pauseAll(until end: Moment) { states.withLock { $0.pausedUntil = end } }
 
     /// Records that a new answer was received: the next revalidation need not wait.
     func received(_ key: BillingCache.Key) {
