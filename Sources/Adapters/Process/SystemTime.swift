@@ -4,6 +4,7 @@ import FoundationEssentials
 /// The system's clocks.
 package struct SystemTime: TimeSource {
     private let origin = ContinuousClock.now
+    private let civil = SteadyCivilTime()
 
     package init() {}
 
@@ -11,7 +12,10 @@ package struct SystemTime: TimeSource {
 
     package var timestamp: Timestamp { Timestamp(secondsSinceEpoch: Int64(Date.now.timeIntervalSince1970)) }
 
-    package var millisecondsSinceEpoch: Int64 { Int64(Date.now.timeIntervalSince1970 * 1000) }
+    package var millisecondsSinceEpoch: Int64 {
+        let now = now
+        return civil.milliseconds(system: Int64(Date.now.timeIntervalSince1970 * 1000), at: now)
+    }
 
     package func sleep(until moment: Moment) async throws(CancellationError) {
         do {

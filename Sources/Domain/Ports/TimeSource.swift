@@ -3,7 +3,8 @@ package protocol TimeSource: Sendable {
     var now: Moment { get }
     var timestamp: Timestamp { get }
 
-    /// The civil time in milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+    /// The civil time in milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted. Never goes back, also when the
+    /// system's clock is set back (`SteadyCivilTime`): streams of changes refer to it.
     var millisecondsSinceEpoch: Int64 { get }
 
     /// Returns at `moment`, or at once if it has passed.

@@ -1,7 +1,7 @@
 package import Domain
 import Synchronization
 
-/// A clock that advances only when the test says so.
+/// A clock that advances only when the test says so. Its civil time can be set, as that of a system.
 package final class TestClock: TimeSource {
     private struct Sleeper {
         let id: Int
@@ -11,6 +11,9 @@ package final class TestClock: TimeSource {
 
     private struct State {
         var now = Duration.zero
+
+        /// How far the civil time was set back.
+        var setBack = Duration.zero
         var lastID = 0
         var sleepers: [Sleeper] = []
         var watchers: [(count: Int, wait: PendingWait<Void>)] = []
@@ -18,6 +21,7 @@ package final class TestClock: TimeSource {
 
     private let state = Mutex(State())
     private let start: Timestamp
+    private let civil = SteadyCivilTime()
 
     package init(start: Timestamp = Timestamp(secondsSinceEpoch: 1_769_860_800)) {
         self.start = start
@@ -26,13 +30,20 @@ package final class TestClock: TimeSource {
     package var now: Moment { state.withLock { Moment(sinceOrigin: $0.now) } }
 
     package var timestamp: Timestamp {
-        Timestamp(secondsSinceEpoch: start.secondsSinceEpoch + now.sinceOrigin.components.seconds)
+        Timestamp(
+            secondsSinceEpoch: start.secondsSinceEpoch + state.withLock { $0.now - $0.setBack }.components.seconds)
     }
 
     package var millisecondsSinceEpoch: Int64 {
-        let (seconds, attoseconds) = now.sinceOrigin.components
-        return (start.secondsSinceEpoch + seconds) * 1000 + attoseconds / 1_000_000_000_000_000
+        let (now, setBack) = state.withLock { ($0.now, $0.setBack) }
+        let (seconds, attoseconds) = (now - setBack).components
+        return civil.milliseconds(
+            system: (start.secondsSinceEpoch + seconds) * 1000 + attoseconds / 1_000_000_000_000_000,
+            at: Moment(sinceOrigin: now))
     }
+
+    /// Sets the civil time back, or forward by a negative duration.
+    package func setCivilTime(back duration: Duration) { state.withLock { $0.setBack += duration } }
 
     package func sleep(until moment: Moment) async throws(CancellationError) {
         let id = state.withLock { state in
