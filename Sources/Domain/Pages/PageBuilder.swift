@@ -22,16 +22,10 @@ struct PageBuilder {
 
     /// Adds entries of a page unchanged.
     ///
-    /// - Parameter earliest: Answers that were received before are removed; in milliseconds of `Moment`.
+    /// - Parameter earliest: Entries that were received before are left out; in milliseconds of `Moment`.
     mutating func add(_ page: AnswerPage, _ range: Range<Int>, receivedFrom earliest: Int64 = .min) {
         guard page.origin >= earliest else {
-            for index in range {
-                if page.receivedAt(index) < earliest {
-                    addRemoved(page, index)
-                } else {
-                    add(page, index..<index + 1)
-                }
-            }
+            for index in range where page.receivedAt(index) >= earliest { add(page, index..<index + 1) }
             return
         }
         guard !range.isEmpty else { return }
