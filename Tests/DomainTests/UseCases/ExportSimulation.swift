@@ -8,7 +8,11 @@ struct ExportSimulation {
         /// The account of each event, in their order.
         var exported: [Int] = []
         var failures = 0
+        /// The accounts with a failure, in their order.
+        var failed: [Int] = []
         var attempts = 0
+        /// The requests of revalidations that were sent.
+        var revalidations = 0
         var bufferedMax = 0
         /// When the last account was exported.
         var elapsed = Duration.zero
@@ -31,12 +35,20 @@ struct ExportSimulation {
     var failsUntil: [Int: Duration] = [:]
     /// The interval between interactive requests; `nil` for none.
     var interactiveEvery: Duration?
+    /// The cached answers, of one kind; `nil` for none.
+    var cached: CachedAccounts?
+
+    static func account(_ number: Int) -> AccountID { AccountID(literal: "\(firstAccount + number)") }
+
+    /// The accounts sort like their numbers.
+    private static let firstAccount = 1_000_000
 
     private enum Event {
         case answered(ExportWindow.Attempt, started: Moment, sent: Moment)
         case due(ExportWindow.Retry)
         case interactive
         case budget
+        case revalidated(RevalidationSource.Request, sent: Moment)
     }
 
     /// - Parameter entry: The result of each account.
@@ -57,7 +69,28 @@ struct ExportSimulation {
         var queued: [RateBudget.Ticket: (attempt: ExportWindow.Attempt, started: Moment)] = [:]
         var interactiveSince: [RateBudget.Ticket: Moment] = [:]
 
-        func number(_ account: AccountID) -> Int { Int(account.rawValue) ?? 0 }
+        var revalidations: [RateBudget.Ticket: RevalidationSource.Request] = [:]
+
+        func number(_ account: AccountID) -> Int { (Int(account.rawValue) ?? 0) - Self.firstAccount }
+        func export(_ run: AnswerRun) {
+            for index in 0..<run.count { result.exported.append(number(run[index].account)) }
+            result.elapsed = now - start
+        }
+        func send(_ revalidation: RevalidationSource.Request) {
+            result.revalidations += 1
+            let latency = Duration.milliseconds(Int.random(in: 50...150, using: &random))
+            events.append((now + latency, .revalidated(revalidation, sent: now)))
+        }
+        func begin(_ revalidation: RevalidationSource.Request) {
+            ticket += 1
+            let queueTimeout = Duration.seconds(10)
+            let purpose = Purpose.background(queueTimeout: queueTimeout)
+            switch budgets[0].enter(ticket, for: purpose, queueTimeout: queueTimeout, at: now, timestamp) {
+            case .granted: send(revalidation)
+            case .queued: revalidations[ticket] = revalidation
+            case .refused: revalidation.answer(.failure(.rateLimited(retryAfter: .seconds(1))))
+            }
+        }
         func send(_ attempt: ExportWindow.Attempt, started: Moment) {
             result.attempts += 1
             let latency = Duration.milliseconds(Int.random(in: 50...150, using: &random))
@@ -85,18 +118,37 @@ struct ExportSimulation {
             // The export's part.
             while let attempt = window.beginAttempt() { begin(attempt) }
             while added < accounts, window.hasRoom {
+                if let run = cached?.run(from: added, at: now) {
+                    added += run.count
+                    if window.isEmpty {
+                        window.pass(run)
+                        export(run)
+                    } else {
+                        _ = window.add(.run(run))
+                    }
+                    continue
+                }
                 for kind in kinds.indices {
-                    window.lookUp(window.add(.record(AccountID(literal: "\(added)"), kind: kind)), kind: kind)
+                    window.lookUp(window.add(.record(Self.account(added), kind: kind)), kind: kind)
                 }
                 while let attempt = window.beginAttempt() { begin(attempt) }
                 added += 1
             }
             while let ready = window.next() {
-                if case .record(let account, _, let outcome) = ready {
+                switch ready {
+                case .record(let account, _, let outcome):
                     result.exported.append(number(account))
-                    if case .failure = outcome { result.failures += 1 }
+                    if case .failure = outcome {
+                        result.failures += 1
+                        result.failed.append(number(account))
+                    }
+                    result.elapsed = now - start
+                case .run(let run): export(run)
+                case .invalidLine, .gone: preconditionFailure("the simulation adds none")
                 }
-                result.elapsed = now - start
+            }
+            if let cached {
+                for revalidation in try await cached.takeRevalidations() { begin(revalidation) }
             }
             result.bufferedMax = max(result.bufferedMax, added - result.exported.count / kinds.count)
             // The rate limiter's part.
@@ -112,10 +164,15 @@ struct ExportSimulation {
                         if let (attempt, started) = queued.removeValue(forKey: ticket) {
                             send(attempt, started: started)
                         }
+                        if let revalidation = revalidations.removeValue(forKey: ticket) { send(revalidation) }
                         if let moment = interactiveSince.removeValue(forKey: ticket) {
                             result.waits.append(now - moment)
                         }
-                    case .refuse: preconditionFailure("no request reaches its queue timeout")
+                    case .refuse(let ticket, _):
+                        guard let revalidation = revalidations.removeValue(forKey: ticket) else {
+                            preconditionFailure("no request reaches its queue timeout")
+                        }
+                        revalidation.answer(.failure(.rateLimited(retryAfter: .seconds(1))))
                     }
                 }
             }
@@ -126,6 +183,11 @@ struct ExportSimulation {
             now = max(now, moment)
             switch event {
             case .budget: break
+            case .revalidated(let revalidation, let sent):
+                budgets[0].accepted(remaining: nil, sent: sent, at: now)
+                cached?.advance(to: now)
+                let fails = Double.random(in: 0..<1, using: &random) < share
+                revalidation.answer(fails ? .failure(.sourceFailed) : .success(PermitSource.contact("new")))
             case .interactive:
                 ticket += 1
                 switch budgets[0].enter(ticket, for: .interactive, queueTimeout: .seconds(10), at: now, timestamp) {
