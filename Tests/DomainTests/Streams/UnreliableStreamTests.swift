@@ -18,7 +18,7 @@ struct UnreliableStreamTests {
 
     @Test(
         "The missing answers use 95 % of what the rate limit and the failures leave; revalidations use the rest",
-        arguments: [0, 1.0 / 7, 0.3, 0.5], [UInt64(1), 2])
+        arguments: [0, 1.0 / 7, 0.3, 0.5], [UInt64(1)])
     func throughput(share: Double, seed: UInt64) async throws {
         let simulation = Self.simulation(accounts: 6000, share: share, seed: seed)
         let missing = try #require(simulation.cached?.missing)
