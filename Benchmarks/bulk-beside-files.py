@@ -216,19 +216,25 @@ def compare_readers(options, table, service, name, flags):
         peaks.append(peak.stop())
         settled(service.pid)
     table.add(f"{options.readers} readers, resident memory above one", (peaks[1] - peaks[0]) / (1 << 20), "MiB", 32, 1)
-    alone = statistics.median(read(service.stream_url, service.headers, *flags)[0] for _ in range(3))
+    ratios = [slowdown(service, flags) for _ in range(options.rounds)]
+    table.add("time of a reader beside a stalled one, to alone", statistics.median(ratios), limit=1.1)
+
+
+def slowdown(service, flags):
+    """The time of a reader beside one that stalls, to that of a reader alone."""
+    alone, _ = read(service.stream_url, service.headers, *flags)
     stalled = subprocess.Popen(
         ["nghttp", "-n", *WINDOWS, *service.headers, service.stream_url],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(0.1)
+    time.sleep(0.05)
     stalled.send_signal(signal.SIGSTOP)
-    beside = statistics.median(read(service.stream_url, service.headers, *flags)[0] for _ in range(3))
+    beside, _ = read(service.stream_url, service.headers, *flags)
     is_reading = stalled.poll() is None
     stalled.kill()
     stalled.wait()
     if not is_reading:
         sys.exit("the reader ended before it was stopped: use more --accounts")
-    table.add("time of a reader beside a stalled one, to alone", beside / alone, limit=1.1)
+    return beside / alone
 
 
 def compare_lookups(options, table, service, name, flags):
@@ -236,22 +242,24 @@ def compare_lookups(options, table, service, name, flags):
     quiet, busy = [], []
     priorities = Priorities()
     for _ in range(options.rounds):
-        quiet += lookup_times(service, options.seconds, priorities, cores=LOAD_CORE)
+        quiet.append(lookup_times(service, options.seconds, priorities, cores=LOAD_CORE))
         reader = subprocess.Popen(
             [*priorities.reader, "taskset", "-c", LOAD_CORE, "h2load", "-n", "100000", "-c", "1", "-m", "1", *WINDOWS,
              *flags, *service.headers, service.stream_url], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             time.sleep(0.3)
-            busy += lookup_times(service, options.seconds, priorities, cores=LOAD_CORE)
+            busy.append(lookup_times(service, options.seconds, priorities, cores=LOAD_CORE))
         finally:
             reader.kill()
             reader.wait()
-    table.begin(f"{name}: cached lookups beside one reader at full speed")
+    table.begin(f"{name}: cached lookups beside one reader at full speed, medians of the rounds")
     for share, limit in ((0.5, None), (0.99, 1.5)):
         percent = f"p{share * 100:.0f}"
-        table.add(f"{percent} without the reader", percentile(quiet, share), "ms", digits=3)
-        table.add(f"{percent} with the reader", percentile(busy, share), "ms", digits=3)
-        table.add(f"{percent} to {percent}", percentile(busy, share) / percentile(quiet, share), limit=limit)
+        alone, beside = ([percentile(times, share) for times in rounds] for rounds in (quiet, busy))
+        ratios = [two / one for one, two in zip(alone, beside, strict=True)]
+        table.add(f"{percent} without the reader", statistics.median(alone), "ms", digits=3)
+        table.add(f"{percent} with the reader", statistics.median(beside), "ms", digits=3)
+        table.add(f"{percent} to {percent}", statistics.median(ratios), limit=limit)
 
 
 def measure(options, table, name, tls, folder):
