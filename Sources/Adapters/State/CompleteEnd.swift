@@ -1,23 +1,25 @@
 /// When no process stored what it had, in milliseconds since 1970. What readers know from these times is not in the file.
-struct StorageGaps: Equatable {
-    /// Ascending.
-    private(set) var ranges: [ClosedRange<Int64>] = []
+package struct StorageGaps: Equatable {
+    /// In the order of the processes.
+    package private(set) var ranges: [ClosedRange<Int64>] = []
 
     private static let countMax = 1000
 
-    init() {}
+    package init() {}
 
-    /// Adds a later gap. Above the limit, the two oldest become one, with the time between them.
-    mutating func add(_ range: ClosedRange<Int64>) {
+    /// Adds the last gap. Above the limit, the two oldest become one, with the time between them.
+    package mutating func add(_ range: ClosedRange<Int64>) {
         ranges.append(range)
         guard ranges.count > Self.countMax else { return }
-        ranges.replaceSubrange(0...1, with: [ranges[0].lowerBound...ranges[1].upperBound])
+        let (first, second) = (ranges[0], ranges[1])
+        let both = min(first.lowerBound, second.lowerBound)...max(first.upperBound, second.upperBound)
+        ranges.replaceSubrange(0...1, with: [both])
     }
 }
 
 /// The note that a process leaves in the file after it has stored all that it had. The next one removes it. Without it, older
 /// answers and lists may be in the file than those that readers had.
-struct CompleteEnd {
+package struct CompleteEnd {
     /// The name of its document.
     static let name = "end"
 
@@ -27,22 +29,29 @@ struct CompleteEnd {
     /// The gaps before.
     private let gaps: StorageGaps
 
-    init(at time: Int64, gaps: StorageGaps) {
+    package init(at time: Int64, gaps: StorageGaps) {
         self.time = time
         self.gaps = gaps
     }
 
     /// The gaps of the process that begins now, with the time in which none ran.
-    func gaps(until now: Int64) -> StorageGaps {
+    ///
+    /// If the system's clock was set back, two processes have the time from now to the end of the last one. A reader that
+    /// has such a moment from the last process does not have what this one receives before the same moment.
+    package func gaps(until now: Int64) -> StorageGaps {
         var gaps = gaps
-        if now > time + 1 { gaps.add(time + 1...now - 1) }
+        if now > time + 1 {
+            gaps.add(time + 1...now - 1)
+        } else if now <= time {
+            gaps.add(now...time)
+        }
         return gaps
     }
 
     // MARK: Storage
 
     /// The bounds of the gaps, in 8 bytes each, after the version of this form.
-    var document: StoredDocument {
+    package var document: StoredDocument {
         var content: [UInt8] = [1]
         for bound in gaps.ranges.flatMap({ [$0.lowerBound, $0.upperBound] }) {
             for shift in stride(from: 56, through: 0, by: -8) {
@@ -53,7 +62,7 @@ struct CompleteEnd {
     }
 
     /// `nil` for another form.
-    init?(_ document: StoredDocument) {
+    package init?(_ document: StoredDocument) {
         let bytes = document.content.dropFirst()
         guard document.content.first == 1, bytes.count.isMultiple(of: 16) else { return nil }
         var gaps = StorageGaps()
