@@ -1,4 +1,5 @@
 import ArgumentParser
+import Synchronization
 
 /// The flags of all settings of a group.
 ///
@@ -23,11 +24,26 @@ struct SettingFlags<Group: SettingGroup>: ParsableArguments, GivenSettings, Cust
     }
 
     var customMirror: Mirror {
-        let children = Group.definitions.map { setting -> Mirror.Child in
-            let wrapper: Any = setting.format.isFlag ? Flag<Bool>(setting) as Any : Option<String?>(setting)
-            return (setting.flagName, wrapper)
+        let wrappers = FlagWrappers.all(of: ObjectIdentifier(Group.self), Group.definitions)
+        return Mirror(self, children: wrappers.map { (label: $0.name, value: $0.wrapper as Any) })
+    }
+}
+
+/// The property wrappers of the flags of each group. The argument parser asks for them hundreds of times.
+private enum FlagWrappers {
+    typealias Named = (name: String, wrapper: any Sendable)
+
+    private static let known = Mutex<[ObjectIdentifier: [Named]]>([:])
+
+    static func all(of group: ObjectIdentifier, _ definitions: [SettingDefinition]) -> [Named] {
+        known.withLock { known in
+            if let wrappers = known[group] { return wrappers }
+            let wrappers = definitions.map { setting -> Named in
+                (setting.flagName, setting.format.isFlag ? Flag<Bool>(setting) : Option<String?>(setting))
+            }
+            known[group] = wrappers
+            return wrappers
         }
-        return Mirror(self, children: children)
     }
 }
 
@@ -95,13 +111,35 @@ struct ConfigurationFlag: ParsableArguments {
 }
 
 /// The flags of every command that runs or calls a service.
-struct CommonFlags: ParsableArguments, GivenSettings {
-    @OptionGroup var configuration: ConfigurationFlag
+///
+/// They are on one level. In a debug build the argument parser checks the groups of a group several times, so that each level
+/// multiplies the time to start: a command took ten seconds.
+struct CommonFlags: ParsableArguments, GivenSettings, CustomReflectable {
+    private struct PrintingFlag: ParsableArguments {
+        @Flag(name: .customLong("print-config"), help: "Print the resulting settings, and exit.")
+        var printsConfiguration = false
+    }
 
-    @Flag(name: .customLong("print-config"), help: "Print the resulting settings, and exit.")
-    var printsConfiguration = false
+    private(set) var configuration = ConfigurationFlag()
+    private var printing = PrintingFlag()
+    private var log = SettingFlags<Settings.Log>()
 
-    @OptionGroup var log: SettingFlags<Settings.Log>
+    init() {}
 
-    var given: [String: String] { givenSettings }
+    init(from decoder: any Decoder) throws {
+        // The argument parser checks the keys of the first container: those of each part would miss the others.
+        _ = try decoder.container(keyedBy: FlagKey.self)
+        configuration = try ConfigurationFlag(from: decoder)
+        printing = try PrintingFlag(from: decoder)
+        log = try SettingFlags(from: decoder)
+    }
+
+    var customMirror: Mirror {
+        let parts: [any ParsableArguments] = [configuration, printing, log]
+        return Mirror(self, children: parts.flatMap { Mirror(reflecting: $0).children })
+    }
+
+    var printsConfiguration: Bool { printing.printsConfiguration }
+
+    var given: [String: String] { log.given }
 }

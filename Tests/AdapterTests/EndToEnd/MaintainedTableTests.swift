@@ -50,7 +50,7 @@ struct MaintainedTableTests {
         unchanged, gone, created = 0, 0, []
 
         def create():
-            owner = {"first_name": "Ada", "last_name": "Muster", "password": "example-1"}
+            owner = {"first_name": "New", "last_name": "Owner", "password": "example-1"}
             owner["email"] = f"owner-{numbers.randrange(1 << 60)}@example.org"
             created.append(json.loads(call("POST", "/v2/accounts", owner, headers.items()))["id"])
 

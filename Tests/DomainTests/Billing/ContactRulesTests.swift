@@ -7,7 +7,7 @@ struct ContactRulesTests {
     static let contact: InputValue = [
         "address": "12 Harbour Street", "apt": "4b", "city": "Oakland", "country": "US",
         "email": "accounts@example.com",
-        "first_name": "Ada", "last_name": "Muster", "phone_number": "+1 555 0100 200", "state": "CA", "zip": "94607",
+        "first_name": "New", "last_name": "Owner", "phone_number": "+1 555 0100 200", "state": "CA", "zip": "94607",
     ]
 
     /// As a read of the source shows it.

@@ -12,6 +12,18 @@ struct ChangesAcrossRestartsTests {
         return try #require(lines.last?["as_of"]?.string)
     }
 
+    /// A moment after that of a stream. A stream of changes since the moment itself may repeat lines of the same millisecond.
+    private static func moment(
+        after lines: [JSONObject], _ service: SeparateSandbox.Service
+    ) async throws -> String {
+        let end = try moment(lines)
+        while true {
+            let begin = try #require(try await service.stream().first?["as_of"]?.string)
+            // Of the same length, so that they sort as times.
+            if begin > end { return begin }
+        }
+    }
+
     /// The type and the account of each line with an account.
     private static func changes(_ lines: [JSONObject]) -> [String] {
         lines.compactMap { line in
@@ -31,7 +43,7 @@ struct ChangesAcrossRestartsTests {
             var (created, first, second) = ("", "", "")
             try await zoom.withService { service in
                 let whole = try await service.stream()
-                first = try Self.moment(whole)
+                first = try await Self.moment(after: whole, service)
                 #expect(whole.count == Self.accounts + 2)
                 try await zoom.disassociate(free)
                 created = try await zoom.create("new@example.com")
@@ -40,7 +52,7 @@ struct ChangesAcrossRestartsTests {
                 let end = try #require(changes.last)
                 #expect(end["gone"] == .number("1") && end["contacts"] == .number("1"))
                 #expect(end["unchanged"] == .number("\(Self.accounts - 1)"))
-                second = try Self.moment(changes)
+                second = try await Self.moment(after: changes, service)
                 let nothing = try await service.stream("?changed_since=\(second)")
                 #expect(Self.changes(nothing).isEmpty && nothing.last?["gone"] == .number("0"))
             }
@@ -87,7 +99,8 @@ struct ChangesAcrossRestartsTests {
                 #expect(refused.map { $0["code"] } == [.number("410")])
                 let whole = try await service.stream()
                 #expect(whole.count == Self.accounts + 2)
-                let nothing = try await service.stream("?changed_since=\(try Self.moment(whole))")
+                let later = try await Self.moment(after: whole, service)
+                let nothing = try await service.stream("?changed_since=\(later)")
                 #expect(nothing.last?["unchanged"] == .number("\(Self.accounts)"))
             }
         }

@@ -65,7 +65,7 @@ struct SeparateSandbox {
     }
 
     func create(_ email: String) async throws -> String {
-        let body = #"{"first_name":"Ada","last_name":"Muster","email":"\#(email)","password":"example-1"}"#
+        let body = #"{"first_name":"New","last_name":"Owner","email":"\#(email)","password":"example-1"}"#
         return try #require(try await call("POST", "/v2/accounts", body)?["id"]?.string)
     }
 

@@ -20,7 +20,7 @@ struct ChangeExample: Sendable, CustomTestStringConvertible {
     var status: Int { method == "POST" ? 201 : 204 }
 
     static let contact = #"""
-        {"first_name":"Ada","last_name":"Muster","phone_number":"+1 555 0100 200","email":"ada@example.com",\#
+        {"first_name":"New","last_name":"Owner","phone_number":"+1 555 0100 200","email":"owner@example.com",\#
         "address":"12 Harbour Street","city":"Oakland","country":"US","state":"CA","zip":"94607"}
         """#
 

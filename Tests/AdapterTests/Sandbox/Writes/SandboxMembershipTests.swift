@@ -8,7 +8,7 @@ import Testing
 @Suite("Sandbox accounts created and disassociated", .timeLimit(.minutes(1)))
 struct SandboxMembershipTests {
     private static func body(_ email: String, _ more: String = "") -> String {
-        #"{"first_name":"Ada","last_name":"Muster","email":"\#(email)","password":"example-1"\#(more)}"#
+        #"{"first_name":"New","last_name":"Owner","email":"\#(email)","password":"example-1"\#(more)}"#
     }
 
     private func create(_ caller: SandboxCaller, _ body: String) async throws -> ClientResponse {
@@ -39,7 +39,7 @@ struct SandboxMembershipTests {
     @Test("a created account is free, is on the list, and has the contact of its owner")
     func created() async throws {
         try await SandboxCaller.with(SandboxConfiguration(apps: [TestZoom.app], accounts: 30)) { caller in
-            let answer = try await create(caller, Self.body("ada@example.com", #","account_name":"Harbour Works""#))
+            let answer = try await create(caller, Self.body("owner@example.com", #","account_name":"Harbour Works""#))
             let json = try #require(answer.json)
             #expect(
                 answer.status == 201
@@ -49,12 +49,12 @@ struct SandboxMembershipTests {
             let (ids, totals) = try await list(caller)
             #expect(ids == (0..<30).map(caller.account) + [id] && totals == ["31"])
             let contact = try await caller.billing(id)
-            #expect(contact["first_name"] == .string("Ada") && contact["email"] == .string("ada@example.com"))
+            #expect(contact["first_name"] == .string("New") && contact["email"] == .string("owner@example.com"))
             let last = try await caller.get("/v2/accounts?page_size=1&page_number=31").json["accounts"]?.array?.first
             #expect(last?.object?["account_name"] == .string("Harbour Works"))
             #expect(last?.object?["account_type"] == .string("Basic"))
             let details = try await caller.get("/v2/accounts/\(id)").json
-            #expect(details["owner_email"] == .string("ada@example.com") && details["owner_id"] == json["owner_id"])
+            #expect(details["owner_email"] == .string("owner@example.com") && details["owner_id"] == json["owner_id"])
             #expect(try await caller.get("/v2/accounts/\(id)/plans/usage").json["code"] == .number("200"))
 
             // It can subscribe plans, and has no invoice from before.
@@ -69,7 +69,7 @@ struct SandboxMembershipTests {
     @Test("a created account can pay for itself")
     func selfPay() async throws {
         try await SandboxCaller.with(SandboxConfiguration(apps: [TestZoom.app], accounts: 30)) { caller in
-            let answer = try await create(caller, Self.body("ada@example.com", #","options":{"pay_mode":"sub"}"#))
+            let answer = try await create(caller, Self.body("owner@example.com", #","options":{"pay_mode":"sub"}"#))
             let id = try #require(answer.json?["id"]?.string)
             #expect(try await caller.billing(id)["code"] == .number("2100"))
             #expect(try await list(caller).totals == ["31"])

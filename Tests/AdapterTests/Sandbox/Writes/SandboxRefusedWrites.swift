@@ -54,7 +54,7 @@ enum SandboxRefusedWrites {
     private static let bundle =
         "You cannot make cancellation requests for a bundle plan. Contact the Zoom Support team for details."
     private static let contact =
-        #""first_name":"Ada","last_name":"Muster","email":"a@example.com","country":"US","address":"1 Street","#
+        #""first_name":"New","last_name":"Owner","email":"a@example.com","country":"US","address":"1 Street","#
         + #""city":"Oakland","phone_number":"1","state":"CA","zip":"94607""#
 
     private static func plans(_ members: String) -> String {

@@ -58,7 +58,7 @@ struct SandboxWriteStateTests {
     }
 
     private static let order = """
-        {"contact":{"first_name":"Ada","last_name":"Muster","email":"ada@example.com","country":"DE","address":"Weg 1",
+        {"contact":{"first_name":"New","last_name":"Owner","email":"owner@example.com","country":"DE","address":"Weg 1",
         "city":"Bonn","phone_number":"1","state":"","zip":"53111"},
         "plan_base":{"type":"business_yearly","hosts":20},"plan_webinar":[{"type":"webinar500_monthly","hosts":2}],
         "plan_zoom_rooms":{"type":"zroom_monthly","hosts":3},"plan_recording":"cmr_monthly_commitment_40",
@@ -92,7 +92,7 @@ struct SandboxWriteStateTests {
             #expect(usage["plan_base"]?.object?["usage"] == .number("0"))
 
             let contact = try await caller.billing(account)
-            #expect(contact["city"] == .string("Bonn") && contact["email"] == .string("ada@example.com"))
+            #expect(contact["city"] == .string("Bonn") && contact["email"] == .string("owner@example.com"))
             let list = try await caller.get("/v2/accounts?page_size=200").json["accounts"]?.array ?? []
             let entry = try #require(list.compactMap(\.object).first { $0["id"] == .string(account) })
             #expect(entry["account_type"] == .string("Business") && entry["seats"] == .number("20"))
