@@ -46,9 +46,9 @@ def wait_until_written(service):
             written, since = now, time.monotonic()
 
 
-def stream(service, *flags):
+def stream(service):
     """The last line of a stream of all accounts."""
-    command = ["curl", "--silent", "--fail", *service.headers, *flags, service.stream_url]
+    command = ["curl", "--silent", "--fail", *service.headers, service.stream_url]
     reader = subprocess.Popen(command, stdout=subprocess.PIPE)
     last = subprocess.run(["tail", "-n", "1"], stdin=reader.stdout, capture_output=True, text=True, check=True).stdout
     reader.wait()

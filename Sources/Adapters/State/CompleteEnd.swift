@@ -1,4 +1,5 @@
-/// When no process stored what it had, in milliseconds since 1970. What readers know from these times is not in the file.
+/// The times in which no process stored its answers and lists, in milliseconds since 1970. What readers received in these times
+/// may be missing in the file.
 package struct StorageGaps: Equatable {
     /// In the order of the processes.
     package private(set) var ranges: [ClosedRange<Int64>] = []
@@ -17,8 +18,8 @@ package struct StorageGaps: Equatable {
     }
 }
 
-/// The note that a process leaves in the file after it has stored all that it had. The next one removes it. Without it, older
-/// answers and lists may be in the file than those that readers had.
+/// The note that a process leaves in the file after it has stored all its answers and lists. The next process removes it. If the
+/// note is missing, readers may have received newer answers and lists than the file has.
 package struct CompleteEnd {
     /// The name of its document.
     static let name = "end"

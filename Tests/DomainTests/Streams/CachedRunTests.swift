@@ -68,7 +68,7 @@ struct CachedRunTests {
         #expect(source.granted.isEmpty)
     }
 
-    @Test("A run that waits is sent as it was, and the next stream of changes has what has changed meanwhile")
+    @Test("A waiting run is sent unchanged, and the next stream of changes has the answers that changed meanwhile")
     func changedWhileWaiting() async throws {
         let source = PermitSource(Self.accounts)
         let service = StreamedService(source)

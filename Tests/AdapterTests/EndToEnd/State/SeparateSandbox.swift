@@ -2,7 +2,7 @@ import Adapters
 import Foundation
 import Testing
 
-/// A sandbox in a process of its own, so that its accounts stay while services start and end.
+/// A sandbox in a separate process, which keeps its accounts when a service restarts.
 struct SeparateSandbox {
     let process: TestProcess
     let base: String

@@ -51,7 +51,7 @@ struct AnswersStoreTests {
         }
     }
 
-    /// `nil` in `gaps` means that older documents may be in the file than those that readers had.
+    /// `gaps` is `nil` if readers may have received newer documents than the file has.
     @Test("a restart knows when no process stored what it had, and whether the last one stored all that it had")
     func gaps() async throws {
         try await withTemporaryFolder { folder async throws in
