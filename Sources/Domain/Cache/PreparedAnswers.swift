@@ -26,9 +26,7 @@ final class PreparedAnswers: Sendable {
         }
 
         /// A method, so that neither key is copied.
-        func isOf(_ other: borrowing BillingCache.Key) -> Bool {
-            key.hash == other.hash && key.read == other.read && key.master == other.master
-        }
+        func isOf(_ other: borrowing BillingCache.Key) -> Bool { key == other }
     }
 
     struct Part {

@@ -29,6 +29,12 @@ struct PageEntry: Sendable {
 
     var firstSeen: Int64 { Int64(firstSeenSeconds) * 1000 + Int64(firstSeenMilliseconds) }
 
+    /// When the content of a new answer was first received. The moments of two contents differ, even if both were received in one
+    /// millisecond.
+    func firstSeen(of answer: NewAnswer, now: Int64) -> Int64 {
+        hasContent(of: answer) ? firstSeen : max(now, firstSeen + 1)
+    }
+
     /// Whether a new answer has the content of this one. If this one was removed, the same tag means that the content came
     /// back.
     func hasContent(of answer: NewAnswer) -> Bool {

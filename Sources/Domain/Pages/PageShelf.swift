@@ -126,8 +126,7 @@ final class PageShelf: Sendable {
                 guard old.content == .removed || page.receivedAt(place) <= answer.receivedAt.milliseconds else {
                     return .refused
                 }
-                // The moments of two contents differ, even if both were received in one millisecond.
-                firstSeen = old.hasContent(of: answer) ? old.firstSeen : max(now, old.firstSeen + 1)
+                firstSeen = old.firstSeen(of: answer, now: now)
             } else if place == page.count,
                 page.count >= AnswerPage.entriesMax
                     || page.text.count + answer.encoded.text.count > AnswerPage.textBytesMax
@@ -158,9 +157,7 @@ final class PageShelf: Sendable {
     func firstSeen(_ answer: NewAnswer, at key: PageKey, now: Int64) -> Int64 {
         guard let page = page(for: key) else { return now }
         let (place, isFound) = page.search(key)
-        guard isFound else { return now }
-        let known = page.entries[place]
-        return known.hasContent(of: answer) ? known.firstSeen : max(now, known.firstSeen + 1)
+        return isFound ? page.entries[place].firstSeen(of: answer, now: now) : now
     }
 
     /// Lets the content of an answer, or of one that was removed, count as first received at a moment, or when it was first

@@ -157,6 +157,17 @@ struct CachedRunTests {
         return waiting
     }
 
+    /// Expects that a window with these rules looks up the first four groups at once, and that the stream is complete.
+    private func expectFourGroups(_ rules: ExportBilling.Rules) async throws {
+        let source = PermitSource(Self.groups.flatMap { $0 })
+        let service = StreamedService(source, export: rules)
+        _ = Self.storeGroups(in: service)
+        let recorder = StreamRecorder()
+        #expect(try await waiting(source, service, recorder) == [0, 1, 2, 3])
+        expectAll(recorder)
+        await service.close()
+    }
+
     private func expectAll(_ recorder: StreamRecorder) {
         #expect(recorder.accounts == Self.groups.flatMap { $0 })
         let events = Self.groups.flatMap { ["line \($0[0])", "run \($0[1])-\($0[128])"] }
@@ -165,31 +176,18 @@ struct CachedRunTests {
 
     @Test("Runs wait in the window as one item each, up to its number of accounts")
     func itemsMax() async throws {
-        let source = PermitSource(Self.groups.flatMap { $0 })
         var rules = ExportBilling.Rules()
-        (rules.windowMax, rules.bufferedMax) = (8, 8)
-        let service = StreamedService(source, export: rules)
-        _ = Self.storeGroups(in: service)
-        let recorder = StreamRecorder()
         // Four accounts and the four runs between them and behind them.
-        #expect(try await waiting(source, service, recorder) == [0, 1, 2, 3])
-        expectAll(recorder)
-        await service.close()
+        (rules.windowMax, rules.bufferedMax) = (8, 8)
+        try await expectFourGroups(rules)
     }
 
     @Test("Runs wait in the window up to its size in bytes")
     func bytesMax() async throws {
-        let source = PermitSource(Self.groups.flatMap { $0 })
-        let size = Self.storeGroups(in: StreamedService(PermitSource([])))
         var rules = ExportBilling.Rules()
-        rules.bufferedBytesMax = size * 7 / 2
-        let service = StreamedService(source, export: rules)
-        _ = Self.storeGroups(in: service)
-        let recorder = StreamRecorder()
         // The fourth run exceeds the size.
-        #expect(try await waiting(source, service, recorder) == [0, 1, 2, 3])
-        expectAll(recorder)
-        await service.close()
+        rules.bufferedBytesMax = Self.storeGroups(in: StreamedService(PermitSource([]))) * 7 / 2
+        try await expectFourGroups(rules)
     }
 
     @Test("While the reader does not take a run, nothing behind it is read or looked up")
