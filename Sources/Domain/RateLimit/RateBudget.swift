@@ -1,8 +1,7 @@
 /// Decides when each request to a rate-limited source may be sent. A pure state machine: it receives events and the
 /// current time, and returns the next step.
 ///
-/// - It grants at most the rate in any one second, and less while other clients use the rate too (`Pacer`,
-///   `SlidingWindowEstimator`).
+/// - It grants at most the rate in any one second, and less while other clients use the rate too (`LocalRate`).
 /// - Writes go before interactive requests, and those before bulk. Callers share the permits fairly (`FairQueue`). A request
 ///   is refused at once if its expected wait exceeds its queue timeout.
 /// - A part of the daily quota is reserved for requests for which a caller waits (`DailyQuota`).
@@ -58,8 +57,7 @@ package struct RateBudget: Sendable {
     }
 
     private let rules: Rules
-    private var pacer: Pacer
-    private var slidingWindow: SlidingWindowEstimator
+    private var rate: LocalRate
     private var dailyQuota: DailyQuota
     private var queue: FairQueue
 
@@ -72,16 +70,9 @@ package struct RateBudget: Sendable {
 
     private var waiters: [Ticket: Waiter] = [:]
 
-    /// The source asked us to send nothing before this time.
-    private var blockedUntil: Moment?
-
-    /// In use while the source does not report the remaining quota. Only refusals then show that others use the rate.
-    private var throttle = AIMDThrottle()
-
     package init(rules: Rules) {
         self.rules = rules
-        pacer = Pacer(perSecond: Double(rules.perSecond) * rules.share)
-        slidingWindow = SlidingWindowEstimator(limit: rules.perSecond, share: rules.share)
+        rate = LocalRate(limit: rules.perSecond, share: rules.share)
         let perDay = rules.perDay.map { Int(Double($0) * rules.share) }
         dailyQuota = DailyQuota(limit: perDay, reserve: perDay.map { Int(Double($0) * rules.dayReserve) } ?? 0)
         queue = FairQueue(bulkEvery: rules.bulkEvery)
@@ -116,13 +107,13 @@ package struct RateBudget: Sendable {
         if let wait = dailyQuota.wait(for: purpose.priority, at: timestamp) {
             return .refused(.dailyQuotaSpent(wait: wait))
         }
-        let slot = nextSlot(at: now)
+        let slot = rate.nextSlot(at: now)
         if queue.isEmpty, slot <= now {
             spend(at: now, timestamp)
             return .granted
         }
         if let queueTimeout {
-            let wait = slot - now + .seconds(Double(queue.permitsBefore(purpose)) / rate)
+            let wait = slot - now + .seconds(Double(queue.permitsBefore(purpose)) / rate.perSecond)
             let isFull = purpose.priority.isCallerWaiting && queue.callerCount >= rules.waitersMax
             if wait > queueTimeout || isFull { return .refused(.busy(wait: wait)) }
         }
@@ -140,7 +131,7 @@ package struct RateBudget: Sendable {
     /// The next step. Call again after `grant` and `refuse`.
     package mutating func step(at now: Moment, _ timestamp: Timestamp) -> Step {
         guard !queue.isEmpty else { return .idle }
-        let slot = nextSlot(at: now)
+        let slot = rate.nextSlot(at: now)
         let first = firstDeadline
         if let first, first.moment <= now, slot > now {
             leave(first.ticket)
@@ -168,22 +159,8 @@ package struct RateBudget: Sendable {
     }
 
     private mutating func spend(at now: Moment, _ timestamp: Timestamp) {
-        pacer.spend(at: now)
-        slidingWindow.sent(at: now)
-        throttle.sent(at: now, rate: Double(rules.perSecond) * rules.share)
+        rate.spend(at: now)
         dailyQuota.spend(at: timestamp)
-    }
-
-    private func nextSlot(at now: Moment) -> Moment {
-        // The quota that other clients leave fluctuates, so evenly spaced requests would often miss it. Each response
-        // reports what is left now, and the next request uses that.
-        let allowed = max(blockedUntil ?? now, throttle.nextSlot(at: now))
-        return slidingWindow.isShared ? slidingWindow.nextSlot(at: allowed) : max(pacer.nextSlot(at: now), allowed)
-    }
-
-    /// Our current number of requests per second.
-    private var rate: Double {
-        min(Double(rules.perSecond) * rules.share * throttle.factor, slidingWindow.availableRate)
     }
 
     // MARK: Responses
@@ -192,21 +169,14 @@ package struct RateBudget: Sendable {
     ///
     /// - Parameter remaining: The remaining quota of the same second, if the source reports it.
     package mutating func accepted(remaining: Int?, sent: Moment, at now: Moment) {
-        if let remaining {
-            slidingWindow.reported(remaining: remaining, sent: sent, at: now)
-            throttle.turnOff()
-        }
-        throttle.accepted(at: now)
+        rate.accepted(remaining: remaining, sent: sent, at: now)
     }
 
     /// Records a request that the source refused because of its rate limit per second.
     ///
     /// - Parameter retryAfter: How long the source asked us to wait, if it did.
     package mutating func refused(retryAfter: Duration?, sent: Moment, at now: Moment) {
-        slidingWindow.reported(remaining: 0, isRefused: true, sent: sent, at: now)
-        throttle.refused(at: now)
-        // Delay the next request, so that the refused requests do not all return at once.
-        blockedUntil = now + (retryAfter ?? .seconds(1) / Double(rules.perSecond))
+        rate.refused(retryAfter: retryAfter, sent: sent, at: now)
     }
 
     /// Records a request that the source refused because of its daily quota.
