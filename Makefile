@@ -13,7 +13,7 @@ FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer -Xswiftc -sanitize=fu
 	-Xswiftc -O -Xswiftc -assert-config -Xswiftc Debug -Xswiftc -DFUZZING
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-asan test-tsan lint format hooks outdated fuzz bench bench-budget bench-bulk bench-guards \
+.PHONY: help run test test-asan test-tsan lint format hooks outdated fuzz simulate bench bench-budget bench-bulk bench-guards \
 	clean image test-image setup setup-bench setup-lint setup-test
 
 help: ## List the targets.
@@ -87,6 +87,10 @@ bench-guards: setup-bench ## Check instructions, allocations and system calls of
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	swift build --configuration release --static-swift-stdlib --product RequestCost
 	Benchmarks/guards.py
+
+simulate: setup ## Simulate replicas that share a rate limit, with faults, for ten minutes.
+	swift build --configuration release --static-swift-stdlib --product Simulate
+	.build/release/Simulate $(or $(SECONDS),600)
 
 bench-bulk: setup-bench ## Measure streams of a million accounts beside nghttpd and nginx with a file of the same bytes, exports and restarts: 20 minutes.
 	swift build --configuration release --static-swift-stdlib --product billing-service

@@ -111,6 +111,12 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .executableTarget(
+            name: "Simulate",
+            dependencies: ["DomainFakes"],
+            path: "Tests/Simulate",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
             name: "RequestCost",
             dependencies: [
                 "Adapters",

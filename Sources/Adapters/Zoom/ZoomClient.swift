@@ -20,9 +20,9 @@ package final class ZoomClient: Sendable {
     private let problemLog: ZoomProblemLog
 
     init(
-        master: Name, configuration: ZoomConfiguration, credentials: any CredentialsStore,
-        sharedTokens: (any SharedTokens)?, group: MultiThreadedEventLoopGroup, time: any TimeSource,
-        metrics factory: any MetricsFactory, tracer: ServiceTracer, logger: Logger
+        master: Name, account: AccountID, configuration: ZoomConfiguration, credentials: any CredentialsStore,
+        sharedTokens: (any SharedTokens)?, sharedRates: (any SharedRates)?, group: MultiThreadedEventLoopGroup,
+        time: any TimeSource, metrics factory: any MetricsFactory, tracer: ServiceTracer, logger: Logger
     ) {
         let metrics = ZoomMetrics(master: master, metrics: factory)
         self.configuration = configuration
@@ -37,8 +37,14 @@ package final class ZoomClient: Sendable {
         self.tokenEndpoint = tokenEndpoint
         var limiters: [ZoomRateLabel: RateLimiter] = [:]
         for (label, rules) in configuration.rates {
+            let sharing = sharedRates.map { rates in
+                RateLimiter.SharedLedger(
+                    rates: rates, limit: SharedLimit(master: account, label: label.rawValue),
+                    replicas: configuration.replicasAssumed)
+            }
             limiters[label] = RateLimiter(
-                label, rules: rules, queueTimeout: configuration.waitMax, time: time, metrics: metrics)
+                label, rules: rules, queueTimeout: configuration.waitMax, sharing: sharing, time: time,
+                metrics: metrics)
         }
         self.limiters = limiters
         tokens = AccessTokens(

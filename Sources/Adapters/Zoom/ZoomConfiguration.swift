@@ -32,6 +32,9 @@ package struct ZoomConfiguration: Sendable {
     /// Rate limits by label. A label without rules has no limit.
     package var rates: [ZoomRateLabel: RateBudget.Rules] = [:]
 
+    /// The number of replicas that share the rate limits, until the shared ledger states it.
+    package var replicasAssumed = 4
+
     /// The longest time in the queue for a permit, for an interactive request that names none.
     package var waitMax = Duration.seconds(10)
 

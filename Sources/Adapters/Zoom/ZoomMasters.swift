@@ -57,6 +57,7 @@ package final class ZoomMasters: BillingSource, AccountWriter, InvoiceFileSource
     private let configuration: ZoomConfiguration
     private let credentials: any CredentialsStore
     private let sharedTokens: (any SharedTokens)?
+    private let sharedRates: (any SharedRates)?
     private let group: MultiThreadedEventLoopGroup
     private let time: any TimeSource
     private let metrics: any MetricsFactory
@@ -71,12 +72,14 @@ package final class ZoomMasters: BillingSource, AccountWriter, InvoiceFileSource
     /// - Parameter configuration: For all master accounts, except for the addresses and rate limits that each has.
     package init(
         _ masters: [Master], configuration: ZoomConfiguration, credentials: any CredentialsStore,
-        sharedTokens: (any SharedTokens)? = nil, group: MultiThreadedEventLoopGroup, time: any TimeSource,
+        sharedTokens: (any SharedTokens)? = nil, sharedRates: (any SharedRates)? = nil,
+        group: MultiThreadedEventLoopGroup, time: any TimeSource,
         metrics: any MetricsFactory = .none, tracer: ServiceTracer = ServiceTracer(), logger: Logger
     ) {
         self.configuration = configuration
         self.credentials = credentials
         self.sharedTokens = sharedTokens
+        self.sharedRates = sharedRates
         self.group = group
         self.time = time
         self.metrics = metrics
@@ -139,8 +142,9 @@ package final class ZoomMasters: BillingSource, AccountWriter, InvoiceFileSource
         configuration.oauth = master.oauth
         configuration.rates = master.rates
         return ZoomClient(
-            master: master.name, configuration: configuration, credentials: credentials, sharedTokens: sharedTokens,
-            group: group, time: time, metrics: metrics, tracer: tracer, logger: logger)
+            master: master.name, account: master.accountID, configuration: configuration, credentials: credentials,
+            sharedTokens: sharedTokens, sharedRates: sharedRates, group: group, time: time, metrics: metrics,
+            tracer: tracer, logger: logger)
     }
 
     // MARK: Calls

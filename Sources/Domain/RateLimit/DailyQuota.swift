@@ -28,6 +28,23 @@ package struct DailyQuota: Sendable, Equatable {
         spent += 1
     }
 
+    /// Takes over what all replicas know together.
+    ///
+    /// - Parameters:
+    ///   - number: The requests of the day.
+    ///   - other: The day, in days since 1970.
+    ///   - duration: How long the source refuses all requests; `nil` if it does not.
+    mutating func learn(
+        spent number: Int, onDay other: Int64, exhaustedFor duration: Duration?, at timestamp: Timestamp
+    ) {
+        startDay(timestamp)
+        if other == day { spent = number }
+        guard let duration else { return }
+        exhausted(
+            until: Timestamp(secondsSinceEpoch: timestamp.secondsSinceEpoch + duration.components.seconds + 1),
+            at: timestamp)
+    }
+
     /// Records that the source refuses all requests until `end`, at most until the end of the next day.
     package mutating func exhausted(until end: Timestamp, at timestamp: Timestamp) {
         let latest = Timestamp(secondsSinceEpoch: Self.end(of: timestamp).secondsSinceEpoch + Self.secondsADay)

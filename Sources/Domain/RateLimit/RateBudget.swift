@@ -56,8 +56,15 @@ package struct RateBudget: Sendable {
         case refuse(Ticket, Refusal)
     }
 
+    /// Where the slots come from.
+    private enum Supply {
+        case local(LocalRate)
+        /// Replicas share the rate limit.
+        case shared(SlotHolder)
+    }
+
     private let rules: Rules
-    private var rate: LocalRate
+    private var supply: Supply
     private var dailyQuota: DailyQuota
     private var queue: FairQueue
 
@@ -72,10 +79,17 @@ package struct RateBudget: Sendable {
 
     package init(rules: Rules) {
         self.rules = rules
-        rate = LocalRate(limit: rules.perSecond, share: rules.share)
-        let perDay = rules.perDay.map { Int(Double($0) * rules.share) }
-        dailyQuota = DailyQuota(limit: perDay, reserve: perDay.map { Int(Double($0) * rules.dayReserve) } ?? 0)
+        supply = .local(LocalRate(limit: rules.perSecond, share: rules.share))
+        dailyQuota = DailyQuota(limit: rules.ownPerDay, reserve: rules.ownDayReserve)
         queue = FairQueue(bulkEvery: rules.bulkEvery)
+    }
+
+    /// A budget that replicas share.
+    ///
+    /// - Parameter replicas: The number of replicas that is assumed until it is known.
+    package init(sharing rules: Rules, replicas: Int) {
+        self.init(rules: rules)
+        supply = .shared(SlotHolder(limit: rules.perSecond, rules: rules.ofLedger, replicas: replicas))
     }
 
     /// The current usage, for metrics.
@@ -107,13 +121,14 @@ package struct RateBudget: Sendable {
         if let wait = dailyQuota.wait(for: purpose.priority, at: timestamp) {
             return .refused(.dailyQuotaSpent(wait: wait))
         }
-        let slot = rate.nextSlot(at: now)
-        if queue.isEmpty, slot <= now {
+        let slot = nextSlot(at: now)
+        if queue.isEmpty, let slot, slot <= now {
             spend(at: now, timestamp)
             return .granted
         }
         if let queueTimeout {
-            let wait = slot - now + .seconds(Double(queue.permitsBefore(purpose)) / rate.perSecond)
+            let wait =
+                (slot ?? askMoment(at: now) ?? now) - now + .seconds(Double(queue.permitsBefore(purpose)) / perSecond)
             let isFull = purpose.priority.isCallerWaiting && queue.callerCount >= rules.waitersMax
             if wait > queueTimeout || isFull { return .refused(.busy(wait: wait)) }
         }
@@ -128,17 +143,20 @@ package struct RateBudget: Sendable {
         waiters[ticket] = nil
     }
 
-    /// The next step. Call again after `grant` and `refuse`.
+    /// The next step. Call again after `grant` and `refuse`, and after `received` and `failed`.
     package mutating func step(at now: Moment, _ timestamp: Timestamp) -> Step {
-        guard !queue.isEmpty else { return .idle }
-        let slot = rate.nextSlot(at: now)
+        guard !queue.isEmpty else { return idle(at: now) }
+        let slot = nextSlot(at: now)
         let first = firstDeadline
-        if let first, first.moment <= now, slot > now {
+        if let first, first.moment <= now, slot.map({ $0 > now }) ?? true {
             leave(first.ticket)
-            return .refuse(first.ticket, .busy(wait: slot - now))
+            return .refuse(first.ticket, .busy(wait: slot.map { $0 - now } ?? .seconds(1 / perSecond)))
         }
-        guard slot <= now else {
-            return .wait(until: min(slot, first?.moment ?? slot))
+        guard let slot, slot <= now else {
+            if slot == nil, let refusal = refusalOfDay(timestamp) { return refusal }
+            // Without a slot, the reply of the ledger causes the next step.
+            let moment = slot ?? now + Self.replyWaitMax
+            return .wait(until: min(moment, askMoment(at: now) ?? moment, first?.moment ?? moment))
         }
         guard let ticket = queue.next() else { return .idle }
         let priority = waiters.removeValue(forKey: ticket)?.priority ?? .bulk
@@ -147,6 +165,23 @@ package struct RateBudget: Sendable {
         }
         spend(at: now, timestamp)
         return .grant(ticket)
+    }
+
+    /// While nothing is queued: a replica that uses its own share looks for the ledger until that is back.
+    private func idle(at now: Moment) -> Step {
+        guard let moment = askMoment(at: now) else { return .idle }
+        return .wait(until: moment)
+    }
+
+    /// Refuses a queued request for which the daily quota is used up. The ledger grants it no slot then.
+    private mutating func refusalOfDay(_ timestamp: Timestamp) -> Step? {
+        guard dailyQuota.wait(for: .bulk, at: timestamp) != nil else { return nil }
+        for (ticket, waiter) in waiters {
+            guard let wait = dailyQuota.wait(for: waiter.priority, at: timestamp) else { continue }
+            leave(ticket)
+            return .refuse(ticket, .dailyQuotaSpent(wait: wait))
+        }
+        return nil
     }
 
     private var firstDeadline: (ticket: Ticket, moment: Moment)? {
@@ -159,8 +194,33 @@ package struct RateBudget: Sendable {
     }
 
     private mutating func spend(at now: Moment, _ timestamp: Timestamp) {
-        rate.spend(at: now)
-        dailyQuota.spend(at: timestamp)
+        switch supply {
+        case .local(var rate):
+            rate.spend(at: now)
+            supply = .local(rate)
+            dailyQuota.spend(at: timestamp)
+        case .shared(var holder):
+            if !holder.spend(at: now) { dailyQuota.spend(at: timestamp) }
+            supply = .shared(holder)
+        }
+    }
+
+    /// When the next request may be sent, not before `now`; `nil` if the shared ledger must be asked first.
+    private mutating func nextSlot(at now: Moment) -> Moment? {
+        switch supply {
+        case .local(let rate): return rate.nextSlot(at: now)
+        case .shared(var holder):
+            defer { supply = .shared(holder) }
+            return holder.nextSlot(at: now)
+        }
+    }
+
+    /// The number of our requests per second, as far as it can be expected.
+    private var perSecond: Double {
+        switch supply {
+        case .local(let rate): rate.perSecond
+        case .shared(let holder): holder.perSecond
+        }
     }
 
     // MARK: Responses
@@ -169,14 +229,28 @@ package struct RateBudget: Sendable {
     ///
     /// - Parameter remaining: The remaining quota of the same second, if the source reports it.
     package mutating func accepted(remaining: Int?, sent: Moment, at now: Moment) {
-        rate.accepted(remaining: remaining, sent: sent, at: now)
+        switch supply {
+        case .local(var rate):
+            rate.accepted(remaining: remaining, sent: sent, at: now)
+            supply = .local(rate)
+        case .shared(var holder):
+            holder.accepted(remaining: remaining, sent: sent, at: now)
+            supply = .shared(holder)
+        }
     }
 
     /// Records a request that the source refused because of its rate limit per second.
     ///
     /// - Parameter retryAfter: How long the source asked us to wait, if it did.
     package mutating func refused(retryAfter: Duration?, sent: Moment, at now: Moment) {
-        rate.refused(retryAfter: retryAfter, sent: sent, at: now)
+        switch supply {
+        case .local(var rate):
+            rate.refused(retryAfter: retryAfter, sent: sent, at: now)
+            supply = .local(rate)
+        case .shared(var holder):
+            holder.refused(retryAfter: retryAfter, sent: sent, at: now)
+            supply = .shared(holder)
+        }
     }
 
     /// Records a request that the source refused because of its daily quota.
@@ -185,5 +259,71 @@ package struct RateBudget: Sendable {
             retryAfter.map { Timestamp(secondsSinceEpoch: timestamp.secondsSinceEpoch + $0.components.seconds) }
             ?? DailyQuota.end(of: timestamp)
         dailyQuota.exhausted(until: end, at: timestamp)
+        guard case .shared(var holder) = supply else { return }
+        holder.dailyQuotaExhausted(for: .seconds(end.secondsSinceEpoch - timestamp.secondsSinceEpoch))
+        supply = .shared(holder)
+    }
+
+    // MARK: The shared ledger
+
+    /// How long `step` waits at most for the reply of the ledger.
+    private static let replyWaitMax = Duration.seconds(1)
+
+    /// Whether this replica uses its own share of a shared rate limit, since the ledger does not answer.
+    package var isOwnShare: Bool {
+        guard case .shared(let holder) = supply else { return false }
+        return holder.isOwnShare
+    }
+
+    private func askMoment(at now: Moment) -> Moment? {
+        guard case .shared(let holder) = supply else { return nil }
+        return holder.askMoment(queued: queue.count, at: now)
+    }
+
+    /// The request to send to the shared ledger now; `nil` if there is none. Ask again after each step. Call `received` or
+    /// `failed` afterwards.
+    package mutating func takeRequest(at now: Moment) -> SlotRequest? {
+        guard case .shared(var holder) = supply else { return nil }
+        let request = holder.takeRequest(
+            callers: queue.callerCount, others: queue.count - queue.callerCount, at: now)
+        supply = .shared(holder)
+        return request
+    }
+
+    /// Records the reply of the shared ledger.
+    ///
+    /// - Parameter replicas: The number of replicas; `nil` if unknown.
+    package mutating func received(
+        _ reply: SlotReply, replicas: Int?, at now: Moment, _ timestamp: Timestamp
+    ) {
+        guard case .shared(var holder) = supply else { return }
+        holder.received(reply, at: now)
+        if let replicas { holder.replicas = replicas }
+        supply = .shared(holder)
+        dailyQuota.learn(
+            spent: Int(reply.spent), onDay: reply.day,
+            exhaustedFor: reply.exhaustedFor > 0 ? .microseconds(reply.exhaustedFor) : nil, at: timestamp)
+    }
+
+    /// Records that the shared ledger did not answer in time.
+    package mutating func failed(at now: Moment) {
+        guard case .shared(var holder) = supply else { return }
+        holder.failed(at: now)
+        supply = .shared(holder)
+    }
+}
+
+extension RateBudget.Rules {
+    /// The requests per day that we may send; `nil` for no limit.
+    fileprivate var ownPerDay: Int? { perDay.map { Int(Double($0) * share) } }
+
+    /// The part of `ownPerDay` that is reserved for requests for which a caller waits.
+    fileprivate var ownDayReserve: Int { perDay.map { Int(Double(Int(Double($0) * share)) * dayReserve) } ?? 0 }
+
+    /// The same rules for replicas that share the limits.
+    package var ofLedger: SlotLedger.Rules {
+        SlotLedger.Rules(
+            rate: max(Int64(Double(perSecond) * share * 1000), 1), perDay: Int64(ownPerDay ?? 0),
+            dayReserve: Int64(ownDayReserve), bulkEvery: Int64(bulkEvery))
     }
 }

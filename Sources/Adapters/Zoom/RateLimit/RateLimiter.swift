@@ -1,7 +1,9 @@
 import Domain
+import Instrumentation
 import Synchronization
 
-/// Gives permits for requests of one rate limit label, as the domain's `RateBudget` decides, and reports the answers to it.
+/// Gives permits for requests of one rate limit label, as the domain's `RateBudget` decides, and reports the answers to it. If
+/// replicas share the rate limit, it asks their ledger for slots.
 final class RateLimiter: Sendable {
     private typealias Waiter = CheckedContinuation<Result<Moment, ZoomFailure>, Never>
 
@@ -13,6 +15,9 @@ final class RateLimiter: Sendable {
 
         /// Gives permits while requests wait, and sleeps until the next slot.
         var dispatcher: Task<Void, Never>?
+
+        /// Waits for the reply of the shared ledger.
+        var exchange: Task<Void, Never>?
     }
 
     private let state: Mutex<State>
@@ -20,15 +25,31 @@ final class RateLimiter: Sendable {
     private let queueTimeout: Duration
     private let label: ZoomRateLabel
     private let metrics: ZoomMetrics
+    private let rules: RateBudget.Rules
+    private let sharing: SharedLedger?
 
-    /// - Parameter queueTimeout: The longest time in the queue for an interactive request that names none.
+    /// The ledger of the rate limit that replicas share.
+    struct SharedLedger: Sendable {
+        let rates: any SharedRates
+        let limit: SharedLimit
+
+        /// The number of replicas that is assumed until it is known.
+        let replicas: Int
+    }
+
+    /// - Parameters:
+    ///   - queueTimeout: The longest time in the queue for an interactive request that names none.
+    ///   - sharing: `nil` if the rate limit belongs to this process.
     init(
-        _ label: ZoomRateLabel, rules: RateBudget.Rules, queueTimeout: Duration, time: any TimeSource,
-        metrics: ZoomMetrics
+        _ label: ZoomRateLabel, rules: RateBudget.Rules, queueTimeout: Duration, sharing: SharedLedger? = nil,
+        time: any TimeSource, metrics: ZoomMetrics
     ) {
         self.label = label
         self.metrics = metrics
-        state = Mutex(State(budget: RateBudget(rules: rules)))
+        self.sharing = sharing
+        self.rules = rules
+        let budget = sharing.map { RateBudget(sharing: rules, replicas: $0.rates.replicas ?? $0.replicas) }
+        state = Mutex(State(budget: budget ?? RateBudget(rules: rules)))
         self.queueTimeout = queueTimeout
         self.time = time
     }
@@ -90,7 +111,8 @@ final class RateLimiter: Sendable {
         case .refused(let refusal): return .failure(ZoomFailure(refusal))
         case .queued:
             state.waiters[ticket] = waiter
-            if state.dispatcher == nil { state.dispatcher = Task { await dispatch() } }
+            if state.dispatcher == nil { startDispatcher(&state) }
+            askLedger(&state)
             return nil
         }
     }
@@ -106,7 +128,9 @@ final class RateLimiter: Sendable {
             let step = state.withLock { state -> Step in
                 if Task.isCancelled { return .end }
                 let now = time.now
-                switch state.budget.step(at: now, time.timestamp) {
+                let step = state.budget.step(at: now, time.timestamp)
+                askLedger(&state)
+                switch step {
                 case .idle:
                     state.dispatcher = nil
                     return .end
@@ -134,11 +158,50 @@ final class RateLimiter: Sendable {
             case .perDay(let retryAfter)?: state.budget.dailyQuotaExhausted(retryAfter: retryAfter, at: time.timestamp)
             }
             // The next slot has changed, so the dispatcher must not sleep until the old one.
-            guard let dispatcher = state.dispatcher else { return }
-            dispatcher.cancel()
-            state.dispatcher = Task { await self.dispatch() }
+            if state.dispatcher != nil { startDispatcher(&state) }
+            // Other replicas must know of a refusal at once.
+            askLedger(&state)
         }
     }
+
+    /// Starts the dispatcher, instead of one that sleeps.
+    private func startDispatcher(_ state: inout State) {
+        state.dispatcher?.cancel()
+        state.dispatcher = Task { await self.dispatch() }
+    }
+
+    // MARK: The shared ledger
+
+    /// Sends a request to the shared ledger if one is due.
+    private func askLedger(_ state: inout State) {
+        guard let sharing, !state.isClosed, let request = state.budget.takeRequest(at: time.now) else { return }
+        // The request belongs to no trace of a call.
+        state.exchange = InstrumentationContext.$current.withValue(nil) {
+            Task { await exchange(request, with: sharing) }
+        }
+    }
+
+    private func exchange(_ request: SlotRequest, with sharing: SharedLedger) async {
+        let reply: SlotReply?
+        do throws(BillingFailure) {
+            reply = try await sharing.rates.take(
+                request, of: sharing.limit, rules.ofLedger, within: SlotHolder.replyTime)
+        } catch {
+            reply = nil
+        }
+        state.withLock { state in
+            if let reply {
+                state.budget.received(reply, replicas: sharing.rates.replicas, at: time.now, time.timestamp)
+            } else {
+                state.budget.failed(at: time.now)
+            }
+            guard !state.isClosed else { return }
+            startDispatcher(&state)
+        }
+    }
+
+    /// Whether this replica uses its own share of a shared rate limit, since the ledger does not answer.
+    var isOwnShare: Bool { state.withLock { $0.budget.isOwnShare } }
 
     /// Whether requests wait for a permit.
     var hasQueuedRequests: Bool { state.withLock { !$0.waiters.isEmpty } }
@@ -151,6 +214,7 @@ final class RateLimiter: Sendable {
             state.isClosed = true
             state.dispatcher?.cancel()
             state.dispatcher = nil
+            state.exchange?.cancel()
             for ticket in state.waiters.keys { state.budget.leave(ticket) }
             defer { state.waiters.removeAll() }
             return Array(state.waiters.values)
