@@ -28,9 +28,8 @@ struct SharedRateTests {
     func used(limit: Int, least: Double) {
         let seed = UInt64.random(in: 0 ... .max)
         let result = Self.mixed(limit: limit).run(seconds: 120, seed: seed)
-        #expect(
-            result.used(of: limit) >= least && result.mostInOneSecond <= limit, "\(result.used(of: limit)), seed \(seed)"
-        )
+        let used = result.used(of: limit)
+        #expect(used >= least && result.mostInOneSecond <= limit, "\(used), seed \(seed)")
     }
 
     @Test("A replica that is killed every 20 seconds costs less than 3 % of the rate")
