@@ -10,7 +10,7 @@ ARG DEBIAN_IMAGE=debian:bookworm-slim
 # --no-cache or a newer base has Debian's security updates. /var/lib/dpkg/status.d lists them for scanners, which look
 # there in images without dpkg. If you need a shell beside the service, use kubectl debug.
 FROM ${DEBIAN_IMAGE} AS libraries
-ARG PACKAGES="base-files ca-certificates libc6 libgcc-s1 libnghttp2-14 libsqlite3-0 libssl3 libstdc++6 openssl zlib1g"
+ARG PACKAGES="base-files ca-certificates libc6 libgcc-s1 libhiredis0.14 libnghttp2-14 libsqlite3-0 libssl3 libstdc++6 openssl zlib1g"
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ${PACKAGES} \
     && rm -rf /var/lib/apt/lists/*
@@ -41,7 +41,7 @@ RUN set -eu \
 FROM ${SWIFT_IMAGE} AS build
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-        binutils jq libnghttp2-dev libsqlite3-dev libssl-dev pkg-config zlib1g-dev \
+        binutils jq libhiredis-dev libnghttp2-dev libsqlite3-dev libssl-dev pkg-config zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 # The dependencies first: they are fetched again only when they change. Package.resolved is optional, hence the pattern.

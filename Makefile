@@ -114,7 +114,7 @@ clean: ## Remove everything that make has built or installed in this folder.
 	rm -rf .build $(VENV)
 
 setup:
-	@scripts/install-packages.sh ca-certificates libnghttp2-dev libsqlite3-dev libssl-dev pkg-config zlib1g-dev
+	@scripts/install-packages.sh ca-certificates libhiredis-dev libnghttp2-dev libsqlite3-dev libssl-dev pkg-config zlib1g-dev
 
 setup-lint:
 	@scripts/install-packages.sh ca-certificates git python3-venv
@@ -123,7 +123,8 @@ setup-lint:
 
 setup-test: setup setup-lint
 	@scripts/install-packages.sh \
-		curl haproxy jq nghttp2-client nghttp2-server nginx-light openssl prometheus sqlite3 systemd tinyproxy-bin
+		curl haproxy jq nghttp2-client nghttp2-server nginx-light openssl prometheus redis-server sqlite3 systemd \
+		tinyproxy-bin
 	@$(VENV)/bin/pip --quiet install --requirement scripts/requirements.txt
 
 setup-bench: setup-test

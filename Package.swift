@@ -11,7 +11,7 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-// The targets depend on one another as docs/architecture.md describes: CHTTP2, CSQLite <- Adapters,
+// The targets depend on one another as docs/architecture.md describes: CHTTP2, CHiredis, CSQLite <- Adapters,
 // Domain <- Adapters <- BillingService.
 let package = Package(
     name: "billing-service",
@@ -40,12 +40,14 @@ let package = Package(
             pkgConfig: "libnghttp2",
             providers: [.apt(["libnghttp2-dev", "libssl-dev"])]
         ),
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Domain", swiftSettings: swiftSettings),
         .target(
             name: "Adapters",
             dependencies: [
                 "CHTTP2",
+                "CHiredis",
                 "CSQLite",
                 "Domain",
                 // Not imported here. NIO and ServiceLifecycle link these two; a package that no target uses cannot be

@@ -25,6 +25,8 @@ enum FuzzTarget: String, CaseIterable {
     case credentialsFile = "credentials-file"
     case callersFile = "callers-file"
     case sealedFile = "sealed-file"
+    /// The replies of Redis.
+    case redisReplies = "redis-replies"
 
     static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 
@@ -43,7 +45,28 @@ enum FuzzTarget: String, CaseIterable {
         case .credentialsFile: Self.credentialsFile(bytes)
         case .callersFile: Self.callersFile(bytes)
         case .sealedFile: Self.sealedFile(bytes)
+        case .redisReplies: Self.redisReplies(bytes)
         }
+    }
+
+    /// How the bytes are split must not change the replies.
+    private static func redisReplies(_ bytes: [UInt8]) {
+        func replies(inParts size: Int) -> [RedisValue] {
+            let reader = RedisReader(replyBytesMax: 4096)
+            var replies: [RedisValue] = []
+            var rest = ByteBuffer(bytes: bytes)
+            while let part = rest.readSlice(length: min(size, rest.readableBytes)), part.readableBytes > 0 {
+                do throws(RedisReader.Malformed) {
+                    try reader.read(part) { replies.append($0) }
+                } catch {
+                    break
+                }
+            }
+            return replies
+        }
+        let one = replies(inParts: 1)
+        // A chunk can exceed the limit before it is noticed, so its replies may be more.
+        precondition(bytes.count > 4096 || replies(inParts: 4096) == one, "the replies depend on the parts")
     }
 
     /// Further bytes must not change a decision.

@@ -89,11 +89,11 @@ struct TidyTests {
 
     @Test("only the wrappers of C libraries use unsafe pointers")
     func unsafe() throws {
-        let wrappers = ["HTTP", "TLS", "Crypto", "Process", "Files", "State"]
+        let wrappers = ["HTTP", "TLS", "Crypto", "Process", "Files", "Redis", "State"]
         let others = try Self.sources(under: "Sources").filter { source in
             source.room.map { !wrappers.contains($0) } ?? true
         }
-        for word in ["withUnsafe", "Unsafe", "Unmanaged", "OpaquePointer", "CHTTP2", "CSQLite"] {
+        for word in ["withUnsafe", "Unsafe", "Unmanaged", "OpaquePointer", "CHTTP2", "CHiredis", "CSQLite"] {
             #expect(places(of: word, in: others).isEmpty, "use a wrapper, or a span")
         }
     }
@@ -159,28 +159,34 @@ struct TidyTests {
         "Adapters": ["BillingService"],
         "ArgumentParser": ["BillingService"],
         "CHTTP2": ["Crypto", "Files", "HTTP", "Process", "TLS"],
+        "CHiredis": ["Redis"],
         "CSQLite": ["State"],
         "Configuration": ["BillingService"],
         "CoreMetrics": ["Observability"],
         "Domain": [
-            "BillingService", "Credentials", "Crypto", "Inbound", "JSON", "Observability", "Process", "Sandbox",
-            "State", "Zoom",
+            "BillingService", "Credentials", "Crypto", "Inbound", "JSON", "Observability", "Process", "Redis",
+            "Sandbox",
+            "SharedState", "State", "Zoom",
         ],
         "Foundation": [],
         "FoundationEssentials": ["Crypto", "HTTP", "Observability", "Process", "Sandbox", "State", "Zoom"],
         "Instrumentation": ["Inbound", "Observability", "Zoom"],
-        "Metrics": ["BillingService", "Files", "HTTP", "Inbound", "Observability", "State", "TLS", "Zoom"],
+        "Metrics": [
+            "BillingService", "Files", "HTTP", "Inbound", "Observability", "Redis", "SharedState", "State", "TLS",
+            "Zoom",
+        ],
         "NIOCore": [
-            "BillingService", "Credentials", "Files", "HTTP", "Inbound", "JSON", "Observability", "Process", "Sandbox",
-            "TLS", "Zoom",
+            "BillingService", "Credentials", "Files", "HTTP", "Inbound", "JSON", "Observability", "Process", "Redis",
+            "Sandbox", "TLS", "Zoom",
         ],
         "NIOEmbedded": ["HTTP"],
         "NIOExtras": ["HTTP"],
         "NIOHTTP1": ["HTTP"],
         "NIOHTTPCompression": ["HTTP"],
-        "NIOPosix": ["BillingService", "Files", "HTTP", "Observability", "Process", "State", "Zoom"],
+        "NIOPosix": ["BillingService", "Files", "HTTP", "Observability", "Process", "Redis", "State", "Zoom"],
         "ServiceLifecycle": [
-            "BillingService", "Files", "HTTP", "Inbound", "Observability", "Process", "State", "TLS", "Zoom",
+            "BillingService", "Files", "HTTP", "Inbound", "Observability", "Process", "Redis", "SharedState", "State",
+            "TLS", "Zoom",
         ],
         "Tracing": ["Inbound", "Observability", "Zoom"],
         "UnixSignals": ["BillingService"],

@@ -138,6 +138,19 @@ extension MetricDefinition {
         "billing_state_answers_set_aside_total", .counter,
         "Number of answers files that were set aside, because they could not be used, by reason.")
 
+    // MARK: Redis
+
+    package static let redisCommands = MetricDefinition(
+        "billing_redis_commands_total", .counter,
+        "Number of commands for Redis, by result; unavailable and overloaded: not sent.")
+    package static let redisCallDuration = MetricDefinition(
+        "billing_redis_call_duration_seconds", .histogram(seconds),
+        "Duration of calls of Redis, of one or several commands, with their wait for the reply.")
+    package static let redisConnected = MetricDefinition(
+        "billing_redis_connected", .gauge, "1 while there is a connection to Redis, otherwise 0.")
+    package static let redisConnections = MetricDefinition(
+        "billing_redis_connections_total", .counter, "Number of connections that were made to Redis.")
+
     // MARK: Service
 
     package static let reloads = MetricDefinition(
@@ -198,7 +211,7 @@ extension MetricDefinition {
         writesUnrecorded,
         writesRunning, invoiceFileBytes, stateOperations, stateOperationDuration,
         stateAnswersStoring, stateAnswersPages, stateAnswersWrites, stateAnswersUnwritten, stateAnswersBytes,
-        stateAnswersSetAside,
+        stateAnswersSetAside, redisCommands, redisCallDuration, redisConnected, redisConnections,
         reloads, checkStatus,
         certificateExpiry, refreshAccounts, refreshDone, refreshFailures, refreshRounds, logLines, logLinesDropped,
         accessLinesLeftOut,

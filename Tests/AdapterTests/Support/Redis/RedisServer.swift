@@ -1,0 +1,150 @@
+import Adapters
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+/// A redis-server on a port of 127.0.0.1, with a folder that is removed after the test.
+final class RedisServer: Sendable {
+    let port: Int
+    let folder: String
+    private let options: [String]
+    private let isTLS: Bool
+    private let process = Mutex<TestProcess?>(nil)
+
+    private init(port: Int, folder: String, options: [String]) {
+        self.port = port
+        self.folder = folder
+        self.options = options
+        isTLS = options.contains("--tls-cert-file")
+    }
+
+    /// Starts a server and kills it after `test`.
+    ///
+    /// - Parameter options: Options of redis-server, such as `["--appendonly", "yes"]`.
+    static func with(
+        options: [String] = [], _ test: (RedisServer) async throws -> Void
+    ) async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "billing-redis-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let server = try await started(options, in: folder.path(percentEncoded: false))
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await test(server))
+        } catch {
+            result = .failure(error)
+        }
+        await server.kill()
+        try result.get()
+    }
+
+    /// Starts a server with the certificate of `certificates`, without client certificates.
+    static func withTLS(
+        _ certificates: TestCertificates, _ files: ServerCertificate.Files? = nil,
+        _ test: (RedisServer) async throws -> Void
+    ) async throws {
+        let files = files ?? certificates.server
+        try await with(
+            options: [
+                "--tls-cert-file", files.certificate, "--tls-key-file", files.key, "--tls-ca-cert-file",
+                certificates.ca, "--tls-auth-clients", "no",
+            ], test)
+    }
+
+    private static func started(_ options: [String], in folder: String) async throws -> RedisServer {
+        var last: (any Error)?
+        for _ in 0..<5 {
+            // Below the range of the ports that the system chooses, so that the port is still free after a restart.
+            let server = RedisServer(port: .random(in: 20_000..<32_000), folder: folder, options: options)
+            do {
+                try await server.start()
+                return server
+            } catch {
+                last = error
+            }
+        }
+        throw try #require(last)
+    }
+
+    /// Starts the server on its port and with its folder, and waits until it has loaded its data.
+    func start() async throws {
+        _ = try await startLoading().output(containing: "Ready to accept connections")
+    }
+
+    /// Starts the server and does not wait.
+    @discardableResult func startLoading() -> TestProcess {
+        let ports = isTLS ? ["--port", "0", "--tls-port", "\(port)"] : ["--port", "\(port)"]
+        let started = TestProcess(
+            "redis-server", ports + ["--bind", "127.0.0.1", "--dir", folder, "--save", ""] + options)
+        process.withLock { $0 = started }
+        return started
+    }
+
+    /// Ends the server as an operator does, and waits for its end.
+    func stop() async { await end(SIGTERM) }
+
+    /// Kills the server and waits for its end.
+    func kill() async { await end(SIGKILL) }
+
+    private func end(_ signal: Int32) async {
+        guard let process = process.withLock({ $0 }) else { return }
+        process.signal(signal)
+        _ = await process.outcome()
+    }
+
+    /// Stops the process until `resume`. The system still accepts connections for it.
+    func pause() { process.withLock { $0 }?.signal(SIGSTOP) }
+
+    func resume() { process.withLock { $0 }?.signal(SIGCONT) }
+
+    /// Runs a command by redis-cli and returns its output.
+    @discardableResult
+    func run(_ arguments: String...) async -> String {
+        let tls = isTLS ? ["--tls", "--insecure"] : []
+        let outcome = await TestProcess.run(
+            "redis-cli", ["-h", "127.0.0.1", "-p", "\(port)", "--no-auth-warning"] + tls + arguments)
+        return outcome.output.trimmingCharacters(in: .newlines)
+    }
+
+    var address: RedisConfiguration.Address { RedisConfiguration.Address(host: "127.0.0.1", port: port) }
+
+    /// Settings with short waits before an attempt to reconnect.
+    var configuration: RedisConfiguration {
+        var configuration = RedisConfiguration(addresses: [address])
+        configuration.backOffFirst = .milliseconds(10)
+        configuration.backOffMax = .milliseconds(100)
+        return configuration
+    }
+
+    /// Runs a client while `test` runs.
+    ///
+    /// - Parameter isAwaited: Whether `test` begins when the client is connected.
+    func withClient(
+        isAwaited: Bool = true, logger: Logger = .silent, _ change: (inout RedisConfiguration) -> Void = { _ in },
+        _ test: (RedisClient) async throws -> Void
+    ) async throws {
+        var configuration = configuration
+        change(&configuration)
+        let client = RedisClient(
+            configuration, group: .singleton, time: SystemTime(), metrics: .none, logger: logger)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await client.run() }
+            if isAwaited {
+                let isConnected = await client.waitUntilConnected(within: .seconds(30))
+                try #require(isConnected, "\(client.connection)")
+            }
+            let result: Result<Void, any Error>
+            do {
+                result = .success(try await test(client))
+            } catch {
+                result = .failure(error)
+            }
+            await client.close()
+            try await tasks.waitForAll()
+            try result.get()
+        }
+    }
+}
