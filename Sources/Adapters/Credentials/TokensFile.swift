@@ -36,7 +36,7 @@ package struct TokensFile: SharedTokens {
         return found ?? nil
     }
 
-    package func put(_ token: AccessToken, for credentials: MasterCredentials) async {
+    package func put(_ token: AccessToken, for credentials: MasterCredentials, fence: TokenFence?) async {
         let now = time.timestamp
         let _: Void? = await onQueue {
             do throws(FileProblem) {

@@ -93,7 +93,7 @@ final class KeyTable {
     ) throws(StateFailure) -> KeyClaimResult {
         try writeUnwritten()
         return try write(.normal) { () throws(StateFailure) in
-            let id = Self.id(of: key)
+            let id = key.storedID
             let old = try row(id)
             if let old, case .recorded(let record) = condition(of: old, at: now) { return (.recorded(record), false) }
             try sql { () throws(SQLiteFailure) in
@@ -132,7 +132,7 @@ final class KeyTable {
     func record(of key: CallerKey, at now: Timestamp) throws(StateFailure) -> KeyRecord? {
         try? writeUnwritten()
         guard file.isInPlace else { throw .replaced }
-        guard let row = try row(Self.id(of: key)), case .recorded(let record) = condition(of: row, at: now) else {
+        guard let row = try row(key.storedID), case .recorded(let record) = condition(of: row, at: now) else {
             return nil
         }
         return record
@@ -143,7 +143,7 @@ final class KeyTable {
     ) throws(StateFailure) {
         try writeUnwritten()
         try write(.full) { () throws(StateFailure) in
-            guard let row = try row(Self.id(of: key)), row.record.request.digest == digest,
+            guard let row = try row(key.storedID), row.record.request.digest == digest,
                 case .recorded(let record) = condition(of: row, at: now), record.state == .unknown
             else { return ((), false) }
             try mark(row.token, .finished(outcome, at: now))
@@ -154,7 +154,7 @@ final class KeyTable {
     func remove(_ key: CallerKey) throws(StateFailure) -> KeyRemoval {
         try writeUnwritten()
         return try write(.normal) { () throws(StateFailure) in
-            guard let row = try row(Self.id(of: key)) else { return (.absent, false) }
+            guard let row = try row(key.storedID) else { return (.absent, false) }
             var removal = KeyRemoval.absent
             if case .recorded(let record) = condition(of: row, at: nil) {
                 if record.state == .running { return (.running, false) }
@@ -360,11 +360,6 @@ final class KeyTable {
                 request: request, state: recordState,
                 recordedAt: Timestamp(secondsSinceEpoch: try required(values[6].integer, "recorded_at"))),
             finishedAt: finishedAt)
-    }
-
-    /// The key as the file has it: SHA-256, since a caller may put anything into its keys. Names have no line breaks.
-    private static func id(of key: CallerKey) -> [UInt8] {
-        SHA256Digest(of: "\(key.caller)\n\(key.master?.rawValue ?? "")\n\(key.key.rawValue)").bytes
     }
 
     private var windowSeconds: Int64 { window.components.seconds }

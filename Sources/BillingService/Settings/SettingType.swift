@@ -196,6 +196,19 @@ extension SettingType where Value == String {
     }
 }
 
+extension SettingType where Value == String {
+    /// 1 to 64 visible ASCII characters without a colon and braces.
+    static func word(_ valueName: String) -> Self {
+        Self(
+            SettingFormat(valueName: valueName, json: .text), placeholder: "",
+            notation: "1 to 64 visible ASCII characters without a colon and braces", text: { $0 },
+            parse: { text in
+                let isWord = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } && !text.contains { ":{}".contains($0) }
+                return isWord && (1...64).contains(text.utf8.count) ? text : nil
+            })
+    }
+}
+
 extension SettingType where Value: CaseIterable & RawRepresentable & Equatable, Value.RawValue == String {
     /// One of the cases of an enumeration, by its raw value.
     static func choice(_ valueName: String) -> Self {

@@ -13,6 +13,7 @@ struct Application {
 
     private let zoom: ZoomPart
     private let state: StatePart
+    private let redis: RedisPart
     private let operations: OperationsPart
 
     /// The address of the API listener.
@@ -46,12 +47,13 @@ struct Application {
         let callers = try CallersPart(
             settings, guest: guest ?? source.guest, masters: source.masters, context)
         let tracing = try TracingPart(settings.trace, context)
+        redis = try RedisPart(settings, context)
         zoom = ZoomPart(
-            settings, storesAnswers: settings.stateFile != nil && guest == nil, zoomConfiguration, source,
+            settings, storesAnswers: settings.stateFile != nil && guest == nil, zoomConfiguration, source, redis,
             tracer: tracing.tracer, context)
         let refresh = RefreshPart(settings, zoom, context)
-        state = try StatePart(settings, zoom, isOneShot: guest != nil, context)
-        let checked: [any ApplicationPart] = [zoom, callers, refresh, certificate, state]
+        state = try StatePart(settings, zoom, redis, isOneShot: guest != nil, context)
+        let checked: [any ApplicationPart] = [zoom, callers, refresh, certificate, state, redis]
         operations = try await OperationsPart(settings, checks: checked.flatMap(\.checks), context)
         let log = LogPart(settings.log, levelInFile: levelInFile, context)
         let writes = WritesPart(settings, zoom, keys: state.store, context)
@@ -59,8 +61,8 @@ struct Application {
             settings, zoom: zoom, writes: writes, callers: callers.directory, isAudited: guest == nil,
             certificate: certificate.certificate, tracer: tracing.tracer, health: operations.health, context)
         // Stopped last to first: the API listener while Zoom can still be called, then the changes whose callers have gone,
-        // the client of Zoom before the sandbox, and probes at the end.
-        parts = [operations, source, tracing, zoom, callers, refresh, log, certificate, state, writes, server]
+        // the client of Zoom before Redis and the sandbox, and probes at the end.
+        parts = [operations, source, tracing, redis, zoom, callers, refresh, log, certificate, state, writes, server]
         for part in parts { part.registerCollectors(in: context.metrics) }
         context.metrics.collectProcess()
         address = server.address
@@ -88,6 +90,7 @@ struct Application {
             try await serviceGroup.run()
             await zoom.close()
             await state.close()
+            await redis.close()
             tasks.cancelAll()
         }
         try await context.group.shutdownGracefully()

@@ -92,6 +92,15 @@ extension SQLiteIdempotencyStore {
     }
 }
 
+extension RedisIdempotencyStore {
+    var finding: Health.Finding {
+        guard let problem else { return .good }
+        return .degraded(
+            "the idempotency keys in Redis cannot be used, so changes are refused: \(problem)",
+            remedy: "see the check redis and docs/state.md; the next change tries again")
+    }
+}
+
 extension PageWriter {
     var finding: Health.Finding {
         guard let failure else { return .good }

@@ -9,13 +9,16 @@ import Testing
 enum StoreKind: CaseIterable, CustomTestStringConvertible {
     case memory
     case sqlite
+    case redis
 
+    /// Those whose keys survive the end of a process that had the file open.
     static let durable: [StoreKind] = [.sqlite]
 
     var testDescription: String {
         switch self {
         case .memory: "in memory"
         case .sqlite: "in an SQLite file"
+        case .redis: "in Redis"
         }
     }
 
@@ -29,6 +32,7 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
             try await withTemporaryFolder { folder in
                 try await Self.withSQLite(folder + "/state.db", test)
             }
+        case .redis: try await RedisServer.with { try await Self.withRedis($0, test) }
         }
     }
 
@@ -42,6 +46,23 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
                     try await Self.withSQLite(folder + "/state.db") { try await test(first, $0) }
                 }
             }
+        case .redis:
+            try await RedisServer.with { server in
+                try await Self.withRedis(server) { first in
+                    try await Self.withRedis(server) { try await test(first, $0) }
+                }
+            }
+        }
+    }
+
+    /// Passes a store with a client of its own to `test`.
+    static func withRedis(
+        _ server: RedisServer, lease: Duration = RedisIdempotencyStore.leaseUsual,
+        _ test: (RedisIdempotencyStore) async throws -> Void
+    ) async throws {
+        try await server.withClient { client in
+            try await test(
+                RedisIdempotencyStore(client, window: window, lease: lease, time: SystemTime(), logger: .silent))
         }
     }
 

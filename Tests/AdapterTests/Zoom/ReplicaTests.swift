@@ -53,6 +53,45 @@ struct ReplicaTests {
         }
     }
 
+    @Test(
+        "replicas with a Redis obtain one token together at their start, and one after each revocation",
+        arguments: [SandboxConfiguration.Tokens.superseding, .coexisting])
+    func redis(policy: SandboxConfiguration.Tokens) async throws {
+        var configuration = SandboxConfiguration(apps: [TestZoom.app], accounts: 10)
+        configuration.tokens = policy
+        let sandbox = SandboxZoom(configuration: configuration, time: SystemTime())
+        try await RedisServer.with { redis in
+            try await withServer(sandbox) { server in
+                func replica(_ rest: [ZoomMasters], _ count: Int) async throws {
+                    guard count > 0 else { return try await Self.useTogether(rest, sandbox) }
+                    try await redis.withClient { client in
+                        let tokens = RedisTokens(client, keys: .none, time: SystemTime(), logger: .silent)
+                        try await TestZoom.with(
+                            server, [.test(server)], FakeCredentials([.test()]), sharedTokens: tokens
+                        ) { try await replica(rest + [$0], count - 1) }
+                    }
+                }
+                try await replica([], 3)
+            }
+        }
+    }
+
+    private static func useTogether(_ replicas: [ZoomMasters], _ sandbox: SandboxZoom) async throws {
+        let account = AccountID(literal: sandbox.accounts.id(of: 0))
+        for round in 1...3 {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for replica in replicas {
+                    for _ in 0..<20 {
+                        group.addTask { _ = try await replica.billing(of: account, under: nil, for: .interactive) }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(sandbox.requestCounts.tokens == round)
+            sandbox.revokeTokens()
+        }
+    }
+
     @Test("replicas without a shared token file limit their token requests")
     func separate() async throws {
         try await Self.with(sharing: false) { sandbox, replicas in

@@ -57,6 +57,10 @@ actor AccessTokens {
     /// one token in this way: the first shares it with the others.
     private static let jitterMax = Duration.milliseconds(500)
 
+    /// The longest wait for the token of the replica that has the right to request one, and how often to look.
+    private static let otherReplicaTime = Duration.seconds(5)
+    private static let otherReplicaInterval = Duration.milliseconds(100)
+
     /// How often a token is refreshed for a missing scope, which may have been added to the app.
     private static let scopeRefreshInterval = Duration.seconds(300)
     private var scopesRefreshedAt: Moment?
@@ -222,16 +226,24 @@ actor AccessTokens {
             let isRotation = lastCredentials.map { $0 != current } ?? false
             lastCredentials = current
             if !isRotation, let token = try await sharedToken(for: current) { return token }
+            var fence: TokenFence?
+            if !isRotation, let shared {
+                switch try await rightToRefresh(shared, current) {
+                case .token(let token): return token
+                case .right(let right): fence = right
+                }
+            }
             do throws(ZoomFailure) {
                 let grant = try await fetch(current)
                 let seconds = grant.lifetime.components.seconds
                 let expires = Timestamp(secondsSinceEpoch: time.timestamp.secondsSinceEpoch + seconds)
                 let token = AccessToken(text: grant.accessToken, scopes: grant.scopes, expires: expires)
-                await shared?.put(token, for: current)
+                await shared?.put(token, for: current, fence: fence)
                 logger.debug("obtained an access token", metadata: ["lifetime": "\(grant.lifetime)"])
                 adopt(token, lifetime: grant.lifetime, isOurs: true)
                 return token
             } catch {
+                if let fence { await shared?.endRefresh(fence, for: current) }
                 guard case .credentials = error, refused == nil else { throw error }
                 refused = (current, error)
             }
@@ -246,6 +258,33 @@ actor AccessTokens {
         guard refusedToken != nil else { return nil }
         try await sleep(Self.jitterMax * Double.random(in: 0...1))
         return await adoptShared(shared, credentials)
+    }
+
+    private enum RefreshRight {
+        case token(AccessToken)
+        /// Without a number, the store has no rights, or the replica with the right takes too long.
+        case right(TokenFence?)
+    }
+
+    /// The right to request a token, or the token of the replica that has the right.
+    private func rightToRefresh(
+        _ shared: any SharedTokens, _ credentials: MasterCredentials
+    ) async throws(ZoomFailure) -> RefreshRight {
+        let deadline = time.now + Self.otherReplicaTime
+        while true {
+            switch await shared.beginRefresh(for: credentials) {
+            case .none: return .right(nil)
+            case .granted(let fence):
+                // Another replica may have stored one and ended its right since the last look.
+                guard let token = await adoptShared(shared, credentials) else { return .right(fence) }
+                await shared.endRefresh(fence, for: credentials)
+                return .token(token)
+            case .held:
+                guard time.now < deadline else { return .right(nil) }
+                try await sleep(Self.otherReplicaInterval)
+                if let token = await adoptShared(shared, credentials) { return .token(token) }
+            }
+        }
     }
 
     private func adoptShared(_ shared: any SharedTokens, _ credentials: MasterCredentials) async -> AccessToken? {

@@ -5,7 +5,27 @@ extension Settings {
 
         let file = Setting(
             "state.file", .path,
-            "SQLite file with the idempotency keys of changes, on a local disk; created if it is missing. Beside it, a file with the ending -answers has the cached answers. Without it, both are in memory: a change that is repeated after a restart is sent again, and the cache is empty."
+            "SQLite file with the idempotency keys of changes, on a local disk; created if it is missing. Beside it, a file with the ending -answers has the cached answers. Without it and state.url, both are in memory: a change that is repeated after a restart is sent again, and the cache is empty."
+        )
+        let url = Setting(
+            "state.url", .redisURL,
+            "Redis or Valkey, shared by all replicas: redis://host:port/database, or rediss:// with TLS; a user may precede the host. It has the idempotency keys and the access tokens. Cannot be combined with state.file and zoom.token-file."
+        )
+        let passwordFile = Setting(
+            "state.password-file", .path,
+            "File with the password of Redis. It is read before each connection, so that the password can be changed."
+        )
+        let user = Setting(
+            "state.user", .word("name"),
+            "ACL user of Redis, if state.url names none. Without a user, the password is that of the default user."
+        )
+        let caFile = Setting(
+            "state.ca-file", .path,
+            "Certificate authorities (PEM) that Redis' certificate is verified with, instead of the system's. Needs rediss://."
+        )
+        let keyPrefix = Setting(
+            "state.key-prefix", .word("prefix"), default: "billing",
+            "First part of every key in Redis. Services that share a Redis and not their state need different prefixes."
         )
         let window = Setting(
             "idempotency.window", .duration(.seconds(3600) ... .seconds(30 * 86_400)), default: .seconds(86_400),

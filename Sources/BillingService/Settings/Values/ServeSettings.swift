@@ -25,6 +25,9 @@ struct ServeSettings: Sendable {
 
     /// The file with the idempotency keys of changes and, beside it, the cached answers; nil to have them in memory.
     var stateFile: PrivateFile?
+
+    /// The Redis that replicas share; nil if there is none.
+    var redis: RedisSettings?
     var idempotencyWindow: Duration
     var answers: AnswersStore.Rules
 
@@ -71,6 +74,7 @@ struct ServeSettings: Sendable {
         callers = files.callers
         tokens = files.tokens.map { ($0, files.keys) }
         stateFile = files.state
+        redis = RedisSettings(&reader)
         stateKeys = files.keys
         idempotencyWindow = reader.value(Settings.state.window)
         answers = AnswersStore.Rules()

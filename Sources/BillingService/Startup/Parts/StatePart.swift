@@ -9,13 +9,24 @@ struct StatePart: ApplicationPart {
 
     /// The same store if it is in a file.
     private let file: SQLiteIdempotencyStore?
+
+    /// The same store if it is in Redis.
+    private let redis: RedisIdempotencyStore?
     private let pageWriter: PageWriter?
 
     /// - Parameter isOneShot: Whether the service ends with one command, so that no repeated change can follow a restart.
     /// - Throws: `ConfigurationProblem` for a state file that cannot be used.
     init(
-        _ settings: ServeSettings, _ zoom: ZoomPart, isOneShot: Bool, _ context: ApplicationContext
+        _ settings: ServeSettings, _ zoom: ZoomPart, _ redis: RedisPart, isOneShot: Bool, _ context: ApplicationContext
     ) throws(ConfigurationProblem) {
+        if let client = redis.client {
+            let keys = RedisIdempotencyStore(
+                client, window: settings.idempotencyWindow, time: context.time, metrics: context.metrics,
+                logger: context.logger)
+            (self.redis, store, file, pageWriter) = (keys, keys, nil, nil)
+            return
+        }
+        self.redis = nil
         guard let file = settings.stateFile else {
             (self.file, pageWriter) = (nil, nil)
             store = MemoryIdempotencyStore(window: settings.idempotencyWindow)
@@ -47,7 +58,10 @@ struct StatePart: ApplicationPart {
         }
     }
 
-    var services: [any Service] { pageWriter.map { [$0] } ?? [] }
+    var services: [any Service] {
+        let keys: [any Service] = redis.map { [$0] } ?? []
+        return keys + (pageWriter.map { [$0] } ?? [])
+    }
 
     /// A sandbox changes no real account, so there it is no reason for a warning.
     private static func warn(_ source: ServeSettings.ZoomSource, _ logger: Logger) {
@@ -59,12 +73,13 @@ struct StatePart: ApplicationPart {
         logger.log(
             level: level,
             """
-            without \(Settings.state.file.key) the idempotency keys are in memory: a change that is repeated after a restart, \
-            or at another replica, is sent again
+            without \(Settings.state.file.key) or \(Settings.state.url.key) the idempotency keys are in memory: a change that \
+            is repeated after a restart, or at another replica, is sent again
             """)
     }
 
     var checks: [Health.Check] {
+        if let redis { return [Health.Check("state") { redis.finding }] }
         guard let file else { return [] }
         return [Health.Check("state") { file.finding }]
             + (pageWriter.map { writer in [Health.Check("answers") { writer.finding }] } ?? [])

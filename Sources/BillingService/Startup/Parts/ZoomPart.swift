@@ -16,7 +16,7 @@ struct ZoomPart: ApplicationPart {
     /// - Parameter storesAnswers: Whether cached answers are stored outside of the process.
     init(
         _ settings: ServeSettings, storesAnswers: Bool, _ configuration: ZoomConfiguration, _ source: ZoomSourcePart,
-        tracer: ServiceTracer,
+        _ redis: RedisPart, tracer: ServiceTracer,
         _ context: ApplicationContext
     ) {
         var configuration = configuration
@@ -25,9 +25,7 @@ struct ZoomPart: ApplicationPart {
         accounts = source.masters
         masters = ZoomMasters(
             accounts.file.value.masters, configuration: configuration, credentials: accounts,
-            sharedTokens: settings.tokens.map {
-                TokensFile($0.file, keys: $0.keys, time: context.time, logger: context.logger)
-            },
+            sharedTokens: Self.sharedTokens(settings, redis, context),
             group: context.group, time: context.time, metrics: context.metrics, tracer: tracer, logger: context.logger)
         // No two processes that store pages use the same numbers.
         pages = AnswerPages(
@@ -37,6 +35,16 @@ struct ZoomPart: ApplicationPart {
             codec: AnswerLines(), pages: pages)
         cacheBytesMax = settings.cache.bytesMax
         lists = AccountListCache(directory: masters, time: context.time, rules: settings.accountLists)
+    }
+
+    /// The access tokens that replicas share: in Redis, in a file, or none.
+    private static func sharedTokens(
+        _ settings: ServeSettings, _ redis: RedisPart, _ context: ApplicationContext
+    ) -> (any SharedTokens)? {
+        if let client = redis.client {
+            return RedisTokens(client, keys: settings.stateKeys, time: context.time, logger: context.logger)
+        }
+        return settings.tokens.map { TokensFile($0.file, keys: $0.keys, time: context.time, logger: context.logger) }
     }
 
     /// The cached answers, as they are stored.

@@ -28,3 +28,10 @@ extension Operation {
         self = operation
     }
 }
+
+extension CallerKey {
+    /// The key as it is stored: SHA-256, since a caller may put anything into its keys. Names have no line breaks.
+    var storedID: [UInt8] {
+        SHA256Digest(of: "\(caller)\n\(master?.rawValue ?? "")\n\(key.rawValue)").bytes
+    }
+}

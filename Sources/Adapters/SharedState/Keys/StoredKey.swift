@@ -1,0 +1,77 @@
+import Domain
+
+/// What Redis stores of a key.
+struct StoredKey {
+    /// The reply is not one of this version.
+    struct Unreadable: Error {}
+
+    /// nil if the key is free.
+    let record: KeyRecord?
+
+    /// - Parameter reply: The reply of `KeyScripts.read` or `claim`.
+    /// - Returns: nil if the key was claimed.
+    init?(_ reply: RedisValue) throws(Unreadable) {
+        guard let parts = reply.elements, let kind = parts.first?.string else { throw Unreadable() }
+        switch kind {
+        case "claimed": return nil
+        case "free": record = nil
+        case "recorded":
+            guard parts.count == 3, let state = parts[1].string, let flat = parts[2].elements else {
+                throw Unreadable()
+            }
+            record = try Self.record(state, Self.fields(flat))
+        case _: throw Unreadable()
+        }
+    }
+
+    private static func fields(_ flat: [RedisValue]) -> [String: [UInt8]] {
+        var fields: [String: [UInt8]] = [:]
+        for index in stride(from: 0, to: flat.count - 1, by: 2) {
+            if let name = flat[index].string { fields[name] = flat[index + 1].bytes }
+        }
+        return fields
+    }
+
+    private static func record(
+        _ state: String, _ fields: [String: [UInt8]]
+    ) throws(Unreadable) -> KeyRecord {
+        func text(_ name: String) throws(Unreadable) -> String {
+            guard let bytes = fields[name] else { throw Unreadable() }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        guard let operation = Operation(storedName: try text("o")), let account = AccountID(try text("a")),
+            let digest = fields["d"], digest.count == KeyedRequest.digestCount, let seconds = Int64(try text("r"))
+        else { throw Unreadable() }
+        let recordState: KeyRecord.State
+        switch state {
+        case "claimed", "sending": recordState = .running
+        case "unknown": recordState = .unknown
+        case "done": recordState = .finished(.done(fields["b"].map { SourceDocument(text: $0) }))
+        case "refused":
+            guard let kind = SourceRefusal.Kind(rawValue: try text("k")), let code = Int(try text("c")) else {
+                throw Unreadable()
+            }
+            recordState = .finished(.refused(SourceRefusal(kind: kind, code: code, message: try text("m"))))
+        case _: throw Unreadable()
+        }
+        return KeyRecord(
+            request: KeyedRequest(operation: operation, account: account, digest: digest), state: recordState,
+            recordedAt: Timestamp(secondsSinceEpoch: seconds))
+    }
+
+    /// The arguments of an outcome: state, finishedAt, time to live, whether there is a document, document, kind, code,
+    /// message.
+    static func arguments(_ outcome: WriteOutcome, at now: Timestamp, timeToLive: Duration) -> [[UInt8]] {
+        func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+        let times = [bytes("\(now.secondsSinceEpoch)"), bytes("\(Int64(timeToLive / .milliseconds(1)))")]
+        switch outcome {
+        case .done(let document):
+            return [bytes("done")] + times + [bytes(document == nil ? "0" : "1"), document?.text ?? [], [], [], []]
+        case .refused(let refusal):
+            return [bytes("refused")] + times
+                + [
+                    bytes("0"), [], bytes(refusal.kind.rawValue), bytes("\(refusal.code)"), bytes(refusal.message),
+                ]
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import Adapters
+import Domain
+import Testing
+
+/// What the contract does not say: leases, and a Redis that is away or loses its data.
+@Suite("Idempotency keys in Redis", .timeLimit(.minutes(2)))
+struct RedisIdempotencyStoreTests {
+    private static let sample = KeyedRequest.sample()
+
+    @Test("when a lease ends, a claimed key is free and a sending key is unknown; the old claims can change nothing")
+    func ended() async throws {
+        try await RedisServer.with { server in
+            try await StoreKind.withRedis(server, lease: .milliseconds(100)) { store in
+                let (claimed, sending) = try (CallerKey("claimed"), CallerKey("sending"))
+                let (first, second) = try await (store.claimed(claimed), store.claimed(sending))
+                try await store.willSend(second)
+                while try await store.state(of: claimed) != nil { try Task.checkCancellation() }
+                while try await store.state(of: sending) != .unknown { try Task.checkCancellation() }
+                let new = try await store.claimed(claimed)
+                #expect(new.fencingToken != first.fencingToken)
+                await #expect(throws: BillingFailure.stateUnavailable) { try await store.willSend(first) }
+                // The outcome arrives after all.
+                try await store.finish(second, with: .done(nil), at: .start)
+                let state = try await store.state(of: sending)
+                #expect(state == .finished(.done(nil)))
+            }
+        }
+    }
+
+    @Test("a lease is renewed while its write runs")
+    func renewed() async throws {
+        try await RedisServer.with { server in
+            try await StoreKind.withRedis(server, lease: .seconds(2)) { store in
+                let key = try CallerKey("key")
+                try await store.willSend(try await store.claimed(key))
+                let name = await server.run("KEYS", "*")
+                let before = Int64(await server.run("HGET", name, "l"))
+                await store.maintain()
+                let after = Int64(await server.run("HGET", name, "l"))
+                let (first, second) = try (#require(before), #require(after))
+                #expect(second > first)
+            }
+        }
+    }
+
+    @Test("a key that Redis has lost is stored again while its write runs, as sending")
+    func lost() async throws {
+        try await RedisServer.with { server in
+            try await StoreKind.withRedis(server) { store in
+                let key = try CallerKey("key")
+                let claim = try await store.claimed(key)
+                try await store.willSend(claim)
+                await server.run("FLUSHALL")
+                await store.maintain()
+                let state = try await store.state(of: key)
+                #expect(state == .running)
+                #expect(await server.run("HGET", server.run("KEYS", "*"), "s") == "sending")
+                try await store.finish(claim, with: .done(nil), at: .start)
+            }
+        }
+    }
+
+    @Test("without Redis, calls fail as unavailable within two seconds; outcomes are recorded when it is back")
+    func away() async throws {
+        try await RedisServer.with(options: ["--appendonly", "yes"]) { server in
+            try await server.withClient { client in
+                let store = RedisIdempotencyStore(
+                    client, window: StoreKind.window, time: SystemTime(), logger: .silent)
+                let (key, other) = try (CallerKey("key"), CallerKey("other"))
+                let (claim, released) = try await (store.claimed(key), store.claimed(other))
+                try await store.willSend(claim)
+                await server.kill()
+                let began = ContinuousClock.now
+                await #expect(throws: BillingFailure.stateUnavailable) {
+                    try await store.finish(claim, with: .done(nil), at: .start)
+                }
+                await store.release(released)
+                await #expect(throws: BillingFailure.stateUnavailable) {
+                    _ = try await store.claim(CallerKey("new"), for: Self.sample, at: .start)
+                }
+                // Three calls.
+                #expect(ContinuousClock.now - began < .seconds(7))
+                #expect(store.problem != nil)
+                try await server.start()
+                #expect(await client.waitUntilConnected(within: .seconds(30)))
+                let states = try await (store.state(of: key), store.state(of: other))
+                #expect(states.0 == .finished(.done(nil)) && states.1 == nil && store.problem == nil)
+            }
+        }
+    }
+
+    @Test("a key of a later version is not touched")
+    func version() async throws {
+        try await RedisServer.with { server in
+            try await StoreKind.withRedis(server) { store in
+                let key = try CallerKey("key")
+                _ = try await store.claimed(key)
+                let name = await server.run("KEYS", "*")
+                await server.run("HSET", name, "v", "2")
+                await #expect(throws: BillingFailure.stateUnavailable) {
+                    _ = try await store.claim(key, for: Self.sample, at: .start)
+                }
+                await #expect(throws: BillingFailure.stateUnavailable) { _ = try await store.remove(key) }
+                #expect(await server.run("HGET", name, "v") == "2")
+            }
+        }
+    }
+
+    @Test("a full Redis refuses claims, and the keys that are there can still be read")
+    func full() async throws {
+        try await RedisServer.with(options: ["--maxmemory-policy", "noeviction"]) { server in
+            try await StoreKind.withRedis(server) { store in
+                let key = try CallerKey("key")
+                try await store.finished(key)
+                await server.run("CONFIG", "SET", "maxmemory", "1")
+                await #expect(throws: BillingFailure.stateUnavailable) {
+                    _ = try await store.claim(CallerKey("new"), for: Self.sample, at: .start)
+                }
+                #expect(store.problem == "Redis answered OOM")
+            }
+        }
+    }
+
+    @Test("neither the key nor the caller is readable in Redis")
+    func names() async throws {
+        try await RedisServer.with { server in
+            try await StoreKind.withRedis(server) { store in
+                try await store.finished(CallerKey("order-4711-secret", caller: "shop-secret"))
+                let name = await server.run("KEYS", "*")
+                let content = await server.run("HGETALL", name)
+                #expect(name.hasPrefix("billing:key:{") && !(name + content).contains("secret"))
+            }
+        }
+    }
+}
