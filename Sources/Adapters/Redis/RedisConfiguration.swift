@@ -61,7 +61,7 @@ package struct RedisConfiguration: Sendable {
     package var backOffFirst = Duration.milliseconds(100)
 
     /// The maximum wait before every attempt to reconnect.
-    package var backOffMax = Duration.seconds(2)
+    package var backOffMax = Duration.milliseconds(500)
 
     package init(addresses: [Address]) {
         self.addresses = addresses
