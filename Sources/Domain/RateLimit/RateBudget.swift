@@ -100,12 +100,16 @@ package struct RateBudget: Sendable {
         /// The maximum number of our requests per day; `nil` for no limit.
         package let dayLimit: Int?
         package let dayUsed: Int
+        /// Whether this replica uses its own share of a rate limit that replicas share, since the ledger does not answer; `nil`
+        /// if the rate limit is not shared.
+        package let isOwnShare: Bool?
     }
 
     package func usage(at timestamp: Timestamp) -> Usage {
-        Usage(
+        let isOwnShare: Bool? = if case .shared(let holder) = supply { holder.isOwnShare } else { nil }
+        return Usage(
             perSecond: Double(rules.perSecond) * rules.share, waiting: queue.count, dayLimit: dailyQuota.limit,
-            dayUsed: dailyQuota.spent(at: timestamp))
+            dayUsed: dailyQuota.spent(at: timestamp), isOwnShare: isOwnShare)
     }
 
     // MARK: Requests

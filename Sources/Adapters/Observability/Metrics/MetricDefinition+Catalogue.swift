@@ -41,6 +41,9 @@ extension MetricDefinition {
         "zoom_budget_refused_total", .counter,
         "Number of requests that the rate limiter refused: the wait would have been too long (busy), or the "
             + "daily quota is exhausted (day-over).")
+    package static let zoomBudgetOwnShare = MetricDefinition(
+        "zoom_budget_own_share", .gauge,
+        "1 while this replica uses its own share of a shared rate limit, since Redis does not answer.")
     package static let zoomBudgetWaiting = MetricDefinition(
         "zoom_budget_waiting", .gauge,
         "Number of requests that wait for a permit of the rate limiter, by rate-limit label.")
@@ -205,7 +208,7 @@ extension MetricDefinition {
     package static let all: [MetricDefinition] = [
         serverRequestDuration, serverActiveRequests, serverConnections, serverConnectionsOpened, serverBufferedBytes,
         serverDefences, clientRequestDuration, zoomCalls, zoomBudgetLimit, zoomBudgetSent, zoomBudgetRefused,
-        zoomBudgetWaiting, zoomBudgetWait, zoomBudgetDayLimit, zoomBudgetDayUsed, zoomTokenAge, zoomTokenLeft,
+        zoomBudgetOwnShare, zoomBudgetWaiting, zoomBudgetWait, zoomBudgetDayLimit, zoomBudgetDayUsed, zoomTokenAge, zoomTokenLeft,
         zoomTokenRenewals, zoomCircuitOpen, cacheLookups, cacheEntries, cacheBytes, cacheBytesMax, cacheEvictions,
         cacheRenewals, streamsOpen, streamsEnded, streamLines, streamsPaused, streamPausedTime, writes,
         writesUnrecorded,

@@ -200,9 +200,6 @@ final class RateLimiter: Sendable {
         }
     }
 
-    /// Whether this replica uses its own share of a shared rate limit, since the ledger does not answer.
-    var isOwnShare: Bool { state.withLock { $0.budget.isOwnShare } }
-
     /// Whether requests wait for a permit.
     var hasQueuedRequests: Bool { state.withLock { !$0.waiters.isEmpty } }
 
