@@ -34,7 +34,9 @@ extension MetricsRegistry {
                     let labels = [master, ("label", label.rawValue)]
                     samples.add(.zoomBudgetLimit, budget.perSecond, labels)
                     samples.add(.zoomBudgetWaiting, budget.waiting, labels)
-                    if let isOwnShare = budget.isOwnShare { samples.add(.zoomBudgetOwnShare, isOwnShare ? 1 : 0, labels) }
+                    if let isOwnShare = budget.isOwnShare {
+                        samples.add(.zoomBudgetOwnShare, isOwnShare ? 1 : 0, labels)
+                    }
                     guard let limit = budget.dayLimit else { continue }
                     samples.add(.zoomBudgetDayLimit, limit, labels)
                     samples.add(.zoomBudgetDayUsed, budget.dayUsed, labels)

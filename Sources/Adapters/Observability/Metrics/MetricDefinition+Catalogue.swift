@@ -208,7 +208,8 @@ extension MetricDefinition {
     package static let all: [MetricDefinition] = [
         serverRequestDuration, serverActiveRequests, serverConnections, serverConnectionsOpened, serverBufferedBytes,
         serverDefences, clientRequestDuration, zoomCalls, zoomBudgetLimit, zoomBudgetSent, zoomBudgetRefused,
-        zoomBudgetOwnShare, zoomBudgetWaiting, zoomBudgetWait, zoomBudgetDayLimit, zoomBudgetDayUsed, zoomTokenAge, zoomTokenLeft,
+        zoomBudgetOwnShare, zoomBudgetWaiting, zoomBudgetWait, zoomBudgetDayLimit, zoomBudgetDayUsed, zoomTokenAge,
+        zoomTokenLeft,
         zoomTokenRenewals, zoomCircuitOpen, cacheLookups, cacheEntries, cacheBytes, cacheBytesMax, cacheEvictions,
         cacheRenewals, streamsOpen, streamsEnded, streamLines, streamsPaused, streamPausedTime, writes,
         writesUnrecorded,

@@ -6,18 +6,26 @@ import ServiceLifecycle
 struct RedisPart: ApplicationPart {
     let client: RedisClient?
 
+    /// The ledgers of Zoom's rate limits.
+    let rates: RedisSharedRates?
+
     /// - Throws: `ConfigurationProblem` for a file that cannot be used. Redis itself need not be there.
     init(_ settings: ServeSettings, _ context: ApplicationContext) throws(ConfigurationProblem) {
         guard let redis = settings.redis else {
-            client = nil
+            (client, rates) = (nil, nil)
             return
         }
-        client = RedisClient(
+        let client = RedisClient(
             try redis.configuration(), group: context.group, time: context.time, metrics: context.metrics,
             logger: context.logger)
+        self.client = client
+        rates = RedisSharedRates(client, time: context.time)
     }
 
-    var services: [any Service] { client.map { [$0] } ?? [] }
+    var services: [any Service] {
+        let services: [(any Service)?] = [client, rates]
+        return services.compactMap(\.self)
+    }
 
     var checks: [Health.Check] {
         guard let client else { return [] }
@@ -36,7 +44,7 @@ extension RedisClient.State {
         case .connected: .good
         case .disconnected(let reason, _):
             .degraded(
-                "Redis cannot be used, so changes are refused: \(reason)",
+                "Redis cannot be used, so changes are refused and each replica uses its own share of Zoom's rate: \(reason)",
                 remedy:
                     "check \(Settings.state.url.key), \(Settings.state.passwordFile.key) and the server; the service "
                     + "connects by itself")

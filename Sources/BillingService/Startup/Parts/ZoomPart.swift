@@ -25,7 +25,7 @@ struct ZoomPart: ApplicationPart {
         accounts = source.masters
         masters = ZoomMasters(
             accounts.file.value.masters, configuration: configuration, credentials: accounts,
-            sharedTokens: Self.sharedTokens(settings, redis, context),
+            sharedTokens: Self.sharedTokens(settings, redis, context), sharedRates: redis.rates,
             group: context.group, time: context.time, metrics: context.metrics, tracer: tracer, logger: context.logger)
         // No two processes that store pages use the same numbers.
         pages = AnswerPages(
