@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 import ServiceLifecycle
 
-struct SandboxCommand: AsyncParsableCommand {
+struct SandboxCommand: AsyncParsableCommand, ArgumentsInParts {
     static let configuration = CommandConfiguration(
         commandName: "sandbox",
         abstract: "Simulate Zoom, for tests of this service or of other clients.",
@@ -55,13 +55,17 @@ struct SandboxCommand: AsyncParsableCommand {
             Exit codes: 0 shut down by SIGTERM, SIGINT or SIGHUP, 1 failed, 64 wrong usage, 78 wrong configuration.
             """)
 
-    @OptionGroup var listener: SettingFlags<Settings.SandboxListener>
-    @OptionGroup var sandbox: SettingFlags<Settings.Sandbox>
-    @OptionGroup var commonFlags: CommonFlags
+    static let parts: [ArgumentsPart<SandboxCommand>] = [
+        .init(\.listener), .init(\.sandbox), .init(\.commonFlags),
+    ]
+
+    private var listener = SettingFlags<Settings.SandboxListener>()
+    private var sandbox = SettingFlags<Settings.Sandbox>()
+    private var commonFlags = CommonFlags()
 
     func run() async throws {
         var reader = try await SettingsReader(
-            flags: givenSettings, environment: Invocation.environment, file: commonFlags.configuration.file,
+            flags: given, environment: Invocation.environment, file: commonFlags.configuration.file,
             groups: Settings.ofSandbox)
         let settings = SandboxSettings(&reader)
         let names = Settings.sandboxListener

@@ -2,7 +2,7 @@ import Adapters
 import ArgumentParser
 import Logging
 
-struct ServeCommand: AsyncParsableCommand {
+struct ServeCommand: AsyncParsableCommand, ArgumentsInParts {
     static let configuration = CommandConfiguration(
         commandName: "serve",
         abstract: "Serve the Billing API.",
@@ -18,28 +18,35 @@ struct ServeCommand: AsyncParsableCommand {
             Exit codes: 0 shut down by a signal, 1 failed, 64 wrong usage, 78 wrong configuration.
             """)
 
-    @OptionGroup var embeddedSandbox: SettingFlags<Settings.EmbeddedSandbox>
-    @OptionGroup var sandbox: SettingFlags<Settings.Sandbox>
-    @OptionGroup var http: SettingFlags<Settings.HTTP>
-    @OptionGroup var timeouts: SettingFlags<Settings.Timeouts>
-    @OptionGroup var limits: SettingFlags<Settings.Limits>
-    @OptionGroup var ops: SettingFlags<Settings.Ops>
-    @OptionGroup var shutdown: SettingFlags<Settings.Shutdown>
-    @OptionGroup var zoom: SettingFlags<Settings.Zoom>
-    @OptionGroup var writes: SettingFlags<Settings.Writes>
-    @OptionGroup var cache: SettingFlags<Settings.Cache>
-    @OptionGroup var streams: SettingFlags<Settings.Streams>
-    @OptionGroup var accessLog: SettingFlags<Settings.AccessLog>
-    @OptionGroup var trace: SettingFlags<Settings.Trace>
-    @OptionGroup var credentials: SettingFlags<Settings.Credentials>
-    @OptionGroup var callers: SettingFlags<Settings.Callers>
-    @OptionGroup var state: SettingFlags<Settings.State>
-    @OptionGroup var sharedFiles: SettingFlags<Settings.SharedFiles>
-    @OptionGroup var commonFlags: CommonFlags
+    static let parts: [ArgumentsPart<ServeCommand>] = [
+        .init(\.embeddedSandbox), .init(\.sandbox), .init(\.http), .init(\.timeouts), .init(\.limits), .init(\.ops),
+        .init(\.shutdown), .init(\.zoom), .init(\.writes), .init(\.cache), .init(\.streams), .init(\.accessLog),
+        .init(\.trace), .init(\.credentials), .init(\.callers), .init(\.state), .init(\.sharedFiles),
+        .init(\.commonFlags),
+    ]
+
+    private var embeddedSandbox = SettingFlags<Settings.EmbeddedSandbox>()
+    private var sandbox = SettingFlags<Settings.Sandbox>()
+    private var http = SettingFlags<Settings.HTTP>()
+    private var timeouts = SettingFlags<Settings.Timeouts>()
+    private var limits = SettingFlags<Settings.Limits>()
+    private var ops = SettingFlags<Settings.Ops>()
+    private var shutdown = SettingFlags<Settings.Shutdown>()
+    private var zoom = SettingFlags<Settings.Zoom>()
+    private var writes = SettingFlags<Settings.Writes>()
+    private var cache = SettingFlags<Settings.Cache>()
+    private var streams = SettingFlags<Settings.Streams>()
+    private var accessLog = SettingFlags<Settings.AccessLog>()
+    private var trace = SettingFlags<Settings.Trace>()
+    private var credentials = SettingFlags<Settings.Credentials>()
+    private var callers = SettingFlags<Settings.Callers>()
+    private var state = SettingFlags<Settings.State>()
+    private var sharedFiles = SettingFlags<Settings.SharedFiles>()
+    private var commonFlags = CommonFlags()
 
     func run() async throws {
         var reader = try await SettingsReader(
-            flags: givenSettings, environment: Invocation.environment, file: commonFlags.configuration.file,
+            flags: given, environment: Invocation.environment, file: commonFlags.configuration.file,
             groups: Settings.ofService)
         let settings = try ServeSettings(&reader, environment: Invocation.environment)
         if commonFlags.printsConfiguration {
@@ -67,7 +74,7 @@ struct ServeCommand: AsyncParsableCommand {
         commonFlags.configuration.file.flatMap { path in
             // A pipe can be read only once.
             guard InputFile.isRegular(path) else { return nil }
-            let flags = givenSettings
+            let flags = given
             return LogLevelControl.File(path: path) {
                 var reader = try await SettingsReader(
                     flags: flags, environment: Invocation.environment, file: path,

@@ -9,9 +9,19 @@ import Synchronization
 struct SettingFlags<Group: SettingGroup>: ParsableArguments, GivenSettings, CustomReflectable {
     private(set) var given: [String: String] = [:]
 
-    init() {}
+    /// Whether only `--help-hidden` shows the flags.
+    private let areHidden: Bool
+
+    init() {
+        self.init(areHidden: false)
+    }
+
+    init(areHidden: Bool) {
+        self.areHidden = areHidden
+    }
 
     init(from decoder: any Decoder) throws {
+        self.init()
         let container = try decoder.container(keyedBy: FlagKey.self)
         for setting in Group.definitions {
             let key = FlagKey(stringValue: setting.flagName)
@@ -24,7 +34,8 @@ struct SettingFlags<Group: SettingGroup>: ParsableArguments, GivenSettings, Cust
     }
 
     var customMirror: Mirror {
-        let wrappers = FlagWrappers.all(of: ObjectIdentifier(Group.self), Group.definitions)
+        let wrappers = FlagWrappers.all(
+            .init(group: ObjectIdentifier(Group.self), areHidden: areHidden), Group.definitions)
         return Mirror(self, children: wrappers.map { (label: $0.name, value: $0.wrapper as Any) })
     }
 }
@@ -33,22 +44,31 @@ struct SettingFlags<Group: SettingGroup>: ParsableArguments, GivenSettings, Cust
 private enum FlagWrappers {
     typealias Named = (name: String, wrapper: any Sendable)
 
-    private static let known = Mutex<[ObjectIdentifier: [Named]]>([:])
+    struct Key: Hashable {
+        let group: ObjectIdentifier
+        let areHidden: Bool
+    }
 
-    static func all(of group: ObjectIdentifier, _ definitions: [SettingDefinition]) -> [Named] {
+    private static let known = Mutex<[Key: [Named]]>([:])
+
+    static func all(_ key: Key, _ definitions: [SettingDefinition]) -> [Named] {
         known.withLock { known in
-            if let wrappers = known[group] { return wrappers }
+            if let wrappers = known[key] { return wrappers }
             let wrappers = definitions.map { setting -> Named in
-                (setting.flagName, setting.format.isFlag ? Flag<Bool>(setting) : Option<String?>(setting))
+                var help = ArgumentHelp(stringLiteral: setting.help)
+                if key.areHidden { help.visibility = .hidden }
+                return (
+                    setting.flagName, setting.format.isFlag ? Flag<Bool>(setting, help) : Option<String?>(setting, help)
+                )
             }
-            known[group] = wrappers
+            known[key] = wrappers
             return wrappers
         }
     }
 }
 
 /// The name of a flag, as a key of the argument parser's decoder.
-private struct FlagKey: CodingKey {
+struct FlagKey: CodingKey {
     let stringValue: String
     var intValue: Int? { nil }
 
@@ -60,17 +80,16 @@ private struct FlagKey: CodingKey {
 }
 
 extension Option where Value == String? {
-    fileprivate init(_ setting: SettingDefinition) {
-        var help = ArgumentHelp(stringLiteral: setting.help)
+    fileprivate init(_ setting: SettingDefinition, _ help: ArgumentHelp) {
+        var help = help
         help.valueName = setting.format.valueName
         self.init(name: .customLong(setting.flagName), help: help, completion: setting.format.completion)
     }
 }
 
 extension Flag where Value == Bool {
-    fileprivate init(_ setting: SettingDefinition) {
-        self.init(
-            wrappedValue: false, name: .customLong(setting.flagName), help: ArgumentHelp(stringLiteral: setting.help))
+    fileprivate init(_ setting: SettingDefinition, _ help: ArgumentHelp) {
+        self.init(wrappedValue: false, name: .customLong(setting.flagName), help: help)
     }
 }
 
@@ -93,53 +112,12 @@ extension OptionGroup: GivenSettings where Value: GivenSettings {
 
 extension ParsableArguments {
     /// The values of all flags of settings that were given, by the keys of their settings: of every `@OptionGroup`.
+    ///
+    /// Arguments in parts have them in `given` instead.
     var givenSettings: [String: String] {
         Mirror(reflecting: self).children.reduce(into: [:]) { all, child in
             guard let group = child.value as? any GivenSettings else { return }
             all.merge(group.given) { first, _ in first }
         }
     }
-}
-
-/// The flag that names the configuration file.
-struct ConfigurationFlag: ParsableArguments {
-    @Option(
-        name: .customLong("config"),
-        help: "JSON file with settings, nested at the dots of their names: {\"http\": {\"port\": 8080}}.",
-        completion: .file())
-    var file: String?
-}
-
-/// The flags of every command that runs or calls a service.
-///
-/// They are on one level. In a debug build the argument parser checks the groups of a group several times, so that each level
-/// multiplies the time to start: a command took ten seconds.
-struct CommonFlags: ParsableArguments, GivenSettings, CustomReflectable {
-    private struct PrintingFlag: ParsableArguments {
-        @Flag(name: .customLong("print-config"), help: "Print the resulting settings, and exit.")
-        var printsConfiguration = false
-    }
-
-    private(set) var configuration = ConfigurationFlag()
-    private var printing = PrintingFlag()
-    private var log = SettingFlags<Settings.Log>()
-
-    init() {}
-
-    init(from decoder: any Decoder) throws {
-        // The argument parser checks the keys of the first container: those of each part would miss the others.
-        _ = try decoder.container(keyedBy: FlagKey.self)
-        configuration = try ConfigurationFlag(from: decoder)
-        printing = try PrintingFlag(from: decoder)
-        log = try SettingFlags(from: decoder)
-    }
-
-    var customMirror: Mirror {
-        let parts: [any ParsableArguments] = [configuration, printing, log]
-        return Mirror(self, children: parts.flatMap { Mirror(reflecting: $0).children })
-    }
-
-    var printsConfiguration: Bool { printing.printsConfiguration }
-
-    var given: [String: String] { log.given }
 }

@@ -7,31 +7,43 @@ extension IdempotencyKey: ExpressibleByArgument {
 }
 
 /// The flags of all commands that change an account.
-struct ChangeFlags: ParsableArguments {
-    @Flag(help: "Show what would be sent, and stop. Nothing is sent to Zoom.")
-    var dryRun = false
+struct ChangeFlags: ArgumentsInParts {
+    private struct SendingFlags: ParsableArguments {
+        @Flag(help: "Show what would be sent, and stop. Nothing is sent to Zoom.")
+        var dryRun = false
 
-    @Flag(help: "Send the change without a question. Required without a terminal.")
-    var yes = false
+        @Flag(help: "Send the change without a question. Required without a terminal.")
+        var yes = false
 
-    @Option(
-        help: ArgumentHelp(
-            "Repeat a command with the key that it printed. The service sends a change with the same key only once.",
-            valueName: "key"))
-    var idempotencyKey: IdempotencyKey?
+        @Option(
+            help: ArgumentHelp(
+                "Repeat a command with the key that it printed. The service sends a change with the same key only once.",
+                valueName: "key"))
+        var idempotencyKey: IdempotencyKey?
 
-    @Option(
-        help: ArgumentHelp(
-            "Send the change only if the account still has this ETag, which a lookup over HTTP answers with.",
-            valueName: "etag"),
-        transform: EntityTagArgument.parse)
-    var ifMatch: String?
+        @Option(
+            help: ArgumentHelp(
+                "Send the change only if the account still has this ETag, which a lookup over HTTP answers with.",
+                valueName: "etag"),
+            transform: EntityTagArgument.parse)
+        var ifMatch: String?
 
-    @Flag(help: "Print the JSON of the answer unchanged, for programs.")
-    var json = false
+        @Flag(help: "Print the JSON of the answer unchanged, for programs.")
+        var json = false
 
-    @OptionGroup var timeout: TimeoutFlag
-    @OptionGroup var service: CalledServiceFlags
+        func validate() throws {
+            if dryRun, yes { throw ValidationError("--dry-run and --yes exclude each other") }
+            if dryRun, idempotencyKey != nil { throw ValidationError("--dry-run sends nothing, so it has no key") }
+        }
+    }
+
+    static let parts: [ArgumentsPart<ChangeFlags>] = [.init(\.sending), .init(\.timeout), .init(\.service)]
+
+    private var sending = SendingFlags()
+    private var timeout = TimeoutFlag()
+    private var service = CalledServiceFlags()
+
+    var ifMatch: String? { sending.ifMatch }
 
     /// For the help of the commands.
     static let discussion = """
@@ -44,11 +56,6 @@ struct ChangeFlags: ParsableArguments {
         \(ExitStatus.summary(of: ExitStatus.ofChanges))
         """
 
-    func validate() throws {
-        if dryRun, yes { throw ValidationError("--dry-run and --yes exclude each other") }
-        if dryRun, idempotencyKey != nil { throw ValidationError("--dry-run sends nothing, so it has no key") }
-    }
-
     /// Checks that the user can confirm the change, before anything is sent.
     ///
     /// - Parameter readsStandardInput: Whether the command reads other data from standard input.
@@ -58,7 +65,7 @@ struct ChangeFlags: ParsableArguments {
             throw CommandFailure(
                 "the token and the change cannot both come from standard input", status: .wrongUsage)
         }
-        guard !dryRun, !yes else { return }
+        guard !sending.dryRun, !sending.yes else { return }
         guard Question.canBeAsked, !readsStandardInput, !readsToken else {
             throw CommandFailure(
                 "the change must be confirmed, and there is no terminal on standard input and standard error: pass --yes",
@@ -74,8 +81,8 @@ struct ChangeFlags: ParsableArguments {
         let precondition: ChangeRun.Precondition =
             ifMatch.map { .given($0) } ?? (readsPrecondition ? .readFirst : .none)
         let options = ChangeRun.Options(
-            isDryRun: dryRun, isConfirmed: yes, key: idempotencyKey, precondition: precondition, printsJSON: json,
-            serviceArguments: service.arguments)
+            isDryRun: sending.dryRun, isConfirmed: sending.yes, key: sending.idempotencyKey, precondition: precondition,
+            printsJSON: sending.json, serviceArguments: service.arguments)
         try await service.call(timeout, cancellingAtSignals: true) { connector in
             try await ChangeRun(change, options, connector).run()
         }

@@ -8,15 +8,23 @@ import NIOCore
 #endif
 
 /// The flags of all commands that look up billing.
-struct LookupFlags: ParsableArguments {
-    @Flag(help: "Print the JSON of the answer unchanged, for programs.")
-    var json = false
+struct LookupFlags: ArgumentsInParts {
+    private struct AnswerFlags: ParsableArguments {
+        @Flag(help: "Print the JSON of the answer unchanged, for programs.")
+        var json = false
 
-    @Flag(help: "Look at Zoom, not at the answers that the service has cached.")
-    var noCache = false
+        @Flag(help: "Look at Zoom, not at the answers that the service has cached.")
+        var noCache = false
+    }
 
-    @OptionGroup var timeout: TimeoutFlag
-    @OptionGroup var source: SourceFlags
+    static let parts: [ArgumentsPart<LookupFlags>] = [.init(\.answer), .init(\.timeout), .init(\.source)]
+
+    private var answer = AnswerFlags()
+    private var timeout = TimeoutFlag()
+    private var source = SourceFlags()
+
+    var json: Bool { answer.json }
+    var noCache: Bool { answer.noCache }
 
     /// For the help of the commands.
     static let discussion = """

@@ -6,15 +6,17 @@ import Logging
 ///
 /// The records of idempotency keys belong to that service. A service in the process of the command would lose them at its
 /// end.
-struct CalledServiceFlags: ParsableArguments, GivenSettings {
-    @OptionGroup var service: ServiceFlags
+struct CalledServiceFlags: ArgumentsInParts {
+    static let parts: [ArgumentsPart<CalledServiceFlags>] = [
+        .init(\.service), .init(\.zoom), .init(\.sharedFiles), .init(\.commonFlags),
+    ]
+
+    private(set) var service = ServiceFlags()
 
     // For the connection to the service: CA certificates, and files of other users. Few users need them.
-    @OptionGroup(visibility: .hidden) var zoom: SettingFlags<Settings.Zoom>
-    @OptionGroup(visibility: .hidden) var sharedFiles: SettingFlags<Settings.SharedFiles>
-    @OptionGroup var commonFlags: CommonFlags
-
-    var given: [String: String] { givenSettings }
+    private var zoom = SettingFlags<Settings.Zoom>(areHidden: true)
+    private var sharedFiles = SettingFlags<Settings.SharedFiles>(areHidden: true)
+    private var commonFlags = CommonFlags()
 
     /// The flags as arguments of another command that calls the same service.
     var arguments: [String] {
@@ -27,7 +29,7 @@ struct CalledServiceFlags: ParsableArguments, GivenSettings {
             }
     }
 
-    func validate() throws {
+    func validateParts() throws {
         if service.url == nil { throw ValidationError("--url is required: the URL of a running service") }
     }
 

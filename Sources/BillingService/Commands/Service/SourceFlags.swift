@@ -4,18 +4,27 @@ import Domain
 import Logging
 
 /// The flags that select where a command gets billing from: a running service, Zoom, or a sandbox.
-struct SourceFlags: ParsableArguments, GivenSettings {
-    @OptionGroup var running: ServiceFlags
+struct SourceFlags: ArgumentsInParts {
+    private struct MasterFlag: ParsableArguments {
+        @Option(help: "Name of the master account to use, without --url. Required if the credentials file has several.")
+        var master: Name?
+    }
 
-    @Option(help: "Name of the master account to use, without --url. Required if the credentials file has several.")
-    var master: Name?
+    static let parts: [ArgumentsPart<SourceFlags>] = [
+        .init(\.running), .init(\.selection), .init(\.zoom), .init(\.credentials), .init(\.sharedFiles),
+        .init(\.embeddedSandbox), .init(\.sandbox), .init(\.commonFlags),
+    ]
 
-    @OptionGroup var zoom: SettingFlags<Settings.Zoom>
-    @OptionGroup var credentials: SettingFlags<Settings.Credentials>
-    @OptionGroup var sharedFiles: SettingFlags<Settings.SharedFiles>
-    @OptionGroup var embeddedSandbox: SettingFlags<Settings.EmbeddedSandbox>
-    @OptionGroup var sandbox: SettingFlags<Settings.Sandbox>
-    @OptionGroup var commonFlags: CommonFlags
+    private(set) var running = ServiceFlags()
+    private var selection = MasterFlag()
+    private var zoom = SettingFlags<Settings.Zoom>()
+    private var credentials = SettingFlags<Settings.Credentials>()
+    private var sharedFiles = SettingFlags<Settings.SharedFiles>()
+    private var embeddedSandbox = SettingFlags<Settings.EmbeddedSandbox>()
+    private var sandbox = SettingFlags<Settings.Sandbox>()
+    private var commonFlags = CommonFlags()
+
+    private var master: Name? { selection.master }
 
     /// For the help of commands with these flags.
     static let discussion = """
@@ -26,9 +35,7 @@ struct SourceFlags: ParsableArguments, GivenSettings {
 
     var readsStandardInput: Bool { running.readsStandardInput }
 
-    var given: [String: String] { givenSettings }
-
-    func validate() throws {
+    func validateParts() throws {
         if running.url != nil {
             if embeddedSandbox.given[Settings.embeddedSandbox.isUsed.key] != nil {
                 throw ValidationError("--url and --sandbox exclude each other")

@@ -12,9 +12,11 @@ struct KeysCommand: AsyncParsableCommand {
 }
 
 /// The flags of the commands for keys.
-struct KeyFlags: ParsableArguments {
-    @OptionGroup var timeout: TimeoutFlag
-    @OptionGroup var service: CalledServiceFlags
+struct KeyFlags: ArgumentsInParts {
+    static let parts: [ArgumentsPart<KeyFlags>] = [.init(\.timeout), .init(\.service)]
+
+    private(set) var timeout = TimeoutFlag()
+    private(set) var service = CalledServiceFlags()
 
     /// For the help of the commands.
     static let discussion = """
