@@ -3,8 +3,8 @@
 
 Usage: scripts/run-tests.py [--width N] [--hang MINUTES] [--log FILE] [OPTION OF swift test ...]
 
-Prints a line of progress every half a minute, each failure with its cause when it happens, and all failures
-again at the end. The whole output of `swift test` goes to the log.
+Prints a line of progress every half a minute, each failure with its cause when it happens, and all failures and the
+slowest tests at the end. The whole output of `swift test` goes to the log.
 
 The exit code is that of `swift test`, or 1 if the run hung.
 """
@@ -25,6 +25,7 @@ import tty
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PROGRESS_SECONDS = 30
+SLOWEST_MAX = 15
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -39,6 +40,7 @@ class Run:
         self.done = 0
         self.running = {}
         self.failures = []
+        self.seconds = {}
         self.last_progress = time.monotonic()
 
     def read(self, line):
@@ -60,7 +62,9 @@ class Run:
         if kind == "testCaseStarted":
             self.running[case] = time.monotonic()
         elif kind == "testCaseEnded":
-            self.running.pop(case, None)
+            began = self.running.pop(case, None)
+            if began is not None:
+                self.seconds[test] = self.seconds.get(test, 0) + time.monotonic() - began
         elif kind == "testEnded" and test not in self.suites:
             self.done += 1
         elif kind == "issueRecorded" and not payload.get("issue", {}).get("isKnown"):
@@ -87,6 +91,10 @@ class Run:
         suite = test.split("/")[0]
         parts = [self.names.get(suite, ""), self.names.get(test, test)]
         return ": ".join(part for part in parts if part)
+
+    def slowest_lines(self):
+        slowest = sorted(self.seconds.items(), key=lambda row: row[1], reverse=True)[:SLOWEST_MAX]
+        return [f"    {seconds:4.0f} s  {self.full_name(test)}" for test, seconds in slowest if seconds >= 1]
 
     def running_lines(self):
         now = time.monotonic()
@@ -229,7 +237,10 @@ def watch(process, events, options, log):
         say(f"\n{len(run.failures)} failures:\n")
         for failure in run.failures:
             say(failure)
-    for line in tail:
+    slowest = run.slowest_lines()
+    if slowest:
+        say("The slowest tests, with their cases added up:")
+    for line in slowest + tail:
         say(line)
     say(f"{time.monotonic() - began:.0f} s, {options.width} tests at a time; the whole output is in {options.log}")
     return 1 if hung else process.returncode

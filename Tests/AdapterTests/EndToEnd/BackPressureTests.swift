@@ -121,14 +121,18 @@ struct BackPressureTests {
             try await RunningService.with(flags) { service in
                 let before = try service.process.wholeMemory()
                 try service.process.resetPeakMemory()
-                let load = await TestProcess.run(
-                    "h2load",
-                    ["-n", "10000", "-c", "1000", "-H", service.authorization, service.base + service.accountPath])
-                #expect(load.output.contains("10000 succeeded"), "\(load.output)")
                 // The peak, because memory may be returned before the client has ended.
-                let peak = try service.process.peakMemory()
-                // A thousand connections use 16 MiB and more. On a busy machine not all of them are open at the same time.
-                #expect(peak > before + 8 * 1024)
+                var peak = 0
+                repeat {
+                    try Task.checkCancellation()
+                    let load = await TestProcess.run(
+                        "h2load",
+                        ["-n", "10000", "-c", "1000", "-H", service.authorization, service.base + service.accountPath])
+                    #expect(load.output.contains("10000 succeeded"), "\(load.output)")
+                    peak = try service.process.peakMemory()
+                    // A thousand connections use 50 MiB. On a busy machine not all of them are open at the same time, and
+                    // less than 16 MiB is not returned.
+                } while peak < before + 24 * 1024
                 while try service.process.wholeMemory() > before + (peak - before) / 2 {
                     try Task.checkCancellation()
                     _ = await TestProcess.run("curl", ["--silent", service.ops + "/livez"])

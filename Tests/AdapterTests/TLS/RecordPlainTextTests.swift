@@ -11,24 +11,27 @@ struct RecordPlainTextTests {
     func records(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         var plain = RecordPlainText()
+        // A slice of it is much faster than new bytes in a debug build.
+        let pattern = (0..<70_256).map { UInt8(truncatingIfNeeded: $0) }
         for _ in 0..<20 {
             var written: [UInt8] = []
             var records: [[UInt8]] = []
             let encrypt = { (record: ByteBuffer) in
-                records.append(Array(record.readableBytesView))
+                records.append(record.getBytes(at: record.readerIndex, length: record.readableBytes) ?? [])
                 return true
             }
             for _ in 0..<Int.random(in: 0..<8, using: &random) {
                 let isFrameHeader = Bool.random(using: &random)
                 let count = isFrameHeader ? 9 : Int.random(in: 0..<70_000, using: &random)
-                let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &+ written.count) }
+                let start = written.count % 256
+                let bytes = Array(pattern[start..<start + count])
                 written += bytes
                 let isTaken = plain.append(ByteBuffer(bytes: bytes), encrypt)
                 #expect(isTaken)
             }
             let isFinished = plain.finish(encrypt)
             #expect(isFinished)
-            #expect(Array(records.joined()) == written, "seed \(seed)")
+            #expect(records.reduce(into: []) { $0 += $1 } == written, "seed \(seed)")
             #expect(records.dropLast().allSatisfy { $0.count == RecordPlainText.recordBytesMax }, "seed \(seed)")
             #expect(records.last.map { (1...RecordPlainText.recordBytesMax).contains($0.count) } != false)
         }

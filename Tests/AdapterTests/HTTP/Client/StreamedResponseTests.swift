@@ -367,9 +367,9 @@ struct StreamedResponseTests {
             }
         }
         try await Self.withServer(wire, handler) { client in
-            let response = try await Self.stream(client, silenceMax: .seconds(15))
+            let response = try await Self.stream(client, silenceMax: .seconds(5))
             let first = try #require(try await response.body.next())
-            try await testEventLoop.scheduleTask(in: .seconds(16)) {}.futureResult.get()
+            try await testEventLoop.scheduleTask(in: .seconds(6)) {}.futureResult.get()
             let rest = try await Self.size(response.body)
             #expect(first.readableBytes + rest == 100_000)
         }
