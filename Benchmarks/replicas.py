@@ -156,7 +156,7 @@ def measure(options, scenario):
                 kills += 1
         after, elapsed = counts(zoom.port), time.monotonic() - start
         figures = {
-            "used": (after["billing"] - before["billing"]) / (limit * elapsed),
+            "used": sum(after[kind] - before[kind] for kind in ("billing", "account_pages")) / (limit * elapsed),
             "refused": after["rate_limited"] - before["rate_limited"],
         }
         if redis:

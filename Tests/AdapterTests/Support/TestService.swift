@@ -71,7 +71,8 @@ struct TestZoom {
     /// Runs `test` with a client of a server that acts as Zoom.
     static func with(
         _ server: HTTPServer, _ masters: [ZoomMasters.Master], _ credentials: FakeCredentials,
-        sharedTokens: (any SharedTokens)? = nil, waitMax: Duration = .seconds(10), retryTime: Duration = .zero,
+        sharedTokens: (any SharedTokens)? = nil, sharedRates: (any SharedRates)? = nil,
+        waitMax: Duration = .seconds(10), retryTime: Duration = .zero,
         interactiveTimeMax: Duration? = nil, timeout: TimeAmount = .seconds(30), answerBytesMax: Int? = nil,
         time: any TimeSource = SystemTime(), tracer: ServiceTracer = ServiceTracer(), logger: Logger = .silent,
         change: (inout ZoomConfiguration) -> Void = { _ in },
@@ -89,7 +90,7 @@ struct TestZoom {
         change(&configuration)
         let client = ZoomMasters(
             masters, configuration: configuration, credentials: credentials, sharedTokens: sharedTokens,
-            group: .singleton, time: time, tracer: tracer, logger: logger)
+            sharedRates: sharedRates, group: .singleton, time: time, tracer: tracer, logger: logger)
         try await withServices([client]) { try await test(client) }
     }
 

@@ -1,0 +1,87 @@
+import Adapters
+import Domain
+import DomainFakes
+import Testing
+
+/// Three replicas with one Redis, and a sandbox that enforces Zoom's rate limits.
+@Suite("Replicas that share Zoom's rate through Redis", .timeLimit(.minutes(2)))
+struct SharedRateOutageTests {
+    /// What is wrong with Redis.
+    enum Fault: String, CaseIterable, CustomTestStringConvertible {
+        case paused
+        case restartedEmpty
+        case full
+        case forbidsScripts
+        case replacedByReplica
+
+        var testDescription: String { rawValue }
+    }
+
+    private static func with(
+        _ redis: RedisServer, _ test: (SandboxZoom, [ZoomMasters]) async throws -> Void
+    ) async throws {
+        let sandbox = SandboxZoom(
+            configuration: SandboxConfiguration(apps: [TestZoom.app], accounts: 10, limits: .pro), time: SystemTime())
+        try await withServer(sandbox) { server in
+            func replica(_ rest: [ZoomMasters], _ count: Int) async throws {
+                guard count > 0 else { return try await test(sandbox, rest) }
+                try await redis.withClient { client in
+                    let rates = RedisSharedRates(client, time: SystemTime())
+                    await rates.showLife()
+                    let rate = RateBudget.Rules(perSecond: 20)
+                    try await TestZoom.with(
+                        server, [.test(server, rate: rate)], FakeCredentials([.test()]), sharedRates: rates,
+                        waitMax: .seconds(60)
+                    ) { try await replica(rest + [$0], count - 1) }
+                }
+            }
+            try await replica([], 3)
+        }
+    }
+
+    /// Looks up an account at each replica, again and again, until all replicas use their own shares, or none does. No lookup
+    /// may fail.
+    private static func lookUp(_ replicas: [ZoomMasters], _ account: AccountID, untilOwnShares isOwn: Bool) async throws
+    {
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            for replica in replicas {
+                tasks.addTask {
+                    repeat {
+                        _ = try await replica.billing(of: account, under: nil, for: .interactive)
+                    } while replica.reports.first?.budgets.first?.budget.isOwnShare != isOwn
+                }
+            }
+            try await tasks.waitForAll()
+        }
+    }
+
+    @Test(
+        "No lookup fails while Redis is away, and the replicas share the rate again when it is back",
+        arguments: Fault.allCases)
+    func outage(_ fault: Fault) async throws {
+        try await RedisServer.with { redis in
+            try await Self.with(redis) { sandbox, replicas in
+                let account = AccountID(literal: sandbox.accounts.id(of: 0))
+                try await Self.lookUp(replicas, account, untilOwnShares: false)
+                switch fault {
+                case .restartedEmpty: await redis.kill()
+                case .paused: redis.pause()
+                case .full: await redis.run("CONFIG", "SET", "maxmemory", "1")
+                case .forbidsScripts: await redis.run("ACL", "SETUSER", "default", "-@scripting")
+                case .replacedByReplica: await redis.run("REPLICAOF", "127.0.0.1", "1")
+                }
+                try await Self.lookUp(replicas, account, untilOwnShares: true)
+                switch fault {
+                case .restartedEmpty: try await redis.start()
+                case .paused: redis.resume()
+                case .full: await redis.run("CONFIG", "SET", "maxmemory", "0")
+                case .forbidsScripts: await redis.run("ACL", "SETUSER", "default", "+@scripting")
+                case .replacedByReplica: await redis.run("REPLICAOF", "NO", "ONE")
+                }
+                try await Self.lookUp(replicas, account, untilOwnShares: false)
+                // A busy machine may send late. Two replicas with the whole rate would cause many more.
+                #expect(sandbox.requestCounts.rateLimited <= 5)
+            }
+        }
+    }
+}
