@@ -10,7 +10,7 @@ struct RedisIdempotencyStoreTests {
     @Test("when a lease ends, a claimed key is free and a sending key is unknown; the old claims can change nothing")
     func ended() async throws {
         try await RedisServer.with { server in
-            try await StoreKind.withRedis(server, lease: .milliseconds(100)) { store in
+            try await StoreKind.withRedis(server, lease: .seconds(2)) { store in
                 let (claimed, sending) = try (CallerKey("claimed"), CallerKey("sending"))
                 let (first, second) = try await (store.claimed(claimed), store.claimed(sending))
                 try await store.willSend(second)
@@ -106,17 +106,21 @@ struct RedisIdempotencyStoreTests {
         }
     }
 
-    @Test("a full Redis refuses claims, and the keys that are there can still be read")
+    @Test("a full Redis refuses claims, and records the outcomes of the writes that were sent")
     func full() async throws {
         try await RedisServer.with(options: ["--maxmemory-policy", "noeviction"]) { server in
             try await StoreKind.withRedis(server) { store in
                 let key = try CallerKey("key")
-                try await store.finished(key)
+                let claim = try await store.claimed(key)
+                try await store.willSend(claim)
                 await server.run("CONFIG", "SET", "maxmemory", "1")
                 await #expect(throws: BillingFailure.stateUnavailable) {
                     _ = try await store.claim(CallerKey("new"), for: Self.sample, at: .start)
                 }
                 #expect(store.problem == "Redis answered OOM")
+                try await store.finish(claim, with: .done(nil), at: .start)
+                let state = try await store.state(of: key)
+                #expect(state == .finished(.done(nil)))
             }
         }
     }

@@ -24,6 +24,8 @@ enum KeyScripts {
             return f[2]
         end
         local function finish(key, a, i)
+            -- PERSIST first: a full Redis permits every write after a write that needs no memory.
+            redis.call('PERSIST', key)
             redis.call('HSET', key, 's', a[i], 'f', a[i + 1])
             if a[i + 3] == '1' then redis.call('HSET', key, 'b', a[i + 4]) end
             if a[i] == 'refused' then redis.call('HSET', key, 'k', a[i + 5], 'c', a[i + 6], 'm', a[i + 7]) end
@@ -42,7 +44,8 @@ enum KeyScripts {
             if state ~= 'free' and not is_own then
                 return {'recorded', state, redis.call('HGETALL', KEYS[1])}
             end
-            redis.call('DEL', KEYS[1])
+            -- Without a write before HSET, a full Redis refuses it.
+            if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('DEL', KEYS[1]) end
             redis.call('HSET', KEYS[1], 'v', '1', 's', 'claimed', 't', token, 'l', lease_end(lease), 'o', ARGV[5],
                 'a', ARGV[6], 'd', ARGV[7], 'r', ARGV[3])
             redis.call('PEXPIRE', KEYS[1], lease * 2)
@@ -64,8 +67,8 @@ enum KeyScripts {
         source: functions + """
             local f = redis.call('HMGET', KEYS[1], 't', 's')
             if f[1] ~= ARGV[1] or f[2] ~= 'claimed' then return 0 end
-            redis.call('HSET', KEYS[1], 's', 'sending', 'l', lease_end(tonumber(ARGV[2])))
             redis.call('PERSIST', KEYS[1])
+            redis.call('HSET', KEYS[1], 's', 'sending', 'l', lease_end(tonumber(ARGV[2])))
             return 1
             """)
 

@@ -39,7 +39,7 @@ package struct RedisTokens: SharedTokens {
         guard stored.first == Self.version, let keys = await sealingKeys() else { return nil }
         let content = Array(stored.dropFirst())
         do throws(DocumentProblem) {
-            // A token that anybody could have stored is not used by a service that encrypts.
+            // A service that encrypts uses no token that was stored without its key.
             guard SealedFormat.isSealed(content) == !keys.isEmpty else { return nil }
             let text = keys.isEmpty ? content : try SealedFormat.open(content, with: keys)
             return try TokensDocument(parsing: text).tokens[.init(credentials)]
