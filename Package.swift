@@ -137,6 +137,7 @@ let package = Package(
                 "Adapters",
                 "Domain",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Tests/KeyWriter",
             swiftSettings: swiftSettings

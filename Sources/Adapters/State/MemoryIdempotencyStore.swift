@@ -45,6 +45,8 @@ package final class MemoryIdempotencyStore: IdempotencyStore {
         self.keysMax = keysMax
     }
 
+    package var isDurable: Bool { false }
+
     package func claim(
         _ key: CallerKey, for request: KeyedRequest, at now: Timestamp
     ) async throws(BillingFailure) -> KeyClaimResult {

@@ -66,6 +66,8 @@ package final class SQLiteIdempotencyStore: IdempotencyStore {
 
     // MARK: IdempotencyStore
 
+    package var isDurable: Bool { true }
+
     package func claim(
         _ key: CallerKey, for request: KeyedRequest, at now: Timestamp
     ) async throws(BillingFailure) -> KeyClaimResult {

@@ -20,6 +20,10 @@
 /// process holds the store for too long. `claim`, `willSend`, `record`, `resolve` and `remove` throw `cancelled` if the task is
 /// cancelled before they begin; they have changed nothing then. The other methods ignore cancellation.
 package protocol IdempotencyStore: Sendable {
+    /// Whether a record survives the end of this process and of the store itself, also by the loss of power. False if the
+    /// store does not know.
+    var isDurable: Bool { get async }
+
     /// Claims a free key. Of concurrent claims for one key, one succeeds.
     ///
     /// - Returns: The record of the key if it is not free. The caller compares its request.

@@ -9,6 +9,9 @@ package final class WriteAccount: Sendable {
         /// Whether a change needs an idempotency key.
         package var requiresKey = true
 
+        /// Whether a change is refused while the store cannot promise that its key survives.
+        package var requiresDurableStore = false
+
         /// Whether a change of the billing contact needs a precondition.
         package var requiresPrecondition = false
 
@@ -155,6 +158,7 @@ package final class WriteAccount: Sendable {
         let began = time.now
         do throws(BillingFailure) {
             try check(request, caller)
+            if rules.requiresDurableStore, await !keys.isDurable { throw .write(.storeNotDurable) }
             guard let key = request.key else {
                 return await end(await send(request, caller, nil, gate, began: began), request, nil)
             }

@@ -19,6 +19,8 @@ package enum WriteProblem: Sendable, Equatable {
     case accountBusy
     /// The account has changed since the caller read it.
     case preconditionFailed
+    /// The store of keys cannot promise that a key survives, and the service is set to require that.
+    case storeNotDurable
     /// The request must name the state of the account that it changes.
     case preconditionMissing
 }

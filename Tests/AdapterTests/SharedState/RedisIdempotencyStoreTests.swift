@@ -125,6 +125,35 @@ struct RedisIdempotencyStoreTests {
         }
     }
 
+    @Test(
+        "Redis promises that keys survive only with a synced append-only file and without eviction",
+        arguments: [
+            (["--appendonly", "yes", "--appendfsync", "always"], true),
+            (["--appendonly", "yes", "--appendfsync", "always", "--maxmemory", "1gb"], true),
+            (
+                [
+                    "--appendonly", "yes", "--appendfsync", "always", "--maxmemory", "1gb", "--maxmemory-policy",
+                    "volatile-lru",
+                ], false
+            ), (["--appendonly", "yes", "--appendfsync", "everysec"], false), ([], false),
+        ])
+    func durable(options: [String], isDurable: Bool) async throws {
+        try await RedisServer.with(options: options) { server in
+            try await StoreKind.withRedis(server) { store in
+                let found = await store.isDurable
+                #expect(found == isDurable)
+                await server.kill()
+                while await store.isDurable { try Task.checkCancellation() }
+            }
+            try await server.start()
+            await server.run("ACL", "SETUSER", "default", "-config")
+            try await StoreKind.withRedis(server) { store in
+                let found = await store.isDurable
+                #expect(!found)
+            }
+        }
+    }
+
     @Test("neither the key nor the caller is readable in Redis")
     func names() async throws {
         try await RedisServer.with { server in

@@ -336,6 +336,16 @@ struct WriteAccountTests {
                 .get().isReplayed == false)
     }
 
+    @Test("With a required durable store, a change is refused while the store does not promise that keys survive")
+    func durable() async throws {
+        let service = service { $0.requiresDurableStore = true }
+        _ = try await send(service, try contactChange(), key: key).get()
+        service.keys.becomeVolatile()
+        let other = try #require(IdempotencyKey("other"))
+        #expect(await send(service, try contactChange(), key: other) == .failure(.write(.storeNotDurable)))
+        #expect(service.writer.sent.count == 1 && service.keys.calls.count { $0 == .claim } == 1)
+    }
+
     @Test("Required keys, required preconditions, scopes and allow-lists are checked before a key is claimed")
     func checks() async throws {
         let service = service { $0.requiresPrecondition = true }

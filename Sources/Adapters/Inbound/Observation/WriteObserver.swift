@@ -43,7 +43,8 @@ extension AuditLog.WriteEnding {
                 case .refused: .refused
                 case .outcomeUnknown: .unknown
                 case .keyMissing, .keyReused, .preconditionMissing: .invalid
-                case .notPossible, .keyInUse, .keyNotFound, .accountBusy, .preconditionFailed: .notSent
+                case .notPossible, .keyInUse, .keyNotFound, .accountBusy, .preconditionFailed, .storeNotDurable:
+                    .notSent
                 }
             case .accountNotFound, .accountIsFree, .invoiceNotFound, .scopeMissing, .rateLimited, .dailyQuotaSpent,
                 .accountQuotaSpent, .credentialsRefused, .permissionMissing, .sourceFailed, .sourceRejected,

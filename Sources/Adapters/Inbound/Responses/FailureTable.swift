@@ -97,6 +97,7 @@ enum FailureTable {
         case .accountBusy: accountBusy
         case .preconditionFailed: preconditionFailed
         case .preconditionMissing: preconditionMissing
+        case .storeNotDurable: storeNotDurable
         }
     }
 
@@ -127,6 +128,12 @@ enum FailureTable {
         status: 400, code: 300, slug: "idempotency-key-missing", title: "Idempotency key missing",
         message: "A change needs the header field Idempotency-Key, so that it is made only once.",
         violations: [.init(field: "idempotency-key", message: "Required.")])
+    private static let storeNotDurable = ProblemDetails(
+        status: 503, code: 503, slug: "state-not-durable", title: "Unavailable",
+        message:
+            "The service requires a store that keeps the Idempotency-Key through a failure, and the store does not. "
+            + "Nothing was sent.",
+        extraFields: [(.retryAfter, "10")])
     private static let keyReused = ProblemDetails(
         status: 422, code: 422, slug: "idempotency-key-reused", title: "Idempotency key reused",
         message: "This Idempotency-Key belongs to another request. Use a new key for each change.")

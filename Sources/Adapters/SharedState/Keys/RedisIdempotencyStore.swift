@@ -54,6 +54,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
     private let client: RedisClient
     private let window: Duration
     private let lease: Duration
+    private let durability: RedisDurability
     private let time: any TimeSource
     private let metrics: StateMetrics
     private let logger: Logger
@@ -67,6 +68,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
         self.client = client
         self.window = window
         self.lease = lease
+        durability = RedisDurability(client, time: time)
         self.time = time
         self.metrics = StateMetrics(metrics)
         self.logger = logger
@@ -109,6 +111,8 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
     }
 
     // MARK: IdempotencyStore
+
+    package var isDurable: Bool { get async { await durability.isDurable } }
 
     package func claim(
         _ key: CallerKey, for request: KeyedRequest, at now: Timestamp

@@ -50,8 +50,9 @@ enum ChangeOutcome {
     /// The types of problems with a status from 500 on with which the service sends nothing to Zoom. Not `timed-out`: the
     /// change continues then.
     private static let failuresBeforeSending: Set<String> = [
-        "not-cached", "overloaded", "shutting-down", "state-unavailable", "zoom-account-list", "zoom-answer-too-large",
-        "zoom-credentials", "zoom-failed", "zoom-permission", "zoom-timed-out", "zoom-unavailable",
+        "not-cached", "overloaded", "shutting-down", "state-not-durable", "state-unavailable", "zoom-account-list",
+        "zoom-answer-too-large", "zoom-credentials", "zoom-failed", "zoom-permission", "zoom-timed-out",
+        "zoom-unavailable",
     ]
 
     /// - Parameter mark: Of the request.

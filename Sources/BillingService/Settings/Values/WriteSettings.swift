@@ -20,6 +20,7 @@ struct WriteSettings: Sendable {
         let settings = Settings.writes
         rules.requiresKey = reader.value(settings.requiresKey)
         rules.requiresPrecondition = reader.value(settings.requiresPrecondition)
+        rules.requiresDurableStore = reader.value(settings.requiresDurable)
         rules.queueTimeout = reader.value(settings.queueTimeout)
         rules.sendTimeMax = max(Self.sendTimeMin, requestTimeout - zoomTimeout - Self.spareTime)
         contents.isStrict = reader.value(Settings.zoom.strictPlans)

@@ -19,11 +19,17 @@ package final class FakeIdempotencyStore: IdempotencyStore {
         var calls: [Call] = []
         var failing: Set<Call> = []
         var lastToken: Int64 = 0
+        var isVolatile = false
     }
 
     private let state = Mutex(State())
 
     package init() {}
+
+    package var isDurable: Bool { !state.withLock { $0.isVolatile } }
+
+    /// From now on, the store does not promise that keys survive.
+    package func becomeVolatile() { state.withLock { $0.isVolatile = true } }
 
     package var calls: [Call] { state.withLock { $0.calls } }
 
