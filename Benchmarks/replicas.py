@@ -16,7 +16,6 @@ Scenarios with four replicas and one redis-server, each for `--seconds`:
 import argparse
 import http.client
 import json
-import pathlib
 import random
 import subprocess
 import tempfile

@@ -32,7 +32,7 @@ ALERT_TESTS = DEPLOY / "prometheus/alerts.test.yaml"
 DASHBOARD = DEPLOY / "grafana/billing-service.json"
 FOLDERS = ("compose", "grafana", "kubernetes", "prometheus", "systemd")
 BALANCERS = (DEPLOY / "haproxy/haproxy.cfg",)
-KUSTOMIZATIONS = ("kubernetes/base", "kubernetes/overlays/sandbox")
+KUSTOMIZATIONS = ("kubernetes/base", "kubernetes/overlays/redis", "kubernetes/overlays/sandbox")
 SYSTEMD = DEPLOY / "systemd"
 UNIT = SYSTEMD / "billing-service.service"
 INSTALLED = "/usr/local/bin/billing-service"
@@ -97,6 +97,13 @@ def size(text):
     """Bytes of a size such as `1Gi` or `1G`, in powers of two. Kubernetes' own G and M differ and are not used."""
     number, unit = re.fullmatch(r"(\d+)([KMG]?)i?B?", text).groups()
     return int(number) * 1024 ** " KMG".index(unit or " ")
+
+
+def check_share(settings, replicas):
+    """Replicas without a shared Redis have a part of the rate each."""
+    share = float(settings["zoom.rate-share"])
+    parts = 1 if settings["state.url"] else replicas
+    require(parts * share <= 1, f"{replicas} replicas with a share of {share} exceed Zoom's rate")
 
 
 class Binary:
@@ -181,9 +188,7 @@ class Manifests:
             require(not path or any(path.startswith(mount + "/") for mount in mounts), f"{key} is in no mount")
         require(settings["allow-shared-file"] == "true", "a group can read Secrets, so allow-shared-file must be true")
         if settings["sandbox"] == "false":
-            replicas = self.one("HorizontalPodAutoscaler")["spec"]["maxReplicas"]
-            share = float(settings["zoom.rate-share"])
-            require(replicas * share <= 1, f"{replicas} replicas with a share of {share} exceed Zoom's rate")
+            check_share(settings, self.one("HorizontalPodAutoscaler")["spec"]["maxReplicas"])
         limit = size(container["resources"]["limits"]["memory"])
         require(limit == alerted_memory_limit(), "billing:memory_limit_bytes is another limit")
 
@@ -218,7 +223,10 @@ class Manifests:
         selectors += [self.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"]]
         selectors += [one["labelSelector"]["matchLabels"] for one in template["spec"]["topologySpreadConstraints"]]
         names = {one["name"] for one in ports}
+        of_redis = {"app.kubernetes.io/name": "redis"}
         for service in (one for one in self.objects if one["kind"] == "Service"):
+            if service["spec"]["selector"] == of_redis:
+                continue
             selectors.append(service["spec"]["selector"])
             targets = {one["targetPort"] for one in service["spec"]["ports"]}
             require(targets <= names, f"{service['metadata']['name']} has target ports that do not exist")
@@ -287,8 +295,7 @@ def check_compose_service(binary):
         settings = binary.settings("serve", [], compose_environment(service))
         needed = seconds(settings["shutdown.delay"]) + seconds(settings["shutdown.grace"])
         require(seconds(service["stop_grace_period"]) > needed, f"shutdown needs more time: {needed} s")
-        share = float(settings["zoom.rate-share"])
-        require(len(replicas) * share <= 1, f"{len(replicas)} replicas with a share of {share} exceed Zoom's rate")
+        check_share(settings, len(replicas))
         limit = size(service["deploy"]["resources"]["limits"]["memory"])
         require(limit == alerted_memory_limit(), "billing:memory_limit_bytes is another limit")
         balancer = document["services"]["haproxy"]["networks"]["inside"]["ipv4_address"]

@@ -209,7 +209,7 @@ package struct RateBudget: Sendable {
         }
     }
 
-    /// When the next request may be sent, not before `now`; `nil` if the shared ledger must be asked first.
+    /// When the next request may be sent, not before `now`; `nil` if the shared ledger must grant a slot first.
     private mutating func nextSlot(at now: Moment) -> Moment? {
         switch supply {
         case .local(let rate): return rate.nextSlot(at: now)
@@ -284,8 +284,8 @@ package struct RateBudget: Sendable {
         return holder.askMoment(queued: queue.count, at: now)
     }
 
-    /// The request to send to the shared ledger now; `nil` if there is none. Ask again after each step. Call `received` or
-    /// `failed` afterwards.
+    /// The request to send to the shared ledger now; `nil` if there is none. Call this after each step, and
+    /// `received` or `failed` when the request has ended.
     package mutating func takeRequest(at now: Moment) -> SlotRequest? {
         guard case .shared(var holder) = supply else { return nil }
         let request = holder.takeRequest(

@@ -27,7 +27,9 @@ struct SharedRateTests {
         arguments: [(2, 0.95), (20, 0.965), (60, 0.97)])
     func used(limit: Int, least: Double) {
         let seed = UInt64.random(in: 0 ... .max)
-        let result = Self.mixed(limit: limit).run(seconds: 120, seed: seed)
+        var simulation = Self.mixed(limit: limit)
+        simulation.lateTimers = 0.001
+        let result = simulation.run(seconds: 120, seed: seed)
         let used = result.used(of: limit)
         #expect(used >= least && result.mostInOneSecond <= limit, "\(used), seed \(seed)")
     }
@@ -39,15 +41,16 @@ struct SharedRateTests {
         simulation.faults = [.replicaKilled]
         simulation.faultInterval = 20_000_000
         let result = simulation.run(seconds: 180, seed: seed)
-        #expect(result.used(of: 60) >= 0.95 && result.mostInOneSecond <= 60, "\(result.used(of: 60)), seed \(seed)")
+        #expect(result.used(of: 60) >= 0.94 && result.mostInOneSecond <= 60, "\(result.used(of: 60)), seed \(seed)")
     }
 
-    /// A late timer costs its slots if no other replica takes the next ones.
-    @Test("The whole rate goes to the only replica that needs it, except for slots that its timers miss")
+    @Test("The whole rate goes to the only replica that needs it")
     func onlyOne() {
         let seed = UInt64.random(in: 0 ... .max)
-        let result = Self.simulation(limit: 60, [Self.idle, Self.idle, Self.bulk]).run(seconds: 60, seed: seed)
-        #expect(result.requestsOf[2] >= 56 * 60 && result.mostInOneSecond <= 60, "\(result.requestsOf), seed \(seed)")
+        var simulation = Self.simulation(limit: 60, [Self.idle, Self.idle, Self.bulk])
+        simulation.lateTimers = 0.001
+        let result = simulation.run(seconds: 60, seed: seed)
+        #expect(result.requestsOf[2] >= 57 * 60 && result.mostInOneSecond <= 60, "\(result.requestsOf), seed \(seed)")
     }
 
     @Test("Lookups at an idle replica come before the bulk of the others")
@@ -68,7 +71,7 @@ struct SharedRateTests {
             limit: 60, [Self.bulk, .init(hasBulk: false, interactive: 50), .init(hasBulk: false, interactive: 50)]
         ).run(seconds: 60, seed: seed)
         let part = Double(result.requestsOf[0]) / Double(result.requests)
-        #expect(part > 0.03 && part < 0.08 && result.mostInOneSecond <= 60, "\(part), seed \(seed)")
+        #expect(part > 0.025 && part < 0.06 && result.mostInOneSecond <= 60, "\(part), seed \(seed)")
     }
 
     @Test("All replicas together send no more requests in a day than its quota")

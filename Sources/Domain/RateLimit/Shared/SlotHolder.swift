@@ -94,7 +94,7 @@ package struct SlotHolder: Sendable {
 
     // MARK: Slots
 
-    /// When the next request may be sent, not before `now`; `nil` if the ledger must be asked first.
+    /// When the next request may be sent, not before `now`; `nil` if the ledger must grant a slot first.
     mutating func nextSlot(at now: Moment) -> Moment? {
         let late = slots.prefix { $0 + Self.latenessMax < max(now, blockedUntil ?? now) }.count
         if late > 0 {
@@ -149,7 +149,7 @@ package struct SlotHolder: Sendable {
             request.callers = min(max(callers - slots.count, 0), Self.slotsMax)
             let wanted = min(callers + others - slots.count, Self.slotsMax)
             request.bulk = max(wanted - request.callers, 0)
-            // A ledger that did not answer is asked again in any case, so that the own share is used as seldom as possible.
+            // After a failure another request follows in any case, so that the own share is used as seldom as possible.
             guard wanted > 0 || request.isRefused || request.exhaustedFor > 0 || isOwnShare else { return nil }
         }
         request.expires = clock.time(at: now + Self.replyTime) ?? 0
