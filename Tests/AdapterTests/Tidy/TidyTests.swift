@@ -229,7 +229,8 @@ struct TidyTests {
         arguments: [
             "README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/accounts.md", "docs/architecture.md",
             "docs/balancers.md", "docs/changes.md", "docs/command-line.md", "docs/files.md",
-            "docs/operations.md", "docs/replicas.md", "docs/runbook.md", "docs/sandbox.md", "docs/state.md", "docs/streaming.md",
+            "docs/operations.md", "docs/replicas.md", "docs/runbook.md", "docs/sandbox.md", "docs/state.md",
+            "docs/streaming.md",
             "docs/threat-model.md",
         ])
     func docs(path: String) throws {

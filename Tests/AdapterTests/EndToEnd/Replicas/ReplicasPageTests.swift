@@ -12,7 +12,9 @@ struct ReplicasPageTests {
         // The test server has a port and a folder of its own.
         let options = lines[0].dropFirst(3).dropLast().map(String.init)
         try await RedisServer.with(options: options) { redis in
-            let flags = lines[1].dropFirst(3).map { String($0).replacing("127.0.0.1:6379", with: "127.0.0.1:\(redis.port)") }
+            let flags = lines[1].dropFirst(3).map {
+                String($0).replacing("127.0.0.1:6379", with: "127.0.0.1:\(redis.port)")
+            }
             try await RunningService.with(flags) { service in
                 #expect(await service.curl(service.accountPath).status == 0)
                 let checks = await TestProcess.run("curl", ["--silent", service.ops + "/readyz?verbose"]).output
