@@ -2,11 +2,13 @@
 """Restart, rotate and kill three replicas behind a balancer under load, and count failed requests.
 
     scripts/balancers.py --binary .build/release/billing-service --balancer haproxy|haproxy-tcp|nginx|envoy
-        [--envoy PATH] [--seconds 60] [--rate 200] [--accounts 5000] [--json FILE] [--folder FOLDER] [-- FLAGS]
+        [--redis] [--envoy PATH] [--seconds 60] [--rate 200] [--accounts 5000] [--json FILE] [--folder FOLDER]
+        [-- FLAGS]
 
 Clients send lookups at a constant rate, and a slow reader reads a stream of all accounts. Meanwhile the replicas are
 restarted one after another, certificates, credentials and callers' tokens are rotated, and a replica is killed. The
-configurations of the balancers are those of deploy/. Exits with 1 if a request fails that should not.
+configurations of the balancers are those of deploy/. With --redis the replicas share their state. Exits with 1 if a
+request fails that should not.
 """
 
 import argparse
@@ -36,9 +38,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 STREAM = "/v2/billing/stream"
 LOOKUP = re.compile(r'"client":"([^"]+)".*"route":"/v2/accounts/\{accountId\}/billing","status":(\d+)')
 
-# Each replica has its own address, so that no outgoing connection can get its port while it is down. Outgoing
-# connections use 127.0.0.1 or the clients' address.
+# Redis and each replica have their own address, so that no outgoing connection can get their port while they are down.
+# Outgoing connections use 127.0.0.1 or the clients' address.
 BALANCER, REPLICAS, CLIENT = "127.0.0.10", ("127.0.0.11", "127.0.0.12", "127.0.0.13"), "127.0.0.21"
+REDIS = "127.0.0.14"
 
 # Long-lived connections, and new connections a second with one request each.
 CONNECTIONS, FRESH_RATE = 6, 4
@@ -141,11 +144,18 @@ class Connection(asyncio.Protocol):
             self.transport.write(struct.pack(">IBI", len(payload) << 8 | kind, flags, number) + payload)
 
     def get(self, path, token):
+        return self.request("GET", path, token)
+
+    def request(self, method, path, token, fields=(), body=b""):
+        """Sends a request. The body must be smaller than the server's flow-control window."""
         exchange = Exchange(self, self.next_number)
         self.exchanges[self.next_number] = exchange
-        fields = [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", path),
-                  ("authorization", f"Bearer {token}")]
-        self.send(self.HEADERS, self.END_STREAM | self.END_HEADERS, self.next_number, self.encoder.encode(fields))
+        fields = [(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", path),
+                  ("authorization", f"Bearer {token}"), *fields]
+        end = 0 if body else self.END_STREAM
+        self.send(self.HEADERS, end | self.END_HEADERS, self.next_number, self.encoder.encode(fields))
+        if body:
+            self.send(self.DATA, self.END_STREAM, self.next_number, body)
         self.next_number += 2
         return exchange
 
@@ -322,6 +332,24 @@ class Replica(Program):
         return [match for line in self.lines if (match := LOOKUP.search(line))]
 
 
+class Redis(Program):
+    """A redis-server with an append-only file, without a password."""
+
+    def __init__(self, folder, ports, sync="everysec"):
+        super().__init__("redis", folder)
+        self.port, self.url = ports.redis, f"redis://{REDIS}:{ports.redis}"
+        data = folder / "redis"
+        data.mkdir()
+        self.command = [
+            "redis-server", "--bind", REDIS, "--port", self.port, "--dir", data, "--save", "", "--appendonly", "yes",
+            "--appendfsync", sync]
+
+    async def begin(self):
+        mark = len(self.lines)
+        await self.start(*self.command)
+        await self.line("Ready to accept connections", mark)
+
+
 async def run(*command, text=None):
     """The standard output of a command."""
     process = await asyncio.create_subprocess_exec(
@@ -448,6 +476,7 @@ class Ports:
     def __init__(self):
         self.service, self.operations = self.free(*REPLICAS), self.free(*REPLICAS)
         self.balancer, self.administration = self.free(BALANCER), self.free(BALANCER)
+        self.redis = self.free(REDIS)
 
     @staticmethod
     def free(*hosts):
@@ -508,6 +537,8 @@ class Phase:
         self.name, self.began, self.seconds = name, time.monotonic(), 0
         self.requests, self.resent, self.failed, self.times = 0, 0, collections.Counter(), []
         self.retried, self.on_replicas, self.lines, self.resumptions = 0, [], 0, 0
+        # Requests that the sandbox has received.
+        self.calls, self.access_tokens = 0, 0
 
     def quantile(self, share):
         return sorted(self.times)[min(len(self.times) - 1, int(len(self.times) * share))] * 1000 if self.times else 0
@@ -517,7 +548,8 @@ class Phase:
             "phase": self.name, "seconds": round(self.seconds, 1), "requests": self.requests,
             "failed": sum(self.failed.values()), "failures": dict(self.failed), "resent": self.resent,
             "p50_ms": round(self.quantile(0.5), 1), "p99_ms": round(self.quantile(0.99), 1), "retried": self.retried,
-            "replicas": self.on_replicas, "lines": self.lines, "resumptions": self.resumptions}
+            "calls": self.calls, "tokens": self.access_tokens, "replicas": self.on_replicas, "lines": self.lines,
+            "resumptions": self.resumptions}
 
 
 class Load:
@@ -722,12 +754,17 @@ class Scenario:
             "billing:read,billing:export")
         self.balancer = self.keep(KINDS[options.balancer](options, folder, self.ports, self.certificates))
         zoom = f"http://127.0.0.1:{self.zoom_port}"
+        if options.redis:
+            redis = self.keep(Redis(folder, self.ports))
+            await redis.begin()
+            sharing = ["--state-url", redis.url]
+        else:
+            sharing = ["--zoom-token-file", folder / "tokens"]
         flags = [
-            "--credentials-file", self.credentials, "--callers-file", self.callers, "--zoom-token-file",
-            folder / "tokens", "--zoom-api-url", f"{zoom}/v2", "--zoom-oauth-url", f"{zoom}/oauth/token", "--zoom-plan",
-            "business", "--zoom-rate-share", "1", "--cache-ttl", "10s", "--log-access-sample", "1", "--log-level",
-            options.log_level, "--shutdown-delay", f"{options.shutdown_delay}s", "--shutdown-grace",
-            f"{options.shutdown_grace}s"]
+            "--credentials-file", self.credentials, "--callers-file", self.callers, *sharing, "--zoom-api-url",
+            f"{zoom}/v2", "--zoom-oauth-url", f"{zoom}/oauth/token", "--zoom-plan", "business", "--zoom-rate-share",
+            "1", "--cache-ttl", "10s", "--log-access-sample", "1", "--log-level", options.log_level,
+            "--shutdown-delay", f"{options.shutdown_delay}s", "--shutdown-grace", f"{options.shutdown_grace}s"]
         if self.balancer.speaks_http:
             flags += ["--http-trusted-proxies", "127.0.0.0/8"]
         else:
@@ -757,12 +794,16 @@ class Scenario:
         phase = self.load.phase = Phase(name)
         self.phases.append(phase)
         before, counts = await self.balancer.retried(), [len(replica.lookups()) for replica in self.replicas]
+        calls = await self.calls()
         print(f"{name} …", file=sys.stderr, flush=True)
         yield phase
         await asyncio.sleep(max(0, phase.began + (self.share if at_least is None else at_least) - time.monotonic()))
         await self.load.settle()
         phase.seconds = time.monotonic() - phase.began
         phase.retried = await self.balancer.retried() - before
+        after = await self.calls()
+        phase.calls = sum(after.values()) - sum(calls.values())
+        phase.access_tokens = after["token"] - calls["token"]
         phase.on_replicas = [
             len(replica.lookups()) - count for replica, count in zip(self.replicas, counts, strict=True)]
 
@@ -786,7 +827,10 @@ class Scenario:
             await self.restart_all()
         async with self.phase("certificates"):
             await self.rotate_certificates()
-        async with self.phase("credentials, tokens"):
+        if self.options.redis:
+            taken = (await self.calls())["token"]
+            self.check("all replicas, also restarted ones, use one access token before the rotation", taken == 1, taken)
+        async with self.phase("credentials, tokens") as rotation:
             await self.rotate_credentials()
             await self.rotate_tokens()
         async with self.phase("a replica killed") as killed:
@@ -811,6 +855,9 @@ class Scenario:
                     and all(kind.startswith(("connection lost", "no connection")) for kind in phase.failed),
                     f"{in_flight}: {dict(phase.failed)}")
         self.check_stream()
+        if self.options.redis:
+            later = {phase.name: phase.access_tokens for phase in self.phases[self.phases.index(rotation) + 1:]}
+            self.check("no access token is obtained after the rotation", not any(later.values()), f"{later}")
         lookups = [match for replica in self.replicas for match in replica.lookups()]
         self.check("the replicas log the clients' address", {match[1] for match in lookups} == {CLIENT})
         exits = [code for replica in self.replicas for code in replica.exits]
@@ -860,16 +907,17 @@ class Scenario:
             "curl", "--silent", "--fail", "--data", "@-", f"http://127.0.0.1:{self.zoom_port}/sandbox/secret",
             text=json.dumps({"client_id": master["client_id"], "client_secret": secret}))
         await self.reloaded("credentials", run(*rotate, text=secret + "\n"))
-        before = await self.tokens_taken()
+        before = (await self.calls())["token"]
         # Earlier tokens become invalid.
         await answer_of("127.0.0.1", self.zoom_port, "/sandbox/tokens/revoke", "POST")
         async with asyncio.timeout(EVENT_TIMEOUT):
-            while (after := await self.tokens_taken()) == before:
+            while (after := (await self.calls())["token"]) == before:
                 await asyncio.sleep(0.05)
         self.check("an access token is obtained with the new secret", after > before)
 
-    async def tokens_taken(self):
-        return json.loads((await answer_of("127.0.0.1", self.zoom_port, "/sandbox/counts"))[1])["tokens"]
+    async def calls(self):
+        """The number of requests for each operation that the sandbox has received."""
+        return json.loads((await answer_of("127.0.0.1", self.zoom_port, "/sandbox/counts"))[1])["operations"]
 
     async def rotate_tokens(self):
         command = [self.options.binary, "callers"]
@@ -934,8 +982,8 @@ class Scenario:
 
     def report(self):
         columns = (
-            "phase", "seconds", "requests", "failed", "resent", "p50_ms", "p99_ms", "retried", "replicas", "lines",
-            "resumptions")
+            "phase", "seconds", "requests", "failed", "resent", "p50_ms", "p99_ms", "retried", "calls", "tokens",
+            "replicas", "lines", "resumptions")
         print("| " + " | ".join(name.replace("_", " ") for name in columns) + " |")
         print("|" + "---|" * len(columns))
         for phase in map(Phase.as_json, self.phases):
@@ -949,7 +997,8 @@ class Scenario:
             print(f"{'ok' if is_good else 'FAILED'}: {name}{'' if is_good or not detail else f' ({detail})'}")
         if self.options.json:
             document = {
-                "balancer": self.options.balancer, "rate": self.options.rate, "accounts": self.options.accounts,
+                "balancer": self.options.balancer, "redis": self.options.redis, "rate": self.options.rate,
+                "accounts": self.options.accounts,
                 "phases": [phase.as_json() for phase in self.phases], "stream_endings": dict(self.reader.endings),
                 "checks": [{"name": name, "good": good, "detail": detail} for name, good, detail in self.checks]}
             pathlib.Path(self.options.json).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -977,6 +1026,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default=ROOT / ".build/release/billing-service", type=pathlib.Path)
     parser.add_argument("--balancer", choices=KINDS, required=True)
+    parser.add_argument("--redis", action="store_true", help="the replicas share a redis-server")
     parser.add_argument("--envoy", default=str(pathlib.Path(sys.executable).parent / "envoy"), help="path of Envoy")
     parser.add_argument("--seconds", type=float, default=60, help="minimum length of the disturbances")
     parser.add_argument("--rate", type=int, default=200, help="lookups a second")

@@ -8,7 +8,8 @@ struct BalancersTests {
     @Test(
         "no request is lost during restarts, and an interrupted stream is resumed to its end",
         arguments: [
-            ("haproxy", ["--seconds", "12"]), ("envoy", ["--seconds", "12"]),
+            // The replicas share Zoom's rate, so the stream takes longer for each account.
+            ("haproxy", ["--redis", "--seconds", "12", "--accounts", "1000"]), ("envoy", ["--seconds", "12"]),
             // nginx has no readiness check, so the shutdown delay would have no effect.
             ("nginx", ["--seconds", "9", "--shutdown-delay", "0"]),
             ("haproxy-tcp", ["--seconds", "9", "--connection-age", "2"]),
