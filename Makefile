@@ -14,7 +14,7 @@ FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer -Xswiftc -sanitize=fu
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-asan test-tsan lint format hooks outdated fuzz simulate bench bench-budget bench-bulk bench-guards \
-	clean image test-image setup setup-bench setup-lint setup-test
+	bench-replicas clean image test-image setup setup-bench setup-lint setup-test
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,10 @@ bench-guards: setup-bench ## Check instructions, allocations and system calls of
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	swift build --configuration release --static-swift-stdlib --product RequestCost
 	Benchmarks/guards.py
+
+bench-replicas: setup-test ## Measure four replicas that share Zoom's rate limit through Redis, also while replicas are killed: 12 minutes.
+	swift build --configuration release --static-swift-stdlib --product billing-service
+	Benchmarks/replicas.py
 
 simulate: setup ## Simulate replicas that share a rate limit, with faults, for ten minutes.
 	swift build --configuration release --static-swift-stdlib --product Simulate
