@@ -34,7 +34,8 @@ extension MetricDefinition {
         "zoom_calls_total", .counter, "Number of calls to Zoom, by operation and outcome.")
     package static let zoomBudgetLimit = MetricDefinition(
         "zoom_budget_limit_per_second", .gauge,
-        "Number of requests a second that this replica may send, by rate-limit label.")
+        "Number of requests a second that this replica may send, or all replicas that share the limit, by rate-limit label."
+    )
     package static let zoomBudgetSent = MetricDefinition(
         "zoom_budget_sent_total", .counter, "Number of requests that the rate limiter admitted, by rate-limit label.")
     package static let zoomBudgetRefused = MetricDefinition(
