@@ -12,6 +12,15 @@ extension MetricsRegistry {
                 ("stood-in", counts.staleIfError),
             ]
             for (result, count) in results { samples.add(.cacheLookups, count, [("result", result)]) }
+            if let shared = cache.sharedCounts {
+                for (result, count) in [
+                    ("hit", shared.hits), ("missed", shared.misses), ("failed", shared.failed),
+                    ("skipped", shared.skipped),
+                ] {
+                    samples.add(.sharedAnswersLookups, count, [("result", result)])
+                }
+                samples.add(.sharedAnswersWaits, shared.waits)
+            }
             samples.add(.cacheEvictions, counts.evicted)
             samples.add(.cacheRenewals, counts.revalidations)
             let size = cache.size

@@ -63,6 +63,21 @@ package final class BillingCache: Sendable {
         package var staleIfError = 0
     }
 
+    /// How many lookups of the answers that replicas share had each result.
+    package struct SharedCounts: Sendable, Equatable {
+        package var hits = 0
+        package var misses = 0
+
+        /// The store has not answered in time.
+        package var failed = 0
+
+        /// The store was not asked, since it failed a moment ago.
+        package var skipped = 0
+
+        /// Lookups that waited for another replica's request to the source.
+        package var waits = 0
+    }
+
     private let source: any BillingSource
     private let time: any TimeSource
     private let rules: CacheRules
@@ -72,21 +87,26 @@ package final class BillingCache: Sendable {
     private let coalescer = RequestCoalescer<InFlightKey, Entry>()
     private let revalidations: Revalidations
     private let changes = AccountChanges()
+    private let shared: SharedLevel?
 
     /// Incremented by `removeAll`. Answers to requests in flight at that time are not cached.
     private let generation = Atomic<Int>(0)
 
-    /// - Parameter pages: Where the answers are stored; `nil` for new pages with seven eighths of the memory of the cache.
+    /// - Parameters:
+    ///   - pages: Where the answers are stored; `nil` for new pages with seven eighths of the memory of the cache.
+    ///   - shared: The answers that replicas share; `nil` without other replicas.
     package init(
         source: any BillingSource, time: any TimeSource, rules: CacheRules, codec: any AnswerCodec,
-        pages: AnswerPages? = nil
+        pages: AnswerPages? = nil, shared: (any SharedAnswers)? = nil
     ) {
         self.source = source
         self.time = time
         self.rules = rules
         self.codec = codec
         self.pages = pages ?? AnswerPages(rules: rules)
-        prepared = PreparedAnswers(bytesMax: rules.preparedBytesMax)
+        let prepared = PreparedAnswers(bytesMax: rules.preparedBytesMax)
+        self.prepared = prepared
+        self.shared = shared.map { SharedLevel($0, time: time, rules: rules, prepared) }
         revalidations = Revalidations(max: rules.revalidationsMax, pause: rules.refreshPause)
     }
 
@@ -123,6 +143,9 @@ package final class BillingCache: Sendable {
         let staleEntry: Entry?
         switch lookUp(key, directives, time.now) {
         case .cached(let entry): return entry
+        case .unchecked(let entry):
+            if directives.onlyIfCached { return entry }
+            staleEntry = entry
         case .absent(let entry):
             if let narrowed = narrowed(key, directives, time.now) { return narrowed }
             staleEntry = entry
@@ -140,14 +163,16 @@ package final class BillingCache: Sendable {
                 && (isScarce
                     || !inFlight.version.isChanging
                         && coalescer.purpose(of: inFlight).map { Self.canShare($0, purpose) } ?? true)
-            guard canJoin else { return try await fetch(key, for: purpose, stores: !directives.noStore).get() }
+            guard canJoin else {
+                return try await fetch(key, for: purpose, directives, stores: !directives.noStore).get()
+            }
             return try await coalescer.join(inFlight, purpose, isScarce: isScarce) { [self] purpose in
                 // A request that was in flight a moment ago may have been completed since the lookup.
-                if case .cached(let entry) = lookUp(key, directives, time.now, isRepeated: true) {
-                    return .success(entry)
-                }
+                let found = lookUp(key, directives, time.now, isRepeated: true)
+                if case .cached(let entry) = found { return .success(entry) }
                 if let narrowed = narrowed(key, directives, time.now) { return .success(narrowed) }
-                return await fetch(key, for: purpose)
+                let unchecked: Entry? = if case .unchecked(let entry) = found { entry } else { nil }
+                return await fetch(key, for: purpose, directives, unchecked: unchecked)
             }
         } catch {
             guard let staleEntry, error.traits.allowsStaleAnswer else { throw error }
@@ -158,6 +183,8 @@ package final class BillingCache: Sendable {
 
     private enum Found {
         case cached(Entry)
+        /// Could be served, but another replica may have changed the account since.
+        case unchecked(Entry)
         /// With the answer that is served if the source fails, if there is one.
         case absent(Entry?)
     }
@@ -216,6 +243,10 @@ package final class BillingCache: Sendable {
                 age: now - answer.receivedAt, lifetime: answer.lifetime, key.read, directives, isInDemand: wasUsed)
             if case .notServed = itsUse { return .absent(nil) }
             entry = Entry(codec.response(from: answer, to: key.read), answer)
+            if let shared, !shared.check.permits(answer.epoch) {
+                if case .servedOnError = itsUse { return .absent(entry) }
+                return .unchecked(entry)
+            }
             use = itsUse
             prepared.add(entry, key, isInDemand: true, sweep: sweep, version: version)
             if !isRepeated { prepared.withPart(of: key.accountHash) { $0.counts.count(use) } }
@@ -244,7 +275,7 @@ package final class BillingCache: Sendable {
         let purpose = Purpose.background(queueTimeout: rules.revalidationQueueTimeout)
         let inFlight = InFlightKey(key: key, version: changes.version(of: key.read.account))
         let isStarted = coalescer.startBackground(inFlight, purpose) { [self] purpose in
-            let outcome = await fetch(key, for: purpose)
+            let outcome = await fetch(key, for: purpose, nil)
             // Cancelled: a request of higher priority has replaced it, or the cache is being closed.
             if case .failure(let failure) = outcome, failure != .cancelled {
                 revalidation.failed(failure, at: time.now)
@@ -268,7 +299,8 @@ package final class BillingCache: Sendable {
         directives: CacheDirectives, filter: ChangeFilter? = nil, at now: Moment
     ) -> AnswerPages.Found? {
         let canRevalidate = Self.canRevalidate(kind.operation)
-        let ages = ServableAges(directives, rules, canRevalidate: canRevalidate, at: now)
+        let ages = ServableAges(
+            directives, rules, canRevalidate: canRevalidate, shared?.check ?? .none, at: now)
         let found = pages.run(of: kind, under: master, in: list, range, ages, filter: filter) { account in
             guard canRevalidate, revalidations.hasRoom(at: now) else { return false }
             revalidate(Key(kind.read(of: account), master), now)
@@ -280,6 +312,47 @@ package final class BillingCache: Sendable {
             part.counts.stale += stale
         }
         return answers
+    }
+
+    /// Whether `readShared` may find answers.
+    func hasShared(_ directives: CacheDirectives) -> Bool {
+        shared != nil && !directives.noCache && !directives.noStore
+    }
+
+    /// The maximum number of accounts for `readShared`.
+    static let sharedReadsMax = 256
+
+    /// Adds the answers to the cache that other replicas have and this one lacks.
+    ///
+    /// - Parameter accounts: In ascending order, at most `sharedReadsMax`.
+    func readShared(
+        of kind: ExportKind, under master: Name?, _ accounts: [AccountID], directives: CacheDirectives
+    ) async {
+        guard let shared, hasShared(directives) else { return }
+        let (now, epoch) = (time.now, shared.epoch)
+        let ages = ServableAges(
+            directives, rules, canRevalidate: Self.canRevalidate(kind.operation), shared.check, at: now)
+        let reads = accounts.map { kind.read(of: $0) }.filter { read in
+            guard let (answer, _) = pages.answer(to: read, under: master, isUse: false) else { return true }
+            return !ages.permits(answer)
+        }
+        guard !reads.isEmpty else { return }
+        let began = reads.map { version(of: Key($0, master)) }
+        guard let found = await shared.find(reads, under: master) else { return }
+        let received = time.now
+        var answers: [(read: AccountRead, answer: NewAnswer)] = []
+        var versions: [AccountID: Version] = [:]
+        for (index, shared) in found.enumerated() {
+            guard let shared else { continue }
+            let answer = NewAnswer(
+                shared.encoded, shared.content, receivedAt: received - shared.age, lifetime: shared.lifetime,
+                epoch: epoch)
+            answers.append((reads[index], answer))
+            versions[reads[index].account] = began[index]
+        }
+        pages.put(answers, under: master, time) { read in
+            versions[read.account].map { isCurrent($0, read.account) } ?? false
+        }
     }
 
     /// Begins to watch which accounts change. Call `end` afterwards.
@@ -306,25 +379,82 @@ package final class BillingCache: Sendable {
 
     // MARK: Fetching
 
-    /// - Parameter stores: Whether the answer is cached.
+    /// The shared answer that the directives permit, or the source's.
+    ///
+    /// - Parameters:
+    ///   - directives: `nil` for a revalidation.
+    ///   - stores: Whether the answer is cached.
+    ///   - unchecked: An answer that is returned if no other replica has changed the account since.
     private func fetch(
-        _ key: Key, for purpose: Purpose, stores: Bool = true
+        _ key: Key, for purpose: Purpose, _ directives: CacheDirectives?, stores: Bool = true, unchecked: Entry? = nil
     ) async -> Result<Entry, BillingFailure> {
-        let version = version(of: key)
+        guard stores, let shared, rules.ttl > .zero else {
+            return await fetchFromSource(key, version(of: key), for: purpose, stores: stores, shared?.epoch ?? .first)
+        }
+        let (version, epoch) = (version(of: key), shared.epoch)
+        var wanted = WantedAnswer(directives, rules, canRevalidate: Self.canRevalidate(key.read.operation))
+        if unchecked == nil, directives?.noCache != true { wanted.claim = SharedLevel.claim(purpose) }
+        switch await shared.find(key.read, under: key.master, wanted, for: purpose) {
+        case .answer(let found, let place):
+            let answer = NewAnswer(
+                found.encoded, found.content, receivedAt: time.now - found.age, lifetime: found.lifetime, epoch: epoch)
+            if let unchecked, unchecked.receivedAt > answer.receivedAt, !place.isChanged(since: unchecked, time.now) {
+                return checked(unchecked, key, version, epoch)
+            }
+            return .success(store(answer, key, version, stores: true, isLookup: purpose.priority == .interactive))
+        case .absent(let place), .claimed(let place):
+            if let unchecked, !place.isChanged(since: unchecked, time.now) {
+                return checked(unchecked, key, version, epoch)
+            }
+            return await fetchFromSource(key, version, for: purpose, stores: true, epoch, sharing: place)
+        case nil:
+            if let unchecked { return .success(unchecked) }
+            return await fetchFromSource(key, version, for: purpose, stores: true, epoch)
+        }
+    }
+
+    /// A cached answer that no other replica has made wrong. The next lookups need not ask for it.
+    private func checked(
+        _ entry: Entry, _ key: Key, _ version: Version, _ epoch: AnswerEpoch
+    ) -> Result<Entry, BillingFailure> {
+        pages.setEpoch(epoch, of: key.read, under: key.master) { isCurrent(version, key.read.account) }
+        return .success(entry)
+    }
+
+    private func isCurrent(_ version: Version, _ account: AccountID) -> Bool {
+        version.generation == generation.load(ordering: .acquiring)
+            && changes.permitsCaching(account, since: version.changes)
+    }
+
+    private func fetchFromSource(
+        _ key: Key, _ version: Version, for purpose: Purpose, stores: Bool, _ epoch: AnswerEpoch,
+        sharing place: SharedPlace? = nil
+    ) async -> Result<Entry, BillingFailure> {
         let outcome: Result<SourceAnswer, BillingFailure>
         var content = StoredContent.answer
         do throws(BillingFailure) {
             outcome = .success(try await source.answer(to: key.read, under: key.master, for: purpose))
         } catch {
-            guard let failure = StoredContent(error) else { return .failure(error) }
+            guard let failure = StoredContent(error) else {
+                if place != nil { await shared?.release(key.read, under: key.master) }
+                return .failure(error)
+            }
             (outcome, content) = (.failure(error), failure)
         }
         let lifetime = rules.lifetime(
             ofFailure: content != .answer, quota: key.read.operation.rules.quota, chance: .random(in: 0...1))
         let encoded = codec.encode(outcome, to: key.read, asOf: time.timestamp)
-        let answer = NewAnswer(encoded, content, receivedAt: time.now, lifetime: lifetime)
-        return .success(
-            store(answer, key, version, stores: stores && lifetime > .zero, isLookup: purpose.priority == .interactive))
+        let answer = NewAnswer(encoded, content, receivedAt: time.now, lifetime: lifetime, epoch: epoch)
+        let entry = store(
+            answer, key, version, stores: stores && lifetime > .zero, isLookup: purpose.priority == .interactive)
+        if let place {
+            if lifetime > .zero, changes.permitsCaching(key.read.account, since: version.changes) {
+                await shared?.put(answer, to: key.read, under: key.master, place)
+            } else {
+                await shared?.release(key.read, under: key.master)
+            }
+        }
+        return .success(entry)
     }
 
     private func version(of key: Key) -> Version {
@@ -339,7 +469,7 @@ package final class BillingCache: Sendable {
         guard case .period(let period)? = key.read.parameter, !directives.noCache else { return nil }
         let version = version(of: key)
         for (longer, whole) in pages.lists(of: key.read.account, around: period, under: key.master)
-        where whole.failure == nil {
+        where whole.failure == nil && shared?.check.permits(whole.epoch) != false {
             let age = max(now - whole.receivedAt, .zero)
             switch Freshness(age: age, lifetime: whole.lifetime, rules: rules, directives: directives) {
             case .fresh, .refreshAhead: break
@@ -351,7 +481,8 @@ package final class BillingCache: Sendable {
                 continue
             }
             let encoded = codec.encode(.success(.invoices(part)), to: key.read, asOf: asOf)
-            let answer = NewAnswer(encoded, .answer, receivedAt: whole.receivedAt, lifetime: whole.lifetime)
+            let answer = NewAnswer(
+                encoded, .answer, receivedAt: whole.receivedAt, lifetime: whole.lifetime, epoch: whole.epoch)
             prepared.withPart(of: key.accountHash) { part in
                 if age < whole.lifetime { part.counts.fresh += 1 } else { part.counts.stale += 1 }
             }
@@ -372,8 +503,7 @@ package final class BillingCache: Sendable {
         var firstSeen: Int64?
         if stores {
             firstSeen = pages.put(answer, to: key.read, under: key.master, time) {
-                version.generation == generation.load(ordering: .acquiring)
-                    && changes.permitsCaching(key.read.account, since: version.changes)
+                isCurrent(version, key.read.account)
             }
         }
         let text = answer.encoded.text
@@ -387,7 +517,9 @@ package final class BillingCache: Sendable {
         if firstSeen != nil {
             revalidations.received(key)
             // The next lookup marks the answer as used.
-            prepared.stored(entry, key, isLookup: isLookup, sweep: pages.sweeps - 1, version: partVersion)
+            prepared.stored(
+                entry, key, isLookup: isLookup && answer.epoch != .unchecked, sweep: pages.sweeps - 1,
+                version: partVersion)
         }
         return entry
     }
@@ -407,7 +539,9 @@ package final class BillingCache: Sendable {
     /// quota stay until the end, since the source would refuse to repeat them so soon.
     package func changeBegan(_ account: AccountID, invalidating operations: [Operation]) {
         changes.began(account)
-        remove(operations.filter { $0.rules.quota == nil }, account)
+        let repeatable = operations.filter { $0.rules.quota == nil }
+        remove(repeatable, account)
+        shared?.changed(SharedChange(account: account, operations: repeatable, phase: .began))
     }
 
     /// Call when a change of an account has ended, whether it took effect or not. Removes the answers that it may have made
@@ -415,12 +549,38 @@ package final class BillingCache: Sendable {
     package func changeEnded(_ account: AccountID, invalidating operations: [Operation]) {
         changes.ended(account)
         remove(operations, account)
+        shared?.changed(SharedChange(account: account, operations: operations, phase: .ended))
     }
 
     private func remove(_ operations: [Operation], _ account: AccountID) {
         for operation in operations { pages.remove(operation, of: account) }
         prepared.remove(operations, of: account)
     }
+
+    // MARK: Other replicas
+
+    /// Records what other replicas do.
+    package func received(_ event: SharedAnswersEvent) {
+        guard let shared else { return }
+        switch event {
+        case .connected:
+            if shared.connected() { pages.removeAll() }
+        case .lost: shared.lost()
+        case .changed(let change):
+            changes.began(change.account)
+            remove(change.operations, change.account)
+            changes.ended(change.account)
+        }
+    }
+
+    /// Tells other replicas of changes, until the task is cancelled.
+    package func shareChanges() async { await shared?.run() }
+
+    /// Waits until other replicas know the changes of this one, at most for a limit.
+    package func waitUntilChangesAreShared(within limit: Duration) async { await shared?.waitUntilTold(within: limit) }
+
+    /// `nil` without other replicas.
+    package var sharedCounts: SharedCounts? { shared?.counts }
 
     /// Cancels the requests in flight and refuses new ones.
     package func close() async {
@@ -445,5 +605,42 @@ extension BillingCache.Counts {
     fileprivate mutating func count(_ use: BillingCache.Use) {
         guard case .served(let isStale, _) = use else { return }
         if isStale { stale += 1 } else { fresh += 1 }
+    }
+}
+
+extension SharedPlace {
+    /// Replicas may see one moment at times that differ by less.
+    private static let tolerance = Duration.seconds(1)
+
+    /// Whether the account may have changed since an answer was received.
+    fileprivate func isChanged(since entry: CacheEntry, _ now: Moment) -> Bool {
+        isChanging || sinceChange.map { $0 <= entry.age(at: now) + Self.tolerance } ?? false
+    }
+}
+
+extension WantedAnswer {
+    /// The answers that the directives and rules permit.
+    ///
+    /// - Parameters:
+    ///   - directives: `nil` for an answer that need not be revalidated.
+    ///   - canRevalidate: Whether a stale answer may be revalidated afterwards.
+    fileprivate init(_ directives: CacheDirectives?, _ rules: CacheRules, canRevalidate: Bool) {
+        self.init(remaining: 1)
+        guard let directives else {
+            lifetimeParts = Int64(rules.refreshAheadParts)
+            return
+        }
+        if directives.noCache {
+            ageMax = -1
+        } else if let maxAge = directives.maxAge {
+            ageMax = maxAge.wholeMilliseconds
+        }
+        if let minFresh = directives.minFresh {
+            remaining = max(minFresh.wholeMilliseconds, 1)
+        } else if let maxStale = directives.maxStale {
+            remaining = -maxStale.wholeMilliseconds
+        } else if canRevalidate, rules.staleWhileRevalidate > .zero {
+            remaining = 1 - rules.staleWhileRevalidate.wholeMilliseconds
+        }
     }
 }

@@ -22,7 +22,7 @@ package struct CacheRules: Sendable, Equatable {
     }
 
     /// `refreshAhead` in 1024ths: each lookup multiplies a duration by it, which is slow with a floating point number.
-    private var refreshAheadParts = Self.parts(0.8)
+    private(set) var refreshAheadParts = Self.parts(0.8)
 
     private static func parts(_ fraction: Double) -> Int { Int((fraction * 1024).rounded()) }
 
@@ -34,6 +34,9 @@ package struct CacheRules: Sendable, Equatable {
 
     /// The maximum time that a background revalidation waits for a permit.
     package var revalidationQueueTimeout = Duration.seconds(10)
+
+    /// How long a lookup waits for the answers that replicas share.
+    package var sharedLookupTimeMax = Duration.milliseconds(50)
 
     /// The maximum size of all cached answers together.
     package var bytesMax = 512 << 20

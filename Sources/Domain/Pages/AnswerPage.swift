@@ -109,7 +109,8 @@ package final class AnswerPage: Sendable {
         return StoredAnswer(
             text: text[range(of: index)], body: text[bodyRange(of: index)], tag: entry.tag,
             failure: entry.content.failure(of: read), firstSeen: entry.firstSeen,
-            lifetime: .milliseconds(entry.lifetime), receivedAt: Moment(milliseconds: receivedAt(index)))
+            lifetime: .milliseconds(entry.lifetime), receivedAt: Moment(milliseconds: receivedAt(index)),
+            epoch: entry.epoch)
     }
 
     // MARK: Use

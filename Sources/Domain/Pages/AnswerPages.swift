@@ -128,7 +128,8 @@ package final class AnswerPages: Sendable {
             guard entry.content != .removed,
                 end == start || list.matches(place, text.span.extracting(page.keyRange(of: end)))
             else { break }
-            let use = ages.use(receivedAt: page.origin + Int64(entry.receivedAt), lifetime: Int64(entry.lifetime))
+            let use = ages.use(
+                receivedAt: page.origin + Int64(entry.receivedAt), lifetime: Int64(entry.lifetime), epoch: entry.epoch)
             if let filter, use != .none {
                 // Most accounts are unchanged, and few were added: the id is needed for few.
                 let isChanged =
@@ -189,6 +190,33 @@ package final class AnswerPages: Sendable {
             case .shelfRemoved: continue
             }
         }
+    }
+
+    /// Stores answers in place of older ones: as `put`, but much faster for many accounts.
+    ///
+    /// - Parameters:
+    ///   - answers: Answers to reads of one operation with one parameter, in ascending order of account.
+    ///   - isPermitted: Whether the answer to a read may be stored.
+    func put(
+        _ answers: [(read: AccountRead, answer: NewAnswer)], under master: Name?, _ time: any TimeSource,
+        isPermitted: (AccountRead) -> Bool
+    ) {
+        guard let first = answers.first else { return }
+        let id = PageShelf.ID(first.read, master)
+        writes.write(time) { now in
+            while true {
+                guard let stored = shelfForWriting(id).put(answers, now: now, isPermitted: isPermitted) else {
+                    continue
+                }
+                for (read, firstSeen) in stored where firstSeen >= now { notify(read, master, firstSeen) }
+                return sweepIfNeeded()
+            }
+        }
+    }
+
+    /// Records that an answer was compared with those of other replicas.
+    func setEpoch(_ epoch: AnswerEpoch, of read: AccountRead, under master: Name?, isPermitted: () -> Bool) {
+        shelf(PageShelf.ID(read, master))?.setEpoch(epoch, at: PageKey(read), isPermitted: isPermitted)
     }
 
     /// As the other `put`, at the present time.

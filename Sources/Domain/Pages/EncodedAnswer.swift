@@ -27,6 +27,7 @@ package struct NewAnswer: Sendable {
     let content: StoredContent
     let receivedAt: Moment
     let lifetime: Duration
+    let epoch: AnswerEpoch
 
     /// - Parameter failure: The failure that is the answer.
     /// - Returns: `nil` for a failure that is not cacheable.
@@ -38,7 +39,11 @@ package struct NewAnswer: Sendable {
     /// Identifies the content: the tag of the body, or a number for each failure.
     var tag: UInt64 { content == .answer ? encoded.tag : UInt64(content.rawValue) }
 
-    init(_ encoded: EncodedAnswer, _ content: StoredContent, receivedAt: Moment, lifetime: Duration) {
+    init(
+        _ encoded: EncodedAnswer, _ content: StoredContent, receivedAt: Moment, lifetime: Duration,
+        epoch: AnswerEpoch = .first
+    ) {
+        self.epoch = epoch
         self.encoded = encoded
         self.content = content
         self.receivedAt = receivedAt
@@ -70,4 +75,5 @@ package struct StoredAnswer: Sendable {
     package let firstSeen: Int64
     package let lifetime: Duration
     package let receivedAt: Moment
+    var epoch = AnswerEpoch.first
 }

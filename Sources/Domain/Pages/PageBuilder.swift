@@ -48,21 +48,20 @@ struct PageBuilder {
         text.append(contentsOf: encoded.text)
         entries.append(
             PageEntry(
-                tag: answer.tag, end: UInt32(text.count), receivedAt: 0,
-                lifetime: UInt32(clamping: answer.lifetime.wholeMilliseconds),
-                firstSeenSeconds: UInt32(clamping: firstSeen / 1000),
-                firstSeenMilliseconds: UInt16(firstSeen % 1000), bodyStart: UInt16(encoded.body.lowerBound),
+                tag: answer.tag, end: UInt32(text.count), lifetime: UInt32(clamping: answer.lifetime.wholeMilliseconds),
+                firstSeen: firstSeen, bodyStart: UInt16(encoded.body.lowerBound),
                 keyStart: UInt8(encoded.keyStart), keyCount: UInt8(key.bytes.count),
                 content: answer.content,
-                trailingCount: UInt8(encoded.text.count - encoded.body.upperBound)))
+                trailingCount: UInt8(encoded.text.count - encoded.body.upperBound), epoch: answer.epoch))
         received.append(answer.receivedAt.milliseconds)
         self.isUsed.append(isUsed)
     }
 
     mutating func setFirstSeen(_ moment: Int64, at index: Int) {
-        entries[index].firstSeenSeconds = UInt32(clamping: moment / 1000)
-        entries[index].firstSeenMilliseconds = UInt16(moment % 1000)
+        entries[index].firstSeen = moment
     }
+
+    mutating func setEpoch(_ epoch: AnswerEpoch, at index: Int) { entries[index].epoch = epoch }
 
     /// Adds an entry of a page without its answer.
     mutating func addRemoved(_ page: AnswerPage, _ index: Int) {

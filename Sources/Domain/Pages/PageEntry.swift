@@ -12,9 +12,10 @@ struct PageEntry: Sendable {
     /// How long the answer is fresh, in milliseconds.
     var lifetime: UInt32
 
-    /// When this content was first received: the seconds since 1970, and the milliseconds beyond them.
-    var firstSeenSeconds: UInt32
-    var firstSeenMilliseconds: UInt16
+    /// When this content was first received: the seconds since 1970, and the milliseconds beyond them in the lower ten bits of
+    /// the other number. Its upper bits are the epoch of the answer, see `AnswerEpoch`.
+    private var firstSeenSeconds: UInt32
+    private var millisecondsAndEpoch: UInt16
 
     /// The start of the body, after the start of the answer.
     var bodyStart: UInt16
@@ -27,7 +28,37 @@ struct PageEntry: Sendable {
     /// The bytes after the body.
     var trailingCount: UInt8
 
-    var firstSeen: Int64 { Int64(firstSeenSeconds) * 1000 + Int64(firstSeenMilliseconds) }
+    init(
+        tag: UInt64, end: UInt32, lifetime: UInt32, firstSeen: Int64, bodyStart: UInt16, keyStart: UInt8,
+        keyCount: UInt8,
+        content: StoredContent, trailingCount: UInt8, epoch: AnswerEpoch = .first
+    ) {
+        self.tag = tag
+        self.end = end
+        receivedAt = 0
+        self.lifetime = lifetime
+        firstSeenSeconds = 0
+        millisecondsAndEpoch = epoch.bits
+        self.bodyStart = bodyStart
+        self.keyStart = keyStart
+        self.keyCount = keyCount
+        self.content = content
+        self.trailingCount = trailingCount
+        self.firstSeen = firstSeen
+    }
+
+    var firstSeen: Int64 {
+        get { Int64(firstSeenSeconds) * 1000 + Int64(millisecondsAndEpoch & ~AnswerEpoch.mask) }
+        set {
+            firstSeenSeconds = UInt32(clamping: newValue / 1000)
+            millisecondsAndEpoch = millisecondsAndEpoch & AnswerEpoch.mask | UInt16(newValue % 1000)
+        }
+    }
+
+    var epoch: AnswerEpoch {
+        get { AnswerEpoch(bits: millisecondsAndEpoch & AnswerEpoch.mask) }
+        set { millisecondsAndEpoch = millisecondsAndEpoch & ~AnswerEpoch.mask | newValue.bits }
+    }
 
     /// When the content of a new answer was first received. The moments of two contents differ, even if both were received in one
     /// millisecond.
@@ -42,8 +73,56 @@ struct PageEntry: Sendable {
     }
 }
 
+/// When an answer was stored, relative to the times in which changes of other replicas may have been missed. Each such time ends
+/// an epoch.
+package struct AnswerEpoch: Sendable, Equatable {
+    /// The bits of an entry that have the epoch.
+    fileprivate static let mask: UInt16 = 0xFC00
+
+    fileprivate let bits: UInt16
+
+    fileprivate init(bits: UInt16) {
+        self.bits = bits
+    }
+
+    package static let first = AnswerEpoch(bits: 0)
+
+    /// Of an answer that was stored while changes may have been missed. It is never current.
+    package static let unchecked = AnswerEpoch(bits: mask)
+
+    /// The next epoch; `nil` after the last one.
+    var next: AnswerEpoch? {
+        let next = AnswerEpoch(bits: bits &+ 0x400)
+        return next == .unchecked ? nil : next
+    }
+}
+
+/// Which answers may be served without a look at the answers of other replicas.
+package struct EpochCheck: Sendable, Equatable {
+    private let mask: UInt16
+    private let value: UInt16
+
+    /// All answers.
+    package static let none = EpochCheck(mask: 0, value: 0)
+
+    /// No answer.
+    static let all = EpochCheck(mask: AnswerEpoch.mask, value: 1)
+
+    private init(mask: UInt16, value: UInt16) {
+        self.mask = mask
+        self.value = value
+    }
+
+    /// The answers of an epoch.
+    init(_ epoch: AnswerEpoch) {
+        self.init(mask: AnswerEpoch.mask, value: epoch.bits)
+    }
+
+    func permits(_ epoch: AnswerEpoch) -> Bool { epoch.bits & mask == value }
+}
+
 /// What a page stores for an account.
-enum StoredContent: UInt8, Sendable {
+package enum StoredContent: UInt8, Sendable {
     case answer = 0
     case selfPay = 1
     case accountNotFound = 2
@@ -54,7 +133,7 @@ enum StoredContent: UInt8, Sendable {
     case removed = 255
 
     /// `nil` for a failure that is not cacheable.
-    init?(_ failure: BillingFailure) {
+    package init?(_ failure: BillingFailure) {
         switch failure {
         case .selfPay: self = .selfPay
         case .accountNotFound: self = .accountNotFound

@@ -107,10 +107,9 @@ package struct PageImage: Sendable {
             else { return nil }
             received.append(clock.moment(receivedAt).milliseconds)
             let entry = PageEntry(
-                tag: number64(at: start), end: number32(at: start + 28), receivedAt: 0,
-                lifetime: number32(at: start + 24),
-                firstSeenSeconds: UInt32(firstSeen / 1000), firstSeenMilliseconds: UInt16(firstSeen % 1000),
-                bodyStart: UInt16(bytes[start + 32]) | UInt16(bytes[start + 33]) << 8, keyStart: bytes[start + 34],
+                tag: number64(at: start), end: number32(at: start + 28), lifetime: number32(at: start + 24),
+                firstSeen: firstSeen, bodyStart: UInt16(bytes[start + 32]) | UInt16(bytes[start + 33]) << 8,
+                keyStart: bytes[start + 34],
                 keyCount: bytes[start + 35], content: content, trailingCount: bytes[start + 37])
             let length = Int(entry.end) - (entries.last.map { Int($0.end) } ?? 0)
             guard Int(entry.end) <= text.count, Int(entry.keyStart) + Int(entry.keyCount) <= length, entry.keyCount > 0,

@@ -153,6 +153,45 @@ final class PageShelf: Sendable {
         }
     }
 
+    /// Stores answers in ascending order of key, in place of older ones.
+    ///
+    /// - Returns: The answers that were stored, and when the content of each was first received; `nil` if the shelf was
+    ///   removed.
+    func put(
+        _ answers: [(read: AccountRead, answer: NewAnswer)], now: Int64, isPermitted: (AccountRead) -> Bool
+    ) -> [(AccountRead, Int64)]? {
+        isRemoved.withLock { isRemoved in
+            if isRemoved { return nil }
+            var stored: [(AccountRead, Int64)] = []
+            var builder = PageBuilder(entries: AnswerPage.entriesMax, bytes: 0)
+            var bytes = 0
+            for (read, answer) in answers where isPermitted(read) {
+                let key = PageKey(read)
+                var firstSeen = now
+                if let page = directory.withLock({ $0.place(of: key).page }) {
+                    let (place, isFound) = page.search(key)
+                    if isFound {
+                        let old = page.entries[place]
+                        guard
+                            old.content == .removed || page.receivedAt(place) <= answer.receivedAt.milliseconds
+                        else { continue }
+                        firstSeen = old.firstSeen(of: answer, now: now)
+                    }
+                }
+                bytes += answer.encoded.text.count
+                if builder.count == AnswerPage.entriesMax || bytes > AnswerPage.textBytesMax && builder.count > 0 {
+                    if let page = builder.page(number: pages.nextNumber()) { merge(page, isStored: false) }
+                    builder = PageBuilder(entries: AnswerPage.entriesMax, bytes: bytes)
+                    bytes = answer.encoded.text.count
+                }
+                builder.add(answer, key, firstSeen: firstSeen, isUsed: false)
+                stored.append((read, firstSeen))
+            }
+            if let page = builder.page(number: pages.nextNumber()) { merge(page, isStored: false) }
+            return stored
+        }
+    }
+
     /// When the content of an answer was first received: `now` or a later moment if it is new. Stores nothing.
     func firstSeen(_ answer: NewAnswer, at key: PageKey, now: Int64) -> Int64 {
         guard let page = page(for: key) else { return now }
@@ -176,6 +215,23 @@ final class PageShelf: Sendable {
             builder.setFirstSeen(moment, at: place)
             replace(index..<index + 1, [page], with: builder.pages(number: page.number, nextNumber: pages.nextNumber))
             return moment
+        }
+    }
+
+    /// Records that an answer was compared with those of other replicas.
+    ///
+    /// - Parameter isPermitted: Whether the answer is still the one that was compared. Called when no other writer can change
+    ///   the shelf.
+    func setEpoch(_ epoch: AnswerEpoch, at key: PageKey, isPermitted: () -> Bool) {
+        isRemoved.withLock { _ in
+            let (index, page) = directory.withLock { $0.place(of: key) }
+            guard let page, isPermitted() else { return }
+            let (place, isFound) = page.search(key)
+            guard isFound, page.entries[place].epoch != epoch else { return }
+            var builder = PageBuilder(entries: page.count, bytes: page.text.count)
+            builder.add(page, 0..<page.count)
+            builder.setEpoch(epoch, at: place)
+            replace(index..<index + 1, [page], with: builder.pages(number: page.number, nextNumber: pages.nextNumber))
         }
     }
 
@@ -302,31 +358,39 @@ final class PageShelf: Sendable {
                 self.pages.dropped(stored.number)
                 return true
             }
-            let (first, last) = (page.pageKey(of: 0), page.pageKey(of: page.count - 1))
-            let pages = allPages
-            let index = directory.withLock { $0.index(of: first) }
-            // The pages that overlap with the new one.
-            var range = index..<index
-            for place in index..<pages.count {
-                let other = pages[place]
-                if other.order(of: other.count - 1, to: first) == .before {
-                    range = place + 1..<place + 1
-                } else if other.order(of: 0, to: last) == .after {
-                    break
-                } else {
-                    range = range.lowerBound..<place + 1
-                }
-            }
-            let old = Array(pages[range])
-            // The answers are on other pages now.
-            if !old.isEmpty { self.pages.dropped(page.number) }
-            replace(range, old, with: merged(page, old), isStored: old.isEmpty && isWhole)
+            merge(page, isStored: isWhole, keepsNewer: true)
             return true
         }
     }
 
-    /// The entries of a page and of others, in order of key. Of two with the same key, the newer one.
-    private func merged(_ page: AnswerPage, _ others: [AnswerPage]) -> [AnswerPage] {
+    /// Adds a page to the shelf, which no other writer can change meanwhile.
+    ///
+    /// - Parameters:
+    ///   - isStored: The page is stored elsewhere as it is.
+    ///   - keepsNewer: Where there is a newer answer already, it stays.
+    private func merge(_ page: AnswerPage, isStored: Bool, keepsNewer: Bool = false) {
+        let (first, last) = (page.pageKey(of: 0), page.pageKey(of: page.count - 1))
+        let (start, pages) = directory.withLock { ($0.index(of: first), $0.pages) }
+        // The pages that overlap with the new one.
+        var range = start..<start
+        for place in start..<pages.count {
+            let other = pages[place]
+            if other.order(of: other.count - 1, to: first) == .before {
+                range = place + 1..<place + 1
+            } else if other.order(of: 0, to: last) == .after {
+                break
+            } else {
+                range = range.lowerBound..<place + 1
+            }
+        }
+        let old = Array(pages[range])
+        // The answers are on other pages now.
+        if !old.isEmpty { self.pages.dropped(page.number) }
+        replace(range, old, with: merged(page, old, keepsNewer: keepsNewer), isStored: old.isEmpty && isStored)
+    }
+
+    /// The entries of a page and of others, in order of key. Of two with the same key, the newer one or that of the page.
+    private func merged(_ page: AnswerPage, _ others: [AnswerPage], keepsNewer: Bool) -> [AnswerPage] {
         guard !others.isEmpty else { return [page] }
         var result: [AnswerPage] = []
         var next = 0
@@ -339,7 +403,7 @@ final class PageShelf: Sendable {
                     if order == .after { break }
                     if order == .before {
                         builder.add(page, next..<next + 1)
-                    } else if page.receivedAt(next) > other.receivedAt(index)
+                    } else if !keepsNewer || page.receivedAt(next) > other.receivedAt(index)
                         || page.receivedAt(next) == other.receivedAt(index) && page.entries[next].content == .removed
                     {
                         break

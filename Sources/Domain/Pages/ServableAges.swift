@@ -13,11 +13,19 @@ package struct ServableAges: Sendable {
     /// The earliest moment at which the answer may have been received.
     private let earliest: Int64
 
+    private let check: EpochCheck
+
     /// The time that must remain of the lifetime. Negative if the answer may be stale.
     private let remaining: Int64
 
-    /// - Parameter canRevalidate: Whether stale answers may be revalidated in the background.
-    package init(_ directives: CacheDirectives, _ rules: CacheRules, canRevalidate: Bool, at now: Moment) {
+    /// - Parameters:
+    ///   - canRevalidate: Whether stale answers may be revalidated in the background.
+    ///   - check: Which answers may be served.
+    package init(
+        _ directives: CacheDirectives, _ rules: CacheRules, canRevalidate: Bool, _ check: EpochCheck = .none,
+        at now: Moment
+    ) {
+        self.check = check
         self.now = now.milliseconds
         if directives.noCache {
             earliest = .max
@@ -40,11 +48,23 @@ package struct ServableAges: Sendable {
     /// - Parameters:
     ///   - receivedAt: In milliseconds of `Moment`.
     ///   - lifetime: In milliseconds.
-    package func use(receivedAt: Int64, lifetime: Int64) -> Use {
-        guard receivedAt >= earliest else { return .none }
+    package func use(receivedAt: Int64, lifetime: Int64, epoch: AnswerEpoch = .first) -> Use {
+        guard receivedAt >= earliest, check.permits(epoch) else { return .none }
         let age = max(now - receivedAt, 0)
         guard age + remaining <= lifetime else { return .none }
         return age < lifetime ? .fresh : .stale
+    }
+}
+
+extension ServableAges {
+    func permits(_ answer: StoredAnswer) -> Bool {
+        let use = use(
+            receivedAt: answer.receivedAt.milliseconds, lifetime: answer.lifetime.wholeMilliseconds, epoch: answer.epoch
+        )
+        switch use {
+        case .fresh, .stale: return true
+        case .none: return false
+        }
     }
 }
 

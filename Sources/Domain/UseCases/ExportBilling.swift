@@ -234,6 +234,8 @@ package struct ExportBilling: Sendable {
         /// The back-off of a lookup has ended.
         case due(ExportWindow.Retry)
         case inputArrived
+        /// The shared answers of these accounts of the list are in the cache.
+        case sharedRead(Range<Int>)
         case heartbeatDue
     }
 
@@ -248,6 +250,7 @@ package struct ExportBilling: Sendable {
         var feed: (any AccountFeed)?
         var hasInputEnded = false
         var isWaitingForInput = false
+        var sharedReads = SharedReads()
         var lastEvent: Moment
 
         /// Finds the changes that the export lacks, if it has all accounts of a list in order.
@@ -331,6 +334,7 @@ package struct ExportBilling: Sendable {
                     }
                 case .due(let retry): window.backOffEnded(retry)
                 case .inputArrived: isWaitingForInput = false
+                case .sharedRead(let accounts): sharedReads.ended(accounts)
                 case .heartbeatDue:
                     if time.now - lastEvent >= rules.heartbeat {
                         try await consumer.take(
@@ -408,9 +412,9 @@ package struct ExportBilling: Sendable {
             var now = time.now
             var added = 0
             while let attempt = window.beginAttempt() { start(attempt, &group) }
-            while let feed, !hasInputEnded, !isWaitingForInput, window.hasRoom {
+            while let feed, !hasInputEnded, !isWaitingForInput, !sharedReads.isAwaited, window.hasRoom {
                 if let part = feed.upcoming {
-                    try await add(part, of: feed, at: now, consumer)
+                    try await add(part, of: feed, at: now, consumer, &group)
                     while let attempt = window.beginAttempt() { start(attempt, &group) }
                 } else {
                     switch feed.next() {
@@ -445,19 +449,23 @@ package struct ExportBilling: Sendable {
         private static let runMax = 128
 
         /// Adds the first accounts of a part of a list: as many as one page of the cache has answers for, or else one, which
-        /// is looked up. With several kinds, one account.
+        /// is looked up. With several kinds, one account. First the answers of other replicas are read.
         private mutating func add(
-            _ part: AccountListPart, of feed: any AccountFeed, at now: Moment, _ consumer: some Consumer
+            _ part: AccountListPart, of feed: any AccountFeed, at now: Moment, _ consumer: some Consumer,
+            _ group: inout TaskGroup<Step>
         ) async throws(BillingFailure) {
             let first = part.list[part.start]
             try await addGone(before: first, consumer)
+            let whole = part
             var part = part
             part.end = min(part.end, part.start + (kinds.count > 1 ? 1 : Self.runMax))
             if let gone = gone(at: nextGone) { part.end = min(part.end, part.list.index(after: gone)) }
             watch?.willRead(upTo: part.list[part.end - 1])
             var count = 1
+            let found = kinds.map { exportBilling.run(of: $0, in: part, for: export, accounts?.filter, at: now) }
+            if found.contains(where: { $0 == nil }), readsShared(from: whole, &group) { return }
             for kind in kinds.indices {
-                switch exportBilling.run(of: kinds[kind], in: part, for: export, accounts?.filter, at: now) {
+                switch found[kind] {
                 case nil: lookUp(first, kind)
                 case .unchanged(let unchanged)?:
                     count = unchanged
@@ -474,6 +482,25 @@ package struct ExportBilling: Sendable {
                 }
             }
             feed.skip(count)
+        }
+
+        /// Reads the shared answers of the next accounts.
+        ///
+        /// - Returns: Whether to wait for those of the first account.
+        private mutating func readsShared(from part: AccountListPart, _ group: inout TaskGroup<Step>) -> Bool {
+            let directives = exportBilling.directives(of: export)
+            guard export.chosen == nil, export.options.order == .given, exportBilling.cache.hasShared(directives)
+            else { return false }
+            while let range = sharedReads.begin(from: part.start, end: part.end) {
+                group.addTask { [cache = exportBilling.cache, kinds, master = export.caller.master] in
+                    let accounts = range.map { part.list[$0] }
+                    for kind in kinds {
+                        await cache.readShared(of: kind, under: master, accounts, directives: directives)
+                    }
+                    return .sharedRead(range)
+                }
+            }
+            return sharedReads.isAwaited
         }
 
         private mutating func lookUp(_ account: AccountID, _ kind: Int) {

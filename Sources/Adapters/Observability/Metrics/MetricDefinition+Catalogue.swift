@@ -73,6 +73,13 @@ extension MetricDefinition {
         "billing_cache_lookups_total", .counter,
         "Number of cache lookups, by result: fresh, stale (stale-while-revalidate), missed, or stood-in "
             + "(stale-if-error).")
+    package static let sharedAnswersLookups = MetricDefinition(
+        "billing_shared_answers_lookups_total", .counter,
+        "Number of lookups of the answers that replicas share in Redis, by result: hit, missed, failed (Redis did not answer in "
+            + "time), or skipped (it failed a moment ago).")
+    package static let sharedAnswersWaits = MetricDefinition(
+        "billing_shared_answers_waits_total", .counter,
+        "Number of lookups that waited for the answer to another replica's request to Zoom.")
     package static let cacheEntries = MetricDefinition(
         "billing_cache_entries", .gauge, "Number of cached responses.")
     package static let cacheBytes = MetricDefinition(

@@ -9,7 +9,7 @@ extension Settings {
         )
         let url = Setting(
             "state.url", .redisURL,
-            "Redis or Valkey, shared by all replicas: redis://host:port/database, or rediss:// with TLS; a user may precede the host. It has the idempotency keys and the access tokens. Cannot be combined with state.file and zoom.token-file."
+            "Redis or Valkey, shared by all replicas: redis://host:port/database, or rediss:// with TLS; a user may precede the host. It has the idempotency keys, the access tokens and the cached answers. Cannot be combined with state.file and zoom.token-file."
         )
         let passwordFile = Setting(
             "state.password-file", .path,
@@ -26,6 +26,10 @@ extension Settings {
         let keyPrefix = Setting(
             "state.key-prefix", .word("prefix"), default: "billing",
             "First part of every key in Redis. Services that share a Redis and not their state need different prefixes."
+        )
+        let lookupTimeout = Setting(
+            "state.lookup-timeout", .duration(.milliseconds(5) ... .seconds(10)), default: .milliseconds(50),
+            "How long a request that is not in the cache waits for the answers in Redis, before Zoom is asked."
         )
         let window = Setting(
             "idempotency.window", .duration(.seconds(3600) ... .seconds(30 * 86_400)), default: .seconds(86_400),

@@ -11,6 +11,7 @@ enum CacheSettings {
         rules.staleIfError = reader.value(settings.staleIfError)
         rules.failureTTL = reader.value(settings.failureTTL)
         rules.refreshAhead = reader.value(settings.refreshAhead)
+        rules.sharedLookupTimeMax = reader.value(Settings.state.lookupTimeout)
         let mebi = 1 << 20
         let defaultBytes = max(mebi, min(256 * mebi, machine.memoryBytes / 4))
         rules.bytesMax = reader.value(settings.maxBytes, default: defaultBytes)

@@ -12,6 +12,7 @@ struct ZoomPart: ApplicationPart {
     let lists: AccountListCache
     private let pages: AnswerPages
     private let cacheBytesMax: Int
+    private let sharing: AnswerSharing?
 
     /// - Parameter storesAnswers: Whether cached answers are stored outside of the process.
     init(
@@ -30,9 +31,14 @@ struct ZoomPart: ApplicationPart {
         // No two processes that store pages use the same numbers.
         pages = AnswerPages(
             rules: settings.cache, firstNumber: .random(in: 0..<1 << 62), recordsChanges: storesAnswers)
+        let answers = redis.client.map {
+            RedisAnswers($0, keys: settings.stateKeys, sources: source.masters.answerSources)
+        }
         cache = BillingCache(
             source: OwnerRecordingSource(masters, owners: invoiceOwners), time: context.time, rules: settings.cache,
-            codec: AnswerLines(), pages: pages)
+            codec: AnswerLines(), pages: pages, shared: answers)
+        let cache = cache
+        sharing = answers.flatMap { AnswerSharing($0, cache, redis, context) }
         cacheBytesMax = settings.cache.bytesMax
         lists = AccountListCache(directory: masters, time: context.time, rules: settings.accountLists)
     }
@@ -68,7 +74,9 @@ struct ZoomPart: ApplicationPart {
         }
     }
 
-    var services: [any Service] { [masters, accounts.file, accounts.follower(masters, cache, lists, invoiceOwners)] }
+    var services: [any Service] {
+        [masters, accounts.file, accounts.follower(masters, cache, lists, invoiceOwners)] + (sharing?.services ?? [])
+    }
 
     var checks: [Health.Check] {
         [
