@@ -19,7 +19,7 @@ struct AnswerSharing {
         services = [subscription, Changes(cache: cache), Keys(answers: answers, time: context.time)]
     }
 
-    /// Tells other replicas of changes. At shutdown, the last ones are told first.
+    /// Reports changes to the other replicas, at shutdown also the last ones.
     private struct Changes: Service {
         let cache: BillingCache
 

@@ -95,7 +95,7 @@ final class SharedLevel: Sendable {
         update { $0.hasConnection = false }
     }
 
-    /// Whether the store may be asked now. During a pause, one call in each pause is.
+    /// Whether the store may be called now: not during a pause, except once in each.
     private func mayAsk() -> Bool {
         let now = time.now
         return state.withLock { state in
@@ -230,7 +230,7 @@ final class SharedLevel: Sendable {
         state.withLock { state in !state.pending.isEmpty && state.pending.contains { $0.account == account } }
     }
 
-    /// Removes the shared answers as soon as the store can be asked.
+    /// Removes the shared answers as soon as the store answers.
     func changed(_ change: SharedChange) {
         guard !change.operations.isEmpty else { return }
         state.withLock { state in

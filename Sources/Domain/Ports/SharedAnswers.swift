@@ -1,7 +1,7 @@
 /// Answers of the source that replicas share: the second level behind the cache of each replica.
 ///
 /// The time of the store decides about the age of an answer, so that the clocks of replicas need not agree. Every method throws
-/// `SharedAnswersFailure` if the store has not answered within a limit. It may have done what it was asked for then.
+/// `SharedAnswersFailure` if the store has not answered within a limit. It may have performed the call.
 package protocol SharedAnswers: Sendable {
     /// Looks for the answer to a read.
     ///
@@ -20,7 +20,7 @@ package protocol SharedAnswers: Sendable {
     /// Stores an answer, unless the account has changed since its read began, or a newer answer is there. Ends the claim.
     ///
     /// - Parameters:
-    ///   - place: What the search had found that was made before the source was asked.
+    ///   - place: What the search had found that was made before the request to the source.
     ///   - timeToLive: After this time the store removes the answer.
     func put(
         _ answer: SharedAnswer, to read: AccountRead, under master: Name?, _ place: SharedPlace,
@@ -37,7 +37,7 @@ package protocol SharedAnswers: Sendable {
     func record(_ change: SharedChange, within limit: Duration) async throws(SharedAnswersFailure)
 }
 
-/// The store could not be asked, or has not answered in time.
+/// The store could not be reached, or has not answered in time.
 package struct SharedAnswersFailure: Error, Sendable, Equatable {
     package init() {}
 }
@@ -70,7 +70,7 @@ package struct WantedAnswer: Sendable, Equatable {
     /// The part of the lifetime that may have passed, in 1024ths.
     package var lifetimeParts: Int64
 
-    /// `nil` if the replica does not ask the source, or asks whoever else does.
+    /// `nil` if the replica does not ask the source, or asks it also while another replica does.
     package var claim: Claim?
 
     /// The announcement that a replica asks the source. Others wait for its answer.
@@ -148,7 +148,7 @@ package struct SharedChange: Sendable, Hashable {
 
 /// What a replica learns of the changes that other replicas make.
 package enum SharedAnswersEvent: Sendable, Equatable {
-    /// From now on, every change is told.
+    /// From now on, every change is reported.
     case connected
     /// Changes may be missed until `connected`.
     case lost

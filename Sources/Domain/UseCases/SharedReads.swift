@@ -3,7 +3,7 @@
 struct SharedReads {
     private static let inFlightMax = 4
 
-    /// The accounts before this one were asked for, from the first one that was missing on.
+    /// The accounts before this one were read, from the first one that was missing on.
     private var end = 0
     private var inFlight: [Range<Int>] = []
 
@@ -20,7 +20,7 @@ struct SharedReads {
     ///   - listEnd: The end of the accounts of the export.
     mutating func begin(from start: Int, end listEnd: Int) -> Range<Int>? {
         next = start
-        // The account was asked for, and there is no answer.
+        // The store was read for this account, and has no answer.
         guard start >= end || isAwaited else { return nil }
         end = max(end, start)
         guard inFlight.count < Self.inFlightMax, end < listEnd else { return nil }

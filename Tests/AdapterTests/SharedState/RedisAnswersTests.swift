@@ -27,7 +27,7 @@ struct RedisAnswersTests {
             cache.cached(read, under: nil, directives: .none, at: SystemTime().now)
         }
 
-        /// Waits until the replica hears of changes: an answer in its cache is then served at once.
+        /// Waits until the replica receives changes: an answer in its cache is then served at once.
         func isListening(_ read: AccountRead) async throws {
             while cached(read) == nil {
                 try Task.checkCancellation()

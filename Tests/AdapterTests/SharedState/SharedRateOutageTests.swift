@@ -31,7 +31,7 @@ struct SharedRateOutageTests {
                     let rate = RateBudget.Rules(perSecond: 20)
                     try await TestZoom.with(
                         server, [.test(server, rate: rate)], FakeCredentials([.test()]), sharedRates: rates,
-                        waitMax: .seconds(60)
+                        waitMax: .seconds(60), retryTime: .seconds(30)
                     ) { try await replica(rest + [$0], count - 1) }
                 }
             }

@@ -34,7 +34,7 @@ struct SharedCacheTests {
         }
     }
 
-    /// - Parameter isListening: Whether the replica hears of the changes of others.
+    /// - Parameter isListening: Whether the replica receives the changes of others.
     private func replica(_ source: any BillingSource, isListening: Bool = true) -> Replica {
         let shared = store.replica()
         let cache = BillingCache(
@@ -156,7 +156,7 @@ struct SharedCacheTests {
         #expect(first.cache.cached(read, under: nil, directives: .none, at: clock.now) == nil)
     }
 
-    @Test("While the store is away, reads are answered, and after three failures it is asked once in five seconds")
+    @Test("While the store is away, reads are answered, and after three failures it receives one call in five seconds")
     func away() async throws {
         let source = FakeSource()
         let replica = replica(source)

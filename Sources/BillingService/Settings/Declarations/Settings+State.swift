@@ -29,7 +29,7 @@ extension Settings {
         )
         let lookupTimeout = Setting(
             "state.lookup-timeout", .duration(.milliseconds(5) ... .seconds(10)), default: .milliseconds(50),
-            "How long a request that is not in the cache waits for the answers in Redis, before Zoom is asked."
+            "How long a request that is not in the cache waits for the answers in Redis, before the service calls Zoom."
         )
         let window = Setting(
             "idempotency.window", .duration(.seconds(3600) ... .seconds(30 * 86_400)), default: .seconds(86_400),

@@ -1,7 +1,7 @@
 package import Domain
 import Synchronization
 
-/// The answers that replicas share, in memory. It can be away, and delay what a replica hears of changes.
+/// The answers that replicas share, in memory. It can be away, and delay the reports of changes.
 package final class FakeSharedStore: Sendable {
     private struct Key: Hashable {
         let read: AccountRead
@@ -84,7 +84,7 @@ package final class FakeSharedStore: Sendable {
         fileprivate let number: Int
         fileprivate let store: FakeSharedStore
 
-        /// Begins to hear of the changes of other replicas.
+        /// Begins to receive the changes of other replicas.
         package func listen(_ receive: @escaping @Sendable (SharedAnswersEvent) -> Void) {
             store.state.withLock { $0.listeners[number] = receive }
             receive(.connected)
