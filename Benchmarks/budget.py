@@ -11,7 +11,6 @@ build of billing-service, or another in `--binary`.
 `used` is the share of the rate that became responses, of the share that the rival or the failures leave.
 """
 
-import argparse
 import base64
 import http.client
 import json
@@ -23,7 +22,7 @@ import tempfile
 import threading
 import time
 
-from measuring import RELEASE_BINARY, Listener, add_caller
+from measuring import Listener, add_caller, run_scenarios
 
 SCENARIOS = ("bulk", "callers", "rival", "faults", "half")
 
@@ -174,18 +173,5 @@ def measure(options, scenario):
     return figures
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=180, help="length of each scenario")
-    parser.add_argument("--plan", choices=LIMITS, default="pro")
-    parser.add_argument("--only", choices=SCENARIOS)
-    parser.add_argument("--binary", default=str(RELEASE_BINARY))
-    options = parser.parse_args()
-    for scenario in [options.only] if options.only else SCENARIOS:
-        figures = measure(options, scenario)
-        print(f"{options.plan:9} {scenario:8} "
-              + "  ".join(f"{name} {value:.4g}" for name, value in figures.items()), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    run_scenarios(__doc__.splitlines()[0], SCENARIOS, LIMITS, "pro", measure)

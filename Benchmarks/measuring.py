@@ -1,4 +1,5 @@
 """What the benchmarks share: CPU time, memory, h2load, and a peer to compare with."""
+import argparse
 import pathlib
 import re
 import shutil
@@ -24,7 +25,7 @@ from programs import (
 __all__ = [
     "LOAD_CORE", "RELEASE_BINARY", "ROOT", "SERVICE_CORE", "Listener", "Priorities", "Program", "Service", "add_caller",
     "cpu_seconds", "load", "lookup_times", "make_certificate", "measure", "mebibytes", "memory", "percentile",
-    "percentiles", "require_tools", "start_nghttpd", "start_service", "stopped_at_end",
+    "percentiles", "require_tools", "run_scenarios", "start_nghttpd", "start_service", "stopped_at_end",
 ]
 
 # The service has one core and the load another, so that neither waits for the other's.
@@ -140,3 +141,20 @@ def lookup_times(service, seconds, priorities, cores=None):
 def percentile(times, share):
     """A percentile of times in microseconds, in milliseconds."""
     return sorted(times)[int(len(times) * share)] / 1000
+
+
+def run_scenarios(description, scenarios, limits, plan, measure):
+    """Parse the options of a benchmark with scenarios, measure each, and print its figures.
+
+    `limits` are the plans of Zoom, and `plan` is the default one. `measure` gets the options and a scenario.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--seconds", type=int, default=180, help="length of each scenario")
+    parser.add_argument("--plan", choices=limits, default=plan)
+    parser.add_argument("--only", choices=scenarios)
+    parser.add_argument("--binary", default=str(RELEASE_BINARY))
+    options = parser.parse_args()
+    for scenario in [options.only] if options.only else scenarios:
+        figures = measure(options, scenario)
+        print(f"{options.plan:9} {scenario:8} "
+              + "  ".join(f"{name} {value:.4g}" for name, value in figures.items()), flush=True)

@@ -13,7 +13,6 @@ Scenarios with four replicas and one redis-server, each for `--seconds`:
 `used` is the part of the rate that became calls to Zoom. Needs the release build of billing-service and redis-server.
 """
 
-import argparse
 import http.client
 import json
 import random
@@ -22,7 +21,7 @@ import tempfile
 import threading
 import time
 
-from measuring import RELEASE_BINARY, Listener, Program, add_caller, cpu_seconds, memory
+from measuring import Listener, Program, add_caller, cpu_seconds, memory, run_scenarios
 
 SCENARIOS = ("shared", "killed", "idlest", "split")
 LIMITS = {"free": 2, "pro": 20, "business": 60}
@@ -182,18 +181,5 @@ def measure(options, scenario):
     return figures
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=180, help="length of each scenario")
-    parser.add_argument("--plan", choices=LIMITS, default="business")
-    parser.add_argument("--only", choices=SCENARIOS)
-    parser.add_argument("--binary", default=str(RELEASE_BINARY))
-    options = parser.parse_args()
-    for scenario in [options.only] if options.only else SCENARIOS:
-        figures = measure(options, scenario)
-        print(f"{options.plan:9} {scenario:8} "
-              + "  ".join(f"{name} {value:.4g}" for name, value in figures.items()), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    run_scenarios(__doc__.splitlines()[0], SCENARIOS, LIMITS, "business", measure)

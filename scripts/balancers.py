@@ -552,14 +552,33 @@ class Phase:
             "resumptions": self.resumptions}
 
 
+class Connections:
+    """A number of connections through the balancer. One that accepts no more requests is replaced."""
+
+    def __init__(self, number, port, tls):
+        self.port, self.tls = port, tls
+        self.all = [None] * number
+        self.opening = [asyncio.Lock() for _ in range(number)]
+
+    async def get(self, slot):
+        while True:
+            async with self.opening[slot]:
+                connection = self.all[slot]
+                if connection is None or not connection.is_usable:
+                    connection = self.all[slot] = await Connection.open(BALANCER, self.port, self.tls)
+            if connection.has_room:
+                return connection
+            connection.changed.clear()
+            await connection.changed.wait()
+
+
 class Load:
     """Lookups at a constant rate, whatever the latency, and their outcomes."""
 
     def __init__(self, port, tls, rate, billing, token):
         self.port, self.tls, self.rate, self.billing, self.token = port, tls, rate, billing, token
         self.accounts, self.random = sorted(billing), random.Random(1)
-        self.connections = [None] * CONNECTIONS
-        self.opening = [asyncio.Lock() for _ in range(CONNECTIONS)]
+        self.connections = Connections(CONNECTIONS, port, tls)
         self.phase, self.serials, self.makes_fresh, self.tasks = None, collections.Counter(), True, set()
 
     async def run(self):
@@ -592,7 +611,8 @@ class Load:
         """The kind of failure, or None."""
         path = f"/v2/accounts/{account}/billing"
         for _ in range(3):
-            connection = await (Connection.open(BALANCER, self.port, self.tls) if is_fresh else self.connection(slot))
+            opening = Connection.open(BALANCER, self.port, self.tls) if is_fresh else self.connections.get(slot)
+            connection = await opening
             if is_fresh:
                 self.serials[connection.serial] += 1
             try:
@@ -610,18 +630,6 @@ class Load:
                 return f"status {status} {body.decode(errors='replace')[:200]}"
             return None if json.loads(body).get("email") == self.billing[account] else "another account's billing"
         return "unprocessed three times"
-
-    async def connection(self, slot):
-        """The connection of this slot; a new one if it accepts no more requests."""
-        while True:
-            async with self.opening[slot]:
-                connection = self.connections[slot]
-                if connection is None or not connection.is_usable:
-                    connection = self.connections[slot] = await Connection.open(BALANCER, self.port, self.tls)
-            if connection.has_room:
-                return connection
-            connection.changed.clear()
-            await connection.changed.wait()
 
     async def settle(self):
         """Waits for the requests in flight."""

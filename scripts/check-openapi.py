@@ -140,6 +140,8 @@ class Services:
                 "broken": ("--zoom-retry-time", "0s"),
                 "waiting": ("--zoom-timeout", "2s", "--zoom-retry-time", "0s"),
                 "careful": ("--writes-require-if-match", "true"),
+                # Its keys are in memory.
+                "forgetful": ("--writes-require-durable", "true"),
                 # A service for each refusal by Zoom, since it affects all later calls.
                 "refused": (), "limited": (), "limited for the day": (),
             }[name])
@@ -515,6 +517,7 @@ def cases_of_changes(service):
     unanswered = {"fault": "stall", "operation": "update-billing"}
     yield Case(BILLING, "PATCH", billing, 504, 504, body, fault=unanswered, service="impatient")
     yield Case(BILLING, "PATCH", billing, 428, 428, body, service="careful")
+    yield Case(BILLING, "PATCH", billing, 503, 503, body, service="forgetful")
     yield Case("BodyTooLarge", "PATCH", billing, 413, 413, {**body, "body": "x" * 70_000})
 
 

@@ -25,7 +25,19 @@ import time
 import traceback
 
 import balancers
-from balancers import BALANCER, Certificates, Connection, HAProxy, Lost, Ports, Program, Redis, Replica, run
+from balancers import (
+    BALANCER,
+    Certificates,
+    Connection,
+    Connections,
+    HAProxy,
+    Lost,
+    Ports,
+    Program,
+    Redis,
+    Replica,
+    run,
+)
 
 # The longest times in seconds: a process runs, and a process is down.
 REPLICA_LIFE, REDIS_LIFE, DOWN = 4, 9, 1
@@ -87,21 +99,8 @@ class Callers:
 
     def __init__(self, port, tls, token, seed):
         self.port, self.tls, self.token, self.random = port, tls, token, random.Random(seed)
-        self.connections = [None] * self.CONNECTIONS
-        self.opening = [asyncio.Lock() for _ in range(self.CONNECTIONS)]
+        self.connections = Connections(self.CONNECTIONS, port, tls)
         self.attempts, self.answers = 0, collections.Counter()
-
-    async def connection(self):
-        slot = self.random.randrange(self.CONNECTIONS)
-        while True:
-            async with self.opening[slot]:
-                connection = self.connections[slot]
-                if connection is None or not connection.is_usable:
-                    connection = self.connections[slot] = await Connection.open(BALANCER, self.port, self.tls)
-            if connection.has_room:
-                return connection
-            connection.changed.clear()
-            await connection.changed.wait()
 
     async def attempt(self, change):
         """Sends the change once. Returns its answer; None if there was none in time."""
@@ -111,7 +110,8 @@ class Callers:
         limit = self.random.uniform(0, PATIENCE) if is_impatient else ATTEMPT_TIMEOUT
         try:
             async with asyncio.timeout(limit):
-                status, body = await change.send(await self.connection(), self.token).whole()
+                connection = await self.connections.get(self.random.randrange(self.CONNECTIONS))
+                status, body = await change.send(connection, self.token).whole()
         except (Lost, TimeoutError):
             self.answers["none"] += 1
             return None
