@@ -6,7 +6,7 @@ package import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// Calls Redis over one connection, which it makes again when it ends.
+/// Calls Redis over one connection, and reconnects when the connection ends.
 ///
 /// Commands are pipelined: each is written at once, and the replies arrive in order. A call fails at once while there is no
 /// connection. A call never waits longer than its limit, and ends when its task is cancelled.

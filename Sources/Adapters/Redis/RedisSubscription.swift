@@ -5,7 +5,7 @@ package import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// Receives the messages of channels, on a connection of its own, which it makes again when it ends.
+/// Receives the messages of channels on a separate connection, and reconnects when the connection ends.
 ///
 /// The connection sends PINGs, so that a peer that is gone is noticed within two seconds.
 package final class RedisSubscription: Service {

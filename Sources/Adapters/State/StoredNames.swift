@@ -30,7 +30,8 @@ extension Operation {
 }
 
 extension CallerKey {
-    /// The key as it is stored: SHA-256, since a caller may put anything into its keys. Names have no line breaks.
+    /// The stored form of the key: a SHA-256 digest, since the text of a key may be personal data. A line break separates the
+    /// parts, since names contain none.
     var storedID: [UInt8] {
         SHA256Digest(of: "\(caller)\n\(master?.rawValue ?? "")\n\(key.rawValue)").bytes
     }

@@ -366,7 +366,7 @@ final class PageShelf: Sendable {
     /// Adds a page to the shelf, which no other writer can change meanwhile.
     ///
     /// - Parameters:
-    ///   - isStored: The page is stored elsewhere as it is.
+    ///   - isStored: Whether the page is already stored, unchanged, outside of the process.
     ///   - keepsNewer: Where there is a newer answer already, it stays.
     private func merge(_ page: AnswerPage, isStored: Bool, keepsNewer: Bool = false) {
         let (first, last) = (page.pageKey(of: 0), page.pageKey(of: page.count - 1))

@@ -64,7 +64,7 @@ extension SharedAnswer {
 }
 
 extension SharedAnswers {
-    /// What is there, with the state of its changes.
+    /// The stored answer, the version of the account's changes, and whether another replica has claimed the request.
     func found(
         _ read: AccountRead, _ wanted: WantedAnswer = WantedAnswer()
     ) async throws -> (answer: SharedAnswer?, place: SharedPlace, isClaimed: Bool) {
@@ -94,7 +94,7 @@ extension SharedAnswers {
 struct SharedAnswersContract {
     private let read = AccountRead.billingInformation(of: AccountID(literal: "KGYzNgbemPk6V8vSm8dopw"))
 
-    @Test("another replica finds an answer as it was stored, with its age", arguments: SharedAnswersKind.allCases)
+    @Test("another replica finds a stored answer unchanged, with its age", arguments: SharedAnswersKind.allCases)
     func stored(kind: SharedAnswersKind) async throws {
         try await kind.with { first, second in
             #expect(try await second.found(read).answer == nil)
@@ -217,7 +217,7 @@ struct SharedAnswersContract {
         }
     }
 
-    @Test("many answers are found at once, each in the place of its read", arguments: SharedAnswersKind.allCases)
+    @Test("one call finds many answers, in the order of their reads", arguments: SharedAnswersKind.allCases)
     func many(kind: SharedAnswersKind) async throws {
         try await kind.with { first, second in
             let reads = (0..<256).map { AccountRead.billingInformation(of: AccountID(literal: "account-\($0)")) }

@@ -55,7 +55,7 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
         }
     }
 
-    /// Passes a store with a client of its own to `test`.
+    /// Passes a store with a new client to `test`.
     static func withRedis(
         _ server: RedisServer, lease: Duration = RedisIdempotencyStore.leaseUsual,
         _ test: (RedisIdempotencyStore) async throws -> Void

@@ -121,7 +121,7 @@ struct SharedCacheTests {
         #expect(try await second.city(read) == "new")
     }
 
-    @Test("Before the store knows a change of its own, a replica does not take the old answer from the store")
+    @Test("A replica that makes a change ignores the store's old answer until the store has recorded the change")
     func ownChange() async throws {
         let city = City("old")
         let replica = replica(Self.cities(city))
@@ -270,7 +270,7 @@ struct SharedCacheTests {
     }
 
     @Test(
-        "An export on a new replica takes every answer from the store, and asks the source for those that are not there"
+        "An export on a new replica reads every answer from the store, and requests only missing ones from the source"
     )
     func export() async throws {
         let accounts = (0..<3000).map { AccountID(literal: "account-\($0)") }

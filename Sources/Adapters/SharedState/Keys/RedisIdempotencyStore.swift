@@ -253,7 +253,8 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
 
     // MARK: Calls
 
-    /// Runs `body` in a task of its own, so that a call that has begun has one result. Each call ends soon.
+    /// Runs `body` in a separate task, so that the cancellation of the caller does not interrupt a call that has begun. Each
+    /// call has a deadline.
     private func perform<Value: Sendable>(
         _ operation: StateMetrics.Operation, unlessCancelled: Bool,
         _ body: @escaping @Sendable () async throws(Failure) -> Value

@@ -9,7 +9,7 @@ struct ReplicasPageTests {
         let lines = try #require(page.blocks("sh").first).split(separator: "\n").map { $0.split(separator: " ") }
         try #require(lines.count == 2 && lines[0].first == "redis-server" && lines[0].last == "&")
         try #require(lines[1].prefix(3) == ["billing-service", "serve", "--sandbox"])
-        // The test server has a port and a folder of its own.
+        // Without the port of the page: the test server chooses its port and folder.
         let options = lines[0].dropFirst(3).dropLast().map(String.init)
         try await RedisServer.with(options: options) { redis in
             let flags = lines[1].dropFirst(3).map {
