@@ -273,12 +273,6 @@ package struct RateBudget: Sendable {
     /// How long `step` waits at most for the reply of the ledger.
     private static let replyWaitMax = Duration.seconds(1)
 
-    /// Whether this replica uses its own share of a shared rate limit, since the ledger does not answer.
-    package var isOwnShare: Bool {
-        guard case .shared(let holder) = supply else { return false }
-        return holder.isOwnShare
-    }
-
     private func askMoment(at now: Moment) -> Moment? {
         guard case .shared(let holder) = supply else { return nil }
         return holder.askMoment(queued: queue.count, at: now)
