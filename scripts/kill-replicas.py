@@ -139,6 +139,9 @@ class Scenario:
         self.options, self.folder, self.random = options, folder, random.Random(options.seed)
         self.programs, self.checks, self.changes, self.figures = [], [], [], {"seed": options.seed}
         self.kills = collections.Counter()
+        # Processes run for shorter times in a short run.
+        self.replica_life, self.redis_life = (min(life, options.seconds / 3) for life in (REPLICA_LIFE, REDIS_LIFE))
+        self.redis_was_killed = asyncio.Event()
 
     def check(self, name, is_good, detail=""):
         self.checks.append((name, bool(is_good), detail))
@@ -212,7 +215,7 @@ class Scenario:
 
     async def kill_replica_often(self, replica):
         while True:
-            await asyncio.sleep(self.random.uniform(0, REPLICA_LIFE))
+            await asyncio.sleep(self.random.uniform(0, self.replica_life))
             await replica.end(signal.SIGKILL)
             self.kills["replicas"] += 1
             await asyncio.gather(*replica.readers)
@@ -221,11 +224,12 @@ class Scenario:
 
     async def kill_redis_often(self):
         while True:
-            await asyncio.sleep(self.random.uniform(0, REDIS_LIFE))
+            await asyncio.sleep(self.random.uniform(0, self.redis_life))
             if self.options.wait_for_sync:
                 await self.no_pending_sync()
             await self.redis.end(signal.SIGKILL)
             self.kills["Redis"] += 1
+            self.redis_was_killed.set()
             await asyncio.gather(*self.redis.readers)
             await asyncio.sleep(self.random.uniform(0, DOWN))
             await self.redis.begin()
@@ -253,6 +257,10 @@ class Scenario:
             callers.append(asyncio.create_task(self.callers.repeat(change)))
             if failed := next((killer for killer in killers if killer.done()), None):
                 failed.result()
+        # A busy disk may always have a pending sync for a while.
+        first_kill = asyncio.create_task(self.redis_was_killed.wait())
+        await asyncio.wait([first_kill, *killers], timeout=SETTLE_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        first_kill.cancel()
         self.figures["seconds of kills"] = round(time.monotonic() - began)
         await self.end_kills(killers)
         async with asyncio.timeout(SETTLE_TIMEOUT):
