@@ -4,11 +4,14 @@ import NIOCore
 import NIOPosix
 import ServiceLifecycle
 
-/// What shares the cached answers with other replicas while the service runs.
+/// What shares the cached answers and account lists with other replicas while the service runs.
 struct AnswerSharing {
     let services: [any Service]
 
-    init?(_ answers: RedisAnswers, _ cache: BillingCache, _ redis: RedisPart, _ context: ApplicationContext) {
+    init?(
+        _ answers: RedisAnswers, _ lists: RedisAccountLists, _ cache: BillingCache, _ redis: RedisPart,
+        _ context: ApplicationContext
+    ) {
         guard let client = redis.client else { return nil }
         let subscription = RedisSubscription(
             client.configuration, channels: [answers.channel], group: context.group, time: context.time,
@@ -16,7 +19,7 @@ struct AnswerSharing {
         ) { event in
             if let event = answers.event(event) { cache.received(event) }
         }
-        services = [subscription, Changes(cache: cache), Keys(answers: answers, time: context.time)]
+        services = [subscription, Changes(cache: cache), Keys(answers: answers, lists: lists, time: context.time)]
     }
 
     /// Reports changes to the other replicas, at shutdown also the last ones.
@@ -38,6 +41,7 @@ struct AnswerSharing {
     /// Reads the file of keys again from time to time.
     private struct Keys: Service {
         let answers: RedisAnswers
+        let lists: RedisAccountLists
         let time: any TimeSource
 
         private static let interval = Duration.seconds(30)
@@ -45,7 +49,10 @@ struct AnswerSharing {
         func run() async throws {
             await cancelWhenGracefulShutdown {
                 while (try? await time.sleep(until: time.now + Self.interval)) != nil {
-                    try? await NIOThreadPool.singleton.runIfActive { answers.readKeys() }
+                    try? await NIOThreadPool.singleton.runIfActive {
+                        answers.readKeys()
+                        lists.readKeys()
+                    }
                 }
             }
         }

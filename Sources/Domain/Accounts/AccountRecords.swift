@@ -20,6 +20,43 @@ package struct AccountRecords: Sendable {
         SourceDocument(text: Array(text[(index == 0 ? 0 : Int(ends[index - 1]))..<Int(ends[index])]))
     }
 
+    // MARK: Storage
+
+    /// The size of `append(packedTo:)` in bytes.
+    var packedSize: Int { ends.count * 4 + text.count }
+
+    /// Appends the records in a form for storage: the length of each in 4 bytes, and the text of all.
+    func append(packedTo bytes: inout [UInt8]) {
+        bytes.reserveCapacity(bytes.count + packedSize)
+        var start: UInt32 = 0
+        for end in ends {
+            for shift: UInt32 in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: (end - start) >> shift)) }
+            start = end
+        }
+        bytes += text
+    }
+
+    /// Reads the form of `append(packedTo:)` from the beginning of `bytes`, and removes it there.
+    ///
+    /// - Returns: `nil` unless there are that many records.
+    init?(unpackingFrom bytes: inout ArraySlice<UInt8>, count: Int) {
+        guard bytes.count / 4 >= count else { return nil }
+        var ends: [UInt32] = []
+        ends.reserveCapacity(count)
+        var end = 0
+        var place = bytes.startIndex
+        for _ in 0..<count {
+            let length = bytes[place..<place + 4].reduce(0) { $0 << 8 | Int($1) }
+            end += length
+            guard end <= bytes.endIndex - place else { return nil }
+            ends.append(UInt32(end))
+            place += 4
+        }
+        guard end <= bytes.endIndex - place else { return nil }
+        self.init(text: Array(bytes[place..<place + end]), ends: ends)
+        bytes = bytes[(place + end)...]
+    }
+
     /// Collects the records of a listing, the latest one of each account, while they fit a limit.
     struct Builder: Sendable {
         private struct Place: Sendable {

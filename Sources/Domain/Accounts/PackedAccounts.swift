@@ -5,6 +5,13 @@ struct PackedAccounts: Sendable {
     /// The end offset of each id in `text`.
     private var ends: [UInt32] = []
 
+    init() {}
+
+    init(_ list: AccountList) {
+        text = list.text
+        ends = list.ends
+    }
+
     /// The number of ids added, duplicates included.
     var count: Int { ends.count }
 

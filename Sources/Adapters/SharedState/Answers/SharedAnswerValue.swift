@@ -2,9 +2,8 @@ import Domain
 
 /// The form of an answer in Redis.
 ///
-/// After the head, which `putAnswer` writes, follow the id of the key that encrypts (8 bytes; 0 without a key), the nonce, and the
-/// AES-256-GCM ciphertext of the answer with its tag. The answer is its content (1 byte), the starts of its key (1 byte) and body (2
-/// bytes), the bytes after the body (1 byte), the tag of the body (8 bytes), and the line. Numbers are big-endian.
+/// After the head, which `putAnswer` writes, follows a `SealedValue`: the content of the answer (1 byte), the starts of its key (1 byte)
+/// and body (2 bytes), the bytes after the body (1 byte), the tag of the body (8 bytes), and the line. Numbers are big-endian.
 struct SharedAnswerValue: Sendable {
     /// The first key encrypts, and all keys decrypt. Without a key, answers are not encrypted.
     let keys: [SealingKey]
@@ -28,9 +27,7 @@ struct SharedAnswerValue: Sendable {
             plain.append(UInt8(truncatingIfNeeded: encoded.tag >> UInt64(shift)))
         }
         plain += encoded.text
-        guard let sealing = keys.first else { return [UInt8](repeating: 0, count: 8) + plain }
-        let nonce = RandomToken.bytes(AES256GCM.nonceLength)
-        return Self.id(of: sealing) + nonce + AES256GCM.seal(plain, with: sealing.secret, nonce: nonce, header: key)
+        return SealedValue.seal(plain, with: keys, place: key)
     }
 
     /// - Parameter now: The time of Redis, in milliseconds.
@@ -39,19 +36,7 @@ struct SharedAnswerValue: Sendable {
         guard value.count > Self.headBytes + 8 + Self.plainBytes, value[0] == Self.version else { return nil }
         let received = Self.number(value[1..<7])
         let lifetime = Self.number(value[7..<11])
-        let (id, rest) = (value[11..<19], value[19...])
-        let plain: ArraySlice<UInt8>
-        if id.allSatisfy({ $0 == 0 }) {
-            guard keys.isEmpty else { return nil }
-            plain = rest
-        } else {
-            guard let sealing = keys.first(where: { Self.id(of: $0)[...] == id }), rest.count > AES256GCM.nonceLength,
-                let opened = AES256GCM.open(
-                    rest.dropFirst(AES256GCM.nonceLength), with: sealing.secret,
-                    nonce: Array(rest.prefix(AES256GCM.nonceLength)), header: key)
-            else { return nil }
-            plain = opened[...]
-        }
+        guard let plain = SealedValue.open(value[Self.headBytes...], with: keys, place: key) else { return nil }
         return Self.answer(plain, age: max(now - received, 0), lifetime: lifetime)
     }
 
@@ -69,10 +54,6 @@ struct SharedAnswerValue: Sendable {
                 text: text, keyStart: Int(plain[start + 1]), body: bodyStart..<bodyEnd,
                 tag: UInt64(bitPattern: number(plain[start + 5..<start + 13]))),
             content, age: .milliseconds(age), lifetime: .milliseconds(lifetime))
-    }
-
-    private static func id(of key: SealingKey) -> [UInt8] {
-        Hexadecimal.decode(key.id) ?? []
     }
 
     private static func number(_ bytes: ArraySlice<UInt8>) -> Int64 {

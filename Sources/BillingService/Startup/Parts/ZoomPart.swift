@@ -37,10 +37,16 @@ struct ZoomPart: ApplicationPart {
         cache = BillingCache(
             source: OwnerRecordingSource(masters, owners: invoiceOwners), time: context.time, rules: settings.cache,
             codec: AnswerLines(), pages: pages, shared: answers)
+        let sharedLists = redis.client.map {
+            RedisAccountLists($0, keys: settings.stateKeys, sources: source.masters.answerSources)
+        }
+        lists = AccountListCache(
+            directory: masters, shared: sharedLists, time: context.time, rules: settings.accountLists)
         let cache = cache
-        sharing = answers.flatMap { AnswerSharing($0, cache, redis, context) }
+        sharing = answers.flatMap { answers in
+            sharedLists.flatMap { AnswerSharing(answers, $0, cache, redis, context) }
+        }
         cacheBytesMax = settings.cache.bytesMax
-        lists = AccountListCache(directory: masters, time: context.time, rules: settings.accountLists)
     }
 
     /// The access tokens that replicas share: in Redis, in a file, or none.

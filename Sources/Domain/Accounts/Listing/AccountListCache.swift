@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Caches the account list of each master account, with the records of the accounts while they fit a limit. Concurrent
-/// requests for the same list share one listing.
+/// requests for the same list share one listing, also those of other replicas if there is a store for their lists.
 package final class AccountListCache: Sendable {
     package struct Rules: Sendable, Equatable {
         /// The maximum age of a cached list if the caller names none. Ten times the duration of the listing if that is
@@ -51,6 +51,16 @@ package final class AccountListCache: Sendable {
 
         /// False if the cached lists were removed after the listing had begun.
         var isCacheable = true
+
+        /// What the participants permit. A list of another replica must be permitted by all.
+        var directives: [CacheDirectives] = []
+
+        /// A participant reads the accounts as they arrive, and not only when the list is complete.
+        var isReadOnArrival = false
+
+        func permits(_ times: SharedAccountList.Times, _ rules: Rules) -> Bool {
+            directives.allSatisfy { rules.permits(times, $0) }
+        }
     }
 
     private struct State {
@@ -69,12 +79,18 @@ package final class AccountListCache: Sendable {
     private static let assumedFailureRate = FailureRate(0.5)
 
     private let directory: any SubAccountDirectory
+    private let shared: (any SharedAccountLists)?
     private let time: any TimeSource
     private let rules: Rules
     private let state = Mutex(State())
 
-    package init(directory: any SubAccountDirectory, time: any TimeSource, rules: Rules = Rules()) {
+    /// - Parameter shared: The lists of all replicas; `nil` if this replica shares none.
+    package init(
+        directory: any SubAccountDirectory, shared: (any SharedAccountLists)? = nil, time: any TimeSource,
+        rules: Rules = Rules()
+    ) {
         self.directory = directory
+        self.shared = shared
         self.time = time
         self.rules = rules
     }
@@ -94,8 +110,9 @@ package final class AccountListCache: Sendable {
         of master: Name?, _ filter: SubAccountFilter, maxAge: Duration?
     ) async throws(BillingFailure) -> AccountListSnapshot {
         let key = Key(master: master, filter: filter, chosen: nil)
-        if let snapshot = cached(key, Self.directives(maxAge), at: time.now) { return snapshot }
-        return try await join(key)
+        let directives = Self.directives(maxAge)
+        if let snapshot = cached(key, directives, at: time.now) { return snapshot }
+        return try await join(key, directives)
     }
 
     /// The accounts of a master account, for a reader that needs no order: the cached list in ascending order, or the
@@ -108,10 +125,11 @@ package final class AccountListCache: Sendable {
         of master: Name?, _ filter: SubAccountFilter, limit: Int? = nil, maxAge: Duration? = nil
     ) -> any AccountFeed {
         let key = Key(master: master, filter: filter, chosen: nil)
-        if let snapshot = cached(key, Self.directives(maxAge), at: time.now) {
+        let directives = Self.directives(maxAge)
+        if let snapshot = cached(key, directives, at: time.now) {
             return AccountListFeed(snapshot.list, after: nil, limit: limit)
         }
-        let listing = enter(key)
+        let listing = enter(key, directives, readsOnArrival: true)
         return ArrivingAccounts(listing, limit: limit) { [self] in leave(listing, key) }
     }
 
@@ -143,16 +161,13 @@ package final class AccountListCache: Sendable {
     ) async throws(BillingFailure) -> AccountListSnapshot {
         let key = Key(master: master, filter: filter, chosen: chosen)
         if let snapshot = cached(key, directives, at: time.now) { return snapshot }
-        return try await join(key, survivesWithoutParticipants: true)
+        return try await join(key, directives, survivesWithoutParticipants: true)
     }
 
     private func cached(_ key: Key, _ directives: CacheDirectives, at now: Moment) -> AccountListSnapshot? {
-        guard !directives.noCache, let snapshot = state.withLock({ $0.lists[key] }) else { return nil }
-        let age = snapshot.age(at: now)
-        if let maxAge = directives.maxAge, age > maxAge { return nil }
-        let lifetime = lifetime(of: snapshot)
-        if let minFresh = directives.minFresh, age + minFresh > lifetime { return nil }
-        return age <= lifetime + (directives.maxStale ?? .zero) ? snapshot : nil
+        guard let snapshot = state.withLock({ $0.lists[key] }) else { return nil }
+        let times = SharedAccountList.Times(age: snapshot.age(at: now), took: snapshot.took)
+        return rules.permits(times, directives) ? snapshot : nil
     }
 
     /// When the list of a master account changed first after a list of it was taken, in milliseconds since 1970; `nil` if it
@@ -164,7 +179,7 @@ package final class AccountListCache: Sendable {
     }
 
     /// How long a list is fresh.
-    package func lifetime(of snapshot: AccountListSnapshot) -> Duration { max(rules.maxAge, snapshot.took * 10) }
+    package func lifetime(of snapshot: AccountListSnapshot) -> Duration { rules.lifetime(took: snapshot.took) }
 
     package func removeAll() {
         let released = state.withLock { state in
@@ -214,15 +229,18 @@ package final class AccountListCache: Sendable {
     // MARK: Listings
 
     private func join(
-        _ key: Key, survivesWithoutParticipants: Bool = false
+        _ key: Key, _ directives: CacheDirectives, survivesWithoutParticipants: Bool = false
     ) async throws(BillingFailure) -> AccountListSnapshot {
-        let listing = enter(key, survivesWithoutParticipants: survivesWithoutParticipants)
+        let listing = enter(key, directives, survivesWithoutParticipants: survivesWithoutParticipants)
         defer { leave(listing, key) }
         return try await listing.snapshot()
     }
 
     /// The listing under way, or a new one, with one participant more. The participant must leave.
-    private func enter(_ key: Key, survivesWithoutParticipants: Bool = false) -> SharedListing {
+    private func enter(
+        _ key: Key, _ directives: CacheDirectives, survivesWithoutParticipants: Bool = false,
+        readsOnArrival: Bool = false
+    ) -> SharedListing {
         state.withLock { state in
             guard !state.isClosed else {
                 let closed = SharedListing()
@@ -231,6 +249,8 @@ package final class AccountListCache: Sendable {
             }
             var running = state.running[key] ?? start(key)
             running.participants += 1
+            if shared != nil, !running.directives.contains(directives) { running.directives.append(directives) }
+            if readsOnArrival { running.isReadOnArrival = true }
             if survivesWithoutParticipants { running.survivesWithoutParticipants = true }
             state.running[key] = running
             return running.listing
@@ -242,9 +262,45 @@ package final class AccountListCache: Sendable {
         return Running(
             listing: listing,
             task: Task {
-                let result = await list(key, listing)
-                end(listing, key, with: result)
+                guard let shared, key.chosen == nil else {
+                    let result = await list(key, listing) {}
+                    return end(listing, key, with: result)
+                }
+                await list(key, listing, with: ReplicatedListing(shared, key.filter, under: key.master, time: time))
             })
+    }
+
+    /// Takes the list of another replica, or lists for all replicas.
+    private func list(_ key: Key, _ listing: SharedListing, with replicas: ReplicatedListing) async {
+        var replicas = replicas
+        while let found = await replicas.find(
+            mayWait: { state.withLock { $0.running[key]?.isReadOnArrival == false } },
+            isWanted: { times in state.withLock { $0.running[key]?.permits(times, rules) ?? false } })
+        {
+            // If not, a participant has come meanwhile that does not permit its age.
+            if end(listing, key, withListOfReplica: found) { return }
+        }
+        let result = await list(key, listing) { await replicas.extendClaim() }
+        end(listing, key, with: result)
+        guard case .success(let listed) = result else { return await replicas.endClaim() }
+        await replicas.put(
+            SharedAccountList(
+                listed.list, listed.records, .init(age: max(time.now - listed.began, .zero), took: listed.took)),
+            lifetime: rules.lifetime(took: listed.took))
+    }
+
+    /// - Returns: Whether all participants permit the age of the list. Otherwise the listing continues.
+    private func end(_ listing: SharedListing, _ key: Key, withListOfReplica found: SharedAccountList) -> Bool {
+        let (age, fits) = (found.times.age, found.records.map { $0.bytes <= rules.recordBytesMax } ?? false)
+        let began = time.now - age
+        let listed = Listed(
+            list: found.list, records: fits ? found.records : nil, began: began,
+            asOf: Timestamp(secondsSinceEpoch: time.timestamp.secondsSinceEpoch - age.components.seconds),
+            took: found.times.took)
+        guard let snapshot = store(listed, listing, key, if: { $0.permits(found.times, rules) }) else { return false }
+        listing.add(PackedAccounts(found.list))
+        listing.end(with: .success(snapshot))
+        return true
     }
 
     private func leave(_ listing: SharedListing, _ key: Key) {
@@ -261,7 +317,9 @@ package final class AccountListCache: Sendable {
 
     private func end(_ listing: SharedListing, _ key: Key, with result: Result<Listed, BillingFailure>) {
         switch result {
-        case .success(let listed): listing.end(with: .success(store(listed, listing, key)))
+        case .success(let listed):
+            guard let snapshot = store(listed, listing, key, if: { _ in true }) else { return }
+            listing.end(with: .success(snapshot))
         case .failure(let failure):
             state.withLock { state in
                 if state.running[key]?.listing === listing { state.running[key] = nil }
@@ -279,7 +337,10 @@ package final class AccountListCache: Sendable {
         let took: Duration
     }
 
-    private func list(_ key: Key, _ shared: SharedListing) async -> Result<Listed, BillingFailure> {
+    /// - Parameter pageArrived: Called after each page.
+    private func list(
+        _ key: Key, _ arriving: SharedListing, pageArrived: () async -> Void
+    ) async -> Result<Listed, BillingFailure> {
         let (began, asOf) = (time.now, time.timestamp)
         var listing = AccountListing(
             pagesMax: rules.pagesMax, recordBytesMax: rules.recordBytesMax, chosen: key.chosen)
@@ -296,7 +357,9 @@ package final class AccountListCache: Sendable {
                     try await directory.page(of: key.master, request, for: .bulk(isRetry: isRetry))
                 }
                 switch page {
-                case .success(let page): shared.add(listing.add(page))
+                case .success(let page):
+                    arriving.add(listing.add(page))
+                    await pageArrived()
                 case .failure(.invalid) where token != nil: listing.tokenExpired()
                 case .failure(let failure): return .failure(failure)
                 }
@@ -305,11 +368,16 @@ package final class AccountListCache: Sendable {
     }
 
     /// Ends a listing, and caches its list as the current one unless the listing was cancelled or the lists were removed.
-    private func store(_ listed: Listed, _ listing: SharedListing, _ key: Key) -> AccountListSnapshot {
+    ///
+    /// - Parameter condition: Whether the listing ends with this list.
+    /// - Returns: `nil` if the listing continues.
+    private func store(
+        _ listed: Listed, _ listing: SharedListing, _ key: Key, if condition: (Running) -> Bool
+    ) -> AccountListSnapshot? {
         let previous = key.chosen == nil ? state.withLock { $0.lists[key] } : nil
         // Takes too long for the lock.
         let difference = previous.map { AccountListDifference(from: $0.list, to: listed.list) }
-        let (snapshot, released) = state.withLock { state -> (AccountListSnapshot, [AccountListSnapshot]) in
+        let (snapshot, released) = state.withLock { state -> (AccountListSnapshot?, [AccountListSnapshot]) in
             // Read with the lock, so that a reader that took the previous list did so before this moment.
             var moment = time.millisecondsSinceEpoch
             var history = AccountListHistory(since: moment)
@@ -324,6 +392,7 @@ package final class AccountListCache: Sendable {
                 list: listed.list, records: listed.records, began: listed.began, asOf: listed.asOf, took: listed.took,
                 currentSince: moment, history: history)
             guard let running = state.running[key], running.listing === listing else { return (snapshot, []) }
+            guard condition(running) else { return (nil, []) }
             state.running[key] = nil
             return (snapshot, running.isCacheable ? Self.store(snapshot, key, rules, &state) : [])
         }
@@ -354,5 +423,18 @@ package final class AccountListCache: Sendable {
             released.append(list)
         }
         return released
+    }
+}
+
+extension AccountListCache.Rules {
+    /// How long a list is fresh.
+    func lifetime(took: Duration) -> Duration { max(maxAge, took * 10) }
+
+    func permits(_ times: SharedAccountList.Times, _ directives: CacheDirectives) -> Bool {
+        guard !directives.noCache else { return false }
+        if let maxAge = directives.maxAge, times.age > maxAge { return false }
+        let lifetime = lifetime(took: times.took)
+        if let minFresh = directives.minFresh, times.age + minFresh > lifetime { return false }
+        return times.age <= lifetime + (directives.maxStale ?? .zero)
     }
 }
