@@ -88,9 +88,11 @@ bench-guards: setup-bench ## Check instructions, allocations and system calls of
 	swift build --configuration release --static-swift-stdlib --product RequestCost
 	Benchmarks/guards.py
 
-bench-replicas: setup-test ## Measure four replicas that share Zoom's rate limit through Redis, also while replicas are killed: 12 minutes.
+bench-replicas: setup-test ## Measure four replicas that share Zoom's rate limit through Redis, also while replicas are killed, and a new replica that streams a million accounts from Redis: 15 minutes.
 	swift build --configuration release --static-swift-stdlib --product billing-service
+	swift build --configuration release --static-swift-stdlib --product CacheLoad
 	Benchmarks/replicas.py
+	Benchmarks/cold-replica.py
 
 simulate: setup ## Simulate replicas that share a rate limit, with faults, for ten minutes.
 	swift build --configuration release --static-swift-stdlib --product Simulate

@@ -108,7 +108,14 @@ let package = Package(
         ),
         .executableTarget(
             name: "CacheLoad",
-            dependencies: ["Adapters", "Domain", "DomainFakes"],
+            dependencies: [
+                "Adapters",
+                "Domain",
+                "DomainFakes",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             path: "Tests/CacheLoad",
             swiftSettings: swiftSettings
         ),

@@ -168,9 +168,9 @@ def measure(options, scenario):
             redis.stop()
         zoom.stop()
     times = sorted(seconds for collected in answers for _, seconds in collected)
-    failed = sum(status != 200 for collected in answers for status, _ in collected)
     figures["lookups"] = len(times)
-    figures["failed"] = failed
+    # The sandbox has accounts that pay for themselves, and others that were deleted: 400 and 404.
+    figures["failed"] = sum(status not in (200, 400, 404) for collected in answers for status, _ in collected)
     if times:
         figures["p50_ms"] = times[len(times) // 2] * 1000
         figures["p99_ms"] = times[len(times) * 99 // 100] * 1000

@@ -1,5 +1,7 @@
 import Adapters
+import Domain
 import DomainFakes
+import Foundation
 import Glibc
 
 /// Measures the cache with COUNT contacts of about 230 bytes of JSON, stored in ascending or random order of account:
@@ -9,6 +11,10 @@ import Glibc
 /// Or compares the pages of the cache with a model, over random operations (`PagesModel`, `ConcurrentCacheModel`):
 ///
 ///     CacheLoad model OPERATIONS SEED
+///
+/// Or stores answers for the accounts in a file, one id on each line, in the Redis at a port of this machine (`SharedFill`):
+///
+///     CacheLoad share PORT SOURCE FILE
 @main
 enum CacheLoad {
     static func main() async throws {
@@ -21,8 +27,12 @@ enum CacheLoad {
             try CacheMeasurement(count: count, isAscending: true).run(AnswerLines(), SystemTime())
         } else if let count = arguments.first.flatMap({ Int($0) }), count > 0, arguments.dropFirst() == ["random"] {
             try CacheMeasurement(count: count, isAscending: false).run(AnswerLines(), SystemTime())
+        } else if arguments.first == "share", arguments.count == 4, let port = Int(arguments[1]) {
+            let lines = try String(contentsOfFile: arguments[3], encoding: .utf8).split(separator: "\n")
+            try await SharedFill(port: port, source: arguments[2]).run(
+                lines.compactMap { AccountID(String($0)) }, AnswerLines())
         } else {
-            print("usage: CacheLoad COUNT [random] | CacheLoad model OPERATIONS SEED")
+            print("usage: CacheLoad COUNT [random] | model OPERATIONS SEED | share PORT SOURCE FILE")
             exit(64)
         }
     }

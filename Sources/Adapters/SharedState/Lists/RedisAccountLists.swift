@@ -79,6 +79,8 @@ package final class RedisAccountLists: SharedAccountLists {
         isWanted: @Sendable (SharedAccountList.Times) -> Bool
     ) async -> SharedListFinding {
         guard let place = place(filter, master), let keys = current.withLock({ $0 }) else { return .absent }
+        // A replica that has just started may not be connected yet.
+        if !client.isConnected { _ = await client.waitUntilConnected(within: Self.callTime) }
         do throws(RedisFailure) {
             // Another replica may store lists all the while.
             for _ in 0..<3 {
