@@ -6,30 +6,41 @@ package import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// Calls Redis over one connection, and reconnects when the connection ends.
+/// Calls Redis over one connection, or over one connection to each node of a cluster, and reconnects when a connection ends.
 ///
 /// Commands are pipelined: each is written at once, and the replies arrive in order. A call fails at once while there is no
-/// connection. A call never waits longer than its limit, and ends when its task is cancelled.
+/// connection. A call never waits longer than its limit, and ends when its task is cancelled. A server says itself whether it
+/// belongs to a cluster.
 package final class RedisClient: Service {
     /// The state of the connection, for checks.
     package enum State: Sendable, Equatable {
         case connected(since: Moment)
+        /// Some nodes of a cluster cannot be used.
+        case partlyConnected(reason: String, since: Moment)
         /// `reason` is for people, and contains no passwords.
         case disconnected(reason: String, since: Moment)
     }
 
     private struct Connection {
+        /// The connection to a server that belongs to no cluster.
         var link: RedisLink?
+        var cluster: RedisCluster?
         var state: State
         var isClosed = false
-        /// The tasks that wait for a connection.
-        var waits: [RedisWait<Bool>] = []
-    }
 
-    /// The commands that wait for replies.
-    private struct Queue {
-        var commands = 0
-        var bytes = 0
+        /// How many connections have been made or lost.
+        var changes = 0
+
+        /// The last reported problem of each address.
+        var problems: [RedisConfiguration.Address: RedisProblem] = [:]
+
+        /// The tasks that wait for a connection, to the node of a slot or to all nodes.
+        var waits: [(slot: Int?, wait: RedisWait<Bool>)] = []
+
+        func isConnected(to slot: Int?) -> Bool {
+            guard let cluster else { return link != nil }
+            return slot.map { cluster.isConnected(to: $0) } ?? cluster.isComplete
+        }
     }
 
     package let configuration: RedisConfiguration
@@ -38,9 +49,9 @@ package final class RedisClient: Service {
     private let metrics: RedisMetrics
     private let logger: Logger
     private let connected: Mutex<Connection>
-    private let queue = Mutex(Queue())
+    private let queue: RedisQueue
     private let stop = RedisWait<Void>()
-    private let lastReason = Mutex<String?>(nil)
+    private let lostConnection = Mutex<[@Sendable () -> Void]>([])
 
     package init(
         _ configuration: RedisConfiguration, group: MultiThreadedEventLoopGroup, time: any TimeSource,
@@ -52,6 +63,7 @@ package final class RedisClient: Service {
         self.time = time
         self.metrics = RedisMetrics(metrics)
         self.logger = logger
+        queue = RedisQueue(configuration)
         connected = Mutex(
             Connection(state: .disconnected(reason: "no connection has been made yet", since: time.now)))
     }
@@ -61,81 +73,154 @@ package final class RedisClient: Service {
     /// Connects, and reconnects with back-off and jitter, until graceful shutdown or `close`.
     package func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
-            let connecting = RedisReconnecting(configuration: configuration, group: group, time: time)
-            await connecting.run(until: stop) { self.changed($0) }
+            await stop.limit { await self.connect() }
         }
         await close()
     }
 
-    /// Closes the connection. Later calls throw `closed`.
+    private func connect() async {
+        let connecting = RedisReconnecting(configuration: configuration, group: group, time: time)
+        await connecting.run {
+            changed(.disconnected($0, $1))
+        } use: { link in
+            if let slots = link.slots {
+                await use(slots, link)
+                return .closedByPeer
+            }
+            changed(.connected(link))
+            let problem = await link.untilEnd()
+            changed(.disconnected(problem, link.address))
+            return problem
+        }
+    }
+
+    /// Uses a cluster until the task is cancelled, or it is a cluster no longer.
+    ///
+    /// - Parameter link: The connection that has reported the slots. It is closed.
+    private func use(_ slots: RedisSlotMap, _ link: RedisLink) async {
+        link.close()
+        let cluster = RedisCluster(configuration, slots, group: group, time: time) { change in
+            if let change { self.changed(change) } else { self.update() }
+        }
+        connected.withLock { $0.cluster = cluster }
+        await cluster.run()
+        connected.withLock { $0.cluster = nil }
+        update()
+    }
+
+    /// Closes the connections. Later calls throw `closed`.
     package func close() async {
         stop.resolve(())
-        let (link, waits) = connected.withLock { connected in
+        let (links, waits) = connected.withLock { connected in
             connected.isClosed = true
             defer { connected.waits = [] }
-            return (connected.link, connected.waits)
+            return (connected.link.map { [$0] } ?? connected.cluster?.links ?? [], connected.waits)
         }
-        for wait in waits { wait.resolve(false) }
-        guard let link else { return }
-        link.close()
-        _ = await link.untilEnd()
+        for (_, wait) in waits { wait.resolve(false) }
+        for link in links {
+            link.close()
+            _ = await link.untilEnd()
+        }
     }
 
     package var connection: State { connected.withLock { $0.state } }
 
-    package var isConnected: Bool { connected.withLock { $0.link != nil } }
+    /// Grows with each connection that was made or lost.
+    var connectionChanges: Int { connected.withLock { $0.changes } }
+
+    /// Whether there is a connection, to at least one node of a cluster.
+    package var isConnected: Bool {
+        switch connection {
+        case .connected, .partlyConnected: true
+        case .disconnected: false
+        }
+    }
+
+    /// Whether a pipeline may be run by several servers, each of which has its own clock.
+    package var isCluster: Bool { connected.withLock { $0.cluster != nil } }
+
+    /// The nodes of the cluster; empty without one.
+    var nodeAddresses: [RedisConfiguration.Address] { connected.withLock { $0.cluster }?.knownAddresses ?? [] }
+
+    /// Calls `body` after each lost connection to a node of a cluster.
+    func onLostNode(_ body: @escaping @Sendable () -> Void) { lostConnection.withLock { $0.append(body) } }
 
     /// Returns true as soon as there is a connection; false after `limit`, after `close`, or if the task is cancelled.
-    package func waitUntilConnected(within limit: Duration) async -> Bool {
+    ///
+    /// - Parameter key: In a cluster, the connection is that to the node of this key; nil for the connections to all nodes.
+    package func waitUntilConnected(to key: [UInt8]? = nil, within limit: Duration) async -> Bool {
+        let slot = key.map { RedisSlotMap.slot(of: $0) }
         let wait = RedisWait<Bool>()
         let isConnected: Bool? = connected.withLock { connected in
-            if connected.link != nil { return true }
+            if connected.isConnected(to: slot) { return true }
             if connected.isClosed { return false }
-            connected.waits.append(wait)
+            connected.waits.append((slot, wait))
             return nil
         }
         if let isConnected { return isConnected }
         let timeout = group.next().scheduleTask(in: TimeAmount(limit)) { _ = wait.resolve(false) }
         let result = await wait.value(orWhenCancelled: false)
         timeout.cancel()
-        connected.withLock { $0.waits.removeAll { $0 === wait } }
+        connected.withLock { $0.waits.removeAll { $0.wait === wait } }
         return result
     }
 
     private func changed(_ change: RedisReconnecting.Change) {
         switch change {
         case .connected(let link):
-            let waits = connected.withLock { connected in
-                connected.link = link
-                connected.state = .connected(since: time.now)
-                defer { connected.waits = [] }
-                return connected.waits
+            let isNode = link.slots != nil
+            connected.withLock { connected in
+                if !isNode { connected.link = link }
+                connected.changes += 1
+                connected.problems[link.address] = nil
             }
-            metrics.becameConnected()
-            lastReason.withLock { $0 = nil }
+            metrics.countConnection()
+            update()
             logger.info("connected to Redis", metadata: ["address": "\(LogText.escaped(link.address.text))"])
-            for wait in waits { wait.resolve(true) }
         case .disconnected(let problem, let address):
-            let reason = "\(problem)"
-            let isClosed = connected.withLock { connected in
+            let (isClosed, before, isNode) = connected.withLock { connected in
                 connected.link = nil
-                var began = time.now
-                if case .disconnected(_, let since) = connected.state { began = since }
-                connected.state = .disconnected(reason: reason, since: began)
-                return connected.isClosed
+                connected.changes += 1
+                // Addresses of former nodes are forgotten.
+                if connected.problems.count > Self.problemsMax { connected.problems = [:] }
+                let before = connected.problems.updateValue(problem, forKey: address)
+                return (connected.isClosed, before, connected.cluster != nil)
             }
-            metrics.becameDisconnected()
-            let before = lastReason.withLock { last in
-                defer { last = reason }
-                return last
-            }
-            guard !isClosed, problem != .closed, before != reason else { return }
+            update(problem)
+            if isNode, before == nil { for body in lostConnection.withLock({ $0 }) { body() } }
+            guard !isClosed, problem != .closed, problem != before else { return }
             logger.warning(
-                "Redis cannot be used",
+                isNode ? "a node of the Redis cluster cannot be used" : "Redis cannot be used",
                 metadata: [
-                    "address": "\(LogText.escaped(address.text))", "reason": "\(LogText.escaped(reason))",
+                    "address": "\(LogText.escaped(address.text))", "reason": "\(LogText.escaped("\(problem)"))",
                 ])
         }
+    }
+
+    private static let problemsMax = 1000
+
+    /// Derives the state from the connections, and ends waits.
+    ///
+    /// - Parameter problem: Why the last connection ended or could not be made.
+    private func update(_ problem: RedisProblem? = nil) {
+        let (isConnected, waits) = connected.withLock { connected in
+            let reason = connected.cluster?.problem ?? problem.map { "\($0)" } ?? "there is no connection"
+            switch (connected.state, connected.isConnected(to: nil), connected.cluster?.links.isEmpty ?? true) {
+            case (.connected, true, _): break
+            case (_, true, _): connected.state = .connected(since: time.now)
+            case (.partlyConnected(_, let since), false, false):
+                connected.state = .partlyConnected(reason: reason, since: since)
+            case (_, false, false): connected.state = .partlyConnected(reason: reason, since: time.now)
+            case (.disconnected(_, let since), false, true):
+                connected.state = .disconnected(reason: reason, since: since)
+            case (_, false, true): connected.state = .disconnected(reason: reason, since: time.now)
+            }
+            let waits = connected.waits
+            connected.waits = waits.filter { !connected.isConnected(to: $0.slot) }
+            return (connected.isConnected(to: nil), waits.filter { connected.isConnected(to: $0.slot) })
+        }
+        metrics.setConnected(isConnected)
+        for (_, wait) in waits { wait.resolve(true) }
     }
 
     // MARK: Calls
@@ -189,34 +274,40 @@ package final class RedisClient: Service {
         }
     }
 
+    /// Sends commands to the server, or to each node of a cluster that has slots and is connected.
+    ///
+    /// - Returns: The replies of each server.
+    package func callEachServer(
+        _ commands: [RedisCommand], within limit: Duration
+    ) async throws(RedisFailure) -> [[RedisValue]] {
+        guard let cluster = connected.withLock({ $0.cluster }) else { return [try await call(commands, within: limit)] }
+        let deadline = NIODeadline.now() + TimeAmount(limit)
+        var replies: [[RedisValue]] = []
+        for link in cluster.links { replies.append(try await send(commands, to: link, deadline)) }
+        return replies
+    }
+
     private func send(
         _ commands: [RedisCommand], within limit: Duration
     ) async throws(RedisFailure) -> [RedisValue] {
         guard !Task.isCancelled else { throw .cancelled }
-        let (current, isClosed) = connected.withLock { ($0.link, $0.isClosed) }
+        let (current, cluster, isClosed) = connected.withLock { ($0.link, $0.cluster, $0.isClosed) }
         guard !isClosed else { throw .closed }
-        guard let link = current else { throw .unavailable }
         let deadline = NIODeadline.now() + TimeAmount(limit)
-        let bytes = RedisCommand.encoded(commands)
-        let (count, byteCount) = (commands.count, bytes.readableBytes)
-        let fits = queue.withLock { queue in
-            guard queue.commands + count <= configuration.queueCommandsMax,
-                queue.bytes + byteCount <= configuration.queueBytesMax
-            else { return false }
-            queue.commands += count
-            queue.bytes += byteCount
-            return true
+        if let cluster { return try await cluster.call(commands, deadline: deadline, queue) }
+        guard let link = current else { throw .unavailable }
+        let replies = try await send(commands, to: link, deadline)
+        if replies.contains(where: { if case .error(let error) = $0 { error.code == "MOVED" } else { false } }) {
+            link.close(.hiddenCluster)
         }
-        guard fits else { throw .overloaded }
-        let batch = RedisConnection.Batch(
-            bytes: bytes, count: count, deadline: deadline, wait: RedisWait()
-        ) {
-            self.queue.withLock { queue in
-                queue.commands -= count
-                queue.bytes -= byteCount
-            }
-        }
-        link.channel.eventLoop.execute { link.connection.value.send(batch) }
+        return replies
+    }
+
+    private func send(
+        _ commands: [RedisCommand], to link: RedisLink, _ deadline: NIODeadline
+    ) async throws(RedisFailure) -> [RedisValue] {
+        guard let batch = queue.batch(commands, deadline: deadline) else { throw .overloaded }
+        link.send(batch)
         return try await batch.wait.value(orWhenCancelled: .failure(.cancelled)).get()
     }
 }

@@ -6,9 +6,28 @@ package struct RedisCommand: Sendable, Equatable {
     package let name: String
     package let arguments: [[UInt8]]
 
+    /// Decides which node of a cluster runs the command; nil if any node can.
+    let key: [UInt8]?
+
     package init(_ name: String, _ arguments: [[UInt8]] = []) {
         self.name = name
         self.arguments = arguments
+        key = Self.key(of: name, arguments)
+    }
+
+    /// A command without a key and arguments, which the node of another key runs.
+    package init(_ name: String, besideKey neighbor: [UInt8]) {
+        self.name = name
+        arguments = []
+        key = neighbor
+    }
+
+    private static func key(of name: String, _ arguments: [[UInt8]]) -> [UInt8]? {
+        switch name {
+        case "EVAL", "EVALSHA": arguments.count > 2 && arguments[1] != [UInt8(ascii: "0")] ? arguments[2] : nil
+        case "AUTH", "CLIENT", "CLUSTER", "CONFIG", "ECHO", "INFO", "PING", "PUBLISH", "ROLE", "SCRIPT", "TIME": nil
+        case _: arguments.first
+        }
     }
 
     package init(_ name: String, _ arguments: String...) {

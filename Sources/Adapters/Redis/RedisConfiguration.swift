@@ -15,8 +15,12 @@ package struct RedisConfiguration: Sendable {
         package var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
     }
 
-    /// The servers that are tried in turn, one of which is the primary.
+    /// The servers that are tried in turn. One is the primary, or each is a node of one cluster. With `sentinelPrimary`, they
+    /// are the sentinels.
     package var addresses: [Address]
+
+    /// The name of the primary that the sentinels monitor; nil without sentinels.
+    package var sentinelPrimary: String?
 
     /// The TLS context; nil for a connection in clear text.
     package var tls: TLSContext?

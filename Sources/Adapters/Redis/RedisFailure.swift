@@ -1,6 +1,6 @@
 /// Why a call of Redis has no reply that can be used.
 package enum RedisFailure: Error, Sendable, Equatable, CustomStringConvertible {
-    /// There is no connection. Nothing was sent.
+    /// There is no connection, or a cluster cannot run the command now. Nothing has run.
     case unavailable
     /// Too many commands or bytes wait for replies. Nothing was sent.
     case overloaded

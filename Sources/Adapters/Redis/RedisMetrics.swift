@@ -44,10 +44,7 @@ struct RedisMetrics: Sendable {
 
     func recordDuration(_ time: Duration) { duration.recordNanoseconds(Int64(time / .nanoseconds(1))) }
 
-    func becameConnected() {
-        connections.increment()
-        connected.set(1)
-    }
+    func countConnection() { connections.increment() }
 
-    func becameDisconnected() { connected.set(0) }
+    func setConnected(_ isConnected: Bool) { connected.set(isConnected ? 1 : 0) }
 }

@@ -8,6 +8,9 @@ import Synchronization
 /// Receives the messages of channels on a separate connection, and reconnects when the connection ends.
 ///
 /// The connection sends PINGs, so that a peer that is gone is noticed within two seconds.
+///
+/// In a cluster, any node passes on the messages of all nodes. The messages of a node that fails may not reach the others, so
+/// the subscription counts as lost, and is made again, when the client loses a node.
 package final class RedisSubscription: Service {
     package enum Event: Sendable, Equatable {
         /// From now on, every message is received. `clientID` is the id of this connection, for `CLIENT TRACKING`; nil if
@@ -26,6 +29,7 @@ package final class RedisSubscription: Service {
         case subscribed
     }
 
+    private let client: RedisClient?
     private let configuration: RedisConfiguration
     private let channels: [[UInt8]]
     private let group: MultiThreadedEventLoopGroup
@@ -33,16 +37,38 @@ package final class RedisSubscription: Service {
     private let logger: Logger
     private let receive: @Sendable (Event) -> Void
     private let phase = Mutex(Phase.disconnected)
+    private let link = Mutex<RedisLink?>(nil)
     private let stop = RedisWait<Void>()
 
     /// - Parameters:
     ///   - channels: At least one name.
     ///   - receive: Called with one event after the other, on an event loop or a task. Must not block.
-    package init(
+    package convenience init(
         _ configuration: RedisConfiguration, channels: [[UInt8]], group: MultiThreadedEventLoopGroup,
         time: any TimeSource, logger: Logger, receive: @escaping @Sendable (Event) -> Void
     ) {
+        self.init(
+            configuration, nil, channels: channels, group: group, time: time, logger: logger, receive: receive)
+    }
+
+    /// - Parameter client: Its server or cluster has the channels.
+    package convenience init(
+        _ client: RedisClient, channels: [[UInt8]], group: MultiThreadedEventLoopGroup, time: any TimeSource,
+        logger: Logger, receive: @escaping @Sendable (Event) -> Void
+    ) {
+        self.init(
+            client.configuration, client, channels: channels, group: group, time: time, logger: logger,
+            receive: receive)
+        client.onLostNode { [weak self] in self?.link.withLock { $0 }?.close() }
+    }
+
+    private init(
+        _ configuration: RedisConfiguration, _ client: RedisClient?, channels: [[UInt8]],
+        group: MultiThreadedEventLoopGroup, time: any TimeSource, logger: Logger,
+        receive: @escaping @Sendable (Event) -> Void
+    ) {
         precondition(!channels.isEmpty)
+        self.client = client
         self.configuration = configuration
         self.channels = channels
         self.group = group
@@ -54,7 +80,8 @@ package final class RedisSubscription: Service {
     /// Receives messages until graceful shutdown or `close`.
     package func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
-            let connecting = RedisReconnecting(configuration: configuration, group: group, time: time)
+            var connecting = RedisReconnecting(configuration: configuration, group: group, time: time)
+            connecting.knownAddresses = { [client] in client?.nodeAddresses ?? [] }
             await connecting.run(until: stop) { self.changed($0) }
         }
     }
@@ -67,6 +94,7 @@ package final class RedisSubscription: Service {
     private func changed(_ change: RedisReconnecting.Change) {
         switch change {
         case .connected(let link):
+            self.link.withLock { $0 = link }
             let wait = RedisWait<RedisConnection.Replies>()
             let command = RedisCommand("CLIENT", "ID")
             let batch = RedisConnection.Batch(
@@ -78,6 +106,7 @@ package final class RedisSubscription: Service {
             }
             link.channel.eventLoop.execute { link.connection.value.send(batch) }
         case .disconnected(let problem, _):
+            link.withLock { $0 = nil }
             let wasConnected = phase.withLock { phase in
                 defer { phase = .disconnected }
                 if case .subscribed = phase { return true } else { return false }

@@ -14,7 +14,7 @@ struct AnswerSharing {
     ) {
         guard let client = redis.client else { return nil }
         let subscription = RedisSubscription(
-            client.configuration, channels: [answers.channel], group: context.group, time: context.time,
+            client, channels: [answers.channel], group: context.group, time: context.time,
             logger: context.logger
         ) { event in
             if let event = answers.event(event) { cache.received(event) }

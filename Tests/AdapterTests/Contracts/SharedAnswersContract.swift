@@ -29,7 +29,7 @@ enum SharedAnswersKind: CaseIterable, CustomTestStringConvertible {
         case .redis: keys = .none
         case .sealedRedis: keys = .given(key)
         }
-        try await RedisServer.with { server in
+        try await RedisServer.withoutData { server in
             try await server.withClient { first in
                 try await server.withClient { second in
                     try await test(.redis(first, keys), .redis(second, keys))

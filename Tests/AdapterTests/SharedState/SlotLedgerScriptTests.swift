@@ -15,6 +15,7 @@ struct SlotLedgerScriptTests {
     private struct Requests {
         var random: SeededRandom
         var now: Int64 = 1_769_990_000_000_000
+        var server: Int64 = 1
         private var serials: [Int64: Int64] = [:]
         private var today: (day: Int64, spent: Int64) = (0, 0)
 
@@ -28,6 +29,7 @@ struct SlotLedgerScriptTests {
                 ? .random(in: 1_000_000...8_000_000, using: &random) : .random(in: 0...90_000, using: &random)
             if chance(0.002) { now += 20_000_000_000 }
             if chance(0.005) { now -= .random(in: 0...200_000_000, using: &random) }
+            if chance(0.005) { server = .random(in: 0...1 << 48, using: &random) }
             var request = SlotRequest()
             request.callers = chance(0.5) ? .random(in: 0...8, using: &random) : 0
             request.bulk = chance(0.6) ? .random(in: 0...32, using: &random) : 0
@@ -61,18 +63,19 @@ struct SlotLedgerScriptTests {
         let seed = UInt64.random(in: 0 ... .max)
         try await RedisServer.with { server in
             try await server.withClient { client in
-                // The clock is the last argument.
-                let script = SlotLedgerScript.script(clock: "tonumber(ARGV[20])")
+                // The clock and the server are the last arguments.
+                let script = SlotLedgerScript.script(clock: "tonumber(ARGV[20])", server: "tonumber(ARGV[21])")
                 var ledger = SlotLedger()
                 var requests = Requests(seed: seed)
                 for step in 0..<1500 {
                     let replica = Int64.random(in: 1...4, using: &requests.random)
                     let request = requests.next(by: replica)
-                    let expected = ledger.take(request, by: replica, rules, at: requests.now)
+                    let expected = ledger.take(
+                        request, by: replica, rules, at: requests.now, of: requests.server)
                     let value = try await client.run(
                         script, keys: [Array("ledger".utf8)],
                         arguments: RedisSharedRates.arguments(request, replica, rules)
-                            + [Array("\(requests.now)".utf8)],
+                            + [requests.now, requests.server].map { Array("\($0)".utf8) },
                         within: .seconds(10))
                     let reply = try #require(SlotReply(value), "\(value)")
                     try #require(reply == expected, "step \(step), seed \(seed), \(request)")

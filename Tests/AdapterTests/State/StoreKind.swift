@@ -32,7 +32,7 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
             try await withTemporaryFolder { folder in
                 try await Self.withSQLite(folder + "/state.db", test)
             }
-        case .redis: try await RedisServer.with { try await Self.withRedis($0, test) }
+        case .redis: try await RedisServer.withoutData { try await Self.withRedis($0, test) }
         }
     }
 
@@ -47,7 +47,7 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
                 }
             }
         case .redis:
-            try await RedisServer.with { server in
+            try await RedisServer.withoutData { server in
                 try await Self.withRedis(server) { first in
                     try await Self.withRedis(server) { try await test(first, $0) }
                 }

@@ -138,23 +138,37 @@ package final class RedisAnswers: SharedAnswers {
             return keys.answer
         }
         let groups = places.filter { !$0.isEmpty }
-        let commands = [RedisCommand("TIME")] + groups.map { group in RedisCommand("MGET", group.map { keys[$0] }) }
+        // Each node of a cluster has its own clock.
+        let isCluster = client.isCluster
+        let clocks = isCluster ? groups : Array(groups.prefix(1))
+        let commands =
+            clocks.map { RedisCommand("TIME", besideKey: keys[$0[0]]) }
+            + groups.map { group in RedisCommand("MGET", group.map { keys[$0] }) }
         let replies = try await call { () async throws(RedisFailure) in
             try await client.call(commands, within: limit)
         }
-        guard let time = replies[0].elements, time.count == 2, let seconds = time[0].integer,
-            let microseconds = time[1].integer
-        else { throw SharedAnswersFailure() }
-        let now = seconds * 1000 + microseconds / 1000
+        let times = replies.prefix(clocks.count).map(Self.milliseconds)
         let value = value.withLock { $0 }
         var answers: [SharedAnswer?] = Array(repeating: nil, count: reads.count)
-        for (group, reply) in zip(groups, replies.dropFirst()) {
-            guard let values = reply.elements, values.count == group.count else { throw SharedAnswersFailure() }
+        for (index, (group, reply)) in zip(groups, replies.dropFirst(clocks.count)).enumerated() {
+            // One node of a cluster may be away. Its answers are missing.
+            if isCluster, case .error = reply { continue }
+            guard let values = reply.elements, values.count == group.count,
+                let now = times[min(index, times.count - 1)]
+            else { throw SharedAnswersFailure() }
             for (index, element) in zip(group, values) {
                 answers[index] = element.bytes.flatMap { value?.answer($0, key: keys[index], now: now) }
             }
         }
         return answers
+    }
+
+    /// The time in a reply of `TIME`.
+    private static func milliseconds(_ time: RedisValue) -> Int64? {
+        guard let parts = time.elements, parts.count == 2, let seconds = parts[0].integer,
+            let microseconds = parts[1].integer
+        else { return nil }
+        return seconds * 1000 + microseconds / 1000
     }
 
     // MARK: Storing

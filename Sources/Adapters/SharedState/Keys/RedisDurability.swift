@@ -1,14 +1,14 @@
 import Domain
 import Synchronization
 
-/// Whether Redis keeps what it has confirmed, by its own configuration.
+/// Whether Redis keeps what it has confirmed, by its own configuration. In a cluster, that of each node that has keys.
 ///
 /// It does if each write is in its append-only file, synced, before it is confirmed, and if nothing is evicted. A user who
 /// may not read the configuration cannot know that.
 final class RedisDurability: Sendable {
     private struct Finding {
         let isDurable: Bool
-        let connection: RedisClient.State
+        let connectionChanges: Int
         let checkedAt: Moment
     }
 
@@ -34,16 +34,17 @@ final class RedisDurability: Sendable {
     /// Reads the configuration after each connection, and every ten seconds.
     var isDurable: Bool {
         get async {
-            let connection = client.connection
-            guard case .connected = connection else { return false }
-            if let finding = last.withLock({ $0 }), finding.connection == connection,
+            guard client.isConnected else { return false }
+            let connectionChanges = client.connectionChanges
+            if let finding = last.withLock({ $0 }), finding.connectionChanges == connectionChanges,
                 time.now - finding.checkedAt < Self.interval
             {
                 return finding.isDurable
             }
             let isDurable = await check()
             last.withLock {
-                $0 = Finding(isDurable: isDurable, connection: connection, checkedAt: time.now)
+                $0 = Finding(
+                    isDurable: isDurable, connectionChanges: connectionChanges, checkedAt: time.now)
             }
             return isDurable
         }
@@ -52,13 +53,18 @@ final class RedisDurability: Sendable {
     private func check() async -> Bool {
         let names = Array(Self.required.keys) + ["maxmemory", "maxmemory-policy"]
         let commands = names.map { RedisCommand("CONFIG", "GET", $0) }
-        guard let replies = try? await client.call(commands, within: Self.callTime) else { return false }
+        guard let replies = try? await client.callEachServer(commands, within: Self.callTime) else { return false }
+        return !replies.isEmpty && replies.allSatisfy { Self.isDurable(names, $0) }
+    }
+
+    /// - Parameter replies: The values of the parameters of one server.
+    private static func isDurable(_ names: [String], _ replies: [RedisValue]) -> Bool {
         var values: [String: String] = [:]
         for (name, reply) in zip(names, replies) {
             guard let pair = reply.elements, pair.count == 2, let value = pair[1].string else { return false }
             values[name] = value
         }
-        let isSynced = Self.required.allSatisfy { name, allowed in values[name].map { allowed.contains($0) } ?? false }
+        let isSynced = required.allSatisfy { name, allowed in values[name].map { allowed.contains($0) } ?? false }
         return isSynced && (values["maxmemory"] == "0" || values["maxmemory-policy"] == "noeviction")
     }
 }

@@ -37,6 +37,9 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
         /// The key has another claim, or is not in the state that the call needs.
         case claimLost
         case unreadable
+
+        /// Whether calls for other keys can succeed: a node of a cluster is away, and others are not.
+        var isOfOneNode: Bool { if case .redis(.unavailable) = self { true } else { false } }
     }
 
     /// How long a claim is valid without a renewal.
@@ -102,10 +105,13 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
                 Self.bytes(running.request.operation.storedName), Self.bytes(running.request.account.rawValue),
                 running.request.digest, Self.bytes("\(running.recordedAt.secondsSinceEpoch)"),
             ]
-            guard let reply = try? await call(KeyScripts.renew, claim.key, arguments) else { return }
-            if reply == .integer(0) {
-                // Another claim has the key now. A write that was not sent will not be.
-                state.withLock { _ = $0.running.removeValue(forKey: claim) }
+            do throws(Failure) {
+                if try await call(KeyScripts.renew, claim.key, arguments) == .integer(0) {
+                    // Another claim has the key now. A write that was not sent will not be.
+                    state.withLock { _ = $0.running.removeValue(forKey: claim) }
+                }
+            } catch {
+                guard error.isOfOneNode else { return }
             }
         }
     }
@@ -117,7 +123,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
     package func claim(
         _ key: CallerKey, for request: KeyedRequest, at now: Timestamp
     ) async throws(BillingFailure) -> KeyClaimResult {
-        try await perform(.claim, unlessCancelled: true) { () async throws(Failure) in
+        try await perform(.claim, of: key, unlessCancelled: true) { () async throws(Failure) in
             let claim = KeyClaim(key: key, fencingToken: .random(in: 1 ... .max))
             let arguments: [[UInt8]] = [
                 Self.token(claim), self.milliseconds(self.lease), Self.bytes("\(now.secondsSinceEpoch)"),
@@ -140,7 +146,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
     }
 
     package func willSend(_ claim: KeyClaim) async throws(BillingFailure) {
-        try await perform(.willSend, unlessCancelled: true) { () async throws(Failure) in
+        try await perform(.willSend, of: claim.key, unlessCancelled: true) { () async throws(Failure) in
             let arguments = [Self.token(claim), self.milliseconds(self.lease)]
             guard try await self.call(KeyScripts.willSend, claim.key, arguments) == .integer(1) else {
                 throw .claimLost
@@ -164,7 +170,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
     }
 
     package func record(of key: CallerKey, at now: Timestamp) async throws(BillingFailure) -> KeyRecord? {
-        try await perform(.record, unlessCancelled: true) { () async throws(Failure) in
+        try await perform(.record, of: key, unlessCancelled: true) { () async throws(Failure) in
             let arguments = [
                 Self.bytes("\(now.secondsSinceEpoch)"), Self.bytes("\(self.window.components.seconds)"),
             ]
@@ -175,7 +181,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
     package func resolve(
         _ key: CallerKey, _ digest: [UInt8], with outcome: WriteOutcome, at now: Timestamp
     ) async throws(BillingFailure) {
-        try await perform(.resolve, unlessCancelled: true) { () async throws(Failure) in
+        try await perform(.resolve, of: key, unlessCancelled: true) { () async throws(Failure) in
             let arguments =
                 [digest, Self.bytes("\(now.secondsSinceEpoch)"), Self.bytes("\(self.window.components.seconds)")]
                 + StoredKey.arguments(outcome, at: now, timeToLive: self.window + Self.spareTime)
@@ -184,7 +190,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
     }
 
     package func remove(_ key: CallerKey) async throws(BillingFailure) -> KeyRemoval {
-        try await perform(.remove, unlessCancelled: true) { () async throws(Failure) in
+        try await perform(.remove, of: key, unlessCancelled: true) { () async throws(Failure) in
             switch try await self.call(KeyScripts.remove, key, []).string {
             case "removed": return .removed
             case "running": return .running
@@ -201,7 +207,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
         _ operation: StateMetrics.Operation, _ claim: KeyClaim, _ change: UnwrittenChange
     ) async throws(BillingFailure) {
         state.withLock { _ = $0.running.removeValue(forKey: claim) }
-        try await perform(operation, unlessCancelled: false) { () async throws(Failure) in
+        try await perform(operation, of: claim.key, unlessCancelled: false) { () async throws(Failure) in
             do throws(Failure) {
                 try await self.write(change, of: claim)
             } catch {
@@ -243,7 +249,9 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
                 try await write(change, of: claim)
             } catch {
                 switch error {
-                case .redis, .unreadable: return
+                case .redis, .unreadable:
+                    guard error.isOfOneNode else { return }
+                    continue
                 case .claimLost: break
                 }
             }
@@ -256,7 +264,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
     /// Runs `body` in a separate task, so that the cancellation of the caller does not interrupt a call that has begun. Each
     /// call has a deadline.
     private func perform<Value: Sendable>(
-        _ operation: StateMetrics.Operation, unlessCancelled: Bool,
+        _ operation: StateMetrics.Operation, of key: CallerKey, unlessCancelled: Bool,
         _ body: @escaping @Sendable () async throws(Failure) -> Value
     ) async throws(BillingFailure) -> Value {
         if unlessCancelled, Task.isCancelled {
@@ -266,7 +274,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
         let began = ContinuousClock.now
         let result = await Task { () async -> Result<Value, Failure> in
             do throws(Failure) {
-                if !self.client.isConnected { _ = await self.client.waitUntilConnected(within: Self.callTime) }
+                _ = await self.client.waitUntilConnected(to: self.name(of: key), within: Self.callTime)
                 if !self.state.withLock({ $0.unwritten.isEmpty }) { await self.writeUnwritten() }
                 return .success(try await body())
             } catch {
@@ -293,13 +301,16 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
         }
     }
 
+    private func name(of key: CallerKey) -> [UInt8] {
+        client.configuration.key("key", "{\(Hexadecimal.encode(key.storedID))}")
+    }
+
     private func call(
         _ script: RedisScript, _ key: CallerKey, _ arguments: [[UInt8]]
     ) async throws(Failure) -> RedisValue {
         do throws(RedisFailure) {
             return try await client.run(
-                script, keys: [client.configuration.key("key", "{\(Hexadecimal.encode(key.storedID))}")],
-                arguments: arguments, within: Self.callTime)
+                script, keys: [name(of: key)], arguments: arguments, within: Self.callTime)
         } catch {
             throw .redis(error)
         }

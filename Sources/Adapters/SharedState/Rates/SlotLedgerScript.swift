@@ -2,15 +2,24 @@
 ///
 /// `KEYS[1]` is a hash with the state. The arguments are those of `RedisSharedRates.arguments`.
 package enum SlotLedgerScript {
-    /// - Parameter clock: An expression for the time in microseconds since 1970.
+    /// - Parameters:
+    ///   - clock: An expression for the time in microseconds since 1970.
+    ///   - server: An expression for the number of the server since its start; 0 if an ACL does not permit to ask.
     package static func script(
-        clock: String = "(function() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end)()"
+        clock: String = "(function() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end)()",
+        server: String = """
+        (function()
+          local info = redis.pcall('INFO', 'server')
+          local id = type(info) == 'string' and string.match(info, 'run_id:(%x+)')
+          return id and tonumber(string.sub(id, 1, 12), 16) or 0
+        end)()
+        """
     ) -> RedisScript {
-        RedisScript(name: "slots", source: source(clock: clock))
+        RedisScript(name: "slots", source: source(clock: clock, server: server))
     }
 
     /// Numbers are exact up to 2^53. They are stored with `%.0f`, since the default notation has 14 digits.
-    private static func source(clock: String) -> String {
+    private static func source(clock: String, server: String) -> String {
         """
         local WINDOW, DAY, UNIT = 1012000, 86400000000, 1000000
         local CALLER_HORIZON, BULK_HORIZON = 250000, 60000
@@ -18,6 +27,7 @@ package enum SlotLedgerScript {
         local floor, max, min = math.floor, math.max, math.min
 
         local now = \(clock)
+        local server = \(server)
         local a = {}
         for index, text in ipairs(ARGV) do a[index] = tonumber(text) end
         local replica = ARGV[1]
@@ -27,7 +37,7 @@ package enum SlotLedgerScript {
         local day, spentSeen, unshared, unused = a[13], a[14], a[15], a[16]
         local isRefused, blockedFor, exhaustedFor = a[17] == 1, a[18], a[19]
 
-        local state = { serial = 0, next = 0, blockedUntil = 0, factor = UNIT, refusedAt = 0, factorChangedAt = 0,
+        local state = { server = 0, serial = 0, next = 0, blockedUntil = 0, factor = UNIT, refusedAt = 0, factorChangedAt = 0,
           today = 0, spent = 0, exhaustedUntil = 0, bulkWaitsUntil = 0, slotsSinceBulk = 0, lastAskedAt = 0,
           returnsUntil = 0, replicasBefore = 0 }
         local shares, removed = {}, {}
@@ -71,11 +81,18 @@ package enum SlotLedgerScript {
 
         if expires > 0 and expires < now then return reply({}, 1000) end
 
+        if state.server ~= 0 and server ~= 0 and server ~= state.server then
+          state.next = now + horizon + WINDOW
+          state.lastAskedAt = 0
+          state.returnsUntil = 0
+        end
+        state.server = server
+
         if state.serial < serialSeen then
           state.serial = serialSeen
           state.next = max(state.next, now + horizon + WINDOW)
         end
-        if state.next > now + 3 * WINDOW + 50 * ruleSpacing then state.next = now + WINDOW end
+        if state.next > now + 3 * WINDOW + 50 * ruleSpacing then state.next = now + horizon + WINDOW end
         if state.blockedUntil > now + DAY then state.blockedUntil = 0 end
         if state.returnsUntil > now + RETURN_TIME then state.returnsUntil = 0 end
         if state.lastAskedAt > now then state.lastAskedAt = 0 end

@@ -33,7 +33,9 @@ package struct RedisTokens: SharedTokens {
 
     package func token(for credentials: MasterCredentials) async -> AccessToken? {
         let command = RedisCommand("HGET", [names(credentials)[0], Array("v".utf8)])
-        guard let stored = await attempt({ () async throws(RedisFailure) in try await call(command) })?.bytes else {
+        guard
+            let stored = await attempt(credentials, { () async throws(RedisFailure) in try await call(command) })?.bytes
+        else {
             return nil
         }
         guard stored.first == Self.version, let keys = await sealingKeys() else { return nil }
@@ -56,7 +58,7 @@ package struct RedisTokens: SharedTokens {
         document.tokens[.init(credentials)] = token
         let content = keys.first.map { SealedFormat.seal(document.text, with: $0) } ?? document.text
         let number = fence.map { "\($0.number)" } ?? ""
-        _ = await attempt { () async throws(RedisFailure) in
+        _ = await attempt(credentials) { () async throws(RedisFailure) in
             try await run(
                 TokenScripts.put, credentials,
                 [Array(number.utf8), [Self.version] + content, Array("\(seconds * 1000)".utf8)])
@@ -65,7 +67,7 @@ package struct RedisTokens: SharedTokens {
 
     package func beginRefresh(for credentials: MasterCredentials) async -> TokenRefreshRight {
         let milliseconds = Int64(Self.rightTime / .milliseconds(1))
-        let reply = await attempt { () async throws(RedisFailure) in
+        let reply = await attempt(credentials) { () async throws(RedisFailure) in
             try await run(TokenScripts.begin, credentials, [Array("\(milliseconds)".utf8)])
         }
         guard let reply else { return .none }
@@ -73,7 +75,7 @@ package struct RedisTokens: SharedTokens {
     }
 
     package func endRefresh(_ fence: TokenFence, for credentials: MasterCredentials) async {
-        _ = await attempt { () async throws(RedisFailure) in
+        _ = await attempt(credentials) { () async throws(RedisFailure) in
             try await run(TokenScripts.end, credentials, [Array("\(fence.number)".utf8)])
         }
     }
@@ -99,8 +101,10 @@ package struct RedisTokens: SharedTokens {
     }
 
     /// The result of `body`; nil, after a warning, if it fails. Without a connection, the client has warned.
-    private func attempt(_ body: () async throws(RedisFailure) -> RedisValue) async -> RedisValue? {
-        if !client.isConnected { _ = await client.waitUntilConnected(within: Self.callTime) }
+    private func attempt(
+        _ credentials: MasterCredentials, _ body: () async throws(RedisFailure) -> RedisValue
+    ) async -> RedisValue? {
+        _ = await client.waitUntilConnected(to: names(credentials)[0], within: Self.callTime)
         do throws(RedisFailure) {
             return try await body()
         } catch {

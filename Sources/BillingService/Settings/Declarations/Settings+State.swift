@@ -9,7 +9,7 @@ extension Settings {
         )
         let url = Setting(
             "state.url", .redisURL,
-            "Redis or Valkey, shared by all replicas: redis://host:port/database, or rediss:// with TLS; a user may precede the host. It has the idempotency keys, the access tokens and the cached answers. Cannot be combined with state.file and zoom.token-file."
+            "Redis or Valkey, shared by all replicas: redis://host:port/database, or rediss:// with TLS; a user may precede the host. For a cluster, some of its nodes, separated by commas. redis+sentinel://host:port,host:port/primary/database and rediss+sentinel:// ask sentinels for the primary. It has the idempotency keys, the access tokens and the cached answers. Cannot be combined with state.file and zoom.token-file."
         )
         let passwordFile = Setting(
             "state.password-file", .path,

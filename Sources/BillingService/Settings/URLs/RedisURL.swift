@@ -1,33 +1,51 @@
 import Adapters
 
-/// The URL of a Redis: `redis://` or `rediss://`, a user if there is one, host, port and database.
+/// The URL of a Redis: a scheme, a user if there is one, hosts with ports, and a database.
+///
+/// `redis://` and `rediss://` (TLS) are followed by servers: one, or some nodes of a cluster. `redis+sentinel://` and
+/// `rediss+sentinel://` are followed by sentinels, and the path begins with the name of the primary.
 struct RedisURL: Sendable, Equatable {
     let isTLS: Bool
     let user: String?
-    let address: RedisConfiguration.Address
+
+    /// The servers or the sentinels.
+    let addresses: [RedisConfiguration.Address]
+
+    /// The name of the primary that the sentinels monitor; nil without sentinels.
+    let sentinelPrimary: String?
     let database: Int
 
     var text: String {
+        let scheme = (isTLS ? "rediss" : "redis") + (sentinelPrimary == nil ? "" : "+sentinel")
         let user = user.map { "\($0)@" } ?? ""
-        return "\(isTLS ? "rediss" : "redis")://\(user)\(address.text)" + (database == 0 ? "" : "/\(database)")
+        let hosts = addresses.map(\.text).joined(separator: ",")
+        let primary = sentinelPrimary.map { "/\($0)" } ?? ""
+        return "\(scheme)://\(user)\(hosts)\(primary)" + (database == 0 ? "" : "/\(database)")
     }
 
     /// Redis has 16 databases unless it is configured otherwise.
     private static let databaseMax = 1_000_000
 
-    private static let defaultPort = 6379
+    private static let addressesMax = 64
+
+    private static let serverPort = 6379
+    private static let sentinelPort = 26_379
 
     fileprivate static let malformed =
-        "is not a URL such as redis://redis.example:6379/0 or rediss://billing@redis.example"
+        "is not a URL such as redis://redis.example:6379/0, rediss://billing@redis.example or "
+        + "redis+sentinel://a.example,b.example/primary"
 
     init(parsing text: String) throws(SettingTextProblem) {
         let malformed = SettingTextProblem(reason: Self.malformed)
         guard let separator = text.firstRange(of: "://"),
             text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") })
         else { throw malformed }
+        let isSentinel: Bool
         switch text[..<separator.lowerBound] {
-        case "redis": isTLS = false
-        case "rediss": isTLS = true
+        case "redis": (isTLS, isSentinel) = (false, false)
+        case "rediss": (isTLS, isSentinel) = (true, false)
+        case "redis+sentinel": (isTLS, isSentinel) = (false, true)
+        case "rediss+sentinel": (isTLS, isSentinel) = (true, true)
         case _: throw malformed
         }
         var rest = text[separator.upperBound...]
@@ -45,26 +63,48 @@ struct RedisURL: Sendable, Equatable {
             user = nil
         }
         let end = rest.firstIndex(of: "/") ?? rest.endIndex
-        let path = rest[end...].dropFirst()
-        guard let number = path.isEmpty ? 0 : Int(path), (0...Self.databaseMax).contains(number) else {
+        var path = rest[end...].dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+        if isSentinel {
+            guard let name = path.first, !name.isEmpty else {
+                throw SettingTextProblem(reason: "has no name of the primary after the sentinels")
+            }
+            sentinelPrimary = String(name)
+            path.removeFirst()
+        } else {
+            sentinelPrimary = nil
+        }
+        let databaseText = path.first ?? ""
+        guard path.count <= 1, let number = databaseText.isEmpty ? 0 : Int(databaseText),
+            (0...Self.databaseMax).contains(number)
+        else {
             throw SettingTextProblem(reason: "has no number of a database after the host")
         }
         database = number
-        // The rules for host and port are those of an HTTP URL.
-        let hostAndPort = rest[..<end]
-        let hasPort = hostAndPort.last != "]" && hostAndPort.contains(":")
-        let port = hasPort ? "" : ":\(Self.defaultPort)"
+        let hosts = rest[..<end].split(separator: ",", omittingEmptySubsequences: false)
+        guard hosts.count <= Self.addressesMax else { throw malformed }
+        let port = isSentinel ? Self.sentinelPort : Self.serverPort
+        var addresses: [RedisConfiguration.Address] = []
+        for host in hosts { addresses.append(try Self.address(host, defaultPort: port)) }
+        self.addresses = addresses
+    }
+
+    /// The rules for host and port are those of an HTTP URL.
+    private static func address(
+        _ text: Substring, defaultPort: Int
+    ) throws(SettingTextProblem) -> RedisConfiguration.Address {
+        let hasPort = text.last != "]" && text.contains(":")
+        let port = hasPort ? "" : ":\(defaultPort)"
         do throws(HTTPURL.Problem) {
-            let url = try HTTPURL(parsing: "http://\(hostAndPort)\(port)", isClearTextAllowed: true)
-            address = RedisConfiguration.Address(host: url.origin.host, port: url.origin.port)
+            let url = try HTTPURL(parsing: "http://\(text)\(port)", isClearTextAllowed: true)
+            return RedisConfiguration.Address(host: url.origin.host, port: url.origin.port)
         } catch {
-            throw malformed
+            throw SettingTextProblem(reason: malformed)
         }
     }
 
     private init() {
-        (isTLS, user, database) = (false, nil, 0)
-        address = RedisConfiguration.Address(host: "127.0.0.1", port: Self.defaultPort)
+        (isTLS, user, sentinelPrimary, database) = (false, nil, nil, 0)
+        addresses = [RedisConfiguration.Address(host: "127.0.0.1", port: Self.serverPort)]
     }
 
     fileprivate static let placeholder = RedisURL()

@@ -46,7 +46,8 @@ struct RedisSettings: Sendable {
     ///
     /// - Throws: `ConfigurationProblem` for a file that cannot be used.
     func configuration() throws(ConfigurationProblem) -> RedisConfiguration {
-        var configuration = RedisConfiguration(addresses: [url.address])
+        var configuration = RedisConfiguration(addresses: url.addresses)
+        configuration.sentinelPrimary = url.sentinelPrimary
         configuration.database = url.database
         configuration.user = user
         configuration.keyPrefix = keyPrefix

@@ -42,6 +42,11 @@ extension RedisClient.State {
     fileprivate var finding: Health.Finding {
         switch self {
         case .connected: .good
+        case .partlyConnected(let reason, _):
+            .degraded(
+                "a part of the Redis cluster cannot be used, so some changes are refused, and each replica may use its own "
+                    + "share of Zoom's rate: \(reason)",
+                remedy: "check the nodes of the cluster; the service connects by itself")
         case .disconnected(let reason, _):
             .degraded(
                 "Redis cannot be used, so changes are refused and each replica uses its own share of Zoom's rate: \(reason)",

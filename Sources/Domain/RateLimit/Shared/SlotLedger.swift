@@ -12,6 +12,8 @@
 ///   does the same for a moment after a time without requests, or after a lost reply, since the store may have been away.
 /// - A store that was restored from an older state notices it, since requests contain the last `serial` that their replica has
 ///   seen. It then grants nothing until all slots that it may have forgotten are a second old.
+/// - The same happens when another server of the store takes over, as in a failover: its clock is another one, and it may have
+///   lost the last slots without a replica that could tell.
 package struct SlotLedger: Sendable, Equatable {
     /// The rate limit, which each request states.
     package struct Rules: Sendable, Equatable {
@@ -60,6 +62,9 @@ package struct SlotLedger: Sendable, Equatable {
 
     /// Refusals within this time count as one, since their requests were in flight together.
     private static let simultaneousRefusals: Int64 = 500_000
+
+    /// The server that took the last request; 0 if it is not known.
+    private var server: Int64 = 0
 
     /// The number of requests so far.
     package private(set) var serial: Int64 = 0
@@ -121,11 +126,13 @@ package struct SlotLedger: Sendable, Equatable {
     /// - Parameters:
     ///   - replica: Identifies the replica.
     ///   - now: The store's clock.
+    ///   - server: Identifies the server of the store, which has this clock, since its start; 0 if it is not known.
     package mutating func take(
-        _ request: SlotRequest, by replica: Int64, _ rules: Rules, at now: Int64
+        _ request: SlotRequest, by replica: Int64, _ rules: Rules, at now: Int64, of server: Int64
     ) -> SlotReply {
         // Its replica has stopped waiting for the reply, and may use its own share by now.
         if request.expires > 0, request.expires < now { return reply(slots: [], retryAfter: 1000, at: now) }
+        useServer(server, rules, at: now)
         repair(request, rules, at: now)
         serial += 1
         countDay(request, at: now)
@@ -137,14 +144,25 @@ package struct SlotLedger: Sendable, Equatable {
         return grant(request, rules, spacing: Self.spacing(reduced), at: now)
     }
 
+    /// Grants nothing for a while if the last request was taken by another server.
+    private mutating func useServer(_ server: Int64, _ rules: Rules, at now: Int64) {
+        if self.server != 0, server != 0, server != self.server {
+            next = now + rules.horizon + Self.window
+            // Replicas may use their own shares, as after any time in which the store was away.
+            lastAskedAt = 0
+            returnsUntil = 0
+        }
+        self.server = server
+    }
+
     /// Corrects a state that is older than its requests, or whose clock was ahead.
     private mutating func repair(_ request: SlotRequest, _ rules: Rules, at now: Int64) {
         if serial < request.serialSeen {
             serial = request.serialSeen
             next = max(next, now + rules.horizon + Self.window)
         }
-        // After a failover the clock is another one. Slots are never granted that far ahead.
-        if next > now + 3 * Self.window + 50 * rules.spacing { next = now + Self.window }
+        // The clock was set back. Slots are never granted that far ahead.
+        if next > now + 3 * Self.window + 50 * rules.spacing { next = now + rules.horizon + Self.window }
         if blockedUntil > now + Self.day { blockedUntil = 0 }
         if returnsUntil > now + Self.returnTime { returnsUntil = 0 }
         if lastAskedAt > now { lastAskedAt = 0 }

@@ -82,6 +82,10 @@ struct ConfigurationTests {
             ("http://127.0.0.1", "is not a URL such as redis://redis.example:6379/0"),
             ("redis://127.0.0.1:99999", "is not a URL such as redis://redis.example:6379/0"),
             ("redis://127.0.0.1/one", "has no number of a database after the host"),
+            ("redis://127.0.0.1/primary/0", "has no number of a database after the host"),
+            ("redis://127.0.0.1:6379,", "is not a URL such as redis://redis.example:6379/0"),
+            ("redis+sentinel://127.0.0.1", "has no name of the primary after the sentinels"),
+            ("redis+sentinel://127.0.0.1/primary/one", "has no number of a database after the host"),
         ] {
             let outcome = await run(["serve", "--sandbox", "--state-url", url])
             #expect(outcome.status == 78 && outcome.output.isEmpty)

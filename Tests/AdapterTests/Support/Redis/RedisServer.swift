@@ -12,6 +12,7 @@ final class RedisServer: Sendable {
     let folder: String
     private let options: [String]
     private let isTLS: Bool
+    private let isNode: Bool
     private let process = Mutex<TestProcess?>(nil)
 
     private init(port: Int, folder: String, options: [String]) {
@@ -19,6 +20,7 @@ final class RedisServer: Sendable {
         self.folder = folder
         self.options = options
         isTLS = options.contains("--tls-cert-file")
+        isNode = options.contains("--cluster-enabled")
     }
 
     /// Starts a server and kills it after `test`.
@@ -39,6 +41,18 @@ final class RedisServer: Sendable {
         }
         await server.kill()
         try result.get()
+    }
+
+    /// A node of a cluster, which tests of this task use instead of a new server.
+    @TaskLocal static var clusterNode: RedisServer?
+
+    /// Passes a new server, or the node of a cluster without data, to `test`.
+    static func withoutData(_ test: (RedisServer) async throws -> Void) async throws {
+        guard let node = clusterNode else { return try await with(test) }
+        try await node.withClient { client in
+            _ = try await client.callEachServer([RedisCommand("FLUSHALL")], within: .seconds(20))
+        }
+        try await test(node)
     }
 
     /// Starts a server with the certificate of `certificates`, without client certificates.
@@ -69,6 +83,14 @@ final class RedisServer: Sendable {
         throw try #require(last)
     }
 
+    /// The port for the other nodes of a cluster. Below the range of the ports that the system chooses.
+    var busPort: Int { port - 10_000 }
+
+    /// The server with its folder and another port, before its start.
+    func atOtherPort() -> RedisServer {
+        RedisServer(port: .random(in: 20_000..<32_000), folder: folder, options: options)
+    }
+
     /// Starts the server on its port and with its folder, and waits until it has loaded its data.
     func start() async throws {
         _ = try await startLoading().output(containing: "Ready to accept connections")
@@ -77,8 +99,9 @@ final class RedisServer: Sendable {
     /// Starts the server and does not wait.
     @discardableResult func startLoading() -> TestProcess {
         let ports = isTLS ? ["--port", "0", "--tls-port", "\(port)"] : ["--port", "\(port)"]
+        let bus = isNode ? ["--cluster-port", "\(busPort)"] : []
         let started = TestProcess(
-            "redis-server", ports + ["--bind", "127.0.0.1", "--dir", folder, "--save", ""] + options)
+            "redis-server", ports + bus + ["--bind", "127.0.0.1", "--dir", folder, "--save", ""] + options)
         process.withLock { $0 = started }
         return started
     }
@@ -110,6 +133,16 @@ final class RedisServer: Sendable {
     }
 
     var address: RedisConfiguration.Address { RedisConfiguration.Address(host: "127.0.0.1", port: port) }
+
+    /// Runs a command again and again until its output contains `text`.
+    func wait(for text: String, in arguments: String...) async throws {
+        let client = TestProcess(
+            "redis-cli",
+            ["-h", "127.0.0.1", "-p", "\(port)", "--no-auth-warning", "-r", "-1", "-i", "0.05"] + arguments)
+        _ = try await client.output(containing: text)
+        client.signal(SIGKILL)
+        _ = await client.outcome()
+    }
 
     /// Settings with short waits before an attempt to reconnect.
     var configuration: RedisConfiguration {

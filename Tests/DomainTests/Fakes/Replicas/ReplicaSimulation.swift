@@ -3,7 +3,8 @@ import Domain
 /// Simulates replicas that share a rate limit through a store, in virtual time. Everything follows from the seed.
 ///
 /// Replicas are killed and started, clocks differ by minutes and drift, timers fire late, messages are lost, late and doubled,
-/// and the store stops, stalls, loses its last second or everything, and is replaced by one with another clock.
+/// and the store stops, stalls, loses its last second or everything, and is replaced by one with another clock, or moves there
+/// without a pause and without loss, as a slot of a cluster does.
 package struct ReplicaSimulation: Sendable {
     package enum Fault: CaseIterable, Sendable {
         case replicaKilled
@@ -12,6 +13,7 @@ package struct ReplicaSimulation: Sendable {
         case storeEmptied
         case storeStalled
         case storeReplaced
+        case storeMoved
     }
 
     package struct Load: Sendable {
@@ -135,14 +137,17 @@ package struct ReplicaSimulation: Sendable {
 
         /// The store answers from this time on.
         var storeUpAt: Int64 = 0
+
+        /// Identifies the server of the store since its start.
+        var server: Int64 = 1
         var stalledUntil: Int64 = 0
         var recent: [Int64] = []
         var results = Result()
         let rules: RateBudget.Rules
         let trace: ((String) -> Void)?
 
-        /// Slots that the store has forgotten are a second old after this time. A faster one could grant them again to a replica
-        /// that has not asked since.
+        /// Slots that an emptied store has forgotten are a second old after this time. A faster one could grant them again to a
+        /// replica that has not asked since.
         static let forgottenTime: Int64 = 1_800_000
 
         static let day0: Int64 = 1_769_860_800_000_000
@@ -352,7 +357,7 @@ package struct ReplicaSimulation: Sendable {
             snapshots.append((now, ledger))
             snapshots.removeFirst(snapshots.prefix { $0.at < now - 1_000_000 }.count)
             let reply = ledger.take(
-                request, by: replicas[index].id, rules.ofLedger, at: Self.day0 + now + storeOffset)
+                request, by: replicas[index].id, rules.ofLedger, at: Self.day0 + now + storeOffset, of: server)
             if let trace { trace("\(now) \(reply) \(ledger)") }
             if let delay = latency() { schedule(.reply(index, life: life, ask: ask, reply), in: delay) }
         }
@@ -382,7 +387,7 @@ package struct ReplicaSimulation: Sendable {
             case .storeRestarted?: restartStore()
             case .storeRestoredFromLastSecond?:
                 if let old = snapshots.randomElement(using: &random) { ledger = old.ledger }
-                restartStore(after: Self.forgottenTime)
+                restartStore()
             case .storeEmptied?:
                 ledger = SlotLedger()
                 restartStore(after: Self.forgottenTime)
@@ -390,7 +395,12 @@ package struct ReplicaSimulation: Sendable {
             case .storeReplaced?:
                 if let old = snapshots.randomElement(using: &random) { ledger = old.ledger }
                 storeOffset += .random(in: -120_000_000...120_000_000, using: &random)
-                restartStore(after: Self.forgottenTime)
+                restartStore()
+            case .storeMoved?:
+                let limit: Int64 = Bool.random(using: &random) ? 120_000_000 : 400_000
+                storeOffset += .random(in: -limit...limit, using: &random)
+                snapshots = []
+                server += 1
             }
         }
 
@@ -398,6 +408,7 @@ package struct ReplicaSimulation: Sendable {
         mutating func restartStore(after least: Int64 = 20_000) {
             snapshots = []
             store += 1
+            server += 1
             storeUpAt = now + .random(in: least...6_000_000, using: &random)
             for index in replicas.indices where replicas[index].isUp && replicas[index].openAsk != nil {
                 replicas[index].openAsk = nil

@@ -8,8 +8,24 @@ struct RedisLink: Sendable {
     let ended: EventLoopFuture<RedisProblem>
     let address: RedisConfiguration.Address
 
-    func close() {
-        channel.eventLoop.execute { connection.value.close(.closed) }
+    /// The slots of the cluster that the server belongs to; nil if it belongs to none.
+    var slots: RedisSlotMap?
+
+    func close(_ problem: RedisProblem = .closed) {
+        channel.eventLoop.execute { connection.value.close(problem) }
+    }
+
+    func send(_ batch: RedisConnection.Batch) {
+        channel.eventLoop.execute { connection.value.send(batch) }
+    }
+
+    /// Sends commands outside the client's queue, and returns their replies.
+    func call(_ commands: [RedisCommand], deadline: NIODeadline) async -> RedisConnection.Replies {
+        let batch = RedisConnection.Batch(
+            bytes: RedisCommand.encoded(commands), count: commands.count, deadline: deadline, wait: RedisWait()
+        ) {}
+        send(batch)
+        return await batch.wait.value(orWhenCancelled: .failure(.cancelled))
     }
 
     /// Waits for the end of the connection. If the task is cancelled, closes it.
@@ -26,7 +42,14 @@ struct RedisLink: Sendable {
 
 /// Opens one connection: password, address lookup, TCP, TLS, and the first commands.
 struct RedisConnector: Sendable {
+    /// What the server is.
+    enum Kind: Sendable {
+        case server
+        case sentinel
+    }
+
     let configuration: RedisConfiguration
+    var kind = Kind.server
 
     /// Opens a connection. If the task is cancelled, returns at once.
     func connect(
@@ -130,8 +153,10 @@ struct RedisConnector: Sendable {
         case required
         /// An ACL may refuse it.
         case optional
-        /// `ROLE`: a replica cannot be used. An ACL may refuse it.
+        /// `ROLE`: a replica that belongs to no cluster cannot be used. An ACL may refuse it.
         case role
+        /// `CLUSTER SLOTS`: refused by a server that belongs to no cluster.
+        case slots
     }
 
     private func firstCommands(_ password: String?) -> [(RedisCommand, FirstCommand)] {
@@ -144,7 +169,10 @@ struct RedisConnector: Sendable {
             commands.append((RedisCommand("SELECT", String(configuration.database)), .required))
         }
         commands.append((RedisCommand("CLIENT", "SETNAME", configuration.clientName), .optional))
-        commands.append((RedisCommand("ROLE"), .role))
+        switch kind {
+        case .server: commands += [(RedisCommand("ROLE"), .role), (RedisCommand("CLUSTER", "SLOTS"), .slots)]
+        case .sentinel: break
+        }
         // Refused while Redis loads its data, and without a password that it demands.
         commands.append((RedisCommand("PING"), .required))
         return commands
@@ -172,27 +200,36 @@ struct RedisConnector: Sendable {
                     promise.fail(connection.problem ?? .closedByPeer)
                     return
                 }
-                if let problem = Self.problem(in: replies, of: kinds) {
-                    connection.close(problem)
-                    promise.fail(problem)
-                } else {
+                do throws(RedisProblem) {
+                    var link = link
+                    link.slots = try Self.slots(in: replies, of: kinds, from: link.address)
                     promise.succeed(link)
+                } catch {
+                    connection.close(error)
+                    promise.fail(error)
                 }
             })
         return promise.futureResult
     }
 
-    private static func problem(
-        in replies: [RedisValue], of commands: [(name: String, kind: FirstCommand)]
-    ) -> RedisProblem? {
+    /// - Returns: The slots of the server's cluster; nil if it belongs to none.
+    /// - Throws: Why the connection cannot be used.
+    private static func slots(
+        in replies: [RedisValue], of commands: [(name: String, kind: FirstCommand)],
+        from address: RedisConfiguration.Address
+    ) throws(RedisProblem) -> RedisSlotMap? {
+        var slots: RedisSlotMap?
+        var isReplica = false
         for (reply, command) in zip(replies, commands) {
             switch (reply, command.kind) {
             case (.error(let error), .required):
-                return RedisProblem(error) ?? .refused(command: command.name, error)
-            case (.array(let role), .role) where role.first != .text("master"): return .replica
+                throw RedisProblem(error) ?? .refused(command: command.name, error)
+            case (.array(let role), .role): isReplica = role.first != .text("master")
+            case (_, .slots): slots = RedisSlotMap(reply, from: address)
             case (.error, .optional), (.error, .role), (.null, _), (.integer, _), (.text, _), (.array, _): break
             }
         }
-        return nil
+        if isReplica, slots == nil { throw .replica }
+        return slots
     }
 }

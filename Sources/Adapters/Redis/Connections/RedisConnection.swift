@@ -10,6 +10,10 @@ enum RedisProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case refused(command: String, RedisErrorReply)
     case loading
     case replica
+    /// It belongs to a cluster, and does not say where the slots are.
+    case hiddenCluster
+    /// A sentinel does not know the primary.
+    case unknownPrimary(String)
     /// Redis answered NOAUTH: the password was changed.
     case notAuthenticated
     case malformed
@@ -35,6 +39,8 @@ enum RedisProblem: Error, Sendable, Equatable, CustomStringConvertible {
         case .refused(let command, let reply): Self.refusal(command, reply)
         case .loading: "it loads its data, or waits for its primary"
         case .replica: "it is a replica, which cannot be written to"
+        case .hiddenCluster: "it belongs to a cluster, and its ACL does not permit the user to call CLUSTER SLOTS"
+        case .unknownPrimary(let name): "it is a sentinel, and knows no primary with the name \(name)"
         case .notAuthenticated: "it demands a user name and a password"
         case .malformed: "it does not answer in the Redis protocol"
         case .unanswered: "it does not answer"
