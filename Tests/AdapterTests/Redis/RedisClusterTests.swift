@@ -147,7 +147,7 @@ struct RedisClusterTests {
                 for key in ["{a}", "{b}", "{c}"] {
                     #expect(try await client.call(RedisCommand("SET", key, "before"), within: limit) == .ok)
                 }
-                await killed.run("WAIT", "1", "10000")
+                try await cluster.spare?.wait(for: "1", in: "DBSIZE")
                 await killed.kill()
                 #expect(try await events.next() == .lost)
                 guard case .connected = try await events.next() else {

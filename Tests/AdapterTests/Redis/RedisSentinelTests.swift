@@ -57,7 +57,7 @@ struct RedisSentinelTests {
             }) { client in
                 #expect(try await client.call(RedisCommand("SET", "a", "1"), within: Self.limit) == .ok)
                 #expect(await primary.run("-a", "secret", "GET", "a") == "1")
-                await primary.run("-a", "secret", "WAIT", "1", "10000")
+                try await replica.wait(for: "1", in: "-a", "secret", "GET", "a")
                 await primary.kill()
                 while client.isConnected { try Task.checkCancellation() }
                 // The first address may still be that of the old primary.

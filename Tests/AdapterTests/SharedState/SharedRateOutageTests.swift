@@ -84,4 +84,32 @@ struct SharedRateOutageTests {
             }
         }
     }
+
+    @Test("No second has more requests than the limit while other nodes of a cluster take the rate limit over")
+    func clusterFailover() async throws {
+        try await TestRedisCluster.with(hasSpare: true) { cluster in
+            try await Self.with(cluster.primaries[0]) { sandbox, replicas in
+                let account = AccountID(literal: sandbox.accounts.id(of: 0))
+                try await Self.lookUp(replicas, account, untilOwnShares: false)
+                var owner: RedisServer?
+                for node in cluster.primaries where await node.run("KEYS", "*").contains("slots") { owner = node }
+                let (primary, spare) = (try #require(owner), try #require(cluster.spare))
+                try await cluster.replicate(primary)
+                try await spare.wait(for: "slots", in: "KEYS", "*")
+                try await withThrowingTaskGroup(of: Void.self) { tasks in
+                    tasks.addTask { try await Self.lookUp(replicas, account, untilOwnShares: true) }
+                    // The primary hands over to its replica, which is then killed.
+                    await spare.run("CLUSTER", "FAILOVER")
+                    try await spare.wait(for: "master", in: "ROLE")
+                    try await spare.wait(for: "state=online", in: "INFO", "replication")
+                    await spare.kill()
+                    try await tasks.waitForAll()
+                }
+                try await Self.lookUp(replicas, account, untilOwnShares: false)
+                try await primary.wait(for: "master", in: "ROLE")
+                // A busy machine may send late. Two replicas with the whole rate would cause many more.
+                #expect(sandbox.requestCounts.rateLimited <= 5)
+            }
+        }
+    }
 }

@@ -98,13 +98,13 @@ package final class RedisSharedRates: SharedRates, Service {
 extension SlotReply {
     /// Reads the reply of `SlotLedgerScript`.
     package init?(_ value: RedisValue) {
-        guard let elements = value.elements, elements.count == 7 else { return nil }
+        guard let elements = value.elements, elements.count == 8 else { return nil }
         let numbers = elements.dropLast().compactMap(\.integer)
-        guard numbers.count == 6, let slots = elements[6].elements?.map(\.integer) else { return nil }
+        guard numbers.count == 7, let slots = elements[7].elements?.map(\.integer) else { return nil }
         let times = slots.compactMap(\.self)
         guard times.count == slots.count else { return nil }
         self.init(
-            now: numbers[0], slots: times, retryAfter: numbers[1], serial: numbers[2], day: numbers[3],
-            spent: numbers[4], exhaustedFor: numbers[5])
+            now: numbers[0], server: numbers[1], slots: times, retryAfter: numbers[2], serial: numbers[3],
+            day: numbers[4], spent: numbers[5], exhaustedFor: numbers[6])
     }
 }

@@ -61,7 +61,8 @@ package enum SlotLedgerScript {
         local horizon = callerHorizon + ruleSpacing
 
         local function reply(slots, retryAfter)
-          return { now, retryAfter, state.serial, state.today, state.spent, max(state.exhaustedUntil - now, 0), slots }
+          local exhaustedFor = max(state.exhaustedUntil - now, 0)
+          return { now, server, retryAfter, state.serial, state.today, state.spent, exhaustedFor, slots }
         end
 
         local function save()

@@ -35,6 +35,9 @@ package struct SlotHolder: Sendable {
     private var source = Source.ledger
     private var clock = LedgerClock()
 
+    /// The server of the store that has this clock.
+    private var server: Int64 = 0
+
     /// The slots in hand, in order.
     private var slots: [Moment] = []
 
@@ -173,6 +176,11 @@ package struct SlotHolder: Sendable {
     package mutating func received(_ reply: SlotReply, at now: Moment) {
         guard let (request, sent) = asked else { return }
         asked = nil
+        if reply.server != server {
+            server = reply.server
+            clock = LedgerClock()
+            slots = []
+        }
         if !clock.replied(reply.now, sent: sent, at: now) { slots = [] }
         learn(reply)
         askFrom = now + .microseconds(reply.retryAfter)

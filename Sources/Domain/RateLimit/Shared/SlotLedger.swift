@@ -131,7 +131,9 @@ package struct SlotLedger: Sendable, Equatable {
         _ request: SlotRequest, by replica: Int64, _ rules: Rules, at now: Int64, of server: Int64
     ) -> SlotReply {
         // Its replica has stopped waiting for the reply, and may use its own share by now.
-        if request.expires > 0, request.expires < now { return reply(slots: [], retryAfter: 1000, at: now) }
+        if request.expires > 0, request.expires < now {
+            return reply(slots: [], retryAfter: 1000, at: now, of: server)
+        }
         useServer(server, rules, at: now)
         repair(request, rules, at: now)
         serial += 1
@@ -284,9 +286,11 @@ package struct SlotLedger: Sendable, Equatable {
         return reply(slots: slots, retryAfter: max(retryAfter, 1000), at: now)
     }
 
-    private func reply(slots: [Int64], retryAfter: Int64, at now: Int64) -> SlotReply {
+    /// - Parameter server: The server of the request if it is not the last one.
+    private func reply(slots: [Int64], retryAfter: Int64, at now: Int64, of server: Int64? = nil) -> SlotReply {
         SlotReply(
-            now: now, slots: slots, retryAfter: retryAfter, serial: serial, day: today, spent: spent,
+            now: now, server: server ?? self.server, slots: slots, retryAfter: retryAfter, serial: serial, day: today,
+            spent: spent,
             exhaustedFor: max(exhaustedUntil - now, 0))
     }
 

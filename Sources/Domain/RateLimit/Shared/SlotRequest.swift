@@ -49,6 +49,9 @@ package struct SlotRequest: Sendable, Equatable {
 package struct SlotReply: Sendable, Equatable {
     package let now: Int64
 
+    /// The server of the store, whose clock this is; 0 if it is not known.
+    package let server: Int64
+
     /// When requests may be sent, in order.
     package let slots: [Int64]
 
@@ -64,9 +67,11 @@ package struct SlotReply: Sendable, Equatable {
     package let exhaustedFor: Int64
 
     package init(
-        now: Int64, slots: [Int64], retryAfter: Int64, serial: Int64, day: Int64, spent: Int64, exhaustedFor: Int64
+        now: Int64, server: Int64, slots: [Int64], retryAfter: Int64, serial: Int64, day: Int64, spent: Int64,
+        exhaustedFor: Int64
     ) {
         self.now = now
+        self.server = server
         self.slots = slots
         self.retryAfter = retryAfter
         self.serial = serial
