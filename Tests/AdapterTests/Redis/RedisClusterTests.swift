@@ -208,7 +208,7 @@ struct RedisClusterTests {
         }
     }
 
-    @Test("a user who may not read the slots of a cluster is told so")
+    @Test("if the user may not read the slots of a cluster, the log has the reason")
     func hidden() async throws {
         try await TestRedisCluster.with { cluster in
             let lines = Event<String>()

@@ -19,7 +19,7 @@ struct RedisSentinels: Sendable {
     ///
     /// - Parameters:
     ///   - name: The name under which the sentinels monitor the primary.
-    ///   - first: The index of the sentinel that is asked first; any number.
+    ///   - first: The index of the sentinel to start with; any number.
     /// - Returns: The address, or the last problem, and the last sentinel.
     func address(
         of name: String, _ first: Int, on eventLoop: any EventLoop
