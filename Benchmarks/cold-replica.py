@@ -3,9 +3,9 @@
 
     Benchmarks/cold-replica.py [--accounts 1000000] [--rounds 3]
 
-A first replica lists the accounts of a sandbox, at the rate of Zoom's Business plan, and CacheLoad stores an answer for each of
-them in Redis. Then each round starts a new replica, streams all accounts from it, and streams them again from its own cache.
-The sandbox counts the requests. Needs the release builds of billing-service and CacheLoad, and redis-server.
+A first replica lists the accounts of a sandbox, at the rate of Zoom's Business plan, and CacheLoad stores an answer for
+each of them in Redis. Then each round starts a new replica, streams all accounts from it, and streams them again from
+its own cache. The sandbox counts the requests. Needs the release builds of billing-service and CacheLoad, and redis-server.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def main(options, folder):
         first = Listener("serve", *flags)
         programs.append(first)
         before = counts(zoom.port)
-        seconds, lines = stream(first, token)
+        seconds, _ = stream(first, token)
         print(f"first replica, which lists the accounts: {seconds:.1f} s, {report(before, counts(zoom.port))}")
         first.stop()
         for _ in range(options.rounds):

@@ -3,6 +3,15 @@ import Domain
 
 /// The findings of the health checks, for `/readyz`.
 extension ZoomMasters {
+    /// Whether this replica shares Zoom's rate with the others. Its lookups work without it, so it stays ready.
+    var sharedRateFinding: Health.Finding {
+        let isShared = reports.allSatisfy { $0.budgets.allSatisfy { $0.budget.isOwnShare != true } }
+        guard !isShared else { return .good }
+        return .degraded(
+            "Redis does not answer in time, or refuses the commands, so this replica uses its own share of Zoom's rate",
+            remedy: "check the latency, the memory and the rights of the user of Redis")
+    }
+
     var finding: Health.Finding {
         let reports = reports
         let refused = reports.filter { $0.health == .credentialsRefused }.map(\.master.rawValue).joined(separator: ", ")

@@ -112,4 +112,39 @@ struct SharedRateOutageTests {
             }
         }
     }
+
+    @Test("No lookup fails, and the rate is kept, while Redis evicts keys at random")
+    func eviction() async throws {
+        let options = ["--maxmemory", "3mb", "--maxmemory-policy", "allkeys-random"]
+        try await RedisServer.with(options: options) { redis in
+            try await Self.with(redis) { sandbox, replicas in
+                let account = AccountID(literal: sandbox.accounts.id(of: 0))
+                try await Self.lookUp(replicas, account, untilOwnShares: false)
+                try await withThrowingTaskGroup(of: Void.self) { tasks in
+                    for replica in replicas {
+                        tasks.addTask {
+                            for _ in 0..<40 {
+                                _ = try await replica.billing(of: account, under: nil, for: .interactive)
+                            }
+                        }
+                    }
+                    tasks.addTask {
+                        // Twice as much as fits, again and again.
+                        for round in 0..<10 {
+                            await redis.run(
+                                "EVAL",
+                                "for i = 1, 300 do redis.call('SET', ARGV[1] .. i, string.rep('x', 20000)) end", "0",
+                                "other-\(round)-")
+                        }
+                    }
+                    try await tasks.waitForAll()
+                }
+                let evicted = await redis.run("INFO", "stats").split(whereSeparator: \.isNewline)
+                    .first { $0.hasPrefix("evicted_keys:") }
+                #expect(evicted != nil && evicted?.hasPrefix("evicted_keys:0") == false)
+                #expect(sandbox.requestCounts.rateLimited <= 5)
+                try await Self.lookUp(replicas, account, untilOwnShares: false)
+            }
+        }
+    }
 }

@@ -88,7 +88,7 @@ struct ZoomPart: ApplicationPart {
         [
             Health.Check("zoom") { [masters] in masters.finding },
             Health.Check("credentials") { [accounts] in accounts.file.finding },
-        ]
+        ] + (sharing == nil ? [] : [Health.Check("shared-rate") { [masters] in masters.sharedRateFinding }])
     }
 
     func registerCollectors(in metrics: MetricsRegistry) {
