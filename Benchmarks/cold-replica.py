@@ -5,7 +5,8 @@
 
 A first replica lists the accounts of a sandbox, at the rate of Zoom's Business plan, and CacheLoad stores an answer for
 each of them in Redis. Then each round starts a new replica, streams all accounts from it, and streams them again from
-its own cache. The sandbox counts the requests. Needs the release builds of billing-service and CacheLoad, and redis-server.
+its own cache. The sandbox counts the requests. Needs the release builds of billing-service and CacheLoad, and
+redis-server.
 """
 
 import argparse
