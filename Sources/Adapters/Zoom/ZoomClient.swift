@@ -21,8 +21,9 @@ package final class ZoomClient: Sendable {
 
     init(
         master: Name, account: AccountID, configuration: ZoomConfiguration, credentials: any CredentialsStore,
-        sharedTokens: (any SharedTokens)?, sharedRates: (any SharedRates)?, group: MultiThreadedEventLoopGroup,
-        time: any TimeSource, metrics factory: any MetricsFactory, tracer: ServiceTracer, logger: Logger
+        sharedTokens: (any SharedTokens)?, sharedRates: (any SharedRates)?, sharedQuotas: (any SharedQuotas)?,
+        group: MultiThreadedEventLoopGroup, time: any TimeSource, metrics factory: any MetricsFactory,
+        tracer: ServiceTracer, logger: Logger
     ) {
         let metrics = ZoomMetrics(master: master, metrics: factory)
         self.configuration = configuration
@@ -55,7 +56,8 @@ package final class ZoomClient: Sendable {
             try await tokenEndpoint.token(for: credentials, metrics, tracer)
         }
         transport = ZoomTransport(
-            configuration: configuration, http: http, files: files, tokens: tokens, limiters: limiters, time: time,
+            configuration: configuration, http: http, files: files, tokens: tokens, limiters: limiters,
+            sharedQuotas: sharedQuotas.map { SharedAccountQuotas(quotas: $0, master: account) }, time: time,
             metrics: metrics, tracer: tracer, logger: logger)
         retryLoop = ZoomRetryLoop(transport: transport, configuration: configuration, time: time, logger: logger)
     }

@@ -58,6 +58,7 @@ package final class ZoomMasters: BillingSource, AccountWriter, InvoiceFileSource
     private let credentials: any CredentialsStore
     private let sharedTokens: (any SharedTokens)?
     private let sharedRates: (any SharedRates)?
+    private let sharedQuotas: (any SharedQuotas)?
     private let group: MultiThreadedEventLoopGroup
     private let time: any TimeSource
     private let metrics: any MetricsFactory
@@ -73,13 +74,14 @@ package final class ZoomMasters: BillingSource, AccountWriter, InvoiceFileSource
     package init(
         _ masters: [Master], configuration: ZoomConfiguration, credentials: any CredentialsStore,
         sharedTokens: (any SharedTokens)? = nil, sharedRates: (any SharedRates)? = nil,
-        group: MultiThreadedEventLoopGroup, time: any TimeSource,
+        sharedQuotas: (any SharedQuotas)? = nil, group: MultiThreadedEventLoopGroup, time: any TimeSource,
         metrics: any MetricsFactory = .none, tracer: ServiceTracer = ServiceTracer(), logger: Logger
     ) {
         self.configuration = configuration
         self.credentials = credentials
         self.sharedTokens = sharedTokens
         self.sharedRates = sharedRates
+        self.sharedQuotas = sharedQuotas
         self.group = group
         self.time = time
         self.metrics = metrics
@@ -143,8 +145,8 @@ package final class ZoomMasters: BillingSource, AccountWriter, InvoiceFileSource
         configuration.rates = master.rates
         return ZoomClient(
             master: master.name, account: master.accountID, configuration: configuration, credentials: credentials,
-            sharedTokens: sharedTokens, sharedRates: sharedRates, group: group, time: time, metrics: metrics,
-            tracer: tracer, logger: logger)
+            sharedTokens: sharedTokens, sharedRates: sharedRates, sharedQuotas: sharedQuotas, group: group, time: time,
+            metrics: metrics, tracer: tracer, logger: logger)
     }
 
     // MARK: Calls

@@ -6,9 +6,9 @@ package struct AccountQuotas: Sendable {
     /// What the requests of an operation with a quota are about. Without an account, only the interval of the invoice is
     /// known.
     package struct Subject: Hashable, Sendable {
-        let operation: Operation
-        let account: AccountID?
-        let invoice: InvoiceID?
+        package let operation: Operation
+        package let account: AccountID?
+        package let invoice: InvoiceID?
 
         package init(_ operation: Operation, account: AccountID?, invoice: InvoiceID? = nil) {
             self.operation = operation
@@ -103,6 +103,14 @@ package struct AccountQuotas: Sendable {
         intervals[reservation.interval] = .ends(now + interval)
         let today = Self.day(of: timestamp)
         if let account = reservation.day, today != reservation.reservedOn { count(1, account, on: today) }
+    }
+
+    /// Records that another replica has used the quota, so that the request is not sent.
+    ///
+    /// - Parameter wait: When the quota permits the next request.
+    package mutating func refused(_ reservation: Reservation, wait: Duration, at now: Moment) {
+        giveBack(reservation)
+        intervals[reservation.interval] = .ends(now + wait)
     }
 
     /// Records that the source did not count the request: it was not sent, or it was refused.

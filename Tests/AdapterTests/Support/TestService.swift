@@ -72,6 +72,7 @@ struct TestZoom {
     static func with(
         _ server: HTTPServer, _ masters: [ZoomMasters.Master], _ credentials: FakeCredentials,
         sharedTokens: (any SharedTokens)? = nil, sharedRates: (any SharedRates)? = nil,
+        sharedQuotas: (any SharedQuotas)? = nil,
         waitMax: Duration = .seconds(10), retryTime: Duration = .zero,
         interactiveTimeMax: Duration? = nil, timeout: TimeAmount = .seconds(30), answerBytesMax: Int? = nil,
         time: any TimeSource = SystemTime(), tracer: ServiceTracer = ServiceTracer(), logger: Logger = .silent,
@@ -90,7 +91,8 @@ struct TestZoom {
         change(&configuration)
         let client = ZoomMasters(
             masters, configuration: configuration, credentials: credentials, sharedTokens: sharedTokens,
-            sharedRates: sharedRates, group: .singleton, time: time, tracer: tracer, logger: logger)
+            sharedRates: sharedRates, sharedQuotas: sharedQuotas, group: .singleton, time: time, tracer: tracer,
+            logger: logger)
         try await withServices([client]) { try await test(client) }
     }
 

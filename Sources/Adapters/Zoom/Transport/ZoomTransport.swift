@@ -13,6 +13,7 @@ final class ZoomTransport: Sendable {
     private let files: ZoomFileClient
     private let tokens: AccessTokens
     private let limiters: [ZoomRateLabel: RateLimiter]
+    private let sharedQuotas: SharedAccountQuotas?
     private let time: any TimeSource
     private let metrics: ZoomMetrics
     private let tracer: ServiceTracer
@@ -30,7 +31,8 @@ final class ZoomTransport: Sendable {
 
     init(
         configuration: ZoomConfiguration, http: HTTPClient, files: ZoomFileClient, tokens: AccessTokens,
-        limiters: [ZoomRateLabel: RateLimiter], time: any TimeSource, metrics: ZoomMetrics, tracer: ServiceTracer,
+        limiters: [ZoomRateLabel: RateLimiter], sharedQuotas: SharedAccountQuotas?, time: any TimeSource,
+        metrics: ZoomMetrics, tracer: ServiceTracer,
         logger: Logger
     ) {
         self.configuration = configuration
@@ -38,6 +40,7 @@ final class ZoomTransport: Sendable {
         self.files = files
         self.tokens = tokens
         self.limiters = limiters
+        self.sharedQuotas = sharedQuotas
         self.time = time
         self.metrics = metrics
         self.tracer = tracer
@@ -82,7 +85,7 @@ final class ZoomTransport: Sendable {
         _ exchange: (_ token: Secret, _ permittedAt: Moment?) async throws(ZoomFailure) -> Answer
     ) async throws(ZoomFailure) -> Answer {
         let endpoint = request.endpoint
-        let reservation = try reserve(request)
+        let reservation = try await reserve(request)
         var isCounted = false
         defer { if let reservation { end(reservation, isCounted: isCounted) } }
         var newTokens = 0
@@ -157,11 +160,19 @@ final class ZoomTransport: Sendable {
 
     // MARK: Quotas of accounts
 
+    /// The right to send a request of an operation with a quota.
+    private struct QuotaReservation {
+        let own: AccountQuotas.Reservation
+
+        /// `nil` if the quotas are not shared, or the store does not answer.
+        let shared: SharedQuotaReservation?
+    }
+
     /// Reserves a request of an operation with a quota, before it waits for a permit. A refusal costs no permit.
     ///
     /// - Returns: `nil` for an operation without a quota.
     /// - Throws: `quotaSpent`; `rateLimited` if Zoom has refused the account or operation.
-    private func reserve(_ request: ZoomRequest) throws(ZoomFailure) -> AccountQuotas.Reservation? {
+    private func reserve(_ request: ZoomRequest) async throws(ZoomFailure) -> QuotaReservation? {
         let (now, timestamp) = (time.now, time.timestamp)
         let subject = request.quotaSubject
         let (pause, decision) = state.withLock { state in
@@ -172,22 +183,30 @@ final class ZoomTransport: Sendable {
         switch (pause, decision) {
         case (let pause?, _): wait = pause
         case (nil, .refused(let time)?): wait = time
-        case (nil, .granted(let reservation)?): return reservation
+        case (nil, .granted(let reservation)?):
+            switch await sharedQuotas?.reserve(subject) {
+            case nil: return QuotaReservation(own: reservation, shared: nil)
+            case .granted(let shared): return QuotaReservation(own: reservation, shared: shared)
+            case .refused(let time):
+                wait = time
+                state.withLock { $0.quotas.refused(reservation, wait: time, at: self.time.now) }
+            }
         case (nil, nil): return nil
         }
         metrics.countCall(request.endpoint.operation.title, .notSent)
         throw request.endpoint.operation.rules.quota == nil ? .rateLimited(wait: wait) : .quotaSpent(wait: wait)
     }
 
-    private func end(_ reservation: AccountQuotas.Reservation, isCounted: Bool) {
+    private func end(_ reservation: QuotaReservation, isCounted: Bool) {
         let (now, timestamp) = (time.now, time.timestamp)
         state.withLock { state in
             if isCounted {
-                state.quotas.sent(reservation, at: now, timestamp)
+                state.quotas.sent(reservation.own, at: now, timestamp)
             } else {
-                state.quotas.giveBack(reservation)
+                state.quotas.giveBack(reservation.own)
             }
         }
+        if let shared = reservation.shared { sharedQuotas?.end(shared, isCounted: isCounted) }
     }
 
     // MARK: One exchange

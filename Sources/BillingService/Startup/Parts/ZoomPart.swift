@@ -27,6 +27,7 @@ struct ZoomPart: ApplicationPart {
         masters = ZoomMasters(
             accounts.file.value.masters, configuration: configuration, credentials: accounts,
             sharedTokens: Self.sharedTokens(settings, redis, context), sharedRates: redis.rates,
+            sharedQuotas: redis.client.map { RedisSharedQuotas($0) },
             group: context.group, time: context.time, metrics: context.metrics, tracer: tracer, logger: context.logger)
         // No two processes that store pages use the same numbers.
         pages = AnswerPages(
