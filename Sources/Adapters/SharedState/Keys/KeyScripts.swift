@@ -1,18 +1,25 @@
-/// The scripts of `RedisIdempotencyStore`. A key of Redis is a hash:
+package import Domain
+
+/// The scripts that do in Redis what the domain's `KeyLedger` does. Both pass the same tests; read the reasons there. A key of
+/// Redis is a hash:
 ///
 /// `v` the version of this form, `s` the state, `t` the fencing token, `l` the end of the lease in milliseconds of Redis'
 /// clock, `o` the operation, `a` the account, `d` the digest, `r` and `f` the seconds since 1970 at which the key was
 /// claimed and finished, `b` the document of an answer, and `k`, `c`, `m` the kind, code and message of a refusal.
-enum KeyScripts {
+package struct KeyScripts: Sendable {
+    package static let systemClock = """
+        (function() local t = redis.call('TIME') return t[1] * 1000 + math.floor(t[2] / 1000) end)()
+        """
+
     /// Functions that several scripts use.
     ///
     /// `state_of` is the state that the key has now. A key whose lease has ended is free if nothing was sent, otherwise
     /// unknown. A key of a later version is unreadable. Numbers are written without an exponent.
-    private static let functions = """
-        local function clock()
-            local time = redis.call('TIME')
-            return time[1] * 1000 + math.floor(time[2] / 1000)
-        end
+    ///
+    /// - Parameter clock: An expression for the time in milliseconds since 1970.
+    private static func functions(_ clock: String) -> String {
+        """
+        local function clock() return \(clock) end
         local function lease_end(lease) return string.format('%.0f', clock() + lease) end
         local function state_of(key, now, window)
             local f = redis.call('HMGET', key, 'v', 's', 'l', 'f')
@@ -33,118 +40,167 @@ enum KeyScripts {
         end
 
         """
+    }
 
     /// ARGV: token, lease, now, window, operation, account, digest. Claims a free key; of another key, returns the record.
-    static let claim = RedisScript(
-        name: "claim key",
-        source: functions + """
-            local token, lease = ARGV[1], tonumber(ARGV[2])
-            local state = state_of(KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4]))
-            local is_own = state == 'claimed' and redis.call('HGET', KEYS[1], 't') == token
-            if state ~= 'free' and not is_own then
-                return {'recorded', state, redis.call('HGETALL', KEYS[1])}
-            end
-            -- Without a write before HSET, a full Redis refuses it.
-            if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('DEL', KEYS[1]) end
-            redis.call('HSET', KEYS[1], 'v', '1', 's', 'claimed', 't', token, 'l', lease_end(lease), 'o', ARGV[5],
-                'a', ARGV[6], 'd', ARGV[7], 'r', ARGV[3])
-            redis.call('PEXPIRE', KEYS[1], lease * 2)
-            return {'claimed'}
-            """)
+    private let claim: RedisScript
 
     /// ARGV: now, window.
-    static let read = RedisScript(
-        name: "read key",
-        source: functions + """
-            local state = state_of(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]))
-            if state == 'free' then return {'free'} end
-            return {'recorded', state, redis.call('HGETALL', KEYS[1])}
-            """)
+    private let read: RedisScript
 
     /// ARGV: token, lease. Returns 0 if the claim was lost or is sending already.
-    static let willSend = RedisScript(
-        name: "mark key as sending",
-        source: functions + """
-            local f = redis.call('HMGET', KEYS[1], 't', 's')
-            if f[1] ~= ARGV[1] or f[2] ~= 'claimed' then return 0 end
-            redis.call('PERSIST', KEYS[1])
-            redis.call('HSET', KEYS[1], 's', 'sending', 'l', lease_end(tonumber(ARGV[2])))
-            return 1
-            """)
+    private let willSend: RedisScript
 
     /// ARGV: token, then those of an outcome. Returns 0 if the claim was lost or nothing was sent.
-    static let finish = RedisScript(
-        name: "finish key",
-        source: functions + """
-            local f = redis.call('HMGET', KEYS[1], 't', 's')
-            if f[1] ~= ARGV[1] then return 0 end
-            if f[2] == 'done' or f[2] == 'refused' then return 1 end
-            if f[2] == 'claimed' then return 0 end
-            finish(KEYS[1], ARGV, 2)
-            return 1
-            """)
+    private let finish: RedisScript
 
     /// ARGV: token. Returns 0 if the claim was lost or nothing was sent.
-    static let leaveUnknown = RedisScript(
-        name: "leave key unknown",
-        source: """
-            local f = redis.call('HMGET', KEYS[1], 't', 's')
-            if f[1] ~= ARGV[1] or f[2] == 'claimed' then return 0 end
-            if f[2] == 'sending' then redis.call('HSET', KEYS[1], 's', 'unknown') end
-            return 1
-            """)
+    private let leaveUnknown: RedisScript
 
     /// ARGV: token.
-    static let release = RedisScript(
-        name: "release key",
-        source: """
-            local f = redis.call('HMGET', KEYS[1], 't', 's')
-            if f[1] ~= ARGV[1] or (f[2] ~= 'claimed' and f[2] ~= 'sending') then return 0 end
-            return redis.call('DEL', KEYS[1])
-            """)
+    private let release: RedisScript
 
     /// ARGV: digest, now, window, then those of an outcome.
-    static let resolve = RedisScript(
-        name: "resolve key",
-        source: functions + """
-            local state = state_of(KEYS[1], tonumber(ARGV[2]), tonumber(ARGV[3]))
-            if state == 'unreadable' then return redis.error_reply('ERR unreadable') end
-            if state ~= 'unknown' or redis.call('HGET', KEYS[1], 'd') ~= ARGV[1] then return 0 end
-            finish(KEYS[1], ARGV, 4)
-            return 1
-            """)
+    private let resolve: RedisScript
 
-    static let remove = RedisScript(
-        name: "remove key",
-        source: functions + """
-            local state = state_of(KEYS[1], 0, 1)
-            if state == 'unreadable' then return redis.error_reply('ERR unreadable') end
-            if state == 'claimed' or state == 'sending' then return 'running' end
-            redis.call('DEL', KEYS[1])
-            return state == 'free' and 'absent' or 'removed'
-            """)
+    private let remove: RedisScript
 
     /// ARGV: token, lease, whether the write was sent, operation, account, digest, recordedAt. Renews a lease. Writes the
     /// key again if Redis has lost it, or the record that it was sent.
-    static let renew = RedisScript(
-        name: "renew lease of key",
-        source: functions + """
-            local token, lease, is_sent = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
-            local f = redis.call('HMGET', KEYS[1], 't', 's')
-            if f[1] and f[1] ~= token then return 0 end
-            if not f[1] then
-                redis.call('HSET', KEYS[1], 'v', '1', 's', 'claimed', 't', token, 'o', ARGV[4], 'a', ARGV[5],
-                    'd', ARGV[6], 'r', ARGV[7])
-                f[2] = 'claimed'
-            end
-            if f[2] ~= 'claimed' and f[2] ~= 'sending' then return 1 end
-            redis.call('HSET', KEYS[1], 'l', lease_end(lease))
-            if is_sent then
-                redis.call('HSET', KEYS[1], 's', 'sending')
-                redis.call('PERSIST', KEYS[1])
-            elseif f[2] == 'claimed' then
+    private let renew: RedisScript
+
+    /// - Parameter clock: An expression for the time in milliseconds since 1970.
+    package init(clock: String = systemClock) {
+        let functions = Self.functions(clock)
+        claim = RedisScript(
+            name: "claim key",
+            source: functions + """
+                local token, lease = ARGV[1], tonumber(ARGV[2])
+                local state = state_of(KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4]))
+                local is_own = state == 'claimed' and redis.call('HGET', KEYS[1], 't') == token
+                if state ~= 'free' and not is_own then
+                    return {'recorded', state, redis.call('HGETALL', KEYS[1])}
+                end
+                -- Without a write before HSET, a full Redis refuses it.
+                if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('DEL', KEYS[1]) end
+                redis.call('HSET', KEYS[1], 'v', '1', 's', 'claimed', 't', token, 'l', lease_end(lease), 'o', ARGV[5],
+                    'a', ARGV[6], 'd', ARGV[7], 'r', ARGV[3])
                 redis.call('PEXPIRE', KEYS[1], lease * 2)
-            end
-            return 1
-            """)
+                return {'claimed'}
+                """)
+        read = RedisScript(
+            name: "read key",
+            source: functions + """
+                local state = state_of(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]))
+                if state == 'free' then return {'free'} end
+                return {'recorded', state, redis.call('HGETALL', KEYS[1])}
+                """)
+        willSend = RedisScript(
+            name: "mark key as sending",
+            source: functions + """
+                local f = redis.call('HMGET', KEYS[1], 't', 's')
+                if f[1] ~= ARGV[1] or f[2] ~= 'claimed' then return 0 end
+                redis.call('PERSIST', KEYS[1])
+                redis.call('HSET', KEYS[1], 's', 'sending', 'l', lease_end(tonumber(ARGV[2])))
+                return 1
+                """)
+        finish = RedisScript(
+            name: "finish key",
+            source: functions + """
+                local f = redis.call('HMGET', KEYS[1], 't', 's')
+                if f[1] ~= ARGV[1] then return 0 end
+                if f[2] == 'done' or f[2] == 'refused' then return 1 end
+                if f[2] == 'claimed' then return 0 end
+                finish(KEYS[1], ARGV, 2)
+                return 1
+                """)
+        leaveUnknown = RedisScript(
+            name: "leave key unknown",
+            source: """
+                local f = redis.call('HMGET', KEYS[1], 't', 's')
+                if f[1] ~= ARGV[1] or f[2] == 'claimed' then return 0 end
+                if f[2] == 'sending' then redis.call('HSET', KEYS[1], 's', 'unknown') end
+                return 1
+                """)
+        release = RedisScript(
+            name: "release key",
+            source: """
+                local f = redis.call('HMGET', KEYS[1], 't', 's')
+                if f[1] ~= ARGV[1] or (f[2] ~= 'claimed' and f[2] ~= 'sending') then return 0 end
+                return redis.call('DEL', KEYS[1])
+                """)
+        resolve = RedisScript(
+            name: "resolve key",
+            source: functions + """
+                local state = state_of(KEYS[1], tonumber(ARGV[2]), tonumber(ARGV[3]))
+                if state == 'unreadable' then return redis.error_reply('ERR unreadable') end
+                if state ~= 'unknown' or redis.call('HGET', KEYS[1], 'd') ~= ARGV[1] then return 0 end
+                finish(KEYS[1], ARGV, 4)
+                return 1
+                """)
+        remove = RedisScript(
+            name: "remove key",
+            source: functions + """
+                local state = state_of(KEYS[1], 0, 1)
+                if state == 'unreadable' then return redis.error_reply('ERR unreadable') end
+                if state == 'claimed' or state == 'sending' then return 'running' end
+                redis.call('DEL', KEYS[1])
+                return state == 'free' and 'absent' or 'removed'
+                """)
+        renew = RedisScript(
+            name: "renew lease of key",
+            source: functions + """
+                local token, lease, is_sent = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
+                local f = redis.call('HMGET', KEYS[1], 't', 's')
+                if f[1] and f[1] ~= token then return 0 end
+                if not f[1] then
+                    redis.call('HSET', KEYS[1], 'v', '1', 's', 'claimed', 't', token, 'o', ARGV[4], 'a', ARGV[5],
+                        'd', ARGV[6], 'r', ARGV[7])
+                    f[2] = 'claimed'
+                end
+                if f[2] ~= 'claimed' and f[2] ~= 'sending' then return 1 end
+                redis.call('HSET', KEYS[1], 'l', lease_end(lease))
+                if is_sent then
+                    redis.call('HSET', KEYS[1], 's', 'sending')
+                    redis.call('PERSIST', KEYS[1])
+                elseif f[2] == 'claimed' then
+                    redis.call('PEXPIRE', KEYS[1], lease * 2)
+                end
+                return 1
+                """)
+    }
+
+    /// The script of a command, and its arguments.
+    package func script(for command: KeyCommand, _ rules: KeyLedger.Rules) -> (RedisScript, [[UInt8]]) {
+        func bytes(_ number: Int64) -> [UInt8] { Array("\(number)".utf8) }
+        func bytes(_ write: ClaimedWrite) -> [[UInt8]] {
+            let request = write.request
+            return [
+                Array(request.operation.storedName.utf8), Array(request.account.rawValue.utf8), request.digest,
+            ]
+        }
+        let lease = bytes(rules.lease)
+        let window = bytes(rules.window)
+        switch command {
+        case .claim(let write, let token):
+            return (
+                claim, [bytes(token), lease, bytes(write.recordedAt.secondsSinceEpoch), window] + bytes(write)
+            )
+        case .read(let now): return (read, [bytes(now.secondsSinceEpoch), window])
+        case .willSend(let token): return (willSend, [bytes(token), lease])
+        case .renew(let write, let token, let isSent):
+            let recordedAt = bytes(write.recordedAt.secondsSinceEpoch)
+            return (renew, [bytes(token), lease, bytes(isSent ? 1 : 0)] + bytes(write) + [recordedAt])
+        case .finish(let outcome, let now, let token):
+            return (finish, [bytes(token)] + StoredKey.arguments(outcome, at: now, rules))
+        case .leaveUnknown(let token): return (leaveUnknown, [bytes(token)])
+        case .release(let token): return (release, [bytes(token)])
+        case .resolve(let outcome, let now, let digest):
+            return (
+                resolve,
+                [digest, bytes(now.secondsSinceEpoch), window] + StoredKey.arguments(outcome, at: now, rules)
+            )
+        case .remove: return (remove, [])
+        }
+    }
 }

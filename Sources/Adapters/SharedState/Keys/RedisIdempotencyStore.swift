@@ -12,23 +12,8 @@ import Synchronization
 ///
 /// What survives the end of Redis depends on its persistence: see `docs/replicas.md`.
 package final class RedisIdempotencyStore: IdempotencyStore, Service {
-    /// A change that could not be written yet.
-    private enum UnwrittenChange {
-        case finished(WriteOutcome, at: Timestamp)
-        case unknown
-        case released
-    }
-
-    /// A claim of this process that has no outcome yet.
-    private struct RunningClaim {
-        let request: KeyedRequest
-        let recordedAt: Timestamp
-        var isSent = false
-    }
-
     private struct State {
-        var running: [KeyClaim: RunningClaim] = [:]
-        var unwritten: [KeyClaim: UnwrittenChange] = [:]
+        var holder: KeyHolder
         var problem: String?
     }
 
@@ -45,23 +30,17 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
     /// How long a claim is valid without a renewal.
     package static let leaseUsual = Duration.seconds(30)
 
-    /// How long a key is stored beyond the window, which the clocks of the replicas decide.
-    private static let spareTime = Duration.seconds(3600)
-
-    /// The maximum of changes that wait to be written. Beyond it they are dropped, and their keys become unknown.
-    private static let unwrittenMax = 100_000
-
     /// The maximum time of a call, and of its wait for a connection before it.
     private static let callTime = Duration.seconds(1)
 
     private let client: RedisClient
-    private let window: Duration
-    private let lease: Duration
+    private let rules: KeyLedger.Rules
+    private let scripts = KeyScripts()
     private let durability: RedisDurability
     private let time: any TimeSource
     private let metrics: StateMetrics
     private let logger: Logger
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// - Parameter window: How long a finished key lives.
     package init(
@@ -69,8 +48,8 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
         metrics: any MetricsFactory = .none, logger: Logger
     ) {
         self.client = client
-        self.window = window
-        self.lease = lease
+        rules = KeyLedger.Rules(lease: Int64(lease / .milliseconds(1)), window: window.components.seconds)
+        state = Mutex(State(holder: KeyHolder(lease: lease)))
         durability = RedisDurability(client, time: time)
         self.time = time
         self.metrics = StateMetrics(metrics)
@@ -82,34 +61,27 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
 
     // MARK: Leases
 
-    /// Renews leases and writes the changes that could not be written, until graceful shutdown.
+    /// Renews leases and records the endings that could not be recorded, until graceful shutdown.
     package func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
             while !Task.isCancelled {
                 await maintain()
-                // Changes are written soon after Redis is back.
-                let pause = state.withLock { $0.unwritten.isEmpty } ? lease / 3 : .milliseconds(250)
-                try? await time.sleep(until: time.now + min(pause, lease / 3))
+                let interval = state.withLock { $0.holder.maintenanceInterval }
+                try? await time.sleep(until: time.now + interval)
             }
         }
-        await writeUnwritten()
+        await recordRemembered()
     }
 
-    /// Renews each lease once, and writes what could not be written.
+    /// Renews each lease once, and records what could not be recorded.
     package func maintain() async {
         guard client.isConnected else { return }
-        await writeUnwritten()
-        for (claim, running) in state.withLock({ $0.running }) {
-            let arguments: [[UInt8]] = [
-                Self.token(claim), milliseconds(lease), Self.bytes(running.isSent ? "1" : "0"),
-                Self.bytes(running.request.operation.storedName), Self.bytes(running.request.account.rawValue),
-                running.request.digest, Self.bytes("\(running.recordedAt.secondsSinceEpoch)"),
-            ]
+        await recordRemembered()
+        for claim in state.withLock({ $0.holder.runningClaims }) {
+            guard let command = state.withLock({ $0.holder.renewal(of: claim) }) else { continue }
             do throws(Failure) {
-                if try await call(KeyScripts.renew, claim.key, arguments) == .integer(0) {
-                    // Another claim has the key now. A write that was not sent will not be.
-                    state.withLock { _ = $0.running.removeValue(forKey: claim) }
-                }
+                let reply = try await call(command, claim.key)
+                state.withLock { $0.holder.renewed(claim, reply) }
             } catch {
                 guard error.isOfOneNode else { return }
             }
@@ -125,56 +97,52 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
     ) async throws(BillingFailure) -> KeyClaimResult {
         try await perform(.claim, of: key, unlessCancelled: true) { () async throws(Failure) in
             let claim = KeyClaim(key: key, fencingToken: .random(in: 1 ... .max))
-            let arguments: [[UInt8]] = [
-                Self.token(claim), self.milliseconds(self.lease), Self.bytes("\(now.secondsSinceEpoch)"),
-                Self.bytes("\(self.window.components.seconds)"), Self.bytes(request.operation.storedName),
-                Self.bytes(request.account.rawValue), request.digest,
-            ]
+            let write = ClaimedWrite(request, at: now)
+            let reply: KeyReply
             do throws(Failure) {
-                if let stored = try Self.stored(try await self.call(KeyScripts.claim, key, arguments)) {
-                    guard let record = stored.record else { throw .unreadable }
-                    return .recorded(record)
-                }
+                reply = try await self.call(.claim(write, token: claim.fencingToken), key)
             } catch {
-                // The claim may have been made.
-                if case .redis(let failure) = error, failure.mayHaveRun { self.remember(.released, of: claim) }
+                if case .redis(let failure) = error, failure.mayHaveRun {
+                    self.state.withLock { $0.holder.mayHaveClaimed(claim) }
+                }
                 throw error
             }
-            self.state.withLock { $0.running[claim] = RunningClaim(request: request, recordedAt: now) }
+            if case .recorded(let record) = reply { return .recorded(record) }
+            guard reply == .done else { throw .unreadable }
+            self.state.withLock { $0.holder.claimed(claim, for: write) }
             return .claimed(claim)
         }
     }
 
     package func willSend(_ claim: KeyClaim) async throws(BillingFailure) {
         try await perform(.willSend, of: claim.key, unlessCancelled: true) { () async throws(Failure) in
-            let arguments = [Self.token(claim), self.milliseconds(self.lease)]
-            guard try await self.call(KeyScripts.willSend, claim.key, arguments) == .integer(1) else {
-                throw .claimLost
-            }
-            self.state.withLock { $0.running[claim]?.isSent = true }
+            let reply = try await self.call(.willSend(token: claim.fencingToken), claim.key)
+            guard reply == .done else { throw .claimLost }
+            self.state.withLock { $0.holder.willSend(claim) }
         }
     }
 
     package func finish(
         _ claim: KeyClaim, with outcome: WriteOutcome, at now: Timestamp
     ) async throws(BillingFailure) {
-        try await change(.finish, claim, .finished(outcome, at: now))
+        try await end(.finish, claim, .finished(outcome, at: now))
     }
 
     package func leaveUnknown(_ claim: KeyClaim) async throws(BillingFailure) {
-        try await change(.leaveUnknown, claim, .unknown)
+        try await end(.leaveUnknown, claim, .unknown)
     }
 
     package func release(_ claim: KeyClaim) async {
-        try? await change(.release, claim, .released)
+        try? await end(.release, claim, .released)
     }
 
     package func record(of key: CallerKey, at now: Timestamp) async throws(BillingFailure) -> KeyRecord? {
         try await perform(.record, of: key, unlessCancelled: true) { () async throws(Failure) in
-            let arguments = [
-                Self.bytes("\(now.secondsSinceEpoch)"), Self.bytes("\(self.window.components.seconds)"),
-            ]
-            return try Self.stored(try await self.call(KeyScripts.read, key, arguments))?.record
+            switch try await self.call(.read(at: now), key) {
+            case .free: return nil
+            case .recorded(let record): return record
+            case .done, .refused, .removal: throw .unreadable
+            }
         }
     }
 
@@ -182,37 +150,30 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
         _ key: CallerKey, _ digest: [UInt8], with outcome: WriteOutcome, at now: Timestamp
     ) async throws(BillingFailure) {
         try await perform(.resolve, of: key, unlessCancelled: true) { () async throws(Failure) in
-            let arguments =
-                [digest, Self.bytes("\(now.secondsSinceEpoch)"), Self.bytes("\(self.window.components.seconds)")]
-                + StoredKey.arguments(outcome, at: now, timeToLive: self.window + Self.spareTime)
-            _ = try await self.call(KeyScripts.resolve, key, arguments)
+            _ = try await self.call(.resolve(outcome, at: now, digest: digest), key)
         }
     }
 
     package func remove(_ key: CallerKey) async throws(BillingFailure) -> KeyRemoval {
         try await perform(.remove, of: key, unlessCancelled: true) { () async throws(Failure) in
-            switch try await self.call(KeyScripts.remove, key, []).string {
-            case "removed": return .removed
-            case "running": return .running
-            case "absent": return .absent
-            case _: throw .unreadable
-            }
+            guard case .removal(let removal) = try await self.call(.remove, key) else { throw .unreadable }
+            return removal
         }
     }
 
-    // MARK: Changes of claims
+    // MARK: Endings
 
-    /// Writes a change, or remembers it if Redis cannot be reached.
-    private func change(
-        _ operation: StateMetrics.Operation, _ claim: KeyClaim, _ change: UnwrittenChange
+    /// Records how a write ended, or remembers it if Redis cannot be reached.
+    private func end(
+        _ operation: StateMetrics.Operation, _ claim: KeyClaim, _ ending: KeyHolder.Ending
     ) async throws(BillingFailure) {
-        state.withLock { _ = $0.running.removeValue(forKey: claim) }
-        try await perform(operation, of: claim.key, unlessCancelled: false) { () async throws(Failure) in
+        let ended = state.withLock { $0.holder.end(claim, ending) }
+        try await perform(operation, of: ended.claim.key, unlessCancelled: false) { () async throws(Failure) in
             do throws(Failure) {
-                try await self.write(change, of: claim)
+                try await self.record(ended)
             } catch {
                 switch error {
-                case .redis, .unreadable: self.remember(change, of: claim)
+                case .redis, .unreadable: self.state.withLock { $0.holder.remember(ended) }
                 case .claimLost: break
                 }
                 throw error
@@ -220,33 +181,14 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
         }
     }
 
-    private func write(_ change: UnwrittenChange, of claim: KeyClaim) async throws(Failure) {
-        let token = Self.token(claim)
-        let reply: RedisValue =
-            switch change {
-            case .released: try await call(KeyScripts.release, claim.key, [token])
-            case .unknown: try await call(KeyScripts.leaveUnknown, claim.key, [token])
-            case .finished(let outcome, let now):
-                try await call(
-                    KeyScripts.finish, claim.key,
-                    [token] + StoredKey.arguments(outcome, at: now, timeToLive: window + Self.spareTime))
-            }
-        guard reply == .integer(1) else { throw .claimLost }
+    private func record(_ ended: KeyHolder.EndedClaim) async throws(Failure) {
+        guard try await call(ended.command, ended.claim.key) == .done else { throw .claimLost }
     }
 
-    private func remember(_ change: UnwrittenChange, of claim: KeyClaim) {
-        state.withLock { state in
-            guard state.unwritten.count < Self.unwrittenMax else { return }
-            // A known outcome is not forgotten when the caller then reports that it could not be recorded.
-            if case .finished = state.unwritten[claim] { return }
-            state.unwritten[claim] = change
-        }
-    }
-
-    private func writeUnwritten() async {
-        for (claim, change) in state.withLock({ $0.unwritten }) {
+    private func recordRemembered() async {
+        for ended in state.withLock({ $0.holder.unrecordedClaims }) {
             do throws(Failure) {
-                try await write(change, of: claim)
+                try await record(ended)
             } catch {
                 switch error {
                 case .redis, .unreadable:
@@ -255,7 +197,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
                 case .claimLost: break
                 }
             }
-            state.withLock { _ = $0.unwritten.removeValue(forKey: claim) }
+            state.withLock { $0.holder.recorded(ended) }
         }
     }
 
@@ -275,7 +217,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
         let result = await Task { () async -> Result<Value, Failure> in
             do throws(Failure) {
                 _ = await self.client.waitUntilConnected(to: self.name(of: key), within: Self.callTime)
-                if !self.state.withLock({ $0.unwritten.isEmpty }) { await self.writeUnwritten() }
+                if self.state.withLock({ $0.holder.hasUnrecorded }) { await self.recordRemembered() }
                 return .success(try await body())
             } catch {
                 return .failure(error)
@@ -305,15 +247,17 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
         client.configuration.key("key", "{\(Hexadecimal.encode(key.storedID))}")
     }
 
-    private func call(
-        _ script: RedisScript, _ key: CallerKey, _ arguments: [[UInt8]]
-    ) async throws(Failure) -> RedisValue {
+    private func call(_ command: KeyCommand, _ key: CallerKey) async throws(Failure) -> KeyReply {
+        let (script, arguments) = scripts.script(for: command, rules)
+        let value: RedisValue
         do throws(RedisFailure) {
-            return try await client.run(
+            value = try await client.run(
                 script, keys: [name(of: key)], arguments: arguments, within: Self.callTime)
         } catch {
             throw .redis(error)
         }
+        guard let reply = KeyReply(value) else { throw .unreadable }
+        return reply
     }
 
     /// Logs when the keys become unavailable, and when they are available again.
@@ -329,21 +273,5 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
         } else {
             logger.notice("the idempotency keys in Redis can be used again")
         }
-    }
-
-    private static func stored(_ reply: RedisValue) throws(Failure) -> StoredKey? {
-        do throws(StoredKey.Unreadable) {
-            return try StoredKey(reply)
-        } catch {
-            throw .unreadable
-        }
-    }
-
-    private static func token(_ claim: KeyClaim) -> [UInt8] { bytes("\(claim.fencingToken)") }
-
-    private static func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
-
-    private func milliseconds(_ duration: Duration) -> [UInt8] {
-        Self.bytes("\(Int64(duration / .milliseconds(1)))")
     }
 }

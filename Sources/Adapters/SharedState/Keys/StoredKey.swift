@@ -1,27 +1,13 @@
-import Domain
+package import Domain
 
-/// What Redis stores of a key.
-struct StoredKey {
+/// The form in which Redis has a key.
+enum StoredKey {
     /// The reply is not one of this version.
     struct Unreadable: Error {}
 
-    /// nil if the key is free.
-    let record: KeyRecord?
-
-    /// - Parameter reply: The reply of `KeyScripts.read` or `claim`.
-    /// - Returns: nil if the key was claimed.
-    init?(_ reply: RedisValue) throws(Unreadable) {
-        guard let parts = reply.elements, let kind = parts.first?.string else { throw Unreadable() }
-        switch kind {
-        case "claimed": return nil
-        case "free": record = nil
-        case "recorded":
-            guard parts.count == 3, let state = parts[1].string, let flat = parts[2].elements else {
-                throw Unreadable()
-            }
-            record = try Self.record(state, Self.fields(flat))
-        case _: throw Unreadable()
-        }
+    static func record(_ state: RedisValue, _ fields: RedisValue) throws(Unreadable) -> KeyRecord {
+        guard let state = state.string, let flat = fields.elements else { throw Unreadable() }
+        return try record(state, Self.fields(flat))
     }
 
     private static func fields(_ flat: [RedisValue]) -> [String: [UInt8]] {
@@ -61,9 +47,9 @@ struct StoredKey {
 
     /// The arguments of an outcome: state, finishedAt, time to live, whether there is a document, document, kind, code,
     /// message.
-    static func arguments(_ outcome: WriteOutcome, at now: Timestamp, timeToLive: Duration) -> [[UInt8]] {
+    static func arguments(_ outcome: WriteOutcome, at now: Timestamp, _ rules: KeyLedger.Rules) -> [[UInt8]] {
         func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
-        let times = [bytes("\(now.secondsSinceEpoch)"), bytes("\(Int64(timeToLive / .milliseconds(1)))")]
+        let times = [bytes("\(now.secondsSinceEpoch)"), bytes("\(rules.timeToLive)")]
         switch outcome {
         case .done(let document):
             return [bytes("done")] + times + [bytes(document == nil ? "0" : "1"), document?.text ?? [], [], [], []]
@@ -72,6 +58,33 @@ struct StoredKey {
                 + [
                     bytes("0"), [], bytes(refusal.kind.rawValue), bytes("\(refusal.code)"), bytes(refusal.message),
                 ]
+        }
+    }
+}
+
+extension KeyReply {
+    /// nil if the reply is not one of this version.
+    package init?(_ value: RedisValue) {
+        switch value {
+        case .integer(1): self = .done
+        case .integer(0): self = .refused
+        case .text:
+            switch value.string {
+            case "removed": self = .removal(.removed)
+            case "running": self = .removal(.running)
+            case "absent": self = .removal(.absent)
+            case _: return nil
+            }
+        case .array(let parts):
+            switch parts.first?.string {
+            case "claimed": self = .done
+            case "free": self = .free
+            case "recorded":
+                guard parts.count == 3, let record = try? StoredKey.record(parts[1], parts[2]) else { return nil }
+                self = .recorded(record)
+            case _: return nil
+            }
+        case .null, .integer, .error: return nil
         }
     }
 }
