@@ -94,9 +94,9 @@ bench-replicas: setup-test ## Measure four replicas that share Zoom's rate limit
 	Benchmarks/replicas.py
 	Benchmarks/cold-replica.py
 
-simulate: setup ## Simulate replicas that share a rate limit, with faults, for ten minutes.
+simulate: setup ## Simulate replicas that share rates, keys and tokens, with faults, for ten minutes; SIMULATION names one.
 	swift build --configuration release --static-swift-stdlib --product Simulate
-	.build/release/Simulate $(or $(SECONDS),600)
+	.build/release/Simulate $(or $(SECONDS),600) $(or $(SIMULATION),all)
 
 bench-bulk: setup-bench ## Measure streams of a million accounts beside nghttpd and nginx with a file of the same bytes, exports and restarts: 20 minutes.
 	swift build --configuration release --static-swift-stdlib --product billing-service

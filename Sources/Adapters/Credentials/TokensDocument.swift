@@ -23,7 +23,9 @@ struct TokensDocument: FileDocument, Sendable, Equatable {
 
     init() {}
 
-    private static let members: Set<String> = ["account_id", "client_id", "access_token", "scope", "expires_at"]
+    private static let members: Set<String> = [
+        "account_id", "client_id", "access_token", "scope", "expires_at", "secret_digest",
+    ]
 
     init(parsing bytes: [UInt8]) throws(DocumentProblem) {
         for (index, value) in try JSONValue.document(bytes, array: "tokens").enumerated() {
@@ -46,6 +48,9 @@ struct TokensDocument: FileDocument, Sendable, Equatable {
                 scopes: scopes,
                 expires: try object.required("expires_at", as: "a time like 2026-01-31T12:00:00Z") {
                     $0.string.flatMap(Timestamp.init(rfc3339:))
+                },
+                secretDigest: try object.member("secret_digest", as: "hexadecimal digits") {
+                    $0.string.flatMap(SHA256Digest.init(hexadecimal:))?.bytes
                 })
             guard tokens.updateValue(token, forKey: owner) == nil else {
                 throw object.problem("duplicate token of the same app")
@@ -64,6 +69,9 @@ struct TokensDocument: FileDocument, Sendable, Equatable {
                     object.member("scope", scopes.sorted().joined(separator: " "))
                 }
                 object.member("expires_at", entry.value.expires.rfc3339)
+                if let digest = entry.value.secretDigest {
+                    object.member("secret_digest", Hexadecimal.encode(digest))
+                }
             }
         }
         return Array(buffer.readableBytesView)

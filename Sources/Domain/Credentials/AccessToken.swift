@@ -7,9 +7,13 @@ package struct AccessToken: Sendable, Equatable {
 
     package let expires: Timestamp
 
-    package init(text: Secret, scopes: Set<String>?, expires: Timestamp) {
+    /// Identifies the client secret with which it was obtained; `nil` if that is not known. It does not reveal the secret.
+    package let secretDigest: [UInt8]?
+
+    package init(text: Secret, scopes: Set<String>?, expires: Timestamp, secretDigest: [UInt8]? = nil) {
         self.text = text
         self.scopes = scopes
         self.expires = expires
+        self.secretDigest = secretDigest
     }
 }

@@ -36,6 +36,10 @@ package protocol IdempotencyStore: Sendable {
     /// - Throws: `stateUnavailable`, also if the claim was lost. The request must not be sent then.
     func willSend(_ claim: KeyClaim) async throws(BillingFailure)
 
+    /// Whether the request may be sent now, or sent again, after `willSend`. A store with leases says no when the lease of the
+    /// claim may have ended.
+    func maySend(_ claim: KeyClaim) -> Bool
+
     /// Records the outcome after `willSend`. The record survives the loss of power before this returns.
     ///
     /// - Throws: `stateUnavailable`. The store then remembers the outcome in memory and writes it as soon as it can. Should
@@ -63,6 +67,10 @@ package protocol IdempotencyStore: Sendable {
 
     /// Frees a key that is unknown or finished, which permits to send the write again.
     func remove(_ key: CallerKey) async throws(BillingFailure) -> KeyRemoval
+}
+
+extension IdempotencyStore {
+    package func maySend(_ claim: KeyClaim) -> Bool { true }
 }
 
 /// The right to send the write of a key once.

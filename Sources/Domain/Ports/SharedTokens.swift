@@ -10,8 +10,8 @@ package protocol SharedTokens: Sendable {
 
     /// Stores a token.
     ///
-    /// - Parameter fence: The number of the right to refresh. A store that has such rights ignores the token if a later
-    ///   right has stored one. Without a number, the token counts as the latest.
+    /// - Parameter fence: The number of the right to refresh. A store that has such rights ignores the token if it has
+    ///   granted a later one. Without a number, the token counts as the latest.
     func put(_ token: AccessToken, for credentials: MasterCredentials, fence: TokenFence?) async
 
     /// Gives up the right to refresh, since no token was obtained.

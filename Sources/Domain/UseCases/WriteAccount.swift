@@ -226,7 +226,10 @@ package final class WriteAccount: Sendable {
         ) { [time, keys] () async throws(BillingFailure) in
             if let deadline, time.now > deadline { throw .timedOut }
             let isFirstAttempt = try gate.send()
-            if let claim, isFirstAttempt { try await keys.willSend(claim) }
+            if let claim {
+                if isFirstAttempt { try await keys.willSend(claim) }
+                guard keys.maySend(claim) else { throw .stateUnavailable }
+            }
             change.begin()
         }
     }

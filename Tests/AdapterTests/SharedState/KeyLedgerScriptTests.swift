@@ -48,11 +48,12 @@ struct KeyLedgerScriptTests {
             case 23..<30: return .read(at: timestamp())
             case 30..<48: return .willSend(token: token)
             case 48..<60: return .renew(write, token: token, isSent: .random(using: &random))
-            case 60..<72: return .finish(outcome(), at: timestamp(), token: token)
-            case 72..<80: return .leaveUnknown(token: token)
+            case 60..<72:
+                return .finish(outcome(), at: timestamp(), token: token, sent: .random(using: &random) ? write : nil)
+            case 72..<80: return .leaveUnknown(token: token, sent: .random(using: &random) ? write : nil)
             case 80..<88: return .release(token: token)
             case 88..<94: return .resolve(outcome(), at: timestamp(), digest: write.request.digest)
-            default: return .remove
+            default: return .remove(token: token, isFinished: .random(using: &random))
             }
         }
     }

@@ -60,6 +60,45 @@ struct RedisIdempotencyStoreTests {
         }
     }
 
+    @Test(
+        "the outcome of a write is recorded also if Redis has lost its key, and after a claim that was not sent it is not"
+    )
+    func outcomeOfLostKey() async throws {
+        try await RedisServer.with { server in
+            try await StoreKind.withRedis(server) { store in
+                let (key, unknown, unsent) = try (CallerKey("key"), CallerKey("unknown"), CallerKey("unsent"))
+                let claims = try await (store.claimed(key), store.claimed(unknown), store.claimed(unsent))
+                try await store.willSend(claims.0)
+                try await store.willSend(claims.1)
+                await server.run("FLUSHALL")
+                try await store.finish(claims.0, with: .done(nil), at: .start)
+                try await store.leaveUnknown(claims.1)
+                await #expect(throws: BillingFailure.stateUnavailable) {
+                    try await store.finish(claims.2, with: .done(nil), at: .start)
+                }
+                let states = try await (store.state(of: key), store.state(of: unknown), store.state(of: unsent))
+                #expect(states.0 == .finished(.done(nil)) && states.1 == .unknown && states.2 == nil)
+            }
+        }
+    }
+
+    @Test("a write may be sent until its lease has nearly ended, and longer if it is renewed")
+    func lease() async throws {
+        try await RedisServer.with { server in
+            try await StoreKind.withRedis(server, lease: .seconds(3)) { store in
+                let claim = try await store.claimed(CallerKey("key"))
+                #expect(!store.maySend(claim))
+                try await store.willSend(claim)
+                #expect(store.maySend(claim))
+                while store.maySend(claim) { await Task.yield() }
+                await store.maintain()
+                #expect(store.maySend(claim))
+                await store.release(claim)
+                #expect(!store.maySend(claim))
+            }
+        }
+    }
+
     @Test("without Redis, calls fail as unavailable within two seconds; outcomes are recorded when it is back")
     func away() async throws {
         try await RedisServer.with(options: ["--appendonly", "yes"]) { server in

@@ -92,6 +92,122 @@ struct ReplicaTests {
         }
     }
 
+    /// Records whether its replica has stored or read a token that was obtained with another secret than the token before.
+    private final class RecordedTokens: SharedTokens {
+        private struct State {
+            var before: [UInt8]?
+            var rotated: [UInt8]?
+        }
+
+        private let tokens: RedisTokens
+        private let state = Mutex(State())
+
+        init(_ tokens: RedisTokens) {
+            self.tokens = tokens
+        }
+
+        var hasRotated: Bool { state.withLock { $0.rotated != nil } }
+
+        private func record(_ token: AccessToken?) {
+            guard let digest = token?.secretDigest else { return }
+            state.withLock { state in
+                if state.before == nil { state.before = digest }
+                if state.before != digest { state.rotated = digest }
+            }
+        }
+
+        /// The next rotation begins.
+        func forget() {
+            state.withLock { state in
+                state.before = state.rotated
+                state.rotated = nil
+            }
+        }
+
+        func token(for credentials: MasterCredentials) async -> AccessToken? {
+            let token = await tokens.token(for: credentials)
+            record(token)
+            return token
+        }
+
+        func beginRefresh(for credentials: MasterCredentials) async -> TokenRefreshRight {
+            await tokens.beginRefresh(for: credentials)
+        }
+
+        func put(_ token: AccessToken, for credentials: MasterCredentials, fence: TokenFence?) async {
+            record(token)
+            await tokens.put(token, for: credentials, fence: fence)
+        }
+
+        func endRefresh(_ fence: TokenFence, for credentials: MasterCredentials) async {
+            await tokens.endRefresh(fence, for: credentials)
+        }
+    }
+
+    private struct Rotated {
+        let masters: ZoomMasters
+        let tokens: RecordedTokens
+    }
+
+    @Test(
+        "after a rotation of the secret, replicas with a Redis obtain one token together, and no request fails",
+        arguments: [SandboxConfiguration.Tokens.superseding, .coexisting])
+    func rotation(policy: SandboxConfiguration.Tokens) async throws {
+        var configuration = SandboxConfiguration(apps: [TestZoom.app], accounts: 10)
+        configuration.tokens = policy
+        let sandbox = SandboxZoom(configuration: configuration, time: SystemTime())
+        let credentials = FakeCredentials([.test()])
+        try await RedisServer.with { redis in
+            try await withServer(sandbox) { server in
+                func replica(_ rest: [Rotated], _ count: Int) async throws {
+                    guard count > 0 else {
+                        return try await Self.rotate(rest, sandbox, credentials, [.test(server)])
+                    }
+                    try await redis.withClient { client in
+                        let tokens = RecordedTokens(
+                            RedisTokens(client, keys: .none, time: SystemTime(), logger: .silent))
+                        try await TestZoom.with(server, [.test(server)], credentials, sharedTokens: tokens) {
+                            try await replica(rest + [Rotated(masters: $0, tokens: tokens)], count - 1)
+                        }
+                    }
+                }
+                try await replica([], 3)
+            }
+        }
+    }
+
+    private static func rotate(
+        _ replicas: [Rotated], _ sandbox: SandboxZoom, _ credentials: FakeCredentials, _ masters: [ZoomMasters.Master]
+    ) async throws {
+        let account = AccountID(literal: sandbox.accounts.id(of: 0))
+        // Each replica takes the token of the first.
+        for replica in replicas { _ = try await replica.masters.billing(of: account, under: nil, for: .interactive) }
+        #expect(sandbox.requestCounts.tokens == 1)
+        var app = TestZoom.app
+        for secret in ["second-secret", "third-secret"] {
+            app.clientSecret = secret
+            let before = sandbox.requestCounts.tokens
+            sandbox.replace(app)
+            credentials.set(.test(secret: secret))
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for replica in replicas {
+                    group.addTask {
+                        await replica.masters.update(masters)
+                        repeat {
+                            try Task.checkCancellation()
+                            _ = try await replica.masters.billing(of: account, under: nil, for: .interactive)
+                        } while !replica.tokens.hasRotated
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(sandbox.requestCounts.tokens == before + 1)
+            for replica in replicas { replica.tokens.forget() }
+        }
+        for replica in replicas { _ = try await replica.masters.billing(of: account, under: nil, for: .interactive) }
+        #expect(sandbox.requestCounts.tokens == 3)
+    }
+
     @Test("replicas without a shared token file limit their token requests")
     func separate() async throws {
         try await Self.with(sharing: false) { sandbox, replicas in

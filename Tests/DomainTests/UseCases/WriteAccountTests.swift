@@ -153,6 +153,15 @@ struct WriteAccountTests {
         #expect(service.writer.sent.count == 2)
     }
 
+    @Test("A change whose lease has ended before its second attempt is not sent again, and its key is free again")
+    func leaseEnded() async throws {
+        let service = service(writer: FakeWriter(attempts: 2))
+        service.keys.endLeases(afterAttempts: 1)
+        #expect(await send(service, try contactChange(), key: key) == .failure(.stateUnavailable))
+        #expect(service.writer.sent.isEmpty)
+        #expect(service.keys.calls == [.claim, .willSend, .release])
+    }
+
     @Test("A change that waits too long for another change of the account is not sent, and its key is free again")
     func accountBusy() async throws {
         let (arrived, mayAnswer) = (Signal(), Signal())

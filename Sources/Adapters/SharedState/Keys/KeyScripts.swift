@@ -30,6 +30,18 @@ package struct KeyScripts: Sendable {
             if (f[2] == 'done' or f[2] == 'refused') and tonumber(f[4]) + window <= now then return 'free' end
             return f[2]
         end
+        -- Arguments from i on: whether the write was sent, operation, account, digest, recordedAt.
+        local function restore(key, token, a, i)
+            if a[i] ~= '1' then return end
+            local f = redis.call('HMGET', key, 't', 's')
+            if not f[1] then
+                redis.call('HSET', key, 'v', '1', 's', 'sending', 't', token, 'l', '0', 'o', a[i + 1], 'a', a[i + 2],
+                    'd', a[i + 3], 'r', a[i + 4])
+            elseif f[1] == token and f[2] == 'claimed' then
+                redis.call('PERSIST', key)
+                redis.call('HSET', key, 's', 'sending')
+            end
+        end
         local function finish(key, a, i)
             -- PERSIST first: a full Redis permits every write after a write that needs no memory.
             redis.call('PERSIST', key)
@@ -51,10 +63,10 @@ package struct KeyScripts: Sendable {
     /// ARGV: token, lease. Returns 0 if the claim was lost or is sending already.
     private let willSend: RedisScript
 
-    /// ARGV: token, then those of an outcome. Returns 0 if the claim was lost or nothing was sent.
+    /// ARGV: token, then those of an outcome, then those of `restore`. Returns 0 if the claim was lost or nothing was sent.
     private let finish: RedisScript
 
-    /// ARGV: token. Returns 0 if the claim was lost or nothing was sent.
+    /// ARGV: token, then those of `restore`. Returns 0 if the claim was lost or nothing was sent.
     private let leaveUnknown: RedisScript
 
     /// ARGV: token.
@@ -63,10 +75,12 @@ package struct KeyScripts: Sendable {
     /// ARGV: digest, now, window, then those of an outcome.
     private let resolve: RedisScript
 
+    /// ARGV: token, whether the key was read as finished. Returns 0 if it has changed.
     private let remove: RedisScript
 
-    /// ARGV: token, lease, whether the write was sent, operation, account, digest, recordedAt. Renews a lease. Writes the
-    /// key again if Redis has lost it, or the record that it was sent.
+    /// ARGV: token, lease, whether the write was sent, operation, account, digest, recordedAt. Renews a lease. If
+    /// Redis has lost the key of a write that was sent, or that record, writes it again. Returns 0 if the claim has lost its key
+    /// or has ended.
     private let renew: RedisScript
 
     /// - Parameter clock: An expression for the time in milliseconds since 1970.
@@ -107,6 +121,7 @@ package struct KeyScripts: Sendable {
         finish = RedisScript(
             name: "finish key",
             source: functions + """
+                restore(KEYS[1], ARGV[1], ARGV, 10)
                 local f = redis.call('HMGET', KEYS[1], 't', 's')
                 if f[1] ~= ARGV[1] then return 0 end
                 if f[2] == 'done' or f[2] == 'refused' then return 1 end
@@ -116,7 +131,8 @@ package struct KeyScripts: Sendable {
                 """)
         leaveUnknown = RedisScript(
             name: "leave key unknown",
-            source: """
+            source: functions + """
+                restore(KEYS[1], ARGV[1], ARGV, 2)
                 local f = redis.call('HMGET', KEYS[1], 't', 's')
                 if f[1] ~= ARGV[1] or f[2] == 'claimed' then return 0 end
                 if f[2] == 'sending' then redis.call('HSET', KEYS[1], 's', 'unknown') end
@@ -143,9 +159,11 @@ package struct KeyScripts: Sendable {
             source: functions + """
                 local state = state_of(KEYS[1], 0, 1)
                 if state == 'unreadable' then return redis.error_reply('ERR unreadable') end
+                if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] or state == 'free' then return 'absent' end
                 if state == 'claimed' or state == 'sending' then return 'running' end
+                if (state == 'unknown') == (ARGV[2] == '1') then return 0 end
                 redis.call('DEL', KEYS[1])
-                return state == 'free' and 'absent' or 'removed'
+                return 'removed'
                 """)
         renew = RedisScript(
             name: "renew lease of key",
@@ -153,12 +171,13 @@ package struct KeyScripts: Sendable {
                 local token, lease, is_sent = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
                 local f = redis.call('HMGET', KEYS[1], 't', 's')
                 if f[1] and f[1] ~= token then return 0 end
+                if not f[1] and not is_sent then return 0 end
                 if not f[1] then
                     redis.call('HSET', KEYS[1], 'v', '1', 's', 'claimed', 't', token, 'o', ARGV[4], 'a', ARGV[5],
                         'd', ARGV[6], 'r', ARGV[7])
                     f[2] = 'claimed'
                 end
-                if f[2] ~= 'claimed' and f[2] ~= 'sending' then return 1 end
+                if f[2] ~= 'claimed' and f[2] ~= 'sending' then return 0 end
                 redis.call('HSET', KEYS[1], 'l', lease_end(lease))
                 if is_sent then
                     redis.call('HSET', KEYS[1], 's', 'sending')
@@ -173,6 +192,10 @@ package struct KeyScripts: Sendable {
     /// The script of a command, and its arguments.
     package func script(for command: KeyCommand, _ rules: KeyLedger.Rules) -> (RedisScript, [[UInt8]]) {
         func bytes(_ number: Int64) -> [UInt8] { Array("\(number)".utf8) }
+        func bytes(sent write: ClaimedWrite?) -> [[UInt8]] {
+            guard let write else { return [bytes(0), [], [], [], []] }
+            return [bytes(1)] + bytes(write) + [bytes(write.recordedAt.secondsSinceEpoch)]
+        }
         func bytes(_ write: ClaimedWrite) -> [[UInt8]] {
             let request = write.request
             return [
@@ -191,16 +214,16 @@ package struct KeyScripts: Sendable {
         case .renew(let write, let token, let isSent):
             let recordedAt = bytes(write.recordedAt.secondsSinceEpoch)
             return (renew, [bytes(token), lease, bytes(isSent ? 1 : 0)] + bytes(write) + [recordedAt])
-        case .finish(let outcome, let now, let token):
-            return (finish, [bytes(token)] + StoredKey.arguments(outcome, at: now, rules))
-        case .leaveUnknown(let token): return (leaveUnknown, [bytes(token)])
+        case .finish(let outcome, let now, let token, let sent):
+            return (finish, [bytes(token)] + StoredKey.arguments(outcome, at: now, rules) + bytes(sent: sent))
+        case .leaveUnknown(let token, let sent): return (leaveUnknown, [bytes(token)] + bytes(sent: sent))
         case .release(let token): return (release, [bytes(token)])
         case .resolve(let outcome, let now, let digest):
             return (
                 resolve,
                 [digest, bytes(now.secondsSinceEpoch), window] + StoredKey.arguments(outcome, at: now, rules)
             )
-        case .remove: return (remove, [])
+        case .remove(let token, let isFinished): return (remove, [bytes(token), bytes(isFinished ? 1 : 0)])
         }
     }
 }

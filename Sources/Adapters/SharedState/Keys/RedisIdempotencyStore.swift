@@ -79,9 +79,10 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
         await recordRemembered()
         for claim in state.withLock({ $0.holder.runningClaims }) {
             guard let command = state.withLock({ $0.holder.renewal(of: claim) }) else { continue }
+            let called = time.now
             do throws(Failure) {
                 let reply = try await call(command, claim.key)
-                state.withLock { $0.holder.renewed(claim, reply) }
+                state.withLock { $0.holder.renewed(claim, reply, called: called) }
             } catch {
                 guard error.isOfOneNode else { return }
             }
@@ -107,7 +108,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
                 }
                 throw error
             }
-            if case .recorded(let record) = reply { return .recorded(record) }
+            if case .recorded(let record, _) = reply { return .recorded(record) }
             guard reply == .done else { throw .unreadable }
             self.state.withLock { $0.holder.claimed(claim, for: write) }
             return .claimed(claim)
@@ -116,10 +117,15 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
 
     package func willSend(_ claim: KeyClaim) async throws(BillingFailure) {
         try await perform(.willSend, of: claim.key, unlessCancelled: true) { () async throws(Failure) in
+            let called = self.time.now
             let reply = try await self.call(.willSend(token: claim.fencingToken), claim.key)
             guard reply == .done else { throw .claimLost }
-            self.state.withLock { $0.holder.willSend(claim) }
+            self.state.withLock { $0.holder.willSend(claim, called: called) }
         }
+    }
+
+    package func maySend(_ claim: KeyClaim) -> Bool {
+        state.withLock { $0.holder.maySend(claim, at: time.now) }
     }
 
     package func finish(
@@ -140,7 +146,7 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
         try await perform(.record, of: key, unlessCancelled: true) { () async throws(Failure) in
             switch try await self.call(.read(at: now), key) {
             case .free: return nil
-            case .recorded(let record): return record
+            case .recorded(let record, _): return record
             case .done, .refused, .removal: throw .unreadable
             }
         }
@@ -156,8 +162,24 @@ package final class RedisIdempotencyStore: IdempotencyStore, Service {
 
     package func remove(_ key: CallerKey) async throws(BillingFailure) -> KeyRemoval {
         try await perform(.remove, of: key, unlessCancelled: true) { () async throws(Failure) in
-            guard case .removal(let removal) = try await self.call(.remove, key) else { throw .unreadable }
-            return removal
+            // A command that arrives late must not remove what was recorded since. At the time 0, no window has ended.
+            let beginning = Timestamp(secondsSinceEpoch: 0)
+            while true {
+                guard case .recorded(let record, let token) = try await self.call(.read(at: beginning), key) else {
+                    return .absent
+                }
+                let isFinished: Bool
+                switch record.state {
+                case .running: return .running
+                case .unknown: isFinished = false
+                case .finished: isFinished = true
+                }
+                switch try await self.call(.remove(token: token, isFinished: isFinished), key) {
+                case .removal(let removal): return removal
+                case .refused: continue
+                case .done, .free, .recorded: throw .unreadable
+                }
+            }
         }
     }
 

@@ -5,9 +5,14 @@ enum StoredKey {
     /// The reply is not one of this version.
     struct Unreadable: Error {}
 
-    static func record(_ state: RedisValue, _ fields: RedisValue) throws(Unreadable) -> KeyRecord {
+    /// The reply of a script that has read a key.
+    static func reply(_ state: RedisValue, _ fields: RedisValue) throws(Unreadable) -> KeyReply {
         guard let state = state.string, let flat = fields.elements else { throw Unreadable() }
-        return try record(state, Self.fields(flat))
+        let fields = Self.fields(flat)
+        guard let token = fields["t"].flatMap({ Int64(String(decoding: $0, as: UTF8.self)) }) else {
+            throw Unreadable()
+        }
+        return .recorded(try record(state, fields), token: token)
     }
 
     private static func fields(_ flat: [RedisValue]) -> [String: [UInt8]] {
@@ -80,8 +85,8 @@ extension KeyReply {
             case "claimed": self = .done
             case "free": self = .free
             case "recorded":
-                guard parts.count == 3, let record = try? StoredKey.record(parts[1], parts[2]) else { return nil }
-                self = .recorded(record)
+                guard parts.count == 3, let reply = try? StoredKey.reply(parts[1], parts[2]) else { return nil }
+                self = reply
             case _: return nil
             }
         case .null, .integer, .error: return nil

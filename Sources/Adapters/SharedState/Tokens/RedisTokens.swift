@@ -6,9 +6,6 @@ package import Logging
 /// One replica at a time has the right to request a new token. A token of an earlier right never replaces one of a later
 /// right, so in a world where a new token ends the older ones, the valid token is the one that is stored.
 package struct RedisTokens: SharedTokens {
-    /// Longer than a request for a token usually takes. After it, another replica requests one.
-    private static let rightTime = Duration.seconds(10)
-
     /// The maximum time of a call. The service works without shared tokens.
     private static let callTime = Duration.seconds(1)
 
@@ -23,6 +20,7 @@ package struct RedisTokens: SharedTokens {
     private let time: any TimeSource
     private let logger: Logger
     private let queue = FileQueue()
+    private let scripts = TokenScripts()
 
     package init(_ client: RedisClient, keys: SealingKeys, time: any TimeSource, logger: Logger) {
         self.client = client
@@ -60,15 +58,14 @@ package struct RedisTokens: SharedTokens {
         let number = fence.map { "\($0.number)" } ?? ""
         _ = await attempt(credentials) { () async throws(RedisFailure) in
             try await run(
-                TokenScripts.put, credentials,
+                scripts.put, credentials,
                 [Array(number.utf8), [Self.version] + content, Array("\(seconds * 1000)".utf8)])
         }
     }
 
     package func beginRefresh(for credentials: MasterCredentials) async -> TokenRefreshRight {
-        let milliseconds = Int64(Self.rightTime / .milliseconds(1))
         let reply = await attempt(credentials) { () async throws(RedisFailure) in
-            try await run(TokenScripts.begin, credentials, [Array("\(milliseconds)".utf8)])
+            try await run(scripts.begin, credentials, [])
         }
         guard let reply else { return .none }
         return reply.integer.map { .granted(TokenFence(number: $0)) } ?? .held
@@ -76,7 +73,7 @@ package struct RedisTokens: SharedTokens {
 
     package func endRefresh(_ fence: TokenFence, for credentials: MasterCredentials) async {
         _ = await attempt(credentials) { () async throws(RedisFailure) in
-            try await run(TokenScripts.end, credentials, [Array("\(fence.number)".utf8)])
+            try await run(scripts.end, credentials, [Array("\(fence.number)".utf8)])
         }
     }
 

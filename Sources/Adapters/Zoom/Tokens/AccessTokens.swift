@@ -53,14 +53,6 @@ actor AccessTokens {
     /// The longest pause before a request for a token that a call waits for. Beyond it the call fails at once.
     private static let pauseMax = Duration.seconds(2)
 
-    /// The longest random delay of a request for a token after a refusal. Replicas that were refused at the same time request
-    /// one token in this way: the first shares it with the others.
-    private static let jitterMax = Duration.milliseconds(500)
-
-    /// The longest wait for the token of the replica that has the right to request one, and how often to look.
-    private static let otherReplicaTime = Duration.seconds(5)
-    private static let otherReplicaInterval = Duration.milliseconds(100)
-
     /// How often a token is refreshed for a missing scope, which may have been added to the app.
     private static let scopeRefreshInterval = Duration.seconds(300)
     private var scopesRefreshedAt: Moment?
@@ -223,21 +215,23 @@ actor AccessTokens {
                 throw .credentials(.missing)
             }
             if let refused, current == refused.credentials { throw refused.failure }
+            let digest = current.secretDigest
+            // Only a token that was obtained with the new secret proves that it works.
             let isRotation = lastCredentials.map { $0 != current } ?? false
             lastCredentials = current
-            if !isRotation, let token = try await sharedToken(for: current) { return token }
-            var fence: TokenFence?
-            if !isRotation, let shared {
-                switch try await rightToRefresh(shared, current) {
-                case .token(let token): return token
-                case .right(let right): fence = right
-                }
+            let fence: TokenFence?
+            switch try await acquire(
+                .init(refused: refusedToken, current: token, secretDigest: isRotation ? digest : nil), with: current)
+            {
+            case .shared(let token): return token
+            case .request(let right): fence = right
             }
             do throws(ZoomFailure) {
                 let grant = try await fetch(current)
                 let seconds = grant.lifetime.components.seconds
                 let expires = Timestamp(secondsSinceEpoch: time.timestamp.secondsSinceEpoch + seconds)
-                let token = AccessToken(text: grant.accessToken, scopes: grant.scopes, expires: expires)
+                let token = AccessToken(
+                    text: grant.accessToken, scopes: grant.scopes, expires: expires, secretDigest: digest)
                 await shared?.put(token, for: current, fence: fence)
                 logger.debug("obtained an access token", metadata: ["lifetime": "\(grant.lifetime)"])
                 adopt(token, lifetime: grant.lifetime, isOurs: true)
@@ -250,53 +244,44 @@ actor AccessTokens {
         }
     }
 
-    /// A newer token of another replica. After a refusal, which other replicas may have met as well, it looks again after a
-    /// random delay.
-    private func sharedToken(for credentials: MasterCredentials) async throws(ZoomFailure) -> AccessToken? {
-        guard let shared else { return nil }
-        if let token = await adoptShared(shared, credentials) { return token }
-        guard refusedToken != nil else { return nil }
-        try await sleep(Self.jitterMax * Double.random(in: 0...1))
-        return await adoptShared(shared, credentials)
+    private enum Acquired {
+        case shared(AccessToken)
+        case request(TokenFence?)
     }
 
-    private enum RefreshRight {
-        case token(AccessToken)
-        /// Without a number, the store has no rights, or the replica with the right takes too long.
-        case right(TokenFence?)
-    }
-
-    /// The right to request a token, or the token of the replica that has the right.
-    private func rightToRefresh(
-        _ shared: any SharedTokens, _ credentials: MasterCredentials
-    ) async throws(ZoomFailure) -> RefreshRight {
-        let deadline = time.now + Self.otherReplicaTime
+    /// Takes the token of another replica, or gets the right to request one.
+    private func acquire(
+        _ wanted: TokenAcquisition.Wanted, with credentials: MasterCredentials
+    ) async throws(ZoomFailure) -> Acquired {
+        var acquisition = TokenAcquisition(wanted, isShared: shared != nil, at: time.now)
+        var random = SystemRandomNumberGenerator()
         while true {
-            switch await shared.beginRefresh(for: credentials) {
-            case .none: return .right(nil)
-            case .granted(let fence):
-                // Another replica may have stored one and ended its right since the last look.
-                guard let token = await adoptShared(shared, credentials) else { return .right(fence) }
-                await shared.endRefresh(fence, for: credentials)
-                return .token(token)
-            case .held:
-                guard time.now < deadline else { return .right(nil) }
-                try await sleep(Self.otherReplicaInterval)
-                if let token = await adoptShared(shared, credentials) { return .token(token) }
+            switch acquisition.step {
+            case .lookUp:
+                let found = await shared?.token(for: credentials)
+                acquisition.found(found, at: time.now, time.timestamp, using: &random)
+            case .wait(let duration):
+                try await sleep(duration)
+                acquisition.waited()
+            case .begin:
+                let called = time.now
+                let right = await shared?.beginRefresh(for: credentials) ?? .none
+                acquisition.answered(right, called: called, at: time.now)
+            case .end(let fence):
+                await shared?.endRefresh(fence, for: credentials)
+                acquisition.ended()
+            case .request(let fence): return .request(fence)
+            case .use(let token):
+                adoptShared(token)
+                return .shared(token)
             }
         }
     }
 
-    private func adoptShared(_ shared: any SharedTokens, _ credentials: MasterCredentials) async -> AccessToken? {
-        guard let found = await shared.token(for: credentials), found.text != refusedToken else { return nil }
-        let now = time.timestamp.secondsSinceEpoch
-        let lifetime = Duration.seconds(found.expires.secondsSinceEpoch - now)
-        // It must expire later than the current token, or be valid for another minute.
-        let remaining = token.map { Duration.seconds($0.expires.secondsSinceEpoch - now) } ?? .seconds(60)
-        guard lifetime > remaining else { return nil }
+    private func adoptShared(_ token: AccessToken) {
+        let lifetime = Duration.seconds(token.expires.secondsSinceEpoch - time.timestamp.secondsSinceEpoch)
         logger.debug("took over the access token of another replica", metadata: ["lifetime": "\(lifetime)"])
-        adopt(found, lifetime: lifetime, isOurs: false)
-        return found
+        adopt(token, lifetime: lifetime, isOurs: false)
     }
 
     private func adopt(_ token: AccessToken, lifetime: Duration, isOurs: Bool) {
@@ -333,5 +318,13 @@ actor AccessTokens {
         } catch {
             throw .transport(.cancelled)
         }
+    }
+}
+
+extension MasterCredentials {
+    /// Identifies the client secret, without revealing it.
+    fileprivate var secretDigest: [UInt8] {
+        let identity = "\(accountID)\n\(clientID)\n"
+        return SHA256Digest(of: (Array(identity.utf8) + clientSecret.bytes)[...]).bytes
     }
 }

@@ -6,13 +6,29 @@ package enum KeyCommand: Sendable, Equatable {
     case read(at: Timestamp)
     case willSend(token: Int64)
 
-    /// Renews the lease of a claim. Stores the claim again if the store has lost it, or the record that it was sent.
+    /// Renews the lease of a claim. If it was sent, stores it again if the store has lost it or that record.
     case renew(ClaimedWrite, token: Int64, isSent: Bool)
-    case finish(WriteOutcome, at: Timestamp, token: Int64)
-    case leaveUnknown(token: Int64)
+    /// - Parameter sent: The write, if it was sent. The store has then lost the key or the record that it was sent, if it has
+    ///   none, and stores both again.
+    case finish(WriteOutcome, at: Timestamp, token: Int64, sent: ClaimedWrite?)
+    case leaveUnknown(token: Int64, sent: ClaimedWrite?)
     case release(token: Int64)
     case resolve(WriteOutcome, at: Timestamp, digest: [UInt8])
-    case remove
+
+    /// Frees a key that is unknown or finished. A key that has changed since it was read is not freed.
+    case remove(token: Int64, isFinished: Bool)
+}
+
+extension KeyCommand {
+    /// The token of the claim that the command belongs to; nil for those of any claim.
+    package var token: Int64? {
+        switch self {
+        case .claim(_, let token), .willSend(let token), .renew(_, let token, _), .finish(_, _, let token, _),
+            .leaveUnknown(let token, _), .release(let token), .remove(let token, _):
+            token
+        case .read, .resolve: nil
+        }
+    }
 }
 
 /// The store's reply to a `KeyCommand`.
@@ -22,7 +38,7 @@ package enum KeyReply: Sendable, Equatable {
     case refused
     /// Nothing is recorded of the key.
     case free
-    case recorded(KeyRecord)
+    case recorded(KeyRecord, token: Int64)
     case removal(KeyRemoval)
 }
 

@@ -15,11 +15,14 @@ package struct KeyHolder: Sendable {
         package let claim: KeyClaim
         package let ending: Ending
 
+        /// The write, if it was sent. The store may have lost its key.
+        let sent: ClaimedWrite?
+
         /// Records the ending. Without an effect if it is recorded already.
         package var command: KeyCommand {
             switch ending {
-            case .finished(let outcome, let now): .finish(outcome, at: now, token: claim.fencingToken)
-            case .unknown: .leaveUnknown(token: claim.fencingToken)
+            case .finished(let outcome, let now): .finish(outcome, at: now, token: claim.fencingToken, sent: sent)
+            case .unknown: .leaveUnknown(token: claim.fencingToken, sent: sent)
             case .released: .release(token: claim.fencingToken)
             }
         }
@@ -28,7 +31,9 @@ package struct KeyHolder: Sendable {
     /// A claim whose write has not ended.
     private struct RunningClaim {
         let write: ClaimedWrite
-        var isSent = false
+
+        /// Until when the write may be sent; nil if the store has not recorded that it is.
+        var sendUntil: Moment?
     }
 
     /// The maximum of endings that wait to be recorded. Beyond it they are dropped, and their keys become unknown.
@@ -38,11 +43,16 @@ package struct KeyHolder: Sendable {
     private static let retryInterval = Duration.milliseconds(250)
 
     private let lease: Duration
+
+    /// How long a write may be sent after the call that began its lease. The rest of the lease is for the time between
+    /// `maySend` and the source, and for clocks that run at different speeds.
+    private let sendTime: Duration
     private var running: [KeyClaim: RunningClaim] = [:]
     private var unrecorded: [KeyClaim: EndedClaim] = [:]
 
     package init(lease: Duration) {
         self.lease = lease
+        sendTime = lease * 9 / 10
     }
 
     // MARK: Running writes
@@ -54,18 +64,26 @@ package struct KeyHolder: Sendable {
 
     /// The store has not answered to a claim, and may have made it. Its write does not run.
     package mutating func mayHaveClaimed(_ claim: KeyClaim) {
-        remember(EndedClaim(claim: claim, ending: .released))
+        remember(EndedClaim(claim: claim, ending: .released, sent: nil))
     }
 
     /// The store has recorded that the write may reach the source from now on.
-    package mutating func willSend(_ claim: KeyClaim) {
-        running[claim]?.isSent = true
+    ///
+    /// - Parameter called: When the replica called the store.
+    package mutating func willSend(_ claim: KeyClaim, called: Moment) {
+        running[claim]?.sendUntil = called + sendTime
+    }
+
+    /// Whether the write may be sent, or sent again, at this moment. After its lease has ended, another request with the key
+    /// can be answered as unknown, and its caller can remove the key and send the write again.
+    package func maySend(_ claim: KeyClaim, at now: Moment) -> Bool {
+        running[claim]?.sendUntil.map { now < $0 } ?? false
     }
 
     /// The write has ended. The caller sends the command of the result to the store.
     package mutating func end(_ claim: KeyClaim, _ ending: Ending) -> EndedClaim {
-        running[claim] = nil
-        return EndedClaim(claim: claim, ending: ending)
+        let ended = running.removeValue(forKey: claim)
+        return EndedClaim(claim: claim, ending: ending, sent: ended.flatMap { $0.sendUntil == nil ? nil : $0.write })
     }
 
     // MARK: Leases
@@ -75,13 +93,17 @@ package struct KeyHolder: Sendable {
 
     /// The command that renews a lease; nil if the write has ended meanwhile.
     package func renewal(of claim: KeyClaim) -> KeyCommand? {
-        running[claim].map { .renew($0.write, token: claim.fencingToken, isSent: $0.isSent) }
+        running[claim].map { .renew($0.write, token: claim.fencingToken, isSent: $0.sendUntil != nil) }
     }
 
     /// The store has answered to a renewal.
-    package mutating func renewed(_ claim: KeyClaim, _ reply: KeyReply) {
-        // Another claim has the key now. A write that was not sent will not be.
-        if reply == .refused { running[claim] = nil }
+    ///
+    /// - Parameter called: When the replica called the store.
+    package mutating func renewed(_ claim: KeyClaim, _ reply: KeyReply, called: Moment) {
+        // The claim has lost its key. Its write is not sent any more.
+        guard reply != .refused else { return running[claim] = nil }
+        guard let sendUntil = running[claim]?.sendUntil else { return }
+        running[claim]?.sendUntil = max(sendUntil, called + sendTime)
     }
 
     /// How long until leases are renewed and endings are recorded again.

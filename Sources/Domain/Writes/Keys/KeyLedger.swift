@@ -48,6 +48,12 @@ package struct KeyLedger: Sendable, Equatable {
     /// When the store removes the key; nil for never, or without a key.
     package var expires: Int64? { entry?.expires }
 
+    /// The token of the claim that the key belongs to.
+    package func owner(at now: Int64) -> Int64? {
+        guard let entry, entry.expires.map({ $0 > now }) ?? true else { return nil }
+        return entry.token
+    }
+
     /// Whether a claim has the key and its lease has not ended.
     package func isHeld(by token: Int64, at now: Int64) -> Bool {
         guard let entry, entry.token == token, entry.leaseEnd > now else { return false }
@@ -59,13 +65,16 @@ package struct KeyLedger: Sendable, Equatable {
         if let expires, expires <= now { entry = nil }
         switch command {
         case .claim(let write, let token): return claim(write, token, rules, at: now)
-        case .read(let time): return record(rules, time, at: now).map(KeyReply.recorded) ?? .free
+        case .read(let time): return reply(rules, time, at: now) ?? .free
         case .willSend(let token): return willSend(token, rules, at: now) ? .done : .refused
         case .renew(let write, let token, let isSent):
             return renew(write, token, isSent: isSent, rules, at: now) ? .done : .refused
-        case .finish(let outcome, let time, let token):
+        case .finish(let outcome, let time, let token, let sent):
+            restore(sent, token)
             return finish(outcome, time, token, rules, at: now) ? .done : .refused
-        case .leaveUnknown(let token): return leaveUnknown(token) ? .done : .refused
+        case .leaveUnknown(let token, let sent):
+            restore(sent, token)
+            return leaveUnknown(token) ? .done : .refused
         case .release(let token): return release(token) ? .done : .refused
         case .resolve(let outcome, let time, let digest):
             guard record(rules, time, at: now)?.state == .unknown, entry?.write.request.digest == digest else {
@@ -73,7 +82,7 @@ package struct KeyLedger: Sendable, Equatable {
             }
             finish(outcome, time, rules, at: now)
             return .done
-        case .remove: return .removal(remove(at: now))
+        case .remove(let token, let isFinished): return remove(token, isFinished: isFinished, at: now)
         }
     }
 
@@ -83,6 +92,12 @@ package struct KeyLedger: Sendable, Equatable {
     private func record(_ rules: Rules, _ time: Timestamp, at now: Int64) -> KeyRecord? {
         guard let entry, let state = Self.state(of: entry, rules, time, at: now) else { return nil }
         return KeyRecord(request: entry.write.request, state: state, recordedAt: entry.write.recordedAt)
+    }
+
+    /// nil if the key is free.
+    private func reply(_ rules: Rules, _ time: Timestamp, at now: Int64) -> KeyReply? {
+        guard let entry, let record = record(rules, time, at: now) else { return nil }
+        return .recorded(record, token: entry.token)
     }
 
     /// nil if the key is free.
@@ -99,17 +114,18 @@ package struct KeyLedger: Sendable, Equatable {
         }
     }
 
-    private mutating func remove(at now: Int64) -> KeyRemoval {
-        guard let removed = entry else { return .absent }
+    private mutating func remove(_ token: Int64, isFinished: Bool, at now: Int64) -> KeyReply {
+        guard let removed = entry, removed.token == token else { return .removal(.absent) }
         switch removed.state {
-        case .claimed where removed.leaseEnd > now, .sending where removed.leaseEnd > now: return .running
-        case .claimed:
-            entry = nil
-            return .absent
-        case .sending, .unknown, .finished:
-            entry = nil
-            return .removed
+        case .claimed where removed.leaseEnd > now, .sending where removed.leaseEnd > now: return .removal(.running)
+        case .claimed: return .removal(.absent)
+        case .sending, .unknown:
+            if isFinished { return .refused }
+        case .finished:
+            guard isFinished else { return .refused }
         }
+        entry = nil
+        return .removal(.removed)
     }
 
     // MARK: Claims
@@ -117,7 +133,7 @@ package struct KeyLedger: Sendable, Equatable {
     private mutating func claim(_ write: ClaimedWrite, _ token: Int64, _ rules: Rules, at now: Int64) -> KeyReply {
         // The command may arrive twice.
         let isOwn = entry?.token == token && entry?.state == .claimed
-        if !isOwn, let record = record(rules, write.recordedAt, at: now) { return .recorded(record) }
+        if !isOwn, let reply = reply(rules, write.recordedAt, at: now) { return reply }
         entry = Entry(
             token: token, write: write, state: .claimed, leaseEnd: now + rules.lease, expires: now + 2 * rules.lease)
         return .done
@@ -135,11 +151,14 @@ package struct KeyLedger: Sendable, Equatable {
         _ write: ClaimedWrite, _ token: Int64, isSent: Bool, _ rules: Rules, at now: Int64
     ) -> Bool {
         if entry == nil {
+            // Nothing is lost with a claim that was not sent. Stored again, it could keep out the outcome of another one.
+            guard isSent else { return false }
             entry = Entry(token: token, write: write, state: .claimed, leaseEnd: now, expires: nil)
         }
         guard let held = entry, held.token == token else { return false }
         switch held.state {
-        case .unknown, .finished: return true
+        // The write has ended, or a read has proved its effect after the lease had ended.
+        case .unknown, .finished: return false
         case .claimed, .sending: break
         }
         entry?.leaseEnd = now + rules.lease
@@ -153,6 +172,15 @@ package struct KeyLedger: Sendable, Equatable {
     }
 
     // MARK: Endings
+
+    /// Stores a claim again whose write was sent, if the store has lost it or that record. Its lease has ended.
+    private mutating func restore(_ sent: ClaimedWrite?, _ token: Int64) {
+        guard let sent else { return }
+        if entry == nil { entry = Entry(token: token, write: sent, state: .sending, leaseEnd: 0, expires: nil) }
+        guard let held = entry, held.token == token, held.state == .claimed else { return }
+        entry?.state = .sending
+        entry?.expires = nil
+    }
 
     private mutating func finish(
         _ outcome: WriteOutcome, _ time: Timestamp, _ token: Int64, _ rules: Rules, at now: Int64

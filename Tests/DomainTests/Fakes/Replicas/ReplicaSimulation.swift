@@ -6,16 +6,6 @@ import Domain
 /// and the store stops, stalls, loses its last second or everything, and is replaced by one with another clock, or moves there
 /// without a pause and without loss, as a slot of a cluster does.
 package struct ReplicaSimulation: Sendable {
-    package enum Fault: CaseIterable, Sendable {
-        case replicaKilled
-        case storeRestarted
-        case storeRestoredFromLastSecond
-        case storeEmptied
-        case storeStalled
-        case storeReplaced
-        case storeMoved
-    }
-
     package struct Load: Sendable {
         /// Whether bulk requests always wait.
         package var hasBulk: Bool
@@ -58,15 +48,12 @@ package struct ReplicaSimulation: Sendable {
     package var limit = 20
     package var perDay: Int?
     package var loads: [Load] = []
-    package var faults: [Fault] = []
+    package var faults: [ReplicaFault] = []
 
     /// The mean time between two faults, in microseconds.
     package var faultInterval: Int64 = 5_000_000
 
-    /// The fraction of the messages that are lost, late and doubled.
-    package var lost = 0.0
-    package var late = 0.0
-    package var doubled = 0.0
+    private var network = UnreliableNetwork()
 
     /// The fraction of the timers that fire 5 to 50 ms late, as on a busy machine. The others are up to 1.5 ms late.
     package var lateTimers = 0.01
@@ -74,15 +61,13 @@ package struct ReplicaSimulation: Sendable {
     package init() {}
 
     /// Replicas with faults and unreliable messages. Limit and load follow from the seed.
-    package static func withFaults(_ faults: [Fault], seed: UInt64) -> ReplicaSimulation {
+    package static func withFaults(_ faults: [ReplicaFault], seed: UInt64) -> ReplicaSimulation {
         var simulation = ReplicaSimulation()
         simulation.limit = [3, 20, 60][Int(seed % 3)]
         let lookups = Double(simulation.limit) / 30
         simulation.loads = [true, seed % 2 == 0, false].map { Load(hasBulk: $0, interactive: lookups) }
         simulation.faults = faults
-        simulation.lost = 0.002
-        simulation.late = 0.01
-        simulation.doubled = 0.01
+        simulation.network = UnreliableNetwork(lost: 0.002, late: 0.01, doubled: 0.01)
         return simulation
     }
 
@@ -123,24 +108,9 @@ package struct ReplicaSimulation: Sendable {
         let simulation: ReplicaSimulation
         var random: SeededRandom
         let end: Int64
-        var now: Int64 = 0
-        var events: [(at: Int64, event: Event)] = []
+        var time = VirtualTime<Event>()
         var replicas: [Replica] = []
-        var ledger = SlotLedger()
-
-        /// Older states of the ledger, of which the store may restore one.
-        var snapshots: [(at: Int64, ledger: SlotLedger)] = []
-        var storeOffset: Int64
-
-        /// The number of the store: of those before, messages no longer arrive.
-        var store = 0
-
-        /// The store answers from this time on.
-        var storeUpAt: Int64 = 0
-
-        /// Identifies the server of the store since its start.
-        var server: Int64 = 1
-        var stalledUntil: Int64 = 0
+        var store: SimulatedStore<SlotLedger>
         var recent: [Int64] = []
         var results = Result()
         let rules: RateBudget.Rules
@@ -150,14 +120,12 @@ package struct ReplicaSimulation: Sendable {
         /// replica that has not asked since.
         static let forgottenTime: Int64 = 1_800_000
 
-        static let day0: Int64 = 1_769_860_800_000_000
-
         init(_ simulation: ReplicaSimulation, seed: UInt64, end: Int64, trace: ((String) -> Void)?) {
             self.trace = trace
             self.simulation = simulation
             self.end = end
             random = SeededRandom(seed: seed)
-            storeOffset = .random(in: -300_000_000...300_000_000, using: &random)
+            store = SimulatedStore(SlotLedger(), awayWhenEmptied: Self.forgottenTime, using: &random)
             rules = RateBudget.Rules(perSecond: simulation.limit, perDay: simulation.perDay)
             results.requestsOf = simulation.loads.map { _ in 0 }
             for index in simulation.loads.indices {
@@ -176,12 +144,9 @@ package struct ReplicaSimulation: Sendable {
             return replica
         }
 
-        mutating func schedule(_ event: Event, in delay: Int64) {
-            let at = now + max(delay, 0)
-            var index = events.count
-            while index > 0, events[index - 1].at <= at { index -= 1 }
-            events.insert((at, event), at: index)
-        }
+        var now: Int64 { time.now }
+
+        mutating func schedule(_ event: Event, in delay: Int64) { time.schedule(event, in: delay) }
 
         mutating func scheduleFault() {
             schedule(.fault, in: Int64.random(in: 1...simulation.faultInterval * 2, using: &random))
@@ -192,17 +157,18 @@ package struct ReplicaSimulation: Sendable {
         }
 
         func timestamp(_ replica: Replica) -> Timestamp {
-            Timestamp(secondsSinceEpoch: (Self.day0 + now + replica.clockOffset - 300_000_000) / 1_000_000)
+            Timestamp(
+                secondsSinceEpoch: (SimulatedStore<SlotLedger>.day0 + now + replica.clockOffset - 300_000_000)
+                    / 1_000_000)
         }
 
         mutating func result() -> Result {
-            while let (at, event) = events.popLast(), at <= end {
-                now = at
+            while let event = time.next(until: end) {
                 if let trace { trace("\(now) \(event)") }
                 handle(event)
             }
             results.seconds = Double(end) / 1_000_000
-            results.spent = ledger.spentToday
+            results.spent = store.state.spentToday
             return results
         }
 
@@ -214,7 +180,7 @@ package struct ReplicaSimulation: Sendable {
             case .demand(let index): demand(index)
             case .ask(let index, let life, let ask, let request, let store):
                 // A connection ends with its store.
-                if store == self.store { take(request, index, life, ask) }
+                if store == self.store.number { take(request, index, life, ask) }
             case .reply(let index, let life, let ask, let reply):
                 guard isOpen(index, life, ask) else { return }
                 replicas[index].openAsk = nil
@@ -330,36 +296,28 @@ package struct ReplicaSimulation: Sendable {
             replicas[index].openAsk = number
             results.messages += 1
             schedule(.timeout(index, life: life, ask: number), in: 200_000 + timerDelay())
-            let copies = Double.random(in: 0..<1, using: &random) < simulation.doubled ? 2 : 1
-            for _ in 0..<copies {
-                guard let delay = latency() else { continue }
-                schedule(.ask(index, life: life, ask: number, request, store: store), in: delay)
+            for latency in simulation.network.latencies(using: &random) {
+                schedule(.ask(index, life: life, ask: number, request, store: store.number), in: latency)
             }
-        }
-
-        /// The time until a message arrives; `nil` if it is lost.
-        mutating func latency() -> Int64? {
-            let chance = Double.random(in: 0..<1, using: &random)
-            if chance < simulation.lost { return nil }
-            if chance < simulation.lost + simulation.late { return .random(in: 2000...400_000, using: &random) }
-            return .random(in: 100...1500, using: &random)
         }
 
         // MARK: The store
 
         mutating func take(_ request: SlotRequest, _ index: Int, _ life: Int, _ ask: Int) {
-            if now < stalledUntil {
+            if now < store.stalledUntil {
                 return schedule(
-                    .ask(index, life: life, ask: ask, request, store: store), in: stalledUntil - now)
+                    .ask(index, life: life, ask: ask, request, store: store.number), in: store.stalledUntil - now)
             }
             // A store that has just started grants no slots, since it may have forgotten some.
-            guard now >= storeUpAt else { return }
-            snapshots.append((now, ledger))
-            snapshots.removeFirst(snapshots.prefix { $0.at < now - 1_000_000 }.count)
-            let reply = ledger.take(
-                request, by: replicas[index].id, rules.ofLedger, at: Self.day0 + now + storeOffset, of: server)
-            if let trace { trace("\(now) \(reply) \(ledger)") }
-            if let delay = latency() { schedule(.reply(index, life: life, ask: ask, reply), in: delay) }
+            guard now >= store.upAt else { return }
+            let id = replicas[index].id
+            let rules = rules.ofLedger
+            let server = store.server
+            let reply = store.transaction(at: now) { $0.take(request, by: id, rules, at: $1, of: server) }
+            if let trace { trace("\(now) \(reply) \(store.state)") }
+            if let latency = simulation.network.latency(using: &random) {
+                schedule(.reply(index, life: life, ask: ask, reply), in: latency)
+            }
         }
 
         // MARK: The source
@@ -376,40 +334,16 @@ package struct ReplicaSimulation: Sendable {
         // MARK: Faults
 
         mutating func fault() {
-            switch simulation.faults.randomElement(using: &random) {
-            case nil: break
-            case .replicaKilled?:
+            guard let fault = simulation.faults.randomElement(using: &random) else { return }
+            if fault == .replicaKilled {
                 let index = Int.random(in: replicas.indices, using: &random)
                 guard replicas[index].isUp else { return }
                 replicas[index].isUp = false
                 replicas[index].life += 1
-                schedule(.start(index), in: .random(in: 100_000...5_000_000, using: &random))
-            case .storeRestarted?: restartStore()
-            case .storeRestoredFromLastSecond?:
-                if let old = snapshots.randomElement(using: &random) { ledger = old.ledger }
-                restartStore()
-            case .storeEmptied?:
-                ledger = SlotLedger()
-                restartStore(after: Self.forgottenTime)
-            case .storeStalled?: stalledUntil = now + .random(in: 10_000...4_000_000, using: &random)
-            case .storeReplaced?:
-                if let old = snapshots.randomElement(using: &random) { ledger = old.ledger }
-                storeOffset += .random(in: -120_000_000...120_000_000, using: &random)
-                restartStore()
-            case .storeMoved?:
-                let limit: Int64 = Bool.random(using: &random) ? 120_000_000 : 400_000
-                storeOffset += .random(in: -limit...limit, using: &random)
-                snapshots = []
-                server += 1
+                return schedule(.start(index), in: .random(in: 100_000...5_000_000, using: &random))
             }
-        }
-
-        /// The store is away for a while. Its connections end, so open requests fail at once.
-        mutating func restartStore(after least: Int64 = 20_000) {
-            snapshots = []
-            store += 1
-            server += 1
-            storeUpAt = now + .random(in: least...6_000_000, using: &random)
+            guard store.suffer(fault, at: now, using: &random) else { return }
+            // Open requests fail at once, since their connection has ended.
             for index in replicas.indices where replicas[index].isUp && replicas[index].openAsk != nil {
                 replicas[index].openAsk = nil
                 replicas[index].budget.failed(at: moment(replicas[index]))

@@ -20,6 +20,7 @@ package final class FakeIdempotencyStore: IdempotencyStore {
         var failing: Set<Call> = []
         var lastToken: Int64 = 0
         var isVolatile = false
+        var attemptsMax = Int.max
     }
 
     private let state = Mutex(State())
@@ -30,6 +31,16 @@ package final class FakeIdempotencyStore: IdempotencyStore {
 
     /// From now on, the store does not promise that keys survive.
     package func becomeVolatile() { state.withLock { $0.isVolatile = true } }
+
+    /// The lease of each claim ends after this many attempts to send its write.
+    package func endLeases(afterAttempts count: Int) { state.withLock { $0.attemptsMax = count } }
+
+    package func maySend(_ claim: KeyClaim) -> Bool {
+        state.withLock { state in
+            state.attemptsMax -= 1
+            return state.attemptsMax >= 0
+        }
+    }
 
     package var calls: [Call] { state.withLock { $0.calls } }
 

@@ -85,8 +85,8 @@ struct SharedRateTests {
 
     @Test(
         "No second has more requests than the limit, whatever fails",
-        arguments: ReplicaSimulation.Fault.allCases.map { [$0] } + [ReplicaSimulation.Fault.allCases])
-    func faults(_ faults: [ReplicaSimulation.Fault]) {
+        arguments: ReplicaFault.allCases.map { [$0] } + [ReplicaFault.allCases])
+    func faults(_ faults: [ReplicaFault]) {
         let first = UInt64.random(in: 0...UInt64.max / 2)
         for seed in first..<first + 40 {
             let simulation = ReplicaSimulation.withFaults(faults, seed: seed)
