@@ -19,7 +19,7 @@ struct RedisAccountListsTests {
     private static func with(
         _ keys: [SealingKeys], _ test: (RedisServer, RedisAccountLists, RedisAccountLists) async throws -> Void
     ) async throws {
-        try await RedisServer.with { server in
+        try await RedisServer.withoutData { server in
             try await server.withClient { first in
                 try await server.withClient { second in
                     let lists = zip([first, second], keys).map { client, keys in

@@ -47,7 +47,7 @@ struct SharedTokensTests {
 
     @Test("one replica has the right to refresh until it stores a token or gives up")
     func right() async throws {
-        try await RedisServer.with { server in
+        try await RedisServer.withoutData { server in
             let credentials = MasterCredentials.test()
             try await Self.with(server) { first in
                 try await Self.with(server) { second in

@@ -80,12 +80,13 @@ package final class RedisAccountLists: SharedAccountLists {
     ) async -> SharedListFinding {
         guard let place = place(filter, master), let keys = current.withLock({ $0 }) else { return .absent }
         // A replica that has just started may not be connected yet.
-        if !client.isConnected { _ = await client.waitUntilConnected(within: Self.callTime) }
+        _ = await client.waitUntilConnected(to: place.head, within: Self.callTime)
         do throws(RedisFailure) {
             // Another replica may store lists all the while.
             for _ in 0..<3 {
                 let replies = try await client.call(
-                    [RedisCommand("GET", [place.head]), RedisCommand("TIME")], within: Self.callTime)
+                    [RedisCommand("GET", [place.head]), RedisCommand("TIME", besideKey: place.head)],
+                    within: Self.callTime)
                 let text = replies[0].bytes ?? []
                 if let head = StoredListHead(text, partBytes: Self.partBytes, bytesMax: Self.bytesMax),
                     let times = Self.times(head, replies[1]), isWanted(times),
