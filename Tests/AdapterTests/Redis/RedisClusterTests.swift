@@ -70,7 +70,6 @@ struct RedisClusterTests {
                 try await answers.claims(kind: .redis)
                 try await answers.many(kind: .redis)
                 let lists = RedisAccountListsTests()
-                try await lists.stored(isSealed: true)
                 try await lists.claims()
                 let tokens = SharedTokensTests()
                 try await tokens.right()
