@@ -93,6 +93,7 @@ bench-replicas: setup-test ## Measure four replicas that share Zoom's rate limit
 	swift build --configuration release --static-swift-stdlib --product CacheLoad
 	Benchmarks/replicas.py
 	Benchmarks/cold-replica.py
+	Benchmarks/invalidation.py
 
 simulate: setup ## Simulate replicas that share rates, keys and tokens, with faults, for ten minutes; SIMULATION names one.
 	swift build --configuration release --static-swift-stdlib --product Simulate

@@ -41,8 +41,9 @@ package enum BillingFailure: Error, Sendable, Equatable {
     case stateUnavailable
     /// A change was not made, or its outcome is unknown.
     case write(WriteProblem)
-    /// The changes before this moment are not all recorded, in milliseconds since 1970.
-    case changesUnknown(before: Int64)
+    /// The changes before this moment are not all recorded, in milliseconds since 1970; `nil` if another replica has issued the
+    /// moment of the request.
+    case changesUnknown(before: Int64?)
     /// The caller has gone, or the service is shutting down.
     case cancelled
 

@@ -9,7 +9,8 @@ struct AnswerSharing {
     let services: [any Service]
 
     init?(
-        _ answers: RedisAnswers, _ lists: RedisAccountLists, _ cache: BillingCache, _ redis: RedisPart,
+        _ answers: RedisAnswers, _ lists: RedisAccountLists, _ cache: BillingCache, _ moments: StreamMoments,
+        _ redis: RedisPart,
         _ context: ApplicationContext
     ) {
         guard let client = redis.client else { return nil }
@@ -19,7 +20,10 @@ struct AnswerSharing {
         ) { event in
             if let event = answers.event(event) { cache.received(event) }
         }
-        services = [subscription, Changes(cache: cache), Keys(answers: answers, lists: lists, time: context.time)]
+        services = [
+            subscription, Changes(cache: cache), Keys(answers: answers, lists: lists, time: context.time),
+            RedisReplicaNumber(client, moments, time: context.time),
+        ]
     }
 
     /// Reports changes to the other replicas, at shutdown also the last ones.

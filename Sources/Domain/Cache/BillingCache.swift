@@ -576,6 +576,9 @@ package final class BillingCache: Sendable {
     /// Tells other replicas of changes, until the task is cancelled.
     package func shareChanges() async { await shared?.run() }
 
+    /// Waits a short time until other replicas know the changes of this one. Call before a caller learns that its change has ended.
+    package func waitUntilChangesAreShared() async { await shared?.waitUntilTold() }
+
     /// Waits until other replicas know the changes of this one, at most for a limit.
     package func waitUntilChangesAreShared(within limit: Duration) async { await shared?.waitUntilTold(within: limit) }
 

@@ -11,21 +11,18 @@ final class SharedLevel: Sendable {
         var hasConnection = false
         var epoch = AnswerEpoch.first
         var check = EpochCheck.all
-        var pending: [SharedChange] = []
         var counts = BillingCache.SharedCounts()
     }
 
     /// Limits of one call of the store.
     private var lookupTime: Duration { rules.sharedLookupTimeMax }
     private var batchTime: Duration { rules.sharedLookupTimeMax * 10 }
-    private static let changeTime = Duration.seconds(1)
+
+    /// How long the answer to a change waits until other replicas know of the change.
+    private static let toldTimeMax = Duration.milliseconds(100)
 
     private static let failuresMax = 3
     private static let pause = Duration.seconds(5)
-
-    /// Changes that wait for the store. Beyond that the oldest are forgotten, and other replicas serve their answers until these
-    /// expire.
-    private static let pendingMax = 10_000
 
     /// How long to wait for the answer to another replica's request.
     private static let waitMax = Duration.seconds(3)
@@ -37,8 +34,8 @@ final class SharedLevel: Sendable {
     private let time: any TimeSource
     private let rules: CacheRules
     private let prepared: PreparedAnswers
+    private let changes: PendingChanges
     private let state = Mutex(State())
-    private let wakeUps: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
 
     /// - Parameter prepared: The answers that are served unchecked.
     init(_ answers: any SharedAnswers, time: any TimeSource, rules: CacheRules, _ prepared: PreparedAnswers) {
@@ -46,7 +43,7 @@ final class SharedLevel: Sendable {
         self.prepared = prepared
         self.time = time
         self.rules = rules
-        wakeUps = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        changes = PendingChanges(answers, time: time)
     }
 
     // MARK: Availability
@@ -226,48 +223,23 @@ final class SharedLevel: Sendable {
     // MARK: Changes
 
     /// Whether the store does not know a change of this replica yet.
-    private func isChanging(_ account: AccountID) -> Bool {
-        state.withLock { state in !state.pending.isEmpty && state.pending.contains { $0.account == account } }
-    }
+    private func isChanging(_ account: AccountID) -> Bool { changes.contains(account) }
 
     /// Removes the shared answers as soon as the store answers.
     func changed(_ change: SharedChange) {
         guard !change.operations.isEmpty else { return }
-        state.withLock { state in
-            if state.pending.count >= Self.pendingMax { state.pending.removeFirst() }
-            state.pending.append(change)
-        }
-        wakeUps.continuation.yield()
+        changes.add(change)
     }
+
+    /// Waits a short time until other replicas do not serve the answers that changes have made wrong. Does not wait for a store
+    /// that does not answer.
+    func waitUntilTold() async { await changes.waitUntilRecorded(within: Self.toldTimeMax, endsAtFailure: true) }
 
     /// Waits until the store knows all changes, at most for a limit.
     func waitUntilTold(within limit: Duration) async {
-        let end = time.now + limit
-        while !state.withLock({ $0.pending.isEmpty }), time.now < end {
-            do throws(CancellationError) {
-                try await time.sleep(until: min(end, time.now + .milliseconds(10)))
-            } catch {
-                return
-            }
-        }
+        await changes.waitUntilRecorded(within: limit, endsAtFailure: false)
     }
 
     /// Tells the store of changes, until the task is cancelled.
-    func run() async {
-        for await _ in wakeUps.stream {
-            while let change = state.withLock({ $0.pending.first }) {
-                do throws(SharedAnswersFailure) {
-                    try await answers.record(change, within: Self.changeTime)
-                } catch {
-                    if Task.isCancelled { return }
-                    try? await time.sleep(until: time.now + .milliseconds(500))
-                    continue
-                }
-                // Also a change that was added meanwhile is in order.
-                state.withLock { state in
-                    if state.pending.first == change { state.pending.removeFirst() }
-                }
-            }
-        }
-    }
+    func run() async { await changes.run() }
 }

@@ -138,18 +138,23 @@ package struct ExportBilling: Sendable {
     private let source: any BillingSource
     private let time: any TimeSource
     private let rules: Rules
+    private let moments: StreamMoments
 
     /// - Parameter source: The source behind the cache.
     package init(
         lists: AccountListCache, cache: BillingCache, source: any BillingSource, time: any TimeSource,
-        rules: Rules = Rules()
+        rules: Rules = Rules(), moments: StreamMoments = StreamMoments()
     ) {
+        self.moments = moments
         self.lists = lists
         self.cache = cache
         self.source = source
         self.time = time
         self.rules = rules
     }
+
+    /// The name of this replica in the streams that it sends; `nil` if it is the only one.
+    package var replica: String? { moments.replica }
 
     /// Checks that the caller may export, and returns the export to run. Errors of the request itself are thrown here,
     /// before any part of the answer is sent.
@@ -375,7 +380,7 @@ package struct ExportBilling: Sendable {
                     exportBilling.lists.firstChange(after: snapshot, export.caller.master, export.options.filter) ?? now
                 )
             }
-            return asOf
+            return exportBilling.moments.issued(asOf)
         }
 
         private var waiting: Wait {
@@ -606,6 +611,7 @@ package struct ExportBilling: Sendable {
         var accounts = Accounts(list: snapshot.list, snapshot: snapshot)
         if let allowed = caller.accounts { accounts.list = snapshot.list.intersection(allowed.accounts) }
         guard let since = options.changedSince else { return accounts }
+        guard moments.isOwn(since) else { throw .changesUnknown(before: nil) }
         // A moment of another clock, or from before the clock was set back.
         let now = time.millisecondsSinceEpoch
         guard since <= now else { throw .changesUnknown(before: now) }

@@ -131,6 +131,7 @@ package final class WriteAccount: Sendable {
         let gate = SendingGate()
         let task = running.start { [self] in
             let completion = await completion(of: request, caller, gate)
+            await cache.waitUntilChangesAreShared()
             completed(completion)
             return completion
         }

@@ -106,6 +106,44 @@ struct SharedCacheTests {
         #expect(source.calls.count == 2)
     }
 
+    @Test(
+        "The owners of invoices are known on every replica that serves a list or details, wherever they come from",
+        arguments: [false, true])
+    func owners(isStream: Bool) async throws {
+        let (listed, detailed) = (try #require(InvoiceID("i1")), try #require(InvoiceID("i2")))
+        let source = FakeSource.answering { read, _ async throws(BillingFailure) in
+            let document = SourceDocument(text: Array("{}".utf8))
+            guard case .period? = read.parameter else { return .document(document) }
+            return .invoices(InvoiceList(members: [], invoices: [.init(id: listed, date: nil, document: document)]))
+        }
+        let today = CalendarDate(of: clock.timestamp)
+        let period = try InvoicePeriod(from: "\(today)", to: "\(today)", today: today)
+        let reads: [AccountRead] = [.invoices(of: account, in: period), .invoice(detailed, of: account)]
+        for number in 0..<2 {
+            let (owners, shared) = (InvoiceOwners(), store.replica())
+            let cache = BillingCache(
+                source: OwnerRecordingSource(source, owners: owners), time: clock, rules: CacheRules(), codec: codec,
+                shared: OwnerRecordingAnswers(shared, owners: owners, codec: codec))
+            shared.listen { cache.received($0) }
+            if isStream, number > 0 {
+                let directory = FakeDirectory([account])
+                var options = ExportBilling.Options()
+                options.kinds = [.invoices(period)]
+                try await ExportBilling(
+                    lists: AccountListCache(directory: directory, time: clock), cache: cache, source: source,
+                    time: clock)(
+                        options, for: .everything
+                    ).run(to: Answers())
+                #expect(owners.owner(of: listed, under: nil) == account)
+            }
+            for read in reads {
+                _ = try await cache.entry(for: read, under: nil, for: .interactive, directives: .none)
+            }
+            for invoice in [listed, detailed] { #expect(owners.owner(of: invoice, under: nil) == account) }
+        }
+        #expect(source.calls.count == 2)
+    }
+
     @Test("A change on one replica removes the answer from the others and from the store")
     func change() async throws {
         let city = City("old")
@@ -154,6 +192,31 @@ struct SharedCacheTests {
         }
         #expect(store.count == 0)
         #expect(first.cache.cached(read, under: nil, directives: .none, at: clock.now) == nil)
+    }
+
+    @Test("A change ends when the store has recorded it, and at once while the store is away")
+    func told() async throws {
+        let city = City("old")
+        let source = Self.cities(city)
+        let (first, second) = (replica(source), replica(source))
+        try await sharing(first, second) {
+            for round in 0..<20 {
+                #expect(try await second.city(read) == city.value)
+                Self.change(city, first, to: "city-\(round)")
+                await first.cache.waitUntilChangesAreShared()
+                #expect(second.cache.cached(read, under: nil, directives: .none, at: clock.now) == nil)
+            }
+            store.setAway(true)
+            Self.change(city, first, to: "later")
+            // Ends although no time passes.
+            await first.cache.waitUntilChangesAreShared()
+            await first.cache.waitUntilChangesAreShared()
+            store.setAway(false)
+            try await clock.sleepers(1)
+            clock.advance(by: .milliseconds(500))
+            await first.cache.waitUntilChangesAreShared(within: .seconds(1))
+            #expect(try await second.city(read) == "later")
+        }
     }
 
     @Test("While the store is away, reads are answered, and after three failures it receives one call in five seconds")

@@ -70,8 +70,10 @@ enum FailureTable {
         case .changesUnknown(let moment):
             ProblemDetails(
                 status: 410, code: 410, slug: "changes-unknown", title: "Changes unknown",
-                message:
-                    "Changes are recorded since \(MillisecondTime(milliseconds: moment).rfc3339) only. Request the whole stream."
+                message: moment.map {
+                    "Changes are recorded since \(MillisecondTime(milliseconds: $0).rfc3339) only. "
+                        + "Request the whole stream."
+                } ?? "Another replica of the service has issued this moment. Request the whole stream."
             )
         case .cancelled: shuttingDown
         }

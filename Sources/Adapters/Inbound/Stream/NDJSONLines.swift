@@ -20,6 +20,9 @@ final class NDJSONLines: ExportBilling.Consumer {
 
     /// Whether the stream has only what has changed since a moment.
     private let isOfChanges: Bool
+
+    /// The name of this replica; `nil` if it is the only one.
+    private let replica: String?
     private let body: BodyWriter
     private let metrics: StreamMetrics
 
@@ -64,12 +67,13 @@ final class NDJSONLines: ExportBilling.Consumer {
 
     init(
         selection: Selection, types: [RecordType], members: Set<String>? = nil, isOfChanges: Bool = false,
-        body: BodyWriter, metrics: StreamMetrics
+        replica: String? = nil, body: BodyWriter, metrics: StreamMetrics
     ) {
         self.selection = selection
         self.types = types
         self.members = members
         self.isOfChanges = isOfChanges
+        self.replica = replica
         self.body = body
         self.metrics = metrics
     }
@@ -246,6 +250,7 @@ final class NDJSONLines: ExportBilling.Consumer {
                 object.member("after", after?.rawValue)
                 if let asOf { object.member("as_of", MillisecondTime(milliseconds: asOf).rfc3339) }
                 if remaining > 0 { object.member("more", remaining) }
+                if let replica { object.member("replica", replica) }
             }
         case .heartbeat(let done, let accounts, let wait):
             state.uncounted.heartbeats += 1

@@ -62,7 +62,8 @@ struct StreamBilling: RouteHandler {
                 defer { metrics.ended() }
                 let lines = NDJSONLines(
                     selection: selection, types: options.kinds.map(RecordType.init), members: members,
-                    isOfChanges: options.changedSince != nil, body: body, metrics: metrics)
+                    isOfChanges: options.changedSince != nil, replica: exportBilling.replica, body: body,
+                    metrics: metrics)
                 let ending = await run(export, to: lines, credential)
                 return await close(lines, ending, for: caller, requestID)
             }

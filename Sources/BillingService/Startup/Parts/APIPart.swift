@@ -28,7 +28,8 @@ struct APIPart: ApplicationPart {
             readAccount: ReadAccount(cache: zoom.cache),
             listAccounts: ListAccounts(lists: zoom.lists, directory: zoom.masters, time: context.time),
             exportBilling: ExportBilling(
-                lists: zoom.lists, cache: zoom.cache, source: zoom.masters, time: context.time, rules: rules),
+                lists: zoom.lists, cache: zoom.cache, source: zoom.masters, time: context.time, rules: rules,
+                moments: zoom.moments),
             openInvoiceFile: OpenInvoiceFile(source: zoom.masters, owners: zoom.invoiceOwners),
             writeAccount: writes.writeAccount, writeRules: writes.rules, callers: callers,
             audit: AuditLog(

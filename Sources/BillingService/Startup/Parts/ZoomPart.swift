@@ -9,6 +9,7 @@ struct ZoomPart: ApplicationPart {
     let accounts: MasterAccounts
     let cache: BillingCache
     let invoiceOwners = InvoiceOwners()
+    let moments: StreamMoments
     let lists: AccountListCache
     private let pages: AnswerPages
     private let cacheBytesMax: Int
@@ -35,17 +36,20 @@ struct ZoomPart: ApplicationPart {
         let answers = redis.client.map {
             RedisAnswers($0, keys: settings.stateKeys, sources: source.masters.answerSources)
         }
+        let codec = AnswerLines()
         cache = BillingCache(
             source: OwnerRecordingSource(masters, owners: invoiceOwners), time: context.time, rules: settings.cache,
-            codec: AnswerLines(), pages: pages, shared: answers)
+            codec: codec, pages: pages,
+            shared: answers.map { [invoiceOwners] in OwnerRecordingAnswers($0, owners: invoiceOwners, codec: codec) })
         let sharedLists = redis.client.map {
             RedisAccountLists($0, keys: settings.stateKeys, sources: source.masters.answerSources)
         }
         lists = AccountListCache(
             directory: masters, shared: sharedLists, time: context.time, rules: settings.accountLists)
-        let cache = cache
+        moments = StreamMoments(isShared: redis.client != nil)
+        let (cache, moments) = (cache, moments)
         sharing = answers.flatMap { answers in
-            sharedLists.flatMap { AnswerSharing(answers, $0, cache, redis, context) }
+            sharedLists.flatMap { AnswerSharing(answers, $0, cache, moments, redis, context) }
         }
         cacheBytesMax = settings.cache.bytesMax
     }

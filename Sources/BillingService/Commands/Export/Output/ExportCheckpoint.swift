@@ -24,7 +24,7 @@ struct ExportCheckpoint: Equatable, Sendable {
     var gone = 0
 
     /// The moment of the first stream: later changes are in an export of the changes since then. nil if the service does not
-    /// send it.
+    /// send it, or if several replicas sent the streams.
     var moment: String?
 
     /// The scope of the stream: the response field `billing-account-scope`; nil if the service does not send it.
@@ -47,6 +47,8 @@ struct ExportCheckpoint: Equatable, Sendable {
         next.scope = scope ?? self.scope
         next.gone += batch.gone
         next.moment = moment ?? batch.moment
+        // The moment of one replica does not tell what another one has left out.
+        if let replica = batch.replica, next.moment?.hasSuffix(replica + "Z") == false { next.moment = nil }
         next.records.merge(batch.records, uniquingKeysWith: +)
         next.failures.merge(batch.failures, uniquingKeysWith: +)
         return next

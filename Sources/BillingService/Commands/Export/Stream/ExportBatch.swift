@@ -24,6 +24,9 @@ struct ExportBatch: Sendable {
     /// The moment of the `begin` line: later changes are in an export of the changes since then.
     var moment: String?
 
+    /// The replica that sends the stream: the milliseconds of its moments. nil if there is only one.
+    var replica: String?
+
     /// Whether the stream has no more lines.
     var isLast = false
 

@@ -40,6 +40,7 @@ struct ExportLines {
 
     /// The moment of the `begin` line.
     private var moment: String?
+    private var replica: String?
 
     /// Received bytes, from the first line of an account of which lines are missing.
     private var text = ByteBuffer()
@@ -95,7 +96,7 @@ struct ExportLines {
             let lines = text.getSlice(at: text.readerIndex, length: lineFeed + 1 - text.readerIndex)
         else {
             var batch = ExportBatch()
-            batch.moment = moment
+            (batch.moment, batch.replica) = (moment, replica)
             batch.isLast = isLast
             return batch
         }
@@ -127,7 +128,7 @@ struct ExportLines {
 
     private mutating func finish(_ reading: Reading) -> ExportBatch {
         var batch = reading.batch(types)
-        batch.moment = moment
+        (batch.moment, batch.replica) = (moment, replica)
         accounts += batch.accounts
         guard let last = reading.last else { return batch }
         let bytes = reading.bytes(of: last)
@@ -171,6 +172,7 @@ struct ExportLines {
             reading.gone += 1
         case "begin":
             moment = object["as_of"]?.string
+            replica = object["replica"]?.string
             // Most accounts have no line in a stream of changes.
             if !isOfChanges { announced = object["accounts"]?.integer.map { $0 + (object["more"]?.integer ?? 0) } }
             reading.omit(line)
