@@ -139,8 +139,8 @@ def main():
     for name, column in zip(("removed", "write"), zip(*times, strict=True), strict=True):
         column = sorted(column)
         shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-        print(f"{name:8}" + "".join(f"{label} {column[int(len(column) * share)]:8.2f}  " for label, share in shares.items())
-              + f"max {column[-1]:8.2f} ms")
+        figures = "".join(f"{label} {column[int(len(column) * share)]:8.2f}  " for label, share in shares.items())
+        print(f"{name:8}{figures}max {column[-1]:8.2f} ms")
 
 
 if __name__ == "__main__":

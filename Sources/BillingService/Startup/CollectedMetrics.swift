@@ -15,7 +15,7 @@ extension MetricsRegistry {
             if let shared = cache.sharedCounts {
                 for (result, count) in [
                     ("hit", shared.hits), ("missed", shared.misses), ("failed", shared.failed),
-                    ("skipped", shared.skipped),
+                    ("skipped", shared.skipped), ("expired", shared.expired),
                 ] {
                     samples.add(.sharedAnswersLookups, count, [("result", result)])
                 }

@@ -76,6 +76,10 @@ package final class BillingCache: Sendable {
 
         /// Lookups that waited for another replica's request to the source.
         package var waits = 0
+
+        /// Waits for another replica's request, and requests of this replica that others may wait for, that were longer than
+        /// others wait. The source may then be asked twice.
+        package var expired = 0
     }
 
     private let source: any BillingSource
@@ -333,6 +337,7 @@ package final class BillingCache: Sendable {
         let ages = ServableAges(
             directives, rules, canRevalidate: Self.canRevalidate(kind.operation), shared.check, at: now)
         let reads = accounts.map { kind.read(of: $0) }.filter { read in
+            guard !shared.isChanging(read.account) else { return false }
             guard let (answer, _) = pages.answer(to: read, under: master, isUse: false) else { return true }
             return !ages.permits(answer)
         }
@@ -393,11 +398,15 @@ package final class BillingCache: Sendable {
         }
         let (version, epoch) = (version(of: key), shared.epoch)
         var wanted = WantedAnswer(directives, rules, canRevalidate: Self.canRevalidate(key.read.operation))
-        if unchecked == nil, directives?.noCache != true { wanted.claim = SharedLevel.claim(purpose) }
-        switch await shared.find(key.read, under: key.master, wanted, for: purpose) {
+        if unchecked == nil, directives?.noCache != true {
+            wanted.claim = SharedLevel.claim(purpose)
+        }
+        let finding = await shared.find(key.read, under: key.master, wanted, for: purpose)
+        let foundAt = time.now
+        switch finding {
         case .answer(let found, let place):
             let answer = NewAnswer(
-                found.encoded, found.content, receivedAt: time.now - found.age, lifetime: found.lifetime, epoch: epoch)
+                found.encoded, found.content, receivedAt: foundAt - found.age, lifetime: found.lifetime, epoch: epoch)
             if let unchecked, unchecked.receivedAt > answer.receivedAt, !place.isChanged(since: unchecked, time.now) {
                 return checked(unchecked, key, version, epoch)
             }
@@ -406,7 +415,7 @@ package final class BillingCache: Sendable {
             if let unchecked, !place.isChanged(since: unchecked, time.now) {
                 return checked(unchecked, key, version, epoch)
             }
-            return await fetchFromSource(key, version, for: purpose, stores: true, epoch, sharing: place)
+            return await fetchFromSource(key, version, for: purpose, stores: true, epoch, sharing: (place, foundAt))
         case nil:
             if let unchecked { return .success(unchecked) }
             return await fetchFromSource(key, version, for: purpose, stores: true, epoch)
@@ -428,7 +437,7 @@ package final class BillingCache: Sendable {
 
     private func fetchFromSource(
         _ key: Key, _ version: Version, for purpose: Purpose, stores: Bool, _ epoch: AnswerEpoch,
-        sharing place: SharedPlace? = nil
+        sharing place: (SharedPlace, foundAt: Moment)? = nil
     ) async -> Result<Entry, BillingFailure> {
         let outcome: Result<SourceAnswer, BillingFailure>
         var content = StoredContent.answer
@@ -447,9 +456,10 @@ package final class BillingCache: Sendable {
         let answer = NewAnswer(encoded, content, receivedAt: time.now, lifetime: lifetime, epoch: epoch)
         let entry = store(
             answer, key, version, stores: stores && lifetime > .zero, isLookup: purpose.priority == .interactive)
-        if let place {
+        if let (place, foundAt) = place {
+            shared?.countIfExpired(purpose, since: foundAt)
             if lifetime > .zero, changes.permitsCaching(key.read.account, since: version.changes) {
-                await shared?.put(answer, to: key.read, under: key.master, place)
+                await shared?.put(answer, to: key.read, under: key.master, place, foundAt: foundAt)
             } else {
                 await shared?.release(key.read, under: key.master)
             }
@@ -612,8 +622,8 @@ extension BillingCache.Counts {
 }
 
 extension SharedPlace {
-    /// Replicas may see one moment at times that differ by less.
-    private static let tolerance = Duration.seconds(1)
+    /// Longer than a call of the source takes: its answer may show the account as it was when the call began.
+    private static let tolerance = Duration.seconds(120)
 
     /// Whether the account may have changed since an answer was received.
     fileprivate func isChanged(since entry: CacheEntry, _ now: Moment) -> Bool {

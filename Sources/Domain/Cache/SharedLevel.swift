@@ -128,7 +128,7 @@ final class SharedLevel: Sendable {
     func find(_ read: AccountRead, under master: Name?, _ wanted: WantedAnswer, for purpose: Purpose) async
         -> SharedFinding?
     {
-        guard !isChanging(read.account) else { return nil }
+        guard !isChanging(read.account) else { return .absent(.changing) }
         let end = time.now + (purpose.priority.isCallerWaiting ? Self.waitMax : Self.jobWaitMax)
         var poll = Self.firstPoll
         var isFirst = true
@@ -156,7 +156,10 @@ final class SharedLevel: Sendable {
             case .claimed(let place):
                 if isFirst { count(\.waits) }
                 isFirst = false
-                guard time.now < end else { return .absent(place) }
+                guard time.now < end else {
+                    count(\.expired)
+                    return .absent(place)
+                }
             }
             do throws(CancellationError) {
                 try await time.sleep(until: min(time.now + poll, end))
@@ -172,6 +175,11 @@ final class SharedLevel: Sendable {
         WantedAnswer.Claim(
             lifetime: purpose.priority.isCallerWaiting ? waitMax : jobWaitMax,
             isUrgent: purpose.priority.isCallerWaiting)
+    }
+
+    /// Counts a request to the source that took longer than its claim.
+    func countIfExpired(_ purpose: Purpose, since foundAt: Moment) {
+        if time.now - foundAt >= Self.claim(purpose).lifetime { count(\.expired) }
     }
 
     /// The answers to reads of one operation, at most 256; `nil` if the store has not answered.
@@ -195,14 +203,22 @@ final class SharedLevel: Sendable {
 
     // MARK: Storing
 
-    func put(_ answer: NewAnswer, to read: AccountRead, under master: Name?, _ place: SharedPlace) async {
+    /// - Parameter foundAt: When this replica received the place.
+    func put(
+        _ answer: NewAnswer, to read: AccountRead, under master: Name?, _ place: SharedPlace, foundAt: Moment
+    ) async {
         let age = max(time.now - answer.receivedAt, .zero)
         let staleTime = max(rules.staleIfError, rules.staleWhileRevalidate)
-        guard !place.isChanging, !isChanging(read.account), mayAsk() else { return }
+        guard !place.isChanging, !isChanging(read.account) else {
+            return await release(read, under: master)
+        }
+        guard mayAsk() else { return }
         do throws(SharedAnswersFailure) {
             try await answers.put(
-                SharedAnswer(answer.encoded, answer.content, age: age, lifetime: answer.lifetime), to: read,
-                under: master, place, timeToLive: answer.lifetime + staleTime - age, within: lookupTime)
+                SharedAnswer(
+                    answer.encoded, answer.content, age: foundAt - answer.receivedAt,
+                    lifetime: answer.lifetime),
+                to: read, under: master, place, timeToLive: answer.lifetime + staleTime - age, within: lookupTime)
             ended(true)
         } catch {
             if !Task.isCancelled { ended(false) }
@@ -223,7 +239,7 @@ final class SharedLevel: Sendable {
     // MARK: Changes
 
     /// Whether the store does not know a change of this replica yet.
-    private func isChanging(_ account: AccountID) -> Bool { changes.contains(account) }
+    func isChanging(_ account: AccountID) -> Bool { changes.contains(account) }
 
     /// Removes the shared answers as soon as the store answers.
     func changed(_ change: SharedChange) {
@@ -242,4 +258,9 @@ final class SharedLevel: Sendable {
 
     /// Tells the store of changes, until the task is cancelled.
     func run() async { await changes.run() }
+}
+
+extension SharedPlace {
+    /// Of an account that this replica is changing: the store does not know that yet.
+    fileprivate static let changing = SharedPlace(version: [], sinceChange: nil, isChanging: true, time: 0)
 }

@@ -47,7 +47,7 @@ package struct SharedAnswer: Sendable {
     package let encoded: EncodedAnswer
     package let content: StoredContent
 
-    /// The time since the source gave the answer.
+    /// The time since the source gave the answer. For `put`, at the moment of its place: negative if the answer came later.
     package let age: Duration
     package let lifetime: Duration
 
@@ -101,7 +101,7 @@ package struct WantedAnswer: Sendable, Equatable {
 
 package enum SharedFinding: Sendable {
     case answer(SharedAnswer, SharedPlace)
-    /// There is no such answer. If one was wanted, this replica now has the claim.
+    /// There is no such answer. If a claim was wanted, this replica now has it.
     case absent(SharedPlace)
     /// There is no such answer, and another replica asks the source.
     case claimed(SharedPlace)
@@ -115,13 +115,17 @@ package struct SharedPlace: Sendable, Equatable {
     /// The time since the last change; `nil` if there was none.
     package let sinceChange: Duration?
 
-    /// A change is in flight.
+    /// A change is in flight. Then no claim is given, since no answer can be stored.
     package let isChanging: Bool
 
-    package init(version: [UInt8], sinceChange: Duration?, isChanging: Bool) {
+    /// When it was found, by the clock of the store, in milliseconds. A call that the store performs late can so be recognized.
+    package let time: Int64
+
+    package init(version: [UInt8], sinceChange: Duration?, isChanging: Bool, time: Int64) {
         self.version = version
         self.sinceChange = sinceChange
         self.isChanging = isChanging
+        self.time = time
     }
 }
 

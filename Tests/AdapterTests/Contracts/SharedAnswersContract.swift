@@ -217,6 +217,40 @@ struct SharedAnswersContract {
         }
     }
 
+    @Test(
+        "nobody has a claim while a change is in flight, since no answer can be stored",
+        arguments: SharedAnswersKind.allCases)
+    func claimsDuringChange(kind: SharedAnswersKind) async throws {
+        try await kind.with { first, second in
+            var wanted = WantedAnswer()
+            wanted.claim = .init(lifetime: .seconds(60), isUrgent: true)
+            try await second.change(read, .began)
+            #expect(try await !first.found(read, wanted).isClaimed)
+            #expect(try await !second.found(read, wanted).isClaimed)
+            try await second.change(read, .ended)
+            #expect(try await !first.found(read, wanted).isClaimed)
+            #expect(try await second.found(read, wanted).isClaimed)
+        }
+    }
+
+    @Test(
+        "an answer that the store receives late has the age that it has for the source",
+        arguments: SharedAnswersKind.allCases)
+    func late(kind: SharedAnswersKind) async throws {
+        try await kind.with { first, second in
+            let found = try await first.found(read).place
+            // As if it had been found earlier.
+            let place = SharedPlace(
+                version: found.version, sinceChange: nil, isChanging: false, time: found.time - 90_000)
+            try await first.put(.sample(read, age: .seconds(-10)), read, place)
+            let age = try #require(try await second.found(read).answer?.age)
+            #expect((.seconds(80) ..< .seconds(110)).contains(age))
+            // Not newer than the store's time.
+            try await first.put(.sample(read, age: .seconds(-1000)), read, place)
+            #expect(try #require(try await second.found(read).answer?.age) >= .zero)
+        }
+    }
+
     @Test("one call finds many answers, in the order of their reads", arguments: SharedAnswersKind.allCases)
     func many(kind: SharedAnswersKind) async throws {
         try await kind.with { first, second in

@@ -231,20 +231,3 @@ private final class TextResponse: CachedResponse {
 
     var bytes: Int { text.utf8.count }
 }
-
-/// Counts the answers of an export.
-private final class StreamedLines: ExportBilling.Consumer {
-    private let number = Mutex(0)
-
-    var count: Int { number.withLock { $0 } }
-
-    func take(_ event: ExportBilling.Event) async throws(BillingFailure) {
-        switch event {
-        case .answer: number.withLock { $0 += 1 }
-        case .run(let run): number.withLock { $0 += run.count }
-        case .begin, .failure, .gone, .malformed, .heartbeat, .end: break
-        }
-    }
-
-    func flush() async throws(BillingFailure) {}
-}

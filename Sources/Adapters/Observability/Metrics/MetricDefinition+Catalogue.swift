@@ -76,7 +76,8 @@ extension MetricDefinition {
     package static let sharedAnswersLookups = MetricDefinition(
         "billing_shared_answers_lookups_total", .counter,
         "Number of lookups of the answers that replicas share in Redis, by result: hit, missed, failed (Redis did not answer in "
-            + "time), or skipped (it failed a moment ago).")
+            + "time), skipped (it failed a moment ago), or expired (a request to Zoom took longer than other replicas wait)."
+    )
     package static let sharedAnswersWaits = MetricDefinition(
         "billing_shared_answers_waits_total", .counter,
         "Number of lookups that waited for the answer to another replica's request to Zoom.")

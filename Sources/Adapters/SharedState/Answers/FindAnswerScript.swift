@@ -2,7 +2,8 @@ extension RedisScript {
     /// Looks for an answer, and claims the request to the source if there is none.
     ///
     /// Keys: the answer, the version and the claim. Arguments: as `WantedAnswer`, the lifetime of the claim in milliseconds (0 for
-    /// no claim), and the claim: `1` if it is urgent or else `0`, and the name of the replica. The result is 1 with an answer, 2 if
+    /// no claim), the claim: `1` if it is urgent or else `0`, and the name of the replica; and for how many milliseconds a change
+    /// may be in flight, during which nobody has a claim, since no answer can be stored. The result is 1 with an answer, 2 if
     /// another replica has the claim, else 0; the answer; the version; and the time in milliseconds.
     static let findAnswer = RedisScript(
         name: "find-answer",
@@ -19,7 +20,9 @@ extension RedisScript {
                 return {1, answer, version, now}
               end
             end
-            if ARGV[4] ~= '0' then
+            local changing = string.sub(version, 1, 1) == 'c'
+              and now - math.floor(string.sub(version, 2) / 1000) < tonumber(ARGV[6])
+            if ARGV[4] ~= '0' and not changing then
               local claim = redis.call('GET', KEYS[3])
               if claim and string.sub(claim, 2) ~= string.sub(ARGV[5], 2)
                 and string.sub(claim, 1, 1) >= string.sub(ARGV[5], 1, 1) then

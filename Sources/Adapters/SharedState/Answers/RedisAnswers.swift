@@ -70,13 +70,15 @@ package final class RedisAnswers: SharedAnswers {
     }
 
     /// What is found without a master account.
-    private static let unshared = SharedPlace(version: [], sinceChange: nil, isChanging: true)
+    private static let unshared = SharedPlace(version: [], sinceChange: nil, isChanging: true, time: 0)
 
     private static func text(_ number: some BinaryInteger) -> [UInt8] { Array(String(number).utf8) }
 
-    private static func text(_ duration: Duration) -> [UInt8] {
+    private static func text(_ duration: Duration) -> [UInt8] { text(milliseconds(duration)) }
+
+    private static func milliseconds(_ duration: Duration) -> Int64 {
         let (seconds, attoseconds) = duration.components
-        return text(seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
     }
 
     /// Calls Redis.
@@ -99,7 +101,10 @@ package final class RedisAnswers: SharedAnswers {
         let claim = (wanted.claim?.isUrgent == true ? "1" : "0") + replica
         let arguments =
             [wanted.ageMax, wanted.remaining, wanted.lifetimeParts].map { Self.text($0) }
-            + [wanted.claim.map { Self.text($0.lifetime) } ?? Self.text(0), Array(claim.utf8)]
+            + [
+                wanted.claim.map { Self.text($0.lifetime) } ?? Self.text(0), Array(claim.utf8),
+                Self.text(Self.changeTime),
+            ]
         let reply = try await call { () async throws(RedisFailure) in
             try await client.run(
                 .findAnswer, keys: [keys.answer, keys.version, keys.claim], arguments: arguments, within: limit)
@@ -124,7 +129,7 @@ package final class RedisAnswers: SharedAnswers {
         let since = time.map { Duration.milliseconds(max(now - $0 / 1000, 0)) }
         return SharedPlace(
             version: version, sinceChange: since,
-            isChanging: version.first == UInt8(ascii: "c") && since.map { $0 < changeTime } ?? true)
+            isChanging: version.first == UInt8(ascii: "c") && since.map { $0 < changeTime } ?? true, time: now)
     }
 
     package func find(
@@ -183,7 +188,8 @@ package final class RedisAnswers: SharedAnswers {
             return try await release(read, under: master, within: limit)
         }
         let arguments =
-            [place.version] + [answer.age, answer.lifetime, timeToLive].map { Self.text($0) }
+            [place.version, Self.text(place.time - Self.milliseconds(answer.age))]
+            + [answer.lifetime, timeToLive].map { Self.text($0) }
             + [bytes, Array(replica.utf8), Self.text(keys.hasParameter ? 1 : 0)]
         _ = try await call { () async throws(RedisFailure) in
             try await client.run(

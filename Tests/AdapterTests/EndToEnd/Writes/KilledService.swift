@@ -13,6 +13,9 @@ final class KilledServices: Sendable {
     private struct Place {
         var process: TestProcess?
         var client: HTTPClient?
+
+        /// The address of the operations listener.
+        var operations: String?
     }
 
     private struct State {
@@ -31,17 +34,25 @@ final class KilledServices: Sendable {
 
     var count: Int { state.withLock { $0.places.count } }
 
+    /// The metrics of the process of a place, one a line.
+    func metrics(of place: Int) async throws -> [String] {
+        let address = try #require(state.withLock { $0.places[place].operations })
+        return await TestProcess.run("curl", ["--silent", address + "/metrics"]).lines
+    }
+
     /// Starts the process of a place. Returns when it listens.
     func start(_ place: Int) async throws {
         let process = TestProcess(TestProcess.billingService, arguments)
         state.withLock { $0.places[place].process = process }
         let output = try await process.output(containing: "Operations on ")
         let port = try #require(output.firstMatch(of: /Listening on http:\/\/[0-9.]+:([0-9]+)/)).output.1
+        let operations = try #require(output.firstMatch(of: /Operations on (http:\S+)/)).output.1
         let client = HTTPClient(
             origin: Origin(scheme: .http, host: "127.0.0.1", port: try #require(Int(port))), group: .singleton,
             configuration: .longTimeouts, logger: .silent)
         let waits = state.withLock { state in
             state.places[place].client = client
+            state.places[place].operations = String(operations)
             defer { state.waits = [] }
             return state.waits
         }

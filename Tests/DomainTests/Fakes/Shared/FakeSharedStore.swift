@@ -55,6 +55,9 @@ package final class FakeSharedStore: Sendable {
         var lastNumber = 0
     }
 
+    /// After this time, a change that has begun counts as ended.
+    private static let changeTime = Duration.seconds(120)
+
     private let state = Mutex(State())
     private let time: any TimeSource
 
@@ -90,6 +93,11 @@ package final class FakeSharedStore: Sendable {
             receive(.connected)
         }
 
+        /// Ends it without an event.
+        package func disconnect() {
+            store.state.withLock { _ = $0.listeners.removeValue(forKey: number) }
+        }
+
         /// Ends it, and tells so.
         package func lose() {
             store.state.withLock { $0.listeners.removeValue(forKey: number) }?(.lost)
@@ -119,7 +127,7 @@ package final class FakeSharedStore: Sendable {
                         return .answer(answer, place)
                     }
                 }
-                guard let wish = wanted.claim else { return .absent(place) }
+                guard let wish = wanted.claim, !place.isChanging else { return .absent(place) }
                 if let claim = state.claims[key], claim.replica != number, now < claim.end,
                     claim.isUrgent || !wish.isUrgent
                 {
@@ -150,8 +158,10 @@ package final class FakeSharedStore: Sendable {
             try call { state, now in
                 let key = Key(read: read, master: master)
                 if state.claims[key]?.replica == number { state.claims[key] = nil }
-                guard place.version == FakeSharedStore.place(state.versions[Place(read)], now).version else { return }
-                let receivedAt = now - answer.age
+                guard place.version == FakeSharedStore.place(state.versions[Place(read)], now).version
+                else { return }
+                let receivedAt =
+                    min(Moment(sinceOrigin: .milliseconds(place.time)) - answer.age, now)
                 if let old = state.answers[key], now < old.end, old.receivedAt > receivedAt { return }
                 state.answers[key] = Stored(answer: answer, receivedAt: receivedAt, end: now + timeToLive)
             }
@@ -176,7 +186,7 @@ package final class FakeSharedStore: Sendable {
                 state.answers = state.answers.filter { key, _ in
                     key.read.account != change.account || !change.operations.contains(key.read.operation)
                 }
-                return state.listeners.filter { $0.key != number }.map(\.value)
+                return state.listeners.filter { $0.key != number }.sorted { $0.key < $1.key }.map(\.value)
             }
             for listener in listeners { listener(.changed(change)) }
         }
@@ -191,9 +201,12 @@ package final class FakeSharedStore: Sendable {
     }
 
     private static func place(_ version: Version?, _ now: Moment) -> SharedPlace {
-        guard let version else { return SharedPlace(version: [], sinceChange: nil, isChanging: false) }
+        let time = now.sinceOrigin.milliseconds
+        guard let version else { return SharedPlace(version: [], sinceChange: nil, isChanging: false, time: time) }
+        let since = now - version.at
         return SharedPlace(
-            version: Array(String(version.number).utf8), sinceChange: now - version.at, isChanging: version.isChanging)
+            version: Array(String(version.number).utf8), sinceChange: since,
+            isChanging: version.isChanging && since < changeTime, time: time)
     }
 }
 

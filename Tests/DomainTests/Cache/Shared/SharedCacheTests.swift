@@ -133,7 +133,7 @@ struct SharedCacheTests {
                     lists: AccountListCache(directory: directory, time: clock), cache: cache, source: source,
                     time: clock)(
                         options, for: .everything
-                    ).run(to: Answers())
+                    ).run(to: StreamedLines())
                 #expect(owners.owner(of: listed, under: nil) == account)
             }
             for read in reads {
@@ -169,6 +169,44 @@ struct SharedCacheTests {
         store.setAway(false)
         #expect(store.count == 1)
         #expect(try await replica.city(read) == "new")
+    }
+
+    @Test(
+        "A stream of a replica that makes a change ignores the store's old answer until the store has recorded the change"
+    )
+    func ownChangeInStream() async throws {
+        let city = City("old")
+        let source = FakeSource(listed: [account]) { _, _ async throws(BillingFailure) in
+            let current = city.value
+            return .contact(BillingContact(reading: { $0 == .city ? current : "x" }))
+        }
+        let replica = replica(source)
+        #expect(try await replica.city(read) == "old")
+        // The store does not know of the change, since nothing is shared.
+        Self.change(city, replica, to: "new")
+        let export = try ExportBilling(
+            lists: AccountListCache(directory: source, time: clock), cache: replica.cache, source: source, time: clock)(
+                .init(), for: .everything)
+        try await export.run(to: StreamedLines())
+        #expect(store.count == 1 && source.calls.count == 2)
+        #expect(try await replica.city(read) == "new")
+    }
+
+    @Test(
+        "A replica with a change of its own, which the store does not know yet, does not serve an unchecked answer"
+    )
+    func uncheckedOwnChange() async throws {
+        let city = City("old")
+        let source = Self.cities(city)
+        let (first, second) = (replica(source), replica(source))
+        second.shared.lose()
+        Self.change(city, second, to: "own")
+        #expect(try await second.city(read) == "own")
+        try await sharing(first) {
+            Self.change(city, first, to: "new")
+            await first.cache.waitUntilChangesAreShared()
+        }
+        #expect(try await second.city(read) == "new")
     }
 
     @Test("An answer whose read began before a change of another replica is not stored for others")
@@ -256,6 +294,31 @@ struct SharedCacheTests {
         #expect(try await second.city(read) == "new")
     }
 
+    @Test("A change that was missed during a long call of the source is noticed before its answer is served again")
+    func lostDuringCall() async throws {
+        let city = City("old")
+        let (arrived, mayAnswer) = (Signal(), Signal())
+        let slow = FakeSource { _, _ async throws(BillingFailure) in
+            let current = city.value
+            arrived.fire()
+            try await mayAnswer.waitInSource()
+            return .contact(BillingContact(reading: { $0 == .city ? current : "x" }))
+        }
+        let (first, second) = (replica(Self.cities(city)), replica(slow))
+        second.shared.lose()
+        try await sharing(first) {
+            async let before = second.city(read)
+            try await arrived.wait()
+            Self.change(city, first, to: "new")
+            await first.cache.waitUntilChangesAreShared()
+            clock.advance(by: .seconds(5))
+            mayAnswer.fire()
+            #expect(try await before == "old")
+            clock.advance(by: .seconds(1))
+            #expect(try await second.city(read) == "new")
+        }
+    }
+
     @Test("After a lost connection, an unchanged answer is served without a call to the source")
     func unchanged() async throws {
         let source = FakeSource()
@@ -308,6 +371,27 @@ struct SharedCacheTests {
         #expect(source.calls.count == 1)
     }
 
+    @Test("While an account is being changed, no replica waits for the answer of another one")
+    func notShareable() async throws {
+        let mayAnswer = Signal()
+        let source = FakeSource { account, _ async throws(BillingFailure) in
+            try await mayAnswer.waitInSource()
+            return .contact(.sample(account))
+        }
+        let (writer, first, second) = (replica(source), replica(source), replica(source))
+        try await sharing(writer) {
+            writer.cache.changeBegan(account, invalidating: [.getBillingInformation])
+            await writer.cache.waitUntilChangesAreShared()
+            async let one = first.entry(read)
+            async let other = second.entry(read)
+            while source.calls.count < 2 { await Task.yield() }
+            mayAnswer.fire()
+            _ = try await (one, other)
+        }
+        #expect(first.cache.sharedCounts?.waits == 0 && second.cache.sharedCounts?.waits == 0)
+        #expect(store.count == 0)
+    }
+
     @Test("A replica whose answer does not come is waited for at most three seconds")
     func killed() async throws {
         let (arrived, never) = (Signal(), Signal())
@@ -346,28 +430,11 @@ struct SharedCacheTests {
         let export = try ExportBilling(
             lists: AccountListCache(directory: cold, time: time), cache: second.cache, source: cold, time: clock)(
                 .init(), for: .everything)
-        let answers = Answers()
-        try await export.run(to: answers)
-        #expect(answers.count == 3000)
+        let lines = StreamedLines()
+        try await export.run(to: lines)
+        #expect(lines.lines.map(\.account) == accounts.sorted())
         #expect(Set(cold.calls) == Set(accounts.suffix(10)))
         #expect(second.cache.size.entries == 3000)
-    }
-
-    /// Counts the answers of an export.
-    private final class Answers: ExportBilling.Consumer {
-        private let number = Mutex(0)
-
-        var count: Int { number.withLock { $0 } }
-
-        func take(_ event: ExportBilling.Event) async throws(BillingFailure) {
-            switch event {
-            case .answer: number.withLock { $0 += 1 }
-            case .run(let run): number.withLock { $0 += run.count }
-            case .begin, .failure, .gone, .malformed, .heartbeat, .end: break
-            }
-        }
-
-        func flush() async throws(BillingFailure) {}
     }
 }
 
