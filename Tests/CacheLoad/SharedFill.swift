@@ -34,7 +34,8 @@ struct SharedFill {
     }
 
     private func store(_ accounts: [AccountID], _ codec: any AnswerCodec, _ answers: RedisAnswers) async throws {
-        let place = SharedPlace(version: [], sinceChange: nil, isChanging: false)
+        let place = SharedPlace(
+            version: [], sinceChange: nil, isChanging: false, time: SystemTime().millisecondsSinceEpoch)
         let now = SystemTime().timestamp
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             for first in 0..<Self.inFlight {

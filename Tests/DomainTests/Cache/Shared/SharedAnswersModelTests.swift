@@ -25,7 +25,7 @@ struct SharedAnswersModelTests {
         "No replica serves an answer that it must know to be old, whatever happens to calls, messages, data and replicas",
         arguments: [0, 1])
     func model(half: UInt64) async throws {
-        let sum = try await Self.run(half * 1000...half * 1000 + 999, steps: 40)
+        let sum = try await Self.run(half * 1000...half * 1000 + 999, steps: 25)
         #expect(sum.differences.isEmpty, "\(sum.differences.prefix(10))")
         #expect(sum.reads > 10_000 && sum.hits > 1000 && sum.lines > 1000 && sum.writes > 1000, "\(sum)")
         #expect(sum.calls < sum.reads)
