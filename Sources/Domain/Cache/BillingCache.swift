@@ -78,7 +78,7 @@ package final class BillingCache: Sendable {
         package var waits = 0
 
         /// Waits for another replica's request, and requests of this replica that others may wait for, that were longer than
-        /// others wait. The source may then be asked twice.
+        /// others wait. The source may then receive two requests.
         package var expired = 0
     }
 

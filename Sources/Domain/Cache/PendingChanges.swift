@@ -5,7 +5,7 @@ final class PendingChanges: Sendable {
     private struct Waiter {
         let id: Int
 
-        /// Ends when so many changes are recorded.
+        /// The wait ends when this number of changes is recorded.
         let number: Int
         let endsAtFailure: Bool
         let continuation: CheckedContinuation<Void, Never>

@@ -23,7 +23,7 @@ final class ModelledReplica: Sendable {
         /// When the last message arrives.
         var lastArrival = Moment(sinceOrigin: .zero)
 
-        /// The versions after changes that this replica has made or was told of.
+        /// The versions after changes that this replica has made or has received.
         var delivered = Known()
 
         /// The versions that the store knew when this replica last connected.
@@ -34,7 +34,7 @@ final class ModelledReplica: Sendable {
         var tasks: [Task<Void, Never>] = []
     }
 
-    /// After so many failures in a row, cached answers are served unchecked.
+    /// After this number of failures in a row, cached answers are served unchecked.
     private static let failuresMax = 3
 
     let number: Int

@@ -183,6 +183,8 @@ final class SharedAnswersModel: Sendable {
 
     /// Answers a read of a replica.
     func answer(_ account: AccountID, _ replica: Int, _ purpose: Purpose) async throws(BillingFailure) -> SourceAnswer {
+        // As a client does: nothing is sent for a cancelled task.
+        if Task.isCancelled { throw .cancelled }
         var call = Call(replica: replica, isUrgent: purpose.priority.isCallerWaiting, isDoubled: false)
         let others = state.withLock { state in
             state.summary.calls += 1
