@@ -14,9 +14,16 @@ final class ModelledReplica: Sendable {
         var isKilled = false
         var failures = 0
 
-        /// Failures in a row.
-        var failuresInARow = 0
+        var lastFailure: Moment?
         var lastSuccess: Moment?
+
+        /// After failures in a row, cached answers are served unchecked. The order of the ends of calls at one moment is unknown,
+        /// so only a later success shows that they are checked.
+        func isChecking(at now: Moment) -> Bool {
+            guard let lastFailure else { return true }
+            guard let lastSuccess, lastSuccess < now else { return false }
+            return lastSuccess > lastFailure
+        }
         var connection = 0
         var isLossNoticed = false
 
@@ -33,9 +40,6 @@ final class ModelledReplica: Sendable {
         var ended: [AccountID: Int] = [:]
         var tasks: [Task<Void, Never>] = []
     }
-
-    /// After this number of failures in a row, cached answers are served unchecked.
-    private static let failuresMax = 3
 
     let number: Int
     let cache: BillingCache
@@ -157,7 +161,7 @@ final class ModelledReplica: Sendable {
             }
             var checked = version(state.connected)
             if state.isLossNoticed { checked = max(checked, recorded[account, default: 0]) }
-            if state.failuresInARow >= Self.failuresMax || state.lastSuccess == now { checked = 0 }
+            if !state.isChecking(at: now) { checked = 0 }
             return (version(state.delivered), checked, state.failures)
         }
     }
@@ -166,11 +170,10 @@ final class ModelledReplica: Sendable {
         let now = model.time.now
         state.withLock { state in
             if isAnswered {
-                if state.failuresInARow >= Self.failuresMax { state.lastSuccess = now }
-                state.failuresInARow = 0
+                state.lastSuccess = now
             } else {
                 state.failures += 1
-                state.failuresInARow += 1
+                state.lastFailure = now
             }
         }
     }
