@@ -3,10 +3,10 @@
 
     Benchmarks/invalidation.py [--writes 300] [--binary .build/release/billing-service] [--appendfsync always]
 
-Three replicas share a redis-server. Each write changes the contact of an account at the first replica. Meanwhile one client
-asks the second replica again and again. `removed` is the time from the answer of the write to the last request that was
-answered with the old contact, in milliseconds: negative if the old answer was removed before the write was answered.
-`write` is the response time of the write. Needs the release build of billing-service and redis-server.
+Three replicas share a redis-server. Each write changes the contact of an account at the first replica. Meanwhile one
+client asks the second replica again and again. `removed` is the time from the answer of the write to the last request
+that was answered with the old contact, in milliseconds: negative if the old answer was removed before the write was
+answered. `write` is the response time of the write. Needs the release build of billing-service and redis-server.
 """
 
 import argparse
@@ -137,10 +137,10 @@ def main():
         for program in (*replicas, redis, zoom):
             program.stop()
     for name, column in zip(("removed", "write"), zip(*times, strict=True), strict=True):
-        column = sorted(column)
+        ordered = sorted(column)
         shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-        figures = "".join(f"{label} {column[int(len(column) * share)]:8.2f}  " for label, share in shares.items())
-        print(f"{name:8}{figures}max {column[-1]:8.2f} ms")
+        figures = "".join(f"{label} {ordered[int(len(ordered) * share)]:8.2f}  " for label, share in shares.items())
+        print(f"{name:8}{figures}max {ordered[-1]:8.2f} ms")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,9 @@ package final class BillingCache: Sendable {
     private struct InFlightKey: Hashable, Sendable {
         let key: Key
         let version: AccountChanges.Version
+
+        /// A lookup does not wait for a request that began before this replica may have missed changes.
+        let epoch: AnswerEpoch
     }
 
     /// When a read began: its answer is not cached if answers were removed since.
@@ -158,7 +161,7 @@ package final class BillingCache: Sendable {
         }
         if directives.onlyIfCached { throw .notCached }
         do throws(BillingFailure) {
-            let inFlight = InFlightKey(key: key, version: changes.version(of: read.account))
+            let inFlight = inFlightKey(key)
             // With no-cache, or while the account is being changed, an answer requested earlier is too old. Nor can a request
             // wait with another's queue timeout. The source would refuse a second call for a scarce answer.
             let isScarce = !Self.canRevalidate(read.operation)
@@ -271,13 +274,19 @@ package final class BillingCache: Sendable {
     /// The source permits few requests for an operation with a quota. None of them is made unless a caller waits for it.
     private static func canRevalidate(_ operation: Operation) -> Bool { operation.rules.quota == nil }
 
+    private func inFlightKey(_ key: Key) -> InFlightKey {
+        // The source would refuse a second call for a scarce answer.
+        let epoch = Self.canRevalidate(key.read.operation) ? shared?.epoch : nil
+        return InFlightKey(key: key, version: changes.version(of: key.read.account), epoch: epoch ?? .first)
+    }
+
     /// Revalidates a cached answer at background priority, unless there are too many revalidations.
     private func revalidate(_ key: Key, _ now: Moment) {
         guard Self.canRevalidate(key.read.operation), let revalidation = revalidations.begin(key, at: now) else {
             return
         }
         let purpose = Purpose.background(queueTimeout: rules.revalidationQueueTimeout)
-        let inFlight = InFlightKey(key: key, version: changes.version(of: key.read.account))
+        let inFlight = inFlightKey(key)
         let isStarted = coalescer.startBackground(inFlight, purpose) { [self] purpose in
             let outcome = await fetch(key, for: purpose, nil)
             // Cancelled: a request of higher priority has replaced it, or the cache is being closed.

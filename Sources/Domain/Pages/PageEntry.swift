@@ -75,7 +75,7 @@ struct PageEntry: Sendable {
 
 /// When an answer was stored, relative to the times in which changes of other replicas may have been missed. Each such time ends
 /// an epoch.
-package struct AnswerEpoch: Sendable, Equatable {
+package struct AnswerEpoch: Sendable, Hashable {
     /// The bits of an entry that have the epoch.
     fileprivate static let mask: UInt16 = 0xFC00
 

@@ -36,6 +36,10 @@ final class ModelledReplica: Sendable {
         /// The versions that the store knew when this replica last connected.
         var connected = Known()
 
+        /// The versions that the store knew when this replica noticed that its connection was lost. A later lookup may wait for a
+        /// request that began since, before another change.
+        var lost = Known()
+
         /// The versions after the changes of this replica that have ended.
         var ended: [AccountID: Int] = [:]
         var tasks: [Task<Void, Never>] = []
@@ -130,8 +134,12 @@ final class ModelledReplica: Sendable {
         shared.disconnect()
         let noticed = model.time.now + .milliseconds(model.chance(0...2000))
         guard (try? await model.time.sleep(until: noticed)) != nil, !isKilled else { return }
+        let (recorded, dataLosses) = (model.recorded, model.dataLosses)
         cache.received(.lost)
-        state.withLock { $0.isLossNoticed = true }
+        state.withLock { state in
+            state.isLossNoticed = true
+            state.lost = Known(versions: recorded, dataLosses: dataLosses)
+        }
         let back = model.time.now + .milliseconds(model.chance(0...20_000))
         guard (try? await model.time.sleep(until: back)) != nil, !isKilled else { return }
         listen()
@@ -154,13 +162,13 @@ final class ModelledReplica: Sendable {
     /// The version that a read that begins now must show; the one that it must show if the store answers; and the calls of
     /// the store so far that have failed.
     func knowledge(of account: AccountID) -> (delivered: Int, checked: Int, failures: Int) {
-        let (recorded, dataLosses, now) = (model.recorded, model.dataLosses, model.time.now)
+        let (dataLosses, now) = (model.dataLosses, model.time.now)
         return state.withLock { state in
             func version(_ known: Known) -> Int {
                 known.dataLosses == dataLosses ? known.versions[account, default: 0] : 0
             }
             var checked = version(state.connected)
-            if state.isLossNoticed { checked = max(checked, recorded[account, default: 0]) }
+            if state.isLossNoticed { checked = max(checked, version(state.lost)) }
             if !state.isChecking(at: now) { checked = 0 }
             return (version(state.delivered), checked, state.failures)
         }

@@ -4,10 +4,6 @@ import Testing
 
 @Suite("Model of shared answers", .timeLimit(.minutes(2)))
 struct SharedAnswersModelTests {
-    /// A seed whose difference is not explained yet: after a lost subscription, a late call of the store, and another change, one
-    /// read has an unchecked answer.
-    private static let unexplained: UInt64 = 946
-
     /// Runs the seeds of a range, and collects what is wrong.
     private static func run(_ seeds: ClosedRange<UInt64>, steps: Int) async throws -> SharedAnswersModel.Summary {
         var sum = SharedAnswersModel.Summary()
@@ -29,19 +25,10 @@ struct SharedAnswersModelTests {
         "No replica serves an answer that it must know to be old, whatever happens to calls, messages, data and replicas",
         arguments: [0, 1])
     func model(half: UInt64) async throws {
-        var sum = try await Self.run(half * 1000...half * 1000 + 999, steps: 25)
-        sum.differences.removeAll { $0.hasPrefix("seed \(Self.unexplained):") }
+        let sum = try await Self.run(half * 1000...half * 1000 + 999, steps: 25)
         #expect(sum.differences.isEmpty, "\(sum.differences.prefix(10))")
         #expect(sum.reads > 10_000 && sum.hits > 1000 && sum.lines > 1000 && sum.writes > 1000, "\(sum)")
         #expect(sum.calls < sum.reads)
-    }
-
-    @Test("The seed whose difference is not explained yet")
-    func known() async throws {
-        let sum = try await Self.run(Self.unexplained...Self.unexplained, steps: 25)
-        withKnownIssue("a read has an unchecked answer", isIntermittent: true) {
-            #expect(sum.differences.isEmpty, "\(sum.differences)")
-        }
     }
 
     @Test("The same seed gives the same run")
