@@ -107,6 +107,32 @@ struct RedisAccountListsTests {
         }
     }
 
+    @Test("the parts of a list that is not used any more expire within seconds")
+    func replaced() async throws {
+        try await Self.with([.none, .none]) { server, first, second in
+            func partsToStay() async -> Set<String> {
+                var names: Set<String> = []
+                for name in await server.run("KEYS", "*:list:*").split(whereSeparator: \.isNewline).map(String.init) {
+                    if let milliseconds = Int(await server.run("PTTL", name)), milliseconds > 20_000 {
+                        names.insert(name)
+                    }
+                }
+                return names
+            }
+            let list = try await Self.list(1000)
+            await first.put(list, .all, under: nil, timeToLive: .seconds(300))
+            let before = await partsToStay()
+            let newer = SharedAccountList(list.list, list.records, .init(age: .seconds(1), took: .zero))
+            await second.put(newer, .all, under: nil, timeToLive: .seconds(300))
+            let after = await partsToStay()
+            // Only the head has the same name.
+            #expect(before.count == after.count && before.intersection(after).count == 1)
+            await first.put(list, .all, under: nil, timeToLive: .seconds(300))
+            #expect(await partsToStay() == after)
+            #expect(await Self.found(first)?.list == list.list)
+        }
+    }
+
     @Test("one replica has the claim, until it ends it, stores a list, or does not extend it")
     func claims() async throws {
         try await Self.with([.none, .none]) { server, first, second in

@@ -175,17 +175,30 @@ final class TestProcess: Sendable {
         state.withLock { $0.outcome.errors.ranges(of: text).count }
     }
 
-    private func outcome(
-        containing text: String, times: Int, isError: Bool, _ file: String, _ line: Int
-    ) async throws -> Outcome {
+    /// Waits until standard output contains `text`.
+    ///
+    /// - Returns: False if the process has ended without it.
+    func prints(_ text: String, file: String = #fileID, line: Int = #line) async throws -> Bool {
+        try await prints(text, times: 1, isError: false, file, line)
+    }
+
+    private func prints(
+        _ text: String, times: Int, isError: Bool, _ file: String, _ line: Int
+    ) async throws -> Bool {
         let stream = isError ? "errors" : "output"
-        let isThere = try await wait(for: "\(name) to print \(text) (\(stream))", file: file, line: line) {
+        return try await wait(for: "\(name) to print \(text) (\(stream))", file: file, line: line) {
             (pending: PendingWait<Bool>) in
             state.withLock {
                 $0.watchers.append(Watcher(text: text, times: times, isError: isError, wait: pending))
             }
             change { _ in }
         }
+    }
+
+    private func outcome(
+        containing text: String, times: Int, isError: Bool, _ file: String, _ line: Int
+    ) async throws -> Outcome {
+        let isThere = try await prints(text, times: times, isError: isError, file, line)
         let outcome = state.withLock { $0.outcome }
         try #require(isThere, "\(name) ended with \(outcome.status) and printed \(outcome.errors)")
         return outcome

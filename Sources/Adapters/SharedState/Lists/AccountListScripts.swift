@@ -31,18 +31,20 @@ enum AccountListScripts {
     /// The head: the version of the form, the name of the parts, their number, their size, when the listing began by the time of
     /// Redis in milliseconds, and how long it took in milliseconds.
     ///
-    /// ARGV: name of the replica, name of the parts, number, size, age, time that the listing took, time to live. Returns 1 if the
-    /// list is the current one now, and 0 if there is one whose listing began later.
+    /// ARGV: name of the replica, name of the parts, number, size, age, time that the listing took, time to live. Returns the head
+    /// whose parts are not used any more: the previous one, an empty text without one, or that of the given parts if there is a list
+    /// whose listing began later.
     static let put = RedisScript(
         name: "store account list",
         source: """
             if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
             local time = redis.call('TIME')
             local began = time[1] * 1000 + math.floor(time[2] / 1000) - tonumber(ARGV[5])
-            local old = string.match(redis.call('GET', KEYS[1]) or '', '^1 %S+ %d+ %d+ (%d+) %d+$')
-            if old and tonumber(old) > began then return 0 end
+            local previous = redis.call('GET', KEYS[1]) or ''
             local head = string.format('1 %s %s %s %.0f %s', ARGV[2], ARGV[3], ARGV[4], began, ARGV[6])
+            local other = string.match(previous, '^1 %S+ %d+ %d+ (%d+) %d+$')
+            if other and tonumber(other) > began then return head end
             redis.call('SET', KEYS[1], head, 'PX', ARGV[7])
-            return 1
+            return previous
             """)
 }

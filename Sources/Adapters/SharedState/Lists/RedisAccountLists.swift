@@ -17,6 +17,9 @@ package final class RedisAccountLists: SharedAccountLists {
     /// How much longer the parts are stored than their head, so that a reader of the head finds them.
     private static let readTime = Duration.seconds(60)
 
+    /// How long the parts of a list are stored after another one has replaced it.
+    private static let replacedTime = Duration.seconds(10)
+
     private let client: RedisClient
     private let source: RedisAnswers.Sources
     private let keys: SealingKeys
@@ -189,16 +192,26 @@ package final class RedisAccountLists: SharedAccountLists {
                 let replies = try await client.call(commands, within: Self.callTime)
                 guard replies.allSatisfy({ $0 == .ok }) else { return false }
             }
-            _ = try await client.run(
+            let unused = try await client.run(
                 AccountListScripts.put, keys: [place.head, place.claim],
                 arguments: [
                     replica, Array(name.utf8), Self.text(starts.count), Self.text(bytes.count),
                     Self.text(list.times.age + (clock.now - began)), Self.text(list.times.took),
                     Self.text(timeToLive),
                 ], within: Self.callTime)
+            await expireParts(of: unused.bytes ?? [], place)
             return true
         } catch {
             return false
         }
+    }
+
+    /// Jobs may list again and again, so the parts of a replaced list must not fill Redis. Replicas that are reading them have some
+    /// seconds left.
+    private func expireParts(of head: [UInt8], _ place: Place) async {
+        guard let head = StoredListHead(head, partBytes: Self.partBytes, bytesMax: Self.bytesMax) else { return }
+        let time = Self.text(Self.replacedTime)
+        let commands = (0..<head.parts).map { RedisCommand("PEXPIRE", [place.part($0, of: head.name), time]) }
+        _ = try? await client.call(commands, within: Self.callTime)
     }
 }

@@ -68,32 +68,33 @@ final class RedisServer: Sendable {
             ], test)
     }
 
+    /// Below the range of the ports that the system chooses, so that a port is still free after a restart.
+    private static var randomPort: Int { .random(in: 22_000..<32_000) }
+
+    private static let isReady = "Ready to accept connections"
+
     private static func started(_ options: [String], in folder: String) async throws -> RedisServer {
-        var last: (any Error)?
         for _ in 0..<5 {
-            // Below the range of the ports that the system chooses, so that the port is still free after a restart.
-            let server = RedisServer(port: .random(in: 20_000..<32_000), folder: folder, options: options)
-            do {
-                try await server.start()
-                return server
-            } catch {
-                last = error
-            }
+            let server = RedisServer(port: randomPort, folder: folder, options: options)
+            // Another program may have the port.
+            if try await server.startLoading().prints(isReady) { return server }
         }
-        throw try #require(last)
+        let server = RedisServer(port: randomPort, folder: folder, options: options)
+        try await server.start()
+        return server
     }
 
-    /// The port for the other nodes of a cluster. Below the range of the ports that the system chooses.
+    /// The port for the other nodes of a cluster. No server has it as its port.
     var busPort: Int { port - 10_000 }
 
     /// The server with its folder and another port, before its start.
     func atOtherPort() -> RedisServer {
-        RedisServer(port: .random(in: 20_000..<32_000), folder: folder, options: options)
+        RedisServer(port: Self.randomPort, folder: folder, options: options)
     }
 
     /// Starts the server on its port and with its folder, and waits until it has loaded its data.
     func start() async throws {
-        _ = try await startLoading().output(containing: "Ready to accept connections")
+        _ = try await startLoading().output(containing: Self.isReady)
     }
 
     /// Starts the server and does not wait.
