@@ -31,6 +31,7 @@ struct TokenSimulationRun {
 
     /// The store's era when it granted each right.
     private var rights: [Int64: Int] = [:]
+    private static let grantedTwice = -1
 
     private static let callTime: Int64 = 1_000_000
     private static let sourceTime: Int64 = 10_000_000
@@ -293,7 +294,11 @@ struct TokenSimulationRun {
         if case .put(let token, let fence?) = command, rights[fence.number] == store.era {
             checkStored(token, before: before)
         }
-        if case .right(.granted(let fence)) = reply { rights[fence.number] = store.era }
+        if case .right(.granted(let fence)) = reply {
+            // A store that has lost the last right, and whose clock was set back, can grant its number again. Nothing is promised
+            // for the tokens of these two rights.
+            rights[fence.number] = rights[fence.number] == nil ? store.era : Self.grantedTwice
+        }
         if case .put(let token, _) = command, token == lastIssued?.token { lastIssuedStoredIn = store.era }
         trace?("\(now) \(reply)")
         if let latency = simulation.network.latency(using: &random) { schedule(.reply(call, reply), in: latency) }
