@@ -27,6 +27,14 @@ package enum RedisValue: Sendable, Equatable {
         }
     }
 
+    /// The time in the reply of `TIME`, in milliseconds since 1970; nil for another value.
+    package var milliseconds: Int64? {
+        guard let parts = elements, parts.count == 2, let seconds = parts[0].integer,
+            let microseconds = parts[1].integer
+        else { return nil }
+        return seconds * 1000 + microseconds / 1000
+    }
+
     /// The elements of an array; nil for another value.
     package var elements: [RedisValue]? { if case .array(let elements) = self { elements } else { nil } }
 }

@@ -407,9 +407,7 @@ package final class BillingCache: Sendable {
         }
         let (version, epoch) = (version(of: key), shared.epoch)
         var wanted = WantedAnswer(directives, rules, canRevalidate: Self.canRevalidate(key.read.operation))
-        if unchecked == nil, directives?.noCache != true {
-            wanted.claim = SharedLevel.claim(purpose)
-        }
+        if unchecked == nil, directives?.noCache != true { wanted.claim = SharedLevel.claim(purpose) }
         let finding = await shared.find(key.read, under: key.master, wanted, for: purpose)
         let foundAt = time.now
         switch finding {
@@ -631,7 +629,7 @@ extension BillingCache.Counts {
 }
 
 extension SharedPlace {
-    /// Longer than a call of the source takes: its answer may show the account as it was when the call began.
+    /// Longer than any request to the source. An answer may show the account as it was when the request was sent.
     private static let tolerance = Duration.seconds(120)
 
     /// Whether the account may have changed since an answer was received.

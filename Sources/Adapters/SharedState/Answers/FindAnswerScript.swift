@@ -2,8 +2,8 @@ extension RedisScript {
     /// Looks for an answer, and claims the request to the source if there is none.
     ///
     /// Keys: the answer, the version and the claim. Arguments: as `WantedAnswer`, the lifetime of the claim in milliseconds (0 for
-    /// no claim), the claim: `1` if it is urgent or else `0`, and the name of the replica; and for how many milliseconds a change
-    /// may be in flight, during which nobody has a claim, since no answer can be stored. The result is 1 with an answer, 2 if
+    /// no claim), the claim: `1` if it is urgent or else `0`, and the name of the replica; and the milliseconds after which a change
+    /// counts as ended. No replica gets a claim before that, since no answer can be stored. The result is 1 with an answer, 2 if
     /// another replica has the claim, else 0; the answer; the version; and the time in milliseconds.
     static let findAnswer = RedisScript(
         name: "find-answer",

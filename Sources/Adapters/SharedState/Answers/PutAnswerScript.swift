@@ -2,8 +2,9 @@ extension RedisScript {
     /// Stores an answer, unless the account has changed since its read began, or a newer answer is there.
     ///
     /// Keys: the answer, the version, the claim, and the index of answers with parameters. Arguments: the version that the read
-    /// found; when the answer was received by the time of Redis, its lifetime and its time to live in milliseconds; the value without its head, the name of the replica, and
-    /// `1` if the answer belongs in the index or else `0`. The result is 1 if the answer was stored.
+    /// found; when the answer was received by the time of Redis, its lifetime and its time to live in milliseconds; the value
+    /// without its head; the name of the replica; and `1` if the answer belongs in the index or else `0`. The result is 1 if the
+    /// answer was stored.
     ///
     /// The head of a value: the version of its form (1 byte), when the answer was received by the time of Redis in milliseconds (6
     /// bytes), and its lifetime in milliseconds (4 bytes).

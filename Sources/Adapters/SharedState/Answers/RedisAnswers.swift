@@ -152,7 +152,7 @@ package final class RedisAnswers: SharedAnswers {
         let replies = try await call { () async throws(RedisFailure) in
             try await client.call(commands, within: limit)
         }
-        let times = replies.prefix(clocks.count).map(Self.milliseconds)
+        let times = replies.prefix(clocks.count).map(\.milliseconds)
         let value = value.withLock { $0 }
         var answers: [SharedAnswer?] = Array(repeating: nil, count: reads.count)
         for (index, (group, reply)) in zip(groups, replies.dropFirst(clocks.count)).enumerated() {
@@ -166,14 +166,6 @@ package final class RedisAnswers: SharedAnswers {
             }
         }
         return answers
-    }
-
-    /// The time in a reply of `TIME`.
-    private static func milliseconds(_ time: RedisValue) -> Int64? {
-        guard let parts = time.elements, parts.count == 2, let seconds = parts[0].integer,
-            let microseconds = parts[1].integer
-        else { return nil }
-        return seconds * 1000 + microseconds / 1000
     }
 
     // MARK: Storing

@@ -113,10 +113,8 @@ package final class RedisAccountLists: SharedAccountLists {
     }
 
     private static func times(_ head: StoredListHead, _ time: RedisValue) -> SharedAccountList.Times? {
-        guard let parts = time.elements, parts.count == 2, let seconds = parts[0].integer,
-            let microseconds = parts[1].integer
-        else { return nil }
-        let age = max(seconds * 1000 + microseconds / 1000 - head.began, 0)
+        guard let now = time.milliseconds else { return nil }
+        let age = max(now - head.began, 0)
         return SharedAccountList.Times(age: .milliseconds(age), took: .milliseconds(head.took))
     }
 

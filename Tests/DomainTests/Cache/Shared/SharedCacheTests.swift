@@ -52,9 +52,18 @@ struct SharedCacheTests {
         }
     }
 
-    private static func cities(_ city: City) -> FakeSource {
+    /// Answers with the city at the time of the request.
+    ///
+    /// - Parameters:
+    ///   - arrived: Fired at each request.
+    ///   - mayAnswer: The source waits for it; `nil` if it answers at once.
+    private static func cities(
+        _ city: City, _ arrived: Signal? = nil, _ mayAnswer: Signal? = nil
+    ) -> FakeSource {
         FakeSource { _, _ async throws(BillingFailure) in
             let current = city.value
+            arrived?.fire()
+            try await mayAnswer?.waitInSource()
             return .contact(BillingContact(reading: { $0 == .city ? current : "x" }))
         }
     }
@@ -193,7 +202,7 @@ struct SharedCacheTests {
     }
 
     @Test(
-        "A replica with a change of its own, which the store does not know yet, does not serve an unchecked answer"
+        "While the store does not know a replica's change of an account, the replica does not serve unchecked answers"
     )
     func uncheckedOwnChange() async throws {
         let city = City("old")
@@ -213,12 +222,7 @@ struct SharedCacheTests {
     func race() async throws {
         let city = City("old")
         let (arrived, mayAnswer) = (Signal(), Signal())
-        let slow = FakeSource { _, _ async throws(BillingFailure) in
-            let current = city.value
-            arrived.fire()
-            try await mayAnswer.waitInSource()
-            return .contact(BillingContact(reading: { $0 == .city ? current : "x" }))
-        }
+        let slow = Self.cities(city, arrived, mayAnswer)
         let (first, second) = (replica(slow), replica(Self.cities(city)))
         try await sharing(first, second) {
             async let before = first.city(read)
@@ -298,12 +302,7 @@ struct SharedCacheTests {
     func lostDuringCall() async throws {
         let city = City("old")
         let (arrived, mayAnswer) = (Signal(), Signal())
-        let slow = FakeSource { _, _ async throws(BillingFailure) in
-            let current = city.value
-            arrived.fire()
-            try await mayAnswer.waitInSource()
-            return .contact(BillingContact(reading: { $0 == .city ? current : "x" }))
-        }
+        let slow = Self.cities(city, arrived, mayAnswer)
         let (first, second) = (replica(Self.cities(city)), replica(slow))
         second.shared.lose()
         try await sharing(first) {

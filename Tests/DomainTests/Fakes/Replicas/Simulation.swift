@@ -14,7 +14,7 @@ package enum Simulation {
 
     private static let jobsMax = 1_000_000
 
-    /// Runs `body` and the tasks that it starts, on a thread of its own.
+    /// Runs `body`, and the tasks that it starts, on a new thread.
     ///
     /// - Throws: `Stuck` if all tasks wait for one another.
     package static func run<Value: Sendable>(
