@@ -97,16 +97,25 @@ struct SharedRateOutageTests {
                 try await cluster.replicate(primary)
                 try await spare.wait(for: "slots", in: "KEYS", "*")
                 try await withThrowingTaskGroup(of: Void.self) { tasks in
-                    tasks.addTask { try await Self.lookUp(replicas, account, untilOwnShares: true) }
+                    for replica in replicas {
+                        tasks.addTask {
+                            while !Task.isCancelled {
+                                _ = try await replica.billing(of: account, under: nil, for: .interactive)
+                            }
+                        }
+                    }
                     // The primary hands over to its replica, which is then killed.
-                    await spare.run("CLUSTER", "FAILOVER")
-                    try await spare.wait(for: "master", in: "ROLE")
+                    try await spare.takeOver()
                     try await spare.wait(for: "state=online", in: "INFO", "replication")
                     await spare.kill()
-                    try await tasks.waitForAll()
+                    try await primary.wait(for: "master", in: "ROLE")
+                    tasks.cancelAll()
+                    while let result = await tasks.nextResult() {
+                        guard case .failure(let error) = result, error as? BillingFailure != .cancelled else { continue }
+                        throw error
+                    }
                 }
                 try await Self.lookUp(replicas, account, untilOwnShares: false)
-                try await primary.wait(for: "master", in: "ROLE")
                 // A busy machine may send late. Two replicas with the whole rate would cause many more.
                 #expect(sandbox.requestCounts.rateLimited <= 5)
             }

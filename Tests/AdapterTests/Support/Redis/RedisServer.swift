@@ -137,12 +137,32 @@ final class RedisServer: Sendable {
 
     /// Runs a command again and again until its output contains `text`.
     func wait(for text: String, in arguments: String...) async throws {
+        try await whileRepeating(arguments, everySeconds: 0.05) { _ = try await $0.output(containing: text) }
+    }
+
+    /// Makes this replica the primary of its slots. The command is repeated, since Redis gives up after five seconds, which a
+    /// busy machine may need.
+    func takeOver() async throws {
+        try await whileRepeating(["CLUSTER", "FAILOVER"], everySeconds: 6) { _ in
+            try await wait(for: "master", in: "ROLE")
+        }
+    }
+
+    private func whileRepeating(
+        _ command: [String], everySeconds interval: Double, _ test: (TestProcess) async throws -> Void
+    ) async throws {
         let client = TestProcess(
             "redis-cli",
-            ["-h", "127.0.0.1", "-p", "\(port)", "--no-auth-warning", "-r", "-1", "-i", "0.05"] + arguments)
-        _ = try await client.output(containing: text)
+            ["-h", "127.0.0.1", "-p", "\(port)", "--no-auth-warning", "-r", "-1", "-i", "\(interval)"] + command)
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await test(client))
+        } catch {
+            result = .failure(error)
+        }
         client.signal(SIGKILL)
         _ = await client.outcome()
+        try result.get()
     }
 
     /// Settings with short waits before an attempt to reconnect.
