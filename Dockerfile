@@ -47,6 +47,8 @@ WORKDIR /source
 # The dependencies first: they are fetched again only when they change. Package.resolved is optional, hence the pattern.
 COPY Package.swift Package.resolve[d] ./
 RUN swift package --disable-dependency-cache resolve
+# The contract is embedded in the binary.
+COPY openapi.yaml ./
 COPY Sources Sources
 # SwiftPM needs the folders of all targets, so the tests are copied too. They are not built.
 COPY Tests Tests

@@ -11,7 +11,7 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-// The targets depend on one another as docs/architecture.md describes: CHTTP2, CHiredis, CSQLite <- Adapters,
+// The targets depend on one another as docs/architecture.md describes: CAssets, CHTTP2, CHiredis, CSQLite <- Adapters,
 // Domain <- Adapters <- BillingService.
 let package = Package(
     name: "billing-service",
@@ -42,10 +42,12 @@ let package = Package(
         ),
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .target(name: "CAssets"),
         .target(name: "Domain", swiftSettings: swiftSettings),
         .target(
             name: "Adapters",
             dependencies: [
+                "CAssets",
                 "CHTTP2",
                 "CHiredis",
                 "CSQLite",
@@ -195,5 +197,7 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
-    ]
+    ],
+    // For `#embed`.
+    cLanguageStandard: .c2x
 )

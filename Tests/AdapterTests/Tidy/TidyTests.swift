@@ -89,11 +89,11 @@ struct TidyTests {
 
     @Test("only the wrappers of C libraries use unsafe pointers")
     func unsafe() throws {
-        let wrappers = ["HTTP", "TLS", "Crypto", "Process", "Files", "Redis", "State"]
+        let wrappers = ["Assets", "HTTP", "TLS", "Crypto", "Process", "Files", "Redis", "State"]
         let others = try Self.sources(under: "Sources").filter { source in
             source.room.map { !wrappers.contains($0) } ?? true
         }
-        for word in ["withUnsafe", "Unsafe", "Unmanaged", "OpaquePointer", "CHTTP2", "CHiredis", "CSQLite"] {
+        for word in ["withUnsafe", "Unsafe", "Unmanaged", "OpaquePointer", "CAssets", "CHTTP2", "CHiredis", "CSQLite"] {
             #expect(places(of: word, in: others).isEmpty, "use a wrapper, or a span")
         }
     }
@@ -158,6 +158,7 @@ struct TidyTests {
     private static let importers: [String: Set<String>] = [
         "Adapters": ["BillingService"],
         "ArgumentParser": ["BillingService"],
+        "CAssets": ["Assets"],
         "CHTTP2": ["Crypto", "Files", "HTTP", "Process", "TLS"],
         "CHiredis": ["Redis"],
         "CSQLite": ["State"],
@@ -176,7 +177,7 @@ struct TidyTests {
             "Zoom",
         ],
         "NIOCore": [
-            "BillingService", "Credentials", "Files", "HTTP", "Inbound", "JSON", "Observability", "Process", "Redis",
+            "Assets", "BillingService", "Credentials", "Files", "HTTP", "Inbound", "JSON", "Observability", "Process", "Redis",
             "Sandbox", "TLS", "Zoom",
         ],
         "NIOEmbedded": ["HTTP"],

@@ -1,0 +1,21 @@
+#include "CAssets.h"
+
+// The compiler copies each file into the program (C23, 6.10.4), so that a deployment is one file.
+
+static const unsigned char openapi_yaml[] = {
+#embed "../../openapi.yaml"
+};
+
+static const unsigned char operator_page_style[] = {
+#embed "page/operator-page.css"
+};
+
+static const unsigned char operator_page_script[] = {
+#embed "page/operator-page.js"
+};
+
+#define EMBEDDED(file) (embedded_file) { file, sizeof file }
+
+embedded_file embedded_openapi_yaml(void) { return EMBEDDED(openapi_yaml); }
+embedded_file embedded_operator_page_style(void) { return EMBEDDED(operator_page_style); }
+embedded_file embedded_operator_page_script(void) { return EMBEDDED(operator_page_script); }
