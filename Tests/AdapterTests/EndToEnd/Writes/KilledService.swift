@@ -120,7 +120,8 @@ struct RepeatedChange: Sendable {
         switch number % 4 {
         case 1:
             (operation, method, path) = (.updateBasePlan, "PUT", "plans/base")
-            body = #"{"type":"business_yearly","hosts":\#(11 + number % 30)}"#
+            // No account of the sandbox has this plan at first, or a read could prove a change that was never made.
+            body = #"{"type":"plan_business_two_years","hosts":\#(11 + number % 30)}"#
         case 3:
             (operation, method, path) = (.subscribeAdditionalPlan, "POST", "plans/addons")
             body = #"{"type":"zsched_yearly","hosts":\#(1 + number % 9)}"#
