@@ -63,8 +63,12 @@ struct Application {
         // Stopped last to first: the API listener while Zoom can still be called, then the changes whose callers have gone,
         // the client of Zoom before Redis and the sandbox, and probes at the end.
         parts = [operations, source, tracing, redis, zoom, callers, refresh, log, certificate, state, writes, server]
-        for part in parts { part.registerCollectors(in: context.metrics) }
+        for part in parts {
+            part.registerCollectors(in: context.metrics)
+            part.registerStatus(in: context.status)
+        }
         context.metrics.collectProcess()
+        context.status.collectProcess(eventLoops: settings.listener.eventLoops)
         address = server.address
         isEncrypted = certificate.certificate != nil
         sandbox = source.access

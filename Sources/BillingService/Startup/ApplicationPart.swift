@@ -13,18 +13,23 @@ protocol ApplicationPart: Sendable {
 
     /// Registers the metrics that are read only when metrics are requested.
     func registerCollectors(in metrics: MetricsRegistry)
+
+    /// Registers what the part shows on the operator's page.
+    func registerStatus(in status: StatusCollector)
 }
 
 extension ApplicationPart {
     var services: [any Service] { [] }
     var checks: [Health.Check] { [] }
     func registerCollectors(in metrics: MetricsRegistry) {}
+    func registerStatus(in status: StatusCollector) {}
 }
 
 /// The resources that all parts of the application share.
 struct ApplicationContext: Sendable {
-    let time = SystemTime()
-    let metrics = MetricsRegistry()
+    let time: SystemTime
+    let metrics: MetricsRegistry
+    let status: StatusCollector
 
     /// The event loops of clients and of Zoom.
     let group: MultiThreadedEventLoopGroup
@@ -32,4 +37,12 @@ struct ApplicationContext: Sendable {
     /// The event loop of probes, which respond even if all other event loops are busy.
     let opsGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let logger: Logger
+
+    init(group: MultiThreadedEventLoopGroup, logger: Logger) {
+        time = SystemTime()
+        metrics = MetricsRegistry()
+        status = StatusCollector(metrics: metrics, time: time)
+        self.group = group
+        self.logger = logger
+    }
 }

@@ -168,6 +168,24 @@ package final class AnswerPages: Sendable {
         }.sorted { $0.1.receivedAt > $1.1.receivedAt }
     }
 
+    /// The numbers of stored answers to an operation, by their age.
+    ///
+    /// - Parameter bounds: Ages in ascending order. The last number is that of older answers.
+    package func counts(of operation: Operation, byAge bounds: [Duration], at now: Moment) -> [Int] {
+        let latest = now.milliseconds
+        let bounds = bounds.map { Int64($0 / .milliseconds(1)) }
+        var counts = [Int](repeating: 0, count: bounds.count + 1)
+        for shelf in shelves(where: { $0.operation == operation }) {
+            for page in shelf.allPages {
+                for entry in page.entries where entry.content != .removed {
+                    let age = latest - page.origin - Int64(entry.receivedAt)
+                    counts[bounds.firstIndex { age <= $0 } ?? bounds.count] += 1
+                }
+            }
+        }
+        return counts
+    }
+
     // MARK: Writing
 
     /// Stores an answer in place of an older one, unless that is not permitted.

@@ -111,7 +111,9 @@ struct SharedRateOutageTests {
                     try await primary.wait(for: "master", in: "ROLE")
                     tasks.cancelAll()
                     while let result = await tasks.nextResult() {
-                        guard case .failure(let error) = result, error as? BillingFailure != .cancelled else { continue }
+                        guard case .failure(let error) = result, error as? BillingFailure != .cancelled else {
+                            continue
+                        }
                         throw error
                     }
                 }

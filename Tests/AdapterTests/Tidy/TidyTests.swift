@@ -170,14 +170,15 @@ struct TidyTests {
             "SharedState", "State", "Zoom",
         ],
         "Foundation": [],
-        "FoundationEssentials": ["Crypto", "HTTP", "Observability", "Process", "Sandbox", "State", "Zoom"],
+        "FoundationEssentials": ["Crypto", "HTTP", "Inbound", "Observability", "Process", "Sandbox", "State", "Zoom"],
         "Instrumentation": ["Inbound", "Observability", "Zoom"],
         "Metrics": [
             "BillingService", "Files", "HTTP", "Inbound", "Observability", "Redis", "SharedState", "State", "TLS",
             "Zoom",
         ],
         "NIOCore": [
-            "Assets", "BillingService", "Credentials", "Files", "HTTP", "Inbound", "JSON", "Observability", "Process", "Redis",
+            "Assets", "BillingService", "Credentials", "Files", "HTTP", "Inbound", "JSON", "Observability", "Process",
+            "Redis",
             "Sandbox", "TLS", "Zoom",
         ],
         "NIOEmbedded": ["HTTP"],

@@ -44,6 +44,21 @@ struct PageAgesTests {
         #expect(Self.receivedAt("b", in: pages) == clock.now)
     }
 
+    @Test("Answers are counted by age, without those that were removed")
+    func counts() {
+        let (pages, clock) = (AnswerPages(bytesMax: 1 << 30), TestClock())
+        let bounds: [Duration] = [.seconds(60), .seconds(300)]
+        #expect(pages.counts(of: .getBillingInformation, byAge: bounds, at: clock.now) == [0, 0, 0])
+        Self.store("a", receivedAt: clock.now, in: pages, clock)
+        clock.advance(by: .seconds(300))
+        for account in ["b", "c", "d"] { Self.store(account, receivedAt: clock.now, in: pages, clock) }
+        pages.remove(.getBillingInformation, of: AccountID(literal: "c"))
+        #expect(pages.counts(of: .getBillingInformation, byAge: bounds, at: clock.now) == [2, 1, 0])
+        clock.advance(by: .milliseconds(60_001))
+        #expect(pages.counts(of: .getBillingInformation, byAge: bounds, at: clock.now) == [0, 2, 1])
+        #expect(pages.counts(of: .getPlanUsage, byAge: bounds, at: clock.now) == [0, 0, 0])
+    }
+
     @Test("An answer is removed when another one on its page is more than 49.7 days newer", arguments: ["a", "c"])
     func beyondTheLimit(other: String) {
         let (pages, clock) = (AnswerPages(bytesMax: 1 << 30), TestClock())

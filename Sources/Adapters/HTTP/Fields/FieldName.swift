@@ -75,5 +75,7 @@ package struct FieldName: Sendable, Equatable {
     package static let userAgent = FieldName("user-agent")
     package static let wwwAuthenticate = FieldName("www-authenticate")
     package static let accelBuffering = FieldName("x-accel-buffering")
+    package static let contentSecurityPolicy = FieldName("content-security-policy")
+    package static let referrerPolicy = FieldName("referrer-policy")
     package static let accountScope = FieldName("billing-account-scope")
 }

@@ -7,6 +7,7 @@ import Tracing
 struct RequestObserver: Sendable {
     let metrics: RequestMetrics
     let accessLog: AccessLog
+    let failures: RecentFailures
     let tracer: ServiceTracer
     let clientAddress: ClientAddress
 
@@ -67,12 +68,7 @@ struct RequestObserver: Sendable {
                     return .whole(response)
                 case .stream(let head, let write):
                     let status = head.status
-                    return .stream(head) { body in
-                        await work.run {
-                            let ending = await write(body)
-                            return (ending, status, body.sentBytes)
-                        }
-                    }
+                    return .stream(head) { await work.stream(status, write, to: $0) }
                 }
             }
         case .stream(let head, let write):
@@ -80,12 +76,7 @@ struct RequestObserver: Sendable {
             let status = head.status
             // A response to HEAD has no body.
             if observation.note.method == .head { work.end(status: status, bytes: 0) }
-            return .stream(head) { body in
-                await work.run {
-                    let ending = await write(body)
-                    return (ending, status, body.sentBytes)
-                }
-            }
+            return .stream(head) { await work.stream(status, write, to: $0) }
         }
     }
 
@@ -101,6 +92,9 @@ struct RequestObserver: Sendable {
         let time = NIODeadline.now() - observation.began
         let note = observation.note
         metrics.ended(note, status: status, observation.peer.applicationProtocol, after: time)
+        if RecentFailures.isFailure(status: status) {
+            failures.add(observation.requestID, note, status: status, after: time)
+        }
         if let span = observation.span { Self.end(span, note, status, observation.peer) }
         return time
     }
@@ -155,6 +149,21 @@ struct RequestObserver: Sendable {
             let (answer, status, bytes) = await inContext(make)
             end(after: status, bytes: bytes)
             return answer
+        }
+
+        /// Runs the work of a streamed body.
+        func stream(
+            _ status: Int, _ write: @Sendable (BodyWriter) async -> StreamEnding, to body: BodyWriter
+        ) async -> StreamEnding {
+            await run {
+                let ending = await write(body)
+                if case .broken = ending, !Task.isCancelled {
+                    observer.failures.add(
+                        observation.requestID, observation.note, status: status,
+                        after: NIODeadline.now() - observation.began)
+                }
+                return (ending, status, body.sentBytes)
+            }
         }
 
         /// Runs a part of the work.

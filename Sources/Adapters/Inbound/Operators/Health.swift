@@ -28,6 +28,20 @@ package final class Health: Service {
             case .failing: .failing
             }
         }
+
+        var detail: String? {
+            switch self {
+            case .good: nil
+            case .coming(let detail), .degraded(let detail, _), .failing(let detail, _): detail
+            }
+        }
+
+        var remedy: String? {
+            switch self {
+            case .good, .coming: nil
+            case .degraded(_, let remedy), .failing(_, let remedy): remedy
+            }
+        }
     }
 
     /// A check that runs every second and for each probe.
@@ -46,6 +60,14 @@ package final class Health: Service {
         let finding: Finding
         /// When the check entered its present status.
         let since: Timestamp
+
+        func write(to object: inout JSONMemberWriter) {
+            object.member("name", name)
+            object.member("status", finding.status.rawValue)
+            object.member("since", since.rfc3339)
+            if let detail = finding.detail { object.member("detail", detail) }
+            if let remedy = finding.remedy { object.member("remedy", remedy) }
+        }
     }
 
     private struct State {

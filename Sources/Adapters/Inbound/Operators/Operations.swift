@@ -1,13 +1,22 @@
 import NIOCore
 
-/// The handler of the operators' listener: `/livez`, `/readyz` and `/metrics`.
+/// The handler of the operations listener: the operator's page, and what probes and scrapers read.
 package final class Operations: RequestHandler {
     private let health: Health
     private let metrics: MetricsRegistry
+    private let page: OperatorPage
+    private let events: PageEvents
+    private let access: OperatorAccess
 
-    package init(health: Health, metrics: MetricsRegistry) {
+    /// - Parameter access: Protects the page and the status, but not what probes and scrapers read.
+    package init(
+        health: Health, metrics: MetricsRegistry, page: OperatorPage, events: PageEvents, access: OperatorAccess
+    ) {
         self.health = health
         self.metrics = metrics
+        self.page = page
+        self.events = events
+        self.access = access
     }
 
     package func refuse(_ refusal: Refusal, requestID: [UInt8]?, peer: PeerInfo) -> HTTPResponse {
@@ -18,9 +27,15 @@ package final class Operations: RequestHandler {
         case livez
         case readyz
         case metrics
+        case page
+        case status
+        case events
     }
 
     private static let routes = RouteTable<Endpoint>([
+        .init("/", [(.get, .page)]),
+        .init("/status", [(.get, .status)]),
+        .init("/status/events", [(.get, .events)]),
         .init("/livez", [(.get, .livez)]),
         .init("/readyz", [(.get, .readyz)]),
         .init("/metrics", [(.get, .metrics)]),
@@ -35,6 +50,15 @@ package final class Operations: RequestHandler {
             case .livez: return .now(livez(requestID))
             case .readyz: return .now(readyz(isVerbose: isVerbose(request), requestID))
             case .metrics: return .now(metrics(AcceptField(of: request), requestID))
+            case .page:
+                try access.check(request)
+                return .now(pageResponse(requestID))
+            case .status:
+                try access.check(request)
+                return .now(response(200, "application/json", page.statusJSON(), requestID))
+            case .events:
+                try access.check(request)
+                return .stream(head(200, "text/event-stream", requestID)) { [events] in await events.send(to: $0) }
             }
         } catch {
             return .now(error.response(requestID))
@@ -73,23 +97,8 @@ package final class Operations: RequestHandler {
             object.member("status", isReady ? "ready" : "not ready")
             guard isVerbose else { return }
             object.member("checks") { buffer in
-                buffer.writeJSONArray(reports) { buffer, report in
-                    buffer.writeJSONObject { Self.write(report, to: &$0) }
-                }
+                buffer.writeJSONArray(reports) { buffer, report in buffer.writeJSONObject { report.write(to: &$0) } }
             }
-        }
-    }
-
-    private static func write(_ report: Health.Report, to object: inout JSONMemberWriter) {
-        object.member("name", report.name)
-        object.member("status", report.finding.status.rawValue)
-        object.member("since", report.since.rfc3339)
-        switch report.finding {
-        case .good: break
-        case .coming(let detail): object.member("detail", detail)
-        case .degraded(let detail, let remedy), .failing(let detail, let remedy):
-            object.member("detail", detail)
-            object.member("remedy", remedy)
         }
     }
 
@@ -105,12 +114,25 @@ package final class Operations: RequestHandler {
     private func response(
         _ status: Int, _ mediaType: String, _ body: ByteBuffer, _ requestID: RequestID
     ) -> HTTPResponse {
-        var response = HTTPResponse(status: status, body: body)
-        response.fields.append(.contentType, mediaType)
-        response.fields.append(.cacheControl, "private, no-store")
-        response.fields.append(.contentTypeOptions, "nosniff")
+        var response = head(status, mediaType, requestID)
         response.fields.append(.contentLength, body.readableBytes)
-        requestID.append(to: &response.fields)
+        response.body = body
+        return response
+    }
+
+    private func head(_ status: Int, _ mediaType: String, _ requestID: RequestID) -> HTTPResponse {
+        var head = HTTPResponse(status: status)
+        head.fields.append(.contentType, mediaType)
+        head.fields.append(.cacheControl, "private, no-store")
+        head.fields.append(.contentTypeOptions, "nosniff")
+        requestID.append(to: &head.fields)
+        return head
+    }
+
+    private func pageResponse(_ requestID: RequestID) -> HTTPResponse {
+        var response = response(200, "text/html; charset=utf-8", page.html(), requestID)
+        response.fields.append(.contentSecurityPolicy, OperatorPage.contentSecurityPolicy)
+        response.fields.append(.referrerPolicy, "no-referrer")
         return response
     }
 }

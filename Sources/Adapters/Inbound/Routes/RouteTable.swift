@@ -162,7 +162,8 @@ struct RouteTable<Handler: Sendable>: Sendable {
                 guard parameters.append(path.startIndex + start..<path.startIndex + end) else { return nil }
                 node = next
             } else {
-                return nil
+                // Only the path "/" is the root: a template has no empty segments.
+                return bytes.count == 1 ? nodes[0].entry : nil
             }
             guard end < bytes.count else { return nodes[node].entry }
             start = end + 1

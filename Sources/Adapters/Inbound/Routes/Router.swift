@@ -17,6 +17,8 @@ package final class Router: RequestHandler {
     ///   - trustedProxies: Proxies whose `forwardedField` names the client.
     ///   - guesses: Wrong tokens that an address may send.
     ///   - answerTimeMax: `Timeouts.request` of the connections.
+    ///   - streams: Receives the streams while they are open.
+    ///   - failures: Receives the failed requests.
     ///   - tracer: Makes the spans of requests.
     package init(
         readAccount: ReadAccount, listAccounts: ListAccounts, exportBilling: ExportBilling,
@@ -25,7 +27,8 @@ package final class Router: RequestHandler {
         trustedProxies: [AddressRange] = [],
         forwardedField: ForwardedField.Name = .xForwardedFor,
         guesses: Limits.Rate = Limits.Rate(burst: 50, perSecond: 1), defences: DefenceLog? = nil,
-        answerTimeMax: TimeAmount = Timeouts().request, time: any TimeSource, metrics: any MetricsFactory = .none,
+        answerTimeMax: TimeAmount = Timeouts().request, streams: OpenStreams? = nil, failures: RecentFailures? = nil,
+        time: any TimeSource, metrics: any MetricsFactory = .none,
         tracer: ServiceTracer = ServiceTracer(), logger: Logger
     ) {
         let reads = AccountReadHandler.Services(readAccount: readAccount, time: time, tracer: tracer)
@@ -56,7 +59,7 @@ package final class Router: RequestHandler {
         }
         let stream = StreamBilling(
             exportBilling: exportBilling, callers: callers, audit: audit, metrics: StreamMetrics(metrics: metrics),
-            time: time)
+            streams: streams ?? OpenStreams(time: time), time: time)
         let keys = IdempotencyKeys(writeAccount: writeAccount, audit: audit)
         self.routes = RouteTable(Operation.allCases.flatMap(routes) + [stream.route, keys.route])
         let clientAddress = ClientAddress(trustedProxies: trustedProxies, field: forwardedField)
@@ -66,7 +69,8 @@ package final class Router: RequestHandler {
                 rate: guesses, defences: defences ?? DefenceLog(logger: logger, metrics: metrics)))
         observer = RequestObserver(
             metrics: RequestMetrics(metrics: metrics, routes: self.routes.labels), accessLog: accessLog,
-            tracer: tracer, clientAddress: clientAddress, answerTimeMax: answerTimeMax)
+            failures: failures ?? RecentFailures(time: time), tracer: tracer, clientAddress: clientAddress,
+            answerTimeMax: answerTimeMax)
     }
 
     package func reply(to request: HTTPRequest) -> Reply {

@@ -43,6 +43,15 @@ final class NDJSONLines: ExportBilling.Consumer {
 
         /// Events since the last check whether other work on the event loop should run first.
         var eventsSinceCheck = 0
+
+        /// The number of accounts, as `begin` names it.
+        var accounts: Int?
+
+        /// Why the stream waits, since its last heartbeat; `nil` after every other line.
+        var wait: ExportBilling.Wait?
+
+        /// Whether the reader must read before more can be written.
+        var isPaused = false
     }
 
     /// Used by one writer at a time. `written` reads it from another task.
@@ -62,6 +71,37 @@ final class NDJSONLines: ExportBilling.Consumer {
         state.withLock { state in
             AuditLog.Lines(
                 records: types.map { ($0, state.records[$0]) }, failures: state.failures.values.reduce(0, +))
+        }
+    }
+
+    struct Progress {
+        /// The accounts of which all lines were written.
+        let done: Int
+
+        /// `nil` while the number is unknown.
+        let accounts: Int?
+
+        /// The lines of accounts.
+        let lines: Int
+        let state: ServiceStatus.Stream.State
+    }
+
+    var progress: Progress {
+        state.withLock { state in
+            let lines = types.reduce(state.failures.values.reduce(0, +)) { $0 + state.records[$1] }
+            return Progress(
+                done: lines / max(1, types.count), accounts: state.accounts, lines: lines,
+                state: state.isPaused ? .pausedByReader : Self.state(state.wait))
+        }
+    }
+
+    private static func state(_ wait: ExportBilling.Wait?) -> ServiceStatus.Stream.State {
+        switch wait {
+        case .accountList: .waitingForAccountList
+        case .rateLimit: .waitingForRateLimit
+        case .lookup: .waitingForZoom
+        case .input: .waitingForInput
+        case nil: .running
         }
     }
 
@@ -101,6 +141,7 @@ final class NDJSONLines: ExportBilling.Consumer {
         let isRewritten = members != nil && type == .contact || run.failureCount > 0 && namesKind(of: type)
         let isWrittenAlone = !isRewritten && run.text.count >= Self.sliceBytesMin
         let isFull = state.withLock { state in
+            state.wait = nil
             let answers = run.count - run.failureCount
             state.records[type] += answers
             state.uncounted.records[type] += answers
@@ -159,6 +200,8 @@ final class NDJSONLines: ExportBilling.Consumer {
 
     private func write(_ lines: ByteBuffer) async throws(BillingFailure) {
         if body.writeIfReady(lines) { return }
+        state.withLock { $0.isPaused = true }
+        defer { state.withLock { $0.isPaused = false } }
         do throws(BodyWriter.Closed) {
             try await metrics.pause { () async throws(BodyWriter.Closed) in try await body.write(lines) }
         } catch {
@@ -182,6 +225,7 @@ final class NDJSONLines: ExportBilling.Consumer {
     }
 
     private func write(_ event: ExportBilling.Event, _ state: inout State) {
+        state.wait = nil
         switch event {
         case .answer(let kind, let account, let entry):
             let type = RecordType(kind)
@@ -210,8 +254,14 @@ final class NDJSONLines: ExportBilling.Consumer {
                 object.member("message", problem)
             }
         case .run: preconditionFailure("runs are written by a method of their own")
-        case .begin, .heartbeat, .end:
-            if selection == .all { writeFrame(event, &state) }
+        case .begin(let accounts, _, _, _):
+            state.accounts = accounts
+            writeFrame(event, &state)
+        case .heartbeat(_, let accounts, let wait):
+            state.accounts = accounts ?? state.accounts
+            state.wait = wait
+            writeFrame(event, &state)
+        case .end: writeFrame(event, &state)
         }
     }
 
@@ -243,6 +293,7 @@ final class NDJSONLines: ExportBilling.Consumer {
     }
 
     private func writeFrame(_ event: ExportBilling.Event, _ state: inout State) {
+        guard selection == .all else { return }
         switch event {
         case .begin(let accounts, let after, let remaining, let asOf):
             Self.line("begin", to: &state.lines) { object in

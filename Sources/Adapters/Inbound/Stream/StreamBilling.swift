@@ -8,16 +8,18 @@ struct StreamBilling: RouteHandler {
     private let callers: any CallerDirectory
     private let audit: AuditLog
     private let metrics: StreamMetrics
+    private let streams: OpenStreams
     private let time: any TimeSource
 
     init(
         exportBilling: ExportBilling, callers: any CallerDirectory, audit: AuditLog, metrics: StreamMetrics,
-        time: any TimeSource
+        streams: OpenStreams, time: any TimeSource
     ) {
         self.exportBilling = exportBilling
         self.callers = callers
         self.audit = audit
         self.metrics = metrics
+        self.streams = streams
         self.time = time
     }
 
@@ -64,6 +66,8 @@ struct StreamBilling: RouteHandler {
                     selection: selection, types: options.kinds.map(RecordType.init), members: members,
                     isOfChanges: options.changedSince != nil, replica: exportBilling.replica, body: body,
                     metrics: metrics)
+                streams.began(lines, by: caller.name, requestID)
+                defer { streams.ended(lines) }
                 let ending = await run(export, to: lines, credential)
                 return await close(lines, ending, for: caller, requestID)
             }

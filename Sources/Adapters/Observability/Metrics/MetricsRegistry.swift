@@ -56,6 +56,30 @@ package final class MetricsRegistry: MetricsFactory {
         return samples
     }
 
+    /// The labels and the value of one series.
+    struct SeriesValue: Sendable {
+        let labels: [MetricLabel]
+        let value: Double
+
+        /// The value of a label; empty without it.
+        func label(_ name: String) -> String { labels.first { $0.name == name }?.value ?? "" }
+    }
+
+    /// The current values of the instruments of a metric. A histogram has the number of its observations.
+    func values(of definition: MetricDefinition) -> [SeriesValue] {
+        let series = state.withLock { $0.series[definition.name] ?? [:] }
+        return series.values.map { one in
+            let value: Double =
+                switch one.instrument {
+                case .counter(let counter): counter.total
+                case .fraction(let counter): counter.total
+                case .gauge(let gauge): gauge.value
+                case .histogram(let histogram, _): Double(histogram.snapshot.counts.reduce(0, +))
+                }
+            return SeriesValue(labels: one.labels, value: value)
+        }
+    }
+
     // MARK: swift-metrics
 
     package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {

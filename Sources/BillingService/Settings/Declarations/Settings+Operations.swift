@@ -6,8 +6,13 @@ extension Settings {
         static let title = "Operations listener"
 
         let host = Setting(
-            "ops.host", .host, default: "127.0.0.1", "Address to serve /livez, /readyz and /metrics on.")
+            "ops.host", .host, default: "127.0.0.1",
+            "Address to serve the operator's page, /livez, /readyz and /metrics on.")
         let port = Setting("ops.port", .port, default: 9090, "Its port; the system chooses one for 0.")
+        let tokenFile = Setting(
+            "ops.token-file", .path,
+            "File whose first line is the token for the operator's page and /status: browsers ask for it as a password, programs send it as a bearer token. Read again when it changes. Without it, the page is open to everyone who can connect. /livez, /readyz and /metrics need no token."
+        )
     }
 
     struct Shutdown: SettingGroup {

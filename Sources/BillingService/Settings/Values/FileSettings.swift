@@ -11,6 +11,9 @@ struct FileSettings: Sendable {
     /// The file with the idempotency keys of changes.
     var state: PrivateFile?
 
+    /// The file with the token for the operator's page.
+    var opsToken: PrivateFile?
+
     /// The encryption keys of the credentials and the access tokens.
     var keys = SealingKeys.none
 
@@ -30,6 +33,7 @@ struct FileSettings: Sendable {
         callers = file(Settings.callers.file).map { CallersFile($0) }
         tokens = file(Settings.credentials.tokenFile)
         state = file(Settings.state.file)
+        opsToken = file(Settings.ops.tokenFile)
         keys = keyFile.map { SealingKeys.file($0) } ?? .none
         if let text = environment[Self.keyVariable], !text.isEmpty {
             if keyFile != nil {

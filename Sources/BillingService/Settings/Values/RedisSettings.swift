@@ -60,17 +60,19 @@ struct RedisSettings: Sendable {
         }
         if let passwordFile {
             _ = try ConfigurationProblem.naming(Settings.state.passwordFile) { () throws(FileProblem) in
-                try Self.password(in: passwordFile)
+                try passwordFile.firstLine()
             }
-            configuration.password = { try Self.password(in: passwordFile) }
+            configuration.password = { try passwordFile.firstLine() }
         }
         return configuration
     }
+}
 
-    /// The first line of the file.
-    private static func password(in file: PrivateFile) throws(FileProblem) -> String {
-        let bytes = try file.read().prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
-        guard !bytes.isEmpty else { throw FileProblem(path: file.path, reason: "its first line is empty") }
+extension PrivateFile {
+    /// The first line of the file, which must not be empty.
+    func firstLine() throws(FileProblem) -> String {
+        let bytes = try read().prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        guard !bytes.isEmpty else { throw FileProblem(path: path, reason: "its first line is empty") }
         return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -13,6 +13,9 @@ struct ServeSettings: Sendable {
     var listener: ListenerSettings
     var opsHost: String
     var opsPort: Int
+
+    /// The file with the token for the operator's page; nil if the page needs none.
+    var opsToken: PrivateFile?
     var source: ZoomSource
     var zoom: ZoomSettings
     var cache: CacheRules
@@ -71,6 +74,7 @@ struct ServeSettings: Sendable {
             zoomTimeout: zoom.timeout)
         exportWindow = reader.value(Settings.streams.window)
         let files = FileSettings(&reader, environment: environment)
+        opsToken = files.opsToken
         callers = files.callers
         tokens = files.tokens.map { ($0, files.keys) }
         stateFile = files.state

@@ -9,6 +9,8 @@ import ServiceLifecycle
 struct APIPart: ApplicationPart {
     private let server: HTTPServer
     private let memoryTrimmer: MemoryTrimmer
+    private let streams: OpenStreams
+    private let failures: RecentFailures
 
     var address: SocketAddress { server.address }
 
@@ -23,6 +25,8 @@ struct APIPart: ApplicationPart {
         let (listener, logger, metrics) = (settings.listener, context.logger, context.metrics)
         var rules = ExportBilling.Rules()
         rules.windowMax = settings.exportWindow
+        streams = OpenStreams(time: context.time)
+        failures = RecentFailures(time: context.time)
         let defences = DefenceLog(logger: logger, metrics: metrics)
         let router = Router(
             readAccount: ReadAccount(cache: zoom.cache),
@@ -37,7 +41,8 @@ struct APIPart: ApplicationPart {
             accessLog: AccessLog(share: settings.accessSample, logger: logger, metrics: metrics),
             trustedProxies: listener.trustedProxies, forwardedField: listener.forwardedField,
             guesses: listener.callerFailures, defences: defences,
-            answerTimeMax: listener.configuration.timeouts.request, time: context.time, metrics: metrics,
+            answerTimeMax: listener.configuration.timeouts.request, streams: streams, failures: failures,
+            time: context.time, metrics: metrics,
             tracer: tracer, logger: logger)
         var configuration = listener.configuration
         configuration.tls = certificate
@@ -55,5 +60,14 @@ struct APIPart: ApplicationPart {
 
     func registerCollectors(in metrics: MetricsRegistry) {
         metrics.collect(from: server.load)
+    }
+
+    func registerStatus(in status: StatusCollector) {
+        status.collect(from: server.load)
+        status.collect { [streams, failures] status in
+            status.streams = streams.statuses
+            status.failures = failures.newestFirst
+        }
+        status.eachSecond { [streams] in streams.read(at: $0) }
     }
 }

@@ -32,6 +32,13 @@ struct RedisPart: ApplicationPart {
         return [Health.Check("redis") { client.connection.finding }]
     }
 
+    func registerStatus(in status: StatusCollector) {
+        guard let client, let rates else { return }
+        status.collect { status in
+            status.store = .redis(isConnected: client.isConnected, replicas: rates.replicas)
+        }
+    }
+
     func close() async {
         await client?.close()
     }

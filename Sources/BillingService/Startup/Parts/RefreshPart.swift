@@ -25,6 +25,10 @@ struct RefreshPart: ApplicationPart {
     func registerCollectors(in metrics: MetricsRegistry) {
         if let refresh { metrics.collect(from: refresh) }
     }
+
+    func registerStatus(in status: StatusCollector) {
+        if let refresh { status.collect(from: refresh) }
+    }
 }
 
 /// Refreshes all accounts until the service shuts down.

@@ -85,6 +85,11 @@ struct StatePart: ApplicationPart {
             + (pageWriter.map { writer in [Health.Check("answers") { writer.finding }] } ?? [])
     }
 
+    func registerStatus(in status: StatusCollector) {
+        guard file != nil else { return }
+        status.collect { $0.store = .file }
+    }
+
     func close() async {
         await file?.close()
     }

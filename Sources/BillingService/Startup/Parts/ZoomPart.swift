@@ -13,6 +13,7 @@ struct ZoomPart: ApplicationPart {
     let lists: AccountListCache
     private let pages: AnswerPages
     private let cacheBytesMax: Int
+    private let time: any TimeSource
     private let sharing: AnswerSharing?
 
     /// - Parameter storesAnswers: Whether cached answers are stored outside of the process.
@@ -52,6 +53,7 @@ struct ZoomPart: ApplicationPart {
             sharedLists.flatMap { AnswerSharing(answers, $0, cache, moments, redis, context) }
         }
         cacheBytesMax = settings.cache.bytesMax
+        time = context.time
     }
 
     /// The access tokens that replicas share: in Redis, in a file, or none.
@@ -99,6 +101,11 @@ struct ZoomPart: ApplicationPart {
     func registerCollectors(in metrics: MetricsRegistry) {
         metrics.collect(from: masters)
         metrics.collect(from: cache, bytesMax: cacheBytesMax)
+    }
+
+    func registerStatus(in status: StatusCollector) {
+        status.collect(from: masters)
+        status.collect(from: cache, pages, lists, bytesMax: cacheBytesMax, time)
     }
 
     func close() async {

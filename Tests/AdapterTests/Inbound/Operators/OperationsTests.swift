@@ -16,7 +16,13 @@ struct OperationsTests {
     ) async throws {
         let health = Health(
             checks: checks, loops: loops, clock: testEventLoop, time: time, stuckAfter: stuckAfter)
-        try await withServer(Operations(health: health, metrics: metrics)) { server in
+        let page = OperatorPage(
+            collector: StatusCollector(metrics: metrics, time: time), health: health, time: time)
+        let access = OperatorAccess(defences: DefenceLog(logger: .silent)) { nil }
+        try await withServer(
+            Operations(
+                health: health, metrics: metrics, page: page, events: PageEvents(page, time: time), access: access)
+        ) { server in
             try await withServices([health]) {
                 let client = HTTPClient(
                     origin: server.origin, group: .singleton, configuration: .longTimeouts, logger: .silent)
@@ -130,7 +136,9 @@ struct OperationsTests {
 
     @Test(
         "other paths are answered 404 and other methods 405",
-        arguments: [("GET", "/", 404), ("GET", "/v2/billing/stream", 404), ("POST", "/livez", 405)])
+        arguments: [
+            ("GET", "/v2/billing/stream", 404), ("GET", "//", 404), ("POST", "/livez", 405), ("POST", "/", 405),
+        ])
     func others(method: String, target: String, status: Int) async throws {
         try await Self.withOperations { client, _ in
             let response = try await Self.get(client, target, method: method)
