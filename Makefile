@@ -13,8 +13,8 @@ FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer -Xswiftc -sanitize=fu
 	-Xswiftc -O -Xswiftc -assert-config -Xswiftc Debug -Xswiftc -DFUZZING
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-asan test-tsan lint format hooks outdated fuzz simulate bench bench-budget bench-bulk bench-guards \
-	bench-replicas clean image test-image setup setup-bench setup-lint setup-test
+.PHONY: help run test test-asan test-tsan lint format hooks outdated fuzz simulate picture bench bench-budget bench-bulk \
+	bench-guards bench-replicas clean image test-image setup setup-bench setup-lint setup-test
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ test: setup-test lint ## Run every test, and check openapi.yaml and the running 
 	$(VENV)/bin/python scripts/check-openapi.py .build/debug/billing-service
 	$(VENV)/bin/python scripts/check-client.py .build/debug/billing-service
 	$(VENV)/bin/python scripts/fuzz-openapi.py .build/debug/billing-service
+	$(VENV)/bin/python scripts/check-pages.py .build/debug/billing-service
+
+picture: setup-test ## Make the picture of the operator's page for the README: three minutes.
+	swift build --configuration release --static-swift-stdlib --product billing-service
+	$(VENV)/bin/python scripts/check-pages.py $(BINARY) --picture docs/images/operator-page.png
 
 lint: setup-lint ## Check the format of the Swift sources, and lint the scripts with ruff and shellcheck.
 	swift format lint --strict --recursive Package.swift Sources Tests
@@ -130,7 +135,7 @@ setup-lint:
 
 setup-test: setup setup-lint
 	@scripts/install-packages.sh \
-		curl haproxy jq nghttp2-client nghttp2-server nginx-light openssl prometheus redis-server sqlite3 systemd \
+		chromium curl fonts-dejavu-core haproxy jq nghttp2-client nghttp2-server nginx-light openssl prometheus redis-server sqlite3 systemd \
 		tinyproxy-bin
 	@$(VENV)/bin/pip --quiet install --requirement scripts/requirements.txt
 
