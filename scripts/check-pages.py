@@ -304,17 +304,19 @@ def cpu_seconds(service):
     return total(metrics(service), "process_cpu_seconds_total")
 
 
-def report_cost(pages, service):
-    """Print what an open page costs. Not a check: the machine may be busy."""
+def report_cost(browser, binary):
+    """Print what an open page costs a service without requests. Not a check: the machine may be busy."""
     seconds = 10
-    before = cpu_seconds(service)
-    time.sleep(seconds)
-    idle = cpu_seconds(service) - before
-    with pages.open(OPERATOR) as page:
-        is_live(page)
+    service = programs.Service(binary=binary)
+    with programs.stopped_at_end(service):
         before = cpu_seconds(service)
         time.sleep(seconds)
-        used = cpu_seconds(service) - before
+        idle = cpu_seconds(service) - before
+        with Pages(browser, service.operations).open(OPERATOR) as page:
+            is_live(page)
+            before = cpu_seconds(service)
+            time.sleep(seconds)
+            used = cpu_seconds(service) - before
     print(f"An open page costs {(used - idle) / seconds * 1000:.1f} ms of CPU a second; "
           f"the service without it {idle / seconds * 1000:.1f} ms.")
 
@@ -341,7 +343,7 @@ def main(binary, picture):
         results.run("no console message, no other host", lambda: require(not trouble, "; ".join(trouble)))
         results.run("token", lambda: check_token(pages, binary))
         results.run("lost connection", lambda: check_lost_connection(pages, binary))
-        report_cost(pages, service)
+        report_cost(browser, binary)
         if picture:
             take_picture(pages, binary, picture)
         browser.close()
