@@ -2,7 +2,7 @@
 
 BINARY := .build/release/billing-service
 VENV := .venv
-SHELL_SCRIPTS := $(wildcard scripts/*.sh) scripts/pre-commit .ci/run
+SHELL_SCRIPTS := $(wildcard scripts/*.sh) scripts/pre-commit .ci/run docs/clients/client.sh
 
 # A flag for each word of FILTER. They are regular expressions, so they are quoted.
 FILTER_FLAGS = $(foreach filter,$(FILTER),--filter '$(filter)')
@@ -30,6 +30,7 @@ test: setup-test lint ## Run every test, and check openapi.yaml and the running 
 	$(VENV)/bin/python scripts/check-client.py .build/debug/billing-service
 	$(VENV)/bin/python scripts/fuzz-openapi.py .build/debug/billing-service
 	$(VENV)/bin/python scripts/check-pages.py .build/debug/billing-service
+	$(VENV)/bin/python scripts/check-clients.py .build/debug/billing-service
 
 picture: setup-test ## Make the picture of the operator's page for the README: three minutes.
 	swift build --configuration release --static-swift-stdlib --product billing-service
@@ -135,9 +136,9 @@ setup-lint:
 
 setup-test: setup setup-lint
 	@scripts/install-packages.sh \
-		chromium curl fonts-dejavu-core haproxy jq nghttp2-client nghttp2-server nginx-light openssl prometheus redis-server sqlite3 systemd \
-		tinyproxy-bin
+		chromium curl fonts-dejavu-core golang-go haproxy jq libgoogle-gson-java nghttp2-client nghttp2-server nginx-light \
+		nodejs openjdk-17-jdk-headless openssl prometheus redis-server sqlite3 systemd tinyproxy-bin
 	@$(VENV)/bin/pip --quiet install --requirement scripts/requirements.txt
 
 setup-bench: setup-test
-	@scripts/install-packages.sh binutils golang-go golang-golang-x-net-dev libjemalloc2 nodejs strace valgrind
+	@scripts/install-packages.sh binutils golang-golang-x-net-dev libjemalloc2 strace valgrind

@@ -64,6 +64,8 @@ struct CachedBillingTests {
                 #expect(answer.fields.string(.etag) == etag && answer.fields.string(.age) == "5")
                 #expect(answer.fields.string(.cacheControl) == "private, max-age=300")
                 #expect(answer.fields.string(.vary) == "accept, authorization")
+                // Node's fetch waits for as many bytes over HTTP/1.1.
+                #expect(answer.fields.string(.contentLength) == nil)
             }
             let unknown: [[(FieldName, String)]] = [
                 [(.ifNoneMatch, "\"x\"")], [(.ifNoneMatch, String(etag.dropLast()))], [(.ifNoneMatch, "")],

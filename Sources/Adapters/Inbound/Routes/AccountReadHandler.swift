@@ -76,6 +76,10 @@ struct AccountReadHandler: RouteHandler {
         (.vary, "accept, authorization"),
     ])
 
+    /// The fields of an answer that a 304 has too. Content-Length is not among them: it describes the content, which a
+    /// 304 does not have (RFC 9110, 15.4.5), and Node's fetch (undici 6) waits for as many bytes over HTTP/1.1.
+    private static let cacheFields: [FieldName] = [.cacheControl, .etag, .lastModified]
+
     static let notModifiedFields = HeaderFields([
         (.status, "304"),
         (.contentTypeOptions, "nosniff"),
@@ -90,8 +94,11 @@ struct AccountReadHandler: RouteHandler {
         case .failure(let problem): return problem.response(requestID)
         case .body(let own, let body):
             let isNotModified = !conditions.isEmpty && conditions.isMet(by: answer)
-            var fields = HeaderFields(
-                isNotModified ? notModifiedFields : fields, own, reservingBytes: requestID.count + 96)
+            var fields =
+                isNotModified
+                ? HeaderFields(
+                    notModifiedFields, own.only(cacheFields, valueBytesMax: 128), reservingBytes: requestID.count + 96)
+                : HeaderFields(fields, own, reservingBytes: requestID.count + 96)
             fields.append(.age, Int(entry.age(at: now).components.seconds))
             requestID.append(to: &fields)
             return HTTPResponse(fields: fields, body: isNotModified ? ByteBuffer() : body)

@@ -139,7 +139,7 @@ struct ListSubAccounts: RouteHandler {
             isNotModified ? AccountReadHandler.notModifiedFields : AccountReadHandler.fields,
             reservingBytes: requestID.count + 256)
         fields.append(.cacheControl, "private, max-age=\(page.lifetime.components.seconds)")
-        fields.append(.contentLength, body.readableBytes)
+        if !isNotModified { fields.append(.contentLength, body.readableBytes) }
         fields.append(.etag, etag)
         fields.append(.lastModified, HTTPDate.text(secondsSinceEpoch: lastModified))
         fields.append(.age, Int(page.age.components.seconds))
