@@ -14,7 +14,7 @@ FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer -Xswiftc -sanitize=fu
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-asan test-tsan lint format hooks outdated fuzz simulate picture bench bench-budget bench-bulk \
-	bench-guards bench-replicas clean image test-image setup setup-bench setup-lint setup-test
+	bench-guards bench-replicas clean collection image test-image setup setup-bench setup-lint setup-test
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,7 @@ test: setup-test lint ## Run every test, and check openapi.yaml and the running 
 	$(VENV)/bin/python scripts/fuzz-openapi.py .build/debug/billing-service
 	$(VENV)/bin/python scripts/check-pages.py .build/debug/billing-service
 	$(VENV)/bin/python scripts/check-clients.py .build/debug/billing-service
+	$(VENV)/bin/python scripts/check-collection.py .build/debug/billing-service
 
 picture: setup-test ## Make the picture of the operator's page for the README: three minutes.
 	swift build --configuration release --static-swift-stdlib --product billing-service
@@ -116,6 +117,9 @@ bench-budget: setup-test ## Measure the use of Zoom's rate limit, also when othe
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	Benchmarks/budget.py
 	Benchmarks/tokens.py
+
+collection: setup-test ## Make a collection for Postman and Bruno from openapi.yaml.
+	$(VENV)/bin/python scripts/collection.py .build/billing-service.postman_collection.json
 
 image: ## Build the image billing-service:VERSION, and its SBOM, with docker, podman or buildah.
 	scripts/image.sh
