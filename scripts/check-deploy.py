@@ -452,13 +452,18 @@ def without_variables(expression):
     return re.sub(r"\$\{?\w+\}?", ".*", expression)
 
 
+def label_values(definition):
+    """The selector of a variable of Grafana."""
+    return re.fullmatch(r"label_values\((.*), \w+\)", definition).group(1)
+
+
 def dashboard_expressions():
     document = load(DASHBOARD)
     for expression in everything_called("expr", document):
         yield without_variables(expression)
     for variable in document["templating"]["list"]:
         if variable["type"] == "query":
-            yield re.fullmatch(r"label_values\((.*), \w+\)", variable["definition"]).group(1)
+            yield label_values(variable["definition"])
 
 
 def check_dashboard_expressions():
