@@ -3,7 +3,7 @@
 
     scripts/check-dashboard.py .build/debug/billing-service
 
-Prometheus scrapes three replicas: one with Redis and one with a state file, both under load and with faults of Zoom, and
+Prometheus scrapes three replicas: one with Redis and one with a state file, both under load and with faults, and
 one with TLS and no load. The second one restarts, which also fires an alert. Every query must return a number.
 """
 import contextlib

@@ -26,7 +26,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
 RUNBOOK = ROOT / "docs/runbook.md"
 COMPOSE = DEPLOY / "compose/compose.yaml"
+COMPOSE_SANDBOX = DEPLOY / "compose/sandbox.yaml"
 PROMETHEUS = DEPLOY / "prometheus/prometheus.yml"
+PROMETHEUS_SANDBOX = DEPLOY / "prometheus/sandbox.yml"
+PROVISIONING = DEPLOY / "grafana/provisioning"
 ALERTS = DEPLOY / "prometheus/alerts.yaml"
 ALERT_TESTS = DEPLOY / "prometheus/alerts.test.yaml"
 DASHBOARD = DEPLOY / "grafana/billing-service.json"
@@ -254,12 +257,12 @@ def compose_environment(service):
     return {name: str(value) for name, value in service.get("environment", {}).items()}
 
 
-def check_compose_schema():
-    run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE)
+def check_compose_schema(path):
+    run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", path)
 
 
-def check_compose_hardening():
-    document = load(COMPOSE)
+def check_compose_hardening(path):
+    document = load(path)
     for name, service in document["services"].items():
         require(service["read_only"] is True, f"the root file system of {name} is writable")
         require(service["cap_drop"] == ["ALL"] and "cap_add" not in service, f"{name} has capabilities")
@@ -267,17 +270,23 @@ def check_compose_hardening():
         require(int(service["user"].partition(":")[0]) > 0, f"{name} is root")
         require({"cpus", "memory", "pids"} <= service["deploy"]["resources"]["limits"].keys(), f"{name} has no limits")
         require("healthcheck" in service, f"{name} has no health check")
-        require("ports" not in service or name == "haproxy", f"{name} publishes ports")
+        published = [] if name == "haproxy" else service.get("ports", [])
+        is_local = all(port.startswith("127.0.0.1:") for port in published)
+        require(is_local, f"{name} publishes ports to other machines")
+        secret = re.compile("(PASSWORD|SECRET)(?!_FILE)")
+        passwords = [key for key in service.get("environment", {}) if secret.search(key)]
+        require(not passwords, f"{name} has {', '.join(passwords)}")
         if service["image"] == "billing-service":
             require(service["user"] == "65532:65532", f"{name} has another user than its image")
             test = service["healthcheck"].get("test", ["CMD"])
             require(test[0] == "CMD", f"the health check of {name} needs a shell")
-    networks = document["networks"]
-    require(networks["inside"]["internal"] and networks["zoom"]["internal"], "a network is not internal")
+    if path == COMPOSE:
+        networks = document["networks"]
+        require(networks["inside"]["internal"] and networks["zoom"]["internal"], "a network is not internal")
 
 
-def check_compose_service(binary):
-    document = load(COMPOSE)
+def check_compose_commands(binary, path):
+    document = load(path)
     for name, service in document["services"].items():
         if service["image"] != "billing-service":
             continue
@@ -287,8 +296,12 @@ def check_compose_service(binary):
             binary.check(test[2:])
         words = service.get("entrypoint", [INSTALLED])[1:] + service.get("command", ["serve"])
         binary.check(words)
-        if words[0] == "sandbox":
-            binary.settings("sandbox", words[1:], compose_environment(service))
+        if words[0] in ("sandbox", "serve"):
+            binary.settings(words[0], words[1:], compose_environment(service))
+
+
+def check_compose_service(binary):
+    document = load(COMPOSE)
     replicas = compose_replicas(document)
     require(len(replicas) == 3, f"{len(replicas)} replicas")
     for service in replicas.values():
@@ -302,21 +315,50 @@ def check_compose_service(binary):
         require(settings["http.trusted-proxies"] == balancer, "http.trusted-proxies does not have the balancer")
 
 
+def scraped(path):
+    return {
+        target for job in load(path)["scrape_configs"] if job["job_name"] == "billing-service"
+        for config in job["static_configs"] for target in config["targets"]}
+
+
 def check_compose_names():
     """Files exist, and Prometheus and HAProxy name the same replicas."""
-    document = load(COMPOSE)
     made = (COMPOSE.parent / "callers", COMPOSE.parent / "secrets")  # The commands at the top create them.
-    for name, service in document["services"].items():
-        for volume in service.get("volumes", []):
-            if volume["type"] == "bind":
-                path = (COMPOSE.parent / volume["source"]).resolve()
-                require(path in made or path.exists(), f"{name}: {volume['source']} does not exist")
-    scraped = {
-        target for job in load(PROMETHEUS)["scrape_configs"] if job["job_name"] == "billing-service"
-        for config in job["static_configs"] for target in config["targets"]}
-    require(scraped == {f"{name}:9090" for name in compose_replicas(document)}, "Prometheus scrapes other replicas")
+    for path in (COMPOSE, COMPOSE_SANDBOX):
+        for name, service in load(path)["services"].items():
+            for volume in service.get("volumes", []):
+                if volume["type"] == "bind":
+                    source = (COMPOSE.parent / volume["source"]).resolve()
+                    require(source in made or source.exists(), f"{name}: {volume['source']} does not exist")
+    document = load(COMPOSE)
+    replicas = {f"{name}:9090" for name in compose_replicas(document)}
+    require(scraped(PROMETHEUS) == replicas, "Prometheus scrapes other replicas")
+    require(scraped(PROMETHEUS_SANDBOX) == {"billing:9090"}, "Prometheus scrapes another service than billing")
+    command = load(COMPOSE_SANDBOX)["services"]["prometheus"]["command"]
+    require(f"--config.file=/etc/prometheus/{PROMETHEUS_SANDBOX.name}" in command, "Prometheus reads another file")
     balanced = re.findall(r"^ *presetenv REPLICA_\d+ (\S+)", (DEPLOY / "haproxy/haproxy.cfg").read_text(), re.M)
     require(set(balanced) == set(compose_replicas(document)), "HAProxy names other replicas")
+
+
+def check_provisioning(path):
+    """Grafana finds its data source, and the dashboard with the identifier in the comments."""
+    document = load(path)
+    grafana = document["services"]["grafana"]
+    mounts = {volume["target"]: volume["source"] for volume in grafana["volumes"]}
+    require((COMPOSE.parent / mounts["/etc/grafana/provisioning"]).resolve() == PROVISIONING, "no provisioning")
+    source = load(PROVISIONING / "datasources/prometheus.yaml")["datasources"][0]
+    port = next((word for word in document["services"]["prometheus"]["command"] if "listen" in word), "9090")
+    require(source["type"] == "prometheus" and source["isDefault"], "Prometheus is not the default data source")
+    require(source["url"] == f"http://prometheus:{port}", "the data source is elsewhere")
+    interval = load(PROMETHEUS)["global"]["scrape_interval"]
+    require(source["jsonData"]["timeInterval"] == interval, "the data source has another interval than Prometheus")
+    folder = load(PROVISIONING / "dashboards/billing-service.yaml")["providers"][0]["options"]["path"]
+    found = [source for target, source in mounts.items() if target.startswith(folder + "/")]
+    require([(COMPOSE.parent / one).resolve() for one in found] == [DASHBOARD], "the dashboard is not mounted")
+    uid = load(DASHBOARD)["uid"]
+    require(f"http://localhost:3000/d/{uid}" in path.read_text(encoding="utf-8"), "the comment has no link")
+    networks = [set(document["services"][name].get("networks", ["default"])) for name in ("grafana", "prometheus")]
+    require(networks[0] & networks[1], "Grafana cannot reach Prometheus")
 
 
 def check_haproxy(path):
@@ -574,8 +616,11 @@ def cases(binary, metrics):
         yield f"{name} is hardened", lambda f=folder: Manifests(f).check_hardening()
         yield f"{name} is consistent", lambda f=folder: Manifests(f).check_references()
         yield f"{name} is valid for the service", lambda f=folder: Manifests(f).check_service(binary)
-    yield "compose.yaml is valid for Compose", check_compose_schema
-    yield "compose.yaml is hardened", check_compose_hardening
+    for path in (COMPOSE, COMPOSE_SANDBOX):
+        yield f"{path.name} is valid for Compose", lambda p=path: check_compose_schema(p)
+        yield f"{path.name} is hardened", lambda p=path: check_compose_hardening(p)
+        yield f"{path.name} has commands and settings that exist", lambda p=path: check_compose_commands(binary, p)
+        yield f"{path.name} provisions Grafana", lambda p=path: check_provisioning(p)
     yield "compose.yaml is valid for the service", lambda: check_compose_service(binary)
     yield "compose.yaml names files and replicas that exist", check_compose_names
     for path in BALANCERS:
@@ -584,7 +629,8 @@ def cases(binary, metrics):
     yield "the unit is hardened", lambda: check_unit_security(binary)
     yield "the unit is valid for the service", lambda: check_unit_service(binary)
     yield "sysusers.d creates the user of the unit", check_unit_files
-    yield "prometheus.yml is valid for Prometheus", lambda: promtool("check", "config", PROMETHEUS)
+    for path in (PROMETHEUS, PROMETHEUS_SANDBOX):
+        yield f"{path.name} is valid for Prometheus", lambda p=path: promtool("check", "config", p)
     yield "alerts.yaml is valid for Prometheus", lambda: promtool("check", "rules", "--lint-fatal", ALERTS)
     yield "alerts.test.yaml passes", lambda: promtool("test", "rules", ALERT_TESTS)
     for name, rule in alerts().items():
