@@ -33,7 +33,6 @@ test: setup-test lint ## Run every test, and check openapi.yaml and the running 
 	$(VENV)/bin/python scripts/check-clients.py .build/debug/billing-service
 	$(VENV)/bin/python scripts/check-collection.py .build/debug/billing-service
 	$(VENV)/bin/python scripts/check-dashboard.py .build/debug/billing-service
-	$(VENV)/bin/python scripts/check-container.py .build/debug/billing-service
 
 picture: setup-test ## Make the picture of the operator's page for the README: three minutes.
 	swift build --configuration release --static-swift-stdlib --product billing-service
