@@ -96,7 +96,23 @@ class Container(programs.Program):
         return dict(word.split("=", 1) for word in words)
 
 
+def check_copied_files():
+    """.dockerignore lets the build see each file that the Dockerfile copies."""
+    ignored, *visible = [
+        line for line in DOCKERFILE.with_name(".dockerignore").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")]
+    require(ignored == "*", "the first pattern is not *")
+    copied = [
+        word for line in re.findall(r"^COPY ((?!--from).*)$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
+        for word in line.split()[:-1]]
+    # A pattern such as Package.resolve[d] copies the file if it is there.
+    names = [re.sub(r"\[(.)\]", r"\1", word).rstrip("/") for word in copied]
+    hidden = [name for name in names if not any(one == f"!{name}" or one.startswith(f"!{name}/") for one in visible)]
+    require(names and not hidden, f"the build does not see {', '.join(hidden)}")
+
+
 def check(results, root):
+    results.run("the build of the image sees the files that it copies", check_copied_files)
     mount(root)
     raise_loopback()
     container = Container(root, "serve", "--sandbox")
