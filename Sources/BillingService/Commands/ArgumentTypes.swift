@@ -12,6 +12,8 @@ extension AccountID: ExpressibleByArgument {
 
 extension ZoomPlan: ExpressibleByArgument {}
 
+extension ColorChoice: ExpressibleByArgument {}
+
 extension InvoiceID: ExpressibleByArgument {
     package init?(argument: String) { self.init(argument) }
 }

@@ -83,7 +83,7 @@ struct SandboxCommand: AsyncParsableCommand, ArgumentsInParts {
             return
         }
 
-        let logger = Output.logger(log)
+        let logger = Output.logger(log, commonFlags.color)
         let signals = await ShutdownSignals()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: NIOCore.System.coreCount)
         let certificate = try tls.map { files throws(ConfigurationProblem) in

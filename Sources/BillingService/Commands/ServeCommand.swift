@@ -2,6 +2,10 @@ import Adapters
 import ArgumentParser
 import Logging
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 struct ServeCommand: AsyncParsableCommand, ArgumentsInParts {
     static let configuration = CommandConfiguration(
         commandName: "serve",
@@ -54,11 +58,13 @@ struct ServeCommand: AsyncParsableCommand, ArgumentsInParts {
             return
         }
         CoreDumps.forbid()
-        let logger = Output.logger(settings.log)
+        let logger = Output.logger(settings.log, commonFlags.color)
         for notice in reader.notices { logger.warning("\(notice)") }
         let application = try await Application(settings, levelInFile: levelInFile, logger: logger)
         do throws(OutputProblem) {
-            try announce(application)
+            // In one write, which succeeds even if a reader takes the first line only.
+            let display = TerminalDisplay(of: STDOUT_FILENO, commonFlags.color)
+            try Output.write(ServeAnnouncement(application, on: display).text)
         } catch {
             // The output matters for a sandbox only, whose token is printed once. Otherwise the addresses are logged.
             guard application.sandbox == nil else { throw error }
@@ -84,28 +90,5 @@ struct ServeCommand: AsyncParsableCommand, ArgumentsInParts {
                 return level
             }
         }
-    }
-
-    /// Prints the addresses in one write, which succeeds even if a reader takes the first line only.
-    private func announce(_ application: Application) throws(OutputProblem) {
-        let base = "\(application.isEncrypted ? "https" : "http")://\(Output.authority(of: application.address))"
-        var text = "Listening on \(base)\nOperations on http://\(Output.authority(of: application.opsAddress))\n"
-        guard let sandbox = application.sandbox else { return try Output.write(text) }
-        let accounts = sandbox.accounts
-        func curl(_ path: String, _ options: String = "") -> String {
-            // Clients do not trust the certificate of a trial.
-            let protocolFlag = application.isEncrypted ? "--insecure" : "--http2-prior-knowledge"
-            return "curl \(protocolFlag) \(options)-H 'authorization: Bearer \(sandbox.callerToken)' \(base)\(path)\n"
-        }
-        text +=
-            "\nThe sandbox simulates Zoom with \(accounts.count) sub accounts at \(sandbox.zoom) (docs/sandbox.md). Try:\n\n"
-        if let number = (0..<accounts.count).first(where: { !accounts.isSelfPay($0) }) {
-            text += curl("/v2/accounts/\(accounts.id(of: number))/billing")
-        }
-        if let number = (0..<accounts.count).first(where: accounts.isSelfPay) {
-            text += curl("/v2/accounts/\(accounts.id(of: number))/billing")
-        }
-        text += curl("/v2/billing/stream", "-N ")
-        try Output.write(text)
     }
 }

@@ -23,6 +23,14 @@ struct Application {
     /// The address of the operations listener.
     var opsAddress: SocketAddress { operations.address }
 
+    /// The names of the master accounts at the start.
+    var masterNames: [Name] { zoom.accounts.names.sorted { $0.rawValue < $1.rawValue } }
+
+    /// Whether a request to Zoom waits for its rate limit now.
+    func hasQueuedRequests(under master: Name?) -> Bool {
+        Domain.Operation.allCases.contains { zoom.masters.hasQueuedRequests(for: $0, under: master) }
+    }
+
     /// The embedded sandbox, if there is one.
     let sandbox: SandboxAccess?
 

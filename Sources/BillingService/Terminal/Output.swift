@@ -2,6 +2,7 @@ import Adapters
 import Logging
 import NIOCore
 import NIOPosix
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -105,14 +106,26 @@ enum Output {
         return nil
     }
 
+    /// Whether a status line, such as a progress bar, is on the line of the cursor on standard error.
+    private static let hasStatus = Atomic(false)
+
+    /// Writes a line that is redrawn in place to standard error. It is erased before a log line.
+    static func writeStatus(_ text: String) {
+        writeError(text)
+        hasStatus.store(true, ordering: .relaxed)
+    }
+
     /// The output of all loggers of this program.
     static let log = LogOutput { line in
+        if hasStatus.exchange(false, ordering: .relaxed) { writeError("\r\u{1B}[K") }
         _ = write(Array(line.readableBytesView)[...], to: STDERR_FILENO)
     }
 
-    static func logger(_ settings: LogSettings) -> Logger {
+    static func logger(_ settings: LogSettings, _ color: ColorChoice) -> Logger {
+        let display = TerminalDisplay(of: STDERR_FILENO, color)
         log.level = settings.level
-        log.format = settings.format
+        log.format = settings.form(on: display)
+        log.hasColors = display.hasColors
         return log.logger(label: "billing-service")
     }
 

@@ -30,6 +30,7 @@ struct CompletionTests {
                 (["accounts", "--token-file", "tok"], "token.txt"), (["usage", "--zoom-plan", "bus"], "business"),
                 (["invoices", "download", "--output", "tok"], "token.txt"), (["update", "bil"], "billing"),
                 (["update", "billing", "--from", "tok"], "token.txt"), (["keys", "rem"], "remove"),
+                (["serve", "--color", "al"], "always"), (["to"], "top"), (["top", "--on"], "--once"),
             ] {
                 let line = (["billing-service"] + words).joined(separator: " ")
                 let outcome = await TestProcess.run(

@@ -79,6 +79,26 @@ struct ServiceLogHandlerTests {
         #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil, "\(time)")
     }
 
+    @Test("a line for a terminal has the local time, aligned levels and messages, and quotes around values with spaces")
+    func console() throws {
+        let lines = Self.written(.console) { logger, output in
+            logger.info("started", metadata: ["a": "1", "b": "two words", "c": "say \"x\"", "d": ""])
+            logger.critical("over\nnext")
+            output.hasColors = true
+            logger.warning("slow", metadata: ["a": "1"])
+        }
+        let messageEnd = String(repeating: " ", count: 40 - "test: started".count)
+        let expected = [
+            "INFO     test: started\(messageEnd) a=1 b=\"two words\" c=\"say \\\"x\\\"\" d=\"\"\n",
+            "CRITICAL test: over\\u{a}next\n",
+        ]
+        for (line, text) in zip(lines, expected) {
+            let (time, rest) = (line.prefix(9), line.dropFirst(9))
+            #expect(time.wholeMatch(of: /\d\d:\d\d:\d\d\s/) != nil && rest == text, "\(line)")
+        }
+        #expect(lines[2].contains("\u{1B}[33mWARNING\u{1B}[0m  test: slow"), "\(lines[2])")
+    }
+
     @Test("the level can be changed at run time; a logger's own level takes precedence")
     func level() {
         let lines = Self.written(.text) { logger, output in

@@ -217,6 +217,7 @@ final class NDJSONLines: ExportBilling.Consumer {
                     object.member("status", problem.status)
                     object.member("code", problem.code)
                     object.member("message", problem.message)
+                    if let retryAfter = problem.retryAfter { object.member("retry_after", retryAfter) }
                 }
             }
             return state.lines

@@ -8,14 +8,17 @@ import Synchronization
 /// Logging never blocks: lines are buffered in memory up to a limit, and a separate thread writes them.
 package final class LogOutput: Sendable {
     package enum Format: String, Sendable, CaseIterable {
-        /// Human-readable text.
+        /// Text for files that people read: the time in UTC, and the name of the logger.
         case text
+        /// Text for terminals: the local time, and aligned messages.
+        case console
         /// JSON lines.
         case json
     }
 
     private let levels = Atomic<Int>(LogOutput.rank(of: .info))
-    private let usesJSON = Atomic(false)
+    private let formats = Atomic<Int>(0)
+    private let usesColors = Atomic(false)
     private let counts = Logger.Level.allCases.map { _ in ShardedCount() }
     private let waitingBytes = Atomic<Int>(0)
     private let dropped = Atomic<Int>(0)
@@ -38,8 +41,14 @@ package final class LogOutput: Sendable {
     }
 
     package var format: Format {
-        get { usesJSON.load(ordering: .relaxed) ? .json : .text }
-        set { usesJSON.store(newValue == .json, ordering: .relaxed) }
+        get { Format.allCases[formats.load(ordering: .relaxed)] }
+        set { formats.store(Format.allCases.firstIndex(of: newValue) ?? 0, ordering: .relaxed) }
+    }
+
+    /// Whether the level has a colour, unless the format is JSON.
+    package var hasColors: Bool {
+        get { usesColors.load(ordering: .relaxed) }
+        set { usesColors.store(newValue, ordering: .relaxed) }
     }
 
     private static func rank(of level: Logger.Level) -> Int { Logger.Level.allCases.firstIndex(of: level) ?? 0 }

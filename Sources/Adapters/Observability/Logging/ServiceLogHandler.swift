@@ -33,25 +33,27 @@ struct ServiceLogHandler: LogHandler {
         if let provided = metadataProvider?.get() { fields.merge(provided) { $1 } }
         if let own = event.metadata { fields.merge(own) { $1 } }
         let sorted = fields.sorted { $0.key < $1.key }
-        let time = Date.now.formatted(Self.time)
         var line = ByteBuffer()
         switch output.format {
-        case .text: write(event, sorted, time, asTextTo: &line)
-        case .json: write(event, sorted, time, asJSONTo: &line)
+        case .text: write(event, sorted, Self.currentTime, asTextTo: &line)
+        case .console: ConsoleLine(hasColors: output.hasColors).write(event, sorted, label, to: &line)
+        case .json: write(event, sorted, Self.currentTime, asJSONTo: &line)
         }
         line.writeInteger(UInt8(ascii: "\n"))
         output.write(line, event.level)
     }
 
     /// RFC 3339, in UTC and to the millisecond.
+    private static var currentTime: String { Date.now.formatted(time) }
+
     private static let time = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
 
     private func write(
         _ event: LogEvent, _ fields: [(key: String, value: Logger.Metadata.Value)], _ time: String,
         asTextTo line: inout ByteBuffer
     ) {
-        let level = event.level.rawValue.uppercased()
-        line.writeString("\(time) \(level)\(String(repeating: " ", count: max(0, 8 - level.utf8.count))) \(label): ")
+        let level = ConsoleLine.paddedName(of: event.level, output.hasColors)
+        line.writeString("\(time) \(level) \(label): ")
         line.writeString(LogText.escaped("\(event.message)", bytesMax: LogText.messageBytesMax))
         for (key, value) in fields {
             line.writeString(" \(key)=\(LogText.escaped("\(value)", bytesMax: LogText.fieldBytesMax))")

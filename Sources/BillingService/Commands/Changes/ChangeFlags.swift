@@ -82,7 +82,7 @@ struct ChangeFlags: ArgumentsInParts {
             ifMatch.map { .given($0) } ?? (readsPrecondition ? .readFirst : .none)
         let options = ChangeRun.Options(
             isDryRun: sending.dryRun, isConfirmed: sending.yes, key: sending.idempotencyKey, precondition: precondition,
-            printsJSON: sending.json, serviceArguments: service.arguments)
+            printsJSON: sending.json, color: service.color, serviceArguments: service.arguments)
         try await service.call(timeout, cancellingAtSignals: true) { connector in
             try await ChangeRun(change, options, connector).run()
         }

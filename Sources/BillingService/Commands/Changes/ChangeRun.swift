@@ -28,6 +28,7 @@ struct ChangeRun: Sendable {
         let key: IdempotencyKey?
         let precondition: Precondition
         let printsJSON: Bool
+        let color: ColorChoice
 
         /// The arguments that select the service, for the commands in messages.
         let serviceArguments: [String]
@@ -116,9 +117,8 @@ struct ChangeRun: Sendable {
     }
 
     private func text(of summary: ChangeSummary, on descriptor: CInt) -> String {
-        summary.text(
-            columnsMax: DisplayWidth.columns(ofTerminal: descriptor),
-            hasColors: TerminalColor.isSupported(by: descriptor, Invocation.environment))
+        let display = TerminalDisplay(of: descriptor, options.color)
+        return summary.text(columnsMax: display.size?.columns, hasColors: display.hasColors)
     }
 
     /// Shows what the service recorded about a key, if it did. The change is not checked again then: it may have taken
@@ -135,7 +135,7 @@ struct ChangeRun: Sendable {
         }
         Output.writeError(
             "The service has a record of this key. It does not send the change again while it has it.\n\n"
-                + ObjectTable(record.members).text(columnsMax: DisplayWidth.columns(ofTerminal: STDERR_FILENO)) + "\n")
+                + ObjectTable(record.members).text(columnsMax: TerminalDisplay.columns(of: STDERR_FILENO)) + "\n")
         return true
     }
 
@@ -176,7 +176,7 @@ struct ChangeRun: Sendable {
                 try Output.write(line)
             } else {
                 let table = plans.map {
-                    PlanTable(plans: $0).text(columnsMax: DisplayWidth.columns(ofTerminal: STDOUT_FILENO))
+                    PlanTable(plans: $0).text(columnsMax: TerminalDisplay.columns(of: STDOUT_FILENO))
                 }
                 try Output.write(done + "\n" + (table ?? ""))
             }

@@ -135,7 +135,7 @@ struct ChangeSummary {
         text + String(repeating: " ", count: width - DisplayWidth.columns(of: text))
     }
 
-    private static func colored(_ text: String, _ color: TerminalColor, _ hasColors: Bool) -> String {
-        hasColors ? color.applied(to: text) : text
+    private static func colored(_ text: String, _ style: TerminalStyle, _ hasColors: Bool) -> String {
+        style.applied(to: text, hasColors)
     }
 }

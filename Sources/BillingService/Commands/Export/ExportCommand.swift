@@ -184,7 +184,7 @@ struct ExportCommand: AsyncParsableCommand {
                 period: try invoicePeriod(), changedSince: changedSince),
             retryTime: .seconds(retrySeconds), sharesOwners: service.sharesOwners,
             isOfRunningService: source.running.url != nil,
-            terminal: Invocation.environment["TERM"])
+            display: source.errorDisplay)
         guard let target = try await job.open(job.identity(service: try service.identity())) else { return }
         let status: ExitStatus
         do {

@@ -20,8 +20,8 @@ struct ExportJob: Sendable {
     /// Whether the source is a service that runs when the export has ended.
     var isOfRunningService: Bool
 
-    /// The environment variable `TERM`.
-    var terminal: String?
+    /// What standard error can show.
+    var display: TerminalDisplay
 
     /// What the service may send ahead: more than arrives while a batch is written.
     private static let windowBytes: Int32 = 1 << 20
@@ -71,7 +71,7 @@ struct ExportJob: Sendable {
             retryTime: retryTime)
         let result: Result<ExitStatus, any Error>
         do {
-            result = .success(try await fetch(run, into: target))
+            result = .success(try await fetch(run, into: target, endpoint.isRateLimited))
         } catch {
             result = .failure(error)
         }
@@ -79,32 +79,35 @@ struct ExportJob: Sendable {
         return try result.get()
     }
 
-    private func fetch(_ run: ExportRun, into target: ExportTarget) async throws -> ExitStatus {
-        var (run, target) = (run, target)
-        var progress = ExportProgress(done: target.position.taken, terminal: terminal)
+    private func fetch(
+        _ run: ExportRun, into target: ExportTarget, _ isRateLimited: (@Sendable () -> Bool)?
+    ) async throws -> ExitStatus {
+        var target = target
+        let progress = ExportProgress(
+            done: target.position.taken, total: request.accounts?.count, output: output, isRateLimited: isRateLimited,
+            display)
         let start = ContinuousClock.now
         do {
-            var behind = 0
-            var total = request.accounts?.count
-            repeat {
-                behind = try await run.page(into: &target, encoding) { position, known, reason in
-                    total = known ?? total
-                    progress.report(
-                        done: position.taken, total: total, failures: position.failureCount, waiting: reason)
-                }
-            } while behind > 0
-            try await target.finish(encoding)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { await progress.run() }
+                defer { group.cancelAll() }
+                try await fetch(run, into: &target, progress)
+            }
         } catch {
-            progress.end()
             await target.commitAfterFailure()
             await target.discardIfEmpty()
             throw CommandFailure(
                 "incomplete after \(target.position.taken) accounts: \(reason(error))\(hint(target))",
                 status: Self.status(of: error))
         }
-        progress.end()
         summarize(target.position, ContinuousClock.now - start)
         return target.position.failures.isEmpty ? .done : .someAccountsFailed
+    }
+
+    private func fetch(_ run: ExportRun, into target: inout ExportTarget, _ progress: ExportProgress) async throws {
+        var run = run
+        while try await run.page(into: &target, encoding, progress) > 0 {}
+        try await target.finish(encoding)
     }
 
     private static func status(of error: any Error) -> ExitStatus {

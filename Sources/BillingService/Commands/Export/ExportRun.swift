@@ -108,12 +108,9 @@ struct ExportRun {
     /// Fetches the next page and appends it to `target`. Retries temporary failures: an attempt continues after the last
     /// account that `target` has.
     ///
-    /// - Parameter report: Called after each batch with the number of accounts of the export, if it is known, and with the
-    ///   reason before each retry.
     /// - Returns: The number of accounts after the page.
     mutating func page(
-        into target: inout ExportTarget, _ encoding: ExportEncoding,
-        report: (ExportCheckpoint, _ total: Int?, _ waiting: String?) -> Void
+        into target: inout ExportTarget, _ encoding: ExportEncoding, _ progress: ExportProgress
     ) async throws -> Int {
         if let accounts = request.accounts, target.position.taken >= accounts.count { return 0 }
         var start = time.now
@@ -121,10 +118,12 @@ struct ExportRun {
         var protocolErrors = 0
         while true {
             let reason: String
+            // When a retry may succeed, in seconds since 1970.
+            var until: Int?
             let began = time.now
             let taken = target.position.taken
             do {
-                let behind = try await read(into: &target, encoding, report)
+                let behind = try await read(into: &target, encoding, progress)
                 let took = time.now - began
                 if took < .seconds(2) { size = min(size * 4, Self.sizes.upperBound) }
                 if took > .seconds(15) { size = max(size / 2, Self.sizes.lowerBound) }
@@ -145,16 +144,20 @@ struct ExportRun {
                 }
             } catch ExportLines.Problem.incomplete, ExportLines.Problem.inconsistent {
                 reason = "the stream was aborted"
-            } catch ExportLines.Problem.broken(let code, let message) {
+            } catch ExportLines.Problem.broken(let code, let message, let retryAfter) {
                 reason = "\(message.withoutControlCharacters) (code \(code))"
+                until = retryAfter.map { Int(time.timestamp.secondsSinceEpoch) + $0 }
             }
             size = max(size / 2, Self.sizes.lowerBound)
             if target.position.taken > taken {
                 start = time.now
                 pause = .milliseconds(500)
             }
-            guard time.now + pause - start < retryTime else { throw Problem.gaveUp(reason) }
-            report(target.position, nil, reason)
+            guard time.now + pause - start < retryTime else {
+                throw Problem.gaveUp(reason + (until.map { ", possible again at \(LocalTime.text(of: $0))" } ?? ""))
+            }
+            progress.report(target.position, total: nil)
+            progress.waits(for: .retry(reason: reason, until: until))
             try await time.sleep(until: time.now + pause)
             pause = min(pause * 2, .seconds(30))
         }
@@ -162,14 +165,15 @@ struct ExportRun {
 
     /// Makes one attempt.
     private mutating func read(
-        into target: inout ExportTarget, _ encoding: ExportEncoding,
-        _ report: (ExportCheckpoint, _ total: Int?, _ waiting: String?) -> Void
+        into target: inout ExportTarget, _ encoding: ExportEncoding, _ progress: ExportProgress
     ) async throws -> Int {
         let begun = target.position
         // Ten minutes are enough for the list of accounts at the lowest rate limit.
         let response = try await http.stream(
             call(after: begun.after, taken: begun.taken), headTimeout: .minutes(10), silenceMax: Self.silenceMax)
         let scope = try await check(response, begun)
+        // The accounts of a request need no list, and the list of the first page is cached.
+        if request.accounts == nil, begun.taken == 0 { progress.waits(for: .accountList) }
         let order =
             request.accounts.map { ExportLines.Order.chosen($0[begun.taken...]) }
             ?? .ascending(after: Array((begun.after ?? "").utf8))
@@ -178,18 +182,22 @@ struct ExportRun {
         do {
             while lines.problem == nil, let bytes = try await response.body.next() {
                 try lines.append(bytes)
-                guard lines.unreadBytes >= Self.batchBytes || time.now - written >= Self.batchTime else { continue }
-                try await append(lines.batch(), scope, to: &target, encoding)
-                written = time.now
+                let isBatch = lines.unreadBytes >= Self.batchBytes || time.now - written >= Self.batchTime
+                // The first line says what to wait for.
+                if isBatch || !lines.hasBegun {
+                    try await append(lines.batch(), scope, to: &target, encoding, progress)
+                    written = time.now
+                }
                 let total = request.accounts?.count ?? lines.announced.map { begun.taken + $0 }
-                report(target.position, total, nil)
+                progress.report(target.position, received: lines.unreadAccounts, total: total)
+                if lines.hasBegun { progress.waits(for: lines.waiting.map { .zoom($0) }) }
             }
         } catch let failure as HTTPFailure where failure != .cancelled {
             // The lines that arrived before the failure are valid.
-            try await append(lines.batch(), scope, to: &target, encoding)
+            try await append(lines.batch(), scope, to: &target, encoding, progress)
             throw failure
         }
-        try await append(lines.batch(isLast: true), scope, to: &target, encoding)
+        try await append(lines.batch(isLast: true), scope, to: &target, encoding, progress)
         let behind: Int
         do throws(ExportLines.Problem) {
             behind = try lines.finish()
@@ -198,7 +206,7 @@ struct ExportRun {
             throw error
         }
         let total = request.accounts?.count ?? target.position.taken + behind
-        report(target.position, total, nil)
+        progress.report(target.position, total: total)
         if checkpointTime == nil { try await commit(&target) }
         return total - target.position.taken
     }
@@ -223,10 +231,13 @@ struct ExportRun {
     }
 
     private mutating func append(
-        _ batch: ExportBatch, _ scope: String?, to target: inout ExportTarget, _ encoding: ExportEncoding
+        _ batch: ExportBatch, _ scope: String?, to target: inout ExportTarget, _ encoding: ExportEncoding,
+        _ progress: ExportProgress
     ) async throws {
         let isMomentNew = batch.moment != nil && target.position.moment == nil
         guard batch.accounts > 0 || batch.isLast && isMomentNew else { return }
+        progress.beginsWriting()
+        defer { progress.endsWriting() }
         try await target.append(batch, scope: scope, encoding)
         if time.now - (checkpointTime ?? start) >= Self.checkpointInterval { try await commit(&target) }
     }
@@ -279,7 +290,9 @@ struct ExportRun {
         let object = (try? JSONValue(parsing: Array(response.body.readableBytesView)))?.object
         let message = object?["message"]?.string?.withoutControlCharacters
         if passingStatuses.contains(response.status) {
-            return ExportLines.Problem.broken(code: response.status, message: message ?? "no reason given")
+            return ExportLines.Problem.broken(
+                code: response.status, message: message ?? "no reason given",
+                retryAfter: response.fields.string(.retryAfter).flatMap { Int($0) })
         }
         let advice =
             switch response.status {

@@ -63,7 +63,7 @@ struct AccountsCommand: AsyncParsableCommand {
             } else {
                 for account in accounts { table.add(account.object?.members ?? []) }
                 try await Output.writeResult(
-                    table.takeText(columnsMax: DisplayWidth.columns(ofTerminal: STDOUT_FILENO)))
+                    table.takeText(columnsMax: TerminalDisplay.columns(of: STDOUT_FILENO)))
             }
             pageToken = page["next_page_token"]?.string.flatMap { $0.isEmpty ? nil : $0 }
             if let pageToken, !tokens.insert(pageToken).inserted { throw client.endlessList }

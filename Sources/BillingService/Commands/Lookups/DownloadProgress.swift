@@ -7,9 +7,9 @@ struct DownloadProgress {
     private let total: Int?
     private(set) var done = 0
 
-    init(total: Int?, terminal: String?) {
+    init(total: Int?, _ display: TerminalDisplay) {
         self.total = total
-        bar = ProgressBar(terminal: terminal)
+        bar = ProgressBar(display)
     }
 
     mutating func add(_ count: Int) {
@@ -22,11 +22,11 @@ struct DownloadProgress {
             var parts = [total.map { "\(Self.size(done)) of \(Self.size($0))" } ?? Self.size(done)]
             parts.append("\(Self.size(Int(rate))) per second")
             if let total, rate > 0 { parts.append("\(ProgressBar.duration(Double(total - done) / rate)) left") }
-            return parts
+            return parts.map { ProgressBar.Part($0) }
         }
     }
 
-    func end() {
+    mutating func end() {
         bar.end()
     }
 

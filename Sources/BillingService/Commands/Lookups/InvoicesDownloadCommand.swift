@@ -38,7 +38,7 @@ struct InvoicesDownloadCommand: AsyncParsableCommand {
 
     func run() async throws {
         if output == "-" {
-            guard isatty(STDOUT_FILENO) == 0 else {
+            guard TerminalDisplay.columns(of: STDOUT_FILENO) == nil else {
                 throw ValidationError("--output -: standard output is a terminal, which cannot show a PDF")
             }
         } else {
@@ -46,17 +46,20 @@ struct InvoicesDownloadCommand: AsyncParsableCommand {
         }
         guard let service = try await source.lookupService() else { return }
         try await service.call(cancellingAtSignals: true) {
-            [invoice, output, overwrite, timeout = timeout.duration, logger = service.logger] endpoint in
+            [
+                invoice, output, overwrite, timeout = timeout.duration, display = source.errorDisplay,
+                logger = service.logger,
+            ] endpoint in
             try await ServiceClient.with(endpoint, timeout: timeout, logger: logger) { client in
                 if output == "-" {
-                    _ = try await Self.download(invoice, from: client) { try Output.write($0) }
+                    _ = try await Self.download(invoice, from: client, display) { try Output.write($0) }
                 } else {
                     let file = try await NIOThreadPool.singleton.runIfActive {
                         try DownloadFile(output, overwrites: overwrite)
                     }
                     let count: Int
                     do {
-                        count = try await Self.download(invoice, from: client) { try file.append($0) }
+                        count = try await Self.download(invoice, from: client, display) { try file.append($0) }
                         try await NIOThreadPool.singleton.runIfActive { try file.finish() }
                     } catch {
                         // Not on the thread pool, which runs nothing for a cancelled task.
@@ -73,11 +76,11 @@ struct InvoicesDownloadCommand: AsyncParsableCommand {
     /// - Returns: The number of bytes.
     /// - Throws: `ServiceProblem`, and the errors of `write`.
     private static func download(
-        _ invoice: InvoiceID, from client: ServiceClient, write: @escaping @Sendable (ByteBuffer) throws -> Void
+        _ invoice: InvoiceID, from client: ServiceClient, _ display: TerminalDisplay,
+        write: @escaping @Sendable (ByteBuffer) throws -> Void
     ) async throws -> Int {
         let response = try await client.pdf(.invoiceFile(invoice))
-        var progress = DownloadProgress(
-            total: response.length, terminal: Invocation.environment["TERM"])
+        var progress = DownloadProgress(total: response.length, display)
         defer { progress.end() }
         var bytes: ByteBuffer? = response.start
         while let next = bytes {

@@ -55,7 +55,7 @@ struct LookupFlags: ArgumentsInParts {
                 try await Output.writeJSON(answer.response.body)
             } else {
                 try await Output.writeResult(
-                    text(answer.object, DisplayWidth.columns(ofTerminal: STDOUT_FILENO)))
+                    text(answer.object, TerminalDisplay.columns(of: STDOUT_FILENO)))
             }
         }
     }

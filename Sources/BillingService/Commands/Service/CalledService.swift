@@ -47,13 +47,14 @@ struct CalledService: Sendable {
         let guest = Guest(digest: SHA256Digest(of: token), caller: caller)
         let application = try await Application(settings, guest: guest, logger: logger)
         let origin = Origin(scheme: .http, host: "127.0.0.1", port: application.address.port ?? 0)
-        let endpoint = ServiceEndpoint(url: ZoomConfiguration.ServiceURL(origin: origin, path: ""), token: token)
+        var endpoint = ServiceEndpoint(url: ZoomConfiguration.ServiceURL(origin: origin, path: ""), token: token)
+        endpoint.isRateLimited = { application.hasQueuedRequests(under: caller.master) }
         return try await withThrowingTaskGroup(of: Result?.self) { group in
             group.addTask {
                 try await application.run()
                 return nil
             }
-            group.addTask { try await body(endpoint) }
+            group.addTask { [endpoint] in try await body(endpoint) }
             defer { group.cancelAll() }
             guard let first = try await group.next() else { preconditionFailure("two tasks were added") }
             if let result = first { return result }

@@ -18,6 +18,8 @@ struct CalledServiceFlags: ArgumentsInParts {
     private var sharedFiles = SettingFlags<Settings.SharedFiles>(areHidden: true)
     private var commonFlags = CommonFlags()
 
+    var color: ColorChoice { commonFlags.color }
+
     /// The flags as arguments of another command that calls the same service.
     var arguments: [String] {
         let settings = Settings.Zoom.definitions + Settings.SharedFiles.definitions

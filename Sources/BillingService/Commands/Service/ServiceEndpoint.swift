@@ -10,4 +10,7 @@ struct ServiceEndpoint: Sendable {
 
     /// The configuration of its client. `firstByte` is for the command to choose.
     var http = HTTPClient.Configuration()
+
+    /// Whether a request to Zoom waits for its rate limit now; nil if the service is another process.
+    var isRateLimited: (@Sendable () -> Bool)?
 }

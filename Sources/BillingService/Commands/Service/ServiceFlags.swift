@@ -67,16 +67,11 @@ struct ServiceFlags: ParsableArguments {
             try Output.write(reader.description)
             return nil
         }
-        var http = HTTPClient.Configuration()
-        if url.origin.scheme == .https {
-            // The CA certificates and the proxy are the same as for Zoom.
-            http.tls = try zoom.tls()
-            if !Loopback.includes(url.origin.host) { http.proxies = zoom.http.proxies }
-        }
+        let http = try zoom.connection(to: url.origin)
         let token = try await CallerTokenInput.read(tokenFile, mayBeShared: mayBeShared, environment)
         return CalledService(
             place: .running(ServiceEndpoint(url: url, token: token, http: http)), sharesOwners: mayBeShared,
-            logger: Output.logger(log))
+            logger: Output.logger(log, commonFlags.color))
     }
 
     /// By default, logs in plain text: the log shares standard error with the messages of the command.
@@ -85,5 +80,20 @@ struct ServiceFlags: ParsableArguments {
         if !reader.isGiven(Settings.log.level) { log.level = level }
         if !reader.isGiven(Settings.log.format) { log.format = .text }
         return log
+    }
+}
+
+extension ZoomSettings {
+    /// The configuration of a client of a running service.
+    ///
+    /// - Throws: `ConfigurationProblem` for CA certificates that cannot be used.
+    func connection(to origin: Origin) throws -> HTTPClient.Configuration {
+        var configuration = HTTPClient.Configuration()
+        if origin.scheme == .https {
+            // The CA certificates and the proxy are the same as for Zoom.
+            configuration.tls = try tls()
+            if !Loopback.includes(origin.host) { configuration.proxies = http.proxies }
+        }
+        return configuration
     }
 }

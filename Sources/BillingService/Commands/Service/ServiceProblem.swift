@@ -21,7 +21,11 @@ struct ServiceProblem: Error, CustomStringConvertible {
     ///   - listsViolations: Whether to print each violation on a separate line, with its field and message.
     ///     Otherwise all are sentences of one line.
     ///   - advisesRetry: Whether to say when the request may be sent again.
-    init(_ response: ClientResponse, listsViolations: Bool = false, advisesRetry: Bool = true) {
+    ///   - tokenSource: Where the user has put the token.
+    init(
+        _ response: ClientResponse, listsViolations: Bool = false, advisesRetry: Bool = true,
+        tokenSource: String = "\(CallerTokenInput.variable) or --token-file"
+    ) {
         let problem = response.object
         let code = problem?["code"]?.integer
         let message = problem?["message"]?.string ?? problem?["detail"]?.string
@@ -33,7 +37,9 @@ struct ServiceProblem: Error, CustomStringConvertible {
         let violations = Self.violations(in: problem)
         var sentences = [Self.sentence(message ?? "The service gave no reason")]
         if !listsViolations { sentences += violations.map { Self.sentence("\($0.field): \($0.message)") } }
-        if let advice = Self.advice(on: response, isUnknownPath: isUnknownPath, advisesRetry: advisesRetry) {
+        if let advice = Self.advice(
+            on: response, isUnknownPath: isUnknownPath, advisesRetry: advisesRetry, tokenSource: tokenSource)
+        {
             sentences.append(advice)
         }
         var text =
@@ -80,11 +86,11 @@ struct ServiceProblem: Error, CustomStringConvertible {
     }
 
     private static func advice(
-        on response: ClientResponse, isUnknownPath: Bool, advisesRetry: Bool
+        on response: ClientResponse, isUnknownPath: Bool, advisesRetry: Bool, tokenSource: String
     ) -> String? {
         switch response.status {
         case 300..<400: "The address redirects: pass the new address as --url."
-        case 401: "Check the token in \(CallerTokenInput.variable) or --token-file."
+        case 401: "Check the token in \(tokenSource)."
         case 404: isUnknownPath ? "Check the path in --url, and the version of the service." : nil
         case 409, 429, 503, 504: advisesRetry ? retryTime(of: response) : nil
         case _: nil
@@ -106,14 +112,17 @@ struct ServiceProblem: Error, CustomStringConvertible {
     /// The exchange failed.
     ///
     /// - Parameter afterBytes: The bytes of a file that had arrived; nil if the answer is needed as a whole.
-    init(_ failure: HTTPFailure, from origin: Origin, timeout: Duration, afterBytes count: Int? = nil) {
+    init(
+        _ failure: HTTPFailure, from origin: Origin, timeout: Duration, afterBytes count: Int? = nil,
+        timeoutFlag: String? = "--timeout"
+    ) {
         let end = count.map { "the download was cut off after \(DownloadProgress.size($0)): " } ?? ""
         switch failure {
         case .notConnected(let failure): self.init(failure.withAdvice, .failed)
         case .timedOut:
             let silence = count == nil ? "did not answer within" : "sent nothing for"
             self.init(
-                "\(end)\(origin.authority) \(silence) \(DurationText.text(timeout)) (--timeout)",
+                "\(end)\(origin.authority) \(silence) \(DurationText.text(timeout))\(timeoutFlag.map { " (\($0))" } ?? "")",
                 count == nil ? .tryAgainLater : .failed)
         case .cancelled: self.init("interrupted", .failed)
         case .connectionLost, .resetByPeer, .unprocessed, .tooLarge, .malformed:

@@ -3,6 +3,10 @@ import ArgumentParser
 import Domain
 import Logging
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// The flags that select where a command gets billing from: a running service, Zoom, or a sandbox.
 struct SourceFlags: ArgumentsInParts {
     private struct MasterFlag: ParsableArguments {
@@ -25,6 +29,9 @@ struct SourceFlags: ArgumentsInParts {
     private var commonFlags = CommonFlags()
 
     private var master: Name? { selection.master }
+
+    /// What standard error can show.
+    var errorDisplay: TerminalDisplay { TerminalDisplay(of: STDERR_FILENO, commonFlags.color) }
 
     /// For the help of commands with these flags.
     static let discussion = """
@@ -93,7 +100,7 @@ struct SourceFlags: ArgumentsInParts {
         try checkMaster(in: settings.source)
         return CalledService(
             place: .embedded(settings, Caller(name: name, scopes: scopes, master: master)), sharesOwners: mayBeShared,
-            logger: Output.logger(log))
+            logger: Output.logger(log, commonFlags.color))
     }
 
     /// - Throws: `ConfigurationProblem` if --master selects none of the master accounts, or is missing.

@@ -42,7 +42,8 @@ extension Settings {
         )
         let format = Setting(
             "log.format", .choice("format"), default: LogSettings.Format.auto,
-            "text is for people, json for programs. auto is text if standard error is a terminal, otherwise json.")
+            "text is for people, json for programs. auto is text if standard error is a terminal, otherwise json. On a terminal, text has the local time and colours."
+        )
     }
 
     struct AccessLog: SettingGroup {

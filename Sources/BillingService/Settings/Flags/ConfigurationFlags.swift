@@ -16,11 +16,21 @@ struct CommonFlags: ArgumentsInParts {
         var printsConfiguration = false
     }
 
-    static let parts: [ArgumentsPart<CommonFlags>] = [.init(\.configuration), .init(\.printing), .init(\.log)]
+    private struct ColorFlag: ParsableArguments {
+        // No setting: the terminal of one user is no concern of a configuration file, and all programs share NO_COLOR.
+        @Option(help: "When to use colours. auto is on a terminal, unless NO_COLOR is set.")
+        var color = ColorChoice.auto
+    }
+
+    static let parts: [ArgumentsPart<CommonFlags>] = [
+        .init(\.configuration), .init(\.printing), .init(\.coloring), .init(\.log),
+    ]
 
     private(set) var configuration = ConfigurationFlag()
     private var printing = PrintingFlag()
+    private var coloring = ColorFlag()
     private var log = SettingFlags<Settings.Log>()
 
     var printsConfiguration: Bool { printing.printsConfiguration }
+    var color: ColorChoice { coloring.color }
 }

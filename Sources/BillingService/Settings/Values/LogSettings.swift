@@ -1,10 +1,6 @@
 import Adapters
 import Logging
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// The checked settings of the log.
 struct LogSettings: Sendable {
     /// The values of `log.format`.
@@ -16,15 +12,19 @@ struct LogSettings: Sendable {
     }
 
     var level: Logger.Level
-    var format: LogOutput.Format
+    var format: Format
 
     init(_ reader: inout SettingsReader) {
         level = reader.value(Settings.log.level)
-        format =
-            switch reader.value(Settings.log.format) {
-            case .auto: isatty(STDERR_FILENO) == 1 ? .text : .json
-            case .text: .text
-            case .json: .json
-            }
+        format = reader.value(Settings.log.format)
+    }
+
+    /// The form of the lines on standard error.
+    func form(on display: TerminalDisplay) -> LogOutput.Format {
+        switch format {
+        case .auto: display.isTerminal ? .console : .json
+        case .text: display.isTerminal ? .console : .text
+        case .json: .json
+        }
     }
 }

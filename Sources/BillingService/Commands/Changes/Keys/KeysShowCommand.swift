@@ -32,7 +32,7 @@ struct KeysShowCommand: AsyncParsableCommand {
                 } else {
                     try await Output.writeResult(
                         ObjectTable(answer.object.members).text(
-                            columnsMax: DisplayWidth.columns(ofTerminal: STDOUT_FILENO)))
+                            columnsMax: TerminalDisplay.columns(of: STDOUT_FILENO)))
                 }
             }
         }

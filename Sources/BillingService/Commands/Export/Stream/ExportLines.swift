@@ -13,8 +13,8 @@ struct ExportLines {
         /// The accounts are not in the order of the request, or the `end` line states another number of lines than the
         /// stream had: any account may be missing.
         case inconsistent
-        /// The stream ended with an `error` line.
-        case broken(code: Int, message: String)
+        /// The stream ended with an `error` line. A retry fails for `retryAfter` seconds, if the line has that.
+        case broken(code: Int, message: String, retryAfter: Int?)
     }
 
     /// The expected accounts.
@@ -54,6 +54,12 @@ struct ExportLines {
     /// The number of accounts of the stream and after it, as the `begin` line states.
     private(set) var announced: Int?
 
+    /// Whether there was a `begin` line.
+    private(set) var hasBegun = false
+
+    /// What the service waits for, in the words of the last line if that is a `heartbeat`.
+    private(set) var waiting: String?
+
     /// The number of accounts after the last one; nil before the `end` line.
     private var behind: Int?
 
@@ -69,6 +75,14 @@ struct ExportLines {
 
     /// Bytes that no batch has had.
     var unreadBytes: Int { text.readableBytes }
+
+    /// About the accounts that no batch has had. 0 if more lines arrive at once than a person can follow.
+    var unreadAccounts: Int {
+        guard hasBegun, unreadBytes < Self.countedBytesMax else { return 0 }
+        return text.readableBytesView.count { $0 == UInt8(ascii: "\n") } / types.count
+    }
+
+    private static let countedBytesMax = 16 << 10
 
     mutating func append(_ bytes: ByteBuffer) throws(HTTPFailure) {
         guard text.readableBytes + bytes.readableBytes <= Self.accountBytesMax else { throw .tooLarge }
@@ -101,6 +115,7 @@ struct ExportLines {
             return batch
         }
         var reading = Reading(lines)
+        reading.waiting = waiting
         while problem == nil, let end = lines.firstIndex(of: UInt8(ascii: "\n"), from: reading.next) {
             let line = reading.next..<end
             do throws(Problem) {
@@ -130,6 +145,7 @@ struct ExportLines {
         var batch = reading.batch(types)
         (batch.moment, batch.replica) = (moment, replica)
         accounts += batch.accounts
+        waiting = reading.waiting
         guard let last = reading.last else { return batch }
         let bytes = reading.bytes(of: last)
         batch.lastAccount = String(decoding: bytes, as: UTF8.self)
@@ -174,6 +190,7 @@ struct ExportLines {
             moment = object["as_of"]?.string
             replica = object["replica"]?.string
             // Most accounts have no line in a stream of changes.
+            hasBegun = true
             if !isOfChanges { announced = object["accounts"]?.integer.map { $0 + (object["more"]?.integer ?? 0) } }
             reading.omit(line)
         case "end":
@@ -186,7 +203,11 @@ struct ExportLines {
             reading.omit(line)
         case "error":
             throw .broken(
-                code: object["code"]?.integer ?? 0, message: object["message"]?.string ?? "the stream was aborted")
+                code: object["code"]?.integer ?? 0, message: object["message"]?.string ?? "the stream was aborted",
+                retryAfter: object["retry_after"]?.integer)
+        case "heartbeat":
+            reading.waiting = object["waiting"]?.string
+            reading.omit(line)
         // Later versions may add line types, which describe no account.
         case _: reading.omit(line)
         }
@@ -259,6 +280,9 @@ struct ExportLines {
 
         /// The number of these accounts that have vanished.
         var gone = 0
+
+        /// What the service waits for, if the last line is a `heartbeat`.
+        var waiting: String?
         private var failures: [(place: Int, code: String)] = []
 
         init(_ lines: ByteBuffer) {
@@ -270,6 +294,7 @@ struct ExportLines {
 
         mutating func completeAccount() {
             accounts += 1
+            waiting = nil
             last = open
             place = 0
             guard !openFailures.isEmpty else { return }

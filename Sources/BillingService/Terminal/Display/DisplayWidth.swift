@@ -1,7 +1,3 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// The columns that a text occupies on a terminal.
 package enum DisplayWidth {
     /// The number of columns of a text without control characters.
@@ -23,14 +19,6 @@ package enum DisplayWidth {
             truncated.append(character)
         }
         return truncated + "…"
-    }
-
-    /// The columns of the terminal that a descriptor is connected to, which its user may change; nil if it is no terminal.
-    static func columns(ofTerminal descriptor: CInt) -> Int? {
-        guard isatty(descriptor) == 1 else { return nil }
-        var size = winsize()
-        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-        return Int(size.ws_col)
     }
 
     /// Terminals draw a grapheme cluster, such as an emoji with a skin tone or a flag, in at most two columns.
