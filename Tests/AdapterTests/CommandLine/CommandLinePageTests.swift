@@ -32,6 +32,7 @@ struct CommandLinePageTests {
                 let folderOfProgram = URL(filePath: TestProcess.billingService).deletingLastPathComponent()
                 let lines = text.blocks("sh").joined(separator: "\n")
                     .replacing("http://127.0.0.1:8080", with: service.base)
+                    .replacing("http://127.0.0.1:9090", with: service.ops)
                     .replacing(
                         "--credentials-file credentials.json",
                         with: "--credentials-file credentials.json --zoom-api-url \(base)/v2 --zoom-oauth-url "
@@ -48,7 +49,7 @@ struct CommandLinePageTests {
                 #expect(outcome.errors.ranges(of: "Idempotency-Key: ").count == 7, "\(outcome)")
                 let dryRun = try #require(text.blocks("text").first)
                 for text in [
-                    "pay_mode", "Oakland", "plan_base", "invoice_number", "Example Street", dryRun,
+                    "READY", "\"checks\": [", "pay_mode", "Oakland", "plan_base", "invoice_number", "Example Street", dryRun,
                     "Done. An earlier request with this key made the change.", "finished", "removed the key my-key-1",
                 ] {
                     #expect(outcome.output.contains(text), "\(text): \(outcome.output)")
