@@ -49,7 +49,8 @@ struct CommandLinePageTests {
                 #expect(outcome.errors.ranges(of: "Idempotency-Key: ").count == 7, "\(outcome)")
                 let dryRun = try #require(text.blocks("text").first)
                 for text in [
-                    "READY", "\"checks\": [", "pay_mode", "Oakland", "plan_base", "invoice_number", "Example Street", dryRun,
+                    "READY", "\"checks\": [", "pay_mode", "Oakland", "plan_base", "invoice_number", "Example Street",
+                    dryRun,
                     "Done. An earlier request with this key made the change.", "finished", "removed the key my-key-1",
                 ] {
                     #expect(outcome.output.contains(text), "\(text): \(outcome.output)")

@@ -81,15 +81,28 @@ final class ExportProgress: Sendable {
     /// Reports until the task is cancelled.
     func run() async {
         var bar = ProgressBar(display)
+        sample()
         if bar.isRedrawn { draw(&bar) }
-        while (try? await Task.sleep(for: bar.interval)) != nil { draw(&bar) }
+        // The rate needs samples also between the lines in a pipe.
+        let step = min(bar.interval, .seconds(1))
+        var elapsed = Duration.zero
+        while (try? await Task.sleep(for: step)) != nil {
+            sample()
+            elapsed += step
+            guard elapsed >= bar.interval else { continue }
+            elapsed = .zero
+            draw(&bar)
+        }
         bar.end()
+    }
+
+    private func sample() {
+        state.withLock { $0.rate.add($0.done, at: .now) }
     }
 
     private func draw(_ bar: inout ProgressBar) {
         let (share, texts) = state.withLock { state -> (Double, [ProgressBar.Part]) in
             let now = ContinuousClock.now
-            state.rate.add(state.done, at: now)
             let share = state.total.map { $0 > 0 ? Double(state.done) / Double($0) : 1 } ?? 0
             return (share, parts(state, at: now))
         }

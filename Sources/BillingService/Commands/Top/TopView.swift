@@ -215,7 +215,8 @@ struct TopView {
     }
 
     private var connections: [StyledLine] {
-        let all = status.objects("connections")
+        // Most services are called over one or two of the protocols.
+        let all = status.objects("connections").filter { ($0.count("accepted") ?? 0) > 0 }
         guard !all.isEmpty else { return [] }
         let texts = all.map { kind in
             let name = "HTTP/\(kind.text("protocol"))" + (kind.flag("tls") == true ? " with TLS" : "")

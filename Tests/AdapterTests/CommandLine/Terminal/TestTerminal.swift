@@ -110,6 +110,7 @@ enum TestTerminal {
                 "-c", script, "\(columns)", "\(rows)", redirection.rawValue, String(decoding: encoded, as: UTF8.self),
                 program,
             ] + arguments,
-            environment: ["TERM": terminal].merging(environment) { $1 })
+            // The environment of the tests may have decided about colours.
+            environment: ["TERM": terminal, "NO_COLOR": "", "CLICOLOR_FORCE": ""].merging(environment) { $1 })
     }
 }
