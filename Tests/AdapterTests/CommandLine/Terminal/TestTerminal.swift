@@ -30,6 +30,9 @@ enum TestTerminal {
         var rows: Int?
         var signal: Int32?
 
+        /// A URL to get, for example to let a server continue.
+        var get: String?
+
         /// Whether to wait until the program is stopped, as a shell does.
         var isStopped: Bool?
 
@@ -40,6 +43,8 @@ enum TestTerminal {
         }
 
         static func signal(_ signal: Int32, after text: String) -> Step { Step(after: text, signal: signal) }
+
+        static func get(_ url: String, after text: String) -> Step { Step(after: text, get: url) }
 
         /// Sends SIGCONT once the program is stopped.
         static func resume(after text: String) -> Step { Step(after: text, signal: SIGCONT, isStopped: true) }
@@ -66,7 +71,7 @@ enum TestTerminal {
         redirection: Redirection = .none, steps: [Step], environment: [String: String] = [:]
     ) async -> TestProcess.Outcome {
         let script = """
-            import fcntl, json, os, pty, struct, sys, termios
+            import fcntl, json, os, pty, struct, sys, termios, urllib.request
 
             def resize(descriptor, columns, rows):
                 fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -95,6 +100,8 @@ enum TestTerminal {
                             os.write(terminal, step["type"].encode())
                         if "columns" in step:
                             resize(terminal, step["columns"], step["rows"])
+                        if "get" in step:
+                            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(step["get"]).read()
                         if "signal" in step:
                             os.kill(pid, step["signal"])
             except OSError:
