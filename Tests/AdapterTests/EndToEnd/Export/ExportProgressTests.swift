@@ -31,7 +31,7 @@ private struct SteppedStream: RequestHandler {
     func reply(to request: HTTPRequest) -> Reply {
         if request.path.elementsEqual(Array("/next".utf8)) {
             step.yield()
-            return .text("")
+            return .now(.text(""))
         }
         var head = HTTPResponse(status: 200)
         head.fields.append(.contentType, "application/x-ndjson")
@@ -72,7 +72,8 @@ struct ExportProgressTests {
                     .get(base + "/next", after: "] 2 of 4 accounts"),
                 ], environment: ["BILLING_TOKEN": "token", "TZ": "UTC"])
             #expect(outcome.status == 0, "\(outcome)")
-            let error = /2 of 4 accounts, No room today. \(code 429\), possible again at \d\d:\d\d, in (2 h 0|1 h 59) min/
+            let error =
+                /2 of 4 accounts, No room today. \(code 429\), possible again at \d\d:\d\d, in (2 h 0|1 h 59) min/
             #expect(outcome.output.contains(error), "\(outcome.output)")
             #expect(outcome.output.contains("accounts  4\r\n"), "\(outcome.output)")
         }
