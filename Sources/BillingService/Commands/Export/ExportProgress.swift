@@ -115,16 +115,22 @@ final class ExportProgress: Sendable {
                 ?? ProgressBar.Part("\(state.done) accounts")
         ]
         if let wait = text(of: state, at: now) { parts.append(wait) }
-        let failures = ProgressBar.Part("\(state.failures) failures", short: "\(state.failures) failed")
+        let failures = ProgressBar.Part(
+            state.failures == 1 ? "1 failure" : "\(state.failures) failures", short: "\(state.failures) failed")
         if state.failures > 0 { parts.append(failures) }
         let rate = state.rate.perSecond
-        if let total = state.total, rate > 0, state.done < total {
+        if let total = state.total, rate > 0, state.done < total, !isBeforeRetry(state) {
             parts.append(.init(ProgressBar.duration(Double(total - state.done) / rate) + " left"))
         }
         let number = rate >= 10 || rate == 0 ? "\(Int(rate))" : "\(Double(Int(rate * 10)) / 10)"
         parts.append(.init("\(number) per second", short: "\(number)/s"))
         if state.failures == 0 { parts.append(failures) }
         return parts
+    }
+
+    /// Whether the rate says nothing about the time that is left.
+    private func isBeforeRetry(_ state: State) -> Bool {
+        if case .retry = state.wait { true } else { false }
     }
 
     private func text(of state: State, at now: ContinuousClock.Instant) -> ProgressBar.Part? {

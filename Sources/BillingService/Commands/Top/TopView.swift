@@ -197,7 +197,8 @@ struct TopView {
             "refresh  round \(refresh.count("round") ?? 0): \(TopFigures.count(refresh.count("done") ?? 0))\(accounts) accounts"
         )
         let failures = refresh.count("failures") ?? 0
-        line.add(", \(TopFigures.count(failures)) failures", failures > 0 ? .yellow : nil)
+        line.add(
+            failures == 1 ? ", 1 failure" : ", \(TopFigures.count(failures)) failures", failures > 0 ? .yellow : nil)
         if let began = TopFigures.seconds(refresh["began"]?.string) {
             line.add(", began at \(LocalTime.text(of: began))")
         }
