@@ -1,4 +1,5 @@
-# Three stages: the libraries from Debian, the build with the toolchain, and the image with both results.
+# Four stages: the libraries from Debian, the files that are put into the program, the build with the toolchain, and the
+# image with the results.
 #
 # A release pins both bases by digest (--build-arg SWIFT_IMAGE=swift@sha256:...), so that the same sources make the same
 # image. Neither base is part of the result.
@@ -38,6 +39,20 @@ RUN set -eu \
     && printf 'root:x:0:\nbilling:x:65532:\n' > /image/etc/group \
     && echo 'hosts: files dns' > /image/etc/nsswitch.conf
 
+# Nothing of this stage is part of the image but the two files, inside of the program.
+FROM ${DEBIAN_IMAGE} AS assets
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ca-certificates python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /source
+# A mirror of PyPI, if the machine reaches no other.
+ARG PIP_INDEX_URL
+COPY scripts/requirements-assets.txt scripts/
+RUN python3 -m venv .venv && .venv/bin/pip install --no-deps --requirement scripts/requirements-assets.txt
+COPY scripts/assets.py scripts/
+COPY openapi.yaml ./
+RUN .venv/bin/python scripts/assets.py
+
 FROM ${SWIFT_IMAGE} AS build
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
@@ -49,6 +64,7 @@ COPY Package.swift Package.resolve[d] ./
 RUN swift package --disable-dependency-cache resolve
 # The contract is embedded in the binary.
 COPY openapi.yaml ./
+COPY --from=assets /source/.build/assets .build/assets
 COPY Sources Sources
 # SwiftPM needs the folders of all targets, so the tests are copied too. They are not built.
 COPY Tests Tests
@@ -66,7 +82,7 @@ RUN set -eu \
 COPY --from=libraries /image /image
 RUN cp -R /out/. /image/ && chroot /image /usr/local/bin/billing-service --help > /dev/null \
     && ! chroot /image /usr/libexec/swift/linux/swift-backtrace-static --help 2>&1 | grep 'error while loading'
-COPY scripts/sbom.sh scripts/
+COPY scripts/requirements-assets.txt scripts/sbom.sh scripts/
 ARG VERSION=0.0.0
 ARG CREATED=1970-01-01T00:00:00Z
 RUN mkdir -p /out/usr/share/doc/billing-service \

@@ -13,17 +13,21 @@ FUZZ_FLAGS := --scratch-path .build/fuzz --sanitize fuzzer -Xswiftc -sanitize=fu
 	-Xswiftc -O -Xswiftc -assert-config -Xswiftc Debug -Xswiftc -DFUZZING
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-asan test-tsan lint format hooks outdated fuzz simulate picture bench bench-budget bench-bulk \
-	bench-guards bench-replicas clean collection image test-image setup setup-bench setup-lint setup-test
+.PHONY: help run assets test test-asan test-tsan lint format hooks outdated fuzz simulate picture bench bench-budget \
+	bench-bulk bench-guards bench-replicas clean collection image test-image setup setup-assets setup-bench setup-lint \
+	setup-test
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: setup ## Build, and serve on 127.0.0.1:8080 with an embedded sandbox instead of Zoom.
+run: setup assets ## Build, and serve on 127.0.0.1:8080 with an embedded sandbox instead of Zoom.
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	exec $(BINARY) serve --sandbox
 
-test: setup-test lint ## Run every test, and check openapi.yaml and the running service against each other.
+assets: setup-assets ## Make the files that are put into the program: openapi.yaml as JSON, and the renderer of /api.
+	$(VENV)/bin/python scripts/assets.py
+
+test: setup-test lint assets ## Run every test, and check openapi.yaml and the running service against each other.
 	swift build --build-tests
 	scripts/run-tests.py
 	$(VENV)/bin/python scripts/check-openapi.py .build/debug/billing-service
@@ -134,12 +138,17 @@ clean: ## Remove everything that make has built or installed in this folder.
 setup:
 	@scripts/install-packages.sh ca-certificates libhiredis-dev libnghttp2-dev libsqlite3-dev libssl-dev pkg-config zlib1g-dev
 
+setup-assets:
+	@scripts/install-packages.sh ca-certificates python3-venv
+	@test -x $(VENV)/bin/python || python3 -m venv $(VENV)
+	@$(VENV)/bin/pip --quiet install --no-deps --requirement scripts/requirements-assets.txt
+
 setup-lint:
 	@scripts/install-packages.sh ca-certificates git python3-venv
 	@test -x $(VENV)/bin/python || python3 -m venv $(VENV)
 	@$(VENV)/bin/pip --quiet install --requirement scripts/requirements-lint.txt
 
-setup-test: setup setup-lint
+setup-test: setup setup-assets setup-lint
 	@scripts/install-packages.sh \
 		chromium curl fonts-dejavu-core golang-go haproxy jq libgoogle-gson-java nghttp2-client nghttp2-server nginx-light \
 		nodejs openjdk-17-jdk-headless openssl prometheus redis-server sqlite3 systemd tinyproxy-bin

@@ -26,6 +26,9 @@ content_type_overrides:
   application/jsonl: application/octet-stream
   application/openmetrics-text: text/plain
   application/pdf: application/octet-stream
+  application/yaml: text/plain
+  text/html: text/plain
+  text/javascript: text/plain
 post_hooks: []
 """
 UNKNOWN = "Zm9vYmFyZm9vYmFyZm9vYg"
@@ -123,6 +126,15 @@ def calls(service, file):
     body = file(io.BytesIO(f'{{"account_id":"{service.account}"}}\n'.encode()))
     yield Call("streamChosenBilling", arguments={"body": body}, check=lines(1))
     yield Call("streamChosenBilling", check=lines(0))
+    for operation, part, is_probe in (
+            ("getErrors", b'<section id="self-pay"', False), ("getContractJson", b'"openapi":"3.1.0"', False),
+            ("getContractYaml", b"openapi: 3.1.0", False), ("getApiPage", b'<main id="api">', True),
+            ("getRenderer", b"Redoc", True), ("getOperationsContractJson", b'"openapi":"3.1.0"', True),
+            ("getOperationsContractYaml", b"openapi: 3.1.0", True)):
+        yield Call(
+            operation, check=lambda body, part=part: require(part in body, f"no {part}"), is_probe=is_probe)
+        if not is_probe:
+            yield Call(operation.replace("get", "head"))
     yield Call("isAlive", model="Health", attributes={"status": "alive"}, is_probe=True)
     yield Call("isReady", model="Health", attributes={"status": "ready"}, is_probe=True)
     yield Call("isReady", arguments={"verbose": ""}, model="Health", attributes={"status": "ready"}, is_probe=True)

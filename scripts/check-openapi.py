@@ -49,6 +49,7 @@ LARGE = {"field": f"x-large: {'x' * 17_000}"}
 NOT_SHOWN = {
     "zoom-permission": "the sandbox's app has all scopes; a test of the service with another app shows it",
     "state-unavailable": "the disk of the state file must be full; a test of the service with a failing store shows it",
+    "operator-token": "the operator's page needs a token only with ops.token-file; scripts/check-pages.py shows it",
     "zoom-account-list": "the sandbox's list is always usable; a test of the service with another list shows it",
 }
 
@@ -72,7 +73,7 @@ class Service(programs.Service):
 
     def request(
             self, method, target, token=None, field=None, version="--http2-prior-knowledge", operations=False,
-            body=None):
+            body=None, compressed=False):
         """The response as (status, header fields, body). `field` is a header field to send, or a list of them.
 
         Without `token` the service's own is sent, and with "" none.
@@ -80,7 +81,7 @@ class Service(programs.Service):
         command = ["curl", "--silent", "--show-error", "--max-time", str(TIMEOUT), version]
         # For HEAD, curl checks that there is no body, and prints the header fields.
         command += ["--head"] if method == "HEAD" else ["--dump-header", "-", "--request", method]
-        command += ["-H", f"x-request-id: {REQUEST_ID}"]
+        command += ["-H", f"x-request-id: {REQUEST_ID}"] + (["--compressed"] if compressed else [])
         token = self.token if token is None else token
         command += ["-H", f"authorization: Bearer {token}"] if token else []
         for one in [field] if isinstance(field, str) else field or []:
@@ -131,7 +132,8 @@ class Services:
     def named(self, name):
         if name not in self.started:
             service = Service(self.binary, *{
-                "full": ("--http-limits-requests-in-flight", "1"),
+                # Its one request may be open for as long as the cases take.
+                "full": ("--http-limits-requests-in-flight", "1", "--http-timeouts-body-silence", "1h"),
                 "hasty": ("--http-timeouts-request", "500ms", "--http-timeouts-headers", "200ms"),
                 "guessed": ("--callers-failures", "1,0/s"),
                 "stuck": ("--http-event-loops", "2"),
@@ -298,7 +300,7 @@ class Case:
             problem = json.loads(body)
             require((problem["status"], problem["code"]) == (self.status, self.code), f"not the code: {body}")
             require(problem["instance"].endswith(":" + fields["x-request-id"]), "instance is not the request id")
-            return problem["type"].rpartition(":")[2]
+            return problem["type"].rpartition("#")[2]
         return None
 
 
@@ -336,7 +338,7 @@ class RawCase:
             with connection.makefile("rb") as received:
                 answer = parsed(received.read())
         document.check_answer(self.place, self.method, self.status, answer)
-        return json.loads(answer[2])["type"].rpartition(":")[2]
+        return json.loads(answer[2])["type"].rpartition("#")[2]
 
 
 @dataclasses.dataclass
@@ -729,6 +731,34 @@ def cases_of_operators():
     yield Case("MethodNotAllowed", "POST", "/livez", 405, 405, probe)
 
 
+def cases_of_documents():
+    """The documents of both listeners. They need no token."""
+    def is_contract(body):
+        require(json.loads(body) == json.loads(json.dumps(contract.Contract().document)), "not the contract")
+
+    def has_sections(body):
+        for name in contract.Contract().problems():
+            require(f'<section id="{name}"' in body, f"no section {name}")
+
+    probe = {"operations": True}
+    checks = {"/v2/errors": has_sections, "/v2/openapi.json": is_contract, "/openapi.json": is_contract}
+    for path in ("/v2/errors", "/v2/openapi.json", "/v2/openapi.yaml"):
+        yield Case(path, "GET", path, 200, None, {"token": ""}, checks.get(path))
+        # A response that is there needs no place among the requests in flight.
+        yield Case(path, "GET", path, 200, service="full")
+        for method in ("GET", "HEAD"):
+            yield Case(path, method, path, 200, None, {"token": ""})
+            yield Case(path, method, path, 304, None, {"field": "if-none-match: *"})
+            yield Case(path, method, f"{path}?{'x' * 8000}", 414, 414)
+            yield Case(path, method, path, 431, 431, LARGE)
+    yield Case("MethodNotAllowed", "POST", "/v2/errors", 405, 405)
+    for path in ("/api", "/api/redoc.js", "/openapi.json", "/openapi.yaml"):
+        compressed = {"compressed": True} if path.endswith(".js") else {}
+        yield Case(path, "GET", path, 200, None, {**probe, **compressed}, checks.get(path))
+        yield Case(path, "GET", path, 304, None, {**probe, "field": "if-none-match: *"})
+    yield Case("/v2/errors", "GET", "/v2/errors", 200, None, probe, has_sections)
+
+
 def repeated(name):
     """A check that the problem names the repeated field."""
     def check(body):
@@ -769,6 +799,7 @@ def cases(service, streams):
     yield Case(STREAM, "GET", STREAM, 200, None, {}, streams.whole)
     # The rate of this caller permits one request.
     yield Case(STREAM, "HEAD", STREAM, 200, None, {"token": service.spent})
+    yield from cases_of_documents()
     for read in reads():
         yield from cases_of_read(read, service, streams)
     yield from cases_of_account_list(service)

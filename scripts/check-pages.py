@@ -28,7 +28,9 @@ from contract import require
 FOLDER = programs.ROOT / ".build/pages"
 CHROMIUM = "/usr/bin/chromium"
 OPERATOR = "/"
-PAGES = {"operator": OPERATOR}
+ERRORS = "/v2/errors"
+API = "/api"
+PAGES = {"operator": OPERATOR, "errors": ERRORS}
 THEMES = ("light", "dark")
 WIDTHS = {"wide": 1280, "narrow": 390}
 # Longer than any wait of a busy machine.
@@ -300,6 +302,32 @@ def check_token(pages, binary):
             require(not protected.take_trouble(), "the page with a token has an error")
 
 
+def check_errors(pages):
+    """The type of an error leads to its section."""
+    with pages.open(f"{ERRORS}#outcome-unknown") as page:
+        require(page.locator("section:target h3").text_content() == "outcome-unknown", "the section is not found")
+        box = page.locator("section:target").bounding_box()
+        require(0 <= box["y"] < 900, f"the section is at {box}")
+
+
+def check_api(pages, service, theme, name):
+    """The page about the API finds operations and shows their examples. Redoc's colours are not all ours to check."""
+    with pages.open(API, theme=theme, width=WIDTHS[name]) as page:
+        page.locator("h1", has_text="billing-service").wait_for()
+        page.screenshot(path=FOLDER / f"api-{theme}-{name}.png")
+        wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+        require(not wide, "the page is wider than the screen")
+        if name == "wide":
+            page.get_by_role("textbox").fill("idempotency")
+            page.get_by_role("search").get_by_text("Remove an idempotency key").first.click()
+            page.locator("h2", has_text="Remove an idempotency key").wait_for()
+            # An example of a body.
+            page.locator("code, pre", has_text="idempotency-key-in-use").first.wait_for()
+            page.screenshot(path=FOLDER / f"api-operation-{theme}-{name}.png")
+    with urllib.request.urlopen(service.operations + "/openapi.json", timeout=60) as response:
+        require(json.loads(response.read())["openapi"] == "3.1.0", "no contract")
+
+
 def cpu_seconds(service):
     return total(metrics(service), "process_cpu_seconds_total")
 
@@ -333,6 +361,10 @@ def main(binary, picture):
         results.run("the numbers are those of /metrics", lambda: check_numbers(pages, service))
         results.run("without script", lambda: check_without_script(pages, service))
         results.run("keyboard", lambda: check_keyboard(pages))
+        results.run("errors", lambda: check_errors(pages))
+        for theme in THEMES:
+            for name in WIDTHS:
+                results.run(f"API, {theme}, {name}", lambda t=theme, n=name: check_api(pages, service, t, n))
         for name, path in PAGES.items():
             for theme in THEMES:
                 for width in WIDTHS.values():

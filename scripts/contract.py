@@ -116,7 +116,7 @@ class Contract:
 
     def problems(self):
         """The names of the problem types in the table of the description."""
-        return re.findall(r"^\| \d+ +\| \d+ +\| `([a-z-]+)`", self.document["info"]["description"], re.MULTILINE)
+        return re.findall(r"^\| \d+ +\| \d+ +\| \[`([a-z-]+)`\]", self.document["info"]["description"], re.MULTILINE)
 
     def response(self, place, method, status):
         """The response and its pointer. `place` is a path, or the name of a response outside any operation."""

@@ -6,7 +6,8 @@
 #     scripts/image.sh --engine   prints the engine that works on this machine: docker, podman or buildah
 #
 # Variables: VERSION (default: from git), ENGINE (default: the first that works), SWIFT_IMAGE and DEBIAN_IMAGE (default:
-# the base images of the Dockerfile; with buildah, images made on this machine by local-bases.sh).
+# the base images of the Dockerfile; with buildah, images made on this machine by local-bases.sh), PIP_INDEX_URL (a mirror
+# of PyPI).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -49,6 +50,7 @@ fi
 set -- --tag "$name:$VERSION" --tag "$name:latest" \
     --build-arg "VERSION=$VERSION" --build-arg "REVISION=$revision" --build-arg "CREATED=$created"
 [ -z "${SWIFT_IMAGE:-}" ] || set -- "$@" --build-arg "SWIFT_IMAGE=$SWIFT_IMAGE"
+[ -z "${PIP_INDEX_URL:-}" ] || set -- "$@" --build-arg "PIP_INDEX_URL=$PIP_INDEX_URL"
 [ -z "${DEBIAN_IMAGE:-}" ] || set -- "$@" --build-arg "DEBIAN_IMAGE=$DEBIAN_IMAGE"
 for volume in ${volumes:-}; do
     set -- "$@" --volume "$volume"

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Print, for each dependency of Package.swift, the pinned version and the newest release that its URL offers.
+"""Print the pinned version and the newest release of what becomes part of the program: the dependencies of
+Package.swift, and the packages of scripts/requirements-assets.txt.
 
     scripts/outdated.py
 
@@ -15,6 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEPENDENCY = re.compile(r'\.package\(\s*url: "([^"]+)",\s*exact: "([^"]+)"')
 # A release has three numbers. Pre-releases have a suffix and are left out.
 RELEASE = re.compile(r"refs/tags/v?(\d+)\.(\d+)\.(\d+)$")
+PACKAGE = re.compile(r"^([\w-]+)==(\S+)$", re.MULTILINE)
+PIP = ROOT / ".venv" / "bin" / "pip"
 TIMEOUT_SECONDS = 30
 
 
@@ -33,14 +36,30 @@ def newest_release(url):
     return ".".join(map(str, max(releases))) if releases else "no releases"
 
 
+def newest_package(name):
+    """The version, or why there is none."""
+    if not PIP.exists():
+        return "no pip: run make assets"
+    try:
+        result = subprocess.run(
+            [PIP, "index", "versions", name], capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS,
+            stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        return "no answer"
+    found = re.match(rf"{name} \(([^)]+)\)", result.stdout, re.IGNORECASE)
+    return found[1] if found else "not reachable"
+
+
 def main():
     dependencies = DEPENDENCY.findall((ROOT / "Package.swift").read_text(encoding="utf-8"))
+    packages = PACKAGE.findall((ROOT / "scripts" / "requirements-assets.txt").read_text(encoding="utf-8"))
     with concurrent.futures.ThreadPoolExecutor() as pool:
         newest = list(pool.map(newest_release, (url for url, _ in dependencies)))
+        newest += pool.map(newest_package, (name for name, _ in packages))
     rows = [("dependency", "pinned", "newest", "")]
-    for (url, pinned), version in zip(dependencies, newest, strict=True):
+    for (source, pinned), version in zip(dependencies + packages, newest, strict=True):
         note = "newer" if version[0].isdigit() and version != pinned else ""
-        rows.append((url.rsplit("/", 1)[1], pinned, version, note))
+        rows.append((source.rpartition("/")[2], pinned, version, note))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints the SBOM of the image as SPDX 2.3 in JSON: the Debian packages of its root with their exact revisions, the
-# resolved Swift packages, and the toolchain, whose libraries are linked into the binary.
+# resolved Swift packages, the toolchain, whose libraries are linked into the binary, and the package with Redoc.
 #
 #     scripts/sbom.sh VERSION CREATED ROOT
 #
@@ -28,7 +28,10 @@ release=$(. "$root/etc/os-release" && echo "$ID-$VERSION_ID")
 swift package show-dependencies --format json > "$work/swift.json"
 swift -print-target-info > "$work/toolchain.json"
 
-jq --null-input --arg version "$version" --arg created "$created" --arg release "$release" \
+# Inside of the program: see Sources/CAssets/built.c.
+redoc=$(sed -n 's/^drf-spectacular-sidecar==//p' scripts/requirements-assets.txt)
+
+jq --null-input --arg redoc "$redoc" --arg version "$version" --arg created "$created" --arg release "$release" \
     --rawfile debian "$work/debian" --slurpfile swift "$work/swift.json" --slurpfile resolved Package.resolved \
     --slurpfile toolchain "$work/toolchain.json" '
 def package($prefix; $name; $version; $purl): {
@@ -52,8 +55,9 @@ def related($whole; $how; $part):
     + {downloadLocation: "git+\(.url)\($revisions[.identity] // "" | sub("^(?=.)"; "@"))"}) as $swift
 | ($toolchain[0] | .swiftCompilerTag // .compilerVersion) as $tag
 | package("toolchain"; "swift"; $tag; "pkg:github/swiftlang/swift@\($tag | @uri)") as $toolchain
+| package("pypi"; "drf-spectacular-sidecar"; $redoc; "pkg:pypi/drf-spectacular-sidecar@\($redoc | @uri)") as $redoc
 | package("image"; "billing-service"; $version; "pkg:oci/billing-service@\($version | @uri)") as $image
-| ($debian + $swift + [$toolchain]) as $parts
+| ($debian + $swift + [$toolchain, $redoc]) as $parts
 | {
     spdxVersion: "SPDX-2.3", dataLicense: "CC0-1.0", SPDXID: "SPDXRef-DOCUMENT", name: "billing-service-\($version)",
     documentNamespace: "urn:billing-service:sbom:\($version | @uri):\($created | @uri)",

@@ -161,6 +161,7 @@ sbom_has() {
 }
 check "the SBOM is SPDX" jq --exit-status '.spdxVersion == "SPDX-2.3" and (.packages | length > 10)' "$work/sbom.json"
 check "it has Debian's revision of libnghttp2" sbom_has '^libnghttp2-14$' '^1\.[0-9.]+-[0-9]'
+check "it has the package with Redoc" sbom_has '^drf-spectacular-sidecar$' '^20[0-9.]+$'
 check "it has Debian's revision of hiredis" sbom_has '^libhiredis0\.14$' '^0\.14\.[0-9.]+-[0-9]'
 check "it has Debian's revision of SQLite" sbom_has '^libsqlite3-0$' '^3\.[0-9.]+-[0-9]'
 check "it has Debian's revision of OpenSSL" sbom_has '^libssl3' '^3\.[0-9.]+-[0-9]'

@@ -12,7 +12,7 @@ struct BillingService: AsyncParsableCommand {
             ServeCommand.self, SandboxCommand.self, ExportCommand.self, GetCommand.self, PlansCommand.self,
             UsageCommand.self, InvoicesCommand.self, AccountsCommand.self, UpdateCommand.self, SubscribeCommand.self,
             CancelCommand.self, KeysCommand.self, StateCommand.self, CredentialsCommand.self, CallersCommand.self,
-            HealthCommand.self, TopCommand.self, SettingsCommand.self,
+            HealthCommand.self, TopCommand.self, SettingsCommand.self, ErrorsCommand.self,
         ])
 
     static func main() async {

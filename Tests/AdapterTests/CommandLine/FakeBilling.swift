@@ -23,7 +23,7 @@ final class FakeBilling: RequestHandler {
         }
         return answers[target]
             ?? .json(
-                #"{"type":"urn:billing-service:problem:unknown-path","code":404,"message":"There is nothing here."}"#,
+                #"{"type":"/v2/errors#unknown-path","code":404,"message":"There is nothing here."}"#,
                 status: 404)
     }
 

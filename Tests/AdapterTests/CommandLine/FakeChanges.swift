@@ -107,7 +107,7 @@ extension Reply {
         _ fields: [(FieldName, String)] = []
     ) -> Reply {
         .json(
-            #"{"type":"urn:billing-service:problem:\#(slug)","status":\#(status),"code":\#(code ?? status),"#
+            #"{"type":"/v2/errors#\#(slug)","status":\#(status),"code":\#(code ?? status),"#
                 + #""message":"\#(message)"\#(more)}"#, status: status, fields)
     }
 

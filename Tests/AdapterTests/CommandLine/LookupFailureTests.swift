@@ -26,12 +26,12 @@ struct LookupFailureTests {
                 "does not exist: a. (status 404, code 2001"
             ),
             (
-                404, #"{"type":"urn:billing-service:problem:invoice-not-found","code":404,"message":"No invoice."}"#,
+                404, #"{"type":"/v2/errors#invoice-not-found","code":404,"message":"No invoice."}"#,
                 66,
                 "No invoice. (status 404"
             ),
             (
-                404, #"{"type":"urn:billing-service:problem:unknown-path","code":404,"message":"Nothing."}"#, 1,
+                404, #"{"type":"/v2/errors#unknown-path","code":404,"message":"Nothing."}"#, 1,
                 "Check the path in --url"
             ),
             (404, "<html>", 1, "Check the path in --url"), (308, "", 1, "The address redirects"),

@@ -186,7 +186,7 @@ struct AccountReadsTests {
             try await TestService.with(source: client) { service in
                 let response = try await service.send("/v2/accounts/a\(suffix)")
                 #expect(response.status == 400 && response.json?["code"]?.integer == 200)
-                #expect(response.json?["type"] == .string("urn:billing-service:problem:free-account"))
+                #expect(response.json?["type"] == .string("/v2/errors#free-account"))
             }
         }
     }

@@ -91,7 +91,7 @@ private let olderPath = "/v2/api/download/billing/invoices/2c92a0"
 @Suite("Downloads of invoice files", .timeLimit(.minutes(2)))
 struct InvoiceFileTests {
     private static func problemType(_ response: ClientResponse) -> String? {
-        response.json?["type"]?.string.map { String($0.dropFirst("urn:billing-service:problem:".count)) }
+        response.json?["type"]?.string.map { String($0.dropFirst("/v2/errors#".count)) }
     }
 
     private static func detail(_ response: ClientResponse) -> String? { response.json?["detail"]?.string }

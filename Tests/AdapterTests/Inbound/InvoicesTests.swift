@@ -157,7 +157,7 @@ struct InvoicesTests {
             clock.advance(by: .seconds(100))
             let refused = try await service.send(Self.list(id), [(.cacheControl, "no-cache")])
             #expect(refused.status == 429 && refused.fields.string(.retryAfter) == "200")
-            #expect(refused.json?["type"]?.string == "urn:billing-service:problem:account-rate-limit")
+            #expect(refused.json?["type"]?.string == "/v2/errors#account-rate-limit")
             #expect(
                 refused.json?["message"]?.string
                     == "Zoom permits one such request in 5 minutes and 6 a day for an account. Try again later.")

@@ -68,7 +68,7 @@ struct ZoomAnswerSizeTests {
 
     private static func checkTooLarge(_ response: ClientResponse, limit: Int) {
         #expect(response.status == 502)
-        #expect(response.json?["type"] == .string("urn:billing-service:problem:zoom-answer-too-large"))
+        #expect(response.json?["type"] == .string("/v2/errors#zoom-answer-too-large"))
         #expect(
             response.json?["message"]
                 == .string("Zoom's answer is larger than \(limit) bytes, the limit of the service."))

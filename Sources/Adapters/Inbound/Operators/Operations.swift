@@ -30,6 +30,7 @@ package final class Operations: RequestHandler {
         case page
         case status
         case events
+        case document(DocumentRoute)
     }
 
     private static let routes = RouteTable<Endpoint>([
@@ -39,6 +40,11 @@ package final class Operations: RequestHandler {
         .init("/livez", [(.get, .livez)]),
         .init("/readyz", [(.get, .readyz)]),
         .init("/metrics", [(.get, .metrics)]),
+        .init("/api", [(.get, .document(.document(APIPage.document)))]),
+        .init(APIPage.rendererPath, [(.get, .document(DocumentRoute(APIPage.renderer)))]),
+        .init("/openapi.json", [(.get, .document(DocumentRoute(Documents.openapiJSON)))]),
+        .init("/openapi.yaml", [(.get, .document(.document(Documents.openapiYAML)))]),
+        .init(ProblemType.page, [(.get, .document(.document(Documents.errors)))]),
     ])
 
     package func reply(to request: HTTPRequest) -> Reply {
@@ -59,6 +65,7 @@ package final class Operations: RequestHandler {
             case .events:
                 try access.check(request)
                 return .stream(head(200, "text/event-stream", requestID)) { [events] in await events.send(to: $0) }
+            case .document(let route): return .now(route.response(to: request, requestID))
             }
         } catch {
             return .now(error.response(requestID))

@@ -25,8 +25,7 @@ package struct OperatorAccess: Sendable {
     }
 
     private static let tokenMissing = ProblemDetails(
-        status: 401, code: 124, slug: "operator-token", title: "Not authenticated",
-        message: "This page needs the token of ops.token-file, as a password or as a bearer token.",
+        .operatorToken, message: "This page needs the token of ops.token-file, as a password or as a bearer token.",
         extraFields: [
             (.wwwAuthenticate, "Basic realm=\"operations\", charset=\"UTF-8\""), (.wwwAuthenticate, "Bearer"),
         ])

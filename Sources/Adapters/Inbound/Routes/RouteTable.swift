@@ -54,11 +54,16 @@ struct RouteTable<Handler: Sendable>: Sendable {
     /// The methods of all paths, for `Allow` (RFC 9110, 10.2.1).
     let allow: String
 
-    /// The templates, `none` first.
-    var labels: [RouteLabel] { [.none] + entries.map(\.label) }
+    private let precedingLabels: [RouteLabel]
 
-    /// - Parameter routes: Several may have one template, with different methods.
-    init(_ routes: [Route]) {
+    /// The templates, after those of `init`.
+    var labels: [RouteLabel] { precedingLabels + entries.map(\.label) }
+
+    /// - Parameters:
+    ///   - routes: Several may have one template, with different methods.
+    ///   - labels: Those of the listener's other routes, `none` first.
+    init(_ routes: [Route], after labels: [RouteLabel] = [.none]) {
+        precedingLabels = labels
         let routes = Self.merged(routes)
         let methods = Set(routes.flatMap { $0.handlers.map(\.method) })
         allow = Self.list(of: methods, separator: ", ", last: ", ")
@@ -93,7 +98,8 @@ struct RouteTable<Handler: Sendable>: Sendable {
         let methods = Set(route.handlers.map(\.method))
         entries.append(
             Entry(
-                label: RouteLabel(index: entries.count + 1, template: route.template), handlers: handlers,
+                label: RouteLabel(index: precedingLabels.count + entries.count, template: route.template),
+                handlers: handlers,
                 methodNotAllowed: FailureTable.methodNotAllowed(
                     allow: Self.list(of: methods, separator: ", ", last: ", "),
                     names: Self.list(of: methods, separator: ", ", last: " and "))))

@@ -6,6 +6,7 @@ package import NIOCore
 /// Finds the handler of a request, identifies its caller, and calls the handler.
 package final class Router: RequestHandler {
     private let routes: RouteTable<any RouteHandler>
+    private let documents: CallerDocuments
     private let admission: CallerAdmission
     private let observer: RequestObserver
 
@@ -62,13 +63,14 @@ package final class Router: RequestHandler {
             streams: streams ?? OpenStreams(time: time), time: time)
         let keys = IdempotencyKeys(writeAccount: writeAccount, audit: audit)
         self.routes = RouteTable(Operation.allCases.flatMap(routes) + [stream.route, keys.route])
+        documents = CallerDocuments(after: self.routes.labels)
         let clientAddress = ClientAddress(trustedProxies: trustedProxies, field: forwardedField)
         admission = CallerAdmission(
             directory: callers, clientAddress: clientAddress,
             guesses: TokenGuesses(
                 rate: guesses, defences: defences ?? DefenceLog(logger: logger, metrics: metrics)))
         observer = RequestObserver(
-            metrics: RequestMetrics(metrics: metrics, routes: self.routes.labels), accessLog: accessLog,
+            metrics: RequestMetrics(metrics: metrics, routes: documents.labels), accessLog: accessLog,
             failures: failures ?? RecentFailures(time: time), tracer: tracer, clientAddress: clientAddress,
             answerTimeMax: answerTimeMax)
     }
@@ -94,7 +96,9 @@ package final class Router: RequestHandler {
                 requestID: requestID, trace: observation.context)
             return match.handler.reply(to: request, context, &observation.note)
         } catch {
-            return .now(error.response(requestID))
+            guard observation.note.route.index == RouteLabel.none.index else { return .now(error.response(requestID)) }
+            // No operation has the path. Documents come after operations, so that lookups cost nothing more.
+            return .now(documents.response(to: request, method, requestID, &observation.note))
         }
     }
 

@@ -11,8 +11,6 @@ enum ChangeOutcome {
     /// The request may have reached the service or Zoom, and no answer says what became of it.
     case unknown(reason: String)
 
-    /// The prefix of the types of the service's problems (RFC 9457).
-    private static let typePrefix = "urn:billing-service:problem:"
     private static let replayedRefusal =
         "An earlier request with this key was refused. Correct the change, and send it with a new key."
     private static let nothingSent = "This command sent nothing to Zoom. The same idempotency key may be used again."
@@ -25,22 +23,22 @@ enum ChangeOutcome {
         }
         let problem = ServiceProblem(response, listsViolations: true)
         let unknown = ChangeOutcome.unknown(reason: ServiceProblem(response, advisesRetry: false).description)
-        guard let type = response.object?["type"]?.string, type.hasPrefix(Self.typePrefix) else {
+        guard let type = response.object?["type"]?.string.flatMap(ProblemType.init(reference:)) else {
             // Not from the service: a proxy answered. It may have passed the request on before.
             self = Self.isRefusalOfProxy(response.status) ? .notMade(problem, note: nil) : unknown
             return
         }
-        switch type.dropFirst(Self.typePrefix.count) {
-        case "idempotency-key-in-use":
+        switch type {
+        case .idempotencyKeyInUse:
             self = .notMade(
                 problem, note: "An earlier request with this key is running. Repeat the command to get its answer.")
-        case "precondition-failed":
+        case .preconditionFailed:
             self = .notMade(problem, note: "Run the command without a key, and compare the values again.")
-        case "precondition-required": self = .notMade(problem, note: "Pass --if-match.")
-        case "account-busy": self = .notMade(problem, note: Self.nothingSent)
-        case let slug where response.status >= 500:
+        case .preconditionRequired: self = .notMade(problem, note: "Pass --if-match.")
+        case .accountBusy: self = .notMade(problem, note: Self.nothingSent)
+        case _ where response.status >= 500:
             self =
-                Self.failuresBeforeSending.contains(String(slug))
+                Self.failuresBeforeSending.contains(type)
                 ? .notMade(problem, note: Self.nothingSent) : unknown
         case _ where response.status == 429: self = .notMade(problem, note: Self.nothingSent)
         case _: self = .notMade(problem, note: isReplayed ? Self.replayedRefusal : nil)
@@ -49,10 +47,9 @@ enum ChangeOutcome {
 
     /// The types of problems with a status from 500 on with which the service sends nothing to Zoom. Not `timed-out`: the
     /// change continues then.
-    private static let failuresBeforeSending: Set<String> = [
-        "not-cached", "overloaded", "shutting-down", "state-not-durable", "state-unavailable", "zoom-account-list",
-        "zoom-answer-too-large", "zoom-credentials", "zoom-failed", "zoom-permission", "zoom-timed-out",
-        "zoom-unavailable",
+    private static let failuresBeforeSending: Set<ProblemType> = [
+        .notCached, .overloaded, .shuttingDown, .stateNotDurable, .stateUnavailable, .zoomAccountList,
+        .zoomAnswerTooLarge, .zoomCredentials, .zoomFailed, .zoomPermission, .zoomTimedOut, .zoomUnavailable,
     ]
 
     /// - Parameter mark: Of the request.

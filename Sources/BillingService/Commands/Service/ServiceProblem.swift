@@ -52,13 +52,13 @@ struct ServiceProblem: Error, CustomStringConvertible {
             text += "\n" + table.text.dropLast()
         }
         self.init(text, status)
-        isKeyNotFound = problem?["type"]?.string == "urn:billing-service:problem:idempotency-key-not-found"
+        isKeyNotFound = problem?["type"]?.string == ProblemType.idempotencyKeyNotFound.reference
     }
 
     /// Whether a 404 is about the path. For an unknown account Zoom sends the code 2001, and the service names each problem by
     /// a `type`.
     private static func isUnknownPath(_ problem: JSONObject?) -> Bool {
-        if let type = problem?["type"]?.string { return type == "urn:billing-service:problem:unknown-path" }
+        if let type = problem?["type"]?.string { return type == ProblemType.unknownPath.reference }
         return (problem?["code"]?.integer ?? 404) == 404
     }
 

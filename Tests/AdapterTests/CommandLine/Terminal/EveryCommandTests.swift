@@ -40,7 +40,7 @@ struct EveryCommandTests {
         ("callers list", "--callers-file CALLERS", .printed),
         ("callers revoke", "--callers-file CALLERS --name none", .failed),
         ("callers rotate", "--callers-file CALLERS --name none", .failed), ("health", "--ops-port PORT", .printed),
-        ("top", "--once --url OPS", .printed), ("settings", "", .printed),
+        ("top", "--once --url OPS", .printed), ("settings", "", .printed), ("errors", "", .printed),
     ]
 
     private struct Run {

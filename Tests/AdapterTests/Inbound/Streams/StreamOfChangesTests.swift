@@ -150,7 +150,7 @@ struct StreamOfChangesTests {
             #expect(answer.status == 410)
             #expect(answer.fields.string(.contentType) == "application/problem+json")
             let problem = try #require(answer.json)
-            #expect(problem["type"] == .string("urn:billing-service:problem:changes-unknown"))
+            #expect(problem["type"] == .string("/v2/errors#changes-unknown"))
             #expect(
                 problem["message"]
                     == .string(

@@ -98,7 +98,7 @@ extension TestService {
 extension ClientResponse {
     /// The last part of the type of a problem.
     var problem: String? {
-        json?["type"]?.string.map { String($0.dropFirst("urn:billing-service:problem:".count)) }
+        json?["type"]?.string.map { String($0.dropFirst("/v2/errors#".count)) }
     }
 
     /// The fields of a problem's violations.

@@ -12,22 +12,25 @@ struct ProblemDetails: Error {
     private let fields: HeaderFields
 
     /// - Parameters:
-    ///   - slug: The last part of `type`, by which programs recognize the kind of problem.
-    ///   - title: The kind of problem, for people. `message` describes this occurrence.
+    ///   - code: The code of Zoom's answer, if the type does not state one.
+    ///   - message: Describes this occurrence.
     ///   - extraMembers: Members that other problems do not have (RFC 9457, 3.2).
     ///   - extraFields: Header fields that other problems do not have, such as `Allow`.
     init(
-        status: Int, code: Int, slug: String, title: String, message: String,
+        _ type: ProblemType, code: Int? = nil, message: String,
         violations: [BillingFailure.Violation] = [], extraMembers: [(name: StaticString, value: String)] = [],
         extraFields: [(FieldName, String)] = []
     ) {
+        let explanation = type.explanation
+        let status = explanation.status
+        let code = code ?? explanation.code.value ?? status
         self.status = status
         self.code = code
         self.message = message
         var body = ByteBuffer()
         body.writeJSONObject { object in
-            object.member("type", "urn:billing-service:problem:\(slug)")
-            object.member("title", title)
+            object.member("type", type.reference)
+            object.member("title", explanation.title)
             object.member("status", status)
             object.member("detail", message)
             object.member("code", code)

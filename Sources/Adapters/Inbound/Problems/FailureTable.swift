@@ -9,67 +9,55 @@ enum FailureTable {
         case .invalid(let violations): invalid(violations)
         case .selfPay: selfPay
         case .accountNotFound(let account):
-            ProblemDetails(
-                status: 404, code: 2001, slug: "account-not-found", title: "Account not found",
-                message: "Account does not exist: \(account).")
+            ProblemDetails(.accountNotFound, message: "Account does not exist: \(account).")
         case .accountIsFree: accountIsFree
         case .invoiceNotFound(let invoice):
-            ProblemDetails(
-                status: 404, code: 404, slug: "invoice-not-found", title: "Invoice not found",
-                message: "Invoice does not exist: \(invoice).")
+            ProblemDetails(.invoiceNotFound, message: "Invoice does not exist: \(invoice).")
         case .answerTooLarge(let limit):
             ProblemDetails(
-                status: 502, code: 502, slug: "zoom-answer-too-large", title: "Zoom's answer is too large",
-                message: "Zoom's answer is larger than \(limit) bytes, the limit of the service.")
+                .zoomAnswerTooLarge, message: "Zoom's answer is larger than \(limit) bytes, the limit of the service.")
         case .scopeMissing(let scope):
             ProblemDetails(
-                status: 403, code: 4711, slug: "scope-missing", title: "Not permitted",
-                message: "The caller does not have the scope \(scope.rawValue).",
+                .scopeMissing, message: "The caller does not have the scope \(scope.rawValue).",
                 extraFields: [
                     (.wwwAuthenticate, "Bearer error=\"insufficient_scope\", scope=\"\(scope.rawValue)\"")
                 ])
         case .rateLimited(let retryAfter):
             ProblemDetails(
-                status: 429, code: 429, slug: "rate-limit", title: "Too many requests",
-                message: "Zoom's rate limit leaves no room for this request now. Try again later.",
+                .rateLimit, message: "Zoom's rate limit leaves no room for this request now. Try again later.",
                 extraFields: [(.retryAfter, seconds(retryAfter))])
         case .dailyQuotaSpent(let retryAfter):
             ProblemDetails(
-                status: 429, code: 429, slug: "daily-rate-limit", title: "Too many requests",
+                .dailyRateLimit,
                 message: "Zoom's daily rate limit leaves no room for this request today. Try again later.",
                 extraFields: [(.retryAfter, seconds(retryAfter))])
         case .accountQuotaSpent(let operation, let retryAfter):
             ProblemDetails(
-                status: 429, code: 429, slug: "account-rate-limit", title: "Too many requests",
-                message: message(for: operation.rules.quota),
+                .accountRateLimit, message: message(for: operation.rules.quota),
                 extraFields: [(.retryAfter, seconds(retryAfter))])
         case .credentialsRefused: credentialsRefused
         case .permissionMissing(let scopes):
             ProblemDetails(
-                status: 502, code: 4711, slug: "zoom-permission", title: "Zoom refused the operation",
+                .zoomPermission,
                 message: "The service's Zoom app lacks a scope for this operation. Any one of these is enough: "
                     + "\(scopes.joined(separator: ", ")).")
         case .sourceFailed, .sourceRejected: sourceFailed
         case .sourceUnavailable(let retryAfter):
             ProblemDetails(
-                status: 503, code: 503, slug: "zoom-unavailable", title: "Unavailable",
+                .zoomUnavailable,
                 message: "Zoom failed repeatedly, so no request is sent to it for a while. Try again later.",
                 extraFields: [(.retryAfter, seconds(retryAfter))])
         case .timedOut: timedOut
         case .accountListUnusable(let problem):
-            ProblemDetails(
-                status: 502, code: 502, slug: "zoom-account-list", title: "Zoom's account list is unusable",
-                message: message(for: problem))
+            ProblemDetails(.zoomAccountList, message: message(for: problem))
         case .invoiceFileUnusable(let problem):
-            ProblemDetails(
-                status: 502, code: 502, slug: slug(of: problem), title: "Zoom's invoice file is unusable",
-                message: message(for: problem))
+            ProblemDetails(problemType(of: problem), message: message(for: problem))
         case .notCached: notCached
         case .stateUnavailable: stateUnavailable
         case .write(let problem): self.problem(for: problem)
         case .changesUnknown(let moment):
             ProblemDetails(
-                status: 410, code: 410, slug: "changes-unknown", title: "Changes unknown",
+                .changesUnknown,
                 message: moment.map {
                     "Changes are recorded since \(MillisecondTime(milliseconds: $0).rfc3339) only. "
                         + "Request the whole stream."
@@ -83,12 +71,11 @@ enum FailureTable {
         switch problem {
         case .notPossible(let violations):
             ProblemDetails(
-                status: 400, code: 2100, slug: "plan-rules", title: "Not possible now",
-                message: "The account's present state does not permit this change.", violations: violations)
+                .planRules, message: "The account's present state does not permit this change.", violations: violations)
         case .refused(let refusal): Self.problem(for: refusal)
         case .outcomeUnknown(let operation, let account):
             ProblemDetails(
-                status: 504, code: 504, slug: "outcome-unknown", title: "Outcome unknown",
+                .outcomeUnknown,
                 message: "The change may have reached Zoom, but no answer says whether it took effect. It is not sent "
                     + "again with the same key. Read the account to find out, with Cache-Control: no-cache.",
                 extraMembers: [("outcome", "unknown"), ("look_at", readPath(showing: operation, account))])
@@ -107,16 +94,11 @@ enum FailureTable {
         switch refusal.kind {
         case .selfPay: selfPay
         case .accountNotFound:
-            ProblemDetails(
-                status: 404, code: refusal.code, slug: "account-not-found", title: "Account not found",
-                message: refusal.message)
+            ProblemDetails(.accountNotFound, code: refusal.code, message: refusal.message)
         case .notFound:
-            ProblemDetails(
-                status: 404, code: refusal.code, slug: "zoom-not-found", title: "Not found", message: refusal.message)
+            ProblemDetails(.zoomNotFound, code: refusal.code, message: refusal.message)
         case .refused:
-            ProblemDetails(
-                status: 400, code: refusal.code, slug: "zoom-refused", title: "Zoom refused the change",
-                message: refusal.message)
+            ProblemDetails(.zoomRefused, code: refusal.code, message: refusal.message)
         }
     }
 
@@ -127,34 +109,30 @@ enum FailureTable {
     }
 
     private static let keyMissing = ProblemDetails(
-        status: 400, code: 300, slug: "idempotency-key-missing", title: "Idempotency key missing",
+        .idempotencyKeyMissing,
         message: "A change needs the header field Idempotency-Key, so that it is made only once.",
         violations: [.init(field: "idempotency-key", message: "Required.")])
     private static let storeNotDurable = ProblemDetails(
-        status: 503, code: 503, slug: "state-not-durable", title: "Unavailable",
+        .stateNotDurable,
         message:
             "The service requires a store that keeps the Idempotency-Key through a failure, and the store does not. "
             + "Nothing was sent.",
         extraFields: [(.retryAfter, "10")])
     private static let keyReused = ProblemDetails(
-        status: 422, code: 422, slug: "idempotency-key-reused", title: "Idempotency key reused",
+        .idempotencyKeyReused,
         message: "This Idempotency-Key belongs to another request. Use a new key for each change.")
     private static let keyInUse = ProblemDetails(
-        status: 409, code: 409, slug: "idempotency-key-in-use", title: "Request in progress",
-        message: "The request with this Idempotency-Key is running. Try again later.",
+        .idempotencyKeyInUse, message: "The request with this Idempotency-Key is running. Try again later.",
         extraFields: [(.retryAfter, "1")])
     private static let keyNotFound = ProblemDetails(
-        status: 404, code: 404, slug: "idempotency-key-not-found", title: "Idempotency key not found",
-        message: "There is no request with this Idempotency-Key.")
+        .idempotencyKeyNotFound, message: "There is no request with this Idempotency-Key.")
     private static let accountBusy = ProblemDetails(
-        status: 409, code: 409, slug: "account-busy", title: "Another change in progress",
-        message: "Another change of this account is running. This one was not sent. Try again later.",
+        .accountBusy, message: "Another change of this account is running. This one was not sent. Try again later.",
         extraFields: [(.retryAfter, "1")])
     private static let preconditionFailed = ProblemDetails(
-        status: 412, code: 412, slug: "precondition-failed", title: "Precondition failed",
-        message: "The account has changed since it was read. Nothing was sent.")
+        .preconditionFailed, message: "The account has changed since it was read. Nothing was sent.")
     private static let preconditionMissing = ProblemDetails(
-        status: 428, code: 428, slug: "precondition-required", title: "Precondition required",
+        .preconditionRequired,
         message: "This change needs the header field If-Match with the ETag of the state that it changes.")
 
     private static func message(for quota: AccountQuota?) -> String {
@@ -186,10 +164,10 @@ enum FailureTable {
         }
     }
 
-    private static func slug(of problem: BillingFailure.InvoiceFileProblem) -> String {
+    private static func problemType(of problem: BillingFailure.InvoiceFileProblem) -> ProblemType {
         switch problem {
-        case .notPDF, .compressed: "zoom-invoice-file"
-        case .redirectRefused, .redirectFailed: "zoom-invoice-redirect"
+        case .notPDF, .compressed: .zoomInvoiceFile
+        case .redirectRefused, .redirectFailed: .zoomInvoiceRedirect
         }
     }
 
@@ -209,38 +187,26 @@ enum FailureTable {
         _ violations: [BillingFailure.Violation], extraFields: [(FieldName, String)] = []
     ) -> ProblemDetails {
         ProblemDetails(
-            status: 400, code: 300, slug: "invalid-request", title: "Invalid request", message: "Validation Failed.",
+            .invalidRequest, message: "Validation Failed.",
             violations: violations, extraFields: extraFields)
     }
 
     static let invalidInvoiceID = invalid([.init(field: "invoiceId", message: "Invalid field.")])
     static let invalidAccountID = invalid([.init(field: "accountId", message: "Invalid field.")])
 
-    private static let selfPay = ProblemDetails(
-        status: 400, code: 2100, slug: "self-pay", title: "Self pay",
-        message: "This sub account is on self pay mode.")
-    private static let accountIsFree = ProblemDetails(
-        status: 400, code: 200, slug: "free-account", title: "Free account",
-        message: "Only available for paid account.")
+    private static let selfPay = ProblemDetails(.selfPay, message: "This sub account is on self pay mode.")
+    private static let accountIsFree = ProblemDetails(.freeAccount, message: "Only available for paid account.")
     private static let credentialsRefused = ProblemDetails(
-        status: 502, code: 4700, slug: "zoom-credentials", title: "Zoom refused the service",
-        message: "Zoom refused the credentials of this service.")
-    private static let sourceFailed = ProblemDetails(
-        status: 502, code: 502, slug: "zoom-failed", title: "Zoom failed",
-        message: "Zoom failed to answer this request.")
-    private static let timedOut = ProblemDetails(
-        status: 504, code: 504, slug: "zoom-timed-out", title: "Zoom timed out",
-        message: "Zoom did not answer in time.")
+        .zoomCredentials, message: "Zoom refused the credentials of this service.")
+    private static let sourceFailed = ProblemDetails(.zoomFailed, message: "Zoom failed to answer this request.")
+    private static let timedOut = ProblemDetails(.zoomTimedOut, message: "Zoom did not answer in time.")
     private static let notCached = ProblemDetails(
-        status: 504, code: 504, slug: "not-cached", title: "Not cached",
-        message: "No cached answer is fresh enough, and the request forbids asking Zoom.")
+        .notCached, message: "No cached answer is fresh enough, and the request forbids asking Zoom.")
     private static let stateUnavailable = ProblemDetails(
-        status: 503, code: 503, slug: "state-unavailable", title: "Unavailable",
-        message: "The service cannot record the change, so it was not sent. Try again later.",
+        .stateUnavailable, message: "The service cannot record the change, so it was not sent. Try again later.",
         extraFields: [(.retryAfter, "1")])
     private static let shuttingDown = ProblemDetails(
-        status: 503, code: 503, slug: "shutting-down", title: "Unavailable",
-        message: "The service is shutting down. Try again.", extraFields: [(.retryAfter, "1")])
+        .shuttingDown, message: "The service is shutting down. Try again.", extraFields: [(.retryAfter, "1")])
 
     // MARK: Refusals by the router
 
@@ -258,13 +224,11 @@ enum FailureTable {
 
     /// Without a token the challenge names no error (RFC 6750, 3.1).
     static let unauthenticated = ProblemDetails(
-        status: 401, code: 124, slug: "unauthenticated", title: "Not authenticated",
-        message: "Invalid access token.", extraFields: [(.wwwAuthenticate, "Bearer")])
+        .unauthenticated, message: "Invalid access token.", extraFields: [(.wwwAuthenticate, "Bearer")])
 
     /// The answer does not tell an unknown token from an expired or revoked one.
     static let unknownToken = ProblemDetails(
-        status: 401, code: 124, slug: "unauthenticated", title: "Not authenticated",
-        message: "Invalid access token.",
+        .unauthenticated, message: "Invalid access token.",
         extraFields: [
             (
                 .wwwAuthenticate,
@@ -272,8 +236,7 @@ enum FailureTable {
             )
         ])
     static let damagedToken = ProblemDetails(
-        status: 401, code: 124, slug: "damaged-token", title: "Not authenticated",
-        message: "Invalid access token: it is mistyped or truncated.",
+        .damagedToken, message: "Invalid access token: it is mistyped or truncated.",
         extraFields: [
             (
                 .wwwAuthenticate,
@@ -281,43 +244,34 @@ enum FailureTable {
             )
         ])
     static let callerRate = ProblemDetails(
-        status: 429, code: 429, slug: "caller-rate", title: "Too many requests",
-        message: "The caller exceeded its request rate.", extraFields: [(.retryAfter, "1")])
+        .callerRate, message: "The caller exceeded its request rate.", extraFields: [(.retryAfter, "1")])
     static let tooManyGuesses = ProblemDetails(
-        status: 429, code: 429, slug: "too-many-wrong-tokens", title: "Too many requests",
+        .tooManyWrongTokens,
         message: "Too many wrong tokens came from this address.", extraFields: [(.retryAfter, "1")])
-    static let unknownPath = ProblemDetails(
-        status: 404, code: 404, slug: "unknown-path", title: "Not found",
-        message: "There is nothing at this path.")
-    static let unknownMethod = ProblemDetails(
-        status: Refusal.unknownMethod.status, code: Refusal.unknownMethod.status, slug: "unknown-method",
-        title: "Not implemented",
-        message: "This method is not known.")
+    static let unknownPath = ProblemDetails(.unknownPath, message: "There is nothing at this path.")
+    static let notInThisBuild = ProblemDetails(
+        .unknownPath,
+        message: "This program was built without this file: make assets makes it. openapi.yaml has the contract.")
+    static let unknownMethod = ProblemDetails(.unknownMethod, message: "This method is not known.")
 
     /// - Parameters:
     ///   - allow: The methods of the path, as the field `Allow` lists them.
     ///   - names: The same for a sentence.
     static func methodNotAllowed(allow: String, names: String) -> ProblemDetails {
-        ProblemDetails(
-            status: 405, code: 405, slug: "method-not-allowed", title: "Method not allowed",
-            message: "This path answers \(names).", extraFields: [(.allow, allow)])
+        ProblemDetails(.methodNotAllowed, message: "This path answers \(names).", extraFields: [(.allow, allow)])
     }
 
     /// CONNECT, for which there is no path.
     private static let connectMethod = methodNotAllowed(allow: "GET, HEAD", names: "GET and HEAD")
     static let unsupportedMediaType = ProblemDetails(
-        status: 415, code: 415, slug: "unsupported-media-type", title: "Unsupported media type",
-        message: "This path takes a body of application/x-ndjson.",
+        .unsupportedMediaType, message: "This path takes a body of application/x-ndjson.",
         extraFields: [(.accept, "application/x-ndjson, application/jsonl, application/json")])
     static let bodyIsNotJSON = ProblemDetails(
-        status: 415, code: 415, slug: "unsupported-media-type", title: "Unsupported media type",
+        .unsupportedMediaType,
         message: "This path takes a body of application/json.", extraFields: [(.accept, "application/json")])
-    static let invalidJSON = ProblemDetails(
-        status: 400, code: 300, slug: "invalid-json", title: "Invalid JSON",
-        message: "Request Body should be a valid JSON object.")
+    static let invalidJSON = ProblemDetails(.invalidJSON, message: "Request Body should be a valid JSON object.")
     static let notAcceptable = ProblemDetails(
-        status: 406, code: 406, slug: "not-acceptable", title: "Not acceptable",
-        message: "This path has none of the media types that the request accepts.")
+        .notAcceptable, message: "This path has none of the media types that the request accepts.")
 
     // MARK: Refusals by the connection
 
@@ -339,46 +293,23 @@ enum FailureTable {
         }
     }
 
-    private static let malformed = problem(
-        for: .malformed, slug: "malformed-request", title: "Bad request",
-        message: "The request breaks the rules of HTTP.")
-    private static let excessiveTarget = problem(
-        for: .excessiveTarget, slug: "target-too-long", title: "URI too long",
-        message: "The path and query are too long.")
-    private static let excessiveBody = problem(
-        for: .excessiveBody, slug: "body-too-large", title: "Content too large",
-        message: "The body of the request is too large.")
-    private static let encodedBody = problem(
-        for: .encodedBody, slug: "encoded-body", title: "Unsupported media type",
-        message: "The body of a request must not have a content coding.",
+    private static let malformed = ProblemDetails(.malformedRequest, message: "The request breaks the rules of HTTP.")
+    private static let excessiveTarget = ProblemDetails(.targetTooLong, message: "The path and query are too long.")
+    private static let excessiveBody = ProblemDetails(.bodyTooLarge, message: "The body of the request is too large.")
+    private static let encodedBody = ProblemDetails(
+        .encodedBody, message: "The body of a request must not have a content coding.",
         extraFields: [(.acceptEncoding, "identity")])
-    private static let overloaded = problem(
-        for: .overloaded, slug: "overloaded", title: "Unavailable",
-        message: "The service is overloaded. Try again.", extraFields: [(.retryAfter, "1")])
-    private static let unknownExpectation = problem(
-        for: .unknownExpectation, slug: "unknown-expectation", title: "Expectation failed",
-        message: "The only expectation that can be met is 100-continue.")
-    private static let requestTimedOut = problem(
-        for: .timedOut, slug: "request-timed-out", title: "Request timeout",
-        message: "The request did not arrive in time.")
-    private static let answerTimedOut = problem(
-        for: .answerTimedOut, slug: "timed-out", title: "Timed out",
-        message: "The answer could not be made in time.")
-    private static let upgradeRequired = problem(
-        for: .upgradeRequired, slug: "upgrade-required", title: "Upgrade required",
+    private static let overloaded = ProblemDetails(
+        .overloaded, message: "The service is overloaded. Try again.", extraFields: [(.retryAfter, "1")])
+    private static let unknownExpectation = ProblemDetails(
+        .unknownExpectation, message: "The only expectation that can be met is 100-continue.")
+    private static let requestTimedOut = ProblemDetails(
+        .requestTimedOut, message: "The request did not arrive in time.")
+    private static let answerTimedOut = ProblemDetails(.timedOut, message: "The answer could not be made in time.")
+    private static let upgradeRequired = ProblemDetails(
+        .upgradeRequired,
         message: "A stream needs HTTP/1.1 or HTTP/2. This request came in HTTP/1.0, perhaps from a proxy.")
-    private static let excessiveHead = problem(
-        for: .excessiveHead, slug: "fields-too-large", title: "Header fields too large",
-        message: "The header fields are too large.")
-
-    /// The problem of a refusal, whose code is its status.
-    private static func problem(
-        for refusal: Refusal, slug: String, title: String, message: String, extraFields: [(FieldName, String)] = []
-    ) -> ProblemDetails {
-        ProblemDetails(
-            status: refusal.status, code: refusal.status, slug: slug, title: title, message: message,
-            extraFields: extraFields)
-    }
+    private static let excessiveHead = ProblemDetails(.fieldsTooLarge, message: "The header fields are too large.")
 
     private static func seconds(_ duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
