@@ -30,13 +30,14 @@ assets: setup-assets ## Make the files that are put into the program: openapi.ya
 test: setup-test lint assets ## Run every test, and check openapi.yaml and the running service against each other.
 	swift build --build-tests
 	scripts/run-tests.py
-	$(VENV)/bin/python scripts/check-openapi.py .build/debug/billing-service
-	$(VENV)/bin/python scripts/check-client.py .build/debug/billing-service
-	$(VENV)/bin/python scripts/fuzz-openapi.py .build/debug/billing-service
-	$(VENV)/bin/python scripts/check-pages.py .build/debug/billing-service
-	$(VENV)/bin/python scripts/check-clients.py .build/debug/billing-service
-	$(VENV)/bin/python scripts/check-collection.py .build/debug/billing-service
-	$(VENV)/bin/python scripts/check-dashboard.py .build/debug/billing-service
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target $(CHECKS)
+
+# Each is a script with that name. They wait more than they compute, so several run at once.
+CHECKS := check-openapi check-pages check-dashboard check-client check-clients fuzz-openapi check-collection
+.PHONY: $(CHECKS)
+
+$(CHECKS):
+	$(VENV)/bin/python scripts/$@.py .build/debug/billing-service
 
 picture: setup-test ## Make the picture of the operator's page for the README: three minutes.
 	swift build --configuration release --static-swift-stdlib --product billing-service

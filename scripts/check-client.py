@@ -138,6 +138,8 @@ def calls(service, file):
     yield Call("isAlive", model="Health", attributes={"status": "alive"}, is_probe=True)
     yield Call("isReady", model="Health", attributes={"status": "ready"}, is_probe=True)
     yield Call("isReady", arguments={"verbose": ""}, model="Health", attributes={"status": "ready"}, is_probe=True)
+    yield Call("getOperatorPage", check=lambda body: require(b"<!doctype html>" in body, "no page"), is_probe=True)
+    yield Call("getStatus", model="Status", attributes={"ready": True}, is_probe=True)
     yield Call("getMetrics", check=lambda body: require(b"\nbilling_cache_bytes " in body, "no metric"), is_probe=True)
 
 

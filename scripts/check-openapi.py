@@ -49,7 +49,6 @@ LARGE = {"field": f"x-large: {'x' * 17_000}"}
 NOT_SHOWN = {
     "zoom-permission": "the sandbox's app has all scopes; a test of the service with another app shows it",
     "state-unavailable": "the disk of the state file must be full; a test of the service with a failing store shows it",
-    "operator-token": "the operator's page needs a token only with ops.token-file; scripts/check-pages.py shows it",
     "zoom-account-list": "the sandbox's list is always usable; a test of the service with another list shows it",
 }
 
@@ -60,6 +59,9 @@ class Service(programs.Service):
     def __init__(self, binary, *flags):
         # Deleted with the service.
         self.folder = tempfile.TemporaryDirectory()
+        self.operator_token = pathlib.Path(self.folder.name, "operator-token")
+        self.operator_token.touch(mode=0o600)
+        self.operator_token.write_text("token of the operators\n", encoding="utf-8")
         callers = f"{self.folder.name}/callers.json"
         rights = "billing:read,billing:write,billing:export,invoices:read,plans:read,plans:write"
         self.scopeless = programs.add_caller(binary, callers, "scopeless", "--scopes", "plans:dry-run")
@@ -67,8 +69,8 @@ class Service(programs.Service):
         self.limited = programs.add_caller(binary, callers, "limited", "--scopes", rights, "--accounts", "one,two")
         self.spent = programs.add_caller(binary, callers, "spent", "--scopes", rights, "--rate", "1,0/s")
         super().__init__(
-            "--sandbox-accounts", str(ACCOUNTS), "--callers-file", callers, "--log-level", "error", *flags,
-            binary=binary)
+            "--sandbox-accounts", str(ACCOUNTS), "--callers-file", callers, "--log-level", "error",
+            *(flag.format(operator_token=self.operator_token) for flag in flags), binary=binary)
         self.paid, self.self_pay = self.accounts
 
     def request(
@@ -142,6 +144,8 @@ class Services:
                 "broken": ("--zoom-retry-time", "0s"),
                 "waiting": ("--zoom-timeout", "2s", "--zoom-retry-time", "0s"),
                 "careful": ("--writes-require-if-match", "true"),
+                "protected": ("--ops-token-file", "{operator_token}"),
+                "besieged": ("--ops-token-file", "{operator_token}", "--callers-failures", "1,0/s"),
                 # Its keys are in memory.
                 "forgetful": ("--writes-require-durable", "true"),
                 # A service for each refusal by Zoom, since it affects all later calls.
@@ -164,6 +168,9 @@ class Services:
 
     def prepare_guessed(self, service):
         service.request("GET", STREAM, token="wrong")
+
+    def prepare_besieged(self, service):
+        service.request("GET", "/status", token="wrong", operations=True)
 
     def prepare_broken(self, service):
         """Let Zoom fail until the circuit breaker opens."""
@@ -729,6 +736,11 @@ def cases_of_operators():
     yield Case("/metrics", "GET", "/metrics", 200, None, {**probe, "field": "accept: application/openmetrics-text"})
     yield Case("/metrics", "GET", "/metrics", 406, 406, {**probe, **HTML})
     yield Case("MethodNotAllowed", "POST", "/livez", 405, 405, probe)
+    for path in ("/", "/status"):
+        yield Case(path, "GET", path, 200, None, {**probe, "token": ""})
+        yield Case(path, "GET", path, 200, None, {**probe, "token": "token of the operators"}, service="protected")
+        yield Case(path, "GET", path, 401, 124, {**probe, "token": ""}, service="protected")
+        yield Case(path, "GET", path, 429, 429, {**probe, "token": "wrong"}, service="besieged")
 
 
 def cases_of_documents():

@@ -9,7 +9,7 @@ package struct OperatorAccess: Sendable {
     ///   - digest: The digest of the token; `nil` if the page is not protected.
     ///   - guesses: The wrong tokens that an address may send.
     package init(
-        defences: DefenceLog, guesses: Limits.Rate = Limits.Rate(burst: 50, perSecond: 1),
+        defences: DefenceLog, guesses: Limits.Rate,
         digest: @escaping @Sendable () -> SHA256Digest?
     ) {
         self.digest = digest
@@ -26,9 +26,7 @@ package struct OperatorAccess: Sendable {
 
     private static let tokenMissing = ProblemDetails(
         .operatorToken, message: "This page needs the token of ops.token-file, as a password or as a bearer token.",
-        extraFields: [
-            (.wwwAuthenticate, "Basic realm=\"operations\", charset=\"UTF-8\""), (.wwwAuthenticate, "Bearer"),
-        ])
+        extraFields: [(.wwwAuthenticate, "Basic realm=\"operations\", charset=\"UTF-8\", Bearer")])
 
     /// The token of `Authorization: Bearer` (RFC 6750), or the password of `Authorization: Basic` (RFC 7617) with any user.
     private static func token(of request: HTTPRequest) -> [UInt8]? {

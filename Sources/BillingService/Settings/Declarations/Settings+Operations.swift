@@ -11,7 +11,7 @@ extension Settings {
         let port = Setting("ops.port", .port, default: 9090, "Its port; the system chooses one for 0.")
         let tokenFile = Setting(
             "ops.token-file", .path,
-            "File whose first line is the token for the operator's page and /status: browsers ask for it as a password, programs send it as a bearer token. Read again when it changes. Without it, the page is open to everyone who can connect. /livez, /readyz and /metrics need no token."
+            "File whose first line is the token for the operator's page and /status: browsers ask for it as a password, programs send it as a bearer token. Read again when it changes. Without it, the page is open to everyone who can connect. Wrong tokens are limited as those of callers (callers.failures). /livez, /readyz and /metrics need no token."
         )
     }
 

@@ -28,9 +28,10 @@ struct OperationsPart: ApplicationPart {
         token = try Self.token(settings.opsToken, context)
         let page = OperatorPage(collector: context.status, health: health, time: context.time)
         let events = PageEvents(page, time: context.time)
-        let access = OperatorAccess(defences: DefenceLog(logger: context.logger, metrics: context.metrics)) {
-            [token] in token?.value
-        }
+        let access = OperatorAccess(
+            defences: DefenceLog(logger: context.logger, metrics: context.metrics),
+            guesses: settings.listener.callerFailures
+        ) { [token] in token?.value }
         server = try await ConfigurationProblem.naming(host: Settings.ops.host, port: Settings.ops.port) {
             try await HTTPServer(
                 host: settings.opsHost, port: settings.opsPort, group: context.opsGroup,

@@ -18,7 +18,9 @@ struct OperationsTests {
             checks: checks, loops: loops, clock: testEventLoop, time: time, stuckAfter: stuckAfter)
         let page = OperatorPage(
             collector: StatusCollector(metrics: metrics, time: time), health: health, time: time)
-        let access = OperatorAccess(defences: DefenceLog(logger: .silent)) { nil }
+        let access = OperatorAccess(
+            defences: DefenceLog(logger: .silent), guesses: Limits.Rate(burst: 1, perSecond: 1)
+        ) { nil }
         try await withServer(
             Operations(
                 health: health, metrics: metrics, page: page, events: PageEvents(page, time: time), access: access)

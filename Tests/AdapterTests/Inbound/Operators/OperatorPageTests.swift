@@ -200,6 +200,7 @@ struct OperatorPageTests {
             #expect(
                 rate["day"]?.object?["exhausted_at"]
                     == .string(Timestamp(secondsSinceEpoch: now.secondsSinceEpoch + 50).rfc3339))
+            #expect(rate["day"]?.object?["resets_at"] == .string("2026-02-01T00:00:00Z"))
             #expect(status["cache"]?.object?["hit_ratio"] == .number("0.75"))
         }
     }

@@ -145,6 +145,7 @@ extension ByteBuffer {
                 buffer.writeJSONObject { object in
                     object.member("limit", day.limit)
                     object.member("used", day.used)
+                    object.member("resets_at", rate.dayResets?.rfc3339)
                     object.member("exhausted_at", rate.dayEnds?.rfc3339)
                 }
             }

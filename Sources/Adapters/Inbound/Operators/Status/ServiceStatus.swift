@@ -86,6 +86,9 @@ package struct ServiceStatus: Sendable {
         /// start.
         package internal(set) var history: [Double] = []
 
+        /// When the daily quota resets; `nil` without one.
+        package internal(set) var dayResets: Timestamp?
+
         /// When the daily quota is used up at the pace of the last five minutes; `nil` if it lasts until it resets.
         package internal(set) var dayEnds: Timestamp?
 

@@ -126,6 +126,7 @@ package final class StatusCollector: Service {
             rate.tooManyRequests = Int(tooMany.reduce(0) { $0 + $1.value })
             rate.usedPerSecond = histories.permits[key]?.perSecond(over: .seconds(5)) ?? 0
             rate.history = histories.permits[key]?.perSecond(inStepsOf: .seconds(5)) ?? []
+            rate.dayResets = rate.day.map { _ in DailyQuota.end(of: now) }
             rate.dayEnds = rate.day.flatMap { Self.end(of: $0, histories.days[key], at: now) }
             return rate
         }
