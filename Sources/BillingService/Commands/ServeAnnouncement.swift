@@ -64,9 +64,8 @@ struct ServeAnnouncement {
         func curl(_ path: String, _ options: String = "") -> String {
             // Clients do not trust the certificate of a trial.
             let protocolFlag = application.isEncrypted ? "--insecure" : "--http2-prior-knowledge"
-            let address = display.isTerminal ? reachable(base) : base
-            return
-                "curl \(protocolFlag) \(options)-H 'authorization: Bearer \(sandbox.callerToken)' \(address)\(path)\n"
+            return "curl \(protocolFlag) \(options)-H 'authorization: Bearer \(sandbox.callerToken)' "
+                + "\(reachable(base))\(path)\n"
         }
         var text = ""
         if let number = (0..<accounts.count).first(where: { !accounts.isSelfPay($0) }) {

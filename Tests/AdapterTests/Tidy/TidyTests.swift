@@ -244,6 +244,17 @@ struct TidyTests {
         }
     }
 
+    @Test("docs/README.md lists every page in docs/")
+    func index() throws {
+        let folder = TestProcess.root.appending(path: "docs")
+        let index = try String(contentsOf: folder.appending(path: "README.md"), encoding: .utf8)
+        let pages = try FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false)).filter {
+            $0.hasSuffix(".md") && $0 != "README.md"
+        }
+        #expect(pages.count > 15)
+        for page in pages { #expect(index.contains("](\(page))"), "docs/README.md does not list \(page)") }
+    }
+
     /// Relative links lead to files, and fragments to headings.
     private func checkLinks(of path: String) throws {
         let page = TestProcess.root.appending(path: path)
