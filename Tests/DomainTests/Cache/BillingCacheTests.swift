@@ -31,14 +31,17 @@ struct BillingCacheTests {
         let source = FakeSource()
         let cache = cache(source) { $0.refreshAhead = 1 }
         var fetches = 0
+        var oldest = Duration.zero
         // Every 30 s for 90 days.
-        for step in 0..<(90 * 86_400 / 30) {
-            let entry = try await get(cache)
-            if entry.age(at: clock.now) == .zero { fetches += 1 }
-            #expect(entry.age(at: clock.now) < .seconds(110), "\(step)")
+        for _ in 0..<(90 * 86_400 / 30) {
+            let age = try await get(cache).age(at: clock.now)
+            if age == .zero { fetches += 1 }
+            oldest = max(oldest, age)
             clock.advance(by: .seconds(30))
             try await settle(cache)
         }
+        // One expectation for all steps: 260,000 would take longer than the steps.
+        #expect(oldest < .seconds(110))
         // Fresh at 0, 30, 60 and 90 s. At 120 s it is too stale to be served.
         #expect(source.calls.count == fetches && fetches == 90 * 86_400 / 120)
     }

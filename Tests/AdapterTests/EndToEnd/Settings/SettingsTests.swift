@@ -35,7 +35,7 @@ struct SettingsTests {
             }
         }
         // The flags of commands, which are not settings.
-        flags.subtract(["--config", "--print-config", "--version"])
+        flags.subtract(["--color", "--config", "--print-config", "--version"])
         #expect(declared.subtracting(flags).isEmpty, "no flag")
         #expect(flags.subtracting(declared).isEmpty, "not in the reference")
     }

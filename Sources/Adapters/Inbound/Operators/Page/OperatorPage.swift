@@ -1,5 +1,4 @@
 package import Domain
-import FoundationEssentials
 import NIOCore
 import Synchronization
 
@@ -46,14 +45,11 @@ package final class OperatorPage: Sendable {
     private static let style = String(buffer: EmbeddedFile.operatorPageStyle)
     private static let script = String(buffer: EmbeddedFile.operatorPageScript)
 
-    /// Permits this style and this script, and connections to this listener; nothing else (CSP 3).
-    static let contentSecurityPolicy: String = {
-        func hash(_ text: String) -> String {
-            "'sha256-\(Data(SHA256Digest(of: text).bytes).base64EncodedString())'"
-        }
-        return "default-src 'none'; script-src \(hash(script)); style-src \(hash(style)); connect-src 'self'; "
-            + "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    }()
+    /// Permits this style and this script, and connections to this listener.
+    static let contentSecurityPolicy = ContentSecurityPolicy([
+        ("script-src", [ContentSecurityPolicy.hash(of: script)]),
+        ("style-src", [ContentSecurityPolicy.hash(of: style)]), ("connect-src", ["'self'"]),
+    ]).text
 
     private static let titles: [(id: StaticString, title: String, isWide: Bool)] = [
         ("checks", "Checks", true), ("rates", "Zoom's rate limits", true), ("streams", "Streams and refresh", true),
