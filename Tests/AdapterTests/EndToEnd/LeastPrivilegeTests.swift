@@ -289,7 +289,30 @@ struct LeastPrivilegeTests {
             }
         }
         let tested = Operation.allCases.map(\.rawValue) + ChangePermissionTests.operations.map(\.name)
-        #expect(operations == Set(tested))
+        #expect(operations == Set(tested).union(Self.documents))
+    }
+
+    /// The operations that everyone may call: they are the same for all, and hold nothing of an account.
+    private static let documents: Set<String> = ["GET /v2/errors", "GET /v2/openapi.json", "GET /v2/openapi.yaml"]
+
+    @Test("the documents are the same with and without a token, and with a wrong one")
+    func publicDocuments() async throws {
+        try await FiledService.with(accounts: 5) { service in
+            let token = try await service.token(of: "job", "--scopes", "billing:read", "--master", "main")
+            for document in Self.documents {
+                let target = String(document.dropFirst(4))
+                let answers = [
+                    try await service.send(target, token: token),
+                    try await service.send(target, authorization: "Bearer wrong"),
+                    try await service.send(target, authorization: nil),
+                ]
+                #expect(
+                    answers.allSatisfy { $0.status == answers[0].status && $0.body == answers[0].body }, "\(target)")
+                // A program that was built without `make assets` has no JSON.
+                let isOptional = target == "/v2/openapi.json"
+                #expect(answers[0].status == 200 || isOptional && answers[0].status == 404, "\(target)")
+            }
+        }
     }
 
     @Test("an account outside the allow-list gets the same response as an unknown account, without a call to Zoom")
