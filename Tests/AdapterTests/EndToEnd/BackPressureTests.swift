@@ -133,7 +133,9 @@ struct BackPressureTests {
                     // A thousand connections use 50 MiB. On a busy machine not all of them are open at the same time, and
                     // less than 16 MiB is not returned.
                 } while peak < before + 24 * 1024
-                while try service.process.wholeMemory() > before + (peak - before) / 2 {
+                // Up to 16 MiB of free memory stay, and the service itself may have grown by a few.
+                let limit = before + max((peak - before) / 2, 20 * 1024)
+                while try service.process.wholeMemory() > limit {
                     try Task.checkCancellation()
                     _ = await TestProcess.run("curl", ["--silent", service.ops + "/livez"])
                 }
