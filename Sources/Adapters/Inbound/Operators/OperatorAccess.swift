@@ -24,9 +24,10 @@ package struct OperatorAccess: Sendable {
         throw guesses.mayGuess(request.peer.address) ? Self.tokenMissing : FailureTable.tooManyGuesses
     }
 
+    /// Names one scheme only: Chromium does not find the first of several in a field.
     private static let tokenMissing = ProblemDetails(
         .operatorToken, message: "This page needs the token of ops.token-file, as a password or as a bearer token.",
-        extraFields: [(.wwwAuthenticate, "Basic realm=\"operations\", charset=\"UTF-8\", Bearer")])
+        extraFields: [(.wwwAuthenticate, "Basic realm=\"operations\", charset=\"UTF-8\"")])
 
     /// The token of `Authorization: Bearer` (RFC 6750), or the password of `Authorization: Basic` (RFC 7617) with any user.
     private static func token(of request: HTTPRequest) -> [UInt8]? {
