@@ -26,12 +26,6 @@ def read_file(_context, response):
     return response.content.decode("latin-1")
 
 
-@schemathesis.deserializer("application/yaml")
-def read_contract(_context, response):
-    """The contract is text: `check-openapi.py` compares its content."""
-    return response.content.decode()
-
-
 @schemathesis.serializer(*contract.LINES)
 def write_lines(_context, body):
     return {"data": body if isinstance(body, (bytes, str)) else json.dumps(body)}
@@ -90,5 +84,9 @@ def filter_failure(_context, failure, case, response):
             is_change = case.method in CHANGES and case.path != STREAM
             is_unknown_moment = response.status_code == 410 and "changed_since" in (case.query or {})
             return not (is_change or is_unknown_moment or {"next_page_token", "from", "to"} & set(case.query or {}))
+        case "JsonSchemaError":
+            # schemathesis reads YAML before it compares it, and the schema of the contract as YAML is that of its text.
+            # `check-openapi.py` compares the content.
+            return response.headers.get("content-type", [""])[0] != "application/yaml"
         case _:
             return True
