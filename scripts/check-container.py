@@ -3,7 +3,7 @@
 
     scripts/check-container.py .build/debug/billing-service
 
-The service runs in namespaces of its own: with the environment, the user and the health check of the Dockerfile, a
+The service runs in separate namespaces: with the environment, the user and the health check of the Dockerfile, a
 read-only root with only the program and its libraries, and a network without other programs. The printed commands must
 work as they are. scripts/test-image.sh tests the image itself. Needs root, as CI has.
 """

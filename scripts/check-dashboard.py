@@ -185,7 +185,7 @@ def flags(folder, port, ops_port):
 
 
 def free_ports(count):
-    """Ports below those that the system assigns to others."""
+    """Random ports below the range that the system assigns to programs."""
     return random.sample(range(15_000, 25_000), count)
 
 

@@ -83,7 +83,7 @@ struct ServeAnnouncement {
         "\(scheme)://\(Output.authority(of: address))"
     }
 
-    /// The URL for a client on this machine: a listener on all addresses has none of its own.
+    /// The URL for a client on this machine: the loopback address if the listener is on all addresses.
     private func reachable(_ url: String) -> String {
         url.replacing("//0.0.0.0:", with: "//127.0.0.1:").replacing("//[::]:", with: "//[::1]:")
     }

@@ -629,7 +629,7 @@ extension BillingCache.Counts {
 }
 
 extension SharedPlace {
-    /// Longer than any request to the source. An answer may show the account as it was when the request was sent.
+    /// Longer than any request to the source. An answer may show the state of the account when the request was sent.
     private static let tolerance = Duration.seconds(120)
 
     /// Whether the account may have changed since an answer was received.

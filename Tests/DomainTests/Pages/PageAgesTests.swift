@@ -44,7 +44,7 @@ struct PageAgesTests {
         #expect(Self.receivedAt("b", in: pages) == clock.now)
     }
 
-    @Test("Answers are counted by age, without those that were removed")
+    @Test("Answers are counted by age, and removed answers are not counted")
     func counts() {
         let (pages, clock) = (AnswerPages(bytesMax: 1 << 30), TestClock())
         let bounds: [Duration] = [.seconds(60), .seconds(300)]

@@ -11,7 +11,8 @@ struct TerminalScreen {
         static let leave = "\u{1B}[?25h\u{1B}[?1049l"
         static let clear = "\u{1B}[2J"
 
-        /// Terminals show what is between these at once. Those that do not know them ignore them.
+        /// Synchronized output: the terminal shows the text between both sequences at once. Terminals without support ignore
+        /// them.
         static let beginUpdate = "\u{1B}[?2026h"
         static let endUpdate = "\u{1B}[?2026l"
 

@@ -2,8 +2,8 @@ package import Domain
 import NIOCore
 import Synchronization
 
-/// The last failed requests, for operators: those that the service could not answer, and those that it refused because of the
-/// credentials, a rate limit or a timeout. Other 4xx answers tell callers about their own request.
+/// The last failed requests: a status of 500 or more, refused credentials, rate limits and timeouts. Other 4xx answers are
+/// left out, since they report errors of the caller's own request.
 package final class RecentFailures: Sendable {
     private static let countMax = 50
 

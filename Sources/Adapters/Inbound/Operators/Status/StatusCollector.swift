@@ -66,7 +66,7 @@ package final class StatusCollector: Service {
     package func read() {
         let (rates, cacheLookups, others) = state.withLock { ($0.rates, $0.cacheLookups, $0.eachSecond) }
         let requests = metrics.values(of: .serverRequestDuration).reduce(0) { $0 + $1.value }
-        let permits = permits()
+        let permits = totals(of: .zoomBudgetSent)
         let days = rates().compactMap { rate in
             rate.day.map { (RateKey(master: rate.master, label: rate.label), $0.used) }
         }
@@ -85,8 +85,6 @@ package final class StatusCollector: Service {
         }
         for other in others { other(now) }
     }
-
-    private func permits() -> [RateKey: Double] { totals(of: .zoomBudgetSent) }
 
     /// The values of a metric by rate limit.
     private func totals(of definition: MetricDefinition) -> [RateKey: Double] {
@@ -113,7 +111,7 @@ package final class StatusCollector: Service {
     private func complete(
         _ rates: [ServiceStatus.Rate], _ histories: Histories, at now: Timestamp
     ) -> [ServiceStatus.Rate] {
-        let (permitted, refused) = (permits(), totals(of: .zoomBudgetRefused))
+        let (permitted, refused) = (totals(of: .zoomBudgetSent), totals(of: .zoomBudgetRefused))
         let calls = metrics.values(of: .zoomCalls).filter { $0.label("outcome") == "rate-limited" }
         return rates.map { rate in
             var rate = rate
