@@ -130,7 +130,8 @@ enum FuzzTarget: String, CaseIterable {
 
     /// Gives every caller all permissions.
     private struct UnrestrictedCallers: CallerDirectory {
-        func caller(for credential: CallerCredential) -> Caller? { .everything }
+        func standing(of credential: CallerCredential) -> CallerStanding? { CallerStanding(.everything) }
+        var version: Int { 0 }
         func endOfExport(for credential: CallerCredential, begunAs caller: Caller) async {}
     }
 

@@ -6,10 +6,12 @@ import Logging
 import NIOCore
 import NIOEmbedded
 
-/// Serves a cached response many times over one HTTP/2 connection without a socket, for tools that count instructions
-/// and allocations:
+/// Serves a cached response many times over one connection without a socket, for tools that count instructions and
+/// allocations:
 ///
-///     RequestCost BATCHES STREAMS
+///     RequestCost BATCHES REQUESTS [http1]
+///
+/// The requests of a batch arrive in one read over HTTP/2, and one by one over HTTP/1.1.
 ///
 /// The difference of two runs with different counts is the cost of the additional requests. Exits with 1 if a request
 /// is not answered.
@@ -22,18 +24,20 @@ enum RequestCost {
     private struct Callers: CallerDirectory {
         let registry: [SHA256Digest: Caller]
 
-        func caller(for credential: CallerCredential) -> Caller? {
+        func standing(of credential: CallerCredential) -> CallerStanding? {
             guard case .token(let digest) = credential else { return nil }
-            return registry[digest]
+            return registry[digest].map { CallerStanding($0) }
         }
+
+        var version: Int { 0 }
 
         func endOfExport(for credential: CallerCredential, begunAs caller: Caller) async {}
     }
 
     static func main() throws {
         let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
-        guard arguments.count == 2 else { fatalError("usage: RequestCost BATCHES STREAMS") }
-        let (batches, streams) = (arguments[0], arguments[1])
+        guard arguments.count == 2 else { fatalError("usage: RequestCost BATCHES REQUESTS [http1]") }
+        let (batches, requests) = (arguments[0], arguments[1])
 
         let source = FakeSource()
         let clock = TestClock()
@@ -56,11 +60,48 @@ enum RequestCost {
 
         let channel = EmbeddedChannel()
         let load = ServerLoad(limits: Limits(), sharedAddresses: [], defences: DefenceLog(logger: logger))
-        let handler = HTTP2ServerHandler(
-            requestHandler: router, load: load, limits: Limits(), timeouts: Timeouts(),
-            executor: EventLoopExecutor(channel.eventLoop), peer: .unknown)
-        try channel.pipeline.syncOperations.addHandler(handler)
+        let executor = EventLoopExecutor(channel.eventLoop)
+        let isHTTP1 = CommandLine.arguments.last == "http1"
+        if isHTTP1 {
+            _ = try HTTP1ServerHandler.add(
+                requestHandler: router, load: load, limits: Limits(), timeouts: Timeouts(), executor: executor,
+                peer: .unknown, to: channel)
+        } else {
+            let handler = HTTP2ServerHandler(
+                requestHandler: router, load: load, limits: Limits(), timeouts: Timeouts(), executor: executor,
+                peer: .unknown)
+            try channel.pipeline.syncOperations.addHandler(handler)
+        }
         try channel.connect(to: SocketAddress(ipAddress: "10.0.0.1", port: 1)).wait()
+        let answered =
+            isHTTP1
+            ? try sendOverHTTP1(batches * requests, channel) : try sendOverHTTP2(batches, requests, channel)
+        guard answered == batches * requests else {
+            print("\(answered) of \(batches * requests) were answered")
+            exit(1)
+        }
+    }
+
+    /// Returns the number of answers.
+    private static func sendOverHTTP1(_ requests: Int, _ channel: EmbeddedChannel) throws -> Int {
+        let request = ByteBuffer(
+            string: "GET /v2/accounts/\(account)/billing HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: load/1.0\r\n"
+                + "Authorization: Bearer \(token)\r\n\r\n")
+        var answered = 0
+        for _ in 0..<requests {
+            try channel.writeInbound(request)
+            var bytes = 0
+            while case .byteBuffer(let part)? = try channel.readOutbound(as: IOData.self) {
+                if bytes == 0, part.getString(at: part.readerIndex, length: 12) != "HTTP/1.1 200" { return answered }
+                bytes += part.readableBytes
+            }
+            if bytes > 0 { answered += 1 }
+        }
+        return answered
+    }
+
+    /// Returns the number of answers.
+    private static func sendOverHTTP2(_ batches: Int, _ streams: Int, _ channel: EmbeddedChannel) throws -> Int {
         try channel.writeInbound(
             ByteBuffer(bytes: Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]))
         // Prepared in advance except for the stream identifiers, so that its cost is not counted.
@@ -85,10 +126,7 @@ enum RequestCost {
                 answered += ends(in: bytes)
             }
         }
-        guard answered == batches * streams else {
-            print("\(answered) of \(batches * streams) were answered")
-            exit(1)
-        }
+        return answered
     }
 
     /// The number of DATA frames with END_STREAM.

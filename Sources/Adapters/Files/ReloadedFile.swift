@@ -30,6 +30,9 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
     private let stamps: Mutex<[PrivateFile.Stamp?]>
     private let state: Mutex<State>
 
+    /// `State.version`, for readers without the lock.
+    private let publishedVersion = Atomic(0)
+
     /// - Parameters:
     ///   - title: Names the value in the log, such as `credentials`.
     ///   - files: All files that `read` reads.
@@ -52,6 +55,9 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
     }
 
     package var value: Value { state.withLock { $0.value } }
+
+    /// A version that grows with each new value. A value that is read afterwards is at least as new.
+    package var version: Int { publishedVersion.load(ordering: .acquiring) }
 
     /// The value, and a version that grows with each new value.
     package var versioned: (value: Value, version: Int) { state.withLock { ($0.value, $0.version) } }
@@ -105,6 +111,7 @@ package final class ReloadedFile<Value: Sendable & Equatable>: Service {
             let old = state.value
             state.value = value
             state.version += 1
+            publishedVersion.store(state.version, ordering: .releasing)
             defer { state.waiters = [:] }
             return (old, wasBroken, Array(state.waiters.values))
         }

@@ -15,10 +15,14 @@ struct KnownCallers: CallerDirectory {
 
     let time: any TimeSource
 
-    func caller(for credential: CallerCredential) -> Caller? {
-        if isGuest(credential) { return guest?.caller }
-        return file.flatMap { entry(for: credential, in: $0.value) }?.caller
+    func standing(of credential: CallerCredential) -> CallerStanding? {
+        if isGuest(credential) { return guest.map { CallerStanding($0.caller) } }
+        return file.flatMap { entry(for: credential, in: $0.value) }.map {
+            CallerStanding($0.caller, expires: $0.expires)
+        }
     }
+
+    var version: Int { file?.version ?? 0 }
 
     private func isGuest(_ credential: CallerCredential) -> Bool {
         guard case .token(let digest) = credential, let guest else { return false }

@@ -21,8 +21,32 @@ package struct AccountID: Sendable, Hashable, Comparable, CustomStringConvertibl
         rawValue = text
     }
 
+    /// A hash of the bytes of an id. It needs no `AccountID`, so that a lookup can find an answer without making a string.
+    ///
+    /// Callers choose the ids that they send, but the random factor prevents them from choosing ids with the same hash.
+    static func hash(of bytes: Span<UInt8>) -> Int {
+        var hash: UInt64 = 0
+        for index in bytes.indices { hash = (hash &+ UInt64(bytes[index])) &* hashFactor }
+        return Int(truncatingIfNeeded: hash ^ hash >> 32)
+    }
+
+    private static let hashFactor = UInt64.random(in: .min ... .max) | 1
+
+    /// The hash of its bytes.
+    var bytesHash: Int { Self.hash(of: rawValue.utf8Span.span) }
+
+    func hasBytes(_ bytes: Span<UInt8>) -> Bool {
+        let own = rawValue.utf8Span.span
+        guard own.count == bytes.count else { return false }
+        for index in own.indices where own[index] != bytes[index] { return false }
+        return true
+    }
+
     /// Whether this is Zoom's alias for the master account of an access token, which is no sub account.
-    package var isMasterAlias: Bool { rawValue == "me" }
+    package var isMasterAlias: Bool {
+        // Counted first, since a comparison with a longer id is slow.
+        rawValue.utf8.count == 2 && rawValue == "me"
+    }
 
     /// Ascending by bytes, as other tools sort ids.
     package static func < (left: AccountID, right: AccountID) -> Bool {

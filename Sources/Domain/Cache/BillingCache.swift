@@ -16,18 +16,17 @@ package final class BillingCache: Sendable {
         init(_ read: AccountRead, _ master: Name?) {
             self.read = read
             self.master = master
-            accountHash = read.account.hashValue
-            guard read.parameter != nil || master != nil else {
-                hash = accountHash &+ Int(read.operation.rawValue) << 8
-                return
-            }
-            var hasher = Hasher()
-            hasher.combine(accountHash)
-            if let parameter = read.parameter { hasher.combine(parameter) }
-            if let master { hasher.combine(master) }
-            // Not hashed, since dictionaries hash this once more.
-            hash = hasher.finalize() &+ Int(read.operation.rawValue) << 8
+            accountHash = read.account.bytesHash
+            hash = Self.hash(read.operation, accountHash, Self.hash(of: master)) &+ (read.parameter?.hashValue ?? 0)
         }
+
+        /// The hash of the key of a read without a parameter. It is a sum, since dictionaries hash it once more.
+        static func hash(_ operation: Operation, _ accountHash: Int, _ masterHash: Int) -> Int {
+            accountHash &+ Int(operation.rawValue) << 8 &+ masterHash
+        }
+
+        /// The part of a hash that a master account contributes.
+        static func hash(of master: Name?) -> Int { master?.hashValue ?? 0 }
 
         func hash(into hasher: inout Hasher) { hasher.combine(hash) }
 
@@ -111,7 +110,7 @@ package final class BillingCache: Sendable {
         self.rules = rules
         self.codec = codec
         self.pages = pages ?? AnswerPages(rules: rules)
-        let prepared = PreparedAnswers(bytesMax: rules.preparedBytesMax)
+        let prepared = PreparedAnswers(rules: rules)
         self.prepared = prepared
         self.shared = shared.map { SharedLevel($0, time: time, rules: rules, prepared) }
         revalidations = Revalidations(max: rules.revalidationsMax, pause: rules.refreshPause)
@@ -126,6 +125,35 @@ package final class BillingCache: Sendable {
         let key = Key(read, master)
         guard case .cached(let entry) = lookUp(key, directives, now) else { return narrowed(key, directives, now) }
         return entry
+    }
+
+    /// The cached answer to a read without a parameter, if a lookup has nothing to do but serve it: its response is prepared,
+    /// it is no failure, it is fresh and not due for refresh-ahead, and it is marked as used. Otherwise `nil`, and `cached`
+    /// decides.
+    ///
+    /// - Parameters:
+    ///   - account: The bytes of the account's id. An id that is not valid has no answer.
+    ///   - caller: The answer is `nil` for an account to which it has no access.
+    ///   - maxAge: The maximum age that the request permits.
+    func prepared(
+        _ operation: Operation, of account: Span<UInt8>, for caller: PreparedCaller, maxAge: Duration?, at now: Moment
+    ) -> Entry? {
+        let accountHash = AccountID.hash(of: account)
+        let hash = Key.hash(operation, accountHash, caller.masterHash)
+        let sweep = pages.sweeps
+        return prepared.withPart(of: accountHash) { part in
+            guard let place = part.place(at: hash), place.sweep == sweep, place.key.read.operation == operation,
+                place.key.read.parameter == nil, place.key.read.account.hasBytes(account),
+                place.key.master == caller.master, caller.mayAccess(place.key.read.account)
+            else { return nil }
+            let age = now - place.entry.receivedAt
+            guard age < place.refreshAge, place.entry.failure == nil, maxAge.map({ age <= $0 }) ?? true else {
+                return nil
+            }
+            if !place.isInDemand { place.isInDemand = true }
+            part.counts.fresh += 1
+            return place.entry
+        }
     }
 
     /// Whether there is a cached answer that the directives permit. Does not count as a lookup.

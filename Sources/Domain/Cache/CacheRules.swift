@@ -49,6 +49,13 @@ package struct CacheRules: Sendable, Equatable {
         age.attoseconds << 10 >= lifetime.attoseconds &* Int128(refreshAheadParts)
     }
 
+    /// The age at which an answer is stale, or due for refresh-ahead.
+    func refreshAge(lifetime: Duration) -> Duration {
+        // As `isRefreshDue`, rounded up.
+        let due = (lifetime.attoseconds &* Int128(refreshAheadParts) &+ 1023) >> 10
+        return min(lifetime, Duration(attoseconds: due))
+    }
+
     /// The part of `bytesMax` for answers with prepared responses.
     var preparedBytesMax: Int { bytesMax / 8 }
 

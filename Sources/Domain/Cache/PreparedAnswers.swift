@@ -18,7 +18,11 @@ final class PreparedAnswers: Sendable {
         /// The round of the sweep in which the answer was last marked as used in its page.
         var sweep: Int
 
-        init(key: BillingCache.Key, entry: CacheEntry, isInDemand: Bool, sweep: Int) {
+        /// The age at which the answer is stale, or due for refresh-ahead.
+        let refreshAge: Duration
+
+        init(key: BillingCache.Key, entry: CacheEntry, isInDemand: Bool, sweep: Int, rules: CacheRules) {
+            refreshAge = rules.refreshAge(lifetime: entry.lifetime)
             self.key = key
             self.entry = entry
             self.isInDemand = isInDemand
@@ -38,13 +42,17 @@ final class PreparedAnswers: Sendable {
         /// Incremented when an answer is stored or removed.
         fileprivate(set) var version = 0
 
-        fileprivate func index(of key: BillingCache.Key) -> Int {
-            key.hash >> PreparedAnswers.partBits & (places.count - 1)
-        }
+        fileprivate func index(of hash: Int) -> Int { hash >> PreparedAnswers.partBits & (places.count - 1) }
 
         /// The place of a key, if it is there.
         func place(of key: BillingCache.Key) -> Place? {
-            guard !places.isEmpty, let place = places[index(of: key)], place.isOf(key) else { return nil }
+            guard !places.isEmpty, let place = places[index(of: key.hash)], place.isOf(key) else { return nil }
+            return place
+        }
+
+        /// The place of a key with this hash. Other keys may have the same hash.
+        func place(at hash: Int) -> Place? {
+            guard !places.isEmpty, let place = places[index(of: hash)], place.key.hash == hash else { return nil }
             return place
         }
 
@@ -76,12 +84,16 @@ final class PreparedAnswers: Sendable {
 
     private let parts: [LockedPart]
 
+    private let rules: CacheRules
+
     /// The memory that a full table may use.
     let bytesMax: Int
 
-    /// - Parameter bytesMax: A limit of memory. A table of less than 300 KB has no places.
-    init(bytesMax: Int) {
-        let wanted = min((bytesMax / (Self.responseBytesMax + Self.overhead)) >> Self.partBits, Self.placesMax)
+    /// A table of less than 300 KB has no places.
+    init(rules: CacheRules) {
+        self.rules = rules
+        let wanted = min(
+            (rules.preparedBytesMax / (Self.responseBytesMax + Self.overhead)) >> Self.partBits, Self.placesMax)
         let count = wanted == 0 ? 0 : 1 << (Int.bitWidth - 1 - wanted.leadingZeroBitCount)
         parts = (0..<1 << Self.partBits).map { _ in LockedPart(places: count) }
         self.bytesMax = (count << Self.partBits) * (Self.responseBytesMax + Self.overhead)
@@ -100,8 +112,8 @@ final class PreparedAnswers: Sendable {
         guard entry.bytes <= Self.responseBytesMax else { return }
         let released = withPart(of: key.accountHash) { part -> CacheEntry? in
             guard part.version == version, !part.places.isEmpty else { return nil }
-            let place = Place(key: key, entry: entry, isInDemand: isInDemand, sweep: sweep)
-            return part.set(part.index(of: key), place)
+            let place = Place(key: key, entry: entry, isInDemand: isInDemand, sweep: sweep, rules: rules)
+            return part.set(part.index(of: key.hash), place)
         }
         // Freed without the lock.
         _ = consume released
@@ -118,12 +130,12 @@ final class PreparedAnswers: Sendable {
             let isCurrent = part.version == version
             part.version += 1
             guard !part.places.isEmpty else { return nil }
-            let index = part.index(of: key)
+            let index = part.index(of: key.hash)
             let isThere = part.place(of: key) != nil
             guard isThere || isLookup else { return nil }
             if let place = part.places[index], isThere, place.entry.receivedAt > entry.receivedAt { return nil }
             guard isCurrent, entry.bytes <= Self.responseBytesMax else { return isThere ? part.set(index, nil) : nil }
-            return part.set(index, Place(key: key, entry: entry, isInDemand: false, sweep: sweep))
+            return part.set(index, Place(key: key, entry: entry, isInDemand: false, sweep: sweep, rules: rules))
         }
         // Freed without the lock.
         _ = consume released
@@ -131,7 +143,7 @@ final class PreparedAnswers: Sendable {
 
     /// Removes the answers to operations for an account, under every master account.
     func remove(_ operations: [Operation], of account: AccountID) {
-        let released = withPart(of: account.hashValue) { part -> [CacheEntry] in
+        let released = withPart(of: account.bytesHash) { part -> [CacheEntry] in
             part.version += 1
             var released: [CacheEntry] = []
             for index in part.places.indices {

@@ -74,7 +74,11 @@ package struct Caller: Sendable, Equatable {
     ///
     /// - Throws: `accountNotFound`; also for the alias of the master account, which is no sub account.
     package func requireAccess(to account: AccountID) throws(BillingFailure) {
-        guard !account.isMasterAlias, accounts?.contains(account) ?? true else { throw .accountNotFound(account) }
+        guard mayAccess(account) else { throw .accountNotFound(account) }
+    }
+
+    func mayAccess(_ account: AccountID) -> Bool {
+        !account.isMasterAlias && accounts?.contains(account) ?? true
     }
 
     /// Whether the caller may continue an export that needs the permissions `before`.

@@ -86,6 +86,11 @@ package struct AccountRead: Sendable, Hashable {
     package let account: AccountID
     package let parameter: Parameter?
 
+    /// A read without parameters. The operation must not have any.
+    package init(_ operation: Operation, of account: AccountID) {
+        self.init(operation, account)
+    }
+
     init(_ operation: Operation, _ account: AccountID, _ parameter: Parameter? = nil) {
         self.operation = operation
         self.account = account

@@ -44,7 +44,7 @@ package final class AnswerPages: Sendable {
     /// The pages of a cache with these rules.
     package convenience init(rules: CacheRules, firstNumber: Int64 = 0, recordsChanges: Bool = false) {
         self.init(
-            bytesMax: rules.bytesMax - PreparedAnswers(bytesMax: rules.preparedBytesMax).bytesMax,
+            bytesMax: rules.bytesMax - PreparedAnswers(rules: rules).bytesMax,
             firstNumber: firstNumber,
             recordsChanges: recordsChanges)
     }

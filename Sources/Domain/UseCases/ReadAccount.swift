@@ -16,6 +16,20 @@ package struct ReadAccount: Sendable {
         return cache.cached(read, under: caller.master, directives: directives, at: now)
     }
 
+    /// The cached answer to a read without a parameter, if its response is prepared and it needs no attention. Otherwise
+    /// `nil`, and the other methods decide.
+    ///
+    /// - Parameters:
+    ///   - account: The bytes of the account's id, which may be invalid.
+    ///   - maxAge: The maximum age that the request permits.
+    package func prepared(
+        _ operation: Operation, of account: Span<UInt8>, for caller: PreparedCaller, maxAge: Duration? = nil,
+        at now: Moment
+    ) -> CacheEntry? {
+        guard caller.mayRequest(operation) else { return nil }
+        return cache.prepared(operation, of: account, for: caller, maxAge: maxAge, at: now)
+    }
+
     /// The cached answer, or the source's.
     ///
     /// - Parameter queueTimeout: The maximum time in the queue for a permit; `nil` for the default.

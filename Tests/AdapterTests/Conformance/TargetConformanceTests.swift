@@ -77,7 +77,6 @@ struct TargetConformanceTests {
                 #expect(response.body.readableBytes == 0)
                 return
             }
-            #expect(response.fields.string(.acceptRanges) == "none")
             #expect(response.fields.string(.cacheControl)?.hasPrefix("private") == true)
             #expect(response.fields.string(.contentTypeOptions) == "nosniff")
             #expect(source.calls == [AccountID(literal: "a")])

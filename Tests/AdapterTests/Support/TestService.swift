@@ -179,7 +179,9 @@ struct TestService {
 
     let server: HTTPServer
     let client: HTTPClient
+    let cache: BillingCache
 
+    /// - Parameter wrap: Makes the handler of the server from the router.
     static func with(
         source: any BillingSource & SubAccountDirectory,
         files: any InvoiceFileSource<StreamedFile> = FakeInvoiceFiles(), owners: InvoiceOwners = InvoiceOwners(),
@@ -190,6 +192,8 @@ struct TestService {
         time: any TimeSource = SystemTime(), callers: FakeCallers? = nil, audit: Logger = .silent,
         logger: Logger = .silent, metrics: any MetricsFactory = .none, timeouts: Timeouts = .longTimeouts,
         cacheRules: CacheRules = CacheRules(), listRules: AccountListCache.Rules = .init(),
+        guesses: Limits.Rate = Limits.Rate(burst: 50, perSecond: 1),
+        wrap: (Router) -> any RequestHandler = { $0 },
         _ test: (TestService) async throws -> Void
     ) async throws {
         let callers =
@@ -208,15 +212,15 @@ struct TestService {
             exportBilling: ExportBilling(lists: lists, cache: cache, source: source, time: time),
             openInvoiceFile: OpenInvoiceFile(source: files, owners: owners),
             writeAccount: writeAccount, callers: callers, audit: AuditLog(logger: audit),
-            accessLog: AccessLog(share: 1, logger: logger, metrics: metrics), time: time, metrics: metrics,
-            logger: logger)
+            accessLog: AccessLog(share: 1, logger: logger, metrics: metrics), guesses: guesses, time: time,
+            metrics: metrics, logger: logger)
         let server = try await HTTPServer(
-            host: "127.0.0.1", port: 0, group: .singleton, handler: router,
+            host: "127.0.0.1", port: 0, group: .singleton, handler: wrap(router),
             configuration: .test(timeouts: timeouts, grace: .seconds(10), tls: try await transport.certificate()),
             logger: .silent)
         let client = try await transport.client(of: server)
         try await withServices([server]) {
-            try await test(TestService(server: server, client: client))
+            try await test(TestService(server: server, client: client, cache: cache))
             await client.close()
         }
         await writeAccount.close()

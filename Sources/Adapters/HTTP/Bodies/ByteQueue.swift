@@ -58,6 +58,15 @@ struct ByteQueue {
         return bytes
     }
 
+    /// Removes the only buffer, if it has this size.
+    mutating func removeOnly(size: Int) -> ByteBuffer? {
+        guard count == size, first.readableBytes == size else { return nil }
+        count = 0
+        var only = ByteBuffer()
+        swap(&only, &first)
+        return only
+    }
+
     mutating func removeAll() {
         self = ByteQueue()
     }

@@ -109,6 +109,22 @@ package struct OutboundBody {
         return waiter
     }
 
+    /// The rest of a complete body, if it is one buffer of this size. Counts it as sent.
+    mutating func sendRest(_ count: Int) -> ByteBuffer? {
+        guard case .complete = ending, let rest = ready.removeOnly(size: count) else { return nil }
+        sentBytes += count
+        return rest
+    }
+
+    /// Makes it ready for another response, after it was closed.
+    mutating func reuse() {
+        precondition(waiter == nil, "a producer still waits")
+        if ready.count > 0 { ready.removeAll() }
+        ending = .open
+        isDeferred = false
+        sentBytes = 0
+    }
+
     /// Whether nghttp2 has to be resumed for newly appended bytes; resets the flag.
     mutating func takeDeferral() -> Bool {
         defer { isDeferred = false }

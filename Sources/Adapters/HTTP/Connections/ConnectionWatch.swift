@@ -95,6 +95,9 @@ package struct ConnectionWatch {
     /// Whether the connection reached `Limits.requestsPerConnectionMax`.
     package var hasReachedRequestsMax: Bool { requests >= requestsMax }
 
+    /// Whether the next request is the last, whose response has to say so on HTTP/1.1.
+    var isNextRequestLast: Bool { requests + 1 >= requestsMax }
+
     /// Returns the action that is due at `now`.
     ///
     /// - Parameter isPeerBehind: Whether data waits for the peer to read it. A paused reader does not read PINGs either, so

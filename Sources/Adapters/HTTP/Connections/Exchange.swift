@@ -18,26 +18,32 @@ class Exchange {
     }
 
     /// The stream's identifier (RFC 9113, 5.1.1); 0 on HTTP/1.1.
-    final var id: Int32
+    @exclusivity(unchecked) final var id: Int32
 
     /// The index in the connection's table of streams.
-    final var slot = 0
+    @exclusivity(unchecked) final var slot = 0
 
     /// The peer's field section; `nil` before it arrives, if it exceeds the limits, and on a server after the request was
     /// dispatched.
-    final var fields: HeaderFields?
+    @exclusivity(unchecked) final var fields: HeaderFields?
 
-    final var input = Input.open
-    final var inbound = InboundBody()
-    final var outbound = OutboundBody()
+    @exclusivity(unchecked) final var input = Input.open
+    @exclusivity(unchecked) final var inbound = InboundBody()
+    @exclusivity(unchecked) final var outbound = OutboundBody()
 
     /// Whether the outbound body is streamed: longer write timeouts apply, and no minimum rate for the inbound body.
-    final var isStreamed = false
+    @exclusivity(unchecked) final var isStreamed = false
 
-    private var writeProgress = Progress()
+    @exclusivity(unchecked) private var writeProgress = Progress()
 
     init(id: Int32) {
         self.id = id
+    }
+
+    /// Forgets a response that was sent or abandoned.
+    final func reset() {
+        outbound.reuse()
+        writeProgress = Progress()
     }
 
     /// Buffered bytes that were not read or sent yet.

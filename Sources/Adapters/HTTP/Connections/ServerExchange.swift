@@ -12,21 +12,21 @@ final class ServerExchange: Exchange {
     }
 
     /// `nil` once the stream is closed.
-    private(set) var connection: (any Connection)?
+    @exclusivity(unchecked) private(set) var connection: (any Connection)?
 
-    var response = Response.pending
+    @exclusivity(unchecked) var response = Response.pending
 
     /// The request's `x-request-id`, copied when `fields` is released.
     var requestID: [UInt8]?
 
     /// The size of the field section (RFC 9113, 6.5.2).
-    var headBytes = 0
+    @exclusivity(unchecked) var headBytes = 0
 
     /// The task that produces the response.
-    var task: Task<Void, Never>?
+    @exclusivity(unchecked) var task: Task<Void, Never>?
 
     /// Whether the request method is HEAD.
-    var isHead = false
+    @exclusivity(unchecked) var isHead = false
 
     /// Whether the request is not valid HTTP, so that the following bytes cannot be trusted.
     var isMalformed = false
@@ -37,13 +37,35 @@ final class ServerExchange: Exchange {
     /// Whether the exchange waits for the next time slice of streams.
     var isEnqueued = false
 
-    private let began: NIODeadline
+    /// Whether the response was prepared. Then only the connection has a reference to the exchange.
+    @exclusivity(unchecked) private(set) var isPrepared = false
+
+    @exclusivity(unchecked) private var began: NIODeadline
     private var readProgress = Progress()
 
     init(id: Int32, connection: any Connection, began: NIODeadline) {
         self.connection = connection
         self.began = began
         super.init(id: id)
+    }
+
+    /// Begins the prepared response to a complete request. Returns whether it has a body.
+    func beginPrepared(_ body: ByteBuffer) -> Bool {
+        isPrepared = true
+        input = .complete
+        response = .begun
+        return outbound.fill(with: body)
+    }
+
+    /// Makes an exchange with a prepared response ready for another request.
+    func reuse(id: Int32, connection: any Connection, began: NIODeadline) {
+        self.id = id
+        self.connection = connection
+        self.began = began
+        isPrepared = false
+        input = .open
+        response = .pending
+        reset()
     }
 
     /// Whether the head of the response was submitted.

@@ -29,17 +29,10 @@ package final class StreamScheduler {
     private var sentBytes = 0
     private var waiting = CircularBuffer<() -> Void>()
 
-    /// Safe because the variable is thread-local: no two threads share a value.
-    nonisolated(unsafe) private static let ofThread = ThreadSpecificVariable<StreamScheduler>()
+    private static let schedulers = LoopLocal { StreamScheduler($0) }
 
     /// The scheduler of `eventLoop`. Must be called on that loop.
-    package static func of(_ eventLoop: any EventLoop) -> StreamScheduler {
-        eventLoop.assertInEventLoop()
-        if let scheduler = ofThread.currentValue, scheduler.eventLoop === eventLoop { return scheduler }
-        let scheduler = StreamScheduler(eventLoop)
-        ofThread.currentValue = scheduler
-        return scheduler
-    }
+    package static func of(_ eventLoop: any EventLoop) -> StreamScheduler { schedulers.of(eventLoop) }
 
     private init(_ eventLoop: any EventLoop) {
         self.eventLoop = eventLoop

@@ -106,6 +106,12 @@ package struct HeaderFields: Sendable, Equatable {
         storage.append(contentsOf: value.utf8)
     }
 
+    /// Appends a field that may be indexed. Its name must be in lower case.
+    mutating func append(name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        name.withMemoryRebound(to: UInt8.self) { appendHead($0, isNeverIndexed: false, valueCount: value.count) }
+        storage.append(contentsOf: value)
+    }
+
     private mutating func appendHead(_ name: FieldName, valueCount: Int) {
         appendHead(name.utf8, isNeverIndexed: name.isNeverIndexed, valueCount: valueCount)
     }

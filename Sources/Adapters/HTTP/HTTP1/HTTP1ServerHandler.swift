@@ -1,15 +1,14 @@
 package import NIOCore
 package import NIOHTTP1
 
-/// An HTTP/1.1 server connection on top of NIO's parser and encoder. Processes one request at a time, in order
-/// (RFC 9112, 9.3.2).
+/// An HTTP/1.1 server connection on top of NIO's parser. Processes one request at a time, in order (RFC 9112, 9.3.2).
 ///
 /// Pipelined requests wait in `RequestFramer`, and reading pauses meanwhile. So a peer can queue no more requests than one
 /// read returns.
 package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     package typealias InboundIn = HTTPServerRequestPart
-    package typealias OutboundIn = HTTPServerResponsePart
-    package typealias OutboundOut = HTTPServerResponsePart
+    package typealias OutboundIn = ByteBuffer
+    package typealias OutboundOut = ByteBuffer
 
     /// The current request.
     private struct Current {
@@ -18,9 +17,14 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         var keepsAlive: Bool
         let contentLength: Int?
         var discardedBytes = 0
+
+        /// Whether the body of the response is sent in chunks (RFC 9112, 7.1).
+        var isChunked = false
     }
 
     private let requestHandler: any RequestHandler
+    private let fastPath: (any FastPath)?
+    @exclusivity(unchecked) private var connectionMemory: ConnectionMemory?
     let load: ServerLoad
     let work = RunningWork()
     let limits: Limits
@@ -30,20 +34,27 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     package let eventLoop: any EventLoop
     private let timeouts: Timeouts
 
-    private var context: ChannelHandlerContext?
-    private var current: Current?
+    @exclusivity(unchecked) private var context: ChannelHandlerContext?
+    @exclusivity(unchecked) private var current: Current?
     private let framer: RequestFramer
-    private var watch: ConnectionWatch
+    @exclusivity(unchecked) private var watch: ConnectionWatch
     private let watchTimer: ConnectionTimer
     private var lingerTimer: Scheduled<Void>?
-    private var readTime = NIODeadline.now()
-    private var dateField = DateField()
+    @exclusivity(unchecked) private var readTime = NIODeadline.now()
+    @exclusivity(unchecked) private var dateField = DateField()
 
     private var buffers: BufferAccount
 
+    /// Output that was not written to the channel yet; `nil` if there is none.
+    @exclusivity(unchecked) private var output: ByteBuffer?
+
+    /// The last output that was written to the channel and not flushed.
+    @exclusivity(unchecked) private var written: ByteBuffer?
+    private let outputBuffer: OutputBuffer
+
     private var isReadHeld = false
-    private var isReading = false
-    private var isFlushNeeded = false
+    @exclusivity(unchecked) private var isReading = false
+    @exclusivity(unchecked) private var isFlushNeeded = false
     private var isFlushScheduled = false
     private var isPumpEnqueued = false
 
@@ -55,7 +66,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         case ended
     }
 
-    private var phase = Phase.open
+    @exclusivity(unchecked) private var phase = Phase.open
 
     init(
         requestHandler: any RequestHandler, load: ServerLoad, limits: Limits, timeouts: Timeouts,
@@ -63,20 +74,22 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     ) {
         self.framer = framer
         self.requestHandler = requestHandler
+        fastPath = requestHandler.fastPath
         self.load = load
         buffers = BufferAccount(load: load)
         self.limits = limits
         self.timeouts = timeouts
         self.executor = executor
         scheduler = StreamScheduler.of(executor.eventLoop)
+        outputBuffer = OutputBuffer.of(executor.eventLoop)
         self.peer = peer
         eventLoop = executor.eventLoop
         watch = ConnectionWatch(timeouts: timeouts, limits: limits, isHTTP2: false, now: readTime)
         watchTimer = ConnectionTimer(eventLoop)
     }
 
-    /// Adds the request framer, the parser, the encoder and a new handler to a channel.
-    static func add(
+    /// Adds the request framer, the parser and a new handler to a channel.
+    package static func add(
         requestHandler: any RequestHandler, load: ServerLoad, limits: Limits, timeouts: Timeouts,
         executor: EventLoopExecutor, peer: PeerInfo, to channel: any Channel
     ) throws -> HTTP1ServerHandler {
@@ -86,13 +99,10 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
             peer: peer,
             framer: framer)
         framer.handler = handler
-        var framing = HTTPResponseEncoder.Configuration()
-        framing.automaticallySetFramingHeaders = false
         try channel.pipeline.syncOperations.addHandlers([
             framer,
             ByteToMessageHandler(
                 HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: .init(limits))),
-            HTTPResponseEncoder(configuration: framing),
             handler,
         ])
         return handler
@@ -196,11 +206,33 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         framer.close()
         phase = .ended
         buffers.report(0)
+        output = nil
         if let current {
             self.current = nil
             current.exchange.close(.connectionLost)
         }
         context = nil
+    }
+
+    // MARK: Prepared responses
+
+    /// Sends the response to the plain request at the start of `bytes`, if the request is complete and the response prepared.
+    /// Called between two requests. Returns the size of the request; 0 if it has to be parsed.
+    func answerAtOnce(_ bytes: UnsafeRawBufferPointer) -> Int {
+        // A connection that ends says so in its last response, and one whose peer does not read sends nothing at once.
+        guard let fastPath, phase == .open, !watch.isNextRequestLast, context?.channel.isWritable == true,
+            let (fields, headBytes) = PlainHeadReader.read(bytes, limits: limits),
+            let request = PlainRequest.make(fields, in: bytes, from: peer, targetBytesMax: limits.pathBytesMax),
+            let response = fastPath.response(to: request, &connectionMemory)
+        else { return 0 }
+        let now = isReading ? readTime : .now()
+        watch.headEnded()
+        watch.exchangeBegan()
+        watch.exchangeEnded(at: now)
+        if bytes.count > headBytes { watch.headBegan(at: now) }
+        append { $0.writePrepared(response, date: dateField.value()) }
+        setNeedsFlush()
+        return headBytes
     }
 
     // MARK: Requests
@@ -314,8 +346,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         writeHead(response.fields, &current, .whole(bytes: response.body.readableBytes))
         exchange.response = .ended(at: isReading ? readTime : .now())
         self.current = current
-        if !exchange.isHead, response.body.readableBytes > 0 { write(.body(.byteBuffer(response.body))) }
-        write(.end(nil))
+        if !exchange.isHead { write(response.body) }
         responseOver()
     }
 
@@ -347,46 +378,37 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     }
 
     private func writeHead(_ fields: HeaderFields, _ current: inout Current, _ framing: Framing) {
-        var head = HTTPResponseHead(version: .http1_1, status: .internalServerError)
-        fields.forEach { name, value in
-            let text = String(decoding: value, as: UTF8.self)
-            if name.first == UInt8(ascii: ":") {
-                head.status = HTTPResponseStatus(statusCode: Int(text) ?? 500)
-            } else {
-                head.headers.add(name: String(decoding: name, as: UTF8.self), value: text)
-            }
-        }
-        if fields.range(of: .date) == nil {
-            let date = dateField.value()
-            head.headers.add(
-                name: "date", value: date.span.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) })
-        }
-        switch framing {
-        case .streamed:
-            if !head.headers.contains(name: "content-length") {
-                head.headers.add(name: "transfer-encoding", value: "chunked")
-            }
-        case .whole(let bytes):
-            // The response to HEAD has no content-length if the length is unknown, as for a stream.
-            let isSaid = head.headers.contains(name: "content-length") || (current.exchange.isHead && bytes == 0)
-            if !isSaid, head.status.mayHaveResponseBody {
-                head.headers.add(name: "content-length", value: String(bytes))
-            }
-        }
+        let status = HTTPResponseStatus(statusCode: fields.leadingStatus)
         if phase == .draining || current.exchange.isMalformed || !isWorthDiscarding(current) {
             current.keepsAlive = false
         }
-        var connectionOptions = current.keepsAlive ? [] : ["close"]
-        if head.status == .upgradeRequired {
-            // The required version (RFC 9110, 15.5.22). `Upgrade` is a connection-specific field (7.8).
-            head.headers.add(name: "upgrade", value: "HTTP/1.1")
-            connectionOptions.append("upgrade")
-        }
-        if !connectionOptions.isEmpty {
-            head.headers.add(name: "connection", value: connectionOptions.joined(separator: ", "))
+        let hasLength = fields.range(of: .contentLength) != nil
+        append { head in
+            head.writeStatusLine(status)
+            head.writeLines(fields)
+            if fields.range(of: .date) == nil { head.writeLine("date", dateField.value()) }
+            switch framing {
+            case .streamed:
+                current.isChunked = !hasLength
+                if current.isChunked { head.writeStaticString("transfer-encoding: chunked\r\n") }
+            case .whole(let bytes):
+                // The response to HEAD has no content-length if the length is unknown, as for a stream.
+                let isSaid = hasLength || (current.exchange.isHead && bytes == 0)
+                if !isSaid, status.mayHaveResponseBody { head.writeString("content-length: \(bytes)\r\n") }
+            }
+            if status == .upgradeRequired {
+                // The required version (RFC 9110, 15.5.22). `Upgrade` is a connection-specific field (7.8).
+                head.writeStaticString("upgrade: HTTP/1.1\r\n")
+            }
+            switch (current.keepsAlive, status == .upgradeRequired) {
+            case (true, false): break
+            case (true, true): head.writeStaticString("connection: upgrade\r\n")
+            case (false, false): head.writeStaticString("connection: close\r\n")
+            case (false, true): head.writeStaticString("connection: close, upgrade\r\n")
+            }
+            head.writeStaticString("\r\n")
         }
         current.exchange.response = .begun
-        write(.head(head))
     }
 
     /// Whether the rest of the request is short enough to be discarded, to keep the connection usable.
@@ -423,15 +445,15 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
             }
             switch exchange.outbound.next(limit: limits.streamWriteBytesMax) {
             case .bytes(let count, let isLast):
-                // Each buffer is a chunk: the encoder writes its size before it and does not copy it.
                 let producer = exchange.outbound.send(count, lowWaterBytes: limits.streamWriteBytesMax / 2) { bytes in
-                    write(.body(.byteBuffer(bytes)))
+                    // Each buffer is a chunk. A large one is not copied.
+                    writeChunk(bytes, isChunked: current.isChunked)
                 }
                 scheduler.sent(bytes: count)
                 _ = scheduler.resume(producer)
                 guard isLast else { continue }
                 exchange.response = .ended(at: isReading ? readTime : .now())
-                write(.end(nil))
+                if current.isChunked { append { $0.writeStaticString("0\r\n\r\n") } }
                 responseOver()
                 return
             case .nothingYet:
@@ -462,12 +484,54 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
 
     func inboundAwaited(on exchange: ServerExchange) {
         guard exchange.takeContinue(), current?.exchange === exchange, !exchange.hasResponded else { return }
-        write(.head(HTTPResponseHead(version: .http1_1, status: .continue)))
+        append { $0.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n") }
         setNeedsFlush()
     }
 
-    private func write(_ part: HTTPServerResponsePart) {
-        context?.write(wrapOutboundOut(part), promise: nil)
+    /// Appends to the output. A connection that has ended sends nothing more.
+    private func append(_ write: (inout ByteBuffer) -> Void) {
+        var bytes = output ?? outputBuffer.borrow()
+        // Not in two places at once: the buffer would be copied.
+        output = nil
+        write(&bytes)
+        output = bytes
+        if bytes.readableBytes >= Self.outputBytesMax { writeOutput() }
+    }
+
+    /// The size from which output is written to the channel, which then knows whether it is writable.
+    private static let outputBytesMax = 65_536
+
+    private func write(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes >= ByteQueue.referencedBytesMin else {
+            return append { $0.writeImmutableBuffer(bytes) }
+        }
+        writeOutput()
+        context?.write(wrapOutboundOut(bytes), promise: nil)
+    }
+
+    private func writeChunk(_ bytes: ByteBuffer, isChunked: Bool) {
+        guard isChunked else { return write(bytes) }
+        append { $0.writeString(String(bytes.readableBytes, radix: 16) + "\r\n") }
+        write(bytes)
+        append { $0.writeStaticString("\r\n") }
+    }
+
+    /// Writes the output to the channel.
+    private func writeOutput() {
+        guard let bytes = output else { return }
+        output = nil
+        if bytes.readableBytes > 0 { context?.write(wrapOutboundOut(bytes), promise: nil) }
+        written = bytes
+    }
+
+    /// Writes and flushes the output.
+    private func flush() {
+        writeOutput()
+        context?.flush()
+        if let written {
+            self.written = nil
+            outputBuffer.giveBack(written)
+        }
     }
 
     /// Flushes at the end of the current read, or immediately outside a read.
@@ -491,7 +555,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     private func flushIfNeeded() {
         guard isFlushNeeded else { return }
         isFlushNeeded = false
-        context?.flush()
+        flush()
     }
 
     // MARK: Ending
@@ -533,7 +597,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         framer.close()
         isFlushNeeded = false
         let bound = NIOLoopBound(context, eventLoop: eventLoop)
-        context.flush()
+        flush()
         context.close(mode: .output, promise: nil)
         lingerTimer?.cancel()
         lingerTimer = eventLoop.scheduleTask(in: limits.lingerMax) { bound.value.close(promise: nil) }

@@ -23,13 +23,13 @@ final class RequestFramer: ChannelInboundHandler {
     }
 
     weak var handler: HTTP1ServerHandler?
-    private var phase = Phase.head
-    private var buffered = ByteBuffer()
-    private var context: ChannelHandlerContext?
-    private var isProceeding = false
+    @exclusivity(unchecked) private var phase = Phase.head
+    @exclusivity(unchecked) private var buffered = ByteBuffer()
+    @exclusivity(unchecked) private var context: ChannelHandlerContext?
+    @exclusivity(unchecked) private var isProceeding = false
 
     /// The progress in the current head: whether it has begun, its lines so far, and the matched bytes of its terminator.
-    private var hasBegun = false
+    @exclusivity(unchecked) private var hasBegun = false
     private var lines = 0
     private var endBytes = 0
 
@@ -82,7 +82,12 @@ final class RequestFramer: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if case .closed = phase { return }
-        buffered.writeImmutableBuffer(unwrapInboundIn(data))
+        let bytes = unwrapInboundIn(data)
+        if buffered.readableBytes == 0 {
+            buffered = bytes
+        } else {
+            buffered.writeImmutableBuffer(bytes)
+        }
         handler?.bytesArrived()
         proceed()
     }
@@ -91,8 +96,24 @@ final class RequestFramer: ChannelInboundHandler {
         // A synchronous response calls `next()` from within this loop.
         guard !isProceeding else { return }
         isProceeding = true
-        while let context, let bytes = take() { context.fireChannelRead(wrapInboundOut(bytes)) }
+        while let context {
+            let answered = answerAtOnce()
+            if answered > 0 {
+                buffered.moveReaderIndex(forwardBy: answered)
+                continue
+            }
+            guard let bytes = take() else { break }
+            context.fireChannelRead(wrapInboundOut(bytes))
+        }
+        // Not the memory of the last read.
+        if buffered.readableBytes == 0 { buffered = ByteBuffer() }
         isProceeding = false
+    }
+
+    /// Lets the fast path answer the next request, if none is being received. Returns the size of the request, or 0.
+    private func answerAtOnce() -> Int {
+        guard case .head = phase, !hasBegun, buffered.readableBytes > 0, let handler else { return 0 }
+        return buffered.withUnsafeReadableBytes { handler.answerAtOnce($0) }
     }
 
     /// Removes the bytes that may be passed on now.

@@ -2,20 +2,26 @@
 ///
 /// One per session, reused for every section: HTTP/2 does not interleave field sections (RFC 9113, 4.3).
 final class FieldSectionBuffer {
-    private var storage: UnsafeMutableRawBufferPointer
-    private var used = 0
-    private var count = 0
-    private var kinds: UInt64 = 0
-    private var mayRepeat = false
+    @exclusivity(unchecked) private var storage: UnsafeMutableRawBufferPointer
+    @exclusivity(unchecked) private var used = 0
+    @exclusivity(unchecked) private var count = 0
+    @exclusivity(unchecked) private var kinds: UInt64 = 0
+    @exclusivity(unchecked) private var mayRepeat = false
+
+    /// On a server, where the values are in `bytes`.
+    @exclusivity(unchecked) private(set) var plainFields = PlainFields()
 
     /// The size of the section as defined by RFC 9113, 6.5.2, including fields that were not stored.
-    private(set) var listBytes = 0
-    private(set) var isExcessive = false
+    @exclusivity(unchecked) private(set) var listBytes = 0
+    @exclusivity(unchecked) private(set) var isExcessive = false
 
     private let limits: Limits
+    private let isRequest: Bool
 
-    init(limits: Limits) {
+    /// - Parameter isRequest: Whether the sections are those of requests.
+    init(limits: Limits, isRequest: Bool) {
         self.limits = limits
+        self.isRequest = isRequest
         storage = .allocate(byteCount: 512, alignment: 1)
     }
 
@@ -28,6 +34,7 @@ final class FieldSectionBuffer {
         count = 0
         kinds = 0
         mayRepeat = false
+        plainFields = PlainFields()
         listBytes = 0
         isExcessive = false
     }
@@ -54,8 +61,17 @@ final class FieldSectionBuffer {
         used = end
         count += 1
         let kind = HeaderFields.kind(of: name)
-        if kinds & kind != 0, !HeaderFields.isPseudo(name) { mayRepeat = true }
+        let isPseudo = HeaderFields.isPseudo(name)
+        if kinds & kind != 0, !isPseudo { mayRepeat = true }
         kinds |= kind
+        if isRequest {
+            let place = PlainFields.Place(start: end - value.count, count: value.count)
+            if isPseudo {
+                plainFields.addPseudo(name, at: place)
+            } else {
+                plainFields.add(name, value, at: place, isHTTP1: false)
+            }
+        }
         return true
     }
 
@@ -66,9 +82,12 @@ final class FieldSectionBuffer {
         storage = larger
     }
 
+    /// The stored fields. Valid until the next call of `append` or `begin`.
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage[..<used]) }
+
     func makeFields() -> HeaderFields {
         HeaderFields(
-            records: UnsafeRawBufferPointer(rebasing: storage[..<used]), count: count, kinds: kinds,
+            records: bytes, count: count, kinds: kinds,
             mayRepeat: mayRepeat)
     }
 }

@@ -22,26 +22,26 @@ package class HTTP2Handler: ChannelDuplexHandler {
     final private(set) var context: ChannelHandlerContext?
     final private(set) var state: HTTP2ConnectionState
     private var drainTimer: Scheduled<Void>?
-    private var watch: ConnectionWatch
+    @exclusivity(unchecked) private var watch: ConnectionWatch
     private let watchTimer: ConnectionTimer
 
     /// The open streams, each at the index `Exchange.slot`.
-    final private(set) var exchanges: [Exchange?] = []
-    private var freeSlots: [Int] = []
+    @exclusivity(unchecked) final private(set) var exchanges: [Exchange?] = []
+    @exclusivity(unchecked) private var freeSlots: [Int] = []
 
     private var discardedBytes = 0
-    private var isReading = false
+    @exclusivity(unchecked) private var isReading = false
     private var isFlushScheduled = false
 
     /// Whether output was written to the channel but not flushed.
-    private var isUnflushed = false
+    @exclusivity(unchecked) private var isUnflushed = false
 
     /// Whether the last drain resumed the producer of a body, which runs before a flush that is scheduled now.
     private var isProducerResumed = false
     private var isReadHeld = false
 
     /// The start of the current or last read.
-    final private(set) var readTime = NIODeadline.now()
+    @exclusivity(unchecked) final private(set) var readTime = NIODeadline.now()
 
     init(role: Session.Role, limits: Limits, timeouts: Timeouts, eventLoop: any EventLoop, peer: PeerInfo) {
         sessionRole = role
@@ -61,6 +61,16 @@ package class HTTP2Handler: ChannelDuplexHandler {
     func requestBegan(on streamID: Int32) -> Exchange {
         preconditionFailure("only the peer of a server opens streams")
     }
+
+    /// Called for a complete request without a body, on a server only. Returns whether it was answered. Otherwise
+    /// `headReceived` is called.
+    ///
+    /// - Parameters:
+    ///   - bytes: Contain the values of `fields`. Valid during the call.
+    ///   - sectionBytes: The size of the section (RFC 9113, 6.5.2).
+    func answersAtOnce(
+        _ exchange: Exchange, _ fields: PlainFields, in bytes: UnsafeRawBufferPointer, sectionBytes: Int
+    ) -> Bool { false }
 
     /// Called for the field section of a message. Trailers are not reported.
     ///

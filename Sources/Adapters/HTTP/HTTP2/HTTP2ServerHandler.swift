@@ -3,15 +3,18 @@ import NIOCore
 /// An HTTP/2 server connection. Requests are dispatched after the session has processed a read.
 package final class HTTP2ServerHandler: HTTP2Handler, Connection {
     private let requestHandler: any RequestHandler
+    private let fastPath: (any FastPath)?
+    @exclusivity(unchecked) private var connectionMemory: ConnectionMemory?
+    private let exchangePool: ExchangePool
     let load: ServerLoad
     let work = RunningWork()
     let executor: EventLoopExecutor
 
     /// Requests to dispatch after the session has returned, in order.
-    private var ready: [ServerExchange] = []
+    @exclusivity(unchecked) private var ready: [ServerExchange] = []
 
     /// The total size of the field sections of in-flight requests.
-    private var requestBytes = 0
+    @exclusivity(unchecked) private var requestBytes = 0
 
     private var buffers: BufferAccount
 
@@ -20,8 +23,10 @@ package final class HTTP2ServerHandler: HTTP2Handler, Connection {
         executor: EventLoopExecutor, peer: PeerInfo
     ) {
         self.requestHandler = requestHandler
+        fastPath = requestHandler.fastPath
         self.load = load
         self.executor = executor
+        exchangePool = ExchangePool.of(executor.eventLoop)
         buffers = BufferAccount(load: load)
         super.init(role: .server, limits: limits, timeouts: timeouts, eventLoop: executor.eventLoop, peer: peer)
     }
@@ -34,9 +39,26 @@ package final class HTTP2ServerHandler: HTTP2Handler, Connection {
     // MARK: Requests
 
     override func requestBegan(on streamID: Int32) -> Exchange {
-        let exchange = ServerExchange(id: streamID, connection: self, began: readTime)
+        let exchange = exchangePool.exchange(id: streamID, connection: self, began: readTime)
         add(exchange)
         return exchange
+    }
+
+    /// Sends a prepared response. A submitted frame is only queued, so this is permitted while nghttp2 receives.
+    override func answersAtOnce(
+        _ exchange: Exchange, _ fields: PlainFields, in bytes: UnsafeRawBufferPointer, sectionBytes: Int
+    ) -> Bool {
+        // Requests over a limit go the general way, which refuses them.
+        guard let fastPath, work.count < limits.streamsOpenMax,
+            requestBytes + sectionBytes <= limits.requestBytesMax,
+            let request = PlainRequest.make(fields, in: bytes, from: peer, targetBytesMax: limits.pathBytesMax),
+            let response = fastPath.response(to: request, &connectionMemory)
+        else { return false }
+        let exchange = Self.server(exchange)
+        let hasBody = exchange.beginPrepared(response.body)
+        session?.submitPrepared(response, hasBody: hasBody, on: exchange)
+        setNeedsFlush()
+        return true
     }
 
     override func headReceived(
@@ -181,6 +203,7 @@ package final class HTTP2ServerHandler: HTTP2Handler, Connection {
         exchange.close(code.streamFailure)
         requestBytes -= exchange.headBytes
         super.streamClosed(exchange, code: code)
+        exchangePool.take(exchange)
     }
 
     /// Cancels the task of every stream. Streamed bodies end as broken.

@@ -30,10 +30,12 @@ final class Session {
     /// Created in `init`, freed in `deinit`.
     private let raw: OpaquePointer
 
-    /// Refilled for each field section sent; nghttp2 copies from it. Freed in `deinit`.
-    private let outgoingSection: UnsafeMutablePointer<nghttp2_nv>
-    private var dateField = DateField()
-    private static let sectionFieldsMax = 128
+    /// Refilled for each field section sent.
+    private let outgoing: OutgoingSection
+    @exclusivity(unchecked) private var dateField = DateField()
+
+    /// The fields of prepared responses that nghttp2 has not serialised yet. It refers to their bytes.
+    @exclusivity(unchecked) private var preparedFields: [PreparedFields] = []
 
     /// The frame size that every peer accepts (RFC 9113, 4.2).
     private static let defaultFrameBytesMax: UInt32 = 16_384
@@ -46,11 +48,11 @@ final class Session {
     private unowned(unsafe) let handler: HTTP2Handler
 
     /// The output of the current `drain` call.
-    private var output = SessionOutput()
+    @exclusivity(unchecked) private var output = SessionOutput()
 
     /// The field section being received and its exchange. nghttp2 reports all fields of a section consecutively.
     private let section: FieldSectionBuffer
-    private var exchangeInHead: Exchange?
+    @exclusivity(unchecked) private var exchangeInHead: Exchange?
 
     /// The bytes that nghttp2 reads now, on a client. Set during `receive` only, while the pointer is valid.
     private var input: (bytes: ByteBuffer, base: UnsafeRawPointer)?
@@ -60,17 +62,17 @@ final class Session {
     private static let sharedDataBytesMin = 4096
 
     /// The exchange of the DATA frame being sent, which nghttp2 reports next as sent, by stream id.
-    private var exchangeInSend: Exchange?
+    @exclusivity(unchecked) private var exchangeInSend: Exchange?
 
     /// The number of bytes that the last `drain` copied, used as capacity for the next.
-    private var copiedBytesExpected = 1024
+    @exclusivity(unchecked) private var copiedBytesExpected = 1024
 
     /// `nil` on a client.
-    private var budget: PeerBudget?
-    private var gaps = StreamGaps()
+    @exclusivity(unchecked) private var budget: PeerBudget?
+    @exclusivity(unchecked) private var gaps = StreamGaps()
 
     /// A violation found inside a callback. The session is terminated after nghttp2 returns.
-    private var breach: Breach?
+    @exclusivity(unchecked) private var breach: Breach?
 
     /// Whether `terminate` was called; otherwise a GOAWAY with an error comes from nghttp2.
     private var isTerminated = false
@@ -79,20 +81,20 @@ final class Session {
     var isBreached: Bool { breach != nil }
 
     /// The number of queued frames before the current frame or read.
-    private var queuedBefore = 0
+    @exclusivity(unchecked) private var queuedBefore = 0
 
     private var queuedFrames: Int { nghttp2_session_get_outbound_queue_size(raw) }
 
     /// Whether to send a PING after the queued GOAWAY.
-    private var isPingDue = false
+    @exclusivity(unchecked) private var isPingDue = false
 
     init(role: Role, limits: Limits, handler: HTTP2Handler) {
         self.role = role
         self.limits = limits
         self.handler = handler
         budget = role == .server ? PeerBudget(limits: limits, now: .now()) : nil
-        outgoingSection = .allocate(capacity: Self.sectionFieldsMax)
-        section = FieldSectionBuffer(limits: limits)
+        outgoing = OutgoingSection.of(handler.eventLoop)
+        section = FieldSectionBuffer(limits: limits, isRequest: role == .server)
 
         var callbacks: OpaquePointer?
         var option: OpaquePointer?
@@ -128,7 +130,6 @@ final class Session {
 
     deinit {
         nghttp2_session_del(raw)
-        outgoingSection.deallocate()
     }
 
     private func submitSettings() {
@@ -188,6 +189,8 @@ final class Session {
             guard count > 0 else { break }
             output.copy(UnsafeRawBufferPointer(start: data, count: count))
         }
+        // nghttp2 refers to the fields until their frame is serialised (nghttp2_submit_response).
+        if !preparedFields.isEmpty, queuedFrames == 0 { preparedFields.removeAll(keepingCapacity: true) }
         guard output.count > 0 else { return false }
         output.forEach(write)
         return true
@@ -213,12 +216,64 @@ final class Session {
             var dateBytes = date.mutableSpan
             dateBytes.withUnsafeMutableBufferPointer { value in
                 let name = FieldName.date.utf8
-                outgoingSection[count] = nghttp2_nv(
+                outgoing.fields[count] = nghttp2_nv(
                     name: UnsafeMutablePointer(mutating: name.baseAddress), value: value.baseAddress,
                     namelen: name.count, valuelen: value.count, flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue))
                 submit(section, count + 1)
             }
         }
+    }
+
+    /// Submits a prepared response, with `Age`, `x-request-id` and `Date`, and the exchange's outbound body if `hasBody`.
+    ///
+    /// nghttp2 does not copy the prepared fields. It copies the values that are new.
+    func submitPrepared(_ response: PreparedResponse, hasBody: Bool, on exchange: Exchange) {
+        preparedFields.append(response.fields)
+        let fields = outgoing.fields
+        fields[0] = Self.constant(.status, response.status.text)
+        var count = 1
+        // Safe to mutate for nghttp2, which only reads.
+        let lines = UnsafeMutablePointer(
+            mutating: response.fields.lines.baseAddress?.assumingMemoryBound(to: UInt8.self))
+        for index in response.sent {
+            let place = response.fields.places[index]
+            fields[count] = nghttp2_nv(
+                name: lines.map { $0 + place.name.lowerBound }, value: lines.map { $0 + place.value.lowerBound },
+                namelen: place.name.count, valuelen: place.value.count, flags: Self.notCopied)
+            count += 1
+        }
+        let age = outgoing.values
+        let ageBytes = DecimalDigits.write(response.age, to: age)
+        fields[count] = Self.copied(.age, age, ageBytes)
+        let id = age + ageBytes
+        let idBytes = response.requestID.write(to: id)
+        fields[count + 1] = Self.copied(.requestID, id, idBytes)
+        let date = id + idBytes
+        date.storeBytes(of: dateField.value(), as: InlineArray<29, UInt8>.self)
+        fields[count + 2] = Self.copied(.date, date, HTTPDate.bytesCount)
+        _ = withUnsafePointer(to: dataProvider(of: exchange)) { provider in
+            nghttp2_submit_response(raw, exchange.id, fields, count + 3, hasBody ? provider : nil)
+        }
+    }
+
+    private static let notCopied = UInt8(
+        NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
+
+    /// A field of which nghttp2 copies nothing, since the text lives as long as the process.
+    private static func constant(_ name: FieldName, _ value: StaticString) -> nghttp2_nv {
+        nghttp2_nv(
+            name: UnsafeMutablePointer(mutating: name.utf8.baseAddress),
+            value: UnsafeMutablePointer(mutating: value.utf8Start), namelen: name.utf8.count,
+            valuelen: value.utf8CodeUnitCount, flags: notCopied)
+    }
+
+    /// A field of which nghttp2 copies the value.
+    private static func copied(_ name: FieldName, _ value: UnsafeMutableRawPointer, _ count: Int) -> nghttp2_nv {
+        let flags = NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue
+        return nghttp2_nv(
+            name: UnsafeMutablePointer(mutating: name.utf8.baseAddress),
+            value: value.assumingMemoryBound(to: UInt8.self), namelen: name.utf8.count, valuelen: count,
+            flags: UInt8(name.isNeverIndexed ? flags | NGHTTP2_NV_FLAG_NO_INDEX.rawValue : flags))
     }
 
     /// Submits a request on a new stream. Returns `false` if no more streams can be opened.
@@ -251,12 +306,12 @@ final class Session {
     private func withSection<Result>(
         _ fields: HeaderFields, _ body: (UnsafePointer<nghttp2_nv>, Int) -> Result
     ) -> Result {
-        precondition(fields.count < Self.sectionFieldsMax, "an outbound field section has too many fields")
+        precondition(fields.count < OutgoingSection.fieldsMax, "an outbound field section has too many fields")
         return fields.withUnsafeFields { base, records in
             var count = 0
             let start = base.baseAddress?.assumingMemoryBound(to: UInt8.self)
             for (name, value, isNeverIndexed) in records {
-                outgoingSection[count] = nghttp2_nv(
+                outgoing.fields[count] = nghttp2_nv(
                     name: start.map { UnsafeMutablePointer(mutating: $0 + name.lowerBound) },
                     value: start.map { UnsafeMutablePointer(mutating: $0 + value.lowerBound) },
                     namelen: name.count,
@@ -265,7 +320,7 @@ final class Session {
                 )
                 count += 1
             }
-            return body(outgoingSection, count)
+            return body(outgoing.fields, count)
         }
     }
 
@@ -344,10 +399,6 @@ final class Session {
     }
 
     // MARK: Events, from Callbacks
-
-    static func from(_ userData: UnsafeMutableRawPointer?) -> Session? {
-        userData.map { Unmanaged<Session>.fromOpaque($0).takeUnretainedValue() }
-    }
 
     static func exchange(at pointer: UnsafeMutableRawPointer) -> Exchange {
         Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
@@ -461,6 +512,11 @@ final class Session {
             }
             exchangeInHead = nil
             budget?.fieldsReceived(bytes: section.listBytes)
+            if endsStream, !section.isExcessive,
+                handler.answersAtOnce(exchange, section.plainFields, in: section.bytes, sectionBytes: section.listBytes)
+            {
+                return
+            }
             handler.headReceived(
                 on: exchange, fields: section.makeFields(), bytes: section.listBytes, isExcessive: section.isExcessive,
                 endsStream: endsStream)
@@ -544,10 +600,21 @@ final class Session {
 
     func sendData(of exchange: Exchange, head: UnsafeRawBufferPointer, _ count: Int) {
         exchangeInSend = exchange
-        output.copy(head)
-        let producer = exchange.outbound.send(count, lowWaterBytes: limits.streamWriteBytesMax / 2) { bytes in
-            output.append(bytes)
+        if let rest = exchange.outbound.sendRest(count) {
+            output.append(rest, behind: head)
+            if exchange.isStreamed { handler.scheduler.sent(bytes: count) }
+            return
         }
+        var isHeadCopied = false
+        let producer = exchange.outbound.send(count, lowWaterBytes: limits.streamWriteBytesMax / 2) { bytes in
+            if isHeadCopied {
+                output.append(bytes)
+            } else {
+                output.append(bytes, behind: head)
+                isHeadCopied = true
+            }
+        }
+        if !isHeadCopied { output.copy(head) }
         if exchange.isStreamed { handler.scheduler.sent(bytes: count) }
         // The resumed continuation runs later as its own job on the loop, so nghttp2 is not reentered.
         if handler.scheduler.resume(producer) { handler.producerResumed() }

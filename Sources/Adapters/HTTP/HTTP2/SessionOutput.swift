@@ -26,6 +26,25 @@ struct SessionOutput {
         count += bytes.count
     }
 
+    /// Appends a frame header and its payload.
+    mutating func append(_ payload: ByteBuffer, behind head: UnsafeRawBufferPointer) {
+        guard payload.readableBytes < ByteQueue.referencedBytesMin else {
+            copy(head)
+            return append(payload)
+        }
+        let size = head.count + payload.readableBytes
+        payload.withUnsafeReadableBytes { payload in
+            _ = copied.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { memory in
+                if let start = memory.baseAddress, let head = head.baseAddress, let bytes = payload.baseAddress {
+                    start.copyMemory(from: head, byteCount: size - payload.count)
+                    (start + size - payload.count).copyMemory(from: bytes, byteCount: payload.count)
+                }
+                return size
+            }
+        }
+        count += size
+    }
+
     mutating func append(_ payload: ByteBuffer) {
         if payload.readableBytes < ByteQueue.referencedBytesMin {
             copied.writeImmutableBuffer(payload)

@@ -113,14 +113,17 @@ package struct HTTPRequest: Sendable {
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=:@%/")
 
     /// Whether a byte is allowed in an authority: no user information, path or whitespace. The host name is not checked.
-    static func isAuthority(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "@"), UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: ","),
-            UInt8(ascii: "\\"), UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"):
-            false
-        default: byte.isASCIIVisible
-        }
+    static func isAuthority(_ byte: UInt8) -> Bool { authorityBytes.contains(byte) }
+
+    static func isAuthority(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let allowed = authorityBytes
+        for byte in bytes where !allowed.contains(byte) { return false }
+        return !bytes.isEmpty
     }
+
+    /// Visible ASCII without `@ / ? # , \ " < >`.
+    private static let authorityBytes = ByteSet(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+;=:%[]^`{|}")
 
     /// The request method, which is case-sensitive (RFC 9110, 9.1).
     package var method: ArraySlice<UInt8> { fields.value(at: methodRange) }

@@ -5,12 +5,19 @@
 package protocol RequestHandler: Sendable {
     func reply(to request: HTTPRequest) -> Reply
 
+    /// Answers plain requests sooner, with what `reply` would answer; `nil` if all requests go to `reply`.
+    var fastPath: (any FastPath)? { get }
+
     /// Returns the response to a request that the connection refuses.
     ///
     /// - Parameters:
     ///   - requestID: The request's `x-request-id`, if known.
     ///   - peer: The remote end of the connection.
     func refuse(_ refusal: Refusal, requestID: [UInt8]?, peer: PeerInfo) -> HTTPResponse
+}
+
+extension RequestHandler {
+    package var fastPath: (any FastPath)? { nil }
 }
 
 /// The reason why the connection refuses a request before routing it.

@@ -31,6 +31,23 @@ struct CallerAdmission: Sendable {
         }
     }
 
+    /// The standing of the credential that a plain request shows; `nil` for all requests that `admit` may refuse.
+    func standing(of request: borrowing PlainRequest) -> CallerStanding? {
+        guard request.has(.authorization) else {
+            return check.standing(certificateNames: request.peer.certificateNames)
+        }
+        return check.standing(authorization: request.value(.authorization)[...])
+    }
+
+    /// As long as this number is the same, every credential has the same standing, except those that expire.
+    var version: Int { check.directory.version }
+
+    /// Whether the caller's rate permits a request now. Counts it.
+    func mayAsk(_ caller: Caller) -> Bool { rates.mayAsk(caller) }
+
+    /// Does not count a request, since `admit` counts it.
+    func refund(_ caller: Caller) { rates.refund(caller) }
+
     /// Counts a wrong token.
     ///
     /// - Returns: The answer 429 if the client's address has sent too many.
@@ -72,5 +89,14 @@ struct CallerCheck: Sendable {
         if let caller = directory.caller(for: credential) { return .caller(caller, credential) }
         guard AuthorizationField.isToken68(token) else { return .malformed }
         return CallerToken.form(of: token) == .damaged ? .damagedToken : .unknown
+    }
+
+    func standing(certificateNames names: [String]) -> CallerStanding? {
+        names.isEmpty ? nil : directory.standing(of: .certificate(names: names))
+    }
+
+    func standing(authorization value: ArraySlice<UInt8>) -> CallerStanding? {
+        guard let token = AuthorizationField.credentials(of: "Bearer", in: value), !token.isEmpty else { return nil }
+        return directory.standing(of: .token(SHA256Digest(of: token)))
     }
 }

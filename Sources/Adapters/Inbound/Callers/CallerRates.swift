@@ -18,4 +18,10 @@ final class CallerRates: Sendable {
             return entry?.bucket.take(at: now) ?? true
         }
     }
+
+    /// Returns the token of a request that is counted again.
+    func refund(_ caller: Caller) {
+        guard caller.rate != nil else { return }
+        buckets.withLock { $0[caller.name]?.bucket.refund(1) }
+    }
 }

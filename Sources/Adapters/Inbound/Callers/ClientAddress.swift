@@ -10,14 +10,26 @@ struct ClientAddress: Sendable {
 
     /// The address of the client of `request`; `nil` if the connection has none.
     func callAsFunction(of request: HTTPRequest) -> SocketAddress? {
-        request.peer.address.map { peer in
+        client(
+            of: request.peer, forwarded: request.fields.list(.forwarded),
+            xForwardedFor: request.fields.list(.xForwardedFor))
+    }
+
+    func callAsFunction(of request: borrowing PlainRequest) -> SocketAddress? {
+        client(
+            of: request.peer, forwarded: request.string(.forwarded), xForwardedFor: request.string(.xForwardedFor))
+    }
+
+    private func client(
+        of peer: PeerInfo, forwarded: @autoclosure () -> String?, xForwardedFor: @autoclosure () -> String?
+    ) -> SocketAddress? {
+        peer.address.map { peer in
             guard !trustedProxies.isEmpty else { return peer }
-            var forwarded: String?
-            var xForwardedFor: String?
-            switch field {
-            case .forwarded: forwarded = request.fields.list(.forwarded)
-            case .xForwardedFor: xForwardedFor = request.fields.list(.xForwardedFor)
-            }
+            let (forwarded, xForwardedFor): (String?, String?) =
+                switch field {
+                case .forwarded: (forwarded(), nil)
+                case .xForwardedFor: (nil, xForwardedFor())
+                }
             return ForwardedField.client(
                 forwarded: forwarded, xForwardedFor: xForwardedFor, from: peer, trusted: trustedProxies)
         }

@@ -80,6 +80,23 @@ struct RequestObserver: Sendable {
         }
     }
 
+    /// Observes a request that the fast path has answered from the cache. `begin` is not called for it.
+    ///
+    /// - Parameter bytes: The size of the body, also if the request is a HEAD.
+    func answered(
+        _ request: borrowing PlainRequest, _ requestID: RequestID, _ note: RequestNote, status: Int, bytes: Int,
+        began: NIODeadline
+    ) {
+        let time = NIODeadline.now() - began
+        metrics.ended(note, status: status, request.peer.applicationProtocol, after: time)
+        guard accessLog.takes(requestID, status: status) else { return }
+        accessLog.note(
+            AccessLog.Line(
+                requestID: requestID, note: note, method: note.method.name, client: clientAddress(of: request),
+                version: request.peer.applicationProtocol.version, trace: request.trace, status: status,
+                duration: time, bytes: bytes, upstreamCalls: 0))
+    }
+
     /// Counts a request that the connection refused before it reached the router. A request whose answer took too long has
     /// reached it and is observed to its end.
     func refused(_ refusal: Refusal, _ peer: PeerInfo) {

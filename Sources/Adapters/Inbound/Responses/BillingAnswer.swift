@@ -15,11 +15,23 @@ extension CacheEntry {
 /// and served many times.
 final class BillingAnswer: CachedResponse {
     enum Content: Sendable {
-        case body(fields: HeaderFields, ByteBuffer)
+        case body(PreparedFields, ByteBuffer)
         case failure(ProblemDetails)
     }
 
-    let content: Content
+    /// The fields of an answer with a body; `nil` for a failure.
+    let prepared: PreparedFields?
+
+    /// Empty for a failure.
+    let body: ByteBuffer
+
+    private let failure: ProblemDetails?
+
+    var content: Content {
+        if let failure { return .failure(failure) }
+        guard let prepared else { preconditionFailure("an answer without a body or a failure") }
+        return .body(prepared, body)
+    }
 
     /// A strong entity tag with its quotes (RFC 9110, 8.8.3); empty for a failure.
     let etag: [UInt8]
@@ -55,17 +67,45 @@ final class BillingAnswer: CachedResponse {
         if let failure = answer.failure {
             etag = []
             bytes = Self.failureBytes
-            content = .failure(FailureTable.problem(for: failure))
+            self.failure = FailureTable.problem(for: failure)
+            prepared = nil
+            body = ByteBuffer()
             return
         }
         etag = Self.etag(answer.tag)
         let body = ByteBuffer(bytes: answer.body)
-        var fields = HeaderFields(reservingBytes: 160)
-        fields.append(.cacheControl, "private, max-age=\(answer.lifetime.components.seconds)")
-        fields.append(.contentLength, body.readableBytes)
-        fields.append(.etag, etag)
-        fields.append(.lastModified, HTTPDate.text(secondsSinceEpoch: lastModified))
+        let fields = Self.fields(
+            lifetime: answer.lifetime, etag: etag, lastModified: lastModified, length: body.readableBytes)
         bytes = Self.overhead + body.capacity + fields.bytes
-        content = .body(fields: fields, body)
+        prepared = fields
+        self.body = body
+        failure = nil
+    }
+
+    /// The fields of an answer in JSON. It varies with `Authorization`, since accounts outside the caller's allow-list appear
+    /// not found, and with `Accept`, since it may be 406.
+    ///
+    /// - Parameters:
+    ///   - lastModified: Seconds since 1970.
+    ///   - length: The size of the body.
+    static func fields(lifetime: Duration, etag: [UInt8], lastModified: Int64, length: Int) -> PreparedFields {
+        PreparedFields([
+            (.contentType, "application/json"),
+            (.contentTypeOptions, "nosniff"),
+            (.vary, "accept, authorization"),
+            (.cacheControl, "private, max-age=\(lifetime.components.seconds)"),
+            (.etag, String(decoding: etag, as: UTF8.self)),
+            (.lastModified, HTTPDate.text(secondsSinceEpoch: lastModified)),
+            (.contentLength, "\(length)"),
+        ])
+    }
+
+    /// The prepared fields of a response with this status. A 304 has neither the first nor the last: it has no content, so
+    /// Content-Length would be wrong (RFC 9110, 15.4.5). Node's fetch (undici 6) waits for as many bytes over HTTP/1.1.
+    static func sentFields(_ status: PreparedResponse.Status) -> Range<Int> {
+        switch status {
+        case .ok: 0..<7
+        case .notModified: 1..<6
+        }
     }
 }

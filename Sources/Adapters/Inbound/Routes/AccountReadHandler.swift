@@ -19,6 +19,20 @@ struct AccountReadHandler: RouteHandler {
     private let services: Services
     private let makeRead: MakeRead
 
+    /// The operation of reads without parameters, which have a fast path; `nil` for others.
+    private(set) var plainOperation: Operation?
+
+    /// Reads without parameters.
+    ///
+    /// - Parameter template: A path whose only parameter is the account.
+    static func route(
+        _ template: StaticString, _ services: Services, _ operation: Operation
+    ) -> RouteTable<any RouteHandler>.Route {
+        var handler = AccountReadHandler(services: services) { account, _, _ in AccountRead(operation, of: account) }
+        handler.plainOperation = operation
+        return .init(template, [(.get, handler)])
+    }
+
     /// - Parameter template: A path whose first parameter is the account.
     static func route(
         _ template: StaticString, _ services: Services, makeRead: @escaping MakeRead
@@ -66,42 +80,20 @@ struct AccountReadHandler: RouteHandler {
         }
     }
 
-    /// The fields that are the same for every read. The answer varies with `Authorization`, since accounts outside the
-    /// caller's allow-list appear not found, and with `Accept`, since it may be 406.
-    static let fields = HeaderFields([
-        (.status, "200"),
-        (.contentType, "application/json"),
-        (.contentTypeOptions, "nosniff"),
-        (.acceptRanges, "none"),
-        (.vary, "accept, authorization"),
-    ])
-
-    /// The fields of an answer that a 304 has too. Content-Length is not among them: it describes the content, which a
-    /// 304 does not have (RFC 9110, 15.4.5), and Node's fetch (undici 6) waits for as many bytes over HTTP/1.1.
-    private static let cacheFields: [FieldName] = [.cacheControl, .etag, .lastModified]
-
-    static let notModifiedFields = HeaderFields([
-        (.status, "304"),
-        (.contentTypeOptions, "nosniff"),
-        (.vary, "accept, authorization"),
-    ])
-
     private static func response(
         _ entry: CacheEntry, _ conditions: Conditions, at now: Moment, _ requestID: RequestID
     ) -> HTTPResponse {
         let answer = entry.billing
         switch answer.content {
         case .failure(let problem): return problem.response(requestID)
-        case .body(let own, let body):
-            let isNotModified = !conditions.isEmpty && conditions.isMet(by: answer)
-            var fields =
-                isNotModified
-                ? HeaderFields(
-                    notModifiedFields, own.only(cacheFields, valueBytesMax: 128), reservingBytes: requestID.count + 96)
-                : HeaderFields(fields, own, reservingBytes: requestID.count + 96)
+        case .body(let prepared, let body):
+            let status: PreparedResponse.Status =
+                !conditions.isEmpty && conditions.isMet(by: answer) ? .notModified : .ok
+            var fields = HeaderFields(
+                status: status.code, prepared, BillingAnswer.sentFields(status), reservingBytes: requestID.count + 96)
             fields.append(.age, Int(entry.age(at: now).components.seconds))
             requestID.append(to: &fields)
-            return HTTPResponse(fields: fields, body: isNotModified ? ByteBuffer() : body)
+            return HTTPResponse(fields: fields, body: status == .ok ? body : ByteBuffer())
         }
     }
 }

@@ -9,6 +9,7 @@ package final class Router: RequestHandler {
     private let documents: CallerDocuments
     private let admission: CallerAdmission
     private let observer: RequestObserver
+    package let fastPath: (any FastPath)?
 
     /// - Parameters:
     ///   - openInvoiceFile: Opens the files of invoices.
@@ -62,7 +63,8 @@ package final class Router: RequestHandler {
             exportBilling: exportBilling, callers: callers, audit: audit, metrics: StreamMetrics(metrics: metrics),
             streams: streams ?? OpenStreams(time: time), time: time)
         let keys = IdempotencyKeys(writeAccount: writeAccount, audit: audit)
-        self.routes = RouteTable(Operation.allCases.flatMap(routes) + [stream.route, keys.route])
+        let operations = Operation.allCases.flatMap(routes)
+        self.routes = RouteTable(operations + [stream.route, keys.route])
         documents = CallerDocuments(after: self.routes.labels)
         let clientAddress = ClientAddress(trustedProxies: trustedProxies, field: forwardedField)
         admission = CallerAdmission(
@@ -73,6 +75,8 @@ package final class Router: RequestHandler {
             metrics: RequestMetrics(metrics: metrics, routes: documents.labels), accessLog: accessLog,
             failures: failures ?? RecentFailures(time: time), tracer: tracer, clientAddress: clientAddress,
             answerTimeMax: answerTimeMax)
+        fastPath = LookupFastPath(
+            PlainRoutes(operations, labels: self.routes.labels), admission, readAccount, observer, time: time)
     }
 
     package func reply(to request: HTTPRequest) -> Reply {

@@ -134,16 +134,15 @@ struct ListSubAccounts: RouteHandler {
         }
         let etag = BillingAnswer.etag(of: body)
         let lastModified = page.asOf.secondsSinceEpoch
-        let isNotModified = !conditions.isEmpty && conditions.isMet(etag: etag, lastModified: lastModified)
+        let status: PreparedResponse.Status =
+            !conditions.isEmpty && conditions.isMet(etag: etag, lastModified: lastModified) ? .notModified : .ok
         var fields = HeaderFields(
-            isNotModified ? AccountReadHandler.notModifiedFields : AccountReadHandler.fields,
-            reservingBytes: requestID.count + 256)
-        fields.append(.cacheControl, "private, max-age=\(page.lifetime.components.seconds)")
-        if !isNotModified { fields.append(.contentLength, body.readableBytes) }
-        fields.append(.etag, etag)
-        fields.append(.lastModified, HTTPDate.text(secondsSinceEpoch: lastModified))
+            status: status.code,
+            BillingAnswer.fields(
+                lifetime: page.lifetime, etag: etag, lastModified: lastModified, length: body.readableBytes),
+            BillingAnswer.sentFields(status), reservingBytes: requestID.count + 96)
         fields.append(.age, Int(page.age.components.seconds))
         requestID.append(to: &fields)
-        return HTTPResponse(fields: fields, body: isNotModified ? ByteBuffer() : body)
+        return HTTPResponse(fields: fields, body: status == .ok ? body : ByteBuffer())
     }
 }

@@ -2,7 +2,7 @@ import NIOCore
 import Synchronization
 
 /// Identifies a request in its answer and its log lines: the caller's `x-request-id` if it is acceptable, else a new id.
-struct RequestID: Sendable {
+package struct RequestID: Sendable {
     private enum Origin {
         case sent([UInt8])
         case made(InlineArray<16, UInt8>)
@@ -11,7 +11,7 @@ struct RequestID: Sendable {
     private let origin: Origin
 
     /// Longer ids would only fill the logs.
-    private static let lengthMax = 128
+    static let lengthMax = 128
 
     private static let seed = UInt64.random(in: .min ... .max)
     private static let counter = Atomic<UInt64>(0)
@@ -56,6 +56,18 @@ struct RequestID: Sendable {
 
     private static func value(of digit: UInt8) -> Int {
         Int(digit < UInt8(ascii: "a") ? digit - UInt8(ascii: "0") : digit - UInt8(ascii: "a") + 10)
+    }
+
+    /// Writes it to the start of a buffer with room for `lengthMax` bytes. Returns its length.
+    func write(to buffer: UnsafeMutableRawPointer) -> Int {
+        switch origin {
+        case .sent(let text):
+            text.withUnsafeBytes { bytes in
+                if let start = bytes.baseAddress { buffer.copyMemory(from: start, byteCount: bytes.count) }
+            }
+        case .made(let digits): buffer.storeBytes(of: digits, as: InlineArray<16, UInt8>.self)
+        }
+        return count
     }
 
     func append(to fields: inout HeaderFields) {
