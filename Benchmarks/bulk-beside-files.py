@@ -33,9 +33,7 @@ from measuring import (
     LOAD_CORE,
     RELEASE_BINARY,
     ROOT,
-    SERVICE_CORE,
     Priorities,
-    Program,
     cpu_seconds,
     lookup_times,
     make_certificate,
@@ -44,6 +42,7 @@ from measuring import (
     percentile,
     require_tools,
     start_nghttpd,
+    start_nginx,
     start_service,
     stopped_at_end,
 )
@@ -140,29 +139,14 @@ def wait_for_list(service, accounts):
     sys.exit("the service does not report the whole account list")
 
 
-def start_nginx(folder, port, tls):
-    """nginx over HTTP/1.1 with the files of nghttpd, by sendfile as distributions configure it."""
-    how = f"listen 127.0.0.1:{port}{' ssl' if tls else ''};"
-    if tls:
-        how += f" ssl_certificate {tls[1]}; ssl_certificate_key {tls[0]}; ssl_protocols TLSv1.3;"
-    configuration = folder / "nginx.conf"
-    configuration.write_text(
-        f"daemon off; master_process off; worker_processes 1; error_log /dev/null; pid {folder}/nginx.pid;\n"
-        "events {}\n"
-        "http { access_log off; sendfile on; tcp_nopush on; default_type application/x-ndjson;\n"
-        f"  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;\n"
-        f"  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
-        f"  server {{ {how} root {folder}/nghttpd; }} }}\n")
-    server = Program(["nginx", "-c", configuration], SERVICE_CORE)
-    server.wait_for_port(port)
-    return server
-
-
 def compare(options, table, service, name, tls, folder):
     """The CPU time of a byte, beside the file servers in alternating rounds."""
     # nghttpd checks that the file exists when it is asked for it.
     nghttpd, peer = start_nghttpd(folder, options.port, "/lines", "", tls)
-    nginx = start_nginx(folder, options.port + 1, tls)
+    # By sendfile, as distributions configure it.
+    nginx = start_nginx(
+        folder, options.port + 1, f"root {folder}/nghttpd;", tls,
+        directives="sendfile on; tcp_nopush on; default_type application/x-ndjson;")
     file = folder / "nghttpd/lines"
     with stopped_at_end(nghttpd, nginx):
         subprocess.run(

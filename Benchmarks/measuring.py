@@ -3,6 +3,7 @@ import argparse
 import pathlib
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,8 @@ from programs import (
 __all__ = [
     "LOAD_CORE", "RELEASE_BINARY", "ROOT", "SERVICE_CORE", "Listener", "Priorities", "Program", "Service", "add_caller",
     "cpu_seconds", "load", "lookup_times", "make_certificate", "measure", "mebibytes", "memory", "percentile",
-    "percentiles", "require_tools", "run_scenarios", "start_nghttpd", "start_service", "stopped_at_end",
+    "percentiles", "require_tools", "run_scenarios", "spread", "start_nghttpd", "start_nginx", "start_service",
+    "stopped_at_end", "write_file",
 ]
 
 # The service has one core and the load another, so that neither waits for the other's.
@@ -54,20 +56,46 @@ def require_tools(*names):
             sys.exit(f"{name} is missing")
 
 
-def start_service(*flags, tls=None, binary=RELEASE_BINARY):
-    """The service with one event loop, pinned to one core."""
-    return Service("--http-event-loops", "1", *flags, binary=binary, tls=tls, cores=SERVICE_CORE)
+def start_service(*flags, tls=None, binary=RELEASE_BINARY, errors=subprocess.DEVNULL):
+    """The service with one event loop, pinned to one core. Its log goes to `errors`."""
+    return Service("--http-event-loops", "1", *flags, binary=binary, tls=tls, cores=SERVICE_CORE, errors=errors)
+
+
+def write_file(root, path, body):
+    """Write the file that a server with this root has at the path."""
+    file = root / path.lstrip("/")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(body)
 
 
 def start_nghttpd(folder, port, path, body, tls=None):
-    """nghttpd with one file at the path. Returns the program and its base URL."""
-    file = folder / "nghttpd" / path.lstrip("/")
-    file.parent.mkdir(parents=True)
-    file.write_text(body)
+    """nghttpd with one file at the path, and one thread. Returns the program and its base URL."""
+    write_file(folder / "nghttpd", path, body)
     how = [port, *tls] if tls else ["--no-tls", port]
     server = Program(["nghttpd", "-n", "1", "-d", folder / "nghttpd", *how], SERVICE_CORE)
     server.wait_for_port(port)
     return server, f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+
+
+def start_nginx(folder, port, location, tls=None, *, http2=False, directives=""):
+    """nginx with one worker and without an access log. Returns the program.
+
+    `location` is what it serves, such as a root, and `directives` are more settings of all requests.
+    """
+    options = f"{' ssl' if tls else ''}{' http2' if http2 else ''} backlog=4096"
+    if tls:
+        location += f" ssl_certificate {tls[1]}; ssl_certificate_key {tls[0]}; ssl_protocols TLSv1.3;"
+    temporary = " ".join(
+        f"{kind}_temp_path {folder}/nginx-{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    configuration = folder / f"nginx-{port}.conf"
+    configuration.write_text(
+        f"daemon off; master_process off; worker_processes 1; error_log /dev/null; pid {folder}/nginx-{port}.pid;\n"
+        "events { worker_connections 40000; }\n"
+        f"http {{ access_log off; {temporary} {directives}\n"
+        f"  server {{ listen 127.0.0.1:{port}{options}; {location} }} }}\n")
+    server = Program(["nginx", "-c", configuration], SERVICE_CORE)
+    server.wait_for_port(port)
+    return server
 
 
 def load(url, headers, connections, streams, requests, *flags):
@@ -90,17 +118,26 @@ def percentiles(log):
     return times[len(times) // 2], times[len(times) * 99 // 100]
 
 
-def measure(program, url, headers, connections, streams, requests):
-    """CPU microseconds a request, requests a second, statuses, and percentiles of the time of a request."""
-    load(url, headers, connections, streams, max(1000, requests // 20))
+def measure(program, url, headers, connections, streams, requests, *flags):
+    """CPU microseconds a request, requests a second, statuses, and percentiles of the time of a request.
+
+    `flags` are more flags of h2load.
+    """
+    load(url, headers, connections, streams, max(1000, requests // 20), *flags)
     before = cpu_seconds(program.pid)
-    rate, statuses = load(url, headers, connections, streams, requests)
+    rate, statuses = load(url, headers, connections, streams, requests, *flags)
     cpu = (cpu_seconds(program.pid) - before) / requests * 1e6
     with tempfile.TemporaryDirectory() as folder:
         # In a second run: writing the log costs h2load more than the request does.
         log = pathlib.Path(folder) / "times"
-        load(url, headers, connections, streams, max(1000, requests // 10), f"--log-file={log}")
+        load(url, headers, connections, streams, max(1000, requests // 10), f"--log-file={log}", *flags)
         return cpu, rate, statuses, percentiles(log)
+
+
+def spread(values, digits=2):
+    """The median of some figures, with the lowest and the highest."""
+    middle, least, most = (f"{value:,.{digits}f}" for value in (statistics.median(values), min(values), max(values)))
+    return f"{middle} ({least}-{most})"
 
 
 class Priorities:
