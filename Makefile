@@ -88,7 +88,7 @@ bench: setup-bench ## Measure CPU and memory beside nghttpd, nginx, Go and node;
 	Benchmarks/cached.py --output .build/bench
 	Benchmarks/cpu-per-request.py
 	Benchmarks/cpu-per-request.py --tls
-	Benchmarks/idle-connections.py
+	Benchmarks/connections.py
 	Benchmarks/bulk-beside-files.py --accounts 300000 --only clear,tls
 	Benchmarks/stalled-reader.py --accounts 300000 --seconds 10
 	Benchmarks/beside-stream.py
@@ -156,4 +156,4 @@ setup-test: setup setup-assets setup-lint
 	@$(VENV)/bin/pip --quiet install --requirement scripts/requirements.txt
 
 setup-bench: setup-test
-	@scripts/install-packages.sh binutils golang-golang-x-net-dev libjemalloc2 strace valgrind
+	@scripts/install-packages.sh binutils golang-golang-x-net-dev h2o libjemalloc2 nghttp2-proxy strace valgrind

@@ -27,6 +27,10 @@ install
 # Only the programs are needed. The services that Debian starts would occupy ports.
 if [ -d /run/systemd/system ]; then
     for package in $missing; do
-        $as_root systemctl disable --now --quiet "${package%-light}.service" 2>/dev/null || true
+        case $package in
+        nghttp2-proxy) service=nghttpx ;;
+        *) service=${package%-light} ;;
+        esac
+        $as_root systemctl disable --now --quiet "$service.service" 2>/dev/null || true
     done
 fi
