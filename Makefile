@@ -79,7 +79,7 @@ fuzz: setup ## Fuzz every parser of input from peers, for SECONDS (60) each.
 	    || { echo "Copy the named file to Tests/Fuzz/Corpus/$$target: it becomes a test."; exit 1; }; \
 	done
 
-bench: setup-bench ## Measure CPU and memory beside nghttpd, nginx, Go and node; streams, stalled readers and attacks.
+bench: setup-bench ## Measure CPU and memory beside nghttpd, nginx, h2o, HAProxy, Envoy, Go and node: requests, connections, streams, attacks.
 	swift build --configuration release --static-swift-stdlib --product billing-service
 	swift build --configuration release --static-swift-stdlib --product CacheLoad
 	.build/release/CacheLoad 1000000
@@ -89,6 +89,7 @@ bench: setup-bench ## Measure CPU and memory beside nghttpd, nginx, Go and node;
 	Benchmarks/cpu-per-request.py
 	Benchmarks/cpu-per-request.py --tls
 	Benchmarks/connections.py
+	Benchmarks/miss.py
 	Benchmarks/bulk-beside-files.py --accounts 300000 --only clear,tls
 	Benchmarks/stalled-reader.py --accounts 300000 --seconds 10
 	Benchmarks/beside-stream.py

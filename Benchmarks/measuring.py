@@ -77,7 +77,7 @@ def start_nghttpd(folder, port, path, body, tls=None):
     return server, f"{'https' if tls else 'http'}://127.0.0.1:{port}"
 
 
-def start_nginx(folder, port, location, tls=None, *, http2=False, directives=""):
+def start_nginx(folder, port, location, tls=None, *, http2=False, directives="", cores=SERVICE_CORE):
     """nginx with one worker and without an access log. Returns the program.
 
     `location` is what it serves, such as a root, and `directives` are more settings of all requests.
@@ -93,7 +93,7 @@ def start_nginx(folder, port, location, tls=None, *, http2=False, directives="")
         "events { worker_connections 40000; }\n"
         f"http {{ access_log off; {temporary} {directives}\n"
         f"  server {{ listen 127.0.0.1:{port}{options}; {location} }} }}\n")
-    server = Program(["nginx", "-c", configuration], SERVICE_CORE)
+    server = Program(["nginx", "-c", configuration], cores)
     server.wait_for_port(port)
     return server
 
