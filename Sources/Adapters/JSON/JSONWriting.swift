@@ -7,24 +7,45 @@ extension ByteBuffer {
     /// `str.splitlines` ends lines at U+000A to U+000D, U+001C to U+001E, U+0085, U+2028 and U+2029.
     package mutating func writeJSONString(_ text: String) {
         writeInteger(UInt8(ascii: "\""))
-        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
-            writeString(text)
-        } else {
-            for scalar in text.unicodeScalars { writeEscaping(scalar) }
+        let bytes = text.utf8.span
+        // Everything before is written. Bytes between two escapes are copied at once.
+        var start = 0
+        var index = 0
+        while index < bytes.count {
+            guard let (scalar, length) = Self.escaped(at: index, in: bytes) else {
+                index += 1
+                continue
+            }
+            writeBytes(bytes.extracting(start..<index).bytes)
+            writeShortestEscape(scalar)
+            index += length
+            start = index
         }
+        writeBytes(bytes.extracting(start..<index).bytes)
         writeInteger(UInt8(ascii: "\""))
     }
 
-    private mutating func writeEscaping(_ scalar: Unicode.Scalar) {
+    /// The character at `index` and its length, if it is escaped.
+    private static func escaped(at index: Int, in bytes: Span<UInt8>) -> (scalar: UInt32, length: Int)? {
+        switch bytes[index] {
+        case let byte where byte < 0x20: (UInt32(byte), 1)
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), 0x7F: (UInt32(bytes[index]), 1)
+        // In valid UTF-8, one byte follows 0xC2, and two follow 0xE2.
+        case 0xC2 where bytes[index + 1] == 0x85: (0x85, 2)
+        case 0xE2 where bytes[index + 1] == 0x80 && bytes[index + 2] & 0xFE == 0xA8:
+            (0x2000 | UInt32(bytes[index + 2] & 0x3F), 3)
+        default: nil
+        }
+    }
+
+    private mutating func writeShortestEscape(_ scalar: UInt32) {
         switch scalar {
-        case "\"": writeStaticString("\\\"")
-        case "\\": writeStaticString("\\\\")
-        case "\n": writeStaticString("\\n")
-        case "\r": writeStaticString("\\r")
-        case "\t": writeStaticString("\\t")
-        case _ where scalar.value < 0x20 || scalar.value == 0x7F: writeEscape(scalar.value)
-        case "\u{85}", "\u{2028}", "\u{2029}": writeEscape(scalar.value)
-        default: writeBytes(UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+        case 0x22: writeStaticString("\\\"")
+        case 0x5C: writeStaticString("\\\\")
+        case 0x0A: writeStaticString("\\n")
+        case 0x0D: writeStaticString("\\r")
+        case 0x09: writeStaticString("\\t")
+        default: writeEscape(scalar)
         }
     }
 

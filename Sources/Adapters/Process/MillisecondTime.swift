@@ -1,5 +1,9 @@
 import Domain
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// A civil time in milliseconds since 1970-01-01T00:00:00Z, as RFC 3339 text: `2026-01-31T12:00:00.250Z`.
 package struct MillisecondTime: Sendable, Equatable {
     package let milliseconds: Int64
@@ -24,6 +28,44 @@ package struct MillisecondTime: Sendable, Equatable {
             fraction = Int64(digits) ?? 0
         }
         milliseconds = second.secondsSinceEpoch * 1000 + fraction
+    }
+
+    /// The time of the system's clock.
+    static var now: MillisecondTime {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        return MillisecondTime(milliseconds: Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000)
+    }
+
+    /// `rfc3339` as ASCII, without an allocation, for times in the years 0 to 9999.
+    package var rfc3339Bytes: InlineArray<24, UInt8> {
+        let second = milliseconds.quotientAndRemainder(dividingBy: 1000)
+        let seconds = second.remainder < 0 ? second.quotient - 1 : second.quotient
+        let day = CalendarDate(of: Timestamp(secondsSinceEpoch: seconds))
+        let secondOfDay = Int(seconds % 86_400 + 86_400) % 86_400
+        var bytes = InlineArray<24, UInt8>(repeating: UInt8(ascii: ":"))
+        /// Writes two digits.
+        func write(_ number: Int, at offset: Int) {
+            bytes[offset] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / 10)
+            bytes[offset + 1] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number % 10)
+        }
+        let year = day.year
+        write(year / 100, at: 0)
+        write(year % 100, at: 2)
+        bytes[4] = UInt8(ascii: "-")
+        write(day.month, at: 5)
+        bytes[7] = UInt8(ascii: "-")
+        write(day.day, at: 8)
+        bytes[10] = UInt8(ascii: "T")
+        write(secondOfDay / 3600, at: 11)
+        write(secondOfDay / 60 % 60, at: 14)
+        write(secondOfDay % 60, at: 17)
+        bytes[19] = UInt8(ascii: ".")
+        let fraction = Int(milliseconds - seconds * 1000)
+        bytes[20] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: fraction / 100)
+        write(fraction % 100, at: 21)
+        bytes[23] = UInt8(ascii: "Z")
+        return bytes
     }
 
     package var rfc3339: String {

@@ -51,12 +51,13 @@ enum Output {
         }
     }
 
-    /// Writes to standard error. A failure cannot be reported elsewhere.
+    /// Writes to standard error, after all earlier log lines. A failure cannot be reported elsewhere.
     ///
     /// - Returns: Whether the text was written.
     @discardableResult
     static func writeError(_ text: String) -> Bool {
-        write(text, to: STDERR_FILENO) == nil
+        log.flush()
+        return write(text, to: STDERR_FILENO) == nil
     }
 
     /// - Returns: The `errno` if a write failed; otherwise nil.
@@ -116,9 +117,9 @@ enum Output {
     }
 
     /// The output of all loggers of this program.
-    static let log = LogOutput { line in
-        if hasStatus.exchange(false, ordering: .relaxed) { writeError("\r\u{1B}[K") }
-        _ = write(Array(line.readableBytesView)[...], to: STDERR_FILENO)
+    static let log = LogOutput { lines in
+        if hasStatus.exchange(false, ordering: .relaxed) { _ = write("\r\u{1B}[K", to: STDERR_FILENO) }
+        _ = DescriptorOutput.write(lines, to: STDERR_FILENO)
     }
 
     static func logger(_ settings: LogSettings, _ color: ColorChoice) -> Logger {

@@ -1,13 +1,16 @@
-import Domain
+package import Domain
 package import Logging
 package import Metrics
-import NIOCore
+package import NIOCore
 import Synchronization
 
 /// Writes a line for each failed request, and for a sample of the successful ones. Lines hold nothing personal or secret. The
 /// account's id is personal, so they have the route and not the path.
 package struct AccessLog: Sendable {
     private let logger: Logger
+
+    /// The handler of the logger, if it can write a line without a dictionary.
+    private let handler: ServiceLogHandler?
 
     /// Successful requests that are logged, per 65,536.
     private let sample: Int
@@ -34,6 +37,7 @@ package struct AccessLog: Sendable {
     /// - Parameter share: The fraction of successful requests that are logged, from 0 to 1. At level `debug` all are.
     package init(share: Double, logger: Logger, metrics: any MetricsFactory) {
         self.logger = logger
+        handler = logger.handler as? ServiceLogHandler
         sample = Int(share * 65_536)
         failures = Failures(metrics)
     }
@@ -47,21 +51,14 @@ package struct AccessLog: Sendable {
 
     private static func level(of status: Int) -> Logger.Level { status >= 500 ? .warning : .info }
 
-    func note(_ line: Line) {
-        var metadata: Logger.Metadata = [
-            "request_id": "\(line.requestID.text)", "method": "\(line.method)", "route": "\(line.note.route.template)",
-            "client": "\(line.client?.ipAddress ?? "unknown")", "protocol": "\(line.version)",
-            "status": .stringConvertible(line.status),
-            "duration_ms": .stringConvertible(Double(line.duration.nanoseconds / 1000) / 1000),
-            "bytes": .stringConvertible(line.bytes), "upstream_calls": .stringConvertible(line.upstreamCalls),
-        ]
-        if let caller = line.note.caller { metadata["caller"] = "\(caller)" }
-        if let cache = line.note.cache { metadata["cache"] = "\(cache.rawValue)" }
-        if let trace = line.trace { metadata["trace_id"] = "\(trace.parent.traceID.text)" }
-        logger.log(level: Self.level(of: line.status), "request", metadata: metadata)
+    package func note(_ line: Line) {
+        let level = Self.level(of: line.status)
+        guard logger.logLevel <= level else { return }
+        if let handler, handler.writePlain(level, "request", { line.write(to: &$0) }) { return }
+        logger.log(level: level, "request", metadata: line.metadata)
     }
 
-    struct Line: Sendable {
+    package struct Line: Sendable {
         let requestID: RequestID
         let note: RequestNote
         /// The method as sent. `RequestNote` has known methods only.
@@ -74,4 +71,65 @@ package struct AccessLog: Sendable {
         let bytes: Int
         let upstreamCalls: Int
     }
+}
+
+extension AccessLog.Line {
+    /// A line for code outside this module, which has no types of requests.
+    ///
+    /// - Parameters:
+    ///   - requestID: The caller's id; a new one is made if it is not acceptable.
+    ///   - cache: Where the answer came from, a raw value of `RequestNote.Cache`.
+    package init(
+        requestID: String, route: StaticString, caller: Name?, cache: String?, method: String, client: SocketAddress?,
+        version: String, traceparent: String?, status: Int, duration: TimeAmount, bytes: Int, upstreamCalls: Int
+    ) {
+        var note = RequestNote(route: RouteLabel(index: 0, template: route))
+        note.caller = caller
+        note.cache = cache.flatMap(RequestNote.Cache.init)
+        self.init(
+            requestID: RequestID(sent: Array(requestID.utf8)[...]), note: note, method: method, client: client,
+            version: version, trace: TraceContext(traceparent: traceparent?.utf8, tracestate: nil), status: status,
+            duration: duration, bytes: bytes, upstreamCalls: upstreamCalls)
+    }
+
+    private var microseconds: Int { Int(duration.nanoseconds / 1000) }
+
+    /// The fields, with the same names and values as `metadata`.
+    fileprivate func write(to line: inout PlainLine) {
+        line.field("bytes", bytes)
+        if let cache = note.cache { line.field("cache", plain: cache.rawValue) }
+        if let caller = note.caller { line.field("caller", plain: caller.rawValue) }
+        if case .v4? = client, let bits = client.flatMap(AddressRange.bits) {
+            line.field("client", ipv4: UInt32(truncatingIfNeeded: bits))
+        } else {
+            line.field("client", checking: client?.ipAddress ?? Self.unknownClient)
+        }
+        line.field("duration_ms", thousandths: microseconds)
+        line.field("method", checking: method)
+        line.field("protocol", plain: version)
+        var id = ByteBuffer()
+        requestID.append(to: &id)
+        line.field("request_id", plain: id.readableBytesUInt8Span)
+        line.field("route", plain: note.route.template)
+        line.field("status", status)
+        if let traceID = trace?.parent.traceID { line.field("trace_id", hexadecimal: traceID.high, traceID.low) }
+        line.field("upstream_calls", upstreamCalls)
+    }
+
+    /// The fields, whose values may need escapes.
+    fileprivate var metadata: Logger.Metadata {
+        var metadata: Logger.Metadata = [
+            "request_id": "\(requestID.text)", "method": "\(method)", "route": "\(note.route.template)",
+            "client": "\(client?.ipAddress ?? Self.unknownClient)", "protocol": "\(version)",
+            "status": .stringConvertible(status), "duration_ms": .stringConvertible(Double(microseconds) / 1000),
+            "bytes": .stringConvertible(bytes), "upstream_calls": .stringConvertible(upstreamCalls),
+        ]
+        if let caller = note.caller { metadata["caller"] = "\(caller)" }
+        if let cache = note.cache { metadata["cache"] = "\(cache.rawValue)" }
+        if let trace { metadata["trace_id"] = "\(trace.parent.traceID.text)" }
+        return metadata
+    }
+
+    /// A client without an IP address.
+    private static let unknownClient = "unknown"
 }

@@ -6,10 +6,10 @@ struct ConsoleLine {
     let hasColors: Bool
 
     /// The logger of the service. Other loggers are named in their lines.
-    private static let usualLabel = "billing-service"
+    static let usualLabel = "billing-service"
 
     /// The width of the longest message that the fields of other lines are aligned with.
-    private static let messageWidth = 40
+    static let messageWidth = 40
 
     func write(
         _ event: LogEvent, _ fields: [(key: String, value: Logger.Metadata.Value)], _ label: String,
@@ -18,12 +18,12 @@ struct ConsoleLine {
         line.writeString(TerminalStyle.dim.applied(to: LocalTime.now, hasColors))
         line.writeString(" \(Self.paddedName(of: event.level, hasColors)) ")
         let name = label == Self.usualLabel ? "" : label + ": "
-        let message = name + LogText.escaped("\(event.message)", bytesMax: LogText.messageBytesMax)
+        let message = name + LogText.escaped(event.message.description, bytesMax: LogText.messageBytesMax)
         line.writeString(message)
         guard !fields.isEmpty else { return }
         line.writeString(String(repeating: " ", count: max(0, Self.messageWidth - message.count)))
         for (key, value) in fields {
-            let text = LogText.escaped("\(value)", bytesMax: LogText.fieldBytesMax)
+            let text = LogText.escaped(value.description, bytesMax: LogText.fieldBytesMax)
             line.writeString(" " + TerminalStyle.dim.applied(to: key + "=", hasColors) + Self.quoted(text))
         }
     }
@@ -33,6 +33,15 @@ struct ConsoleLine {
         let name = level.rawValue.uppercased()
         let padding = String(repeating: " ", count: max(0, 8 - name.utf8.count))
         return style(of: level).applied(to: name, hasColors) + padding
+    }
+
+    /// `paddedName`, made once.
+    static func paddedNameBytes(of level: Logger.Level, _ hasColors: Bool) -> [UInt8] {
+        paddedNames[2 * level.rank + (hasColors ? 1 : 0)]
+    }
+
+    private static let paddedNames = Logger.Level.allCases.flatMap { level in
+        [false, true].map { Array(paddedName(of: level, $0).utf8) }
     }
 
     private static func style(of level: Logger.Level) -> TerminalStyle {

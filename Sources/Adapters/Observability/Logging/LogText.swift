@@ -19,7 +19,10 @@ package enum LogText {
 
     /// The text, truncated and with line ends, terminal escapes and bidirectional controls written as `\u{…}`.
     package static func escaped(_ text: String, bytesMax: Int = fieldBytesMax) -> String {
-        guard text.utf8.count > bytesMax || text.unicodeScalars.contains(where: needsEscape) else { return text }
+        guard text.utf8.count > bytesMax || (!isVisible(text) && text.unicodeScalars.contains(where: needsEscape))
+        else {
+            return text
+        }
         var escaped = ""
         for scalar in text.unicodeScalars {
             let next = needsEscape(scalar) ? "\\u{" + String(scalar.value, radix: 16) + "}" : String(scalar)
@@ -27,6 +30,13 @@ package enum LogText {
             escaped += next
         }
         return escaped
+    }
+
+    /// Whether all characters are visible ASCII or spaces, as in nearly all texts.
+    private static func isVisible(_ text: String) -> Bool {
+        let bytes = text.utf8.span
+        for index in 0..<bytes.count where !(0x20..<0x7F).contains(bytes[index]) { return false }
+        return true
     }
 
     /// Whether it is a control character, line end or bidirectional control (Unicode, UAX #9 and UAX #14).

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Logging
 import NIOCore
 
@@ -29,46 +28,75 @@ struct ServiceLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        var fields = metadata
-        if let provided = metadataProvider?.get() { fields.merge(provided) { $1 } }
-        if let own = event.metadata { fields.merge(own) { $1 } }
-        let sorted = fields.sorted { $0.key < $1.key }
+        let fields = fields(of: event)
         var line = ByteBuffer()
+        line.reserveCapacity(Self.usualLineBytes)
         switch output.format {
-        case .text: write(event, sorted, Self.currentTime, asTextTo: &line)
-        case .console: ConsoleLine(hasColors: output.hasColors).write(event, sorted, label, to: &line)
-        case .json: write(event, sorted, Self.currentTime, asJSONTo: &line)
+        case .text: write(event, fields, asTextTo: &line)
+        case .console: ConsoleLine(hasColors: output.hasColors).write(event, fields, label, to: &line)
+        case .json: write(event, fields, asJSONTo: &line)
         }
         line.writeInteger(UInt8(ascii: "\n"))
         output.write(line, event.level)
     }
 
-    /// RFC 3339, in UTC and to the millisecond.
-    private static var currentTime: String { Date.now.formatted(time) }
+    /// Longer than most lines, so that the buffer seldom grows.
+    private static let usualLineBytes = 512
 
-    private static let time = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+    /// Writes the line of an event without a dictionary.
+    ///
+    /// - Parameter fields: Writes the fields, in ascending order of their names.
+    /// - Returns: False if nothing was written, because the logger has metadata or a value is not plain. The event must then
+    ///   be logged with `log(event:)`.
+    func writePlain(_ level: Logger.Level, _ message: StaticString, _ fields: (inout PlainLine) -> Void) -> Bool {
+        guard metadata.isEmpty, metadataProvider == nil else { return false }
+        var line = PlainLine(output.format, hasColors: output.hasColors)
+        line.begin(level, label: label, message: message)
+        fields(&line)
+        line.end()
+        guard line.isComplete else { return false }
+        output.write(&line, level)
+        return true
+    }
+
+    /// The fields of the event, which take precedence over those of the provider and of the logger, sorted.
+    private func fields(of event: LogEvent) -> [(key: String, value: Logger.Metadata.Value)] {
+        var fields = event.metadata ?? [:]
+        if let provided = metadataProvider?.get() { fields.merge(provided) { own, _ in own } }
+        if !metadata.isEmpty { fields.merge(metadata) { own, _ in own } }
+        return fields.sorted { $0.key < $1.key }
+    }
 
     private func write(
-        _ event: LogEvent, _ fields: [(key: String, value: Logger.Metadata.Value)], _ time: String,
-        asTextTo line: inout ByteBuffer
+        _ event: LogEvent, _ fields: [(key: String, value: Logger.Metadata.Value)], asTextTo line: inout ByteBuffer
     ) {
-        let level = ConsoleLine.paddedName(of: event.level, output.hasColors)
-        line.writeString("\(time) \(level) \(label): ")
-        line.writeString(LogText.escaped("\(event.message)", bytesMax: LogText.messageBytesMax))
+        line.writeBytes(MillisecondTime.now.rfc3339Bytes.span.bytes)
+        line.writeStaticString(" ")
+        line.writeBytes(ConsoleLine.paddedNameBytes(of: event.level, output.hasColors))
+        line.writeStaticString(" ")
+        line.writeString(label)
+        line.writeStaticString(": ")
+        line.writeString(LogText.escaped(event.message.description, bytesMax: LogText.messageBytesMax))
         for (key, value) in fields {
-            line.writeString(" \(key)=\(LogText.escaped("\(value)", bytesMax: LogText.fieldBytesMax))")
+            line.writeStaticString(" ")
+            line.writeString(key)
+            line.writeStaticString("=")
+            line.writeString(LogText.escaped(value.description, bytesMax: LogText.fieldBytesMax))
         }
     }
 
     private func write(
-        _ event: LogEvent, _ fields: [(key: String, value: Logger.Metadata.Value)], _ time: String,
-        asJSONTo line: inout ByteBuffer
+        _ event: LogEvent, _ fields: [(key: String, value: Logger.Metadata.Value)], asJSONTo line: inout ByteBuffer
     ) {
         line.writeJSONObject { object in
-            object.member("time", time)
+            object.member("time") {
+                $0.writeStaticString("\"")
+                $0.writeBytes(MillisecondTime.now.rfc3339Bytes.span.bytes)
+                $0.writeStaticString("\"")
+            }
             object.member("level", event.level.rawValue)
             object.member("logger", label)
-            object.member("message", LogText.bounded("\(event.message)", bytesMax: LogText.messageBytesMax))
+            object.member("message", LogText.bounded(event.message.description, bytesMax: LogText.messageBytesMax))
             for (key, value) in fields {
                 object.member(named: Self.name(of: key)) { Self.write(value, to: &$0) }
             }
@@ -99,6 +127,6 @@ struct ServiceLogHandler: LogHandler {
             default: break
             }
         }
-        line.writeJSONString(LogText.bounded("\(value)", bytesMax: LogText.fieldBytesMax))
+        line.writeJSONString(LogText.bounded(value.description, bytesMax: LogText.fieldBytesMax))
     }
 }
