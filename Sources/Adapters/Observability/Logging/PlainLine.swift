@@ -214,6 +214,7 @@ struct PlainLine {
     private mutating func append(_ number: Int) {
         if number < 0 { append("-") }
         let magnitude = number.magnitude
+        guard magnitude >= 10 else { return append(magnitude, digits: 1) }
         var digits = 1
         var rest = magnitude
         while rest >= 10 {
