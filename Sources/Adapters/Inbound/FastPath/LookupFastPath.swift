@@ -13,6 +13,9 @@ final class LookupFastPath: FastPath {
     private let observer: RequestObserver
     private let time: any TimeSource
 
+    /// The series of the metrics for each route, method, status and protocol version, at `place`.
+    private let series: [RequestMetrics.Series?]
+
     init(
         _ routes: PlainRoutes, _ admission: CallerAdmission, _ readAccount: ReadAccount, _ observer: RequestObserver,
         time: any TimeSource
@@ -22,6 +25,22 @@ final class LookupFastPath: FastPath {
         self.readAccount = readAccount
         self.observer = observer
         self.time = time
+        series = routes.labels.flatMap { label in
+            [RequestMethod.get, .head].flatMap { method in
+                [PreparedResponse.Status.ok, .notModified].flatMap { status in
+                    [ApplicationProtocol.http1, .http2].map {
+                        observer.metrics.series(label, method, status: status.code, $0)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The place of a series in `series`.
+    private static func place(
+        _ route: Int, isHead: Bool, _ status: PreparedResponse.Status, _ applicationProtocol: ApplicationProtocol
+    ) -> Int {
+        route << 3 | (isHead ? 4 : 0) | (status == .notModified ? 2 : 0) | (applicationProtocol == .http2 ? 1 : 0)
     }
 
     func response(to request: borrowing PlainRequest, _ memory: inout ConnectionMemory?) -> PreparedResponse? {
@@ -34,7 +53,7 @@ final class LookupFastPath: FastPath {
         let found = request.withValue(.path) { path in
             routes.match(path) { route, account in
                 readAccount.prepared(route.operation, of: account, for: caller, maxAge: condition.maxAge, at: now).map {
-                    (entry: $0, label: route.label)
+                    (entry: $0, label: route.label, route: route.index)
                 }
             }
         }
@@ -45,11 +64,14 @@ final class LookupFastPath: FastPath {
         let answer = found.entry.billing
         let status: PreparedResponse.Status = condition.isMet(by: answer, request) ? .notModified : .ok
         let requestID = RequestID(of: request)
+        let isHead = request.isHead
+        let place = Self.place(found.route, isHead: isHead, status, request.peer.applicationProtocol)
         observer.answered(
-            request, requestID,
-            RequestNote(
-                route: found.label, method: request.isHead ? .head : .get, caller: caller.name, cache: .fresh),
-            status: status.code, bytes: status == .ok ? answer.body.readableBytes : 0, began: began)
+            request, requestID, in: series[place], status: status.code,
+            bytes: status == .ok ? answer.body.readableBytes : 0, began: began
+        ) {
+            RequestNote(route: found.label, method: isHead ? .head : .get, caller: caller.name, cache: .fresh)
+        }
         return PreparedResponse(
             status, fields, BillingAnswer.sentFields(status), age: Int(found.entry.age(at: now).components.seconds),
             requestID: requestID, body: status == .ok && !request.isHead ? answer.body : ByteBuffer())

@@ -6,6 +6,9 @@ struct PlainRoutes: Sendable {
         let operation: Operation
         let label: RouteLabel
 
+        /// Its place among the routes, in any order.
+        let index: Int
+
         /// The place of its ending in `text`. No array, so that a match needs no reference counting.
         fileprivate let ending: Range<Int>
     }
@@ -23,19 +26,26 @@ struct PlainRoutes: Sendable {
     ///   - labels: The labels of all routes.
     init(_ routes: [RouteTable<any RouteHandler>.Route], labels: [RouteLabel]) {
         var text = Array(Self.start.utf8)
-        self.routes = routes.compactMap { route -> Route? in
+        var routesFound: [Route] = []
+        for route in routes {
             guard let handler = route.handlers.first(where: { $0.method == .get })?.handler as? AccountReadHandler,
                 let operation = handler.plainOperation,
                 let label = labels.first(where: { "\($0.template)" == "\(route.template)" })
-            else { return nil }
+            else { continue }
             let parts = "\(route.template)".split(separator: "{accountId}", omittingEmptySubsequences: false)
             precondition(parts.count == 2 && parts[0] == Self.start, "a plain route has another form")
             let start = text.count
             text += parts[1].utf8
-            return Route(operation: operation, label: label, ending: start..<text.count)
-        }.sorted { $0.ending.count > $1.ending.count }
+            routesFound.append(
+                Route(
+                    operation: operation, label: label, index: routesFound.count, ending: start..<text.count))
+        }
+        self.routes = routesFound.sorted { $0.ending.count > $1.ending.count }
         self.text = text
     }
+
+    /// The labels of the routes, by their index.
+    var labels: [RouteLabel] { routes.sorted { $0.index < $1.index }.map(\.label) }
 
     /// Calls `body` with the route of a path and the bytes of the account's id, which may be invalid. `nil` for another path.
     func match<Result>(_ path: Span<UInt8>, _ body: (Route, Span<UInt8>) -> Result?) -> Result? {

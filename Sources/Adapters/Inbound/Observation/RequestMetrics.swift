@@ -26,11 +26,22 @@ final class RequestMetrics: Sendable {
         }
     }
 
-    /// A timer for each of `statuses`.
-    private typealias Timers = [Lazy<Metrics.Timer>]
+    /// The requests with the same labels. Their timer is made when the first one has ended.
+    final class Series: Sendable {
+        private let timer = Lazy<Metrics.Timer>()
+        private let make: @Sendable () -> Metrics.Timer
 
-    /// By route, method and protocol version.
-    private let timers: [Lazy<Timers>]
+        fileprivate init(_ make: @escaping @Sendable () -> Metrics.Timer) {
+            self.make = make
+        }
+
+        func ended(after time: TimeAmount) {
+            timer.value(make)?.recordNanoseconds(time.nanoseconds)
+        }
+    }
+
+    /// By route, method and protocol version; each has a series for each of `statuses`.
+    private let series: [Lazy<[Series]>]
     private let metrics: any MetricsFactory
 
     /// The statuses of RFC 9110 and RFC 6585, and 499 for a client that went away. Any other status counts as the last.
@@ -46,23 +57,33 @@ final class RequestMetrics: Sendable {
     /// - Parameter routes: The labels of all routes, by their index.
     init(metrics: any MetricsFactory, routes: [RouteLabel]) {
         self.metrics = metrics
-        timers = (0..<routes.count * RequestMethod.allCases.count * 2).map { _ in Lazy() }
+        series = (0..<routes.count * RequestMethod.allCases.count * 2).map { _ in Lazy() }
     }
 
     func ended(_ note: RequestNote, status: Int, _ applicationProtocol: ApplicationProtocol, after time: TimeAmount) {
-        let index = (note.route.index * RequestMethod.allCases.count + note.method.rawValue) * 2
+        series(note.route, note.method, status: status, applicationProtocol)?.ended(after: time)
+    }
+
+    /// The requests with these labels, for a caller that records many of them.
+    func series(
+        _ route: RouteLabel, _ method: RequestMethod, status: Int, _ applicationProtocol: ApplicationProtocol
+    ) -> Series? {
+        let index = (route.index * RequestMethod.allCases.count + method.rawValue) * 2
         let place = Int(Self.places[(0..<600).contains(status) ? status : 0])
-        let timers = timers[index + (applicationProtocol == .http2 ? 1 : 0)].value { Self.statuses.map { _ in Lazy() } }
-        let timer = timers?[place].value {
-            Metrics.Timer(
-                .serverRequestDuration,
-                [
-                    ("http_request_method", note.method.name), ("http_route", "\(note.route.template)"),
-                    ("http_response_status_code", "\(Self.statuses[place])"),
-                    ("network_protocol_version", applicationProtocol.version),
-                ], in: metrics)
+        let all = self.series[index + (applicationProtocol == .http2 ? 1 : 0)].value {
+            Self.statuses.map { status in
+                Series { [metrics] in
+                    Metrics.Timer(
+                        .serverRequestDuration,
+                        [
+                            ("http_request_method", method.name), ("http_route", "\(route.template)"),
+                            ("http_response_status_code", "\(status)"),
+                            ("network_protocol_version", applicationProtocol.version),
+                        ], in: metrics)
+                }
+            }
         }
-        timer?.recordNanoseconds(time.nanoseconds)
+        return all?[place]
     }
 }
 

@@ -82,14 +82,18 @@ struct RequestObserver: Sendable {
 
     /// Observes a request that the fast path has answered from the cache. `begin` is not called for it.
     ///
-    /// - Parameter bytes: The size of the body, also if the request is a HEAD.
+    /// - Parameters:
+    ///   - series: The requests with the same labels.
+    ///   - bytes: The size of the body, also if the request is a HEAD.
+    ///   - note: Called if the request is logged.
     func answered(
-        _ request: borrowing PlainRequest, _ requestID: RequestID, _ note: RequestNote, status: Int, bytes: Int,
-        began: NIODeadline
+        _ request: borrowing PlainRequest, _ requestID: RequestID, in series: RequestMetrics.Series?,
+        status: Int, bytes: Int, began: NIODeadline, note: () -> RequestNote
     ) {
         let time = NIODeadline.now() - began
-        metrics.ended(note, status: status, request.peer.applicationProtocol, after: time)
+        series?.ended(after: time)
         guard accessLog.takes(requestID, status: status) else { return }
+        let note = note()
         accessLog.note(
             AccessLog.Line(
                 requestID: requestID, note: note, method: note.method.name, client: clientAddress(of: request),

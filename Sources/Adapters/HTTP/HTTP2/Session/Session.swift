@@ -30,6 +30,9 @@ final class Session {
     /// Created in `init`, freed in `deinit`.
     private let raw: OpaquePointer
 
+    /// The memory of `raw`.
+    private let memory: SessionMemory
+
     /// Refilled for each field section sent.
     private let outgoing: OutgoingSection
     @exclusivity(unchecked) private var dateField = DateField()
@@ -117,11 +120,20 @@ final class Session {
             nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1)
         }
         var session: OpaquePointer?
-        let status =
+        let memory = SessionMemory.of(handler.eventLoop)
+        self.memory = memory
+        func make(_ functions: UnsafeMutablePointer<nghttp2_mem>?) -> Int32 {
             switch role {
-            case .server: nghttp2_session_server_new2(&session, callbacks, nil, option)
-            case .client: nghttp2_session_client_new2(&session, callbacks, nil, option)
+            case .server: nghttp2_session_server_new3(&session, callbacks, nil, option, functions)
+            case .client: nghttp2_session_client_new3(&session, callbacks, nil, option, functions)
             }
+        }
+        let status: Int32
+        if var functions = memory.functions {
+            status = make(&functions)
+        } else {
+            status = make(nil)
+        }
         guard status == 0, let session else { preconditionFailure("no memory") }
         raw = session
         nghttp2_session_set_user_data(raw, Unmanaged.passUnretained(self).toOpaque())
