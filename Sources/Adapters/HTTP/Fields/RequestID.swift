@@ -70,6 +70,13 @@ package struct RequestID: Sendable {
         return count
     }
 
+    func withBytes<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        switch origin {
+        case .sent(let text): body(text.span)
+        case .made(let digits): body(digits.span)
+        }
+    }
+
     func append(to fields: inout HeaderFields) {
         switch origin {
         case .sent(let text): fields.append(.requestID, text)

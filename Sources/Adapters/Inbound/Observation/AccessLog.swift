@@ -107,9 +107,7 @@ extension AccessLog.Line {
         line.field("duration_ms", thousandths: microseconds)
         line.field("method", checking: method)
         line.field("protocol", plain: version)
-        var id = ByteBuffer()
-        requestID.append(to: &id)
-        line.field("request_id", plain: id.readableBytesUInt8Span)
+        requestID.withBytes { line.field("request_id", plain: $0) }
         line.field("route", plain: note.route.template)
         line.field("status", status)
         if let traceID = trace?.parent.traceID { line.field("trace_id", hexadecimal: traceID.high, traceID.low) }

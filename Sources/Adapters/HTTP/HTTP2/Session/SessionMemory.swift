@@ -8,7 +8,7 @@ import NIOCore
 /// takes a fifth of the time of `malloc` and `free` with many streams.
 ///
 /// Not thread-safe: a session is used and freed on its event loop.
-final class SessionMemory {
+package final class SessionMemory {
     /// The blocks of one size that are free. The first bytes of a free block refer to the next.
     private struct List {
         var first: UnsafeMutableRawPointer?
@@ -34,7 +34,7 @@ final class SessionMemory {
     /// The memory of `eventLoop`. Must be called on that loop.
     static func of(_ eventLoop: any EventLoop) -> SessionMemory { memories.of(eventLoop) }
 
-    init() {
+    package init() {
         lists = .allocate(capacity: Self.listsCount)
         lists.initialize(repeating: List(), count: Self.listsCount)
     }
@@ -82,7 +82,7 @@ final class SessionMemory {
     }
 
     /// A block of at least `size` bytes; `nil` without memory.
-    func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
+    package func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
         let index = size <= Self.sizeMax ? max(1, (size &+ Self.step &- 1) / Self.step) : 0
         if index > 0, let block = lists[index].first {
             lists[index].first = block.load(as: UnsafeMutableRawPointer?.self)
@@ -96,7 +96,7 @@ final class SessionMemory {
     }
 
     /// - Parameter block: From `allocate` or `reallocate`.
-    func free(_ block: UnsafeMutableRawPointer) {
+    package func free(_ block: UnsafeMutableRawPointer) {
         let start = block - Self.headerBytes
         let index = start.load(as: Int.self)
         guard index > 0, lists[index].count &* index &* Self.step < Self.keptBytesMax else { return Glibc.free(start) }
@@ -106,7 +106,7 @@ final class SessionMemory {
     }
 
     /// A block of at least `size` bytes with the content of `block`, which is freed if another one is needed.
-    func reallocate(_ block: UnsafeMutableRawPointer?, _ size: Int) -> UnsafeMutableRawPointer? {
+    package func reallocate(_ block: UnsafeMutableRawPointer?, _ size: Int) -> UnsafeMutableRawPointer? {
         guard let block else { return allocate(size) }
         let start = block - Self.headerBytes
         let index = start.load(as: Int.self)
