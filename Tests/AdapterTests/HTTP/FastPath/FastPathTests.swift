@@ -146,27 +146,29 @@ struct FastPathTests {
         .userAgent, .xForwardedFor,
     ]
 
+    /// Sends a request of the reader, and compares the status of the response.
+    private static func expect(_ status: Int, of peer: inout TextPeer) async throws {
+        try await peer.request("GET", billing, "Authorization: Bearer reader")
+        let response = try await peer.response()
+        #expect(response.hasPrefix("HTTP/1.1 \(status) "))
+    }
+
     @Test("A caller whose token was revoked or restricted is refused on connections that are open")
     func revocation() async throws {
         try await TwoWays.with { ways in
             _ = try await Self.etag(of: ways)
             try await TextPeer.connected(to: ways.fast.service.server.port) { peer in
-                func expect(_ status: Int) async throws {
-                    try await peer.request("GET", Self.billing, "Authorization: Bearer reader")
-                    let response = try await peer.response()
-                    #expect(response.hasPrefix("HTTP/1.1 \(status) "))
-                }
-                try await expect(200)
+                try await Self.expect(200, of: &peer)
                 let before = ways.answered
-                try await expect(200)
+                try await Self.expect(200, of: &peer)
                 #expect(ways.answered == before + 1)
                 ways.directory.set("reader", to: Caller(name: Name(literal: "reader"), scopes: [.plansRead]))
-                try await expect(403)
+                try await Self.expect(403, of: &peer)
                 ways.directory.set(
                     "reader", to: Caller(name: Name(literal: "reader"), scopes: [.billingRead], accounts: []))
-                try await expect(404)
+                try await Self.expect(404, of: &peer)
                 ways.directory.set("reader", to: nil)
-                try await expect(401)
+                try await Self.expect(401, of: &peer)
             }
         }
     }
@@ -179,18 +181,13 @@ struct FastPathTests {
                 "reader", to: Caller(name: Name(literal: "reader"), scopes: [.billingRead]),
                 expires: Timestamp(secondsSinceEpoch: ways.clock.timestamp.secondsSinceEpoch + 60))
             try await TextPeer.connected(to: ways.fast.service.server.port) { peer in
-                func expect(_ status: Int) async throws {
-                    try await peer.request("GET", Self.billing, "Authorization: Bearer reader")
-                    let response = try await peer.response()
-                    #expect(response.hasPrefix("HTTP/1.1 \(status) "))
-                }
-                try await expect(200)
+                try await Self.expect(200, of: &peer)
                 ways.clock.advance(by: .seconds(59))
                 let before = ways.answered
-                try await expect(200)
+                try await Self.expect(200, of: &peer)
                 #expect(ways.answered == before + 1)
                 ways.clock.advance(by: .seconds(1))
-                try await expect(401)
+                try await Self.expect(401, of: &peer)
             }
         }
     }
