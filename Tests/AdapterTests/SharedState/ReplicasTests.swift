@@ -150,7 +150,9 @@ struct ReplicasTests {
             let number = try #require((0..<20).first { replicas.zoom.accounts.kind(of: $0) == nil })
             let account = replicas.zoom.accounts.id(of: number)
             for replica in 0..<3 { _ = try await replicas.get(account, from: replica) }
-            #expect(replicas.calls == 1)
+            let excused = try await replicas.excusedCalls()
+            #expect(
+                (1...1 + excused).contains(replicas.calls), "\(replicas.calls) calls, of which \(excused) are excused")
             for round in 0..<10 {
                 // An update of the contact.
                 let change = RepeatedChange(number: 4 * round, account: account)
