@@ -146,7 +146,7 @@ def main():
     limits = json.loads(LIMITS.read_text())
     if options.update:
         for protocol, counts in measured.items():
-            limits[protocol] = {name: round(value, 3) for name, value in counts.items()}
+            limits[protocol] = {name: max(0.0, round(value, 3)) for name, value in counts.items()}
         LIMITS.write_text(json.dumps(limits, indent=2) + "\n")
     failures = 0
     for protocol, counts in measured.items():
