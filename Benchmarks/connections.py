@@ -255,7 +255,7 @@ def compare_idle(options):
             for count in options.connections:
                 figures = {}
                 for name in (OURS, "nginx") if http1 else (OURS, "nghttpd", "nginx"):
-                    # A port of its own: the closed connections of the last server still use some pairs of ports.
+                    # Another port for each server: closed connections to the last one still occupy pairs of ports.
                     port += 1
                     server = Server(
                         name, folder, port, certificate if is_tls else None, options.binary, http1=http1)

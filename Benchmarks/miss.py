@@ -10,8 +10,8 @@ sandbox, so that it has no rate limit, and its cache is off. Its connections to 
 the same origin, over HTTP/2. nginx speaks HTTP/1.1 to its origin, which is another nginx. All have one thread, and no
 access log but the service, which has its default one.
 
-Sixteen clients have a connection each. Each asks for accounts of its own, so that no two requests in flight are for the
-same account: the service would send only one of them. The program that is measured has core 0; the clients and the
+Sixteen clients have a connection each. No two clients ask for the same account, so no two requests in flight are for
+the same account: the service would send only one of them. The program that is measured has core 0; the clients and the
 origin have core 1. The CPU time is the process's own clock. The order of the programs is reversed from round to round,
 and a ratio is that of the CPU times in the same round. --profile adds a table of where the service's time goes, by
 perf's samples (Debian: linux-perf).
@@ -173,7 +173,7 @@ PEERS = ("haproxy", "nghttpx", "nginx", "envoy")
 
 
 class Load:
-    """The clients, each with a list of URLs of its own."""
+    """The clients. Each has another list of URLs."""
 
     def __init__(self, folder, name, base, headers):
         self.headers, self.files = headers, []

@@ -167,7 +167,7 @@ struct LogFormatTests {
         #expect(collected.lines().isEmpty)
     }
 
-    @Test("times are those that Foundation formats", arguments: [UInt64.random(in: 0 ... .max)])
+    @Test("times in log lines are formatted as Foundation formats them", arguments: [UInt64.random(in: 0 ... .max)])
     func times(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)

@@ -15,8 +15,8 @@
 /// happened: through `HTTPRequest`, `RequestHandler` and `HTTPResponse`. The general way decides everything; the fast path
 /// gives the same answers sooner. The tests compare the two byte by byte.
 ///
-/// The rule for every change: what the general way learns about a request, the fast path must learn too, or refuse. So
-/// `PlainFields` has a list of the fields that it accepts, not of those that it refuses.
+/// `PlainFields` lists the fields that it accepts. A request with any other field goes the general way. So a field that the
+/// general way begins to use cannot be ignored here by mistake.
 package protocol FastPath: AnyObject, Sendable {
     /// The response to a plain request, if it is prepared. Called on the event loop of the connection.
     ///

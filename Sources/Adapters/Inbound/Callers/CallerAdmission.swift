@@ -39,13 +39,13 @@ struct CallerAdmission: Sendable {
         return check.standing(authorization: request.value(.authorization)[...])
     }
 
-    /// As long as this number is the same, every credential has the same standing, except those that expire.
+    /// The version of the callers (`CallerDirectory.version`).
     var version: Int { check.directory.version }
 
     /// Whether the caller's rate permits a request now. Counts it.
     func mayAsk(_ caller: Caller) -> Bool { rates.mayAsk(caller) }
 
-    /// Does not count a request, since `admit` counts it.
+    /// Takes back a request that `mayAsk` has counted, since `admit` will count it.
     func refund(_ caller: Caller) { rates.refund(caller) }
 
     /// Counts a wrong token.

@@ -26,7 +26,7 @@ package protocol CallerDirectory: Sendable {
     /// `nil` for a credential that is unknown, expired or revoked. The answer does not tell which.
     func standing(of credential: CallerCredential) -> CallerStanding?
 
-    /// As long as this number is the same, every credential has the same standing, except those that expire.
+    /// A number that changes when the standing of any credential changes, except by expiry.
     var version: Int { get }
 
     /// Returns when the caller loses the right to an export, or when the task is cancelled.

@@ -19,7 +19,7 @@ final class CallerRates: Sendable {
         }
     }
 
-    /// Returns the token of a request that is counted again.
+    /// Returns the token that `mayAsk` has taken for a request.
     func refund(_ caller: Caller) {
         guard caller.rate != nil else { return }
         buckets.withLock { $0[caller.name]?.bucket.refund(1) }

@@ -22,7 +22,7 @@ struct PlainRoutes: Sendable {
     private let text: [UInt8]
 
     /// - Parameters:
-    ///   - routes: Those that are no reads without parameters are left out.
+    ///   - routes: Only reads without parameters are used.
     ///   - labels: The labels of all routes.
     init(_ routes: [RouteTable<any RouteHandler>.Route], labels: [RouteLabel]) {
         var text = Array(Self.start.utf8)

@@ -142,12 +142,12 @@ package final class LogOutput: Sendable {
 }
 
 extension LogOutput {
-    /// The lines that wait, and whether the thread that writes them is to be woken.
+    /// The lines that wait, and the state of the writer thread.
     private struct State {
         /// Lines that the writer has not taken.
         var waiting = ByteBuffer()
 
-        /// The bytes of all lines that are not written, including those that the writer has taken.
+        /// The bytes of all unwritten lines, including those that the writer thread has taken.
         private(set) var bytes = 0
 
         /// Accepted lines, by the rank of their level.

@@ -3,7 +3,7 @@ import NIOCore
 
 /// The memory in which outbound field sections are put together for nghttp2, which copies what it needs.
 ///
-/// All sessions of an event loop share it, so that an idle connection does not have 5 KB of its own for this.
+/// All sessions of an event loop share it. It would add 5 KB to the memory of each idle connection.
 final class OutgoingSection {
     static let fieldsMax = 128
 
