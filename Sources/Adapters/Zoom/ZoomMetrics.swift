@@ -3,7 +3,7 @@ import Metrics
 import NIOCore
 import Synchronization
 
-/// Metrics of the calls to Zoom for one master account. There are tens of calls a second, so each looks its instruments up.
+/// Metrics of the calls to Zoom for one master account.
 struct ZoomMetrics: Sendable {
     /// How a call ended: the values of the label `outcome`.
     enum Outcome: String, Sendable, CaseIterable {
@@ -28,10 +28,47 @@ struct ZoomMetrics: Sendable {
         case failed
     }
 
-    static let tokenOperation = "Token"
+    /// What a call to Zoom performs.
+    enum Call: Hashable, Sendable {
+        case operation(Operation)
+        /// Obtains an access token.
+        case token
+
+        /// The value of the label `operation`.
+        fileprivate var label: String {
+            switch self {
+            case .operation(let operation): operation.title
+            case .token: "Token"
+            }
+        }
+    }
+
+    private struct CallKey: Hashable {
+        let call: Call
+        let outcome: Outcome
+    }
+
+    private struct WaitKey: Hashable {
+        let label: ZoomRateLabel
+        let priority: Purpose.Priority
+    }
+
+    private struct ExchangeKey: Hashable {
+        let method: String
+        let pathTemplate: String
+        let host: String
+
+        /// The status, or why there is none.
+        let status: Int?
+        let failure: String?
+    }
 
     private let master: String
     private let metrics: any MetricsFactory
+    private let callCounters = KnownInstruments<CallKey, Counter>()
+    private let permitCounters = KnownInstruments<ZoomRateLabel, Counter>()
+    private let waitTimers = KnownInstruments<WaitKey, Metrics.Timer>()
+    private let exchangeTimers = KnownInstruments<ExchangeKey, Metrics.Timer>()
 
     init(master: Name, metrics: any MetricsFactory) {
         self.master = master.rawValue
@@ -41,9 +78,8 @@ struct ZoomMetrics: Sendable {
 
     /// Creates all counters with the value 0, so that the first event shows as an increase.
     private func createCounters() {
-        let operations = Operation.allCases.map(\.title) + [Self.tokenOperation]
-        for operation in operations {
-            for outcome in Outcome.allCases { _ = calls(operation, outcome) }
+        for call in Operation.allCases.map(Call.operation) + [.token] {
+            for outcome in Outcome.allCases { _ = calls(call, outcome) }
         }
         for refresh in Refresh.allCases { _ = refreshes(refresh) }
         for label in Set(Operation.allCases.map(\.endpoint.rateLabel)) {
@@ -52,9 +88,12 @@ struct ZoomMetrics: Sendable {
         }
     }
 
-    private func calls(_ operation: String, _ outcome: Outcome) -> Counter {
-        Counter(
-            .zoomCalls, [("master", master), ("operation", operation), ("outcome", outcome.rawValue)], in: metrics)
+    private func calls(_ call: Call, _ outcome: Outcome) -> Counter {
+        callCounters.instrument(CallKey(call: call, outcome: outcome)) {
+            Counter(
+                .zoomCalls, [("master", master), ("operation", call.label), ("outcome", outcome.rawValue)],
+                in: metrics)
+        }
     }
 
     private func refreshes(_ refresh: Refresh) -> Counter {
@@ -62,7 +101,9 @@ struct ZoomMetrics: Sendable {
     }
 
     private func permits(under label: ZoomRateLabel) -> Counter {
-        Counter(.zoomBudgetSent, [("master", master), ("label", label.rawValue)], in: metrics)
+        permitCounters.instrument(label) {
+            Counter(.zoomBudgetSent, [("master", master), ("label", label.rawValue)], in: metrics)
+        }
     }
 
     private func refusals(under label: ZoomRateLabel, _ reason: String) -> Counter {
@@ -70,9 +111,8 @@ struct ZoomMetrics: Sendable {
             .zoomBudgetRefused, [("master", master), ("label", label.rawValue), ("reason", reason)], in: metrics)
     }
 
-    /// - Parameter operation: The raw value of an `Operation`, or `tokenOperation`.
-    func countCall(_ operation: String, _ outcome: Outcome) {
-        calls(operation, outcome).increment()
+    func countCall(_ call: Call, _ outcome: Outcome) {
+        calls(call, outcome).increment()
     }
 
     func countRefresh(_ refresh: Refresh) {
@@ -84,27 +124,39 @@ struct ZoomMetrics: Sendable {
         _ method: String, _ pathTemplate: String, _ origin: Origin, _ result: Result<Int, HTTPFailure>,
         duration: TimeAmount
     ) {
-        var labels: [MetricLabel] = [
-            ("http_request_method", method), ("server_address", origin.host), ("url_template", pathTemplate),
-        ]
+        let key: ExchangeKey
         switch result {
-        case .success(let status): labels.append(("http_response_status_code", "\(status)"))
-        case .failure(let failure): labels.append(("error_type", failure.kind))
+        case .success(let status):
+            key = ExchangeKey(
+                method: method, pathTemplate: pathTemplate, host: origin.host, status: status, failure: nil)
+        case .failure(let failure):
+            key = ExchangeKey(
+                method: method, pathTemplate: pathTemplate, host: origin.host, status: nil, failure: failure.kind)
         }
-        Metrics.Timer(.clientRequestDuration, labels, in: metrics).recordNanoseconds(duration.nanoseconds)
+        let timer = exchangeTimers.instrument(key) {
+            var labels: [MetricLabel] = [
+                ("http_request_method", method), ("server_address", origin.host), ("url_template", pathTemplate),
+            ]
+            if let status = key.status { labels.append(("http_response_status_code", "\(status)")) }
+            if let failure = key.failure { labels.append(("error_type", failure)) }
+            return Metrics.Timer(.clientRequestDuration, labels, in: metrics)
+        }
+        timer.recordNanoseconds(duration.nanoseconds)
     }
 
     func recordWait(_ label: ZoomRateLabel, _ priority: Purpose.Priority, _ duration: Duration) {
-        let name: String =
-            switch priority {
-            case .write: "write"
-            case .interactive: "interactive"
-            case .bulk: "bulk"
-            case .background: "background"
-            }
-        Metrics.Timer(
-            .zoomBudgetWait, [("master", master), ("label", label.rawValue), ("priority", name)], in: metrics
-        ).recordNanoseconds(Int64(duration / .nanoseconds(1)))
+        let timer = waitTimers.instrument(WaitKey(label: label, priority: priority)) {
+            let name: String =
+                switch priority {
+                case .write: "write"
+                case .interactive: "interactive"
+                case .bulk: "bulk"
+                case .background: "background"
+                }
+            return Metrics.Timer(
+                .zoomBudgetWait, [("master", master), ("label", label.rawValue), ("priority", name)], in: metrics)
+        }
+        timer.recordNanoseconds(Int64(duration / .nanoseconds(1)))
     }
 
     func countPermit(_ label: ZoomRateLabel) {

@@ -31,6 +31,23 @@ package struct BillingContact: Sendable, Equatable {
             case .zip: "zip"
             }
         }
+
+        /// The field with Zoom's name; `nil` if there is none.
+        package init?(name: String) {
+            switch name {
+            case "address": self = .address
+            case "apt": self = .apartment
+            case "city": self = .city
+            case "country": self = .country
+            case "email": self = .email
+            case "first_name": self = .firstName
+            case "last_name": self = .lastName
+            case "phone_number": self = .phoneNumber
+            case "state": self = .state
+            case "zip": self = .zip
+            default: return nil
+            }
+        }
     }
 
     /// Zoom's name of a newer member: how many employees the account has.

@@ -1,9 +1,4 @@
 extension BillingContact.Field {
-    init?(name: String) {
-        guard let field = Self.allCases.first(where: { $0.name == name }) else { return nil }
-        self = field
-    }
-
     /// The longest text of the field in characters of Unicode. Zoom documents no lengths, so these are generous: they only
     /// prevent texts that are no address.
     var lengthMax: Int {

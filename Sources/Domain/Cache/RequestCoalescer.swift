@@ -6,11 +6,36 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
     typealias Outcome = Result<Value, BillingFailure>
     typealias Call = @Sendable (Purpose) async -> Outcome
 
+    private typealias Waiter = CheckedContinuation<Outcome, Never>
+
+    /// The waiters of a request, by their ids. Most requests have one, which needs no dictionary.
+    private struct Waiters {
+        private var first: (id: Int, waiter: Waiter)?
+        private var others: [Int: Waiter] = [:]
+
+        var isEmpty: Bool { first == nil && others.isEmpty }
+
+        mutating func add(_ waiter: Waiter, _ id: Int) {
+            if isEmpty { first = (id, waiter) } else { others[id] = waiter }
+        }
+
+        mutating func remove(_ id: Int) -> Waiter? {
+            guard let (firstID, waiter) = first, firstID == id else { return others.removeValue(forKey: id) }
+            first = nil
+            return waiter
+        }
+
+        func resume(_ outcome: Outcome) {
+            first?.waiter.resume(returning: outcome)
+            for waiter in others.values { waiter.resume(returning: outcome) }
+        }
+    }
+
     private struct InFlightRequest {
         var id: Int
         var purpose: Purpose
         var task: Task<Void, Never>?
-        var waiters: [Int: CheckedContinuation<Outcome, Never>] = [:]
+        var waiters = Waiters()
 
         /// The call of a background fetch, or a scarce call.
         var survivesWithoutWaiters: Bool
@@ -23,6 +48,7 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
     }
 
     private let state = Mutex(State())
+    private let lastWaiter = Atomic(0)
 
     /// Waits for the request in flight for this key, or starts one.
     ///
@@ -33,10 +59,7 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
     func join(
         _ key: Key, _ purpose: Purpose, isScarce: Bool = false, _ call: @escaping Call
     ) async throws(BillingFailure) -> Value {
-        let waiter = state.withLock { state in
-            state.lastID += 1
-            return state.lastID
-        }
+        let waiter = lastWaiter.add(1, ordering: .relaxed).newValue
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isCancelled = state.withLock { state in
@@ -65,7 +88,7 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
         isScarce: Bool, _ call: @escaping Call, _ state: inout State
     ) {
         if var request = state.inFlight[key] {
-            request.waiters[waiter] = continuation
+            request.waiters.add(continuation, waiter)
             // A request of higher priority has joined: start the call again at that priority.
             if request.purpose.priority < purpose.priority, !isScarce {
                 request.task?.cancel()
@@ -76,7 +99,7 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
             return
         }
         var request = InFlightRequest(id: 0, purpose: purpose, survivesWithoutWaiters: isScarce)
-        request.waiters[waiter] = continuation
+        request.waiters.add(continuation, waiter)
         start(&request, key, call, &state)
         state.inFlight[key] = request
     }
@@ -91,7 +114,7 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
 
     private func leave(_ waiter: Int, _ key: Key) {
         let (continuation, task) = state.withLock { state in
-            guard let continuation = state.inFlight[key]?.waiters.removeValue(forKey: waiter) else {
+            guard let continuation = state.inFlight[key]?.waiters.remove(waiter) else {
                 return (CheckedContinuation<Outcome, Never>?.none, Task<Void, Never>?.none)
             }
             guard let request = state.inFlight[key], request.waiters.isEmpty, !request.survivesWithoutWaiters else {
@@ -105,14 +128,12 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
     }
 
     private func complete(_ id: Int, _ key: Key, _ outcome: Outcome) {
-        let waiters = state.withLock { state in
-            guard let request = state.inFlight[key], request.id == id else {
-                return [CheckedContinuation<Outcome, Never>]()
-            }
+        let waiters = state.withLock { state -> Waiters? in
+            guard let request = state.inFlight[key], request.id == id else { return nil }
             state.inFlight[key] = nil
-            return Array(request.waiters.values)
+            return request.waiters
         }
-        for waiter in waiters { waiter.resume(returning: outcome) }
+        waiters?.resume(outcome)
     }
 
     /// Starts a request without waiters.
@@ -146,7 +167,7 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
         }
         for request in requests {
             request.task?.cancel()
-            for waiter in request.waiters.values { waiter.resume(returning: .failure(.cancelled)) }
+            request.waiters.resume(.failure(.cancelled))
         }
         for request in requests { await request.task?.value }
     }

@@ -23,8 +23,9 @@ package struct ZoomAnswer: Sendable {
         body = response.body
         let code = json?["code"]?.integer
         let message = json?["message"]?.string ?? json?["error_message"]?.string
-        let namesInvoice = endpoint.pathTemplate.contains("{invoiceId}")
-        if let fault = ZoomAddressFault(response, object: json, code: code, namesInvoice: namesInvoice) {
+        if let fault = ZoomAddressFault(
+            response, object: json, code: code, namesInvoice: endpoint.pathTemplate.namesInvoice)
+        {
             throw .misaddressed(fault)
         }
         let isSuccess = (200..<300).contains(response.status)

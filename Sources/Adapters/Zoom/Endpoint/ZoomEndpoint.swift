@@ -42,8 +42,7 @@ package struct ZoomEndpoint: Sendable {
     package let operation: Operation
     package let method: Method
 
-    /// The path with `{accountId}` in place of the account, and `{invoiceId}` in place of the invoice. It is a label of metrics and an attribute of spans.
-    package let pathTemplate: String
+    package let pathTemplate: PathTemplate
 
     package let rateLabel: ZoomRateLabel
 
@@ -63,7 +62,8 @@ package struct ZoomEndpoint: Sendable {
     /// - Parameter answerBytesMax: The default suits answers with thousands of entries of some 200 bytes, such as plans and the
     ///   items of invoices.
     package init(
-        _ operation: Operation, _ method: Method, _ pathTemplate: String, rateLabel: ZoomRateLabel, scopes: [String],
+        _ operation: Operation, _ method: Method, _ pathTemplate: PathTemplate, rateLabel: ZoomRateLabel,
+        scopes: [String],
         answerBody: AnswerBody, answerBytesMax: Int = 4 << 20, interpret: @escaping Interpret = { _, _ in nil },
         readAnswer: @escaping ReadAnswer = { answer, _ throws(ZoomFailure) in .document(try answer.document()) }
     ) {

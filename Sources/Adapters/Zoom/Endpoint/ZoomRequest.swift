@@ -24,7 +24,7 @@ package struct ZoomRequest: Sendable {
     let sending: WriteSending?
 
     /// - Parameters:
-    ///   - account: Fills in `{accountId}` of the path template. Ids need no percent-encoding in a path segment.
+    ///   - account: Fills in `{accountId}` of the path template.
     ///   - invoice: Fills in `{invoiceId}`.
     ///   - query: Parameters in the order in which they are sent, not yet percent-encoded.
     package init(
@@ -49,11 +49,10 @@ package struct ZoomRequest: Sendable {
         self.invoice = invoice
         self.body = body
         self.sending = sending
-        var path = endpoint.pathTemplate
-        if let account { path = path.replacing("{accountId}", with: account.rawValue) }
-        if let invoice { path = path.replacing("{invoiceId}", with: invoice.rawValue) }
-        self.path = path
-        self.query = query.map { "\($0.name)=\(PercentEncoding.encode($0.value))" }.joined(separator: "&")
+        path = endpoint.pathTemplate.path(account: account, invoice: invoice)
+        self.query =
+            query.isEmpty
+            ? "" : query.map { "\($0.name)=\(PercentEncoding.encode($0.value))" }.joined(separator: "&")
     }
 
     /// A request to read one account.

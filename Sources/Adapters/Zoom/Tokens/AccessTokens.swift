@@ -15,9 +15,6 @@ actor AccessTokens {
     /// Waits for the token's refresh time, then refreshes it.
     private var refreshTimer: Task<Void, Never>?
 
-    /// Whether a call has used the current token. An unused token is not refreshed and expires.
-    private var isInUse = false
-
     /// The failure of the last request for a token. No other request is sent before `retryAt`: `failurePause` later, or when
     /// Zoom's `Retry-After` ends.
     private var failure: (failure: ZoomFailure, retryAt: Moment)?
@@ -28,10 +25,16 @@ actor AccessTokens {
     /// The last token that Zoom refused. Other replicas may still share it.
     private var refusedToken: Secret?
 
-    /// State that is read from outside the actor.
+    /// State that is read from outside the actor: a call need not wait for the actor while there is a usable token.
     private struct Snapshot {
         var scopes: Set<String>?
         var times: (obtained: Moment, ends: Moment)?
+
+        /// The current token, and until when it is sent.
+        var usable: (token: AccessToken, until: Moment)?
+
+        /// Whether a call has used the current token. An unused token is not refreshed and expires.
+        var isInUse = false
     }
 
     private let snapshot = Mutex(Snapshot())
@@ -84,8 +87,17 @@ actor AccessTokens {
     /// The current token, obtained if there is none.
     ///
     /// - Throws: `token`, `credentials`, `transport(.cancelled)`; `unavailable` while Zoom refuses each new token early.
-    func current() async throws(ZoomFailure) -> AccessToken {
-        isInUse = true
+    nonisolated func current() async throws(ZoomFailure) -> AccessToken {
+        let now = time.now
+        let usable = snapshot.withLock { snapshot -> AccessToken? in
+            snapshot.isInUse = true
+            return snapshot.usable.flatMap { now < $0.until ? $0.token : nil }
+        }
+        if let usable { return usable }
+        return try await obtained()
+    }
+
+    private func obtained() async throws(ZoomFailure) -> AccessToken {
         let now = time.now
         if let token, let until = schedule.usableUntil, now < until { return token }
         if let refreshTask { return try await refreshTask.value.get() }
@@ -157,7 +169,10 @@ actor AccessTokens {
 
     private func forget() {
         token = nil
-        snapshot.withLock { $0.times = nil }
+        snapshot.withLock { snapshot in
+            snapshot.times = nil
+            snapshot.usable = nil
+        }
     }
 
     /// Records a failed refresh.
@@ -199,7 +214,7 @@ actor AccessTokens {
             } catch {
                 return
             }
-            if !Task.isCancelled, isInUse, refreshTask == nil { refresh() }
+            if !Task.isCancelled, snapshot.withLock({ $0.isInUse }), refreshTask == nil { refresh() }
         }
     }
 
@@ -288,14 +303,17 @@ actor AccessTokens {
         self.token = token
         failure = nil
         refusedToken = nil
-        isInUse = false
         var random = SystemRandomNumberGenerator()
         let now = time.now
         schedule.obtained(lifetime: lifetime, isOurs: isOurs, at: now, using: &random)
         metrics.countRefresh(isOurs ? .obtained : .shared)
         startTimer()
         let scopesBefore = snapshot.withLock { snapshot in
-            defer { snapshot = Snapshot(scopes: token.scopes, times: (now, now + lifetime)) }
+            defer {
+                snapshot = Snapshot(
+                    scopes: token.scopes, times: (now, now + lifetime),
+                    usable: schedule.usableUntil.map { (token, $0) })
+            }
             return snapshot.scopes
         }
         if scopesBefore != token.scopes { logMissingScopes(of: token) }

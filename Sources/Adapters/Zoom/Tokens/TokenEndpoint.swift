@@ -42,7 +42,7 @@ package struct TokenEndpoint: Sendable {
         do throws(ZoomFailure) {
             let grant = try await token(for: master)
             record(.success(200), since: began, metrics)
-            metrics.countCall(ZoomMetrics.tokenOperation, .ok)
+            metrics.countCall(.token, .ok)
             return grant
         } catch {
             switch error {
@@ -55,7 +55,7 @@ package struct TokenEndpoint: Sendable {
                 break
             }
             let isRefused = if case .credentials = error { true } else { false }
-            metrics.countCall(ZoomMetrics.tokenOperation, isRefused ? .refused : error.metricsOutcome)
+            metrics.countCall(.token, isRefused ? .refused : error.metricsOutcome)
             span.recordError(error)
             throw error
         }

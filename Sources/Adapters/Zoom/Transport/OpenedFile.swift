@@ -1,3 +1,4 @@
+import Domain
 import NIOCore
 import Synchronization
 import Tracing
@@ -5,11 +6,11 @@ import Tracing
 /// The span of a request for a file, and its place in the metrics, until the end of the file.
 final class FileObservation: Sendable {
     let span: TracedSpan?
-    private let operation: String
+    private let operation: Domain.Operation
     private let metrics: ZoomMetrics
     private let isEnded = Atomic(false)
 
-    init(_ operation: String, _ span: TracedSpan?, _ metrics: ZoomMetrics) {
+    init(_ operation: Domain.Operation, _ span: TracedSpan?, _ metrics: ZoomMetrics) {
         self.operation = operation
         self.span = span
         self.metrics = metrics
@@ -23,7 +24,7 @@ final class FileObservation: Sendable {
     func ended(_ outcome: ZoomMetrics.Outcome) {
         guard !isEnded.exchange(true, ordering: .relaxed) else { return }
         if outcome == .failed { span?.setStatus(SpanStatus(code: .error)) }
-        metrics.countCall(operation, outcome)
+        metrics.countCall(.operation(operation), outcome)
         span?.end()
     }
 }

@@ -93,7 +93,7 @@ final class ZoomTransport: Sendable {
             call.began = time.now
             let admission = state.withLock { [call] state in state.circuits.enter(call, at: time.now) }
             if case .refused(let wait) = admission {
-                metrics.countCall(endpoint.operation.title, .notSent)
+                metrics.countCall(.operation(endpoint.operation), .notSent)
                 throw .unavailable(wait: wait)
             }
             do throws(ZoomFailure) {
@@ -120,7 +120,7 @@ final class ZoomTransport: Sendable {
                 }
             } catch {
                 // A request that was sent is counted already.
-                if error.metricsOutcome == .notSent { metrics.countCall(endpoint.operation.title, .notSent) }
+                if error.metricsOutcome == .notSent { metrics.countCall(.operation(endpoint.operation), .notSent) }
                 recordOutcome(error, &call)
                 throw error
             }
@@ -173,6 +173,8 @@ final class ZoomTransport: Sendable {
     /// - Returns: `nil` for an operation without a quota.
     /// - Throws: `quotaSpent`; `rateLimited` if Zoom has refused the account or operation.
     private func reserve(_ request: ZoomRequest) async throws(ZoomFailure) -> QuotaReservation? {
+        let hasQuota = request.endpoint.operation.rules.quota != nil
+        guard hasQuota || state.withLock({ $0.pauses.count > 0 }) else { return nil }
         let (now, timestamp) = (time.now, time.timestamp)
         let subject = request.quotaSubject
         let (pause, decision) = state.withLock { state in
@@ -193,7 +195,7 @@ final class ZoomTransport: Sendable {
             }
         case (nil, nil): return nil
         }
-        metrics.countCall(request.endpoint.operation.title, .notSent)
+        metrics.countCall(.operation(request.endpoint.operation), .notSent)
         throw request.endpoint.operation.rules.quota == nil ? .rateLimited(wait: wait) : .quotaSpent(wait: wait)
     }
 
@@ -214,18 +216,18 @@ final class ZoomTransport: Sendable {
     private func exchange(
         _ request: ZoomRequest, token: Secret, permittedAt: Moment?, for purpose: Purpose
     ) async throws(ZoomFailure) -> ZoomAnswer {
-        let operation = request.endpoint.operation.title
+        let operation = request.endpoint.operation
         // A bulk export of a million accounts would be a trace of a million spans.
-        let span = purpose.priority.isCallerWaiting ? tracer.startSpan(operation, ofKind: .client) : nil
+        let span = purpose.priority.isCallerWaiting ? tracer.startSpan(operation.title, ofKind: .client) : nil
         defer { span?.end() }
         UpstreamCalls.current?.add()
         do throws(ZoomFailure) {
             let response = try await response(to: request, token: token, span)
             let answer = try read(response, to: request, permittedAt: permittedAt)
-            metrics.countCall(operation, .ok)
+            metrics.countCall(.operation(operation), .ok)
             return answer
         } catch {
-            metrics.countCall(operation, error.metricsOutcome)
+            metrics.countCall(.operation(operation), error.metricsOutcome)
             throw error
         }
     }
@@ -266,7 +268,8 @@ final class ZoomTransport: Sendable {
         }
         let status = result.map(status)
         metrics.recordExchange(
-            endpoint.method.rawValue, endpoint.pathTemplate, origin, status, duration: NIODeadline.now() - began)
+            endpoint.method.rawValue, endpoint.pathTemplate.description, origin, status,
+            duration: NIODeadline.now() - began)
         span?.record(endpoint, origin, status)
         do throws(HTTPFailure) {
             return try result.get()
@@ -310,8 +313,8 @@ final class ZoomTransport: Sendable {
     private func openFile(
         _ request: ZoomRequest, token: Secret, permittedAt: Moment?, for purpose: Purpose
     ) async throws(ZoomFailure) -> StreamedFile {
-        let operation = request.endpoint.operation.title
-        let span = purpose.priority.isCallerWaiting ? tracer.startSpan(operation, ofKind: .client) : nil
+        let operation = request.endpoint.operation
+        let span = purpose.priority.isCallerWaiting ? tracer.startSpan(operation.title, ofKind: .client) : nil
         let observation = FileObservation(operation, span, metrics)
         UpstreamCalls.current?.add()
         do throws(ZoomFailure) {
@@ -459,7 +462,7 @@ extension TracedSpan {
     fileprivate func record(_ endpoint: ZoomEndpoint, _ origin: Origin, _ result: Result<Int, HTTPFailure>) {
         guard isRecording else { return }
         attributes["http.request.method"] = endpoint.method.rawValue
-        attributes["url.template"] = endpoint.pathTemplate
+        attributes["url.template"] = endpoint.pathTemplate.description
         attributes["server.address"] = origin.host
         switch result {
         case .success(let status):

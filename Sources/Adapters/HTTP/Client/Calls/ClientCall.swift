@@ -26,8 +26,9 @@ package class ClientCall {
 
     final let request: ClientRequest
     final let eventLoop: any EventLoop
-    private final var deadline: Scheduled<Void>?
-    private final var firstByteDeadline: Scheduled<Void>?
+    private final let deadlines: CallDeadlines
+    private final var deadline: CallDeadlines.Deadline?
+    private final var firstByteDeadline: CallDeadlines.Deadline?
     private final var attempts = 0
 
     /// `nil` before the request is sent, and after the response has ended.
@@ -46,11 +47,16 @@ package class ClientCall {
     init(_ request: ClientRequest, timeout: TimeAmount, eventLoop: any EventLoop) {
         self.request = request
         self.eventLoop = eventLoop
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        deadline = eventLoop.scheduleTask(in: timeout) { bound.value.fail(.timedOut) }
+        deadlines = CallDeadlines.of(eventLoop)
+        deadline = addDeadline(after: timeout)
     }
 
     // MARK: The response, for subclasses
+
+    /// Fails the call with `timedOut` after `duration`, unless the deadline is cancelled.
+    final func addDeadline(after duration: TimeAmount) -> CallDeadlines.Deadline {
+        deadlines.add(self, after: duration)
+    }
 
     /// Body bytes that wait for a reader.
     var unreadBytes: Int { 0 }
@@ -104,8 +110,7 @@ package class ClientCall {
         self.sent = sent
         attempts += 1
         request.sendMark?.set()
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        firstByteDeadline = eventLoop.scheduleTask(in: firstByte) { bound.value.fail(.timedOut) }
+        firstByteDeadline = addDeadline(after: firstByte)
     }
 
     /// Handles a failure reported by the connection. An unprocessed request is sent again.

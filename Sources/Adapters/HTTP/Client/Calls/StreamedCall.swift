@@ -12,7 +12,7 @@ final class StreamedCall: ClientCall {
 
     /// How long a reader waits for the next bytes.
     private let silenceMax: TimeAmount
-    private var silence: Scheduled<Void>?
+    private var silence: CallDeadlines.Deadline?
 
     /// Unread bytes above which an HTTP/1.1 connection is not read. HTTP/2 has `Limits.streamWindowBytes` for it.
     static let bufferBytesMax = 65_536
@@ -82,8 +82,7 @@ final class StreamedCall: ClientCall {
             }
             reader.resume(returning: result)
         case .waits:
-            let bound = NIOLoopBound(self, eventLoop: eventLoop)
-            silence = eventLoop.scheduleTask(in: silenceMax) { bound.value.fail(.timedOut) }
+            silence = addDeadline(after: silenceMax)
         }
     }
 

@@ -26,20 +26,21 @@ extension ZoomEndpoint {
 extension BillingContact {
     /// - Throws: `unreadable` for an object without any of the ten fields, since it must be some other object.
     package init(zoom object: JSONObject) throws(ZoomFailure) {
-        var texts: [String: String] = [:]
+        var texts = [String?](repeating: nil, count: Field.allCases.count)
         var unread: [UnreadMember] = []
-        let names = Set(Field.allCases.map(\.name))
+        var isContact = false
         for member in object.members {
-            if names.contains(member.name) {
-                texts[member.name] = member.value.text
+            if let field = Field(name: member.name) {
+                texts[field.rawValue] = member.value.text
+                isContact = true
             } else {
                 // The last member of a name counts, as it does for the ten fields.
                 unread.removeAll { $0.name == member.name }
                 unread.append(.init(name: member.name, value: member.text))
             }
         }
-        guard object.members.contains(where: { names.contains($0.name) }) else { throw .unreadable }
+        guard isContact else { throw .unreadable }
         let employeeCount = object[Self.employeeCountName]?.text
-        self.init(reading: { texts[$0.name] }, unread: unread, employeeCount: employeeCount)
+        self.init(reading: { texts[$0.rawValue] }, unread: unread, employeeCount: employeeCount)
     }
 }
