@@ -6,8 +6,19 @@ extension ByteBuffer {
     /// Besides the characters that RFC 8259 requires, it escapes DEL and all line ends of common readers. Python's
     /// `str.splitlines` ends lines at U+000A to U+000D, U+001C to U+001E, U+0085, U+2028 and U+2029.
     package mutating func writeJSONString(_ text: String) {
-        writeInteger(UInt8(ascii: "\""))
         let bytes = text.utf8.span
+        var escape = 0
+        while escape < bytes.count, !Self.mayBeEscaped(bytes[escape]) { escape += 1 }
+        // Almost every string: one write.
+        guard escape < bytes.count else {
+            writeWithOutputRawSpan(minimumWritableBytes: bytes.count + 2) { output in
+                output.append(UInt8(ascii: "\""))
+                for index in bytes.indices { output.append(bytes[index]) }
+                output.append(UInt8(ascii: "\""))
+            }
+            return
+        }
+        writeInteger(UInt8(ascii: "\""))
         // Everything before is written. Bytes between two escapes are copied at once.
         var start = 0
         var index = 0
@@ -23,6 +34,12 @@ extension ByteBuffer {
         }
         writeBytes(bytes.extracting(start..<index).bytes)
         writeInteger(UInt8(ascii: "\""))
+    }
+
+    /// Whether a character that is escaped begins with this byte.
+    private static func mayBeEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F || byte == 0xC2
+            || byte == 0xE2
     }
 
     /// The character at `index` and its length, if it is escaped.
@@ -132,10 +149,14 @@ package struct JSONMemberWriter {
 
     /// Writes a name that needs no escapes.
     private mutating func writeName(_ name: StaticString) {
-        buffer.writeStaticString(isFirst ? "\"" : ",\"")
+        buffer.writeWithOutputRawSpan(minimumWritableBytes: name.utf8CodeUnitCount + 4) { output in
+            if !isFirst { output.append(UInt8(ascii: ",")) }
+            output.append(UInt8(ascii: "\""))
+            name.withUTF8Buffer { for byte in $0 { output.append(byte) } }
+            output.append(UInt8(ascii: "\""))
+            output.append(UInt8(ascii: ":"))
+        }
         isFirst = false
-        buffer.writeStaticString(name)
-        buffer.writeStaticString("\":")
     }
 
     package mutating func member(_ name: StaticString, _ value: String?) {

@@ -73,7 +73,7 @@ package struct ZoomConfiguration: Sendable {
         var message = ClientRequest(
             method: request.endpoint.method.rawValue, scheme: url.origin.scheme.rawValue,
             authority: url.origin.authority, target: url.path, body: request.body ?? ByteBuffer())
-        message.fields.append(.authorization, Array("Bearer ".utf8) + token.bytes)
+        token.reveal { message.fields.append(.authorization, "Bearer ", $0) }
         // Without this field Zoom has been seen to answer errors in XML.
         switch request.endpoint.answerBody {
         case .object, .none: message.fields.append(.accept, "application/json")

@@ -91,6 +91,8 @@ package final class BillingCache: Sendable {
     private let pages: AnswerPages
     private let prepared: PreparedAnswers
     private let coalescer = RequestCoalescer<InFlightKey, Entry>()
+    private let jitter = Jitter()
+    private let callerExecutor: @Sendable () -> (any TaskExecutor)?
     private let revalidations: Revalidations
     private let changes = AccountChanges()
     private let shared: SharedLevel?
@@ -101,10 +103,14 @@ package final class BillingCache: Sendable {
     /// - Parameters:
     ///   - pages: Where the answers are stored; `nil` for new pages with seven eighths of the memory of the cache.
     ///   - shared: The answers that replicas share; `nil` without other replicas.
+    ///   - callerExecutor: The executor of the thread that serves the current caller; `nil` if it has none. A call to the
+    ///     source runs on it if the answer is small: otherwise the call costs several switches between threads.
     package init(
         source: any BillingSource, time: any TimeSource, rules: CacheRules, codec: any AnswerCodec,
-        pages: AnswerPages? = nil, shared: (any SharedAnswers)? = nil
+        pages: AnswerPages? = nil, shared: (any SharedAnswers)? = nil,
+        callerExecutor: @escaping @Sendable () -> (any TaskExecutor)? = { nil }
     ) {
+        self.callerExecutor = callerExecutor
         self.source = source
         self.time = time
         self.rules = rules
@@ -201,7 +207,8 @@ package final class BillingCache: Sendable {
             guard canJoin else {
                 return try await fetch(key, for: purpose, directives, stores: !directives.noStore).get()
             }
-            return try await coalescer.join(inFlight, purpose, isScarce: isScarce) { [self] purpose in
+            let executor = key.read.operation.rules.hasSmallAnswers ? callerExecutor() : nil
+            return try await coalescer.join(inFlight, purpose, on: executor, isScarce: isScarce) { [self] purpose in
                 // A request that was in flight a moment ago may have been completed since the lookup.
                 let found = lookUp(key, directives, time.now, isRepeated: true)
                 if case .cached(let entry) = found { return .success(entry) }
@@ -486,7 +493,7 @@ package final class BillingCache: Sendable {
             (outcome, content) = (.failure(error), failure)
         }
         let lifetime = rules.lifetime(
-            ofFailure: content != .answer, quota: key.read.operation.rules.quota, chance: .random(in: 0...1))
+            ofFailure: content != .answer, quota: key.read.operation.rules.quota, chance: jitter.next())
         let encoded = codec.encode(outcome, to: key.read, asOf: time.timestamp)
         let answer = NewAnswer(encoded, content, receivedAt: time.now, lifetime: lifetime, epoch: epoch)
         let entry = store(

@@ -8,37 +8,44 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
 
     private typealias Waiter = CheckedContinuation<Outcome, Never>
 
-    /// The waiters of a request, by their ids. Most requests have one, which needs no dictionary.
-    private struct Waiters {
-        private var first: (id: Int, waiter: Waiter)?
-        private var others: [Int: Waiter] = [:]
-
-        var isEmpty: Bool { first == nil && others.isEmpty }
-
-        mutating func add(_ waiter: Waiter, _ id: Int) {
-            if isEmpty { first = (id, waiter) } else { others[id] = waiter }
-        }
-
-        mutating func remove(_ id: Int) -> Waiter? {
-            guard let (firstID, waiter) = first, firstID == id else { return others.removeValue(forKey: id) }
-            first = nil
-            return waiter
-        }
-
-        func resume(_ outcome: Outcome) {
-            first?.waiter.resume(returning: outcome)
-            for waiter in others.values { waiter.resume(returning: outcome) }
-        }
-    }
-
-    private struct InFlightRequest {
-        var id: Int
+    /// A request in flight, with its waiters by their ids. Used only within the lock.
+    private final class InFlightRequest {
+        var id = 0
         var purpose: Purpose
         var task: Task<Void, Never>?
-        var waiters = Waiters()
 
         /// The call of a background fetch, or a scarce call.
         var survivesWithoutWaiters: Bool
+
+        /// Most requests have one waiter, which needs no dictionary.
+        private var firstWaiter: Waiter?
+        private var firstID = 0
+        private var others: [Int: Waiter] = [:]
+
+        init(_ purpose: Purpose, survivesWithoutWaiters: Bool) {
+            self.purpose = purpose
+            self.survivesWithoutWaiters = survivesWithoutWaiters
+        }
+
+        var hasWaiters: Bool { firstWaiter != nil || !others.isEmpty }
+
+        func add(_ waiter: Waiter, _ id: Int) {
+            if hasWaiters {
+                others[id] = waiter
+            } else {
+                (firstWaiter, firstID) = (waiter, id)
+            }
+        }
+
+        func removeWaiter(_ id: Int) -> Waiter? {
+            guard let waiter = firstWaiter, firstID == id else { return others.removeValue(forKey: id) }
+            firstWaiter = nil
+            return waiter
+        }
+
+        var waiters: (first: Waiter?, others: [Waiter]) {
+            (firstWaiter, others.isEmpty ? [] : Array(others.values))
+        }
     }
 
     private struct State {
@@ -53,19 +60,21 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
     /// Waits for the request in flight for this key, or starts one.
     ///
     /// - Parameters:
+    ///   - executor: Runs the call if this request starts it; `nil` for the default executor.
     ///   - isScarce: The source permits few calls for the key. A call is then never cancelled: not to be started again at a
     ///     higher priority, nor when its last waiter leaves.
     /// - Throws: The failure of `call`; `cancelled`.
     func join(
-        _ key: Key, _ purpose: Purpose, isScarce: Bool = false, _ call: @escaping Call
+        _ key: Key, _ purpose: Purpose, on executor: (any TaskExecutor)? = nil, isScarce: Bool = false,
+        _ call: @escaping Call
     ) async throws(BillingFailure) -> Value {
-        let waiter = lastWaiter.add(1, ordering: .relaxed).newValue
+        let waiter = lastWaiter.wrappingAdd(1, ordering: .relaxed).newValue
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isCancelled = state.withLock { state in
                     // The cancellation handler may have run before this, when it found no waiter to resume.
                     if Task.isCancelled || state.isClosed { return true }
-                    enter(continuation, waiter, key, purpose, isScarce: isScarce, call, &state)
+                    enter(continuation, waiter, key, purpose, executor, isScarce: isScarce, call, &state)
                     return false
                 }
                 if isCancelled { continuation.resume(returning: .failure(.cancelled)) }
@@ -84,42 +93,42 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
     }
 
     private func enter(
-        _ continuation: CheckedContinuation<Outcome, Never>, _ waiter: Int, _ key: Key, _ purpose: Purpose,
+        _ continuation: Waiter, _ waiter: Int, _ key: Key, _ purpose: Purpose, _ executor: (any TaskExecutor)?,
         isScarce: Bool, _ call: @escaping Call, _ state: inout State
     ) {
-        if var request = state.inFlight[key] {
-            request.waiters.add(continuation, waiter)
+        if let request = state.inFlight[key] {
+            request.add(continuation, waiter)
             // A request of higher priority has joined: start the call again at that priority.
             if request.purpose.priority < purpose.priority, !isScarce {
                 request.task?.cancel()
                 request.purpose = purpose
-                start(&request, key, call, &state)
+                start(request, key, executor, call, &state)
             }
-            state.inFlight[key] = request
             return
         }
-        var request = InFlightRequest(id: 0, purpose: purpose, survivesWithoutWaiters: isScarce)
-        request.waiters.add(continuation, waiter)
-        start(&request, key, call, &state)
+        let request = InFlightRequest(purpose, survivesWithoutWaiters: isScarce)
+        request.add(continuation, waiter)
         state.inFlight[key] = request
+        start(request, key, executor, call, &state)
     }
 
-    private func start(_ request: inout InFlightRequest, _ key: Key, _ call: @escaping Call, _ state: inout State) {
+    private func start(
+        _ request: InFlightRequest, _ key: Key, _ executor: (any TaskExecutor)?, _ call: @escaping Call,
+        _ state: inout State
+    ) {
         state.lastID += 1
         let id = state.lastID
         let purpose = request.purpose
         request.id = id
-        request.task = Task { complete(id, key, await call(purpose)) }
+        request.task = Task(executorPreference: executor) { self.complete(id, key, await call(purpose)) }
     }
 
     private func leave(_ waiter: Int, _ key: Key) {
-        let (continuation, task) = state.withLock { state in
-            guard let continuation = state.inFlight[key]?.waiters.remove(waiter) else {
-                return (CheckedContinuation<Outcome, Never>?.none, Task<Void, Never>?.none)
+        let (continuation, task) = state.withLock { state -> (Waiter?, Task<Void, Never>?) in
+            guard let request = state.inFlight[key], let continuation = request.removeWaiter(waiter) else {
+                return (nil, nil)
             }
-            guard let request = state.inFlight[key], request.waiters.isEmpty, !request.survivesWithoutWaiters else {
-                return (continuation, nil)
-            }
+            guard !request.hasWaiters, !request.survivesWithoutWaiters else { return (continuation, nil) }
             state.inFlight[key] = nil
             return (continuation, request.task)
         }
@@ -128,12 +137,13 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
     }
 
     private func complete(_ id: Int, _ key: Key, _ outcome: Outcome) {
-        let waiters = state.withLock { state -> Waiters? in
-            guard let request = state.inFlight[key], request.id == id else { return nil }
+        let waiters = state.withLock { state -> (first: Waiter?, others: [Waiter]) in
+            guard let request = state.inFlight[key], request.id == id else { return (nil, []) }
             state.inFlight[key] = nil
             return request.waiters
         }
-        waiters?.resume(outcome)
+        waiters.first?.resume(returning: outcome)
+        for waiter in waiters.others { waiter.resume(returning: outcome) }
     }
 
     /// Starts a request without waiters.
@@ -142,13 +152,13 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
     func startBackground(_ key: Key, _ purpose: Purpose, _ call: @escaping Call) -> Bool {
         state.withLock { state in
             guard !state.isClosed else { return false }
-            if state.inFlight[key] != nil {
-                state.inFlight[key]?.survivesWithoutWaiters = true
+            if let request = state.inFlight[key] {
+                request.survivesWithoutWaiters = true
                 return false
             }
-            var request = InFlightRequest(id: 0, purpose: purpose, survivesWithoutWaiters: true)
-            start(&request, key, call, &state)
+            let request = InFlightRequest(purpose, survivesWithoutWaiters: true)
             state.inFlight[key] = request
+            start(request, key, nil, call, &state)
             return true
         }
     }
@@ -160,15 +170,17 @@ final class RequestCoalescer<Key: Hashable & Sendable, Value: Sendable>: Sendabl
 
     /// Cancels the requests in flight and refuses new ones.
     func close() async {
-        let requests = state.withLock { state in
+        let (tasks, waiters) = state.withLock { state -> ([Task<Void, Never>], [Waiter]) in
             state.isClosed = true
             defer { state.inFlight.removeAll() }
-            return Array(state.inFlight.values)
+            let requests = state.inFlight.values
+            return (
+                requests.compactMap(\.task),
+                requests.flatMap { [$0.waiters.first].compactMap(\.self) + $0.waiters.others }
+            )
         }
-        for request in requests {
-            request.task?.cancel()
-            request.waiters.resume(.failure(.cancelled))
-        }
-        for request in requests { await request.task?.value }
+        for task in tasks { task.cancel() }
+        for waiter in waiters { waiter.resume(returning: .failure(.cancelled)) }
+        for task in tasks { await task.value }
     }
 }

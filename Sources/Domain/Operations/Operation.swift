@@ -63,11 +63,19 @@ package struct OperationRules: Sendable, Equatable {
     /// The source's limit for one account, besides the rate of all its requests; `nil` if there is none.
     package let quota: AccountQuota?
 
-    init(_ title: String, callerScope: Caller.Scope, effect: Effect, quota: AccountQuota? = nil) {
+    /// Whether every answer is so small that it is read in microseconds. Such a call may run on a thread that serves many
+    /// callers.
+    package let hasSmallAnswers: Bool
+
+    init(
+        _ title: String, callerScope: Caller.Scope, effect: Effect, quota: AccountQuota? = nil,
+        hasSmallAnswers: Bool = false
+    ) {
         self.title = title
         self.callerScope = callerScope
         self.effect = effect
         self.quota = quota
+        self.hasSmallAnswers = hasSmallAnswers
     }
 
     /// The reads whose answers change when a plan is bought, changed or cancelled. A purchase is followed by an invoice.

@@ -1,4 +1,5 @@
 package import NIOCore
+import NIOPosix
 
 /// A task executor that runs tasks on an event loop, so that a handler runs on its connection's thread.
 ///
@@ -17,4 +18,11 @@ package final class EventLoopExecutor: TaskExecutor {
             job.runSynchronously(on: self.asUnownedTaskExecutor())
         }
     }
+}
+
+extension EventLoopExecutor {
+    private static let ofLoops = LoopLocal { EventLoopExecutor($0) }
+
+    /// The executor of the event loop that runs this code; `nil` on every other thread.
+    package static var current: (any TaskExecutor)? { MultiThreadedEventLoopGroup.currentEventLoop.map(ofLoops.of) }
 }

@@ -22,25 +22,31 @@ package final class PreparedFields: Sendable {
 
     /// - Parameter fields: Without pseudo-header fields and without fields that are never indexed.
     package init(_ fields: [(FieldName, String)]) {
-        var text: [UInt8] = []
+        let count = fields.reduce(0) { $0 + $1.0.utf8.count + $1.1.utf8.count + 4 }
+        let lines = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
+        var end = 0
+        func write(_ bytes: UnsafeRawBufferPointer) -> Range<Int> {
+            UnsafeMutableRawBufferPointer(rebasing: lines[end...]).copyMemory(from: bytes)
+            defer { end += bytes.count }
+            return end..<end + bytes.count
+        }
         var places: [Place] = []
+        places.reserveCapacity(fields.count)
         for (name, value) in fields {
             precondition(!name.isNeverIndexed, "a prepared field must not be secret")
-            let start = text.count
-            text += name.utf8
-            text += ": ".utf8
-            let valueStart = text.count
-            text += value.utf8
-            places.append(Place(name: start..<start + name.utf8.count, value: valueStart..<text.count))
-            text += "\r\n".utf8
+            var value = value
+            let namePlace = write(UnsafeRawBufferPointer(name.utf8))
+            _ = Self.separator.withUTF8Buffer { write(UnsafeRawBufferPointer($0)) }
+            let valuePlace = value.withUTF8 { write(UnsafeRawBufferPointer($0)) }
+            _ = Self.lineEnd.withUTF8Buffer { write(UnsafeRawBufferPointer($0)) }
+            places.append(Place(name: namePlace, value: valuePlace))
         }
         self.places = places
-        lines = text.withUnsafeBytes { text in
-            let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.count, alignment: 1)
-            copy.copyMemory(from: text)
-            return UnsafeRawBufferPointer(copy)
-        }
+        self.lines = UnsafeRawBufferPointer(lines)
     }
+
+    private static let separator: StaticString = ": "
+    private static let lineEnd: StaticString = "\r\n"
 
     deinit { lines.deallocate() }
 

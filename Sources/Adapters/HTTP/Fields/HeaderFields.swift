@@ -98,6 +98,13 @@ package struct HeaderFields: Sendable, Equatable {
         value.withUnsafeBufferPointer { storage.append(contentsOf: $0) }
     }
 
+    /// Appends a field whose value has two parts.
+    package mutating func append(_ name: FieldName, _ beginning: StaticString, _ rest: Span<UInt8>) {
+        appendHead(name, valueCount: beginning.utf8CodeUnitCount + rest.count)
+        beginning.withUTF8Buffer { storage.append(contentsOf: $0) }
+        rest.withUnsafeBufferPointer { storage.append(contentsOf: $0) }
+    }
+
     /// Appends a received field. Its name must be in lower case.
     mutating func append(name: String, _ value: String) {
         var name = name

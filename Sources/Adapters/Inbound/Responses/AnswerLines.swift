@@ -9,10 +9,14 @@ package struct AnswerLines: AnswerCodec {
     private static let afterAccount: StaticString = "\",\"as_of\":\""
     private static let asOfCount = 20
 
+    /// A line of a contact is shorter.
+    private static let usualBytes = 512
+
     package func encode(
         _ outcome: Result<SourceAnswer, BillingFailure>, to read: AccountRead, asOf: Timestamp
     ) -> EncodedAnswer {
         var line = ByteBuffer()
+        line.reserveCapacity(Self.usualBytes)
         let type = RecordType(read.operation)
         let keyStart: Int
         switch outcome {
@@ -28,7 +32,7 @@ package struct AnswerLines: AnswerCodec {
                 keyStart = line.writerIndex
                 line.writeString(read.account.rawValue)
                 line.writeStaticString(Self.afterAccount)
-                line.writeString(asOf.rfc3339)
+                line.writeSecond(asOf)
                 line.writeStaticString("\",\"")
                 line.writeStaticString(type.member)
                 line.writeStaticString("\":")
@@ -92,6 +96,13 @@ extension RecordType {
 }
 
 extension ByteBuffer {
+    /// Writes a time as `Timestamp.rfc3339`.
+    fileprivate mutating func writeSecond(_ time: Timestamp) {
+        let bytes = MillisecondTime(milliseconds: time.secondsSinceEpoch * 1000).rfc3339Bytes
+        writeBytes(bytes.span.extracting(..<19).bytes)
+        writeInteger(UInt8(ascii: "Z"))
+    }
+
     /// Writes an answer of the source as Zoom's JSON object, on one line.
     fileprivate mutating func write(_ answer: SourceAnswer) {
         switch answer {

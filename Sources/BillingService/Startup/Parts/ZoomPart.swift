@@ -41,7 +41,8 @@ struct ZoomPart: ApplicationPart {
         cache = BillingCache(
             source: OwnerRecordingSource(masters, owners: invoiceOwners), time: context.time, rules: settings.cache,
             codec: codec, pages: pages,
-            shared: answers.map { [invoiceOwners] in OwnerRecordingAnswers($0, owners: invoiceOwners, codec: codec) })
+            shared: answers.map { [invoiceOwners] in OwnerRecordingAnswers($0, owners: invoiceOwners, codec: codec) },
+            callerExecutor: { EventLoopExecutor.current })
         let sharedLists = redis.client.map {
             RedisAccountLists($0, keys: settings.stateKeys, sources: source.masters.answerSources)
         }

@@ -1,7 +1,7 @@
 extension OperationRules {
     /// The billing contact of one account (Zoom: Get billing information).
     static let getBillingInformation = OperationRules(
-        "Get billing information", callerScope: .billingRead, effect: .read)
+        "Get billing information", callerScope: .billingRead, effect: .read, hasSmallAnswers: true)
 }
 
 extension AccountRead {

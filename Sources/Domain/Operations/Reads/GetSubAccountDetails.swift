@@ -1,7 +1,7 @@
 extension OperationRules {
     /// The owner and the options of one sub account, such as who pays for it (Zoom: Get sub account details).
     static let getSubAccountDetails = OperationRules(
-        "Get sub account details", callerScope: .billingRead, effect: .read)
+        "Get sub account details", callerScope: .billingRead, effect: .read, hasSmallAnswers: true)
 }
 
 extension AccountRead {
