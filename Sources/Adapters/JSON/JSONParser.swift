@@ -12,6 +12,9 @@ struct JSONParser {
     private let isLenient: Bool
     private var offset = 0
 
+    /// The members of most objects: room for them is reserved.
+    private static let usualMembers = 10
+
     /// The number of repairs that lenient parsing made.
     private var repairs = 0
 
@@ -144,16 +147,17 @@ struct JSONParser {
             let (repairsBefore, whitespaceBefore) = (repairs, whitespace)
             let value = try parseValue(depth: depth + 1)
             // A repaired value is serialized as strict JSON, since the receiver may parse strictly.
-            let text: [UInt8] =
+            let text: ArraySlice<UInt8> =
                 if !keepsText {
                     []
                 } else if repairs > repairsBefore {
-                    value.serialized
+                    value.serialized[...]
                 } else if whitespace > whitespaceBefore {
-                    Self.withoutWhitespace(bytes[start..<offset])
+                    Self.withoutWhitespace(bytes[start..<offset])[...]
                 } else {
-                    Array(bytes[start..<offset])
+                    bytes[start..<offset]
                 }
+            if members.isEmpty { members.reserveCapacity(Self.usualMembers) }
             members.append(.init(name: name, value: value, text: text))
             skipWhitespace()
             if take(UInt8(ascii: "}")) { return JSONObject(members: members) }

@@ -53,7 +53,8 @@ package struct JSONObject: Sendable, Equatable {
         package let name: String
         package let value: JSONValue
         /// The value's original text without insignificant whitespace, on one line. Empty if the parser did not keep it.
-        package let text: [UInt8]
+        /// Usually a part of the whole text.
+        package let text: ArraySlice<UInt8>
     }
 
     package let members: [Member]

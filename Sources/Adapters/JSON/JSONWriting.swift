@@ -181,7 +181,7 @@ package struct JSONMemberWriter {
     }
 
     /// Writes a member whose value is JSON text from another source; see `writeJSONText`.
-    package mutating func member(named name: String, text: [UInt8]) {
+    package mutating func member(named name: String, text: some Collection<UInt8>) {
         member(named: name) { $0.writeJSONText(text) }
     }
 

@@ -44,18 +44,20 @@ final class ConnectionPool {
     // MARK: Requests
 
     func submit(_ call: ClientCall) {
-        call.resubmit = { [weak self] call in
-            guard let self else { return false }
-            submit(call)
-            return true
-        }
+        call.pool = self
         guard !isClosed, waiting.count < configuration.waitingMax else {
             call.fail(.notConnected(ConnectFailure(isClosed ? .shuttingDown : .tooManyWaiting, to: origin)))
             return
         }
-        call.dequeue = { [weak self] call in self?.waiting.removeAll { $0 === call } }
+        call.isQueued = true
         waiting.append(call)
         serve()
+    }
+
+    /// Removes a call that waits.
+    func dequeue(_ call: ClientCall) {
+        call.isQueued = false
+        waiting.removeAll { $0 === call }
     }
 
     /// Sends queued requests on available connections and opens connections for the rest.
@@ -73,7 +75,7 @@ final class ConnectionPool {
                 continue
             }
             waiting.removeFirst()
-            call.dequeue = nil
+            call.isQueued = false
             connections[index].wasUsed = true
             pooled.connection.send(call)
         }
@@ -165,7 +167,7 @@ final class ConnectionPool {
         let calls = waiting
         waiting.removeAll()
         for call in calls {
-            call.dequeue = nil
+            call.isQueued = false
             call.fail(.notConnected(failure))
         }
     }

@@ -20,33 +20,71 @@ package final class PreparedFields: Sendable {
     /// The memory that it uses besides the object and its array.
     package var bytes: Int { lines.count + places.count * MemoryLayout<Place>.stride }
 
-    /// - Parameter fields: Without pseudo-header fields and without fields that are never indexed.
-    package init(_ fields: [(FieldName, String)]) {
-        let count = fields.reduce(0) { $0 + $1.0.utf8.count + $1.1.utf8.count + 4 }
-        let lines = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
-        var end = 0
-        func write(_ bytes: UnsafeRawBufferPointer) -> Range<Int> {
-            UnsafeMutableRawBufferPointer(rebasing: lines[end...]).copyMemory(from: bytes)
-            defer { end += bytes.count }
-            return end..<end + bytes.count
+    /// Writes fields, one after the other.
+    package struct Writer {
+        fileprivate var text: [UInt8] = []
+        fileprivate var places: [Place] = []
+
+        fileprivate init() {
+            text.reserveCapacity(PreparedFields.usualBytes)
+            places.reserveCapacity(PreparedFields.usualCount)
         }
-        var places: [Place] = []
-        places.reserveCapacity(fields.count)
-        for (name, value) in fields {
+
+        package mutating func field(_ name: FieldName, _ value: StaticString) {
+            let start = begin(name)
+            value.withUTF8Buffer { text.append(contentsOf: $0) }
+            end(name, start)
+        }
+
+        package mutating func field(_ name: FieldName, _ value: Span<UInt8>) {
+            let start = begin(name)
+            value.withUnsafeBufferPointer { text.append(contentsOf: $0) }
+            end(name, start)
+        }
+
+        /// - Parameter number: Not negative.
+        package mutating func field(_ name: FieldName, _ beginning: StaticString, _ number: Int) {
+            let start = begin(name)
+            beginning.withUTF8Buffer { text.append(contentsOf: $0) }
+            DecimalDigits.withDigits(of: number) { digits in
+                digits.withUnsafeBufferPointer { text.append(contentsOf: $0) }
+            }
+            end(name, start)
+        }
+
+        private mutating func begin(_ name: FieldName) -> Int {
             precondition(!name.isNeverIndexed, "a prepared field must not be secret")
-            var value = value
-            let namePlace = write(UnsafeRawBufferPointer(name.utf8))
-            _ = Self.separator.withUTF8Buffer { write(UnsafeRawBufferPointer($0)) }
-            let valuePlace = value.withUTF8 { write(UnsafeRawBufferPointer($0)) }
-            _ = Self.lineEnd.withUTF8Buffer { write(UnsafeRawBufferPointer($0)) }
-            places.append(Place(name: namePlace, value: valuePlace))
+            defer {
+                text.append(contentsOf: name.utf8)
+                text.append(UInt8(ascii: ":"))
+                text.append(UInt8(ascii: " "))
+            }
+            return text.count
         }
-        self.places = places
-        self.lines = UnsafeRawBufferPointer(lines)
+
+        private mutating func end(_ name: FieldName, _ start: Int) {
+            let nameEnd = start + name.utf8.count
+            places.append(Place(name: start..<nameEnd, value: nameEnd + 2..<text.count))
+            text.append(UInt8(ascii: "\r"))
+            text.append(UInt8(ascii: "\n"))
+        }
     }
 
-    private static let separator: StaticString = ": "
-    private static let lineEnd: StaticString = "\r\n"
+    /// The size and number of the fields of most answers.
+    private static let usualBytes = 320
+    private static let usualCount = 8
+
+    /// - Parameter write: Writes no pseudo-header fields and no fields that are never indexed.
+    package init(_ write: (inout Writer) -> Void) {
+        var writer = Writer()
+        write(&writer)
+        places = writer.places
+        lines = writer.text.withUnsafeBytes { text in
+            let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.count, alignment: 1)
+            copy.copyMemory(from: text)
+            return UnsafeRawBufferPointer(copy)
+        }
+    }
 
     deinit { lines.deallocate() }
 

@@ -19,4 +19,17 @@ enum DecimalDigits {
         }
         return count
     }
+
+    /// Calls `body` with the digits of a number that is not negative. A string of them would cost ten times as much.
+    static func withDigits<Result>(of number: Int, _ body: (Span<UInt8>) -> Result) -> Result {
+        var digits = InlineArray<19, UInt8>(repeating: 0)
+        var start = digits.count
+        var rest = number
+        repeat {
+            start -= 1
+            digits[start] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        } while rest > 0
+        return body(digits.span.extracting(start...))
+    }
 }

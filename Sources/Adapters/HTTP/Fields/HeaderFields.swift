@@ -76,16 +76,7 @@ package struct HeaderFields: Sendable, Equatable {
 
     package mutating func append(_ name: FieldName, _ value: Int) {
         guard value >= 0 else { return append(name, String(value)) }
-        // As many digits as the largest number has. A string of them would cost ten times as much.
-        var digits = InlineArray<19, UInt8>(repeating: 0)
-        var start = digits.count
-        var rest = value
-        repeat {
-            start -= 1
-            digits[start] = UInt8(ascii: "0") + UInt8(rest % 10)
-            rest /= 10
-        } while rest > 0
-        append(name, digits.span.extracting(start...))
+        DecimalDigits.withDigits(of: value) { append(name, $0) }
     }
 
     package mutating func append(_ name: FieldName, _ value: some Collection<UInt8>) {
@@ -99,8 +90,12 @@ package struct HeaderFields: Sendable, Equatable {
     }
 
     /// Appends a field whose value has two parts.
-    package mutating func append(_ name: FieldName, _ beginning: StaticString, _ rest: Span<UInt8>) {
-        appendHead(name, valueCount: beginning.utf8CodeUnitCount + rest.count)
+    ///
+    /// - Parameter isNeverIndexed: Overrides that of the name.
+    package mutating func append(
+        _ name: FieldName, _ beginning: StaticString, _ rest: Span<UInt8>, isNeverIndexed: Bool
+    ) {
+        appendHead(name.utf8, isNeverIndexed: isNeverIndexed, valueCount: beginning.utf8CodeUnitCount + rest.count)
         beginning.withUTF8Buffer { storage.append(contentsOf: $0) }
         rest.withUnsafeBufferPointer { storage.append(contentsOf: $0) }
     }

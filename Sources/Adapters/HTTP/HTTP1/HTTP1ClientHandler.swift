@@ -2,7 +2,7 @@ import NIOCore
 import NIOHTTP1
 
 /// An HTTP/1.1 client connection on top of NIO's parser and encoder. Sends one request at a time.
-final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
+final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection, SentRequest {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundIn = HTTPClientRequestPart
     typealias OutboundOut = HTTPClientRequestPart
@@ -169,11 +169,7 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
         }
         idleTimer?.cancel()
         current = Current(call: call)
-        call.began(
-            firstByteWithin: configuration.firstByte,
-            .init(
-                cancel: { [weak self] failure in self?.cancel(call, failure) },
-                bodyRead: { [weak self] _ in self?.releaseRead() }))
+        call.began(firstByteWithin: configuration.firstByte, self)
         context.write(wrapOutboundOut(.head(Self.head(of: call.request))), promise: nil)
         if call.request.body.readableBytes > 0 {
             context.write(wrapOutboundOut(.body(.byteBuffer(call.request.body))), promise: nil)
@@ -197,11 +193,13 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection {
     }
 
     /// Cancels a request. On HTTP/1.1 that means closing the connection.
-    private func cancel(_ call: ClientCall, _ failure: HTTPFailure) {
+    func cancel(_ call: ClientCall, _ failure: HTTPFailure) {
         guard current?.call === call, let context else { return }
         teardown(failure)
         context.close(promise: nil)
     }
+
+    func bodyRead(_ count: Int) { releaseRead() }
 
     func ping(_ answered: @escaping () -> Void) {}
 

@@ -40,7 +40,7 @@ package final class HTTP2ClientHandler: HTTP2Handler, ClientConnection {
             call.failed(.unprocessed)
             return
         }
-        let exchange = ClientExchange(call)
+        let exchange = ClientExchange(call, on: self)
         let hasBody = exchange.outbound.fill(with: call.request.body)
         guard session.submitRequest(call.request.fields, hasBody: hasBody, on: exchange) else {
             retire()
@@ -48,11 +48,7 @@ package final class HTTP2ClientHandler: HTTP2Handler, ClientConnection {
             return
         }
         add(exchange)
-        call.began(
-            firstByteWithin: firstByte,
-            .init(
-                cancel: { [weak self] failure in self?.fail(exchange, failure) },
-                bodyRead: { [weak self] count in self?.bodyRead(count, on: exchange) }))
+        call.began(firstByteWithin: firstByte, exchange)
         setNeedsFlush()
         rearm(.now())
     }
@@ -109,7 +105,7 @@ package final class HTTP2ClientHandler: HTTP2Handler, ClientConnection {
     }
 
     /// Credits buffered bytes that were read to the window of the stream.
-    private func bodyRead(_ count: Int, on exchange: ClientExchange) {
+    func bodyRead(_ count: Int, on exchange: ClientExchange) {
         switch exchange.state {
         case .queued, .sent:
             session?.consumeOnStream(count, of: exchange)
@@ -124,7 +120,7 @@ package final class HTTP2ClientHandler: HTTP2Handler, ClientConnection {
     }
 
     /// Fails an exchange and resets its stream.
-    private func fail(_ exchange: ClientExchange, _ failure: HTTPFailure) {
+    func fail(_ exchange: ClientExchange, _ failure: HTTPFailure) {
         if case .closed = exchange.state { return }
         let call = exchange.takeCall()
         call?.failed(failure)

@@ -86,7 +86,7 @@ package final class HTTPServer: Service {
                     let id = connections.makeID(of: channel)
                     let negotiator = ConnectionNegotiator(
                         configuration: configuration, requestHandler: handler, load: load,
-                        executor: EventLoopExecutor(channel.eventLoop), address: channel.remoteAddress
+                        executor: EventLoopExecutor.of(channel.eventLoop), address: channel.remoteAddress
                     ) { connections.keep($0, as: id) }
                     connections.keep(negotiator, as: id)
                     try channel.pipeline.syncOperations.addHandler(negotiator)

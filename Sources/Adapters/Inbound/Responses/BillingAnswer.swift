@@ -54,9 +54,8 @@ final class BillingAnswer: CachedResponse {
     }
 
     private static func etag(_ tag: UInt64) -> [UInt8] {
-        var text = Array("\"0000000000000000\"".utf8)
-        let digits = Array("0123456789abcdef".utf8)
-        for place in 0..<16 { text[1 + place] = digits[Int(tag >> UInt64(60 - 4 * place) & 15)] }
+        var text = [UInt8](repeating: UInt8(ascii: "\""), count: 18)
+        for place in 0..<16 { text[1 + place] = Hexadecimal.digit(UInt8(tag >> UInt64(60 - 4 * place) & 15)) }
         return text
     }
 
@@ -89,15 +88,16 @@ final class BillingAnswer: CachedResponse {
     ///   - lastModified: Seconds since 1970.
     ///   - length: The size of the body.
     static func fields(lifetime: Duration, etag: [UInt8], lastModified: Int64, length: Int) -> PreparedFields {
-        PreparedFields([
-            (.contentType, "application/json"),
-            (.contentTypeOptions, "nosniff"),
-            (.vary, "accept, authorization"),
-            (.cacheControl, "private, max-age=\(lifetime.components.seconds)"),
-            (.etag, String(decoding: etag, as: UTF8.self)),
-            (.lastModified, HTTPDate.text(secondsSinceEpoch: lastModified)),
-            (.contentLength, "\(length)"),
-        ])
+        let lastModified = HTTPDate.bytes(secondsSinceEpoch: lastModified)
+        return PreparedFields { fields in
+            fields.field(.contentType, "application/json")
+            fields.field(.contentTypeOptions, "nosniff")
+            fields.field(.vary, "accept, authorization")
+            fields.field(.cacheControl, "private, max-age=", Int(lifetime.components.seconds))
+            fields.field(.etag, etag.span)
+            fields.field(.lastModified, lastModified.span)
+            fields.field(.contentLength, "", length)
+        }
     }
 
     /// The prepared fields of a response with this status. A 304 has neither the first nor the last: it has no content, so

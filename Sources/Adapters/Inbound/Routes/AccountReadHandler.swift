@@ -68,7 +68,7 @@ struct AccountReadHandler: RouteHandler {
         note.cache = .missed
         let queueTimeout = PreferField.wait(of: request)
         return .eventually { [services, caller = context.caller] in
-            await services.tracer.withSpan("look up") { _ in
+            await services.tracer.withSpanIfRecording("look up") {
                 do throws(BillingFailure) {
                     let entry = try await services.readAccount(
                         read, for: caller, queueTimeout: queueTimeout, directives: directives)

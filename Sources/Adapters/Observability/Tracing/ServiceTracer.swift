@@ -42,6 +42,12 @@ package final class ServiceTracer: Tracer {
         return TracedSpan(span, context: context, queue: queue)
     }
 
+    /// Performs an operation in a span, if spans are recorded.
+    func withSpanIfRecording<Answer: Sendable>(_ name: String, _ operation: () async -> Answer) async -> Answer {
+        guard isRecording else { return await operation() }
+        return await withSpan(name) { _ in await operation() }
+    }
+
     package func activeSpan(identifiedBy context: InstrumentationContext) -> TracedSpan? { nil }
 
     package func startAnySpan<Instant: TracerInstant>(

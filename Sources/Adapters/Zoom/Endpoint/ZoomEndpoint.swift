@@ -2,7 +2,9 @@ package import Domain
 package import Logging
 
 /// How Zoom performs an operation: the same for every request (Zoom: the page of the operation).
-package struct ZoomEndpoint: Sendable {
+///
+/// A class, since every function of a call has it: a copy costs one reference.
+package final class ZoomEndpoint: Sendable {
     /// A method of HTTP (RFC 9110, 9.3; RFC 5789).
     package enum Method: String, Sendable {
         case get = "GET"

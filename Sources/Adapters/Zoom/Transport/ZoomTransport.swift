@@ -217,8 +217,7 @@ final class ZoomTransport: Sendable {
         _ request: ZoomRequest, token: Secret, permittedAt: Moment?, for purpose: Purpose
     ) async throws(ZoomFailure) -> ZoomAnswer {
         let operation = request.endpoint.operation
-        // A bulk export of a million accounts would be a trace of a million spans.
-        let span = purpose.priority.isCallerWaiting ? tracer.startSpan(operation.title, ofKind: .client) : nil
+        let span = startSpan(operation, for: purpose)
         defer { span?.end() }
         UpstreamCalls.current?.add()
         do throws(ZoomFailure) {
@@ -230,6 +229,12 @@ final class ZoomTransport: Sendable {
             metrics.countCall(.operation(operation), error.metricsOutcome)
             throw error
         }
+    }
+
+    private func startSpan(_ operation: Domain.Operation, for purpose: Purpose) -> TracedSpan? {
+        // A bulk export of a million accounts would be a trace of a million spans.
+        guard tracer.isRecording, purpose.priority.isCallerWaiting else { return nil }
+        return tracer.startSpan(operation.title, ofKind: .client)
     }
 
     private func response(
@@ -314,7 +319,7 @@ final class ZoomTransport: Sendable {
         _ request: ZoomRequest, token: Secret, permittedAt: Moment?, for purpose: Purpose
     ) async throws(ZoomFailure) -> StreamedFile {
         let operation = request.endpoint.operation
-        let span = purpose.priority.isCallerWaiting ? tracer.startSpan(operation.title, ofKind: .client) : nil
+        let span = startSpan(operation, for: purpose)
         let observation = FileObservation(operation, span, metrics)
         UpstreamCalls.current?.add()
         do throws(ZoomFailure) {

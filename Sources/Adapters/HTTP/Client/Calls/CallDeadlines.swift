@@ -9,7 +9,7 @@ final class CallDeadlines {
         fileprivate let time: NIODeadline
 
         /// `nil` once it no longer applies.
-        fileprivate var call: ClientCall?
+        @exclusivity(unchecked) fileprivate var call: ClientCall?
 
         fileprivate init(_ time: NIODeadline, _ call: ClientCall) {
             self.time = time
@@ -22,7 +22,7 @@ final class CallDeadlines {
     /// The deadlines with the same duration. They expire in the order in which they were added.
     private final class Queue {
         let duration: TimeAmount
-        var deadlines: Deque<Deadline> = []
+        @exclusivity(unchecked) var deadlines: Deque<Deadline> = []
 
         init(_ duration: TimeAmount) {
             self.duration = duration
@@ -34,7 +34,7 @@ final class CallDeadlines {
     }
 
     /// One queue for each duration. The configuration has few of them.
-    private var queues: [Queue] = []
+    @exclusivity(unchecked) private var queues: [Queue] = []
     private let timer: ConnectionTimer
 
     private static let all = LoopLocal { CallDeadlines($0) }

@@ -1,5 +1,14 @@
 import NIOCore
 
+/// A call's request on its connection.
+protocol SentRequest: AnyObject {
+    /// Cancels the request of `call`.
+    func cancel(_ call: ClientCall, _ failure: HTTPFailure)
+
+    /// Called when buffered body bytes were read.
+    func bodyRead(_ count: Int)
+}
+
 /// A pending request: waits for the response, the deadline or cancellation. `WholeCall` collects the response,
 /// `StreamedCall` passes its body on in pieces.
 ///
@@ -15,33 +24,24 @@ package class ClientCall {
         case excessive
     }
 
-    /// A call's request on its connection.
-    struct SentRequest {
-        /// Cancels the request.
-        let cancel: (HTTPFailure) -> Void
-
-        /// Called when buffered body bytes were read.
-        let bodyRead: (Int) -> Void
-    }
-
     final let request: ClientRequest
     final let eventLoop: any EventLoop
     private final let deadlines: CallDeadlines
-    private final var deadline: CallDeadlines.Deadline?
-    private final var firstByteDeadline: CallDeadlines.Deadline?
-    private final var attempts = 0
+    @exclusivity(unchecked) private final var deadline: CallDeadlines.Deadline?
+    @exclusivity(unchecked) private final var firstByteDeadline: CallDeadlines.Deadline?
+    @exclusivity(unchecked) private final var attempts = 0
 
     /// `nil` before the request is sent, and after the response has ended.
-    private final var sent: SentRequest?
+    @exclusivity(unchecked) private final var sent: (any SentRequest)?
 
     /// How often an unprocessed request is sent in total.
     private static let attemptsMax = 3
 
-    /// Removes the call from the queue of the connection pool; `nil` if it is not queued.
-    final var dequeue: ((ClientCall) -> Void)?
+    /// The pool that sends the call; `nil` once the call has ended.
+    final weak var pool: ConnectionPool?
 
-    /// Sends the request again. Returns `false` if the pool is gone.
-    final var resubmit: ((ClientCall) -> Bool)?
+    /// Whether the call waits in the queue of its pool.
+    final var isQueued = false
 
     /// - Parameter timeout: Until `release()` is called.
     init(_ request: ClientRequest, timeout: TimeAmount, eventLoop: any EventLoop) {
@@ -94,8 +94,7 @@ package class ClientCall {
         deadline = nil
         firstByteDeadline?.cancel()
         firstByteDeadline = nil
-        resubmit = nil
-        dequeue = nil
+        pool = nil
     }
 
     /// Reports to the connection that buffered body bytes were read.
@@ -106,7 +105,7 @@ package class ClientCall {
     // MARK: The request, for the pool and its connections
 
     /// Records that the request was passed to a connection, which reports the outcome.
-    final func began(firstByteWithin firstByte: TimeAmount, _ sent: SentRequest) {
+    final func began(firstByteWithin firstByte: TimeAmount, _ sent: any SentRequest) {
         self.sent = sent
         attempts += 1
         request.sendMark?.set()
@@ -118,17 +117,19 @@ package class ClientCall {
         sent = nil
         firstByteDeadline?.cancel()
         firstByteDeadline = nil
-        if failure == .unprocessed, mayResend, attempts < Self.attemptsMax, let resubmit, resubmit(self) { return }
-        complete(failure)
+        if failure == .unprocessed, mayResend, attempts < Self.attemptsMax, let pool {
+            pool.submit(self)
+        } else {
+            complete(failure)
+        }
     }
 
     /// Cancels the request in the queue or on its connection, and ends the call with `failure`.
     final func fail(_ failure: HTTPFailure) {
-        dequeue?(self)
-        dequeue = nil
+        if isQueued { pool?.dequeue(self) }
         if let sent {
             self.sent = nil
-            sent.cancel(failure)
+            sent.cancel(self, failure)
         }
         complete(failure)
     }

@@ -15,8 +15,11 @@ final class ClientExchange: Exchange {
     /// The number of interim responses received.
     var interimResponses = 0
 
-    init(_ call: ClientCall) {
+    private weak var connection: HTTP2ClientHandler?
+
+    init(_ call: ClientCall, on connection: HTTP2ClientHandler) {
         state = .queued(call)
+        self.connection = connection
         super.init(id: -1)
     }
 
@@ -50,4 +53,10 @@ final class ClientExchange: Exchange {
         case .abandoned, .closed: break
         }
     }
+}
+
+extension ClientExchange: SentRequest {
+    func cancel(_ call: ClientCall, _ failure: HTTPFailure) { connection?.fail(self, failure) }
+
+    func bodyRead(_ count: Int) { connection?.bodyRead(count, on: self) }
 }

@@ -4,10 +4,10 @@ package import NIOCore
 package final class WholeCall: ClientCall {
     package typealias Continuation = CheckedContinuation<Result<ClientResponse, HTTPFailure>, Never>
 
-    private var continuation: Continuation?
+    @exclusivity(unchecked) private var continuation: Continuation?
     private let bodyBytesMax: Int
-    private var fields = HeaderFields()
-    private var body = ByteBuffer()
+    @exclusivity(unchecked) private var fields = HeaderFields()
+    @exclusivity(unchecked) private var body = ByteBuffer()
 
     /// - Parameter timeout: Until the end of the response.
     package init(

@@ -36,7 +36,7 @@ extension BillingContact {
             } else {
                 // The last member of a name counts, as it does for the ten fields.
                 unread.removeAll { $0.name == member.name }
-                unread.append(.init(name: member.name, value: member.text))
+                unread.append(.init(name: member.name, value: Array(member.text)))
             }
         }
         guard isContact else { throw .unreadable }

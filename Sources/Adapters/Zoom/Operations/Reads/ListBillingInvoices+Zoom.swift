@@ -30,7 +30,7 @@ extension InvoiceList {
         }
         self.init(
             members: object.members.filter { $0.name != "invoices" }.map {
-                UnreadMember(name: $0.name, value: $0.text)
+                UnreadMember(name: $0.name, value: Array($0.text))
             },
             invoices: invoices)
     }

@@ -68,7 +68,7 @@ struct RecordMember {
 
     init(_ member: JSONObject.Member, named name: String) {
         self.name = name
-        json = member.text
+        json = Array(member.text)
         text =
             switch member.value {
             case .null: ""
