@@ -67,20 +67,13 @@ package struct ZoomConfiguration: Sendable {
 
     static let userAgent = "billing-service"
 
-    /// A token of this size enters the table of the connection's fields, so that it is sent once and not with each request. It
-    /// cannot be guessed, and the table reveals only whole values (RFC 7541, 7.1.1). Zoom's tokens have some 600 bytes.
-    private static let indexedTokenBytesMin = 64
-
     /// The HTTP message of a request to Zoom's API.
     func message(_ request: ZoomRequest, token: Secret) -> ClientRequest {
         let url = url(of: request)
         var message = ClientRequest(
             method: request.endpoint.method.rawValue, scheme: url.origin.scheme.rawValue,
             authority: url.origin.authority, target: url.path, body: request.body ?? ByteBuffer())
-        token.reveal { token in
-            message.fields.append(
-                .authorization, "Bearer ", token, isNeverIndexed: token.count < Self.indexedTokenBytesMin)
-        }
+        token.reveal { message.fields.append(.authorization, "Bearer ", $0) }
         // Without this field Zoom has been seen to answer errors in XML.
         switch request.endpoint.answerBody {
         case .object, .none: message.fields.append(.accept, "application/json")

@@ -90,12 +90,8 @@ package struct HeaderFields: Sendable, Equatable {
     }
 
     /// Appends a field whose value has two parts.
-    ///
-    /// - Parameter isNeverIndexed: Overrides that of the name.
-    package mutating func append(
-        _ name: FieldName, _ beginning: StaticString, _ rest: Span<UInt8>, isNeverIndexed: Bool
-    ) {
-        appendHead(name.utf8, isNeverIndexed: isNeverIndexed, valueCount: beginning.utf8CodeUnitCount + rest.count)
+    package mutating func append(_ name: FieldName, _ beginning: StaticString, _ rest: Span<UInt8>) {
+        appendHead(name, valueCount: beginning.utf8CodeUnitCount + rest.count)
         beginning.withUTF8Buffer { storage.append(contentsOf: $0) }
         rest.withUnsafeBufferPointer { storage.append(contentsOf: $0) }
     }
