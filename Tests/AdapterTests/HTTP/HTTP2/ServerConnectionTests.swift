@@ -208,6 +208,35 @@ struct ServerConnectionTests {
         }
     }
 
+    @Test("field sections that arrive in pieces are not mixed with those of other connections")
+    func interruptedHead() async throws {
+        let echo = ScriptedHandler { request in .now(.text(request.fields.string(.referer) ?? "none")) }
+        // One event loop, so that the connections take turns.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let server = try await HTTPServer(
+            host: "127.0.0.1", port: 0, group: group, handler: echo, configuration: .test(), logger: .silent)
+        try await withServices([server]) {
+            try await FramePeer.connected(to: server.port) { interrupted in
+                try await FramePeer.connected(to: server.port) { other in
+                    let fields = [("referer", "interrupted"), ("cookie", String(repeating: "a", count: 1500))]
+                    let section = FramePeer.encode(FramePeer.get("/") + fields)
+                    for (index, cut) in stride(from: 1, to: section.count, by: 37).enumerated() {
+                        let stream = UInt32(2 * index + 1)
+                        try await interrupted.send(
+                            .headers(stream, section: Array(section.prefix(cut)), endsSection: false))
+                        try await other.send(.headers(stream, FramePeer.get("/") + [("referer", "other")]))
+                        #expect(try await other.next(.data) == .data(stream, Array("other".utf8), endsStream: true))
+                        try await interrupted.send(
+                            .continuation(stream, Array(section.dropFirst(cut)), endsSection: true))
+                        let answer = try await interrupted.next(.data)
+                        #expect(answer == .data(stream, Array("interrupted".utf8), endsStream: true))
+                    }
+                }
+            }
+        }
+        try await group.shutdownGracefully()
+    }
+
     @Test("a drain sends two GOAWAYs and answers requests received before the second")
     func drain() async throws {
         let started = Event<Void>()

@@ -25,7 +25,6 @@ final class Session {
     }
 
     private let role: Role
-    private let limits: Limits
 
     /// Created in `init`, freed in `deinit`.
     private let raw: OpaquePointer
@@ -50,11 +49,15 @@ final class Session {
     /// Safe because the handler owns the session, and releases it before it is deallocated itself.
     private unowned(unsafe) let handler: HTTP2Handler
 
+    private var limits: Limits { handler.limits }
+
     /// The output of the current `drain` call.
     @exclusivity(unchecked) private var output = SessionOutput()
 
-    /// The field section being received and its exchange. nghttp2 reports all fields of a section consecutively.
+    /// The field section being received, its part from earlier reads, and its exchange. nghttp2 reports all fields of a section
+    /// consecutively.
     private let section: FieldSectionBuffer
+    @exclusivity(unchecked) private var unfinishedSection: FieldSectionBuffer.Unfinished?
     @exclusivity(unchecked) private var exchangeInHead: Exchange?
 
     /// The bytes that nghttp2 reads now, on a client. Set during `receive` only, while the pointer is valid.
@@ -93,11 +96,10 @@ final class Session {
 
     init(role: Role, limits: Limits, handler: HTTP2Handler) {
         self.role = role
-        self.limits = limits
         self.handler = handler
         budget = role == .server ? PeerBudget(limits: limits, now: .now()) : nil
         outgoing = OutgoingSection.of(handler.eventLoop)
-        section = FieldSectionBuffer(limits: limits, isRequest: role == .server)
+        section = FieldSectionBuffer.of(handler.eventLoop)
 
         var callbacks: OpaquePointer?
         var option: OpaquePointer?
@@ -166,6 +168,8 @@ final class Session {
     /// Processes bytes from the peer. Events are reported to the handler before this returns.
     func receive(_ bytes: ByteBuffer) -> Received {
         queuedBefore = queuedFrames
+        section.beginRead(unfinishedSection)
+        defer { unfinishedSection = section.endRead() }
         let result = bytes.withUnsafeReadableBytes { buffer in
             if role == .client { input = buffer.baseAddress.map { (bytes, $0) } }
             defer { input = nil }
@@ -449,7 +453,7 @@ final class Session {
     }
 
     func headBegan(on streamID: Int32, category: nghttp2_headers_category) {
-        section.begin()
+        section.begin(limits, isRequest: role == .server)
         handler.headBegan()
         switch (role, category) {
         case (.server, NGHTTP2_HCAT_REQUEST):
@@ -517,6 +521,7 @@ final class Session {
         let endsStream = head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         switch nghttp2_frame_type(rawValue: UInt32(head.type)) {
         case NGHTTP2_HEADERS:
+            section.end()
             handler.headEnded()
             guard let exchange = exchangeInHead else {
                 if endsStream, let exchange = exchange(on: head.stream_id) { handler.messageEnded(on: exchange) }
