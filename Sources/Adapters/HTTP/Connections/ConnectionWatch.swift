@@ -77,9 +77,10 @@ package struct ConnectionWatch {
         requests += 1
     }
 
-    package mutating func exchangeEnded(at now: NIODeadline) {
+    /// - Parameter now: Evaluated for the last open exchange only.
+    package mutating func exchangeEnded(at now: @autoclosure () -> NIODeadline) {
         exchangesOpen -= 1
-        if exchangesOpen == 0 { idleSince = now }
+        if exchangesOpen == 0 { idleSince = now() }
     }
 
     package mutating func pingAnswered() {

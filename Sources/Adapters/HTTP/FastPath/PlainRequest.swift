@@ -1,14 +1,22 @@
+package import NIOCore
+
 /// A plain GET or HEAD: places in bytes that are valid during the call, and the peer. Never stored.
 package struct PlainRequest: ~Copyable {
     private let fields: PlainFields
     private let bytes: UnsafeRawBufferPointer
     package let peer: PeerInfo
+
+    /// When its last bytes were read.
+    package let arrived: NIODeadline
     package let isHead: Bool
 
-    private init(_ fields: PlainFields, _ bytes: UnsafeRawBufferPointer, _ peer: PeerInfo, isHead: Bool) {
+    private init(
+        _ fields: PlainFields, _ bytes: UnsafeRawBufferPointer, _ peer: PeerInfo, arrived: NIODeadline, isHead: Bool
+    ) {
         self.fields = fields
         self.bytes = bytes
         self.peer = peer
+        self.arrived = arrived
         self.isHead = isHead
     }
 
@@ -16,14 +24,15 @@ package struct PlainRequest: ~Copyable {
     ///
     /// - Parameter bytes: Must outlive the request.
     static func make(
-        _ fields: PlainFields, in bytes: UnsafeRawBufferPointer, from peer: PeerInfo, targetBytesMax: Int
+        _ fields: PlainFields, in bytes: UnsafeRawBufferPointer, from peer: PeerInfo, arrived: NIODeadline,
+        targetBytesMax: Int
     ) -> PlainRequest? {
         guard fields.isPlain, fields.path.count <= targetBytesMax,
             HTTPRequest.isAuthority(UnsafeRawBufferPointer(rebasing: bytes[fields.authority.range]))
         else { return nil }
-        if fields.hasMethod("GET", in: bytes) { return PlainRequest(fields, bytes, peer, isHead: false) }
-        if fields.hasMethod("HEAD", in: bytes) { return PlainRequest(fields, bytes, peer, isHead: true) }
-        return nil
+        let isHead = !fields.hasMethod("GET", in: bytes)
+        guard !isHead || fields.hasMethod("HEAD", in: bytes) else { return nil }
+        return PlainRequest(fields, bytes, peer, arrived: arrived, isHead: isHead)
     }
 
     /// The fields whose values a fast path may read.

@@ -5,7 +5,8 @@ import Synchronization
 package struct RequestID: Sendable {
     private enum Origin {
         case sent([UInt8])
-        case made(InlineArray<16, UInt8>)
+        /// Written as 16 hexadecimal digits.
+        case made(UInt64)
     }
 
     private let origin: Origin
@@ -32,9 +33,9 @@ package struct RequestID: Sendable {
     }
 
     /// A new id: a counter with a random offset for each process, mixed so that consecutive ids differ in all digits.
-    private static func next() -> InlineArray<16, UInt8> {
+    private static func next() -> UInt64 {
         let number = counter.add(1, ordering: .relaxed).newValue
-        return hexadecimal(mix(number &* 0x9E37_79B9_7F4A_7C15 &+ seed))
+        return mix(number &* 0x9E37_79B9_7F4A_7C15 &+ seed)
     }
 
     var count: Int {
@@ -50,12 +51,8 @@ package struct RequestID: Sendable {
         case .sent(let text):
             // FNV-1a, since ids that callers choose are not uniformly distributed.
             Int(text.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 } >> 48)
-        case .made(let digits): (0..<4).reduce(0) { $0 << 4 | Self.value(of: digits[$1]) }
+        case .made(let number): Int(number >> 48)
         }
-    }
-
-    private static func value(of digit: UInt8) -> Int {
-        Int(digit < UInt8(ascii: "a") ? digit - UInt8(ascii: "0") : digit - UInt8(ascii: "a") + 10)
     }
 
     /// Writes it to the start of a buffer with room for `lengthMax` bytes. Returns its length.
@@ -65,36 +62,44 @@ package struct RequestID: Sendable {
             text.withUnsafeBytes { bytes in
                 if let start = bytes.baseAddress { buffer.copyMemory(from: start, byteCount: bytes.count) }
             }
-        case .made(let digits): buffer.storeBytes(of: digits, as: InlineArray<16, UInt8>.self)
+        case .made(let number): buffer.storeBytes(of: Self.hexadecimal(number), as: InlineArray<16, UInt8>.self)
         }
         return count
     }
 
     func withBytes<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
         switch origin {
-        case .sent(let text): body(text.span)
-        case .made(let digits): body(digits.span)
+        case .sent(let text): return body(text.span)
+        case .made(let number):
+            let digits = Self.hexadecimal(number)
+            return body(digits.span)
         }
     }
 
     func append(to fields: inout HeaderFields) {
         switch origin {
         case .sent(let text): fields.append(.requestID, text)
-        case .made(let digits): fields.append(.requestID, digits.span)
+        case .made(let number):
+            let digits = Self.hexadecimal(number)
+            fields.append(.requestID, digits.span)
         }
     }
 
     func append(to buffer: inout ByteBuffer) {
         switch origin {
         case .sent(let text): buffer.writeBytes(text)
-        case .made(let digits): buffer.writeBytes(digits.span.bytes)
+        case .made(let number):
+            let digits = Self.hexadecimal(number)
+            buffer.writeBytes(digits.span.bytes)
         }
     }
 
     var text: String {
         switch origin {
-        case .sent(let text): String(decoding: text, as: UTF8.self)
-        case .made(let digits): String(decoding: (0..<16).map { digits[$0] }, as: UTF8.self)
+        case .sent(let text): return String(decoding: text, as: UTF8.self)
+        case .made(let number):
+            let digits = Self.hexadecimal(number)
+            return String(decoding: (0..<16).map { digits[$0] }, as: UTF8.self)
         }
     }
 

@@ -43,7 +43,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     @exclusivity(unchecked) private var readTime = NIODeadline.now()
     @exclusivity(unchecked) private var dateField = DateField()
 
-    private var buffers: BufferAccount
+    @exclusivity(unchecked) private var buffers: BufferAccount
 
     /// Output that was not written to the channel yet; `nil` if there is none.
     @exclusivity(unchecked) private var output: ByteBuffer?
@@ -221,11 +221,14 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
     func answerAtOnce(_ bytes: UnsafeRawBufferPointer) -> Int {
         // A connection that ends says so in its last response, and one whose peer does not read sends nothing at once.
         guard let fastPath, phase == .open, !watch.isNextRequestLast, context?.channel.isWritable == true,
-            let (fields, headBytes) = PlainHeadReader.read(bytes, limits: limits),
-            let request = PlainRequest.make(fields, in: bytes, from: peer, targetBytesMax: limits.pathBytesMax),
-            let response = fastPath.response(to: request, &connectionMemory)
+            let (fields, headBytes) = PlainHeadReader.read(bytes, limits: limits)
         else { return 0 }
         let now = isReading ? readTime : .now()
+        guard
+            let request = PlainRequest.make(
+                fields, in: bytes, from: peer, arrived: now, targetBytesMax: limits.pathBytesMax),
+            let response = fastPath.response(to: request, &connectionMemory)
+        else { return 0 }
         watch.headEnded()
         watch.exchangeBegan()
         watch.exchangeEnded(at: now)

@@ -31,13 +31,13 @@ package class HTTP2Handler: ChannelDuplexHandler {
 
     private var discardedBytes = 0
     @exclusivity(unchecked) private var isReading = false
-    private var isFlushScheduled = false
+    @exclusivity(unchecked) private var isFlushScheduled = false
 
     /// Whether output was written to the channel but not flushed.
     @exclusivity(unchecked) private var isUnflushed = false
 
     /// Whether the last drain resumed the producer of a body, which runs before a flush that is scheduled now.
-    private var isProducerResumed = false
+    @exclusivity(unchecked) private var isProducerResumed = false
     private var isReadHeld = false
 
     /// The start of the current or last read.
@@ -231,15 +231,16 @@ package class HTTP2Handler: ChannelDuplexHandler {
     /// the channel's high-water mark limit that.
     private func flush() {
         guard let context, let session, !state.isClosed else { return }
-        while context.channel.isWritable,
-            session.drain(
-                bytesMax: limits.connectionWriteBytesMax / 4, allocator: context.channel.allocator,
-                { bytes in context.write(wrapOutboundOut(bytes), promise: nil) })
-        {
-            isUnflushed = true
+        let channel = context.channel
+        var drained = Session.Drained.part
+        while drained == .part, channel.isWritable {
+            drained = session.drain(bytesMax: limits.connectionWriteBytesMax / 4) { bytes in
+                context.write(wrapOutboundOut(bytes), promise: nil)
+            }
+            if drained != .nothing { isUnflushed = true }
         }
         if isUnflushed {
-            if isProducerResumed, context.channel.isWritable, !isReading {
+            if isProducerResumed, channel.isWritable, !isReading {
                 setNeedsFlush()
             } else {
                 isUnflushed = false
@@ -279,7 +280,7 @@ package class HTTP2Handler: ChannelDuplexHandler {
     final func closeAfterFlush() {
         guard let context, let session, state.sessionEnded() == .close else { return }
         sessionEnded()
-        _ = session.drain(bytesMax: limits.connectionWriteBytesMax / 4, allocator: context.channel.allocator) { bytes in
+        _ = session.drain(bytesMax: limits.connectionWriteBytesMax / 4) { bytes in
             context.write(wrapOutboundOut(bytes), promise: nil)
         }
         let bound = NIOLoopBound(context, eventLoop: eventLoop)

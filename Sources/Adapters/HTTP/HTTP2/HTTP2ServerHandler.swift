@@ -16,7 +16,7 @@ package final class HTTP2ServerHandler: HTTP2Handler, Connection {
     /// The total size of the field sections of in-flight requests.
     @exclusivity(unchecked) private var requestBytes = 0
 
-    private var buffers: BufferAccount
+    @exclusivity(unchecked) private var buffers: BufferAccount
 
     package init(
         requestHandler: any RequestHandler, load: ServerLoad, limits: Limits, timeouts: Timeouts,
@@ -51,7 +51,8 @@ package final class HTTP2ServerHandler: HTTP2Handler, Connection {
         // Requests over a limit go the general way, which refuses them.
         guard let fastPath, work.count < limits.streamsOpenMax,
             requestBytes + sectionBytes <= limits.requestBytesMax,
-            let request = PlainRequest.make(fields, in: bytes, from: peer, targetBytesMax: limits.pathBytesMax),
+            let request = PlainRequest.make(
+                fields, in: bytes, from: peer, arrived: readTime, targetBytesMax: limits.pathBytesMax),
             let response = fastPath.response(to: request, &connectionMemory)
         else { return false }
         let exchange = Self.server(exchange)

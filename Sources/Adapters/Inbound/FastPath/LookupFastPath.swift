@@ -46,7 +46,6 @@ final class LookupFastPath: FastPath {
     func response(to request: borrowing PlainRequest, _ memory: inout ConnectionMemory?) -> PreparedResponse? {
         // Spans need the request's objects.
         guard !observer.tracer.isRecording else { return nil }
-        let began = NIODeadline.now()
         guard let condition = PlainCondition(of: request), let caller = caller(of: request, &memory) else { return nil }
         let now = time.now
         guard !caller.hasRate || admission.mayAsk(caller.caller) else { return nil }
@@ -57,23 +56,22 @@ final class LookupFastPath: FastPath {
                 }
             }
         }
-        guard let found, let fields = found.entry.billing.prepared else {
+        guard let found, case let answer = found.entry.billing, let fields = answer.prepared else {
             if caller.hasRate { admission.refund(caller.caller) }
             return nil
         }
-        let answer = found.entry.billing
         let status: PreparedResponse.Status = condition.isMet(by: answer, request) ? .notModified : .ok
         let requestID = RequestID(of: request)
         let isHead = request.isHead
         let place = Self.place(found.route, isHead: isHead, status, request.peer.applicationProtocol)
         observer.answered(
             request, requestID, in: series[place], status: status.code,
-            bytes: status == .ok ? answer.body.readableBytes : 0, began: began
+            bytes: status == .ok ? answer.body.readableBytes : 0
         ) {
             RequestNote(route: found.label, method: isHead ? .head : .get, caller: caller.name, cache: .fresh)
         }
         return PreparedResponse(
-            status, fields, BillingAnswer.sentFields(status), age: Int(found.entry.age(at: now).components.seconds),
+            status, fields, BillingAnswer.sentFields(status), age: found.entry.age(at: now).wholeSeconds,
             requestID: requestID, body: status == .ok && !request.isHead ? answer.body : ByteBuffer())
     }
 
@@ -155,6 +153,16 @@ private struct PlainCondition {
         guard value.count >= 2, value[0] == quote, value[value.count - 1] == quote else { return false }
         for index in 1..<value.count - 1 where value[index] == quote { return false }
         return true
+    }
+}
+
+extension Duration {
+    /// The whole seconds of a duration that is not negative.
+    ///
+    /// `components` divides 128 bits by 128 bits, which takes 180 instructions.
+    fileprivate var wholeSeconds: Int {
+        let (high, low) = (UInt64(truncatingIfNeeded: attoseconds >> 64), UInt64(truncatingIfNeeded: attoseconds))
+        return Int((1_000_000_000_000_000_000 as UInt64).dividingFullWidth((high, low)).quotient)
     }
 }
 

@@ -43,7 +43,8 @@ package struct AccessLog: Sendable {
     }
 
     func takes(_ requestID: RequestID, status: Int) -> Bool {
-        let level = logger.logLevel
+        // Without the logger, which costs more than all the rest of this.
+        let level = handler?.logLevel ?? logger.logLevel
         if level <= .debug { return true }
         if status >= 400 { return level <= Self.level(of: status) && failures.take() }
         return level <= .info && requestID.sampleHash < sample

@@ -88,9 +88,9 @@ struct RequestObserver: Sendable {
     ///   - note: Called if the request is logged.
     func answered(
         _ request: borrowing PlainRequest, _ requestID: RequestID, in series: RequestMetrics.Series?,
-        status: Int, bytes: Int, began: NIODeadline, note: () -> RequestNote
+        status: Int, bytes: Int, note: () -> RequestNote
     ) {
-        let time = NIODeadline.now() - began
+        let time = NIODeadline.now() - request.arrived
         series?.ended(after: time)
         guard accessLog.takes(requestID, status: status) else { return }
         let note = note()

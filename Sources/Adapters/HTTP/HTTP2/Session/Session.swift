@@ -49,10 +49,17 @@ final class Session {
     /// Safe because the handler owns the session, and releases it before it is deallocated itself.
     private unowned(unsafe) let handler: HTTP2Handler
 
+    /// Calls `body` with the handler, without a retain and a release. For what happens several times in each request.
+    @inline(__always)
+    private func withHandler<Result>(_ body: (HTTP2Handler) -> Result) -> Result {
+        Unmanaged.passUnretained(handler)._withUnsafeGuaranteedRef { body($0) }
+    }
+
     private var limits: Limits { handler.limits }
 
     /// The output of the current `drain` call.
     @exclusivity(unchecked) private var output = SessionOutput()
+    private let outputBuffer: OutputBuffer
 
     /// The field section being received, its part from earlier reads, and its exchange. nghttp2 reports all fields of a section
     /// consecutively.
@@ -69,9 +76,6 @@ final class Session {
 
     /// The exchange of the DATA frame being sent, which nghttp2 reports next as sent, by stream id.
     @exclusivity(unchecked) private var exchangeInSend: Exchange?
-
-    /// The number of bytes that the last `drain` copied, used as capacity for the next.
-    @exclusivity(unchecked) private var copiedBytesExpected = 1024
 
     /// `nil` on a client.
     @exclusivity(unchecked) private var budget: PeerBudget?
@@ -99,6 +103,7 @@ final class Session {
         self.handler = handler
         budget = role == .server ? PeerBudget(limits: limits, now: .now()) : nil
         outgoing = OutgoingSection.of(handler.eventLoop)
+        outputBuffer = OutputBuffer.of(handler.eventLoop)
         section = FieldSectionBuffer.of(handler.eventLoop)
 
         var callbacks: OpaquePointer?
@@ -190,12 +195,22 @@ final class Session {
         return .failed
     }
 
-    /// Serialises queued output, up to about `bytesMax`, and passes it to `write`. Returns `false` if there is none.
-    func drain(bytesMax: Int, allocator: ByteBufferAllocator, _ write: (ByteBuffer) -> Void) -> Bool {
-        guard nghttp2_session_want_write(raw) != 0 else { return false }
-        output = SessionOutput(capacity: copiedBytesExpected, allocator: allocator)
+    /// What a call of `drain` has written.
+    enum Drained {
+        case nothing
+        /// All queued output.
+        case all
+        /// A part that has reached the limit. There may be more.
+        case part
+    }
+
+    /// Serialises queued output, up to about `bytesMax`, and passes it to `write`.
+    func drain(bytesMax: Int, _ write: (ByteBuffer) -> Void) -> Drained {
+        guard nghttp2_session_want_write(raw) != 0 else { return .nothing }
+        output = SessionOutput(outputBuffer.borrow())
         defer {
-            copiedBytesExpected = max(1024, output.copiedBytes)
+            // The channel releases it in its flush.
+            outputBuffer.giveBack(output.copied)
             output = SessionOutput()
         }
         while output.count < bytesMax {
@@ -207,9 +222,9 @@ final class Session {
         }
         // nghttp2 refers to the fields until their frame is serialised (nghttp2_submit_response).
         if !preparedFields.isEmpty, queuedFrames == 0 { preparedFields.removeAll(keepingCapacity: true) }
-        guard output.count > 0 else { return false }
+        guard output.count > 0 else { return .nothing }
         output.forEach(write)
-        return true
+        return output.count < bytesMax ? .all : .part
     }
 
     /// Whether the session has nothing more to read or write, so that the connection may be closed.
@@ -453,11 +468,13 @@ final class Session {
     }
 
     func headBegan(on streamID: Int32, category: nghttp2_headers_category) {
-        section.begin(limits, isRequest: role == .server)
-        handler.headBegan()
+        withHandler { handler in
+            section.begin(handler.limits, isRequest: role == .server)
+            handler.headBegan()
+        }
         switch (role, category) {
         case (.server, NGHTTP2_HCAT_REQUEST):
-            let exchange = handler.requestBegan(on: streamID)
+            let exchange = withHandler { $0.requestBegan(on: streamID) }
             nghttp2_session_set_stream_user_data(raw, streamID, Session.pointer(to: exchange))
             exchangeInHead = exchange
         case (.client, NGHTTP2_HCAT_RESPONSE), (.client, NGHTTP2_HCAT_HEADERS):
@@ -522,21 +539,7 @@ final class Session {
         switch nghttp2_frame_type(rawValue: UInt32(head.type)) {
         case NGHTTP2_HEADERS:
             section.end()
-            handler.headEnded()
-            guard let exchange = exchangeInHead else {
-                if endsStream, let exchange = exchange(on: head.stream_id) { handler.messageEnded(on: exchange) }
-                return
-            }
-            exchangeInHead = nil
-            budget?.fieldsReceived(bytes: section.listBytes)
-            if endsStream, !section.isExcessive,
-                handler.answersAtOnce(exchange, section.plainFields, in: section.bytes, sectionBytes: section.listBytes)
-            {
-                return
-            }
-            handler.headReceived(
-                on: exchange, fields: section.makeFields(), bytes: section.listBytes, isExcessive: section.isExcessive,
-                endsStream: endsStream)
+            withHandler { headEnded($0, on: head.stream_id, endsStream: endsStream) }
         case NGHTTP2_DATA:
             guard endsStream, let exchange = exchange(on: head.stream_id) else { return }
             handler.messageEnded(on: exchange)
@@ -552,6 +555,24 @@ final class Session {
         default:
             break
         }
+    }
+
+    @inline(__always)
+    private func headEnded(_ handler: HTTP2Handler, on streamID: Int32, endsStream: Bool) {
+        handler.headEnded()
+        guard let exchange = exchangeInHead.take() else {
+            if endsStream, let exchange = exchange(on: streamID) { handler.messageEnded(on: exchange) }
+            return
+        }
+        budget?.fieldsReceived(bytes: section.listBytes)
+        if endsStream, !section.isExcessive,
+            handler.answersAtOnce(exchange, section.plainFields, in: section.bytes, sectionBytes: section.listBytes)
+        {
+            return
+        }
+        handler.headReceived(
+            on: exchange, fields: section.makeFields(), bytes: section.listBytes, isExcessive: section.isExcessive,
+            endsStream: endsStream)
     }
 
     func frameSent(_ frame: UnsafePointer<nghttp2_frame>) {
@@ -578,7 +599,7 @@ final class Session {
         guard type == NGHTTP2_HEADERS || type == NGHTTP2_DATA else { return }
         if type == NGHTTP2_DATA { budget?.dataSent(bytes: Int(head.length)) }
         if head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 { budget?.responseCompleted() }
-        defer { exchangeInSend = nil }
+        let exchangeInSend = exchangeInSend.take()
         switch role {
         case .client:
             if type == NGHTTP2_HEADERS, let exchange = exchange(on: head.stream_id) {
@@ -599,11 +620,11 @@ final class Session {
         if exchangeInHead === exchange { exchangeInHead = nil }
         let uncredited = exchange.inbound.uncreditedBytes
         if uncredited > 0 { consumeOnConnection(exchange.inbound.credit(uncredited)) }
-        handler.streamClosed(exchange, code: code)
+        withHandler { $0.streamClosed(exchange, code: code) }
     }
 
     func nextData(of exchange: Exchange, limit: Int) -> OutboundBody.Next {
-        handler.mayContinue(exchange) ? exchange.outbound.next(limit: limit) : .nothingYet
+        withHandler { $0.mayContinue(exchange) } ? exchange.outbound.next(limit: limit) : .nothingYet
     }
 
     /// The size limit of the next DATA frame. Streamed bodies have frames as large as the peer permits

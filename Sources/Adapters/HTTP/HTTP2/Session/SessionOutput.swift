@@ -3,7 +3,7 @@ import NIOCore
 /// The serialised frames of one drain of a session: frame headers and small payloads copied to one buffer, and large
 /// payloads by reference between them.
 struct SessionOutput {
-    private var copied: ByteBuffer
+    private(set) var copied: ByteBuffer
 
     /// The large payloads, each with the number of copied bytes before it.
     private var payloads: [(offset: Int, bytes: ByteBuffer)] = []
@@ -14,12 +14,10 @@ struct SessionOutput {
         copied = ByteBuffer()
     }
 
-    /// - Parameter capacity: The expected number of bytes to copy.
-    init(capacity: Int, allocator: ByteBufferAllocator) {
-        copied = allocator.buffer(capacity: capacity)
+    /// - Parameter buffer: Empty, for the copied bytes.
+    init(_ buffer: ByteBuffer) {
+        copied = buffer
     }
-
-    var copiedBytes: Int { copied.readableBytes }
 
     mutating func copy(_ bytes: UnsafeRawBufferPointer) {
         copied.writeBytes(bytes)
