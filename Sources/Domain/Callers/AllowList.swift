@@ -17,6 +17,12 @@ package final class AllowList: Sendable, Equatable, ExpressibleByArrayLiteral {
 
     package func contains(_ account: AccountID) -> Bool { accounts.contains(account) }
 
+    /// Whether a caller with this allow-list may look up an account. `nil` has all accounts. The alias of the master account
+    /// is no sub account.
+    static func permits(_ account: AccountID, _ allowList: AllowList?) -> Bool {
+        !account.isMasterAlias && allowList?.contains(account) ?? true
+    }
+
     package static func == (left: AllowList, right: AllowList) -> Bool {
         left === right || left.accounts == right.accounts
     }

@@ -74,11 +74,7 @@ package struct Caller: Sendable, Equatable {
     ///
     /// - Throws: `accountNotFound`; also for the alias of the master account, which is no sub account.
     package func requireAccess(to account: AccountID) throws(BillingFailure) {
-        guard mayAccess(account) else { throw .accountNotFound(account) }
-    }
-
-    func mayAccess(_ account: AccountID) -> Bool {
-        !account.isMasterAlias && accounts?.contains(account) ?? true
+        guard AllowList.permits(account, accounts) else { throw .accountNotFound(account) }
     }
 
     /// Whether the caller may continue an export that needs the permissions `before`.

@@ -29,10 +29,8 @@ package final class PreparedCaller: Sendable {
         }
     }
 
-    /// As `Caller.mayAccess`.
-    func mayAccess(_ account: AccountID) -> Bool {
-        !account.isMasterAlias && accounts?.contains(account) ?? true
-    }
+    /// Whether `Caller.requireAccess` permits an account.
+    func mayAccess(_ account: AccountID) -> Bool { AllowList.permits(account, accounts) }
 
     func mayRequest(_ operation: Operation) -> Bool { operations >> UInt32(operation.rawValue) & 1 == 1 }
 }

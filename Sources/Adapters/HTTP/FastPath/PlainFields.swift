@@ -34,6 +34,30 @@ struct PlainFields {
     /// `false` once a field was added that the fast path does not understand.
     private(set) var isPlain = true
 
+    /// The accepted fields. At most 32.
+    private enum Name: UInt32 {
+        case accept
+        case acceptEncoding
+        case acceptLanguage
+        case authorization
+        case cacheControl
+        case connection
+        case forwarded
+        case host
+        case ifNoneMatch
+        case priority
+        case referer
+        case requestID
+        case traceparent
+        case userAgent
+        case via
+        case xForwardedFor
+        case xForwardedHost
+        case xForwardedPort
+        case xForwardedProto
+        case xRealIP
+    }
+
     /// A bit for each name that was added, to detect repeated ones.
     private var names: UInt32 = 0
 
@@ -77,52 +101,52 @@ struct PlainFields {
             return
         }
         switch name.count {
-        case 3 where name.isName("via"): note(0)
+        case 3 where name.isName("via"): note(.via)
         case 4 where isHTTP1 && name.isName("host"):
-            note(1)
+            note(.host)
             authority = place
         case 6 where name.isName("accept"):
-            note(2)
+            note(.accept)
             if !Self.acceptsJSON(value) { isPlain = false }
-        case 7 where name.isName("referer"): note(3)
-        case 8 where name.isName("priority"): note(4)
+        case 7 where name.isName("referer"): note(.referer)
+        case 8 where name.isName("priority"): note(.priority)
         case 9 where name.isName("forwarded"):
-            note(5)
+            note(.forwarded)
             forwarded = place
-        case 9 where name.isName("x-real-ip"): note(6)
-        case 10 where name.isName("user-agent"): note(7)
+        case 9 where name.isName("x-real-ip"): note(.xRealIP)
+        case 10 where name.isName("user-agent"): note(.userAgent)
         case 10 where isHTTP1 && name.isName("connection"):
-            note(8)
+            note(.connection)
             if !value.isName("keep-alive") { isPlain = false }
         case 11 where name.isName("traceparent"):
-            note(9)
+            note(.traceparent)
             traceparent = place
         case 12 where name.isName("x-request-id"):
-            note(10)
+            note(.requestID)
             requestID = place
         case 13 where name.isName("authorization"):
-            note(11)
+            note(.authorization)
             authorization = place
         case 13 where name.isName("cache-control"):
-            note(12)
+            note(.cacheControl)
             cacheControl = place
         case 13 where name.isName("if-none-match"):
-            note(13)
+            note(.ifNoneMatch)
             ifNoneMatch = place
-        case 15 where name.isName("accept-encoding"): note(14)
-        case 15 where name.isName("accept-language"): note(15)
+        case 15 where name.isName("accept-encoding"): note(.acceptEncoding)
+        case 15 where name.isName("accept-language"): note(.acceptLanguage)
         case 15 where name.isName("x-forwarded-for"):
-            note(16)
+            note(.xForwardedFor)
             xForwardedFor = place
-        case 16 where name.isName("x-forwarded-host"): note(17)
-        case 16 where name.isName("x-forwarded-port"): note(18)
-        case 17 where name.isName("x-forwarded-proto"): note(19)
+        case 16 where name.isName("x-forwarded-host"): note(.xForwardedHost)
+        case 16 where name.isName("x-forwarded-port"): note(.xForwardedPort)
+        case 17 where name.isName("x-forwarded-proto"): note(.xForwardedProto)
         default: isPlain = false
         }
     }
 
-    private mutating func note(_ name: UInt32) {
-        let bit = 1 << name as UInt32
+    private mutating func note(_ name: Name) {
+        let bit = 1 << name.rawValue as UInt32
         if names & bit != 0 { isPlain = false }
         names |= bit
     }
@@ -142,7 +166,7 @@ extension UnsafeBufferPointer<UInt8> {
     /// Whether these are the bytes of `name`, in any case. They must not have control characters, which the bit 0x20 makes
     /// others: a carriage return a hyphen. `name` is in lower case.
     @inline(__always)
-    fileprivate func isName(_ name: StaticString) -> Bool {
+    func isName(_ name: StaticString) -> Bool {
         guard let bytes = UnsafeRawPointer(baseAddress), count == name.utf8CodeUnitCount else { return false }
         let wanted = UnsafeRawPointer(name.utf8Start)
         if count >= 8 {

@@ -33,10 +33,8 @@ struct CallerAdmission: Sendable {
 
     /// The standing of the credential that a plain request shows; `nil` for all requests that `admit` may refuse.
     func standing(of request: borrowing PlainRequest) -> CallerStanding? {
-        guard request.has(.authorization) else {
-            return check.standing(certificateNames: request.peer.certificateNames)
-        }
-        return check.standing(authorization: request.value(.authorization)[...])
+        let value = request.has(.authorization) ? request.value(.authorization)[...] : nil
+        return check.standing(authorization: value, request.peer)
     }
 
     /// The version of the callers (`CallerDirectory.version`).
@@ -73,30 +71,53 @@ struct CallerCheck: Sendable {
 
     let directory: any CallerDirectory
 
+    /// What a request shows of its caller.
+    private enum Shown {
+        case token(ArraySlice<UInt8>)
+        case certificate(names: [String])
+        case nobody
+        case malformed
+
+        /// - Parameter authorization: The value of `Authorization`; `nil` for a request without the field.
+        init(authorization value: ArraySlice<UInt8>?, _ peer: PeerInfo) {
+            guard let value else {
+                self = peer.certificateNames.isEmpty ? .nobody : .certificate(names: peer.certificateNames)
+                return
+            }
+            guard let token = AuthorizationField.credentials(of: "Bearer", in: value) else {
+                // Credentials of another scheme are no token (RFC 6750, 3.1).
+                self = value.isEmpty || AuthorizationField.hasScheme(value) ? .nobody : .malformed
+                return
+            }
+            self = token.isEmpty ? .malformed : .token(token)
+        }
+
+        var credential: CallerCredential? {
+            switch self {
+            case .token(let token): .token(SHA256Digest(of: token))
+            case .certificate(let names): .certificate(names: names)
+            case .nobody, .malformed: nil
+            }
+        }
+    }
+
     func verdict(on request: HTTPRequest) -> Verdict {
-        guard let value = request.fields[.authorization] else {
-            let names = request.peer.certificateNames
-            guard !names.isEmpty else { return .nobody }
-            let credential = CallerCredential.certificate(names: names)
-            return directory.caller(for: credential).map { .caller($0, credential) } ?? .unknown
+        let shown = Shown(authorization: request.fields[.authorization], request.peer)
+        if let credential = shown.credential, let caller = directory.caller(for: credential) {
+            return .caller(caller, credential)
         }
-        guard let token = AuthorizationField.credentials(of: "Bearer", in: value) else {
-            // Credentials of another scheme are no token (RFC 6750, 3.1).
-            return value.isEmpty || AuthorizationField.hasScheme(value) ? .nobody : .malformed
+        switch shown {
+        case .nobody: return .nobody
+        case .malformed: return .malformed
+        case .certificate: return .unknown
+        case .token(let token):
+            guard AuthorizationField.isToken68(token) else { return .malformed }
+            return CallerToken.form(of: token) == .damaged ? .damagedToken : .unknown
         }
-        guard !token.isEmpty else { return .malformed }
-        let credential = CallerCredential.token(SHA256Digest(of: token))
-        if let caller = directory.caller(for: credential) { return .caller(caller, credential) }
-        guard AuthorizationField.isToken68(token) else { return .malformed }
-        return CallerToken.form(of: token) == .damaged ? .damagedToken : .unknown
     }
 
-    func standing(certificateNames names: [String]) -> CallerStanding? {
-        names.isEmpty ? nil : directory.standing(of: .certificate(names: names))
-    }
-
-    func standing(authorization value: ArraySlice<UInt8>) -> CallerStanding? {
-        guard let token = AuthorizationField.credentials(of: "Bearer", in: value), !token.isEmpty else { return nil }
-        return directory.standing(of: .token(SHA256Digest(of: token)))
+    /// The standing of the caller that `verdict` finds for a request with this field; `nil` for any other verdict.
+    func standing(authorization value: ArraySlice<UInt8>?, _ peer: PeerInfo) -> CallerStanding? {
+        Shown(authorization: value, peer).credential.flatMap(directory.standing)
     }
 }
