@@ -9,15 +9,17 @@ import NIOEmbedded
 /// Serves a cached response many times over one connection without a socket, for tools that count instructions and
 /// allocations:
 ///
-///     RequestCost BATCHES REQUESTS [http1]
+///     RequestCost BATCHES REQUESTS [http1] [general] [logged]
 ///
-/// The requests of a batch arrive in one read over HTTP/2, and one by one over HTTP/1.1.
+/// The requests of a batch arrive in one read over HTTP/2, and one by one over HTTP/1.1. With `general` they are not plain,
+/// so that the fast path does not answer them. With `logged` each has a line in the access log, as JSON.
 ///
 /// The difference of two runs with different counts is the cost of the additional requests. Exits with 1 if a request
 /// is not answered.
 @main
 enum RequestCost {
     private static let token = CallerToken.make()
+    private static let isGeneral = CommandLine.arguments.contains("general")
     private static let account = AccountID(literal: "Qx7Zk2mPTfGh0aB1cD2eFg")
 
     /// The callers by the digest of their token.
@@ -36,14 +38,17 @@ enum RequestCost {
 
     static func main() throws {
         let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
-        guard arguments.count == 2 else { fatalError("usage: RequestCost BATCHES REQUESTS [http1]") }
+        guard arguments.count == 2 else { fatalError("usage: RequestCost BATCHES REQUESTS [http1] [general] [logged]") }
         let (batches, requests) = (arguments[0], arguments[1])
 
         let source = FakeSource()
         let clock = TestClock()
         let cache = BillingCache(source: source, time: clock, rules: CacheRules(), codec: AnswerLines())
         let metrics = MetricsRegistry()
-        let logger = Logger(label: "cost") { _ in SwiftLogNoOpLogHandler() }
+        let output = LogOutput(waitingBytesMax: 1 << 30, delay: .hours(1)) { _ in }
+        output.format = .json
+        let logger = output.logger(label: "cost")
+        let isLogged = CommandLine.arguments.contains("logged")
         let lists = AccountListCache(directory: source, time: clock)
         let router = Router(
             readAccount: ReadAccount(cache: cache),
@@ -54,25 +59,27 @@ enum RequestCost {
                 writer: FakeWriter(), source: source, cache: cache, keys: FakeIdempotencyStore(),
                 rules: WriteAccount.Rules(), time: clock, digest: { SHA256Digest(of: $0[...]).bytes }),
             callers: Callers(registry: [SHA256Digest(of: token): .everything]), audit: AuditLog(logger: logger),
-            accessLog: AccessLog(share: 0.001, logger: logger, metrics: metrics), time: clock,
+            accessLog: AccessLog(share: isLogged ? 1 : 0.001, logger: logger, metrics: metrics), time: clock,
             metrics: metrics, logger: logger)
         fill(cache)
 
         let channel = EmbeddedChannel()
         let load = ServerLoad(limits: Limits(), sharedAddresses: [], defences: DefenceLog(logger: logger))
         let executor = EventLoopExecutor(channel.eventLoop)
-        let isHTTP1 = CommandLine.arguments.last == "http1"
+        let isHTTP1 = CommandLine.arguments.contains("http1")
+        let client = try SocketAddress(ipAddress: "10.0.0.1", port: 1)
+        let peer = PeerInfo(address: client, applicationProtocol: isHTTP1 ? .http1 : .http2)
         if isHTTP1 {
             _ = try HTTP1ServerHandler.add(
                 requestHandler: router, load: load, limits: Limits(), timeouts: Timeouts(), executor: executor,
-                peer: .unknown, to: channel)
+                peer: peer, to: channel)
         } else {
             let handler = HTTP2ServerHandler(
                 requestHandler: router, load: load, limits: Limits(), timeouts: Timeouts(), executor: executor,
-                peer: .unknown)
+                peer: peer)
             try channel.pipeline.syncOperations.addHandler(handler)
         }
-        try channel.connect(to: SocketAddress(ipAddress: "10.0.0.1", port: 1)).wait()
+        try channel.connect(to: client).wait()
         let answered =
             isHTTP1
             ? try sendOverHTTP1(batches * requests, channel) : try sendOverHTTP2(batches, requests, channel)
@@ -86,7 +93,7 @@ enum RequestCost {
     private static func sendOverHTTP1(_ requests: Int, _ channel: EmbeddedChannel) throws -> Int {
         let request = ByteBuffer(
             string: "GET /v2/accounts/\(account)/billing HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: load/1.0\r\n"
-                + "Authorization: Bearer \(token)\r\n\r\n")
+                + "Authorization: Bearer \(token)\r\n" + (isGeneral ? "Cookie: a=b\r\n" : "") + "\r\n")
         var answered = 0
         for _ in 0..<requests {
             try channel.writeInbound(request)
@@ -156,10 +163,11 @@ enum RequestCost {
     private static func writeRequest(_ stream: UInt32, to buffer: inout ByteBuffer) {
         // :method and :scheme are in the static table (RFC 7541, A).
         var section = ByteBuffer(bytes: [0x82, 0x86])
-        for (name, value) in [
+        let fields = [
             (":path", "/v2/accounts/\(account)/billing"), (":authority", "127.0.0.1:8080"),
             ("user-agent", "load/1.0"), ("authorization", "Bearer \(token)"),
-        ] {
+        ]
+        for (name, value) in isGeneral ? fields + [("cookie", "a=b")] : fields {
             // A never-indexed literal (RFC 7541, 6.2.3) without Huffman coding.
             section.writeInteger(UInt8(0x10))
             for text in [name, value] {
