@@ -96,12 +96,27 @@ package struct HeaderFields: Sendable, Equatable {
         rest.withUnsafeBufferPointer { storage.append(contentsOf: $0) }
     }
 
-    /// Appends a received field. Its name must be in lower case.
-    mutating func append(name: String, _ value: String) {
-        var name = name
-        let isNeverIndexed = name == "authorization"
-        name.withUTF8 { appendHead($0, isNeverIndexed: isNeverIndexed, valueCount: value.utf8.count) }
-        storage.append(contentsOf: value.utf8)
+    /// Appends a received field, with its name in lower case.
+    mutating func append(lowercasing name: String, _ value: String) {
+        var (name, value) = (name, value)
+        name.withUTF8 { name in value.withUTF8 { append(lowercasing: name, $0) } }
+    }
+
+    mutating func append(lowercasing name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
+        guard name.contains(where: \.isASCIIUppercase) else { return append(received: name, value) }
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: name.count) { lower in
+            for index in name.indices {
+                let byte = name[index]
+                lower.initializeElement(at: index, to: byte.isASCIIUppercase ? byte | 0x20 : byte)
+            }
+            append(received: UnsafeBufferPointer(lower), value)
+        }
+    }
+
+    private mutating func append(received name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
+        let isNeverIndexed = name.elementsEqual(FieldName.authorization.utf8)
+        appendHead(name, isNeverIndexed: isNeverIndexed, valueCount: value.count)
+        storage.append(contentsOf: value)
     }
 
     /// Appends a field that may be indexed. Its name must be in lower case.

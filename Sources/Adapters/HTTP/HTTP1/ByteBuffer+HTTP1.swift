@@ -4,17 +4,32 @@ import NIOHTTP1
 /// Writes responses of HTTP/1.1 (RFC 9112, 4).
 extension ByteBuffer {
     mutating func writeStatusLine(_ status: HTTPResponseStatus) {
-        writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
+        if case .ok = status {
+            writeStaticString("HTTP/1.1 200 OK\r\n")
+        } else {
+            writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
+        }
     }
 
     /// Writes a line for each field that is no pseudo-header field.
     mutating func writeLines(_ fields: HeaderFields) {
         fields.withUnsafeFields { base, records in
-            for (name, value, _) in records where base[name.lowerBound] != UInt8(ascii: ":") {
-                writeBytes(UnsafeRawBufferPointer(rebasing: base[name]))
-                writeStaticString(": ")
-                writeBytes(UnsafeRawBufferPointer(rebasing: base[value]))
-                writeStaticString("\r\n")
+            // A record has more bytes besides its name and value than a line.
+            _ = writeWithUnsafeMutableBytes(minimumWritableBytes: base.count) { memory in
+                guard let start = memory.baseAddress, let bytes = base.baseAddress else { return 0 }
+                var end = start
+                func write(_ range: Range<Int>, _ mark: (UInt8, UInt8)) {
+                    end.copyMemory(from: bytes + range.lowerBound, byteCount: range.count)
+                    end += range.count
+                    end.storeBytes(of: mark.0, as: UInt8.self)
+                    end.storeBytes(of: mark.1, toByteOffset: 1, as: UInt8.self)
+                    end += 2
+                }
+                for (name, value, _) in records where base[name.lowerBound] != UInt8(ascii: ":") {
+                    write(name, (UInt8(ascii: ":"), UInt8(ascii: " ")))
+                    write(value, (UInt8(ascii: "\r"), UInt8(ascii: "\n")))
+                }
+                return end - start
             }
         }
     }

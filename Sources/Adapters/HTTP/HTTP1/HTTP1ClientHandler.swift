@@ -141,7 +141,7 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, ClientConnection, SentRequ
     private static func fields(of head: HTTPResponseHead) -> HeaderFields {
         var fields = HeaderFields(reservingBytes: 512)
         fields.append(.status, Int(head.status.code))
-        for (name, value) in head.headers { fields.append(name: name.lowercased(), value) }
+        for (name, value) in head.headers { fields.append(lowercasing: name, value) }
         return fields
     }
 

@@ -28,10 +28,8 @@ final class RequestFramer: ChannelInboundHandler {
     @exclusivity(unchecked) private var context: ChannelHandlerContext?
     @exclusivity(unchecked) private var isProceeding = false
 
-    /// The progress in the current head: whether it has begun, its lines so far, and the matched bytes of its terminator.
-    @exclusivity(unchecked) private var hasBegun = false
-    private var lines = 0
-    private var endBytes = 0
+    /// The progress in the current head.
+    @exclusivity(unchecked) private var head = HeadEnd()
 
     // MARK: The connection
 
@@ -40,11 +38,11 @@ final class RequestFramer: ChannelInboundHandler {
 
     /// Whether an incomplete head was received.
     var isInHead: Bool {
-        if case .head = phase { hasBegun } else { false }
+        if case .head = phase { head.hasBegun } else { false }
     }
 
     /// Whether the request line is incomplete.
-    var isInRequestLine: Bool { isInHead && lines == 0 }
+    var isInRequestLine: Bool { isInHead && head.lines == 0 }
 
     /// Sets the framing of the body after the head was parsed.
     func bodyFollows(length: Int) {
@@ -59,9 +57,7 @@ final class RequestFramer: ChannelInboundHandler {
     func next() {
         guard case .over = phase else { return }
         phase = .head
-        hasBegun = false
-        lines = 0
-        endBytes = 0
+        head = HeadEnd()
         proceed()
     }
 
@@ -112,7 +108,7 @@ final class RequestFramer: ChannelInboundHandler {
 
     /// Lets the fast path answer the next request, if none is being received. Returns the size of the request, or 0.
     private func answerAtOnce() -> Int {
-        guard case .head = phase, !hasBegun, buffered.readableBytes > 0, let handler else { return 0 }
+        guard case .head = phase, !head.hasBegun, buffered.readableBytes > 0, let handler else { return 0 }
         return buffered.withUnsafeReadableBytes { handler.answerAtOnce($0) }
     }
 
@@ -122,12 +118,12 @@ final class RequestFramer: ChannelInboundHandler {
         switch phase {
         case .closed, .over: return nil
         case .head:
-            guard endBytes < Self.end.count else {
+            guard !head.isFound else {
                 // The head is complete, but the parser has not reported it.
                 fail(.malformed)
                 return nil
             }
-            return buffered.readSlice(length: headCount())
+            return buffered.readSlice(length: buffered.withUnsafeReadableBytes { head.advance(over: $0) })
         case .body(let left):
             let count = min(left, buffered.readableBytes)
             phase = count == left ? .over : .body(left: left - count)
@@ -147,31 +143,5 @@ final class RequestFramer: ChannelInboundHandler {
     private func fail(_ breach: Breach) {
         close()
         handler?.requestBroken(breach)
-    }
-
-    private static let end = Array("\r\n\r\n".utf8)
-
-    /// The number of buffered bytes that belong to the head, including empty lines before it.
-    private func headCount() -> Int {
-        let bytes = buffered.readableBytesView
-        var index = bytes.startIndex
-        if !hasBegun {
-            // Empty lines before a request are skipped (RFC 9112, 2.2).
-            while index < bytes.endIndex, Self.end.contains(bytes[index]) { index += 1 }
-            guard index < bytes.endIndex else { return bytes.count }
-            hasBegun = true
-        }
-        while index < bytes.endIndex {
-            let byte = bytes[index]
-            index += 1
-            if byte == UInt8(ascii: "\n") { lines += 1 }
-            if byte == Self.end[endBytes] {
-                endBytes += 1
-                if endBytes == Self.end.count { return index - bytes.startIndex }
-            } else {
-                endBytes = byte == UInt8(ascii: "\r") ? 1 : 0
-            }
-        }
-        return bytes.count
     }
 }
