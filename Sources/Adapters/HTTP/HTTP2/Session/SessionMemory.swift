@@ -16,7 +16,7 @@ package final class SessionMemory {
     }
 
     /// Sizes are multiples of `step` up to `sizeMax`. Larger blocks come from `malloc`.
-    private static let step = 64
+    private static let step = 32
     private static let sizeMax = 1024
 
     /// The size that the free blocks of one list may have together.
@@ -82,6 +82,7 @@ package final class SessionMemory {
     }
 
     /// A block of at least `size` bytes; `nil` without memory.
+    @inline(__always)
     package func allocate(_ size: Int) -> UnsafeMutableRawPointer? {
         let index = size <= Self.sizeMax ? max(1, (size &+ Self.step &- 1) / Self.step) : 0
         if index > 0, let block = lists[index].first {
@@ -96,6 +97,7 @@ package final class SessionMemory {
     }
 
     /// - Parameter block: From `allocate` or `reallocate`.
+    @inline(__always)
     package func free(_ block: UnsafeMutableRawPointer) {
         let start = block - Self.headerBytes
         let index = start.load(as: Int.self)
