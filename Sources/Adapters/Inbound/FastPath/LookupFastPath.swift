@@ -1,5 +1,6 @@
 import Domain
 import NIOCore
+import Synchronization
 
 /// The fast path for lookups: reads without parameters whose answers are cached. See `FastPath` for its place beside the
 /// general way, which is `Router`, `CallerAdmission` and `AccountReadHandler` here.
@@ -15,6 +16,10 @@ final class LookupFastPath: FastPath {
 
     /// The series of the metrics for each route, method, status and protocol version, at `place`.
     private let series: [RequestMetrics.Series?]
+
+    /// The callers by their names. Connections that show the same credential share one: it has some 400 bytes.
+    private let remembered = Mutex<[Name: RememberedCaller]>([:])
+    private static let rememberedMax = 1000
 
     init(
         _ routes: PlainRoutes, _ admission: CallerAdmission, _ readAccount: ReadAccount, _ observer: RequestObserver,
@@ -85,14 +90,33 @@ final class LookupFastPath: FastPath {
             return known.caller
         }
         guard let standing = admission.standing(of: request) else { return nil }
-        let known = RememberedCaller(standing, authorization: request.value(.authorization), version: version)
+        let known = remembered(standing, authorization: request.value(.authorization), version: version)
         memory = known
         return known.caller
     }
+
+    private func remembered(_ standing: CallerStanding, authorization: [UInt8], version: Int) -> RememberedCaller {
+        let name = standing.caller.name
+        return remembered.withLock { remembered in
+            if let known = remembered[name], known.version == version, known.expires == standing.expires,
+                known.authorization == authorization
+            {
+                return known
+            }
+            // Otherwise callers that do not exist any more would stay.
+            if remembered.count >= Self.rememberedMax { remembered.removeAll() }
+            let known = RememberedCaller(standing, authorization: authorization, version: version)
+            remembered[name] = known
+            return known
+        }
+    }
+
 }
 
-/// The caller of the last request of a connection.
-private final class RememberedCaller: ConnectionMemory {
+/// The caller of the last request of a connection. Connections share it.
+///
+/// Safe because it is never changed.
+private final class RememberedCaller: ConnectionMemory, @unchecked Sendable {
     /// The value of `Authorization`; empty for a caller with a client certificate.
     let authorization: [UInt8]
 

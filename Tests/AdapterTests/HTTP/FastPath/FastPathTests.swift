@@ -147,8 +147,8 @@ struct FastPathTests {
     ]
 
     /// Sends a request of the reader, and compares the status of the response.
-    private static func expect(_ status: Int, of peer: inout TextPeer) async throws {
-        try await peer.request("GET", billing, "Authorization: Bearer reader")
+    private static func expect(_ status: Int, of peer: inout TextPeer, token: String = "reader") async throws {
+        try await peer.request("GET", billing, "Authorization: Bearer \(token)")
         let response = try await peer.response()
         #expect(response.hasPrefix("HTTP/1.1 \(status) "))
     }
@@ -169,6 +169,28 @@ struct FastPathTests {
                 try await Self.expect(404, of: &peer)
                 ways.directory.set("reader", to: nil)
                 try await Self.expect(401, of: &peer)
+            }
+        }
+    }
+
+    @Test("A caller with two tokens is refused only on the connections with the one that was revoked")
+    func twoTokens() async throws {
+        try await TwoWays.with { ways in
+            _ = try await Self.etag(of: ways)
+            let reader = Caller(name: Name(literal: "reader"), scopes: [.billingRead])
+            ways.directory.set("reader-2", to: reader)
+            try await TextPeer.connected(to: ways.fast.service.server.port) { first in
+                try await TextPeer.connected(to: ways.fast.service.server.port) { second in
+                    for _ in 0..<2 {
+                        try await Self.expect(200, of: &first)
+                        try await Self.expect(200, of: &second, token: "reader-2")
+                    }
+                    ways.directory.set("reader", to: nil)
+                    let before = ways.answered
+                    try await Self.expect(401, of: &first)
+                    try await Self.expect(200, of: &second, token: "reader-2")
+                    #expect(ways.answered == before + 1)
+                }
             }
         }
     }
