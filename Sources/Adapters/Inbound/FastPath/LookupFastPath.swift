@@ -90,27 +90,28 @@ final class LookupFastPath: FastPath {
             return known.caller
         }
         guard let standing = admission.standing(of: request) else { return nil }
-        let known = remembered(standing, authorization: request.value(.authorization), version: version)
+        let known = remembered(standing, request, version: version)
         memory = known
         return known.caller
     }
 
-    private func remembered(_ standing: CallerStanding, authorization: [UInt8], version: Int) -> RememberedCaller {
+    private func remembered(
+        _ standing: CallerStanding, _ request: borrowing PlainRequest, version: Int
+    ) -> RememberedCaller {
         let name = standing.caller.name
-        return remembered.withLock { remembered in
-            if let known = remembered[name], known.version == version, known.expires == standing.expires,
-                known.authorization == authorization
-            {
-                return known
-            }
-            // Otherwise callers that do not exist any more would stay.
-            if remembered.count >= Self.rememberedMax { remembered.removeAll() }
-            let known = RememberedCaller(standing, authorization: authorization, version: version)
-            remembered[name] = known
+        if let known = remembered.withLock({ $0[name] }), known.version == version, known.expires == standing.expires,
+            request.hasValue(.authorization, equalTo: known.authorization)
+        {
             return known
         }
+        let known = RememberedCaller(standing, authorization: request.value(.authorization), version: version)
+        remembered.withLock { remembered in
+            // Otherwise callers that do not exist any more would stay.
+            if remembered.count >= Self.rememberedMax { remembered.removeAll() }
+            remembered[name] = known
+        }
+        return known
     }
-
 }
 
 /// The caller of the last request of a connection. Connections share it.
