@@ -3,7 +3,7 @@
 
     Benchmarks/guards.py [--protocol http2|http1] [--update] [--sites] [--binary FILE] [--request-cost FILE]
 
-`log_line_instructions` are those that a line in the access log adds. Only a sample of the requests has one.
+`log_line_instructions` counts what one line of the access log adds. Only a sample of the requests is logged.
 
 These counts do not depend on the load of the machine. valgrind counts instructions and allocations over a connection
 without a socket (Tests/RequestCost); the difference of two runs with different numbers of requests is exact. HTTP/2 has

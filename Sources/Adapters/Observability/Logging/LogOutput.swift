@@ -147,7 +147,7 @@ extension LogOutput {
         /// Lines that the writer has not taken.
         var waiting = ByteBuffer()
 
-        /// The bytes of all unwritten lines, including those that the writer thread has taken.
+        /// The size of all lines that are not written yet, in bytes. Lines that the writer thread is writing count too.
         private(set) var bytes = 0
 
         /// Accepted lines, by the rank of their level.

@@ -1,8 +1,10 @@
 import DequeModule
 import NIOCore
 
-/// The time limits of the calls on one event loop. One timer of the loop serves all of them, since almost every call ends before
-/// its limit, and a timer of its own costs more than the rest of a call.
+/// The time limits of the calls on one event loop.
+///
+/// One timer of the loop serves all of them. Almost every call ends before its limit, so a timer for each call would be
+/// scheduled and cancelled for nothing.
 final class CallDeadlines {
     /// A time limit of one call.
     final class Deadline {
