@@ -30,7 +30,10 @@ package class HTTP2Handler: ChannelDuplexHandler {
     @exclusivity(unchecked) private var freeSlots: [Int] = []
 
     private var discardedBytes = 0
-    @exclusivity(unchecked) private var isReading = false
+
+    /// Whether the channel processes a read. A server's handler is added during one, so that its SETTINGS and its first
+    /// answers are sent together at the end of that read.
+    @exclusivity(unchecked) private var isReading: Bool
     @exclusivity(unchecked) private var isFlushScheduled = false
 
     /// Whether output was written to the channel but not flushed.
@@ -45,6 +48,7 @@ package class HTTP2Handler: ChannelDuplexHandler {
 
     init(role: Session.Role, limits: Limits, timeouts: Timeouts, eventLoop: any EventLoop, peer: PeerInfo) {
         sessionRole = role
+        isReading = role == .server
         self.limits = limits
         self.timeouts = timeouts
         scheduler = StreamScheduler.of(eventLoop)
@@ -158,7 +162,7 @@ package class HTTP2Handler: ChannelDuplexHandler {
     }
 
     private func start() {
-        flush()
+        if !isReading { flush() }
         rearm(.now())
     }
 

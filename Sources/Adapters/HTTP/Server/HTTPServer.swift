@@ -73,15 +73,18 @@ package final class HTTPServer: Service {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 1024)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // Accepted sockets inherit these two options from the listening socket.
+            .serverChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // Limits unsent data in the socket, since responses queue behind the data of streams there.
-            .childChannelOption(.tcpOption(.notSentLowWater), value: Self.unsentBytesMax)
-            // One read per poll, so that a busy connection does not delay the others on its loop.
-            .childChannelOption(.maxMessagesPerRead, value: 1)
-            .childChannelOption(.writeBufferWaterMark, value: .init(low: bytesMax / 4, high: bytesMax))
+            .serverChannelOption(.tcpOption(.notSentLowWater), value: Self.unsentBytesMax)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard load.connectionBegan(on: channel) else { throw ChannelError.alreadyClosed }
+                    // Set here, since each `childChannelOption` costs several futures for each connection.
+                    let options = channel.syncOptions
+                    // One read per poll, so that a busy connection does not delay the others on its loop.
+                    try options?.setOption(.maxMessagesPerRead, value: 1)
+                    try options?.setOption(.writeBufferWaterMark, value: .init(low: bytesMax / 4, high: bytesMax))
                     channel.closeFuture.whenComplete { _ in load.connectionEnded() }
                     let id = connections.makeID(of: channel)
                     let negotiator = ConnectionNegotiator(
