@@ -38,6 +38,8 @@ static inline int shim_SSL_CTX_set1_groups_list(SSL_CTX *ctx, const char *list) 
 
 static inline void shim_SSL_CTX_set_mode(SSL_CTX *ctx, long mode) { SSL_CTX_set_mode(ctx, mode); }
 
+static inline void shim_SSL_CTX_set_read_ahead(SSL_CTX *ctx, int is_on) { SSL_CTX_set_read_ahead(ctx, is_on); }
+
 static inline void shim_SSL_CTX_set_session_cache_mode(SSL_CTX *ctx, long mode) {
     SSL_CTX_set_session_cache_mode(ctx, mode);
 }

@@ -31,16 +31,16 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     private let session: TLSSession
     private let isServer: Bool
-    private var phase = Phase.handshake
+    @exclusivity(unchecked) private var phase = Phase.handshake
     private var context: ChannelHandlerContext?
-    private var hasClosedOutput = false
+    @exclusivity(unchecked) private var hasClosedOutput = false
 
     /// Plain text written since the last full record, and the promise for it.
     private var plainText = RecordPlainText()
-    private var plainTextPromise: EventLoopPromise<Void>?
+    @exclusivity(unchecked) private var plainTextPromise: EventLoopPromise<Void>?
 
     /// Compares received cipher text with its plain text, on a server.
-    private var overhead: Overhead?
+    @exclusivity(unchecked) private var overhead: Overhead?
     private let cutOff: () -> Void
 
     /// - Parameters:
@@ -90,8 +90,9 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {
-        flushOutgoing()
+        // First, so that handshake messages and the first output of the next handler are sent together.
         context.fireChannelReadComplete()
+        flushOutgoing()
     }
 
     /// Processes cipher text from the channel, or early bytes that `ConnectionNegotiator` has read.
@@ -115,8 +116,6 @@ package final class TLSHandler: ChannelDuplexHandler {
             phase = .open
             let result = TLSHandshake(
                 applicationProtocol: session.applicationProtocol, certificateNames: session.peerCertificateNames)
-            // Sends the last handshake messages before application data.
-            flushOutgoing()
             context?.fireUserInboundEventTriggered(result)
         case .failed(let failure):
             phase = .ended

@@ -21,8 +21,8 @@ final class TLSSession {
 
     /// Created in `init`, freed in `deinit` together with its BIO.
     private let raw: OpaquePointer
-    private var incoming = ByteBuffer()
-    private var outgoing = ByteBuffer()
+    @exclusivity(unchecked) private var incoming = ByteBuffer()
+    @exclusivity(unchecked) private var outgoing = ByteBuffer()
 
     init(server context: TLSContext) {
         raw = Self.make(context)
@@ -129,6 +129,11 @@ final class TLSSession {
         }
     }
 
+    /// Empties the thread's queue of errors, which `SSL_get_error` reads. To see that it is empty costs much less.
+    private static func clearErrors() {
+        if ERR_peek_error() != 0 { ERR_clear_error() }
+    }
+
     /// Decrypts all complete records received so far.
     func read(into plain: inout ByteBuffer) -> Read {
         var state: Read?
@@ -136,8 +141,11 @@ final class TLSSession {
             // Plain text is never longer than its cipher text.
             plain.writeWithUnsafeMutableBytes(minimumWritableBytes: max(incoming.readableBytes, 512)) { space in
                 var count = 0
-                ERR_clear_error()
-                if SSL_read_ex(raw, space.baseAddress, space.count, &count) != 1 {
+                Self.clearErrors()
+                if SSL_read_ex(raw, space.baseAddress, space.count, &count) == 1 {
+                    // Without input another read would only find out that there is none.
+                    if incoming.readableBytes == 0, SSL_has_pending(raw) == 0 { state = .open }
+                } else {
                     count = 0
                     switch SSL_get_error(raw, 0) {
                     case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: state = .open
@@ -160,7 +168,7 @@ final class TLSSession {
         return plain.withUnsafeReadableBytes { bytes in
             guard !bytes.isEmpty else { return true }
             var written = 0
-            ERR_clear_error()
+            Self.clearErrors()
             // The BIO accepts all bytes, so a partial write means that the session has failed.
             return SSL_write_ex(raw, bytes.baseAddress, bytes.count, &written) == 1 && written == bytes.count
         }

@@ -43,6 +43,24 @@ struct ServerTLSTests {
         }
     }
 
+    @Test("AES-128 is chosen whatever the client prefers, and AES-256 if the client offers only that")
+    func ciphers() async throws {
+        try await TestCertificates.with { certificates in
+            try await withServer(Self.names, tls: .test(certificates.server)) { server in
+                let (short, long) = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384")
+                for (offered, chosen) in [("\(long):\(short)", short), (long, long)] {
+                    let output = await Self.sClient(server.port, "-tls1_3", "-ciphersuites", offered)
+                    #expect(output.contains("Cipher is \(chosen)"))
+                }
+                let (old, oldLong) = ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384")
+                for (offered, chosen) in [("\(oldLong):\(old)", old), (oldLong, oldLong)] {
+                    let output = await Self.sClient(server.port, "-tls1_2", "-cipher", offered)
+                    #expect(output.contains("Cipher is \(chosen)"))
+                }
+            }
+        }
+    }
+
     @Test("a flood of TLS key updates closes the connection")
     func keyUpdates() async throws {
         try await TestCertificates.with { certificates in
