@@ -22,18 +22,18 @@ struct AcceptedSocketTests {
 
     /// Whether a descriptor of this process is a connection that a listener on `port` accepted.
     private static func isAccepted(_ descriptor: Int32, port: Int) -> Bool {
-        var address = sockaddr_in()
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let hasPort = withUnsafeMutableBytes(of: &address) { bytes in
-            guard let bytes = bytes.baseAddress else { return false }
-            return getsockname(descriptor, bytes.assumingMemoryBound(to: sockaddr.self), &size) == 0
+        // A `sockaddr_in`: two bytes for the family, and two for the port in network byte order.
+        var address = [UInt8](repeating: 0, count: 128)
+        var size = socklen_t(address.count)
+        let isKnown = address.withUnsafeMutableBytes { bytes in
+            getsockname(descriptor, bytes.bindMemory(to: sockaddr.self).baseAddress, &size) == 0
         }
-        guard hasPort, Int32(address.sin_family) == AF_INET, Int(in_port_t(bigEndian: address.sin_port)) == port
-        else { return false }
-        size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        return withUnsafeMutableBytes(of: &address) { bytes in
-            guard let bytes = bytes.baseAddress else { return false }
-            return getpeername(descriptor, bytes.assumingMemoryBound(to: sockaddr.self), &size) == 0
+        guard isKnown, Int32(address[0]) == AF_INET, Int(address[2]) << 8 | Int(address[3]) == port else {
+            return false
+        }
+        size = socklen_t(address.count)
+        return address.withUnsafeMutableBytes { bytes in
+            getpeername(descriptor, bytes.bindMemory(to: sockaddr.self).baseAddress, &size) == 0
         }
     }
 
