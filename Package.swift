@@ -11,11 +11,6 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-// Also for the targets that the tests spend their time in: debug builds of them are optimized, with all assertions. Without
-// this, the tests need much more CPU time.
-let testedSwiftSettings =
-    swiftSettings + [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))]
-
 // The targets depend on one another as docs/architecture.md describes: CAssets, CHTTP2, CHiredis, CSQLite <- Adapters,
 // Domain <- Adapters <- BillingService.
 let package = Package(
@@ -48,7 +43,7 @@ let package = Package(
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "CAssets"),
-        .target(name: "Domain", swiftSettings: testedSwiftSettings),
+        .target(name: "Domain", swiftSettings: swiftSettings),
         .target(
             name: "Adapters",
             dependencies: [
@@ -75,7 +70,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
-            swiftSettings: testedSwiftSettings
+            swiftSettings: swiftSettings
         ),
         .executableTarget(
             name: "BillingService",
