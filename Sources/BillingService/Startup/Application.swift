@@ -61,6 +61,7 @@ struct Application {
             tracer: tracing.tracer, context)
         let refresh = RefreshPart(settings, zoom, context)
         state = try StatePart(settings, zoom, redis, isOneShot: guest != nil, context)
+        await state.restoreLists()
         let checked: [any ApplicationPart] = [zoom, callers, refresh, certificate, state, redis]
         operations = try await OperationsPart(settings, checks: checked.flatMap(\.checks), context)
         let log = LogPart(settings.log, levelInFile: levelInFile, context)

@@ -18,6 +18,9 @@ package final class PageWriter: Service {
     /// How long it waits for a disk that does not respond.
     private static let closeWaitMax = Duration.seconds(8)
 
+    /// How long the start waits for the account lists.
+    private static let listsWaitMax = Duration.seconds(2)
+
     /// - Parameter lastChanges: The last changes of accounts, for `AnswersStore.restore`.
     package init(
         _ store: sending AnswersStore, time: any TimeSource,
@@ -35,6 +38,17 @@ package final class PageWriter: Service {
 
     /// Why the answers file fails; nil if it does not.
     package var failure: String? { lastFailure.withLock { $0 } }
+
+    /// Restores the account lists, unless that takes too long or another process stores its answers. Called before the first
+    /// request: if a list from Zoom came first, it would begin a new history, and the moments of all readers of changes would
+    /// be unknown. `run` restores the answers.
+    package func restoreLists() async {
+        let waitEnd = time.now + Self.listsWaitMax
+        let timer: @Sendable () async -> Void = { [time] in _ = try? await time.sleep(until: waitEnd) }
+        guard await call(within: timer, { $0.step() }) == .restore else { return }
+        let changes = await lastChanges()
+        _ = await call(within: timer) { $0.restore(changedAt: changes) }
+    }
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
@@ -57,13 +71,21 @@ package final class PageWriter: Service {
     ) async -> AnswersStore.Step? {
         let (cancelled, cancel) = AsyncStream<Never>.makeStream()
         return await withTaskCancellationHandler {
-            await queue.run(within: { for await _ in cancelled {} }) {
-                let (next, failure) = self.store.withLock { (body($0), $0.failure) }
-                self.lastFailure.withLock { $0 = failure }
-                return next
-            }
+            await call(within: { for await _ in cancelled {} }, body)
         } onCancel: {
             cancel.finish()
+        }
+    }
+
+    /// - Parameter timer: Ends the wait for the result. The call still runs to its end.
+    private func call(
+        within timer: @escaping @Sendable () async -> Void,
+        _ body: @escaping @Sendable (AnswersStore) -> AnswersStore.Step
+    ) async -> AnswersStore.Step? {
+        await queue.run(within: timer) {
+            let (next, failure) = self.store.withLock { (body($0), $0.failure) }
+            self.lastFailure.withLock { $0 = failure }
+            return next
         }
     }
 

@@ -58,6 +58,9 @@ struct StatePart: ApplicationPart {
         }
     }
 
+    /// Restores what readers of changes need from their first request on.
+    func restoreLists() async { await pageWriter?.restoreLists() }
+
     var services: [any Service] {
         let keys: [any Service] = redis.map { [$0] } ?? []
         return keys + (pageWriter.map { [$0] } ?? [])

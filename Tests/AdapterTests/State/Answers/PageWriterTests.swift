@@ -60,6 +60,37 @@ struct PageWriterTests {
         }
     }
 
+    @Test("the account lists are restored before the service answers, and the answers afterwards")
+    func restoresListsFirst() async throws {
+        try await withTemporaryFolder { folder async throws in
+            let path = folder + "/state.db"
+            let pages = FakePages()
+            Self.put(pages, 1)
+            pages.put(StoredDocument(name: "accounts", content: [1], asOf: SystemTime().millisecondsSinceEpoch))
+            try await withServices([Self.writer(path, pages, interval: .seconds(600))]) {
+                _ = try await pages.takes.next()
+            }
+            let restored = FakePages()
+            let writer = Self.writer(path, restored, interval: .milliseconds(100))
+            await writer.restoreLists()
+            #expect(restored.documents == pages.documents && restored.pages.isEmpty)
+            try await withServices([writer]) {
+                while restored.restored.isEmpty { _ = try await restored.takes.next() }
+            }
+            #expect(restored.pages == pages.pages)
+        }
+    }
+
+    @Test("a start continues without account lists while the last changes of accounts are unknown")
+    func startWhileUnknown() async throws {
+        try await withTemporaryFolder { folder async throws in
+            let restored = FakePages()
+            let writer = Self.writer(folder + "/state.db", restored, interval: .milliseconds(100)) { nil }
+            await writer.restoreLists()
+            #expect(restored.documents.isEmpty)
+        }
+    }
+
     @Test("the shutdown does not wait for the last changes of accounts while they are unknown")
     func shutdownWhileUnknown() async throws {
         try await withTemporaryFolder { folder async throws in
