@@ -50,8 +50,8 @@ package final class TLSContext: Sendable {
         if clientCAFile == nil {
             SSL_CTX_set_ex_data(raw, 0, Unmanaged.passUnretained(ticketKeys).toOpaque())
             SSL_CTX_set_tlsext_ticket_key_evp_cb(raw, TicketKeys.callback)
-            // OpenSSL sends two by default. One is enough, since a client needs one connection, and a resumed one gets a
-            // new ticket.
+            // OpenSSL sends two tickets by default. One is enough: a client needs one connection, and each resumed
+            // connection gets a new ticket.
             SSL_CTX_set_num_tickets(raw, 1)
         } else {
             // A resumed session would skip the verification of the client certificate, so resumption is disabled.
@@ -190,8 +190,8 @@ package final class TLSContext: Sendable {
 
     private static func make(_ method: OpaquePointer?) -> OpaquePointer {
         guard let raw = SSL_CTX_new(method) else { preconditionFailure("no memory") }
-        // AES-128 with SHA-256 comes first: most processors compute it faster than AES-256 with SHA-384. The TLS 1.2 ciphers
-        // are those that RFC 9113 (appendix A) does not prohibit. TLS 1.3 has no prohibited ciphers.
+        // AES-128 with SHA-256 comes first: most processors compute it faster than AES-256 with SHA-384. HTTP/2 prohibits many
+        // cipher suites of TLS 1.2 (RFC 9113, appendix A), but none of these, and none of TLS 1.3.
         let isSet =
             shim_SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) == 1
             && SSL_CTX_set_ciphersuites(

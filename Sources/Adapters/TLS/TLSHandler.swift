@@ -90,7 +90,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {
-        // First, so that handshake messages and the first output of the next handler are sent together.
+        // Before the flush, so that handshake messages and the first output of the next handler are sent together.
         context.fireChannelReadComplete()
         flushOutgoing()
     }

@@ -129,7 +129,8 @@ final class TLSSession {
         }
     }
 
-    /// Empties the thread's queue of errors, which `SSL_get_error` reads. To see that it is empty costs much less.
+    /// Empties the thread's queue of errors, which `SSL_get_error` reads. Checking that it is empty costs less than
+    /// emptying it.
     private static func clearErrors() {
         if ERR_peek_error() != 0 { ERR_clear_error() }
     }
@@ -143,7 +144,7 @@ final class TLSSession {
                 var count = 0
                 Self.clearErrors()
                 if SSL_read_ex(raw, space.baseAddress, space.count, &count) == 1 {
-                    // Without input another read would only find out that there is none.
+                    // Nothing is left to decrypt: another call would only return SSL_ERROR_WANT_READ.
                     if incoming.readableBytes == 0, SSL_has_pending(raw) == 0 { state = .open }
                 } else {
                     count = 0
