@@ -11,6 +11,10 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
+// AddressSanitizer for `Adapters` alone, the one target that calls C: `--sanitize address` would build every package once
+// more. The other targets only link it.
+let sanitizes = Context.environment["SANITIZE_ADAPTERS"] == "address"
+
 // The targets depend on one another as docs/architecture.md describes: CAssets, CHTTP2, CHiredis, CSQLite <- Adapters,
 // Domain <- Adapters <- BillingService.
 let package = Package(
@@ -70,7 +74,8 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
-            swiftSettings: swiftSettings
+            swiftSettings: swiftSettings + (sanitizes ? [.unsafeFlags(["-sanitize=address"])] : []),
+            linkerSettings: sanitizes ? [.unsafeFlags(["-sanitize=address"])] : []
         ),
         .executableTarget(
             name: "BillingService",

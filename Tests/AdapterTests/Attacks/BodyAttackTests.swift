@@ -3,7 +3,7 @@ import Logging
 import NIOCore
 import Testing
 
-@Suite("Attacks with request bodies", .timeLimit(.minutes(1)))
+@Suite("Attacks with request bodies", .timeLimit(.minutes(10)))
 struct BodyAttackTests {
     struct Row: Sendable, CustomTestStringConvertible {
         let name: String

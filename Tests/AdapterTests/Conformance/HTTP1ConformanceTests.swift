@@ -3,7 +3,7 @@ import NIOCore
 import Testing
 
 /// Requests that violate RFC 9112 or use its rare forms. The server must refuse every ambiguous request.
-@Suite("HTTP/1.1 conformance", .timeLimit(.minutes(1)))
+@Suite("HTTP/1.1 conformance", .timeLimit(.minutes(10)))
 struct HTTP1ConformanceTests {
     enum Outcome: Sendable {
         /// A response with this status; the connection closes, and later bytes are ignored.

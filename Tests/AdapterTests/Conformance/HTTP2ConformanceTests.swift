@@ -3,7 +3,7 @@ import NIOCore
 import Testing
 
 /// Frames that violate RFC 9113 or RFC 7541, or use their rare forms.
-@Suite("HTTP/2 conformance", .timeLimit(.minutes(1)))
+@Suite("HTTP/2 conformance", .timeLimit(.minutes(10)))
 struct HTTP2ConformanceTests {
     typealias Frame = FramePeer.Frame
 

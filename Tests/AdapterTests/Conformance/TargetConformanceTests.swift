@@ -5,7 +5,7 @@ import NIOCore
 import Testing
 
 /// Request targets (RFC 9110) from the socket through the router: an ambiguous path must not reach a route.
-@Suite("Request targets", .timeLimit(.minutes(1)))
+@Suite("Request targets", .timeLimit(.minutes(10)))
 struct TargetConformanceTests {
     struct Row: Sendable, CustomTestStringConvertible {
         var method = "GET"

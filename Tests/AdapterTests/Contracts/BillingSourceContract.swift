@@ -4,7 +4,7 @@ import DomainFakes
 import Testing
 
 /// The contract of `BillingSource`, run on the fake and on the Zoom client, so that both behave alike.
-@Suite("Billing source contract", .timeLimit(.minutes(1)))
+@Suite("Billing source contract", .timeLimit(.minutes(10)))
 struct BillingSourceContract {
     enum Kind: CaseIterable, CustomTestStringConvertible {
         case fake

@@ -4,7 +4,7 @@ import DomainFakes
 import Testing
 
 /// The contract of `IdempotencyStore`, run on each implementation.
-@Suite("Idempotency store contract", .timeLimit(.minutes(2)))
+@Suite("Idempotency store contract", .timeLimit(.minutes(10)))
 struct IdempotencyStoreContract {
     static let outcomes: [WriteOutcome] =
         [

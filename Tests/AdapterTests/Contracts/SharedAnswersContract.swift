@@ -90,7 +90,7 @@ extension SharedAnswers {
 }
 
 /// The contract of `SharedAnswers`, run on each implementation.
-@Suite("Contract of shared answers", .timeLimit(.minutes(2)))
+@Suite("Contract of shared answers", .timeLimit(.minutes(10)))
 struct SharedAnswersContract {
     private let read = AccountRead.billingInformation(of: AccountID(literal: "KGYzNgbemPk6V8vSm8dopw"))
 

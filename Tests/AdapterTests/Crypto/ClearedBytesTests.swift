@@ -48,7 +48,7 @@ struct ClearedBytesTests {
     }
 
     @Test(
-        "a secret is stored once and cleared when its last reference is released", .timeLimit(.minutes(2)),
+        "a secret is stored once and cleared when its last reference is released", .timeLimit(.minutes(10)),
         .enabled(if: !isSanitized, "a sanitizer reserves terabytes of memory, too much to search"))
     func cleared() async {
         await #expect(processExitsWith: .success) {

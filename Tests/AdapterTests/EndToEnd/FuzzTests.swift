@@ -5,7 +5,7 @@ import Testing
 struct FuzzTests {
     private static let program = TestProcess.product("Fuzz")
 
-    @Test("all seeds, past findings and 100 mutations of each run without a trap", .timeLimit(.minutes(5)))
+    @Test("all seeds, past findings and 100 mutations of each run without a trap", .timeLimit(.minutes(10)))
     func corpus() async throws {
         let outcome = await TestProcess.run(Self.program, ["--mutations", "100"])
         // The last line names the input that trapped.

@@ -1,7 +1,7 @@
 import Adapters
 import Testing
 
-@Suite("Wrong Zoom address", .timeLimit(.minutes(5)))
+@Suite("Wrong Zoom address", .timeLimit(.minutes(10)))
 struct WrongAddressTests {
     private static func readiness(of service: FiledService) async -> String {
         await TestProcess.run("curl", ["--silent", service.ops + "/readyz?verbose"]).output

@@ -3,7 +3,7 @@ import Dispatch
 import Foundation
 import Testing
 
-@Suite("File queue", .timeLimit(.minutes(5)))
+@Suite("File queue", .timeLimit(.minutes(10)))
 struct FileQueueTests {
     @Test("blocked calls do not occupy the threads of the cooperative pool, and run one after another")
     func blocked() async throws {

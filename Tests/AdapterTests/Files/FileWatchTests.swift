@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 import Testing
 
-@Suite("File watch", .timeLimit(.minutes(1)))
+@Suite("File watch", .timeLimit(.minutes(10)))
 struct FileWatchTests {
     /// A way to change a file in one step that a watch must detect.
     struct Change: CustomTestStringConvertible {

@@ -3,7 +3,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@Suite("Private file", .timeLimit(.minutes(1)))
+@Suite("Private file", .timeLimit(.minutes(10)))
 struct PrivateFileTests {
     private static func status(_ path: String) throws -> stat {
         var status = stat()

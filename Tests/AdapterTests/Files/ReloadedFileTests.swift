@@ -6,7 +6,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("Reloaded file", .timeLimit(.minutes(1)))
+@Suite("Reloaded file", .timeLimit(.minutes(10)))
 struct ReloadedFileTests {
     typealias Text = ReloadedFile<String>
 

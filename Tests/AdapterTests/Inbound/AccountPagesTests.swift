@@ -5,7 +5,7 @@ import NIOCore
 import Testing
 
 /// `GET /v2/accounts` against a sandbox (Zoom: List sub accounts).
-@Suite("Pages of sub accounts over HTTP", .timeLimit(.minutes(2)))
+@Suite("Pages of sub accounts over HTTP", .timeLimit(.minutes(10)))
 struct AccountPagesTests {
     private static let shopToken = "shop-token"
 

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Get sub account details, Get plan information and Get plan usage against a sandbox.
-@Suite("Account details, plans and usage over HTTP", .timeLimit(.minutes(1)))
+@Suite("Account details, plans and usage over HTTP", .timeLimit(.minutes(10)))
 struct AccountReadsTests {
     private struct Fixture {
         let service: TestService

@@ -4,7 +4,7 @@ import DomainFakes
 import Logging
 import Testing
 
-@Suite("Audit log", .timeLimit(.minutes(1)))
+@Suite("Audit log", .timeLimit(.minutes(10)))
 struct AuditTests {
     private static let accounts = ["a", "b", "c"].map { AccountID(literal: $0) }
 

@@ -5,7 +5,7 @@ import NIOCore
 import Testing
 
 /// HTTP caching of billing responses (RFC 9110, RFC 9111).
-@Suite("Cached billing", .timeLimit(.minutes(1)))
+@Suite("Cached billing", .timeLimit(.minutes(10)))
 struct CachedBillingTests {
     private static let target = "/v2/accounts/a/billing"
 

@@ -3,7 +3,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Caller authentication", .timeLimit(.minutes(1)))
+@Suite("Caller authentication", .timeLimit(.minutes(10)))
 struct CallerCheckTests {
     @Test(
         "a mistyped token is reported as such; unknown and revoked tokens get the same response"

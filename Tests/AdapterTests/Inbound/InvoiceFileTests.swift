@@ -88,7 +88,7 @@ extension HTTPResponse {
 private let path = "/v2/billing/invoices/2c92a0/download"
 private let olderPath = "/v2/api/download/billing/invoices/2c92a0"
 
-@Suite("Downloads of invoice files", .timeLimit(.minutes(2)))
+@Suite("Downloads of invoice files", .timeLimit(.minutes(10)))
 struct InvoiceFileTests {
     private static func problemType(_ response: ClientResponse) -> String? {
         response.json?["type"]?.string.map { String($0.dropFirst("/v2/errors#".count)) }

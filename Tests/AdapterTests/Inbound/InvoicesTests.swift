@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Lists and details of invoices, from a listener to a simulated Zoom.
-@Suite("Invoices", .timeLimit(.minutes(2)))
+@Suite("Invoices", .timeLimit(.minutes(10)))
 struct InvoicesTests {
     /// A service in front of a sandbox. It is noon on 31 January 2026, unless the sandbox has another clock.
     private static func with(

@@ -4,7 +4,7 @@ import DomainFakes
 import Synchronization
 import Testing
 
-@Suite("Prefer: wait", .timeLimit(.minutes(1)))
+@Suite("Prefer: wait", .timeLimit(.minutes(10)))
 struct PreferTests {
     /// Records the purposes of its lookups.
     private final class Source: BillingSource, SubAccountDirectory {

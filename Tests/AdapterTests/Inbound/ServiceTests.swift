@@ -4,7 +4,7 @@ import DomainFakes
 import NIOCore
 import Testing
 
-@Suite("Service", .timeLimit(.minutes(1)))
+@Suite("Service", .timeLimit(.minutes(10)))
 struct ServiceTests {
     private static func source(answer: @escaping FakeSource.Answer) -> FakeSource {
         FakeSource(listed: ["a", "b", "c"].map { AccountID(literal: $0) }, answer: answer)

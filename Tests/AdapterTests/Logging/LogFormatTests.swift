@@ -7,7 +7,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("Log formats: lines have the same bytes however they are made", .timeLimit(.minutes(1)))
+@Suite("Log formats: lines have the same bytes however they are made", .timeLimit(.minutes(10)))
 struct LogFormatTests {
     struct Form: Sendable, CustomTestStringConvertible {
         let format: LogOutput.Format

@@ -6,7 +6,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("Log output: lines are written together by one thread", .timeLimit(.minutes(1)))
+@Suite("Log output: lines are written together by one thread", .timeLimit(.minutes(10)))
 struct LogOutputTests {
     /// A longer time than any test takes: only what ends a pause early writes lines.
     private static let forever = TimeAmount.hours(1)

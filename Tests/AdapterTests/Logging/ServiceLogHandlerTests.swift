@@ -5,7 +5,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("Log lines", .timeLimit(.minutes(1)))
+@Suite("Log lines", .timeLimit(.minutes(10)))
 struct ServiceLogHandlerTests {
     /// The lines that are written when `log` runs.
     private static func written(

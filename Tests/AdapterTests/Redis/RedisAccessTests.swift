@@ -4,7 +4,7 @@ import Logging
 import NIOCore
 import Testing
 
-@Suite("Redis: users, passwords and TLS", .timeLimit(.minutes(2)))
+@Suite("Redis: users, passwords and TLS", .timeLimit(.minutes(10)))
 struct RedisAccessTests {
     private static let limit = Duration.seconds(20)
 

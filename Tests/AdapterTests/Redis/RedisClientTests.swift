@@ -3,7 +3,7 @@ import Logging
 import NIOCore
 import Testing
 
-@Suite("Redis client", .timeLimit(.minutes(2)))
+@Suite("Redis client", .timeLimit(.minutes(10)))
 struct RedisClientTests {
     static let limit = Duration.seconds(20)
 

@@ -6,7 +6,7 @@ import NIOCore
 import NIOPosix
 import Testing
 
-@Suite("Redis Cluster", .timeLimit(.minutes(2)))
+@Suite("Redis Cluster", .timeLimit(.minutes(10)))
 struct RedisClusterTests {
     private static let limit = Duration.seconds(20)
 

@@ -3,7 +3,7 @@ import DomainFakes
 import NIOCore
 import Testing
 
-@Suite("Redis replies", .timeLimit(.minutes(2)))
+@Suite("Redis replies", .timeLimit(.minutes(10)))
 struct RedisReaderTests {
     /// The replies in parts of random sizes; `isMalformed` if the reader refused the rest.
     private static func read(

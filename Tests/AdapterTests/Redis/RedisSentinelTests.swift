@@ -3,7 +3,7 @@ import Foundation
 import Logging
 import Testing
 
-@Suite("Redis Sentinel", .timeLimit(.minutes(2)))
+@Suite("Redis Sentinel", .timeLimit(.minutes(10)))
 struct RedisSentinelTests {
     private static let limit = Duration.seconds(20)
 

@@ -2,7 +2,7 @@ import Adapters
 import NIOPosix
 import Testing
 
-@Suite("Redis subscription", .timeLimit(.minutes(2)))
+@Suite("Redis subscription", .timeLimit(.minutes(10)))
 struct RedisSubscriptionTests {
     private static func with(
         _ server: RedisServer, _ test: (Event<RedisSubscription.Event>) async throws -> Void

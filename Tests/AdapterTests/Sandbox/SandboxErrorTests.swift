@@ -4,7 +4,7 @@ import DomainFakes
 import Foundation
 import Testing
 
-@Suite("Sandbox errors", .timeLimit(.minutes(1)))
+@Suite("Sandbox errors", .timeLimit(.minutes(10)))
 struct SandboxErrorTests {
     /// An error of the table in `docs/sandbox.md`, and a request that has it as its response.
     struct Case: CustomTestStringConvertible, Sendable {

@@ -7,7 +7,7 @@ import NIOPosix
 import Testing
 
 /// The Zoom client with each fault of the sandbox.
-@Suite("Sandbox faults and the Zoom client", .timeLimit(.minutes(2)))
+@Suite("Sandbox faults and the Zoom client", .timeLimit(.minutes(10)))
 struct SandboxFaultTests {
     struct Case: CustomTestStringConvertible, Sendable {
         let fault: SandboxFault.Kind

@@ -5,7 +5,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@Suite("Sandbox invoice files", .timeLimit(.minutes(5)))
+@Suite("Sandbox invoice files", .timeLimit(.minutes(10)))
 struct SandboxInvoiceFileTests {
     private func with(
         bytes: Int = SandboxConfiguration.pdfBytesMin, _ faults: [SandboxFault] = [],

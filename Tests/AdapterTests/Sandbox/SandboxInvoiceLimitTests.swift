@@ -3,7 +3,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Sandbox limits of invoices", .timeLimit(.minutes(2)))
+@Suite("Sandbox limits of invoices", .timeLimit(.minutes(10)))
 struct SandboxInvoiceLimitTests {
     private let clock = TestClock()
 

@@ -3,7 +3,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Sandbox invoices", .timeLimit(.minutes(2)))
+@Suite("Sandbox invoices", .timeLimit(.minutes(10)))
 struct SandboxInvoiceTests {
     /// An amount in hundredths, from its JSON number: a whole number, or one with two decimals.
     private func hundredths(_ value: JSONValue?) throws -> Int {

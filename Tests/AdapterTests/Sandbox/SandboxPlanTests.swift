@@ -3,7 +3,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Sandbox plans", .timeLimit(.minutes(1)))
+@Suite("Sandbox plans", .timeLimit(.minutes(10)))
 struct SandboxPlanTests {
     /// The members of the plans and of the usage by kind of account.
     private static let members: [(kind: String, plans: Set<String>)] = [

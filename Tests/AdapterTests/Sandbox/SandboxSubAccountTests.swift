@@ -3,7 +3,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Sandbox sub accounts", .timeLimit(.minutes(1)))
+@Suite("Sandbox sub accounts", .timeLimit(.minutes(10)))
 struct SandboxSubAccountTests {
     private func ids(_ page: JSONObject) -> [String] {
         (page["accounts"]?.array ?? []).compactMap { $0.object?["id"]?.string }

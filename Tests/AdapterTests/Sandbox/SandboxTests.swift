@@ -4,7 +4,7 @@ import DomainFakes
 import FoundationEssentials
 import Testing
 
-@Suite("Sandbox", .timeLimit(.minutes(1)))
+@Suite("Sandbox", .timeLimit(.minutes(10)))
 struct SandboxTests {
     private let clock = TestClock()
 

@@ -4,7 +4,7 @@ import DomainFakes
 import Foundation
 import Testing
 
-@Suite("Key ledger in Redis", .timeLimit(.minutes(2)))
+@Suite("Key ledger in Redis", .timeLimit(.minutes(10)))
 struct KeyLedgerScriptTests {
     private static let rules = KeyLedger.Rules(lease: 30_000, window: 86_400)
 

@@ -3,7 +3,7 @@ import Domain
 import Foundation
 import Testing
 
-@Suite("Idempotency keys in Redis: killed processes", .timeLimit(.minutes(5)))
+@Suite("Idempotency keys in Redis: killed processes", .timeLimit(.minutes(10)))
 struct KilledRedisTests {
     private static func numbers(_ step: String, in outcome: TestProcess.Outcome) -> [Int] {
         outcome.lines.filter { $0.hasPrefix(step + " ") }.compactMap { Int($0.dropFirst(step.count + 1)) }

@@ -3,7 +3,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Account lists in Redis", .timeLimit(.minutes(2)))
+@Suite("Account lists in Redis", .timeLimit(.minutes(10)))
 struct RedisAccountListsTests {
     private static let times = SharedAccountList.Times(age: .seconds(20), took: .seconds(5))
 

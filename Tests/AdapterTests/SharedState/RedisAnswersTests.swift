@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Replicas with one redis-server between them.
-@Suite("Answers shared through Redis", .timeLimit(.minutes(3)))
+@Suite("Answers shared through Redis", .timeLimit(.minutes(10)))
 struct RedisAnswersTests {
     private let account = AccountID(literal: "KGYzNgbemPk6V8vSm8dopw")
     private var read: AccountRead { .billingInformation(of: account) }

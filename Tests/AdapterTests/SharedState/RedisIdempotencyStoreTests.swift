@@ -3,7 +3,7 @@ import Domain
 import Testing
 
 /// What the contract does not say: leases, and a Redis that is away or loses its data.
-@Suite("Idempotency keys in Redis", .timeLimit(.minutes(2)))
+@Suite("Idempotency keys in Redis", .timeLimit(.minutes(10)))
 struct RedisIdempotencyStoreTests {
     private static let sample = KeyedRequest.sample()
 

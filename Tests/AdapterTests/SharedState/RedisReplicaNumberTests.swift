@@ -3,7 +3,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Numbers of replicas in Redis", .timeLimit(.minutes(1)))
+@Suite("Numbers of replicas in Redis", .timeLimit(.minutes(10)))
 struct RedisReplicaNumberTests {
     /// Runs the numbering of a replica during `test`.
     private static func with(

@@ -6,7 +6,7 @@ import NIOCore
 import Testing
 
 /// Three processes of the service with one Redis and one sandbox.
-@Suite("Replicas that share answers", .timeLimit(.minutes(5)))
+@Suite("Replicas that share answers", .timeLimit(.minutes(10)))
 struct ReplicasTests {
     private static let token = "token-of-the-test"
 

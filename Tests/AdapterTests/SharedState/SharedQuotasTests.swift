@@ -3,7 +3,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Quotas of operations, shared through Redis", .timeLimit(.minutes(2)))
+@Suite("Quotas of operations, shared through Redis", .timeLimit(.minutes(10)))
 struct SharedQuotasTests {
     private static let master = AccountID(literal: "master")
     private static let account = AccountID(literal: "KGYzNgbemPk6V8vSm8dopw")

@@ -4,7 +4,7 @@ import DomainFakes
 import Testing
 
 /// Three replicas with one Redis, and a sandbox that enforces Zoom's rate limits.
-@Suite("Replicas that share Zoom's rate through Redis", .timeLimit(.minutes(2)))
+@Suite("Replicas that share Zoom's rate through Redis", .timeLimit(.minutes(10)))
 struct SharedRateOutageTests {
     /// What is wrong with Redis.
     enum Fault: String, CaseIterable, CustomTestStringConvertible {

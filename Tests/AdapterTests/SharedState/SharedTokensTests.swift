@@ -3,7 +3,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Shared tokens in Redis", .timeLimit(.minutes(2)))
+@Suite("Shared tokens in Redis", .timeLimit(.minutes(10)))
 struct SharedTokensTests {
     private static func token(_ text: String, lifetime: Int64 = 3600) -> AccessToken {
         AccessToken(

@@ -3,7 +3,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Token ledger in Redis", .timeLimit(.minutes(2)))
+@Suite("Token ledger in Redis", .timeLimit(.minutes(10)))
 struct TokenLedgerScriptTests {
     @Test("The scripts in Redis give the same replies as the ledger of the domain, and set the same time to live")
     func sameReplies() async throws {

@@ -4,7 +4,7 @@ import DomainFakes
 import Testing
 
 /// Random calls, compared with a dictionary.
-@Suite("Idempotency store: model", .timeLimit(.minutes(5)))
+@Suite("Idempotency store: model", .timeLimit(.minutes(10)))
 struct KeyModelTests {
     private struct Model {
         enum State: Equatable {

@@ -4,7 +4,7 @@ import DomainFakes
 import Foundation
 import Testing
 
-@Suite("State file: restarts and several processes", .timeLimit(.minutes(2)))
+@Suite("State file: restarts and several processes", .timeLimit(.minutes(10)))
 struct SharedStateTests {
     @Test("after a restart finished keys answer, unknown keys are unknown, and keys of unsent writes are free")
     func restart() async throws {

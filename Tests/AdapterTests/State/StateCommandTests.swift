@@ -4,7 +4,7 @@ import DomainFakes
 import Foundation
 import Testing
 
-@Suite("The state commands", .timeLimit(.minutes(2)))
+@Suite("The state commands", .timeLimit(.minutes(10)))
 struct StateCommandTests {
     private static func run(_ arguments: [String], _ path: String) async -> TestProcess.Outcome {
         await TestProcess.run(TestProcess.billingService, ["state"] + arguments + ["--state-file", path])

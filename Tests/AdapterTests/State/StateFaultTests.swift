@@ -5,7 +5,7 @@ import Foundation
 import Logging
 import Testing
 
-@Suite("State file: faults", .timeLimit(.minutes(2)))
+@Suite("State file: faults", .timeLimit(.minutes(10)))
 struct StateFaultTests {
     @Test("when the file is removed or replaced while it is in use, nothing is recorded, and nothing in its place")
     func removed() async throws {

@@ -5,7 +5,7 @@ import Foundation
 import Logging
 import Testing
 
-@Suite("State file", .timeLimit(.minutes(2)))
+@Suite("State file", .timeLimit(.minutes(10)))
 struct StateFileTests {
     private static func reason(_ path: String) throws -> String {
         let problem = #expect(throws: FileProblem.self) { _ = try StoreKind.openSQLite(path) }

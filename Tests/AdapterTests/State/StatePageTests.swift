@@ -4,7 +4,7 @@ import DomainFakes
 import Foundation
 import Testing
 
-@Suite("The page about the state of changes", .timeLimit(.minutes(2)))
+@Suite("The page about the state of changes", .timeLimit(.minutes(10)))
 struct StatePageTests {
     @Test("the commands in docs/state.md work: a service starts, its keys are listed, and a backup has them all")
     func commands() async throws {

@@ -3,7 +3,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Stored account lists", .timeLimit(.minutes(1)))
+@Suite("Stored account lists", .timeLimit(.minutes(10)))
 struct StoredAccountListTests {
     private static let accounts = (10..<60).map { AccountID(literal: "a\($0)") }
 

@@ -2,7 +2,7 @@ import DomainFakes
 import Foundation
 import Testing
 
-@Suite("Test support: waiting", .timeLimit(.minutes(5)))
+@Suite("Test support: waiting", .timeLimit(.minutes(10)))
 struct WaitsTests {
     @Test("cancelling a task ends its wait for an event with an error, whether the wait had begun or not")
     func cancelled() async {
@@ -49,7 +49,7 @@ struct WaitsTests {
     }
 }
 
-@Suite("scripts/run-tests.py", .timeLimit(.minutes(5)))
+@Suite("scripts/run-tests.py", .timeLimit(.minutes(10)))
 struct RunTestsScriptTests {
     /// Runs scripts/run-tests.py with a shell script in place of `swift`.
     private static func run(_ script: String, _ options: [String] = []) async throws -> TestProcess.Outcome {

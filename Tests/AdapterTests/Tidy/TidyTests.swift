@@ -124,6 +124,18 @@ struct TidyTests {
         #expect(places(of: word, in: try Self.sources(under: folder)).isEmpty, "\(instead)")
     }
 
+    /// A time limit ends a test that hangs. A shorter one also ends a test that a busy machine slows down.
+    @Test("no test has a time limit below ten minutes")
+    func timeLimits() throws {
+        for source in try Self.sources(under: "Tests") {
+            for (number, text) in source.code {
+                for limit in text.matches(of: /timeLimit\(\.minutes\((\d+)\)\)/) {
+                    #expect(Int(limit.output.1).map { $0 >= 10 } == true, "\(source.path):\(number)")
+                }
+            }
+        }
+    }
+
     @Test("no file or folder is named for helpers or leftovers")
     func names() throws {
         for source in try Self.sources(under: "Sources") {

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Three replicas of one app. Their sandbox revokes older tokens when it issues a new one.
-@Suite("Replicas of one app", .timeLimit(.minutes(1)))
+@Suite("Replicas of one app", .timeLimit(.minutes(10)))
 struct ReplicaTests {
     private static func with(
         sharing: Bool, _ test: (SandboxZoom, [ZoomMasters]) async throws -> Void

@@ -49,7 +49,7 @@ private final class SizedZoom: Sendable {
     }
 }
 
-@Suite("Zoom client: sizes of answers", .timeLimit(.minutes(2)))
+@Suite("Zoom client: sizes of answers", .timeLimit(.minutes(10)))
 struct ZoomAnswerSizeTests {
     struct Operation: CustomTestStringConvertible, Sendable {
         let operation: Domain.Operation

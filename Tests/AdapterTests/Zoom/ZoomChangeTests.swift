@@ -5,7 +5,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("Zoom client: changes of accounts", .timeLimit(.minutes(1)))
+@Suite("Zoom client: changes of accounts", .timeLimit(.minutes(10)))
 struct ZoomChangeTests {
     private static let account = AccountID(literal: "a1")
     private static let purpose = Purpose.write(for: nil, queueTimeout: .seconds(2))

@@ -79,7 +79,7 @@ private func failure(_ client: ZoomMasters, _ account: String) async -> BillingF
     }
 }
 
-@Suite("Zoom client: circuit breaker", .timeLimit(.minutes(2)))
+@Suite("Zoom client: circuit breaker", .timeLimit(.minutes(10)))
 struct ZoomCircuitTests {
     @Test("unreadable responses for one account never open the circuit for other accounts")
     func unreadable() async throws {
@@ -186,7 +186,7 @@ struct ZoomCircuitTests {
     }
 }
 
-@Suite("Zoom client: refused tokens", .timeLimit(.minutes(2)))
+@Suite("Zoom client: refused tokens", .timeLimit(.minutes(10)))
 struct ZoomTokenRefusalTests {
     @Test(
         "an error code for an invalid token causes one token refresh, with any status",
@@ -229,7 +229,7 @@ struct ZoomTokenRefusalTests {
     }
 }
 
-@Suite("Zoom client: rate-limited token endpoint", .timeLimit(.minutes(2)))
+@Suite("Zoom client: rate-limited token endpoint", .timeLimit(.minutes(10)))
 struct ZoomTokenLimitTests {
     private static let forms = ["7", "Sat, 31 Jan 2026 12:00:07 GMT", "2026-01-31T12:00:07Z"]
 
@@ -304,7 +304,7 @@ struct ZoomTokenLimitTests {
     }
 }
 
-@Suite("Zoom client: wrong address", .timeLimit(.minutes(2)))
+@Suite("Zoom client: wrong address", .timeLimit(.minutes(10)))
 struct ZoomAddressTests {
     @Test(
         "an unknown path, a redirect and a web page are reported as a wrong zoom.api-url",
@@ -387,7 +387,7 @@ struct ZoomAddressTests {
     }
 }
 
-@Suite("Zoom client: invalid text in JSON", .timeLimit(.minutes(2)))
+@Suite("Zoom client: invalid text in JSON", .timeLimit(.minutes(10)))
 struct ZoomTextTests {
     /// A response in which each `~` is replaced by a byte that is not UTF-8.
     private static func bad(_ text: String) -> HTTPResponse {

@@ -5,7 +5,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("Zoom client: quotas of accounts", .timeLimit(.minutes(1)))
+@Suite("Zoom client: quotas of accounts", .timeLimit(.minutes(10)))
 struct ZoomQuotaTests {
     private static let a = AccountID(literal: "a1")
     private static let b = AccountID(literal: "b2")

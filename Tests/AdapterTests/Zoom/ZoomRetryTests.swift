@@ -5,7 +5,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("Zoom client: retries", .timeLimit(.minutes(1)))
+@Suite("Zoom client: retries", .timeLimit(.minutes(10)))
 struct ZoomRetryTests {
     private static let account = AccountID(literal: "a1")
     private static let contact = HTTPResponse.text(#"{"city":"Oakland"}"#)

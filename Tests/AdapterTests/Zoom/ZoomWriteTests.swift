@@ -4,7 +4,7 @@ import DomainFakes
 import NIOCore
 import Testing
 
-@Suite("Zoom client: writes, and answers without a JSON object", .timeLimit(.minutes(1)))
+@Suite("Zoom client: writes, and answers without a JSON object", .timeLimit(.minutes(10)))
 struct ZoomWriteTests {
     private static let body = #"{"city":"Oakland"}"#
 

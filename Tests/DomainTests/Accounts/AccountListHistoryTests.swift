@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("History of an account list", .timeLimit(.minutes(1)))
+@Suite("History of an account list", .timeLimit(.minutes(10)))
 struct AccountListHistoryTests {
     private static func id(_ number: Int) -> AccountID { AccountID(literal: "a\(number * 7919 % 1009)") }
 

@@ -51,7 +51,7 @@ struct AccountListTests {
     }
 }
 
-@Suite("Account listing", .timeLimit(.minutes(1)))
+@Suite("Account listing", .timeLimit(.minutes(10)))
 struct AccountListingTests {
     /// An unsorted list that changes during the listing: each page of ten is cut from the current list.
     private actor Directory: SubAccountDirectory {

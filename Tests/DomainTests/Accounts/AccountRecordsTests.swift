@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Records of an account list", .timeLimit(.minutes(1)))
+@Suite("Records of an account list", .timeLimit(.minutes(10)))
 struct AccountRecordsTests {
     private static func rules(recordBytesMax: Int) -> AccountListCache.Rules {
         var rules = AccountListCache.Rules()

@@ -3,7 +3,7 @@ import DomainFakes
 import Testing
 
 /// The accounts of a listing as its pages arrive. `FakeDirectory` has ten accounts on a page.
-@Suite("Accounts in the order of arrival", .timeLimit(.minutes(1)))
+@Suite("Accounts in the order of arrival", .timeLimit(.minutes(10)))
 struct ArrivingAccountsTests {
     /// `a000` and so on, in no order.
     private static func ids(_ count: Int) -> [AccountID] {

@@ -3,7 +3,7 @@ import DomainFakes
 import Testing
 
 /// `FakeDirectory` has ten accounts on a page.
-@Suite("Account lists that replicas share", .timeLimit(.minutes(1)))
+@Suite("Account lists that replicas share", .timeLimit(.minutes(10)))
 struct ListsOfReplicasTests {
     private static let accounts = (0..<25).map { AccountID(literal: "a\(1000 + $0 * 7919 % 1009)") }
 

@@ -3,7 +3,7 @@ import DomainFakes
 import Synchronization
 import Testing
 
-@Suite("Cached billing", .timeLimit(.minutes(1)))
+@Suite("Cached billing", .timeLimit(.minutes(10)))
 struct BillingCacheTests {
     private typealias Cache = BillingCache
 

@@ -3,7 +3,7 @@ import DomainFakes
 import Synchronization
 import Testing
 
-@Suite("Cached answers of a changed account", .timeLimit(.minutes(1)))
+@Suite("Cached answers of a changed account", .timeLimit(.minutes(10)))
 struct ChangedAnswersTests {
     private let account = AccountID(literal: "a")
     private let clock = TestClock()

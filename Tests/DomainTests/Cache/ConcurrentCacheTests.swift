@@ -1,7 +1,7 @@
 import DomainFakes
 import Testing
 
-@Suite("Cached billing in concurrent use", .timeLimit(.minutes(2)))
+@Suite("Cached billing in concurrent use", .timeLimit(.minutes(10)))
 struct ConcurrentCacheTests {
     @Test(
         "Cached billing: no lookup or stream sees an account as it was before a change that had ended",

@@ -3,7 +3,7 @@ import DomainFakes
 import Synchronization
 import Testing
 
-@Suite("Cached invoices", .timeLimit(.minutes(1)))
+@Suite("Cached invoices", .timeLimit(.minutes(10)))
 struct InvoiceCacheTests {
     private let a = AccountID(literal: "a")
     private let clock = TestClock()

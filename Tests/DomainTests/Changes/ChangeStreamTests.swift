@@ -168,7 +168,7 @@ private final class ChangingService: Sendable {
     }
 }
 
-@Suite("Streams of changes", .timeLimit(.minutes(5)))
+@Suite("Streams of changes", .timeLimit(.minutes(10)))
 struct ChangeStreamTests {
     private static let caller = Caller.everything
 

@@ -3,7 +3,7 @@ import DomainFakes
 import Synchronization
 import Testing
 
-@Suite("Streams of changes when the system's clock is set", .timeLimit(.minutes(1)))
+@Suite("Streams of changes when the system's clock is set", .timeLimit(.minutes(10)))
 struct ClockSetBackTests {
     private static let accounts = ["a", "b", "c", "d"].map { AccountID(literal: $0) }
 

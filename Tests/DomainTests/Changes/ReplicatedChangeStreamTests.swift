@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// Two replicas with one store of shared answers, and a reader that a load balancer sends to either.
-@Suite("Streams of changes of several replicas", .timeLimit(.minutes(1)))
+@Suite("Streams of changes of several replicas", .timeLimit(.minutes(10)))
 struct ReplicatedChangeStreamTests {
     private let clock = TestClock()
     private let store: FakeSharedStore

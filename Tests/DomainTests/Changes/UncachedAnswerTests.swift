@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Streams of changes with answers that are not cached", .timeLimit(.minutes(1)))
+@Suite("Streams of changes with answers that are not cached", .timeLimit(.minutes(10)))
 struct UncachedAnswerTests {
     private static let accounts = ["a", "b"].map { AccountID(literal: $0) }
 

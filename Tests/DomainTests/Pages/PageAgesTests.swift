@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Ages of stored answers", .timeLimit(.minutes(1)))
+@Suite("Ages of stored answers", .timeLimit(.minutes(10)))
 struct PageAgesTests {
     /// The longest time between the receipt of two answers of a page: 2^32 - 1 ms, or 49.7 days.
     private static let span = Duration.milliseconds(4_294_967_295)

@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Pages of answers", .timeLimit(.minutes(2)))
+@Suite("Pages of answers", .timeLimit(.minutes(10)))
 struct PagesModelTests {
     @Test(
         "Pages of answers: random operations have the results of a plain dictionary",

@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Runs of cached answers in a stream", .timeLimit(.minutes(1)))
+@Suite("Runs of cached answers in a stream", .timeLimit(.minutes(10)))
 struct CachedRunTests {
     private static let accounts = ["a", "b", "c", "d", "e", "f"].map { AccountID(literal: $0) }
 

@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Streams of stale answers", .timeLimit(.minutes(3)))
+@Suite("Streams of stale answers", .timeLimit(.minutes(10)))
 struct StaleStreamTests {
     private static func ids(_ texts: String...) -> [AccountID] { texts.map { AccountID(literal: $0) } }
 

@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Streams of cached and missing answers from an unreliable source", .timeLimit(.minutes(2)))
+@Suite("Streams of cached and missing answers from an unreliable source", .timeLimit(.minutes(10)))
 struct UnreliableStreamTests {
     private static func entry() async throws -> CacheEntry {
         let cache = BillingCache(source: FakeSource(), time: TestClock(), rules: CacheRules(), codec: FakeCodec())

@@ -3,7 +3,7 @@ import DomainFakes
 import Synchronization
 import Testing
 
-@Suite("Billing export", .timeLimit(.minutes(1)))
+@Suite("Billing export", .timeLimit(.minutes(10)))
 struct ExportBillingTests {
     private static func ids(_ texts: String...) -> [AccountID] { texts.map { AccountID(literal: $0) } }
 

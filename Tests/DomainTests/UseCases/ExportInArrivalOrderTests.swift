@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Export in the order of arrival", .timeLimit(.minutes(1)))
+@Suite("Export in the order of arrival", .timeLimit(.minutes(10)))
 struct ExportInArrivalOrderTests {
     private static let accounts = (0..<25).map { AccountID(literal: "a\(100 + $0 * 7 % 25)") }
 

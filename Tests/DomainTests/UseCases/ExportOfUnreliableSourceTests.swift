@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Export from an unreliable source", .timeLimit(.minutes(1)))
+@Suite("Export from an unreliable source", .timeLimit(.minutes(10)))
 struct ExportOfUnreliableSourceTests {
     private static let seeds: [UInt64] = [1]
 

@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Pages of sub accounts", .timeLimit(.minutes(1)))
+@Suite("Pages of sub accounts", .timeLimit(.minutes(10)))
 struct ListAccountsTests {
     private let clock = TestClock()
 

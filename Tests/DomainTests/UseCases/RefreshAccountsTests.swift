@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Cache refresh", .timeLimit(.minutes(1)))
+@Suite("Cache refresh", .timeLimit(.minutes(10)))
 struct RefreshAccountsTests {
     private let clock = TestClock()
     private let accounts = (0..<30).map { AccountID(literal: "account-\($0)") }

@@ -3,7 +3,7 @@ import DomainFakes
 import Synchronization
 import Testing
 
-@Suite("Changes of an account", .timeLimit(.minutes(1)))
+@Suite("Changes of an account", .timeLimit(.minutes(10)))
 struct WriteAccountTests {
     private let account = AccountID(literal: "a")
     private let key = IdempotencyKey("key-1")

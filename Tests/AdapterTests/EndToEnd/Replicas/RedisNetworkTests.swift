@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Service with a bad network to Redis", .timeLimit(.minutes(5)))
+@Suite("Service with a bad network to Redis", .timeLimit(.minutes(10)))
 struct RedisNetworkTests {
     private static func check(_ fault: String, prefix: [String] = []) async {
         let python = TestProcess.root.appending(path: ".venv/bin/python").path(percentEncoded: false)

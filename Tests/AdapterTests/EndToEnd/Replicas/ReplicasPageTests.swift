@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("The page about replicas", .timeLimit(.minutes(2)))
+@Suite("The page about replicas", .timeLimit(.minutes(10)))
 struct ReplicasPageTests {
     @Test("the commands in docs/replicas.md start a Redis and a service that uses it")
     func commands() async throws {

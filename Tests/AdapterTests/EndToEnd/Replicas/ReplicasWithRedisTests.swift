@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Service with Redis", .timeLimit(.minutes(5)))
+@Suite("Service with Redis", .timeLimit(.minutes(10)))
 struct ReplicasWithRedisTests {
     /// Waits until the page of `/readyz?verbose` contains `text`.
     private static func readiness(_ service: RunningService, containing text: String) async throws -> String {

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Streams of changes while accounts come and go at Zoom, and while the service restarts.
-@Suite("Changes across restarts", .timeLimit(.minutes(5)))
+@Suite("Changes across restarts", .timeLimit(.minutes(10)))
 struct ChangesAcrossRestartsTests {
     private static let accounts = 40
 

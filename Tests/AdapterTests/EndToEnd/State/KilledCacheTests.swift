@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Stored answers and SIGKILL", .timeLimit(.minutes(5)))
+@Suite("Stored answers and SIGKILL", .timeLimit(.minutes(10)))
 struct KilledCacheTests {
     /// 24 pages of answers.
     private static let accounts = 3000

@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 import Testing
 
-@Suite("HTTP client: responses", .timeLimit(.minutes(1)))
+@Suite("HTTP client: responses", .timeLimit(.minutes(10)))
 struct ClientAnswerTests {
     private static func exchange(
         _ client: HTTPClient, bytesMax: Int = 100_000, method: String = "GET"

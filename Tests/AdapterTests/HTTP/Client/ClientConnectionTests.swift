@@ -5,7 +5,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@Suite("HTTP client: one connection", .timeLimit(.minutes(1)))
+@Suite("HTTP client: one connection", .timeLimit(.minutes(10)))
 struct ClientConnectionTests {
     private static let request = ClientRequest(method: "GET", scheme: "http", authority: "localhost", target: "/")
 

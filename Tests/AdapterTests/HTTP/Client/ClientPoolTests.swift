@@ -5,7 +5,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@Suite("HTTP client: connection pool", .timeLimit(.minutes(1)))
+@Suite("HTTP client: connection pool", .timeLimit(.minutes(10)))
 struct ClientPoolTests {
     private static func request(_ origin: Origin, _ target: String = "/") -> ClientRequest {
         ClientRequest(

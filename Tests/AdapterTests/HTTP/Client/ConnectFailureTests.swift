@@ -3,7 +3,7 @@ import NIOCore
 import NIOPosix
 import Testing
 
-@Suite("HTTP client: connection failures", .timeLimit(.minutes(2)))
+@Suite("HTTP client: connection failures", .timeLimit(.minutes(10)))
 struct ConnectFailureTests {
     private static let names = ConnectFailure.SettingNames(
         address: "zoom.api-url", caFile: "zoom.ca-file", proxy: "HTTPS_PROXY")

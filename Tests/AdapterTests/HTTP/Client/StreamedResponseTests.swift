@@ -4,7 +4,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@Suite("HTTP client: streamed responses", .timeLimit(.minutes(2)))
+@Suite("HTTP client: streamed responses", .timeLimit(.minutes(10)))
 struct StreamedResponseTests {
     /// The protocol of a connection.
     enum Wire: String, CaseIterable, CustomTestStringConvertible {

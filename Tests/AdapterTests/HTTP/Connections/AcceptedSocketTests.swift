@@ -5,7 +5,7 @@ import Testing
     import Glibc
 #endif
 
-@Suite("Accepted sockets", .timeLimit(.minutes(1)))
+@Suite("Accepted sockets", .timeLimit(.minutes(10)))
 struct AcceptedSocketTests {
     @Test("an accepted socket sends without delay, and takes at most 128 KiB of unsent data")
     func options() async throws {

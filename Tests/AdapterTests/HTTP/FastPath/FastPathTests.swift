@@ -5,7 +5,7 @@ import NIOCore
 import Testing
 
 /// The general way is the oracle: whatever the fast path answers, it must answer the same.
-@Suite("Fast path", .timeLimit(.minutes(5)))
+@Suite("Fast path", .timeLimit(.minutes(10)))
 struct FastPathTests {
     private static let billing = "/v2/accounts/\(TwoWays.accounts[0])/billing"
 

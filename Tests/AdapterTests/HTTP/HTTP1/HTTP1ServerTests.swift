@@ -3,7 +3,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("HTTP/1.1 server", .timeLimit(.minutes(1)))
+@Suite("HTTP/1.1 server", .timeLimit(.minutes(10)))
 struct HTTP1ServerTests {
     private static func withPeer(
         _ handler: any RequestHandler = ScriptedHandler.echo, limits: Limits = Limits(),

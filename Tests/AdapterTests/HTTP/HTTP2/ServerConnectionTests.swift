@@ -4,7 +4,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@Suite("HTTP/2 server connection", .timeLimit(.minutes(1)))
+@Suite("HTTP/2 server connection", .timeLimit(.minutes(10)))
 struct ServerConnectionTests {
     private static let hello = ScriptedHandler { _ in .now(.text("hello")) }
 

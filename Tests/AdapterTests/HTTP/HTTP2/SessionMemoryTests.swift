@@ -2,7 +2,7 @@ import Adapters
 import DomainFakes
 import Testing
 
-@Suite("Memory of nghttp2", .timeLimit(.minutes(1)))
+@Suite("Memory of nghttp2", .timeLimit(.minutes(10)))
 struct SessionMemoryTests {
     /// A block with its content, which is a function of its number.
     private struct Block {

@@ -2,7 +2,7 @@ import Adapters
 import NIOCore
 import Testing
 
-@Suite("Overload", .timeLimit(.minutes(1)))
+@Suite("Overload", .timeLimit(.minutes(10)))
 struct OverloadTests {
     @Test("requests above the in-flight limit get 503, and later requests are accepted again")
     func requests() async throws {

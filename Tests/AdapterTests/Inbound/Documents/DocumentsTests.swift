@@ -5,7 +5,7 @@ import NIOCore
 import Testing
 
 /// The documents of the listener for callers.
-@Suite("Documents for callers", .timeLimit(.minutes(1)))
+@Suite("Documents for callers", .timeLimit(.minutes(10)))
 struct DocumentsTests {
     private static let paths = ["/v2/errors", "/v2/openapi.json", "/v2/openapi.yaml"]
 

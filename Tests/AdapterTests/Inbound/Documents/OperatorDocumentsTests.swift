@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// The documents of the operations listener, as a browser gets them.
-@Suite("Documents for operators", .timeLimit(.minutes(5)))
+@Suite("Documents for operators", .timeLimit(.minutes(10)))
 struct OperatorDocumentsTests {
     private static func get(_ url: String, _ arguments: String...) async -> (head: String, body: String) {
         let answer = await TestProcess.run("curl", ["--silent", "--include", url] + arguments)

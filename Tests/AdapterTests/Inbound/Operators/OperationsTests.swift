@@ -7,7 +7,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@Suite("Operations listener", .timeLimit(.minutes(1)))
+@Suite("Operations listener", .timeLimit(.minutes(10)))
 struct OperationsTests {
     private static func withOperations(
         checks: [Health.Check] = [], loops: [any EventLoop] = [], time: TestClock = TestClock(),

@@ -8,7 +8,7 @@ import NIOPosix
 import Synchronization
 import Testing
 
-@Suite("Operator's page", .timeLimit(.minutes(1)))
+@Suite("Operator's page", .timeLimit(.minutes(10)))
 struct OperatorPageTests {
     private struct Page {
         let client: HTTPClient

@@ -2,7 +2,7 @@ import Adapters
 import Foundation
 import Testing
 
-@Suite("Problem types", .timeLimit(.minutes(5)))
+@Suite("Problem types", .timeLimit(.minutes(10)))
 struct ProblemTypeTests {
     private static func file(_ path: String) throws -> String {
         try String(contentsOf: TestProcess.root.appending(path: path), encoding: .utf8)

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// `/v2/billing/stream` with `changed_since`.
-@Suite("Stream of changes over HTTP", .timeLimit(.minutes(1)))
+@Suite("Stream of changes over HTTP", .timeLimit(.minutes(10)))
 struct StreamOfChangesTests {
     /// A source whose list and whose cities and plans change.
     private final class Accounts: BillingSource, SubAccountDirectory {

@@ -6,7 +6,7 @@ import NIOCore
 import Testing
 
 /// `include` of `/v2/billing/stream`, with `from` and `to`.
-@Suite("Stream of several kinds of data", .timeLimit(.minutes(1)))
+@Suite("Stream of several kinds of data", .timeLimit(.minutes(10)))
 struct StreamOfKindsTests {
     private static let accounts = ["a", "b"].map { AccountID(literal: $0) }
     private static let kinds = "/v2/billing/stream?include=usage,contact,plans"

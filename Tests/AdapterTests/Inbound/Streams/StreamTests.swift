@@ -6,7 +6,7 @@ import NIOCore
 import Testing
 
 /// The parameters of `/v2/billing/stream` and the body that selects accounts.
-@Suite("Stream parameters", .timeLimit(.minutes(1)))
+@Suite("Stream parameters", .timeLimit(.minutes(10)))
 struct StreamTests {
     private static let accounts = (0..<20).map { AccountID(literal: "account-\(String(format: "%02d", $0))") }
 

@@ -6,7 +6,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("Changes: audit log and metrics", .timeLimit(.minutes(1)))
+@Suite("Changes: audit log and metrics", .timeLimit(.minutes(10)))
 struct WriteAuditTests {
     /// Collects the lines of several loggers.
     private final class Lines: Sendable {

@@ -6,7 +6,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("Changes: preconditions, dry runs and departures", .timeLimit(.minutes(1)))
+@Suite("Changes: preconditions, dry runs and departures", .timeLimit(.minutes(10)))
 struct WriteConditionTests {
     private let change = ChangeExample.updateBillingInformation
 

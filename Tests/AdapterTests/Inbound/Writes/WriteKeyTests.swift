@@ -5,7 +5,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("Changes: idempotency keys", .timeLimit(.minutes(1)))
+@Suite("Changes: idempotency keys", .timeLimit(.minutes(10)))
 struct WriteKeyTests {
     private let change = ChangeExample.updateBasePlan
 

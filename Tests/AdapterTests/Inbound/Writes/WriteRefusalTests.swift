@@ -4,7 +4,7 @@ import DomainFakes
 import NIOCore
 import Testing
 
-@Suite("Changes: refusals", .timeLimit(.minutes(2)))
+@Suite("Changes: refusals", .timeLimit(.minutes(10)))
 struct WriteRefusalTests {
     struct Request: CustomTestStringConvertible, Sendable {
         var change = ChangeExample.updateBillingInformation

@@ -4,7 +4,7 @@ import DomainFakes
 import NIOCore
 import Testing
 
-@Suite("Sandbox journal of writes", .timeLimit(.minutes(1)))
+@Suite("Sandbox journal of writes", .timeLimit(.minutes(10)))
 struct SandboxJournalTests {
     @Test("the journal has each write with its body, effect, status and time")
     func entries() async throws {

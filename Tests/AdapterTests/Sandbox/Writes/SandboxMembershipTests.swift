@@ -5,7 +5,7 @@ import NIOCore
 import Testing
 
 /// Accounts that are created and disassociated.
-@Suite("Sandbox accounts created and disassociated", .timeLimit(.minutes(1)))
+@Suite("Sandbox accounts created and disassociated", .timeLimit(.minutes(10)))
 struct SandboxMembershipTests {
     private static func body(_ email: String, _ more: String = "") -> String {
         #"{"first_name":"New","last_name":"Owner","email":"\#(email)","password":"example-1"\#(more)}"#

@@ -5,7 +5,7 @@ import NIOCore
 import Testing
 
 /// Random sequences of writes, compared with a model of the plans that accepted writes imply.
-@Suite("Sandbox plans after random writes", .timeLimit(.minutes(5)))
+@Suite("Sandbox plans after random writes", .timeLimit(.minutes(10)))
 struct SandboxPlanModelTests {
     /// A plan as Get plan information shows it.
     struct Plan: Equatable {

@@ -6,7 +6,7 @@ import NIOCore
 import Testing
 
 /// The texts with which the sandbox refuses writes.
-@Suite("Sandbox errors of writes", .timeLimit(.minutes(5)))
+@Suite("Sandbox errors of writes", .timeLimit(.minutes(10)))
 struct SandboxWriteErrorTests {
     typealias Write = SandboxRefusedWrites.Write
     typealias Case = SandboxRefusedWrites.Case

@@ -5,7 +5,7 @@ import NIOCore
 import Testing
 
 /// Whether a write takes effect under each fault, and what the client receives.
-@Suite("Sandbox faults of writes", .timeLimit(.minutes(2)))
+@Suite("Sandbox faults of writes", .timeLimit(.minutes(10)))
 struct SandboxWriteFaultTests {
     /// What the client receives.
     enum Outcome: Equatable {

@@ -5,7 +5,7 @@ import NIOCore
 import Testing
 
 /// Reads show what writes changed.
-@Suite("Sandbox state after writes", .timeLimit(.minutes(2)))
+@Suite("Sandbox state after writes", .timeLimit(.minutes(10)))
 struct SandboxWriteStateTests {
     private let clock = TestClock()
 

@@ -6,7 +6,7 @@ import Logging
 import Synchronization
 import Testing
 
-@Suite("Answers file", .timeLimit(.minutes(5)))
+@Suite("Answers file", .timeLimit(.minutes(10)))
 struct AnswersStoreTests {
     static func query(_ path: String, _ sql: String) async -> String {
         await SharedStateTests.query(path + "-answers", sql)

@@ -5,7 +5,7 @@ import Foundation
 import Logging
 import Testing
 
-@Suite("Page writer", .timeLimit(.minutes(2)))
+@Suite("Page writer", .timeLimit(.minutes(10)))
 struct PageWriterTests {
     private static func writer(
         _ path: String, _ pages: FakePages, interval: Duration,

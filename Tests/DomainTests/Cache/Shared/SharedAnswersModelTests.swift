@@ -2,7 +2,7 @@ import Domain
 import DomainFakes
 import Testing
 
-@Suite("Model of shared answers", .timeLimit(.minutes(2)))
+@Suite("Model of shared answers", .timeLimit(.minutes(10)))
 struct SharedAnswersModelTests {
     /// Runs the seeds of a range, and collects what is wrong.
     private static func run(_ seeds: ClosedRange<UInt64>, steps: Int) async throws -> SharedAnswersModel.Summary {

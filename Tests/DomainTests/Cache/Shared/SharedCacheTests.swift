@@ -3,7 +3,7 @@ import DomainFakes
 import Synchronization
 import Testing
 
-@Suite("Answers shared by replicas", .timeLimit(.minutes(2)))
+@Suite("Answers shared by replicas", .timeLimit(.minutes(10)))
 struct SharedCacheTests {
     private let account = AccountID(literal: "a")
     private let clock = TestClock()
