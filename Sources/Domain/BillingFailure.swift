@@ -1,5 +1,7 @@
 /// Every way in which a use case can fail. The adapters translate a failure for their clients.
-package enum BillingFailure: Error, Sendable, Equatable {
+///
+/// Indirect, so that it has the size of a reference: every function that waits for an answer keeps room for a failure.
+package indirect enum BillingFailure: Error, Sendable, Equatable {
     /// The request breaks rules. All broken rules are listed.
     case invalid([Violation])
     /// The sub account pays for itself, so the master account cannot see its billing.

@@ -1,7 +1,9 @@
 package import Domain
 
 /// Every way in which a call to Zoom can fail. `billingFailure` translates it for the domain.
-package enum ZoomFailure: Error, Sendable, Equatable {
+///
+/// Indirect for the reason that `BillingFailure` is.
+package indirect enum ZoomFailure: Error, Sendable, Equatable {
     /// Zoom answered with an error. The code counts more than the status, since the same code comes with several statuses.
     case api(status: Int, code: Int?, message: String, retryAfter: Duration?)
     /// No complete answer arrived.
@@ -15,7 +17,7 @@ package enum ZoomFailure: Error, Sendable, Equatable {
     /// The address is not that of Zoom's API or token endpoint.
     case misaddressed(ZoomAddressFault)
     /// There is no access token, since the token endpoint failed. The next request for a token is sent after `wait`.
-    indirect case token(ZoomFailure, wait: Duration)
+    case token(ZoomFailure, wait: Duration)
     /// The request would wait too long for a permit of the rate limiter, or the account is paused.
     case rateLimited(wait: Duration)
     /// The daily quota is spent. The next day begins after `wait`.
