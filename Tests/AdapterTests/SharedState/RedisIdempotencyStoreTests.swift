@@ -117,8 +117,8 @@ struct RedisIdempotencyStoreTests {
                 await #expect(throws: BillingFailure.stateUnavailable) {
                     _ = try await store.claim(CallerKey("new"), for: Self.sample, at: .start)
                 }
-                // Three calls.
-                #expect(ContinuousClock.now - began < .seconds(7))
+                // Three calls take 6 seconds. A busy machine needs more; without a timeout they would never end.
+                #expect(ContinuousClock.now - began < .seconds(30))
                 #expect(store.problem != nil)
                 try await server.start()
                 #expect(await client.waitUntilConnected(within: .seconds(30)))

@@ -27,7 +27,7 @@ struct TopScreen {
     func run() async throws {
         let (events, continuation) = AsyncStream<Event>.makeStream(bufferingPolicy: .bufferingNewest(100))
         let keys = TerminalKeys()
-        let terminal = TerminalEvents(readsKeys: keys.areAvailable) { continuation.yield(.terminal($0)) }
+        let terminal = await TerminalEvents(readsKeys: keys.areAvailable) { continuation.yield(.terminal($0)) }
         var screen = TerminalScreen()
         keys.begin()
         defer {

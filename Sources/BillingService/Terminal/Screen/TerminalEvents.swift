@@ -24,10 +24,12 @@ struct TerminalEvents {
     // Sources end when they are released.
     private let sources: [any DispatchSourceProtocol]
 
+    /// Returns when all signals are handled. Before that, a signal has its default action, such as to end the program.
+    ///
     /// - Parameters:
     ///   - readsKeys: Whether standard input is a terminal.
     ///   - handle: Called for each event, one at a time.
-    init(readsKeys: Bool, _ handle: @escaping @Sendable (Event) -> Void) {
+    init(readsKeys: Bool, _ handle: @escaping @Sendable (Event) -> Void) async {
         let queue = DispatchQueue(label: "terminal")
         let signals: [(CInt, Event)] = [
             (SIGWINCH, .resized), (SIGTSTP, .suspended), (SIGCONT, .continued), (SIGINT, .ended), (SIGTERM, .ended),
@@ -49,8 +51,14 @@ struct TerminalEvents {
             }
             sources.append(source)
         }
-        for source in sources { source.activate() }
         self.sources = sources
+        for source in sources {
+            // A source is registered some time after its activation.
+            await withCheckedContinuation { registered in
+                source.setRegistrationHandler { registered.resume() }
+                source.activate()
+            }
+        }
     }
 
     func end() {

@@ -122,6 +122,13 @@ struct TopTests {
         #expect(outcome.output.hasPrefix(Self.enter) && outcome.output.hasSuffix(Self.leave), "\(outcome.output)")
     }
 
+    @Test("a signal restores the screen and the cursor as soon as the screen is taken", arguments: 0..<10)
+    func earlySignal(_ attempt: Int) async throws {
+        let outcome = try await Self.show(
+            [.init(text: FakeStatus.text())], [.type(TestTerminal.Key.interrupt, after: Self.enter)])
+        #expect(outcome.status == 0 && outcome.output.hasSuffix(Self.leave), "\(outcome)")
+    }
+
     @Test("only lines that have changed are written again, and a larger or smaller terminal is filled anew")
     func redraw() async throws {
         let answers = (0..<3).map { FakeStatus.Answer(text: FakeStatus.text(done: 250 + $0)) }
