@@ -11,8 +11,8 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-// AddressSanitizer for `Adapters` alone, the one target that calls C: `--sanitize address` would build every package once
-// more. The other targets only link it.
+// `make test-asan` sets this. AddressSanitizer checks `Adapters` alone, the one target that calls C: `--sanitize address`
+// would build every package once more. The other targets only link the sanitizer.
 let sanitizes = Context.environment["SANITIZE_ADAPTERS"] == "address"
 
 // The targets depend on one another as docs/architecture.md describes: CAssets, CHTTP2, CHiredis, CSQLite <- Adapters,

@@ -2,7 +2,7 @@ package import Domain
 
 /// Every way in which a call to Zoom can fail. `billingFailure` translates it for the domain.
 ///
-/// Indirect for the reason that `BillingFailure` is.
+/// Indirect, as `BillingFailure` is, so that it has the size of a reference.
 package indirect enum ZoomFailure: Error, Sendable, Equatable {
     /// Zoom answered with an error. The code counts more than the status, since the same code comes with several statuses.
     case api(status: Int, code: Int?, message: String, retryAfter: Duration?)
