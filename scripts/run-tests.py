@@ -196,15 +196,18 @@ def watch(process, events, options, log):
     run, tail, waits, began = Run(), [], {}, time.monotonic()
     copier = threading.Thread(target=copy_output, args=(process.stdout, log, tail, waits), daemon=True)
     copier.start()
-    next_report, hung, rest = began + PROGRESS_SECONDS, False, b""
+    next_report, hung, rest = began + PROGRESS_SECONDS, False, []
     while True:
         ended = process.poll() is not None
         # After the process has ended, its remaining events are read.
         while select.select([events], [], [], 0 if ended else 1)[0]:
-            rest += os.read(events, 65536)
-            *lines, rest = rest.split(b"\n")
-            for line in lines:
-                run.read(line)
+            # A terminal passes on 4 KiB at a time. Only what is new is searched and copied, since a line may have
+            # megabytes: it has the arguments of a test.
+            *ends, last = os.read(events, 65536).split(b"\n")
+            for end in ends:
+                run.read(b"".join([*rest, end]))
+                rest.clear()
+            rest.append(last)
             if not ended and time.monotonic() >= next_report:
                 break
         if ended:
