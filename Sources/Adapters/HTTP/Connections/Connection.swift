@@ -120,13 +120,18 @@ extension Connection {
             refuse(.upgradeRequired, exchange, handler)
         case .eventuallyStreamed(let makeReply):
             guard limitBody(of: request, on: exchange, handler), beginWork(on: exchange, handler) else { return }
+            let isHead = exchange.isHead
+            @Sendable func respond(_ response: HTTPResponse) {
+                bound.eventLoop.runInLoop {
+                    bound.value.endWork()
+                    bound.value.connection?.respond(response, on: bound.value)
+                }
+            }
             exchange.task = Task.immediate(executorPreference: executor) {
                 switch await makeReply() {
-                case .whole(let response):
-                    bound.eventLoop.runInLoop {
-                        bound.value.endWork()
-                        bound.value.connection?.respond(response, on: bound.value)
-                    }
+                case .whole(let response): respond(response)
+                // The response to HEAD has no body.
+                case .stream(let head, _) where isHead: respond(head)
                 case .stream(let head, let writeBody):
                     bound.eventLoop.runInLoop { bound.value.connection?.begin(head, on: bound.value) }
                     let ending = await writeBody(BodyWriter(bound))

@@ -61,6 +61,7 @@ struct RequestObserver: Sendable {
             }
         case .eventuallyStreamed(let make):
             let work = Work(self, observation, request)
+            let isHead = observation.note.method == .head
             return .eventuallyStreamed {
                 switch await work.inContext(make) {
                 case .whole(let response):
@@ -68,6 +69,7 @@ struct RequestObserver: Sendable {
                     return .whole(response)
                 case .stream(let head, let write):
                     let status = head.status
+                    if isHead { work.end(status: status, bytes: 0) }
                     return .stream(head) { await work.stream(status, write, to: $0) }
                 }
             }
