@@ -85,16 +85,18 @@ extension Connection {
             return
         }
         exchange.requestID = fields[.requestID].map(Array.init)
+        @Sendable func endWork(with response: HTTPResponse) {
+            bound.eventLoop.runInLoop {
+                bound.value.endWork()
+                bound.value.connection?.respond(response, on: bound.value)
+            }
+        }
         switch reply {
         case .now: break
         case .eventually(let makeResponse):
             guard limitBody(of: request, on: exchange, handler), beginWork(on: exchange, handler) else { return }
             exchange.task = Task.immediate(executorPreference: executor) {
-                let response = await makeResponse()
-                bound.eventLoop.runInLoop {
-                    bound.value.endWork()
-                    bound.value.connection?.respond(response, on: bound.value)
-                }
+                endWork(with: await makeResponse())
             }
         case .abandoned(let decide):
             guard beginWork(on: exchange, handler) else { return }
@@ -121,17 +123,11 @@ extension Connection {
         case .eventuallyStreamed(let makeReply):
             guard limitBody(of: request, on: exchange, handler), beginWork(on: exchange, handler) else { return }
             let isHead = exchange.isHead
-            @Sendable func respond(_ response: HTTPResponse) {
-                bound.eventLoop.runInLoop {
-                    bound.value.endWork()
-                    bound.value.connection?.respond(response, on: bound.value)
-                }
-            }
             exchange.task = Task.immediate(executorPreference: executor) {
                 switch await makeReply() {
-                case .whole(let response): respond(response)
+                case .whole(let response): endWork(with: response)
                 // The response to HEAD has no body.
-                case .stream(let head, _) where isHead: respond(head)
+                case .stream(let head, _) where isHead: endWork(with: head)
                 case .stream(let head, let writeBody):
                     bound.eventLoop.runInLoop { bound.value.connection?.begin(head, on: bound.value) }
                     let ending = await writeBody(BodyWriter(bound))
