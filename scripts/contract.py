@@ -16,6 +16,7 @@ LINES = ("application/x-ndjson", "application/jsonl")
 PROBLEM = "application/problem+json"
 LINE = "/components/schemas/StreamLine"
 METHODS = ("get", "head", "post", "put", "patch", "delete")
+MESSAGE_LINES = 40
 FAILURES = (
     AssertionError, KeyError, ValueError, jsonschema.ValidationError, referencing.exceptions.Unresolvable,
     subprocess.SubprocessError)
@@ -180,7 +181,9 @@ class Results:
             result = check()
             verdict, reason = "ok", ""
         except FAILURES as error:
-            verdict, reason = "FAILED", f": {(str(error) or type(error).__name__).splitlines()[0]}"
+            # All lines: what a program printed last says more than what it printed first.
+            lines = (str(error) or type(error).__name__).splitlines()
+            verdict, reason = "FAILED", ": " + "\n        ".join(lines[:MESSAGE_LINES])
         self.counts[verdict] += 1
         print(f"{verdict:7} {name}{reason}", flush=True)
         return result

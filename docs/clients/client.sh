@@ -45,10 +45,14 @@ stream() {
         parts=$((parts + 1))
         [ "$parts" -le 20 ] || { echo 'the stream is incomplete' >&2; exit 1; }
         after=$(tail -n 1 "$1" | jq -r .account_id)
-        service --no-buffer "$BASE/v2/billing/stream${after:+?after=$after}" |
-            jq -R -c --unbuffered 'fromjson? | select(.account_id or .type == "end" or .title)' > "$work/body"
-        ! jq -e .title "$work/body" > /dev/null || fail
-        cat "$work/body" >> "$1"
+        : > "$work/body"  # curl does not touch it if the connection breaks before the body.
+        status=$(service --output "$work/body" --write-out '%{http_code}' \
+            "$BASE/v2/billing/stream${after:+?after=$after}") || true
+        case $status in
+            200) jq -R -c 'fromjson? | select(.account_id or .type == "end")' "$work/body" >> "$1" ;;
+            000) ;;  # The connection broke before the answer.
+            *) fail ;;
+        esac
     done
 }
 
