@@ -27,6 +27,9 @@ package final class StreamScheduler {
     /// The start of the current slice; `nil` if no stream has worked since the last poll.
     private var began: NIODeadline?
     private var sentBytes = 0
+    /// Whether a stream from the queue has not used its turn. It may work even if the slice has ended since its turn began:
+    /// otherwise no stream continues on a machine so slow that each slice ends before its work begins.
+    private var isTurnUnused = false
     private var waiting = CircularBuffer<() -> Void>()
 
     private static let schedulers = LoopLocal { StreamScheduler($0) }
@@ -40,7 +43,7 @@ package final class StreamScheduler {
     }
 
     /// Whether the current slice is used up.
-    var isSliceOver: Bool {
+    private var isSliceOver: Bool {
         guard let began else { return false }
         return sentBytes >= Self.sliceBytesMax || NIODeadline.now() - began >= Self.sliceTimeMax
     }
@@ -51,7 +54,8 @@ package final class StreamScheduler {
             begin()
             return true
         }
-        return !isSliceOver
+        defer { isTurnUnused = false }
+        return isTurnUnused || !isSliceOver
     }
 
     /// Counts bytes of a streamed body that were written to the socket.
@@ -85,12 +89,15 @@ package final class StreamScheduler {
     private func polled() {
         began = nil
         sentBytes = 0
+        isTurnUnused = false
         runNext()
     }
 
     /// Runs one item at a time: a resumed producer runs as the loop's next task and uses the slice then.
     private func runNext() {
-        guard !waiting.isEmpty, mayContinue() else { return }
+        guard !waiting.isEmpty, !isSliceOver else { return }
+        if began == nil { begin() }
+        isTurnUnused = true
         waiting.removeFirst()()
         guard !waiting.isEmpty else { return }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)

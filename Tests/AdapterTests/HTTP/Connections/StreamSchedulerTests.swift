@@ -15,6 +15,29 @@ struct StreamSchedulerTests {
         func processedTick(info: NIOEventLoopTickInfo) { polls.add(1, ordering: .relaxed) }
     }
 
+    /// Runs tasks that are longer than a slice among all other tasks of an event loop.
+    private final class LongTasks: NIOEventLoopMetricsDelegate {
+        private static let countPerPoll = 5
+
+        private let eventLoop = Mutex<(any EventLoop)?>(nil)
+
+        func begin(on eventLoop: any EventLoop) { self.eventLoop.withLock { $0 = eventLoop } }
+
+        func end() { eventLoop.withLock { $0 = nil } }
+
+        func processedTick(info: NIOEventLoopTickInfo) { execute(count: Self.countPerPoll) }
+
+        /// Each task adds the next, so tasks that other code adds meanwhile have a long one between them.
+        private func execute(count: Int) {
+            guard count > 0, let eventLoop = eventLoop.withLock({ $0 }) else { return }
+            eventLoop.execute {
+                let end = NIODeadline.now() + StreamScheduler.sliceTimeMax + .microseconds(50)
+                while .now() < end {}
+                self.execute(count: count - 1)
+            }
+        }
+    }
+
     private static let pieceBytes = 16_384
 
     /// A handler that streams `pieces` pieces of `pieceBytes`.
@@ -63,18 +86,17 @@ struct StreamSchedulerTests {
 
     /// Runs `test` with a server that has its own event loop.
     private static func with(
-        _ handler: ScriptedHandler, over transport: Kind,
-        _ test: (HTTPClient, PollCounter) async throws -> Void
+        _ handler: ScriptedHandler, over transport: Kind, observedBy observer: any NIOEventLoopMetricsDelegate,
+        _ test: (HTTPClient, any EventLoop) async throws -> Void
     ) async throws {
-        let polls = PollCounter()
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1, metricsDelegate: polls)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1, metricsDelegate: observer)
         let server = try await HTTPServer(
             host: "127.0.0.1", port: 0, group: group, handler: handler,
             configuration: .test(tls: transport.isEncrypted ? try await Transport.h2.certificate() : nil),
             logger: .silent)
         let client = try await transport.client(of: server)
         try await withServices([server]) {
-            try await test(client, polls)
+            try await test(client, group.any())
             await client.close()
         }
         try await group.shutdownGracefully()
@@ -92,7 +114,8 @@ struct StreamSchedulerTests {
     func slices(transport: Kind, streams: Int) async throws {
         let pieces = 512 / streams
         let bytes = streams * pieces * Self.pieceBytes
-        try await Self.with(Self.handler(pieces: pieces), over: transport) { client, polls in
+        let polls = PollCounter()
+        try await Self.with(Self.handler(pieces: pieces), over: transport, observedBy: polls) { client, _ in
             let before = polls.count
             let received = try await withThrowingTaskGroup(of: Int.self) { group in
                 for _ in 0..<streams {
@@ -104,6 +127,24 @@ struct StreamSchedulerTests {
             // The last piece of a slice may begin within the limit and end beyond it.
             let sliceBytesMax = StreamScheduler.sliceBytesMax + Self.pieceBytes
             #expect(polls.count - before >= bytes / sliceBytesMax)
+        }
+    }
+
+    @Test(
+        "streams continue even if each slice is over before its work begins, as on a very slow machine",
+        arguments: Kind.allCases)
+    func lateTurns(transport: Kind) async throws {
+        let (streams, pieces) = (2, 20)
+        let tasks = LongTasks()
+        try await Self.with(Self.handler(pieces: pieces), over: transport, observedBy: tasks) { client, eventLoop in
+            tasks.begin(on: eventLoop)
+            defer { tasks.end() }
+            try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<streams {
+                    group.addTask { try await Self.get(client, bytesMax: pieces * Self.pieceBytes) }
+                }
+                for try await received in group { #expect(received == pieces * Self.pieceBytes) }
+            }
         }
     }
 }
