@@ -17,6 +17,10 @@ package final class StreamScheduler {
     /// 64 KiB, and requests beside a stream are answered as fast.
     package static let sliceBytesMax = 262_144
 
+    /// What streams may send between two polls however long it takes. Otherwise no stream would continue on a machine so slow
+    /// that each slice is over before its work begins.
+    private static let sliceBytesMin = 65_536
+
     /// A tenth of the latency that a client would notice. Streams check the clock only every few lines, so a slice can be
     /// about 50 microseconds longer.
     package static let sliceTimeMax = TimeAmount.microseconds(200)
@@ -27,9 +31,6 @@ package final class StreamScheduler {
     /// The start of the current slice; `nil` if no stream has worked since the last poll.
     private var began: NIODeadline?
     private var sentBytes = 0
-    /// Whether a stream from the queue has not used its turn. It may work even if the slice has ended since its turn began:
-    /// otherwise no stream continues on a machine so slow that each slice ends before its work begins.
-    private var isTurnUnused = false
     private var waiting = CircularBuffer<() -> Void>()
 
     private static let schedulers = LoopLocal { StreamScheduler($0) }
@@ -54,9 +55,11 @@ package final class StreamScheduler {
             begin()
             return true
         }
-        defer { isTurnUnused = false }
-        return isTurnUnused || !isSliceOver
+        return !isSliceOver
     }
+
+    /// Whether a stream may send more now; if not, it calls `enqueue`. Starts a slice if there is none.
+    func maySend() -> Bool { mayContinue() || sentBytes < Self.sliceBytesMin }
 
     /// Counts bytes of a streamed body that were written to the socket.
     func sent(bytes: Int) {
@@ -89,15 +92,12 @@ package final class StreamScheduler {
     private func polled() {
         began = nil
         sentBytes = 0
-        isTurnUnused = false
         runNext()
     }
 
     /// Runs one item at a time: a resumed producer runs as the loop's next task and uses the slice then.
     private func runNext() {
-        guard !waiting.isEmpty, !isSliceOver else { return }
-        if began == nil { begin() }
-        isTurnUnused = true
+        guard !waiting.isEmpty, mayContinue() else { return }
         waiting.removeFirst()()
         guard !waiting.isEmpty else { return }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)

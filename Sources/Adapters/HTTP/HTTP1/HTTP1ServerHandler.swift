@@ -442,7 +442,7 @@ package final class HTTP1ServerHandler: ChannelDuplexHandler, Connection {
         guard let current, current.exchange.hasResponded, !current.exchange.isResponseEnded else { return }
         let exchange = current.exchange
         while let context, context.channel.isWritable {
-            guard scheduler.mayContinue() else {
+            guard scheduler.maySend() else {
                 enqueuePump()
                 break
             }

@@ -164,7 +164,7 @@ package final class HTTP2ServerHandler: HTTP2Handler, Connection {
 
     /// A streamed body that has used up the time slice continues in the next one; other bodies are not limited.
     override func mayContinue(_ exchange: Exchange) -> Bool {
-        guard exchange.isStreamed, !scheduler.mayContinue() else { return true }
+        guard exchange.isStreamed, !scheduler.maySend() else { return true }
         exchange.outbound.deferNext()
         let exchange = Self.server(exchange)
         if !exchange.isEnqueued {
