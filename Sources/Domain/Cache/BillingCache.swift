@@ -320,6 +320,10 @@ package final class BillingCache: Sendable {
         guard Self.canRevalidate(key.read.operation), let revalidation = revalidations.begin(key, at: now) else {
             return
         }
+        // Another revalidation may have ended since the caller found the answer stale.
+        if let (current, _) = pages.answer(to: key.read, under: key.master, isUse: false), current.receivedAt >= now {
+            return
+        }
         let purpose = Purpose.background(queueTimeout: rules.revalidationQueueTimeout)
         let inFlight = inFlightKey(key)
         let isStarted = coalescer.startBackground(inFlight, purpose) { [self] purpose in
