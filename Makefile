@@ -61,11 +61,12 @@ outdated: ## List the pinned dependencies, and the newest release of each.
 
 test-asan: export ASAN_OPTIONS := quarantine_size_mb=1
 test-asan: export LSAN_OPTIONS := suppressions='$(CURDIR)/scripts/leaks.txt':print_suppressions=0
-test-asan: export SANITIZE_ADAPTERS := address
+test-asan: export SANITIZER := address
 test-asan: setup-test ## Run every test, or those of FILTER, with AddressSanitizer, which also finds leaks.
 	swift build --build-tests
 	scripts/run-tests.py --log .build/test-output-asan.log $(FILTER_FLAGS)
 
+test-tsan: export SANITIZER := thread
 test-tsan: export TSAN_OPTIONS := suppressions='$(CURDIR)/scripts/races.txt'
 test-tsan: setup-test ## Run every test, or those of FILTER, with ThreadSanitizer, one at a time.
 	swift build --build-tests --sanitize thread --scratch-path .build/tsan

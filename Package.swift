@@ -11,14 +11,19 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
-// The domain is optimized in debug builds too, with its assertions, because the models in the tests compute most of their
-// time in it.
-let domainSettings =
-    swiftSettings + [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))]
+// `make test-asan` and `make test-tsan` set this.
+let sanitizer = Context.environment["SANITIZER"]
 
-// `make test-asan` sets this. AddressSanitizer checks `Adapters` alone, the one target that calls C: `--sanitize address`
-// would build every package once more. The other targets only link the sanitizer.
-let sanitizes = Context.environment["SANITIZE_ADAPTERS"] == "address"
+// AddressSanitizer checks `Adapters` alone, the one target that calls C: `--sanitize address` would build every package
+// once more. The other targets only link it.
+let sanitizesAddresses = sanitizer == "address"
+
+// The domain is optimized in debug builds too, with its assertions, because the models in the tests compute most of their
+// time in it. Not for ThreadSanitizer: scripts/races.txt names functions, which the optimizer would inline.
+let domainSettings =
+    swiftSettings
+    + (sanitizer == "thread"
+        ? [] : [.unsafeFlags(["-O", "-assert-config", "Debug"], .when(configuration: .debug))])
 
 // The targets depend on one another as docs/architecture.md describes: CAssets, CHTTP2, CHiredis, CSQLite <- Adapters,
 // Domain <- Adapters <- BillingService.
@@ -79,8 +84,8 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
-            swiftSettings: swiftSettings + (sanitizes ? [.unsafeFlags(["-sanitize=address"])] : []),
-            linkerSettings: sanitizes ? [.unsafeFlags(["-sanitize=address"])] : []
+            swiftSettings: swiftSettings + (sanitizesAddresses ? [.unsafeFlags(["-sanitize=address"])] : []),
+            linkerSettings: sanitizesAddresses ? [.unsafeFlags(["-sanitize=address"])] : []
         ),
         .executableTarget(
             name: "BillingService",
