@@ -183,8 +183,8 @@ struct ExportRun {
             while lines.problem == nil, let bytes = try await response.body.next() {
                 try lines.append(bytes)
                 let isBatch = lines.unreadBytes >= Self.batchBytes || time.now - written >= Self.batchTime
-                // The first line says what to wait for.
-                if isBatch || !lines.hasBegun {
+                // The first line says what to wait for, and so do heartbeats.
+                if isBatch || !lines.hasBegun || lines.endsWithHeartbeat {
                     try await append(lines.batch(), scope, to: &target, encoding, progress)
                     written = time.now
                 }

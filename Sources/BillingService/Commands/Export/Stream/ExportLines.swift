@@ -79,10 +79,27 @@ struct ExportLines {
     /// About the accounts that no batch has had. 0 if more lines arrive at once than a person can follow.
     var unreadAccounts: Int {
         guard hasBegun, unreadBytes < Self.countedBytesMax else { return 0 }
-        return text.readableBytesView.count { $0 == UInt8(ascii: "\n") } / types.count
+        var count = 0
+        var start = text.readerIndex
+        while let end = text.firstIndex(of: UInt8(ascii: "\n"), from: start) {
+            if end > start, !text.begins(with: Self.heartbeat, at: start) { count += 1 }
+            start = end + 1
+        }
+        return count / types.count
+    }
+
+    /// Whether the last unread line says what the service waits for. Nothing may arrive after it for a while.
+    var endsWithHeartbeat: Bool {
+        let lineFeed = UInt8(ascii: "\n")
+        guard text.readableBytesView.last == lineFeed,
+            let lines = text.getSlice(at: text.readerIndex, length: text.readableBytes - 1)
+        else { return false }
+        let start = lines.lastIndex(of: lineFeed).map { $0 + 1 - lines.readerIndex } ?? 0
+        return text.begins(with: Self.heartbeat, at: text.readerIndex + start)
     }
 
     private static let countedBytesMax = 16 << 10
+    private static let heartbeat: StaticString = "{\"type\":\"heartbeat\""
 
     mutating func append(_ bytes: ByteBuffer) throws(HTTPFailure) {
         guard text.readableBytes + bytes.readableBytes <= Self.accountBytesMax else { throw .tooLarge }
