@@ -193,8 +193,9 @@ struct ExportRun {
                 if lines.hasBegun { progress.waits(for: lines.waiting.map { .zoom($0) }) }
             }
         } catch let failure as HTTPFailure where failure != .cancelled {
-            // The lines that arrived before the failure are valid.
+            // The lines that arrived before the failure are valid, and an `error` line says more than the failure.
             try await append(lines.batch(), scope, to: &target, encoding, progress)
+            if let problem = lines.problem, case .broken = problem { throw problem }
             throw failure
         }
         try await append(lines.batch(isLast: true), scope, to: &target, encoding, progress)
