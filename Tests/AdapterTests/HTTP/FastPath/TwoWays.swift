@@ -99,8 +99,8 @@ struct TwoWays {
     /// The requests that the fast path has answered.
     var answered: Int { count.count.withLock { $0 } }
 
-    /// - Parameter revalidates: Whether stale answers are served while they are revalidated in the background. Then the two ways
-    ///   may have different answers to the next request of a pipeline.
+    /// - Parameter revalidates: Whether answers are revalidated in the background. Then the two ways may have different answers to
+    ///   the next request of a pipeline.
     static func with(
         over transport: Transport = .h2c, revalidates: Bool = true, _ test: (TwoWays) async throws -> Void
     ) async throws {
@@ -110,10 +110,7 @@ struct TwoWays {
         let count = CountedFastPath.AnswerCount()
         var rules = CacheRules()
         rules.jitter = 0
-        if !revalidates {
-            rules.refreshAhead = 1
-            rules.staleWhileRevalidate = .zero
-        }
+        if !revalidates { rules.revalidationsMax = 0 }
         try await way(over: transport, clock, directory, rules, { CountedFastPath($0, count) }) { fast in
             try await way(over: transport, clock, directory, rules, { GeneralWay(router: $0) }) { general in
                 try await test(
