@@ -58,8 +58,8 @@ package final class StreamScheduler {
         return !isSliceOver
     }
 
-    /// Whether a stream may send more now; if not, it calls `enqueue`. Starts a slice if there is none.
-    func maySend() -> Bool { mayContinue() || sentBytes < Self.sliceBytesMin }
+    /// Whether a stream may send more now; if not, it calls `enqueue`. `sent` starts a slice if there is none.
+    func maySend() -> Bool { sentBytes < Self.sliceBytesMin || !isSliceOver }
 
     /// Counts bytes of a streamed body that were written to the socket.
     func sent(bytes: Int) {
