@@ -134,10 +134,10 @@ struct StreamedBodyTests {
             let counts = reader.output.split(separator: " ").compactMap { Int($0.filter(\.isNumber)) }
             try #require(counts.count == 4, "\(reader.output) \(reader.errors)")
             #expect(counts[0] >= 4_000_000)
-            // A flush may end with a shorter record. On a slow machine a flush has four full ones.
+            // A flush may end with a shorter record. On a slow machine it has few records.
             #expect(counts[2] * 10 >= counts[1] * 6, "\(counts[2]) full records of \(counts[1])")
             // Those of the handshake and of the ends of flushes. There are 100 chunks, and more than 240 frames.
-            #expect(counts[3] < 80, "\(counts[3]) records of less than 100 bytes")
+            #expect(counts[3] < 20, "\(counts[3]) records of less than 100 bytes")
         }
     }
 }

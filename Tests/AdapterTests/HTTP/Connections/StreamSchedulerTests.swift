@@ -108,6 +108,14 @@ struct StreamSchedulerTests {
         return try await client.exchange(request, bodyBytesMax: bytesMax, timeout: .minutes(5)).body.readableBytes
     }
 
+    /// The sizes of the bodies of `streams` streams at once.
+    private static func get(_ client: HTTPClient, streams: Int, bytesMax: Int) async throws -> [Int] {
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<streams { group.addTask { try await get(client, bytesMax: bytesMax) } }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+    }
+
     @Test(
         "the event loop polls its sockets at least once per time slice of stream output",
         arguments: Kind.allCases, [1, 4])
@@ -117,13 +125,8 @@ struct StreamSchedulerTests {
         let polls = PollCounter()
         try await Self.with(Self.handler(pieces: pieces), over: transport, observedBy: polls) { client, _ in
             let before = polls.count
-            let received = try await withThrowingTaskGroup(of: Int.self) { group in
-                for _ in 0..<streams {
-                    group.addTask { try await Self.get(client, bytesMax: pieces * Self.pieceBytes) }
-                }
-                return try await group.reduce(0, +)
-            }
-            #expect(received == bytes)
+            let received = try await Self.get(client, streams: streams, bytesMax: bytes / streams)
+            #expect(received.reduce(0, +) == bytes)
             // The last piece of a slice may begin within the limit and end beyond it.
             let sliceBytesMax = StreamScheduler.sliceBytesMax + Self.pieceBytes
             #expect(polls.count - before >= bytes / sliceBytesMax)
@@ -139,12 +142,9 @@ struct StreamSchedulerTests {
         try await Self.with(Self.handler(pieces: pieces), over: transport, observedBy: tasks) { client, eventLoop in
             tasks.begin(on: eventLoop)
             defer { tasks.end() }
-            try await withThrowingTaskGroup(of: Int.self) { group in
-                for _ in 0..<streams {
-                    group.addTask { try await Self.get(client, bytesMax: pieces * Self.pieceBytes) }
-                }
-                for try await received in group { #expect(received == pieces * Self.pieceBytes) }
-            }
+            let bytes = pieces * Self.pieceBytes
+            let received = try await Self.get(client, streams: streams, bytesMax: bytes)
+            #expect(received == Array(repeating: bytes, count: streams))
         }
     }
 }
